@@ -1,0 +1,1 @@
+"""Images in, rows out: decoding, metrics, comparison and profiling. Nothing here draws."""

@@ -1,0 +1,132 @@
+"""The one row schema: what analysis writes, ``--format json`` prints and ``poolzoo report`` reads back.
+
+A result is ``{"metadata": {...}, "rows": [...]}`` in strict JSON. A row is a flat dict whose keys, in this order, are
+the tuples below. ``psnr`` of two equal images is infinite: ``inf`` in memory, ``null`` in JSON (with ``error`` null too).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+SCHEMA_VERSION = 1
+
+#: A comparison's row: one image, one operator in one state (and seed), one protocol. The metrics asked for stand
+#: between ``equal_kept`` and ``forward_s``.
+COMPARE_KEYS = (
+    "image",  # the source as the user named it
+    "pool",  # registry name
+    "params",  # "key=value,key=value" that differ from the defaults, "" where none does
+    "kernel_size",  # an int, or "3x2" where the axes differ
+    "stride",
+    "upsample",  # nearest | bilinear | bicubic
+    "normalize",  # none | imagenet
+    "protocol",  # roundtrip
+    "state",  # initial | fitted | train | eval | fixed
+    "seed",  # of a train-mode draw, else null
+    "kept",  # numbers out per number in
+    "equal_kept",  # whether kept equals the baseline's
+    "psnr",  # dB, higher is better
+    "ssim",  # at most 1, higher is better
+    "mse",  # only where asked for with --metric
+    "mae",
+    "forward_s",  # seconds of one forward pass over this image; rough, `profile` measures
+    "error",  # null, or one line that says why there are no numbers
+)
+METRIC_KEYS = ("psnr", "ssim", "mse", "mae")
+
+#: A profile's row: one operator on one tensor.
+PROFILE_KEYS = (
+    "pool",
+    "params",
+    "state",
+    "device",
+    "dtype",
+    "shape",  # "20x32x128x128"
+    "kernel_size",
+    "stride",
+    "layout",  # contiguous | channels_last
+    "threads",
+    "backend",  # torch | reference
+    "forward_s",  # median seconds of a forward pass without autograd
+    "forward_iqr_s",
+    "backward_s",  # median seconds of the backward pass alone
+    "backward_iqr_s",
+    "forward_backward_s",  # median seconds of forward and backward together
+    "saved_bytes",  # what autograd keeps for the backward pass
+    "peak_bytes",  # most memory allocated at once during a forward pass, the input not counted
+    "gbps",  # bytes that must move (input read, output written) per second of forward, in 1e9
+    "copy_fraction",  # gbps / this machine's measured copy bandwidth
+    "ratio",  # forward_s / the baseline's forward_s
+    "error",
+)
+KEYS = {"compare": COMPARE_KEYS, "profile": PROFILE_KEYS}
+
+
+def label(row: dict[str, Any]) -> str:
+    """The operator as a spec string: ``softpool`` or ``softpool:beta=4``."""
+    return f"{row['pool']}:{row['params']}" if row["params"] else row["pool"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """Rows of one kind and what was known when they were measured."""
+
+    kind: str
+    metadata: dict[str, Any]
+    rows: list[dict[str, Any]]
+
+    @property
+    def columns(self) -> list[str]:
+        """The row keys in schema order, without the metrics that were not asked for."""
+        if self.kind == "profile":
+            return list(PROFILE_KEYS)
+        return [key for key in COMPARE_KEYS if key not in METRIC_KEYS or key in self.metadata["metrics"]]
+
+    def to_json(self) -> str:
+        """Strict JSON: no NaN, no Infinity; keys in schema order, so that equal results are equal bytes."""
+        rows = [{key: _finite(row.get(key)) for key in self.columns} for row in self.rows]
+        metadata = {"schema_version": SCHEMA_VERSION, "kind": self.kind, **self.metadata}
+        return json.dumps({"metadata": metadata, "rows": rows}, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, source: str) -> Result:
+        """Read back what :meth:`to_json` wrote.
+
+        Args:
+            text: the file's content.
+            source: its name, for messages.
+
+        Raises:
+            ValueError: not JSON, not a poolzoo result, of another schema version, or with rows that lack keys.
+        """
+        try:
+            data = json.loads(text)
+        except ValueError as error:
+            raise ValueError(f"{source}: not a JSON file ({error})") from error
+        if not (isinstance(data, dict) and isinstance(data.get("metadata"), dict) and isinstance(data.get("rows"), list)):
+            raise ValueError(f"{source}: not a poolzoo result: expected an object with 'metadata' and 'rows'")
+        metadata = dict(data["metadata"])
+        version, kind = metadata.pop("schema_version", None), metadata.pop("kind", None)
+        if version != SCHEMA_VERSION:
+            raise ValueError(f"{source}: schema version {version!r}; this poolzoo reads version {SCHEMA_VERSION}")
+        if kind not in KEYS:
+            raise ValueError(f"{source}: kind {kind!r} is not one of {', '.join(KEYS)}")
+        if kind == "compare" and not (
+            isinstance(metadata.get("metrics"), list) and set(metadata["metrics"]) <= set(METRIC_KEYS)
+        ):
+            raise ValueError(f"{source}: metadata.metrics must list some of {', '.join(METRIC_KEYS)}")
+        result = cls(kind, metadata, data["rows"])
+        for number, row in enumerate(result.rows):
+            missing = set(result.columns) - set(row) if isinstance(row, dict) else set(result.columns)
+            if missing:
+                raise ValueError(f"{source}: row {number} lacks {', '.join(sorted(missing))}")
+            if kind == "compare" and row["error"] is None and row.get("psnr", 0.0) is None:
+                row["psnr"] = math.inf
+        return result
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,1 @@
+"""Rows in, pictures out: tables, plots and the HTML page. Nothing here measures."""
