@@ -1,0 +1,40 @@
+"""Poolzoo compares pooling operators: what each keeps of an image, and what it costs.
+
+``list_pools``, ``pool_info``, ``create_pool`` and ``register_pool`` are the registry; ``poolzoo.functional`` holds the
+operators as functions, and this module holds them as torch modules (``poolzoo.SoftPool2d``). torch is imported when the
+first of those is asked for.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from poolzoo import registry
+from poolzoo.registry import PoolInfo, create_pool, list_pools, pool_info, register_pool
+
+__version__ = "0.1.0"
+__all__ = ["PoolInfo", "create_pool", "functional", "list_pools", "pool_info", "register_pool"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "functional":
+        import importlib
+
+        return importlib.import_module("poolzoo.functional")
+    if name[:1].isupper():
+        cls = registry.find_export(name, "class_name")
+        if cls is not None:
+            return cls
+        if name == "Pool" or name.startswith(("Adaptive", "Global")):
+            from poolzoo import operators
+
+            if name in vars(operators):
+                return vars(operators)[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    from poolzoo import operators
+
+    extra = [n for n in vars(operators) if n.startswith(("Adaptive", "Global", "Pool"))]
+    return sorted([*globals(), *__all__, *extra, *registry.export_names("class_name")])

@@ -1,0 +1,16 @@
+"""One file a family; each operator is its formula, its source and its registration."""
+
+# In the order in which lists show them.
+from poolzoo.operators import basic, norms, stochastic, mixed, lip, soft, antialias, multisampling, resample  # noqa: I001, F401
+from poolzoo.operators.base import Pool as Pool
+from poolzoo.operators.soft import (
+    AdaptiveSoftPool1d as AdaptiveSoftPool1d,
+    AdaptiveSoftPool2d as AdaptiveSoftPool2d,
+    AdaptiveSoftPool3d as AdaptiveSoftPool3d,
+    GlobalSoftPool1d as GlobalSoftPool1d,
+    GlobalSoftPool2d as GlobalSoftPool2d,
+    GlobalSoftPool3d as GlobalSoftPool3d,
+    adaptive_soft_pool1d as adaptive_soft_pool1d,
+    adaptive_soft_pool2d as adaptive_soft_pool2d,
+    adaptive_soft_pool3d as adaptive_soft_pool3d,
+)

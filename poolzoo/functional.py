@@ -1,0 +1,30 @@
+"""Every operator as a function: ``soft_pool2d(x, kernel_size=2)``, ``lp_pool1d(x, 3, stride=2, p=3)``.
+
+Functions are made from the registry, for each number of spatial axes that the operator is defined for:
+``dir(poolzoo.functional)`` names them, ``help`` of one shows its formula, arguments, shapes and source.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from poolzoo import registry
+
+
+def __getattr__(name: str) -> Any:
+    if not name.startswith("_"):
+        function = registry.find_export(name, "function_name")
+        if function is not None:
+            return function
+        if name.startswith("adaptive_"):
+            from poolzoo import operators
+
+            if name in vars(operators):
+                return vars(operators)[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    from poolzoo import operators
+
+    return sorted([*registry.export_names("function_name"), *(n for n in vars(operators) if n.startswith("adaptive_"))])

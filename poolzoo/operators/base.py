@@ -1,0 +1,218 @@
+"""What every operator's functions and modules share: arguments, checks, printing and documentation."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from poolzoo.registry import PoolInfo
+from poolzoo.windows import Geometry, IntOrTuple, make_geometry
+
+_SPATIAL = {1: "L", 2: "H, W", 3: "D, H, W"}
+
+
+class Pool(nn.Module):
+    """Base of every operator's module: it holds the arguments, checks them when made, and prints them in call form.
+
+    A subclass that learns or draws gives its operator's parameters by overriding :meth:`params`.
+    """
+
+    ndim: ClassVar[int]
+    info: ClassVar[PoolInfo]
+    #: Whether two calls in the present mode can differ.
+    stochastic: bool = False
+
+    def __init__(
+        self,
+        kernel_size: IntOrTuple,
+        stride: IntOrTuple | None = None,
+        padding: IntOrTuple = 0,
+        dilation: IntOrTuple = 1,
+        ceil_mode: bool = False,
+    ) -> None:
+        super().__init__()
+        self.geometry = make_geometry(self.ndim, kernel_size, stride, padding, dilation, ceil_mode)
+
+    @property
+    def kernel_size(self) -> tuple[int, ...]:
+        return self.geometry.kernel_size
+
+    @property
+    def stride(self) -> tuple[int, ...]:
+        return self.geometry.stride
+
+    @property
+    def padding(self) -> tuple[int, ...]:
+        return self.geometry.padding
+
+    @property
+    def dilation(self) -> tuple[int, ...]:
+        return self.geometry.dilation
+
+    @property
+    def ceil_mode(self) -> bool:
+        return self.geometry.ceil_mode
+
+    def params(self, x: Tensor) -> dict[str, Any]:
+        """The operator's own parameters for this input, as its functional form takes them."""
+        return {}
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.info.forward(x, self.geometry, **self.params(x))
+        return result
+
+    def extra_repr(self) -> str:
+        shown = {"kernel_size": self.kernel_size, "stride": self.stride}
+        shown |= {"padding": self.padding} if any(self.padding) else {}
+        shown |= {"dilation": self.dilation} if max(self.dilation) > 1 else {}
+        parts = [f"{key}={value[0] if len(set(value)) == 1 else value}" for key, value in shown.items()]
+        parts += ["ceil_mode=True"] if self.ceil_mode else []
+        parts += [f"{key}={value!r}" for key, value in self.shown_params().items()]
+        return ", ".join(parts)
+
+    def shown_params(self) -> dict[str, Any]:
+        """What :meth:`extra_repr` shows beside the geometry."""
+        return {}
+
+
+class FixedPool(Pool):
+    """Module of an operator without state: its parameters are plain values."""
+
+    def __init__(
+        self,
+        kernel_size: IntOrTuple,
+        stride: IntOrTuple | None = None,
+        padding: IntOrTuple = 0,
+        dilation: IntOrTuple = 1,
+        ceil_mode: bool = False,
+        **params: Any,
+    ) -> None:
+        super().__init__(kernel_size, stride, padding, dilation, ceil_mode)
+        defaults = operator_params(self.info)
+        unknown = [key for key in params if key not in defaults]
+        if unknown:
+            allowed = ", ".join(defaults) or "none"
+            raise TypeError(f"unknown parameter {unknown[0]!r}; the operator's own: {allowed}")
+        self._params = {key: params.get(key, parameter.default) for key, parameter in defaults.items()}
+        if self.info.check is not None:
+            self.info.check(**self._params)
+
+    def params(self, x: Tensor) -> dict[str, Any]:
+        return self._params
+
+    def shown_params(self) -> dict[str, Any]:
+        defaults = operator_params(self.info)
+        return {key: value for key, value in self._params.items() if value != defaults[key].default}
+
+
+def operator_params(info: PoolInfo) -> dict[str, inspect.Parameter]:
+    """An operator's own parameters: the keyword-only ones of the function that defines it."""
+    target = info.reducer if isinstance(info.forward, functools.partial) else info.forward
+    assert target is not None
+    return {p.name: p for p in inspect.signature(target).parameters.values() if p.kind is p.KEYWORD_ONLY}
+
+
+def channel_parameter(
+    start: float | Tensor,
+    channels: int | None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+) -> nn.Parameter:
+    """A learnable scalar for the layer, or one for each of ``channels``."""
+    if channels is not None and (isinstance(channels, bool) or not isinstance(channels, int) or channels < 1):
+        raise ValueError(f"channels={channels!r}: an int >= 1 or None is allowed")
+    shape = () if channels is None else (channels,)
+    return nn.Parameter(torch.full(shape, float(start), device=device, dtype=dtype))
+
+
+def per_channel(value: Tensor | float, ndim: int) -> Tensor | float:
+    """Shape ``(C,)`` as ``(C, 1, ..., 1)``, to stand beside windows ``(..., C, *out, K)``; scalars stay."""
+    if isinstance(value, Tensor) and value.dim() == 1:
+        return value.reshape(-1, *(1,) * (ndim + 1))
+    return value
+
+
+
+
+@functools.cache
+def make_function(info: PoolInfo, ndim: int) -> Callable[..., Tensor]:
+    """The operator's function for ``ndim`` spatial axes; made once."""
+    forward, check = info.forward, info.check
+
+    def function(
+        x: Tensor,
+        kernel_size: IntOrTuple,
+        stride: IntOrTuple | None = None,
+        padding: IntOrTuple = 0,
+        dilation: IntOrTuple = 1,
+        ceil_mode: bool = False,
+        **params: Any,
+    ) -> Tensor:
+        if check is not None:
+            check(**params)
+        result: Tensor = forward(x, make_geometry(ndim, kernel_size, stride, padding, dilation, ceil_mode), **params)
+        return result
+
+    shared = [p for p in inspect.signature(function).parameters.values() if p.kind is not p.VAR_KEYWORD]
+    function.__name__ = function.__qualname__ = f"{info.function_name}{ndim}d"
+    function.__module__ = "poolzoo.functional"
+    function.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [*shared, *operator_params(info).values()], return_annotation="Tensor"
+    )
+    function.__doc__ = _document(info, ndim, takes_x=True)
+    return function
+
+
+@functools.cache
+def make_class(info: PoolInfo, ndim: int) -> type[Pool]:
+    """The operator's module class for ``ndim`` spatial axes; made once."""
+    base = info.module or FixedPool
+    name = f"{info.class_name}{ndim}d"
+    # Users find it, and pickle finds it again, as poolzoo.SoftPool2d.
+    cls: type[Pool] = type(
+        name,
+        (base,),
+        {"ndim": ndim, "info": info, "__module__": "poolzoo", "__qualname__": name},
+    )
+    cls.__doc__ = _document(info, ndim, takes_x=False)
+    if base is FixedPool:
+        shared = [p for p in inspect.signature(FixedPool).parameters.values() if p.kind is not p.VAR_KEYWORD]
+        cls.__signature__ = inspect.Signature([*shared, *operator_params(info).values()])  # type: ignore[attr-defined]
+    return cls
+
+
+def _document(info: PoolInfo, ndim: int, takes_x: bool) -> str:
+    own = inspect.getdoc(info.reducer if isinstance(info.forward, functools.partial) else info.forward) or ""
+    shape = _SPATIAL[ndim]
+    lines = [
+        f"{info.summary[0].upper()}{info.summary[1:]}, over {ndim}D windows: ``{info.formula}``.",
+        "",
+        own,
+        "",
+        "Args:",
+    ]
+    if takes_x:
+        lines += [f"    x: ``(N, C, {shape})`` or ``(C, {shape})``, floating point."]
+    lines += [
+        "    kernel_size: size of the window, an int or one per axis.",
+        "    stride: step between windows; None means ``kernel_size``.",
+        "    padding: absent positions on both sides, at most half of the window's span; they have no weight.",
+        "    dilation: step between the elements of a window.",
+        "    ceil_mode: round the output size up, as torch's pooling does.",
+        "",
+        "Shape:",
+        "    Output sizes are those of torch's max_pool:",
+        "    ``floor((n + 2 * padding - dilation * (kernel_size - 1) - 1) / stride) + 1``.",
+        "",
+        "Raises:",
+        "    ValueError: an argument is out of range, or the input is smaller than the window.",
+        "    TypeError: an argument or the input's dtype is of the wrong kind.",
+        "",
+        f"Source: {info.source}.",
+    ]
+    return "\n".join(lines)

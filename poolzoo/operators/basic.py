@@ -1,0 +1,132 @@
+"""The pools that every network knows, and the plainest selections: max, avg, sum, strided, median."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from poolzoo.registry import register_pool
+from poolzoo.windows import (
+    Geometry,
+    absent,
+    check_input,
+    count,
+    like,
+    maximum,
+    mean,
+    output_size,
+    pool_windows,
+)
+
+_MAX = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
+_AVG = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
+
+
+@register_pool(
+    "max",
+    over="input",
+    reducer=maximum,
+    backend="torch",
+    family="selecting",
+    summary="largest element of the window",
+    formula="y = max a",
+    source="torch.nn.functional.max_pool2d",
+)
+def max_pool(x: Tensor, geometry: Geometry) -> Tensor:
+    """torch's own kernel. At ties the gradient goes to the first of the equal elements."""
+    check_input(x, geometry.ndim)
+    output_size(x.shape[-geometry.ndim :], geometry)  # torch's message would not name the argument
+    return _MAX[geometry.ndim](x, *geometry)
+
+
+@register_pool(
+    "avg",
+    over="input",
+    reducer=mean,
+    backend="torch",
+    family="averaging",
+    summary="mean of the window",
+    formula="y = mean a",
+    source="torch.nn.functional.avg_pool2d",
+)
+def avg_pool(x: Tensor, geometry: Geometry, *, count_include_pad: bool = False) -> Tensor:
+    """torch's own kernel where there is no dilation, which it lacks.
+
+    ``count_include_pad=True`` counts padding as zeros, as torch does by default.
+    """
+    check_input(x, geometry.ndim)
+    out = output_size(x.shape[-geometry.ndim :], geometry)
+    if max(geometry.dilation) == 1:
+        kernel_size, stride, padding = geometry[:3]
+        return _AVG[geometry.ndim](x, kernel_size, stride, padding, geometry.ceil_mode, count_include_pad)
+    if not count_include_pad:
+        return pool_windows(x, geometry, mean)
+    # torch divides by the taps inside the padded input; ceil_mode can put taps beyond even that.
+    padded = F.pad(x, [p for pad in reversed(geometry.padding) for p in (pad, pad)])
+    unpadded = geometry._replace(padding=(0,) * geometry.ndim)
+    assert output_size(padded.shape[-geometry.ndim :], unpadded) == out
+    return pool_windows(padded, unpadded, mean)
+
+
+@register_pool(
+    "sum",
+    family="averaging",
+    summary="sum of the window",
+    formula="y = sum a",
+    source="baseline of the SoftPool paper, arXiv 2101.00440",
+    exempt={"constant": "a window of n times c sums to n c"},
+)
+def sum_pool(a: Tensor, mask: Tensor | None) -> Tensor:
+    """Overflows where the sum itself does: nine times 1e4 is more than float16 holds."""
+    return a.sum(-1)
+
+
+@register_pool(
+    "strided",
+    over="input",
+    family="selecting",
+    summary="first element of the window, plain decimation",
+    formula="y = a_1",
+    source="the k-by-k sampler that keeps one, arXiv 1805.10766",
+    exempt={"permutation": "defined by position"},
+)
+def strided_pool(x: Tensor, geometry: Geometry) -> Tensor:
+    """The first element in row-major order that lies inside the input."""
+    check_input(x, geometry.ndim)
+    out = output_size(x.shape[-geometry.ndim :], geometry)
+    y = x
+    for axis, (o, s, p, d) in enumerate(zip(out, *geometry[1:4], strict=True)):
+        dim = axis - geometry.ndim
+        if p == 0:
+            y = y[(..., slice(0, (o - 1) * s + 1, s), *(slice(None),) * (-dim - 1))]
+        else:
+            start = torch.arange(o, device=x.device) * s - p
+            # A window that starts left of the input begins at its first tap inside.
+            y = y.index_select(dim, torch.where(start < 0, start % d, start))
+    # A view of x would let a later in-place change of the result reach x.
+    return like(y.clone(), x)
+
+
+@register_pool(
+    "median",
+    family="selecting",
+    summary="median of the window",
+    formula="y = median a, the mean of the two middle elements where |R| is even",
+    source="numpy.median's definition; median pooling as in pytorch-pooling",
+)
+def median_pool(a: Tensor, mask: Tensor | None) -> Tensor:
+    """Of an even number of elements it is the mean of the two in the middle; torch.median takes the lower one."""
+    ordered = absent(a, mask, math.inf).sort(-1).values
+    if mask is None:
+        n = a.shape[-1]
+        low, high = ordered[..., (n - 1) // 2], ordered[..., n // 2]
+    else:
+        n = count(a, mask)
+        middle = torch.stack([(n - 1) // 2, n // 2]).squeeze(-1)
+        low, high = (ordered.gather(-1, m.expand(a.shape[:-1]).unsqueeze(-1)).squeeze(-1) for m in middle)
+    # Halved before they are added, so that the mean of two large elements does not overflow. NaN sorts last, so it
+    # must be looked for: no median of a window with a NaN is known.
+    return (low / 2 + high / 2).masked_fill(a.isnan().any(-1), math.nan)

@@ -1,0 +1,134 @@
+"""Local importance pooling (LIP): weights e^G(a), where a small network G looks at the whole feature map."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import torch
+from torch import Tensor, nn
+
+from poolzoo.operators.base import Pool
+from poolzoo.operators.soft import softmax_weights
+from poolzoo.registry import register_pool
+from poolzoo.windows import Geometry, IntOrTuple, accumulation_dtype, check_input, like, windows
+
+#: The gate's upper bound: weights differ by at most e^12 (the paper's section 3.3).
+COEFF = 12.0
+BOTTLENECK_WIDTH = 128
+_CONV: dict[int, type[nn.Module]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+
+
+class _InstanceNorm(nn.Module):
+    """Instance normalisation with torch's parameter names, for inputs that torch's refuses: one position, no batch."""
+
+    def __init__(self, channels: int, ndim: int, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.ndim, self.eps = ndim, eps
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        wide = x.to(accumulation_dtype(x.dtype))
+        axes = tuple(range(-self.ndim, 0))
+        centred = wide - wide.mean(axes, keepdim=True)
+        scale = torch.rsqrt(centred.square().mean(axes, keepdim=True) + self.eps)
+        shape = (-1,) + (1,) * self.ndim
+        return (centred * scale * self.weight.reshape(shape) + self.bias.reshape(shape)).to(x.dtype)
+
+
+class _SoftGate(nn.Module):
+    """``12 sigmoid(x)``: bounds the importance."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return COEFF * torch.sigmoid(x)
+
+
+def logit_module(channels: int, ndim: int, variant: str, width: int = BOTTLENECK_WIDTH) -> nn.Sequential:
+    """G of the paper. Its last convolution starts at 0, so that pooling starts as average pooling.
+
+    Parameter names are those of the authors' code, ``conv``, ``bn`` and ``conv1`` to ``bn3``.
+    """
+    conv = _CONV[ndim]
+    if variant == "simplified":
+        layers: list[tuple[str, nn.Module]] = [
+            ("conv", conv(channels, channels, 3, padding=1, bias=False)),
+            ("bn", _InstanceNorm(channels, ndim)),
+        ]
+    else:
+        layers = [
+            ("conv1", conv(channels, width, 1, bias=False)),
+            ("bn1", _InstanceNorm(width, ndim)),
+            ("relu1", nn.ReLU()),
+            ("conv2", conv(width, width, 3, padding=1, bias=False)),
+            ("bn2", _InstanceNorm(width, ndim)),
+            ("relu2", nn.ReLU()),
+            ("conv3", conv(width, channels, 1, bias=False)),
+            ("bn3", _InstanceNorm(channels, ndim)),
+        ]
+    last = layers[-2][1]
+    assert isinstance(last.weight, nn.Parameter)
+    nn.init.zeros_(last.weight)
+    return nn.Sequential(OrderedDict([*layers, ("gate", _SoftGate())]))
+
+
+class _Lip(Pool):
+    """Learns the importance network ``logit``; ``variant`` is ``simplified`` (3x3) or ``bottleneck`` (1x1-3x3-1x1).
+
+    ``in_channels`` is the number of channels of the input, ``width`` that of the bottleneck.
+    """
+
+    def __init__(
+        self,
+        kernel_size: IntOrTuple,
+        stride: IntOrTuple | None = None,
+        padding: IntOrTuple = 0,
+        dilation: IntOrTuple = 1,
+        ceil_mode: bool = False,
+        *,
+        in_channels: int | None = None,
+        variant: str = "simplified",
+        width: int = BOTTLENECK_WIDTH,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(kernel_size, stride, padding, dilation, ceil_mode)
+        for name, value in (("in_channels", in_channels), ("width", width)):
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ValueError(f"{name}={value!r}: an int >= 1 is needed")
+        if variant not in ("simplified", "bottleneck"):
+            raise ValueError(f"variant={variant!r}: 'simplified' or 'bottleneck' is allowed")
+        assert in_channels is not None
+        self.variant = variant
+        self.logit = logit_module(in_channels, self.ndim, variant, width).to(device=device, dtype=dtype)
+
+    def params(self, x: Tensor) -> dict[str, Tensor]:
+        return {"logit": self.logit(x)}
+
+    def shown_params(self) -> dict[str, object]:
+        return {"variant": self.variant}
+
+
+@register_pool(
+    "lip",
+    over="input",
+    family="softmax-weighted",
+    summary="sum of the window weighted by e^G, G a small network over the feature map",
+    formula="y = sum a e^G(a) / sum e^G(a)",
+    source="Gao et al., arXiv 1908.04156, eq. 3",
+    module=_Lip,
+    learnable=True,
+    variants=("variant=bottleneck",),
+    exempt={
+        "permutation": "G looks at positions, and past the window",
+        "nan": "instance normalisation carries a NaN over its whole feature map",
+    },
+)
+def lip(x: Tensor, geometry: Geometry, *, logit: Tensor) -> Tensor:
+    """``logit`` is G(x), of the shape of ``x``. As made, the module's G is constant: average pooling exactly."""
+    check_input(x, geometry.ndim)
+    if logit.shape != x.shape:
+        raise ValueError(f"logit: shape {tuple(logit.shape)}; that of x, {tuple(x.shape)}, is needed")
+    dtype = accumulation_dtype(x.dtype)
+    a, mask = windows(x.to(dtype), geometry)
+    g, _ = windows(logit.to(dtype), geometry)
+    return like((softmax_weights(g, mask) * a).sum(-1), x)

@@ -1,0 +1,136 @@
+"""Mixtures of maximum and average: mixed (a learned or random share) and gated (a share that the window decides)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from poolzoo.operators.base import Pool, channel_parameter, per_channel
+from poolzoo.registry import register_pool
+from poolzoo.windows import Geometry, IntOrTuple, maximum, mean, pool_windows
+
+
+class _Mixed(Pool):
+    """``mode="learned"`` learns the share, per layer or per channel; ``mode="random"`` draws it from {0, 1} in training.
+
+    A random share is drawn once a call, for the whole layer, from ``generator`` if one is given; evaluation takes the
+    mean of the draws, 1/2.
+    """
+
+    def __init__(
+        self,
+        kernel_size: IntOrTuple,
+        stride: IntOrTuple | None = None,
+        padding: IntOrTuple = 0,
+        dilation: IntOrTuple = 1,
+        ceil_mode: bool = False,
+        *,
+        mode: str = "learned",
+        lam: float = 0.5,
+        channels: int | None = None,
+        generator: torch.Generator | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(kernel_size, stride, padding, dilation, ceil_mode)
+        if mode not in ("learned", "random"):
+            raise ValueError(f"mode={mode!r}: 'learned' or 'random' is allowed")
+        if not (isinstance(lam, (int, float)) and 0 < lam < 1):
+            raise ValueError(f"lam={lam!r}: a number between 0 and 1 is allowed as the start value")
+        self.mode = mode
+        self.stochastic = mode == "random"
+        self.generator = generator
+        # lam = sigmoid(raw) stays in [0, 1] whatever the optimiser does to raw, and never loses its gradient there.
+        raw = math.log(lam / (1 - lam))
+        self.raw = channel_parameter(raw, channels, device, dtype) if mode == "learned" else None
+
+    def params(self, x: Tensor) -> dict[str, object]:
+        if self.raw is not None:
+            return {"lam": torch.sigmoid(self.raw)}
+        if not self.training:
+            return {"lam": 0.5}
+        return {"lam": torch.randint(2, (), device=x.device, generator=self.generator).to(x.dtype)}
+
+    def shown_params(self) -> dict[str, object]:
+        return {"mode": self.mode}
+
+
+def _check_mixed(lam: float | Tensor = 0.5) -> None:
+    if not isinstance(lam, Tensor) and not (isinstance(lam, (int, float)) and 0 <= lam <= 1):
+        raise ValueError(f"lam={lam!r}: a number from 0 to 1 is allowed")
+
+
+@register_pool(
+    "mixed",
+    over="input",
+    family="mixture",
+    summary="a share of the maximum and the rest of the average",
+    formula="y = lam max a + (1 - lam) mean a",
+    source="learned: Lee et al., arXiv 1509.08985; random: Yu et al. 2014",
+    module=_Mixed,
+    learnable=True,
+    variants=("mode=random",),
+    check=_check_mixed,
+)
+def mixed(x: Tensor, geometry: Geometry, *, lam: float | Tensor = 0.5) -> Tensor:
+    """``lam`` in [0, 1], a number, or a tensor: a scalar or one value per channel."""
+    share = per_channel(lam, geometry.ndim)
+    return pool_windows(x, geometry, _mix, share=share.squeeze(-1) if isinstance(share, Tensor) and share.dim() else share)
+
+
+def _mix(a: Tensor, mask: Tensor | None, *, share: Tensor | float) -> Tensor:
+    return share * maximum(a, mask) + (1 - share) * mean(a, mask)
+
+
+class _Gated(Pool):
+    """Learns the gate's weights, which start at 0: half maximum, half average."""
+
+    def __init__(
+        self,
+        kernel_size: IntOrTuple,
+        stride: IntOrTuple | None = None,
+        padding: IntOrTuple = 0,
+        dilation: IntOrTuple = 1,
+        ceil_mode: bool = False,
+        *,
+        channels: int | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(kernel_size, stride, padding, dilation, ceil_mode)
+        shape = self.kernel_size if channels is None else (channels, *self.kernel_size)
+        self.weight = nn.Parameter(torch.zeros(shape, device=device, dtype=dtype))
+
+    def params(self, x: Tensor) -> dict[str, Tensor]:
+        return {"weight": self.weight}
+
+
+@register_pool(
+    "gated",
+    over="input",
+    family="mixture",
+    summary="maximum and average in a share that the window decides",
+    formula="y = s max a + (1 - s) mean a, s = sigmoid(w . a)",
+    source="Lee et al., arXiv 1509.08985",
+    module=_Gated,
+    learnable=True,
+    exempt={"permutation": "the gate's weights are by position"},
+)
+def gated(x: Tensor, geometry: Geometry, *, weight: Tensor | None = None) -> Tensor:
+    """``weight`` has the shape ``kernel_size``, or ``(C, *kernel_size)`` for a gate per channel; None is all zeros."""
+    if weight is not None:
+        if tuple(weight.shape[-geometry.ndim :]) != geometry.kernel_size or weight.dim() > geometry.ndim + 1:
+            raise ValueError(
+                f"weight: shape {tuple(weight.shape)}; {geometry.kernel_size} or (C, *{geometry.kernel_size}) is allowed"
+            )
+        taps = weight.flatten(-geometry.ndim)
+        weight = taps if taps.dim() == 1 else taps.reshape(taps.shape[0], *(1,) * geometry.ndim, -1)
+    return pool_windows(x, geometry, _gate, weight=weight)
+
+
+def _gate(a: Tensor, mask: Tensor | None, *, weight: Tensor | None) -> Tensor:
+    # Elements outside the input are 0 and so add nothing to w . a.
+    gate = 0.5 if weight is None else torch.sigmoid((a * weight).sum(-1))
+    return _mix(a, mask, share=gate)

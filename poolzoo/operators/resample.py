@@ -1,0 +1,118 @@
+"""The reference rows of every comparison: what an image library would do to reach the same size."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from poolzoo.registry import register_pool
+from poolzoo.windows import Geometry, accumulation_dtype, check_input, like, output_size, weighted_taps
+
+_EXEMPT = {"permutation": "a filter weighs positions", "nan": "the filter reaches past the window"}
+
+
+def _prepare(x: Tensor, geometry: Geometry) -> tuple[Tensor, tuple[int, ...]]:
+    check_input(x, geometry.ndim)
+    return x.to(accumulation_dtype(x.dtype)), output_size(x.shape[-geometry.ndim :], geometry)
+
+
+def _planes(x: Tensor, out: tuple[int, ...], mode: str) -> Tensor:
+    """torch's antialiased 2D resampling, axis by axis: an axis whose size stays is left exactly as it is."""
+    for axis, size in enumerate(out):
+        dim = axis - len(out)
+        if x.shape[dim] == size:
+            continue
+        columns = x.movedim(dim, -1)
+        plane = columns.reshape(1, 1, -1, columns.shape[-1])
+        if plane.shape[2]:  # interpolate refuses an empty batch
+            plane = F.interpolate(plane, size=(plane.shape[2], size), mode=mode, align_corners=False, antialias=True)
+        else:
+            plane = plane[..., :size]
+        x = plane.reshape(*columns.shape[:-1], size).movedim(-1, dim)
+    return x
+
+
+@register_pool(
+    "area",
+    over="input",
+    backend="torch",
+    family="resampling",
+    summary="mean of the area that each output element covers",
+    formula="y = mean of the inputs i with floor(o n / m) <= i < ceil((o + 1) n / m)",
+    source="torch.nn.functional.interpolate(mode='area')",
+    exempt=_EXEMPT,
+)
+def area(x: Tensor, geometry: Geometry) -> Tensor:
+    """Resamples the whole input to the size that pooling with these arguments would give."""
+    a, out = _prepare(x, geometry)
+    adaptive = {1: F.adaptive_avg_pool1d, 2: F.adaptive_avg_pool2d, 3: F.adaptive_avg_pool3d}[geometry.ndim]
+    return like(adaptive(a, out), x)
+
+
+@register_pool(
+    "bilinear",
+    over="input",
+    backend="torch",
+    family="resampling",
+    summary="antialiased (bi)linear resampling",
+    formula="y = sum t a, t a triangle as wide as the scale asks",
+    source="torch.nn.functional.interpolate(mode='bilinear', antialias=True); Pillow's BILINEAR",
+    exempt=_EXEMPT,
+)
+def bilinear(x: Tensor, geometry: Geometry) -> Tensor:
+    """Resamples the whole input to the size that pooling with these arguments would give."""
+    a, out = _prepare(x, geometry)
+    return like(_planes(a, out, "bilinear"), x)
+
+
+@register_pool(
+    "bicubic",
+    over="input",
+    backend="torch",
+    family="resampling",
+    summary="antialiased (bi)cubic resampling",
+    formula="y = sum c a, c the cubic convolution kernel (a = -0.5) as wide as the scale asks",
+    source="torch.nn.functional.interpolate(mode='bicubic', antialias=True); Pillow's BICUBIC",
+    exempt=_EXEMPT,
+)
+def bicubic(x: Tensor, geometry: Geometry) -> Tensor:
+    """Resamples the whole input to the size that pooling with these arguments would give."""
+    a, out = _prepare(x, geometry)
+    return like(_planes(a, out, "bicubic"), x)
+
+
+@register_pool(
+    "lanczos",
+    over="input",
+    family="resampling",
+    summary="antialiased Lanczos resampling",
+    formula="y = sum l a, l(t) = sinc(t) sinc(t / 3), |t| < 3, as wide as the scale asks",
+    source="Pillow's Image.resize(LANCZOS)",
+    exempt=_EXEMPT,
+)
+def lanczos(x: Tensor, geometry: Geometry) -> Tensor:
+    """Resamples the whole input to the size that pooling with these arguments would give."""
+    a, out = _prepare(x, geometry)
+    for axis, size in enumerate(out):
+        dim = axis - geometry.ndim
+        if a.shape[dim] != size:
+            a = weighted_taps(a, dim, *(t.to(a.device) for t in _lanczos_taps(a.shape[dim], size, a.dtype)))
+    return like(a, x)
+
+
+def _lanczos_taps(n: int, m: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Pillow's taps for resampling ``n`` positions to ``m``: ``(m, taps)`` indices and weights."""
+    scale = n / m
+    stretch = max(scale, 1.0)
+    support = 3.0 * stretch
+    taps = math.ceil(support) * 2 + 1
+    centre = (torch.arange(m, dtype=torch.float64) + 0.5) * scale
+    first = (centre - support + 0.5).to(torch.int64).clamp(min=0)  # int() truncates, as Pillow does
+    end = (centre + support + 0.5).to(torch.int64).clamp(max=n)
+    index = first[:, None] + torch.arange(taps)
+    t = (index + 0.5 - centre[:, None]) / stretch
+    weight = torch.where((index < end[:, None]) & (t.abs() < 3), torch.sinc(t) * torch.sinc(t / 3), 0.0)
+    return index.clamp(max=n - 1), (weight / weight.sum(-1, keepdim=True)).to(dtype)

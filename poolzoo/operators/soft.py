@@ -1,0 +1,223 @@
+"""SoftPool: a softmax-weighted sum, its two historical variants, and its adaptive and global forms."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from poolzoo.registry import register_pool
+from poolzoo.windows import (
+    Geometry,
+    absent,
+    accumulation_dtype,
+    adaptive_windows,
+    check_input,
+    like,
+    pool_windows,
+    windows,
+)
+
+
+def _check_beta(beta: float | Tensor = 1.0) -> None:
+    if not isinstance(beta, Tensor) and not (isinstance(beta, (int, float)) and math.isfinite(beta)):
+        raise ValueError(f"beta={beta!r}: a finite number is allowed")
+
+
+def softmax_weights(logit: Tensor, mask: Tensor | None) -> Tensor:
+    """Softmax over the window, 0 outside the input; the maximum, which cancels, is taken off first."""
+    m = absent(logit.detach(), mask, -math.inf).amax(-1, keepdim=True)
+    e = absent(torch.exp(logit - m), mask, 0.0)
+    return e / e.sum(-1, keepdim=True)
+
+
+def _weights(a: Tensor, mask: Tensor | None, beta: float | Tensor) -> Tensor:
+    # beta multiplies the difference to the extreme, not a itself: beta a may overflow where beta (a - m) does not matter.
+    inside = a.detach()
+    low, high = absent(inside, mask, math.inf).amin(-1, True), absent(inside, mask, -math.inf).amax(-1, True)
+    if isinstance(beta, Tensor):
+        m = torch.where(beta < 0, low, high)
+    else:
+        m = low if beta < 0 else high
+    e = absent(torch.exp(beta * (a - m)), mask, 0.0)
+    return e / e.sum(-1, keepdim=True)
+
+
+@register_pool(
+    "softpool",
+    family="softmax-weighted",
+    function_name="soft_pool",
+    class_name="SoftPool",
+    summary="sum of the window weighted by its softmax",
+    formula="y = sum w a, w = softmax(beta a)",
+    source="Stergiou et al., arXiv 2101.00440, eq. 1-2 (beta = 1)",
+    check=_check_beta,
+)
+def softpool(a: Tensor, mask: Tensor | None, *, beta: float | Tensor = 1.0) -> Tensor:
+    """``beta`` sets the sharpness: 0 is the mean, large values approach the maximum, negative ones the minimum.
+
+    The gradient is the true one, ``w_i (1 + beta (a_i - y))``. SoftPool depends on the input's scale: on images
+    in [0, 1] it is nearly average pooling.
+    """
+    return (_weights(a, mask, beta) * a).sum(-1)
+
+
+@register_pool(
+    "softpool_detached",
+    family="softmax-weighted",
+    function_name="soft_pool_detached",
+    class_name="SoftPoolDetached",
+    summary="SoftPool whose weights are constants to autograd",
+    formula="y = sum w a, w = softmax(beta a), dy/da = w",
+    source="the gradient of the SoftPool authors' CUDA kernel",
+    check=_check_beta,
+    exempt={"gradcheck": "the gradient w is not the derivative of y: the weights are held constant"},
+)
+def softpool_detached(a: Tensor, mask: Tensor | None, *, beta: float | Tensor = 1.0) -> Tensor:
+    """For reproducing results obtained with the authors' extension; its forward pass equals softpool's."""
+    return (_weights(a.detach(), mask, beta) * a).sum(-1)
+
+
+@register_pool(
+    "softpool_channelsum",
+    over="input",
+    family="softmax-weighted",
+    function_name="soft_pool_channelsum",
+    class_name="SoftPoolChannelsum",
+    summary="SoftPool with one mask summed over the channels, negative results set to 0",
+    formula="y = max(0, sum m a / sum m), m = sum over channels of exp(a)",
+    source="the SoftPool authors' released CPU path since v1.0",
+    exempt={
+        "constant": "results below 0 are set to 0",
+        "permutation": "the mask is shared by the channels",
+        "nan": "the mask is shared by the channels",
+    },
+)
+def softpool_channelsum(x: Tensor, geometry: Geometry) -> Tensor:
+    """For reproducing results obtained with that path; not what the paper defines."""
+    check_input(x, geometry.ndim)
+    a, inside = windows(x.to(accumulation_dtype(x.dtype)), geometry)
+    channel = x.dim() - geometry.ndim - 1
+    # log sum exp over the channels, so that the mask is softmax of something finite.
+    weights = softmax_weights(a.logsumexp(channel, keepdim=True), inside)
+    return like((weights * a).sum(-1).clamp(min=0), x)
+
+
+def _sizes(output_size: int | None | Sequence[int | None], ndim: int) -> tuple[int | None, ...]:
+    sizes = (output_size,) * ndim if output_size is None or isinstance(output_size, int) else tuple(output_size)
+    if len(sizes) != ndim or any(s is not None and (isinstance(s, bool) or not isinstance(s, int) or s < 1) for s in sizes):
+        raise ValueError(f"output_size={output_size!r}: an int >= 1, None (as the input), or {ndim} of them are allowed")
+    return sizes
+
+
+def _adaptive(x: Tensor, output_size: int | None | Sequence[int | None], ndim: int, beta: float | Tensor) -> Tensor:
+    _check_beta(beta)
+    check_input(x, ndim)
+    spatial = x.shape[-ndim:]
+    if 0 in spatial:
+        raise ValueError(f"x: shape {tuple(x.shape)}; spatial sizes must be at least 1")
+    sizes = [n if size is None else size for size, n in zip(_sizes(output_size, ndim), spatial, strict=True)]
+    a, mask = adaptive_windows(x.to(accumulation_dtype(x.dtype)), sizes)
+    return like(softpool(a, mask, beta=beta), x)
+
+
+def adaptive_soft_pool1d(x: Tensor, output_size: int | None | Sequence[int | None], *, beta: float | Tensor = 1.0) -> Tensor:
+    """SoftPool of ``(N, C, L)`` or ``(C, L)`` to ``output_size``; windows as torch's ``adaptive_avg_pool1d``."""
+    return _adaptive(x, output_size, 1, beta)
+
+
+def adaptive_soft_pool2d(x: Tensor, output_size: int | None | Sequence[int | None], *, beta: float | Tensor = 1.0) -> Tensor:
+    """SoftPool of ``(N, C, H, W)`` or ``(C, H, W)`` to ``output_size``; windows as torch's ``adaptive_avg_pool2d``."""
+    return _adaptive(x, output_size, 2, beta)
+
+
+def adaptive_soft_pool3d(x: Tensor, output_size: int | None | Sequence[int | None], *, beta: float | Tensor = 1.0) -> Tensor:
+    """SoftPool of ``(N, C, D, H, W)`` or ``(C, D, H, W)`` to ``output_size``; windows as torch's."""
+    return _adaptive(x, output_size, 3, beta)
+
+
+class _AdaptiveSoftPool(nn.Module):
+    ndim: int
+
+    def __init__(self, output_size: int | None | Sequence[int | None], *, beta: float = 1.0) -> None:
+        super().__init__()
+        _sizes(output_size, self.ndim)
+        _check_beta(beta)
+        self.output_size, self.beta = output_size, beta
+
+    def forward(self, x: Tensor) -> Tensor:
+        return _adaptive(x, self.output_size, self.ndim, self.beta)
+
+    def extra_repr(self) -> str:
+        return f"output_size={self.output_size!r}, beta={self.beta!r}"
+
+
+class AdaptiveSoftPool1d(_AdaptiveSoftPool):
+    """SoftPool to a given output size: ``(N, C, L)`` to ``(N, C, output_size)``.
+
+    Args:
+        output_size: output length; None keeps the input's.
+        beta: sharpness, as in SoftPool1d.
+    """
+
+    ndim = 1
+
+
+class AdaptiveSoftPool2d(_AdaptiveSoftPool):
+    """SoftPool to a given output size: ``(N, C, H, W)`` to ``(N, C, *output_size)``.
+
+    Window i of m over n positions spans ``floor(i n / m)`` to ``ceil((i + 1) n / m)``, as torch's AdaptiveAvgPool2d.
+
+    Args:
+        output_size: one int for both axes, or one per axis; None keeps the input's.
+        beta: sharpness, as in SoftPool2d.
+    """
+
+    ndim = 2
+
+
+class AdaptiveSoftPool3d(_AdaptiveSoftPool):
+    """SoftPool to a given output size: ``(N, C, D, H, W)`` to ``(N, C, *output_size)``.
+
+    Args:
+        output_size: one int for all axes, or one per axis; None keeps the input's.
+        beta: sharpness, as in SoftPool3d.
+    """
+
+    ndim = 3
+
+
+class _GlobalSoftPool(nn.Module):
+    ndim: int
+
+    def __init__(self, *, beta: float = 1.0, flatten: bool = False) -> None:
+        super().__init__()
+        _check_beta(beta)
+        self.beta, self.flatten = beta, flatten
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = _adaptive(x, 1, self.ndim, self.beta)
+        return y.flatten(-self.ndim - 1) if self.flatten else y
+
+    def extra_repr(self) -> str:
+        return f"beta={self.beta!r}, flatten={self.flatten}"
+
+
+class GlobalSoftPool1d(_GlobalSoftPool):
+    """SoftPool of a whole signal: ``(N, C, L)`` to ``(N, C, 1)``, or to ``(N, C)`` with ``flatten=True``."""
+
+    ndim = 1
+
+
+class GlobalSoftPool2d(_GlobalSoftPool):
+    """SoftPool of a whole feature map: ``(N, C, H, W)`` to ``(N, C, 1, 1)``, or to ``(N, C)`` with ``flatten=True``."""
+
+    ndim = 2
+
+
+class GlobalSoftPool3d(_GlobalSoftPool):
+    """SoftPool of a whole volume: ``(N, C, D, H, W)`` to ``(N, C, 1, 1, 1)``, or to ``(N, C)`` with ``flatten=True``."""
+
+    ndim = 3

@@ -1,0 +1,414 @@
+"""The one list of pooling operators: what each is, where it comes from, and how to make it.
+
+The registry knows no operator by name. Each operator registers itself with :func:`register_pool`; the built-in ones do
+so when ``poolzoo.operators`` is imported, those of other packages through the entry point group ``poolzoo.operators``,
+and a user's script by calling :func:`register_pool`. This file imports no torch: ``poolzoo list`` reads the built-in
+operators' facts from ``operators/catalog.json``, which ``python -m poolzoo.registry`` writes.
+"""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import functools
+import importlib
+import importlib.util
+import inspect
+import json
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from poolzoo.operators.base import Pool
+
+ENTRY_POINT_GROUP = "poolzoo.operators"
+CATALOG = Path(__file__).parent / "operators" / "catalog.json"
+#: What ``poolzoo list`` shows, and all of it that is plain data.
+FACTS = ("name", "summary", "formula", "source", "family", "ndims", "learnable", "stochastic", "variants")
+
+Target = TypeVar("Target", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, eq=False)
+class PoolInfo:
+    """What is known of one operator.
+
+    Attributes:
+        name: registry name, as in ``create_pool(name)`` and spec strings.
+        summary: one line that says what it does.
+        formula: the pooled value y of a window with elements a_i.
+        source: paper with its arXiv number, or the library whose definition it follows.
+        family: heading that it stands under in lists.
+        forward: ``forward(x, geometry, **params) -> y``, any number of spatial axes.
+        reducer: ``reducer(a, mask, **params) -> y`` where the operator is a function of one window, else None.
+        ndims: the numbers of spatial axes that it is defined for.
+        module: base class of its modules where they hold parameters or a state, else None.
+        learnable: its modules have parameters to learn; as made, they are at their start values.
+        stochastic: it draws in training.
+        variants: spec parameters under which a comparison of all operators lists it once more, as ``mode=random``.
+        exempt: clauses of the operator contract that do not apply to it, each with the reason.
+        check: called with the parameters; raises ValueError or TypeError where one is not allowed.
+        function_name: stem of its functions: ``soft_pool`` for ``soft_pool2d``.
+        class_name: stem of its modules: ``SoftPool`` for ``SoftPool2d``.
+        backend: what runs it, as a profile states it: ``reference`` (window engine) or ``torch``.
+    """
+
+    name: str
+    summary: str
+    formula: str
+    source: str
+    family: str
+    forward: Callable[..., Any]
+    reducer: Callable[..., Any] | None = None
+    ndims: tuple[int, ...] = (1, 2, 3)
+    module: type[Pool] | None = None
+    learnable: bool = False
+    stochastic: bool = False
+    variants: tuple[str, ...] = ()
+    exempt: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    check: Callable[..., None] | None = None
+    function_name: str = ""
+    class_name: str = ""
+    backend: str = "reference"
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The plain data among the attributes, as the catalog holds it."""
+        return {key: list(value) if isinstance(value := getattr(self, key), tuple) else value for key in FACTS}
+
+    def make_function(self, ndim: int) -> Callable[..., Any]:
+        """``soft_pool2d`` and its like; the same object every time."""
+        from poolzoo.operators.base import make_function
+
+        return make_function(self, self._checked(ndim))
+
+    def make_class(self, ndim: int) -> type[Pool]:
+        """``SoftPool2d`` and its like; the same class every time."""
+        from poolzoo.operators.base import make_class
+
+        return make_class(self, self._checked(ndim))
+
+    def _checked(self, ndim: int) -> int:
+        if ndim not in self.ndims:
+            allowed = ", ".join(map(str, self.ndims))
+            raise ValueError(f"ndim={ndim!r}: {self.name} is defined for {allowed} spatial axes")
+        return ndim
+
+
+_pools: dict[str, PoolInfo] = {}
+_builtin: set[str] = set()
+_loaded = False
+
+
+def register_pool(
+    name: str,
+    *,
+    summary: str,
+    formula: str,
+    source: str,
+    family: str = "other",
+    over: str = "windows",
+    overwrite: bool = False,
+    **facts: Any,
+) -> Callable[[Target], Target]:
+    """Add an operator; used as a decorator over the function that defines it.
+
+    With ``over="windows"`` the function is a reducer, ``f(a, mask, *, param=default) -> y``: ``a`` has shape
+    ``(..., *out, K)``, one window along the last axis, ``mask`` of shape ``(*out, K)`` is True inside the input, or None
+    where nothing is outside. Every dimension, padding, dilation, ceil_mode, autograd and the modules follow from it.
+    With ``over="input"`` it is the whole operator, ``f(x, geometry, *, param=default) -> y``.
+
+    Args:
+        name: registry name: lower-case letters, digits and underscores.
+        summary, formula, source, family: see :class:`PoolInfo`.
+        over: ``windows`` or ``input``.
+        overwrite: replace an operator of the same name instead of raising.
+        facts: other attributes of :class:`PoolInfo`.
+
+    Returns:
+        A decorator that registers the function and gives it back unchanged.
+
+    Raises:
+        ValueError: the name is taken or malformed, or ``over`` is neither of the two.
+
+    Example:
+        >>> @register_pool("midrange", summary="middle of the extremes", formula="(max a + min a) / 2", source="mine")
+        ... def midrange(a, mask):
+        ...     low = a if mask is None else a.masked_fill(~mask, float("inf"))
+        ...     high = a if mask is None else a.masked_fill(~mask, float("-inf"))
+        ...     return (low.amin(-1) + high.amax(-1)) / 2
+    """
+    if not name or not all(c.isascii() and (c.islower() or c.isdigit() or c == "_") for c in name):
+        raise ValueError(f"name={name!r}: lower-case letters, digits and underscores are allowed")
+    if over not in ("windows", "input"):
+        raise ValueError(f"over={over!r}: 'windows' or 'input' is allowed")
+
+    def decorator(target: Target) -> Target:
+        builtin = target.__module__.startswith("poolzoo.operators.")
+        if not builtin:
+            load_operators()
+        if name in _pools and not overwrite:
+            raise ValueError(f"name={name!r}: an operator of that name is registered; overwrite=True replaces it")
+        if over == "windows":
+            from poolzoo.windows import pool_windows
+
+            forward: Callable[..., Any] = functools.partial(pool_windows, reducer=target)
+            facts.setdefault("reducer", target)
+        else:
+            forward = target
+        facts.setdefault("function_name", f"{name}_pool")
+        facts.setdefault("class_name", "".join(part.capitalize() for part in name.split("_")) + "Pool")
+        _pools[name] = PoolInfo(
+            name=name, summary=summary, formula=formula, source=source, family=family, forward=forward, **facts
+        )
+        (_builtin.add if builtin else _builtin.discard)(name)
+        return target
+
+    return decorator
+
+
+def load_operators() -> None:
+    """Import the built-in operators and those of installed packages; does nothing the second time."""
+    global _loaded
+    if _loaded:
+        return
+    _loaded = True
+    importlib.import_module("poolzoo.operators")
+    _load_entry_points()
+
+
+def _load_entry_points() -> None:
+    from importlib.metadata import entry_points
+
+    for entry in entry_points(group=ENTRY_POINT_GROUP):
+        try:
+            entry.load()
+        except Exception as error:  # another package's fault must not take the built-in operators away
+            warnings.warn(f"operators of {entry.value!r} left out: {type(error).__name__}: {error}", stacklevel=2)
+
+
+def load_plugin(name: str) -> None:
+    """Run a user's script or import a module, for the operators that it registers.
+
+    Args:
+        name: a path that ends in ``.py``, or a module's dotted name.
+
+    Raises:
+        ValueError: there is no such file or module, or it failed; the message names the cause.
+    """
+    try:
+        if name.endswith(".py"):
+            path = Path(name).resolve()
+            if not path.is_file():
+                raise ValueError(f"plugin {name!r}: no such file")
+            module_name = f"poolzoo_plugin_{path.stem}"
+            known = sys.modules.get(module_name)
+            if known is not None and known.__file__ == str(path):
+                return
+            spec = importlib.util.spec_from_file_location(module_name, path)
+            assert spec is not None and spec.loader is not None
+            module = importlib.util.module_from_spec(spec)
+            sys.modules[module_name] = module
+            try:
+                spec.loader.exec_module(module)
+            except BaseException:
+                del sys.modules[module_name]
+                raise
+        else:
+            importlib.import_module(name)
+    except ValueError as error:
+        raise ValueError(str(error)) from error
+    except Exception as error:
+        raise ValueError(f"plugin {name!r}: {type(error).__name__}: {error}") from error
+
+
+def load_plugins(names: Iterable[str] = ()) -> None:
+    """Load ``names`` and what ``POOLZOO_PLUGINS`` lists, separated as ``PATH`` is."""
+    from_environment = [name for name in os.environ.get("POOLZOO_PLUGINS", "").split(os.pathsep) if name]
+    for name in [*from_environment, *names]:
+        load_plugin(name)
+
+
+def pool_facts(pattern: str = "*") -> list[dict[str, Any]]:
+    """The operators' plain facts, by family and name, without importing torch where only built-in ones are asked for."""
+    if not _loaded:
+        from importlib.metadata import entry_points
+
+        if not entry_points(group=ENTRY_POINT_GROUP):
+            return [facts for facts in json.loads(CATALOG.read_text()) if fnmatch.fnmatchcase(facts["name"], pattern)]
+    return [pool_info(name).facts for name in list_pools(pattern)]
+
+
+def list_pools(pattern: str = "*") -> list[str]:
+    """Registry names that match a shell pattern, in registration order: ``list_pools("*blur*")``."""
+    load_operators()
+    return [name for name in _pools if fnmatch.fnmatchcase(name, pattern)]
+
+
+def pool_info(name: str) -> PoolInfo:
+    """What is known of one operator.
+
+    Raises:
+        ValueError: no such operator; the message names the nearest ones.
+    """
+    load_operators()
+    if name not in _pools:
+        near = difflib.get_close_matches(name, _pools, n=3, cutoff=0.5) or [p for p in _pools if name and name in p][:3]
+        hint = f"did you mean {' or '.join(near)}?" if near else "`poolzoo list` names them all"
+        raise ValueError(f"pool={name!r}: no such operator; {hint}")
+    return _pools[name]
+
+
+def create_pool(
+    spec: str,
+    *,
+    ndim: int = 2,
+    kernel_size: int | tuple[int, ...] = 2,
+    stride: int | tuple[int, ...] | None = None,
+    in_channels: int | None = None,
+    **params: Any,
+) -> nn.Module:
+    """Make an operator's module by name.
+
+    Args:
+        spec: registry name, with parameters if wanted: ``"softpool"``, ``"softpool:beta=4"``, ``"lp:p=3,norm=sum"``.
+        ndim: spatial axes.
+        kernel_size: window size.
+        stride: step between windows; None means ``kernel_size``.
+        in_channels: channels of the input; only operators that hold weights per channel from the start use it.
+        params: further arguments of the module, ``padding`` among them; they win over the spec's.
+
+    Raises:
+        ValueError: unknown operator or parameter, or a value that is not allowed.
+
+    Example:
+        >>> create_pool("softpool", ndim=2, kernel_size=2)
+        SoftPool2d(kernel_size=2, stride=2)
+    """
+    name, given = parse_spec(spec)
+    info = pool_info(name)
+    cls = info.make_class(ndim)
+    arguments = {"kernel_size": kernel_size, "stride": stride, **given, **params}
+    allowed = list(inspect.signature(cls).parameters)
+    unknown = [key for key in arguments if key not in allowed]
+    if unknown:
+        own = [key for key in allowed if key not in ("device", "dtype")]
+        raise ValueError(f"{name}: unknown parameter {unknown[0]!r}; allowed: {', '.join(own)}")
+    if "in_channels" in allowed and in_channels is not None:
+        arguments.setdefault("in_channels", in_channels)
+    try:
+        return cls(**arguments)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name}: {error}") from error
+
+
+def export_names(stem: str) -> list[str]:
+    """The functions' (``stem="function_name"``) or modules' (``"class_name"``) names, ``SoftPool2d`` and its like."""
+    load_operators()
+    return [f"{getattr(info, stem)}{ndim}d" for info in _pools.values() for ndim in info.ndims]
+
+
+def find_export(name: str, stem: str) -> Any:
+    """The function or module class of that name, or None."""
+    if name[-2:] not in ("1d", "2d", "3d"):
+        return None
+    load_operators()
+    for info in _pools.values():
+        if getattr(info, stem) == name[:-2] and int(name[-2]) in info.ndims:
+            return (info.make_function if stem == "function_name" else info.make_class)(int(name[-2]))
+    return None
+
+
+def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
+    """Split ``name:key=value,key=value``.
+
+    Values are ints, floats (``inf`` too), ``true``/``false``, ``none``, sizes such as ``3x2`` (a tuple), else strings.
+
+    Raises:
+        ValueError: a part after the colon is not ``key=value``, or a key stands twice.
+    """
+    name, _, rest = spec.partition(":")
+    params: dict[str, Any] = {}
+    for part in filter(None, rest.split(",")):
+        key, equals, value = (piece.strip() for piece in part.partition("="))
+        if not (key.isidentifier() and equals and value):
+            raise ValueError(f"pool={spec!r}: {part!r} is not key=value")
+        if key in params:
+            raise ValueError(f"pool={spec!r}: {key!r} stands twice")
+        params[key] = _value(value)
+    return name.strip(), params
+
+
+def format_params(params: Mapping[str, Any]) -> str:
+    """The part of a spec string after the colon, keys sorted: ``parse_spec``'s inverse."""
+    return ",".join(f"{key}={_text(params[key])}" for key in sorted(params))
+
+
+def _value(text: str) -> Any:
+    words = {"true": True, "false": False, "none": None}
+    if text.lower() in words:
+        return words[text.lower()]
+    for convert in (int, float, _size):
+        try:
+            return convert(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _size(text: str) -> tuple[int, ...]:
+    if "x" not in text:
+        raise ValueError(text)
+    return tuple(int(part) for part in text.split("x"))
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "x".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) or value is None else str(value)
+
+
+def expand_specs(specs: Iterable[str]) -> list[str]:
+    """Patterns and specs as plain specs: ``"soft*"`` gives each match; nothing given gives every operator and variant.
+
+    Raises:
+        ValueError: a pattern matches nothing, or a name is unknown.
+    """
+    expanded: list[str] = []
+    specs = list(specs)
+    for spec in specs or ["*"]:
+        name, colon, rest = spec.partition(":")
+        if not any(c in name for c in "*?["):
+            pool_info(parse_spec(spec)[0])
+            expanded.append(spec)
+            continue
+        matches = list_pools(name)
+        if not matches:
+            raise ValueError(f"pool={spec!r}: no operator matches; `poolzoo list` names them all")
+        for match in matches:
+            expanded.append(match + colon + rest)
+            if not rest:
+                expanded.extend(f"{match}:{variant}" for variant in pool_info(match).variants)
+    return list(dict.fromkeys(expanded))
+
+
+def catalog_text() -> str:
+    """What ``operators/catalog.json`` must hold: the facts of the operators that poolzoo itself brings."""
+    load_operators()
+    own = [info.facts for info in _pools.values() if info.name in _builtin]
+    return json.dumps(own, indent=1, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    # Under -m this file is a second module beside poolzoo.registry, where the operators are.
+    from poolzoo import registry
+
+    registry.CATALOG.write_text(registry.catalog_text())

@@ -1,0 +1,508 @@
+"""Results as text: a terminal table, Markdown, CSV and JSON.
+
+JSON and CSV hold every row as it was measured. The terminal table and Markdown are aggregated; both, and the tables of
+the HTML page, are drawn from the same :class:`Table`, so that they cannot disagree. File and operator names are data:
+whatever a name holds, it is shown and never interpreted.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from poolzoo.analysis.rows import Result, label
+from poolzoo.analysis.summary import METRICS, Setting, Summary, by_setting, summarise
+
+TIME_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
+BYTE_UNITS = ((2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB"), (1.0, "B"))
+
+UPSAMPLERS = {"nearest": "nearest neighbour", "bilinear": "bilinear", "bicubic": "bicubic"}
+METRIC_NOTES = {
+    "psnr": "PSNR of data range 1",
+    "ssim": "SSIM as Wang 2004 (11-tap Gaussian, sigma 1.5)",
+    "mse": "MSE on [0, 1]",
+    "mae": "MAE on [0, 1]",
+}
+
+#: Operators that keep another share of the numbers than the baseline, and learnable ones before any fitting.
+UNEQUAL, UNFITTED = "†", "‡"
+NOTES = {
+    UNEQUAL: "keeps another share of the numbers than the baseline: not an equal comparison, never marked best",
+    UNFITTED: "initial: learnable operator as it starts, not fitted (an unfitted LIP is exactly average pooling)",
+}
+MISSING = "–"
+ERRORS_SHOWN = 40
+
+#: A profile's rows are compared within one of these.
+PROFILE_SETTING = ("device", "dtype", "shape", "kernel_size", "stride", "layout", "threads")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A heading, and how soon the column goes where a terminal is narrow (0: never, then the highest first)."""
+
+    heading: str
+    number: bool = True
+    drop: int = 0
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What stands in a table: a text, what it is uncertain by, and whether it is the best of its column."""
+
+    text: str
+    plus: str = ""
+    best: bool = False
+
+
+@dataclass(frozen=True)
+class Line:
+    """One operator's cells; ``role`` is baseline, unequal, failed or nothing."""
+
+    cells: tuple[Cell, ...]
+    role: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """An aggregated table, still without a look."""
+
+    title: str
+    caption: str
+    columns: tuple[Column, ...]
+    lines: tuple[Line, ...]
+    notes: tuple[str, ...] = ()
+
+
+def render(result: Result, fmt: str, *, color: bool = False, width: int | None = None) -> str:
+    """The result as text, ending in a newline.
+
+    Args:
+        result: a comparison or a profile.
+        fmt: ``table``, ``csv``, ``json`` or ``markdown``.
+        color: whether ``table`` may use terminal colours.
+        width: columns of the terminal; None (a pipe, a file) makes the table as wide as it needs to be.
+
+    Raises:
+        ValueError: ``fmt`` is none of these.
+    """
+    if fmt not in FORMATS:
+        raise ValueError(f"fmt: {fmt!r} is not one of {', '.join(FORMATS)}")
+    return FORMATS[fmt](result, color, width)
+
+
+def visible(text: object) -> str:
+    r"""``text`` with control, bidirectional and other invisible characters as escapes such as ``\x1b``."""
+    return "".join(
+        ascii(char)[1:-1] if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") else char
+        for char in str(text)
+    )
+
+
+def unit_of(values: Iterable[float], units: Sequence[tuple[float, str]]) -> tuple[float, str]:
+    """The one unit for a column: the largest in which at least half of ``values`` are 1 or more."""
+    sizes = sorted(value for value in values if value > 0 and math.isfinite(value))
+    middle = sizes[(len(sizes) - 1) // 2] if sizes else 0.0
+    return next((unit for unit in units if middle >= unit[0]), units[-1])
+
+
+def tables(result: Result, summaries: Sequence[Summary] | None = None) -> list[Table]:
+    """The aggregated tables of a result, one for each setting.
+
+    Args:
+        result: a comparison or a profile.
+        summaries: of the comparison, where the caller has them already.
+    """
+    if result.kind == "profile":
+        return profile_tables(result)
+    return compare_tables(result, summarise(result) if summaries is None else summaries)
+
+
+def compare_tables(result: Result, summaries: Sequence[Summary]) -> list[Table]:
+    """One table for each setting: a line for each operator and state, best first."""
+    metrics = result.metadata["metrics"]
+    baseline = result.metadata.get("baseline")
+    return [_compare_table(setting, group, metrics, baseline) for setting, group in by_setting(summaries).items()]
+
+
+def profile_tables(result: Result) -> list[Table]:
+    """One table for each device, dtype, shape and so on: a line for each operator, fastest first."""
+    apart = defaultdict(list)
+    for row in result.rows:
+        apart[tuple(row[key] for key in PROFILE_SETTING)].append(row)
+    return [_profile_table(setting, rows, result.metadata) for setting, rows in apart.items()]
+
+
+def errors(result: Result) -> list[str]:
+    """One line for each row that has no numbers."""
+    failed = [row for row in result.rows if row["error"] is not None]
+    lines = [
+        f"{label(row)}{' on ' + row['image'] if row.get('image') else ''}: {row['error']}"
+        for row in failed[:ERRORS_SHOWN]
+    ]
+    more = len(failed) - len(lines)
+    return [visible(line) for line in lines] + ([f"and {more} more, in the JSON and CSV"] if more else [])
+
+
+def _compare_table(setting: Setting, group: Sequence[Summary], metrics: Sequence[str], baseline: str | None) -> Table:
+    images, seeds = max(summary.images for summary in group), max(summary.seeds for summary in group)
+    fair = [summary.equal_kept and summary.images > 0 for summary in group]
+    kept = sorted({round(summary.kept, 4) for summary in group if summary.kept is not None})
+    has_baseline = any(summary.is_baseline for summary in group)
+
+    names = [f"{s.label} {UNEQUAL}" if s.images and not s.equal_kept else s.label for s in group]
+    built = [_words("operator", names), *_states([summary.state for summary in group])]
+    for number, key in enumerate(metrics):
+        metric = METRICS[key]
+        scores = [summary.scores.get(key) for summary in group]
+        show = _formatter(metric.format)
+        if images > 1:
+            plus = [_plus(score.interval if score else None, metric.format) for score in scores]
+        else:
+            plus = [
+                f"±{score.spread:{metric.format}}" if score and score.spread is not None else "" for score in scores
+            ]
+        heading = f"{metric.title} {metric.unit}".strip()
+        better = "high" if metric.higher_is_better else "low"
+        built.append(_numbers(Column(heading), [s.mean if s else None for s in scores], show, better, fair, plus))
+        if has_baseline:
+            differences = [
+                None if s.is_baseline else score.difference if score else None
+                for s, score in zip(group, scores, strict=True)
+            ]
+            plus = [
+                _plus(score.difference_interval if score else None, metric.format) if d is not None else ""
+                for d, score in zip(differences, scores, strict=True)
+            ]
+            name = f"vs {visible(baseline)}" if len(visible(baseline)) <= 8 else "vs baseline"
+            built.append(
+                _numbers(Column(name, drop=5 if number else 1), differences, _formatter("+" + metric.format), plus=plus)
+            )
+    if len(kept) > 1:
+        built.append(_numbers(Column("kept", drop=2), [s.kept for s in group], _formatter(".3g")))
+    seconds = [summary.forward_s for summary in group]
+    if any(value is not None for value in seconds):
+        built.append(_scaled(Column("time", drop=3), seconds, TIME_UNITS))
+    if any(summary.ratio is not None for summary in group):
+        built.append(_numbers(Column("ratio", drop=4), [s.ratio for s in group], _times))
+
+    roles = [
+        "failed" if not s.images else "baseline" if s.is_baseline else "" if s.equal_kept else "unequal" for s in group
+    ]
+    notes = _compare_notes(group, roles, metrics, baseline if not has_baseline else None)
+    caption = [
+        f"kernel {setting.kernel_size}, stride {setting.stride}",
+        f"rebuilt by {UPSAMPLERS.get(setting.upsample, setting.upsample)}",
+        "no normalisation" if setting.normalize == "none" else f"{setting.normalize} normalisation",
+        *([f"{setting.protocol} protocol"] if setting.protocol != "roundtrip" else []),
+        *([f"{kept[0]:.3g} of the numbers kept"] if len(kept) == 1 else []),
+        f"{images} image{'s' * (images != 1)}",
+        *([f"{seeds} seed{'s' * (seeds != 1)} in train mode"] if seeds else []),
+        *([f"baseline {baseline}"] if has_baseline else []),
+        *(METRIC_NOTES[key] for key in metrics),
+    ]
+    return _table("Information retained", visible(" · ".join(caption)), built, roles, notes)
+
+
+def _compare_notes(
+    group: Sequence[Summary], roles: Sequence[str], metrics: Sequence[str], missing_baseline: str | None
+) -> list[str]:
+    notes = [f"{UNEQUAL} {NOTES[UNEQUAL]}"] * ("unequal" in roles)
+    notes += [f"{UNFITTED} {NOTES[UNFITTED]}"] * any(summary.state == "initial" for summary in group)
+    seeds = max(summary.seeds for summary in group)
+    if max(summary.images for summary in group) > 1:
+        notes.append("± half the bootstrap 95% interval over images; differences to the baseline are paired by image")
+        spreads = [_spread(summary, metrics) for summary in group if summary.state == "train"]
+        notes += [f"spread over seeds: {'; '.join(filter(None, spreads))}"] * any(spreads)
+    elif seeds > 1:
+        notes.append(f"± standard deviation over {seeds} seeds")
+    if missing_baseline:
+        notes.append(f"the baseline {visible(missing_baseline)} has no rows here: no differences to it")
+    return notes
+
+
+def _profile_table(setting: tuple[Any, ...], rows: Sequence[dict[str, Any]], metadata: dict[str, Any]) -> Table:
+    rows = sorted(rows, key=lambda row: (row["forward_s"] is None, row["forward_s"] or 0.0, label(row)))
+    values = {key: [row.get(key) for row in rows] for key in rows[0]}
+    named = dict(zip(PROFILE_SETTING, setting, strict=True))
+
+    built = [_words("operator", [label(row) for row in rows]), *_states(values["state"])]
+    if len(set(values["backend"])) > 1:
+        built.append(_words("backend", values["backend"], drop=7))
+    built += [
+        _scaled(Column("forward"), values["forward_s"], TIME_UNITS, plus=values["forward_iqr_s"]),
+        _numbers(Column("ratio", drop=1), values["ratio"], _times),
+        _scaled(Column("backward", drop=4), values["backward_s"], TIME_UNITS, plus=values["backward_iqr_s"]),
+        _scaled(Column("fwd+bwd", drop=2), values["forward_backward_s"], TIME_UNITS),
+        _numbers(Column("GB/s", drop=5), values["gbps"], _significant(values["gbps"]), "high"),
+        _numbers(Column("of copy", drop=6), values["copy_fraction"], _formatter(".0%")),
+        _scaled(Column("saved", drop=3), values["saved_bytes"], BYTE_UNITS),
+        _scaled(Column("peak", drop=3), values["peak_bytes"], BYTE_UNITS),
+    ]
+    # A column that nothing was measured for says nothing (no backward pass, no baseline).
+    built = [(column, cells) for column, cells in built if any(cell.text != MISSING for cell in cells)]
+
+    roles = [
+        "failed" if row["error"] is not None else "baseline" if label(row) == metadata.get("baseline") else ""
+        for row in rows
+    ]
+    caption = [
+        f"{named['shape']} {named['dtype']} on {named['device']}",
+        f"{named['threads']} thread{'s' * (named['threads'] != 1)}",
+        str(named["layout"]),
+        f"kernel {named['kernel_size']}, stride {named['stride']}",
+        *([f"baseline {metadata['baseline']}"] if "baseline" in roles else []),
+        *([f"copy bandwidth {metadata['copy_gbps']:.1f} GB/s"] if metadata.get("copy_gbps") else []),
+    ]
+    notes = [f"{UNFITTED} {NOTES[UNFITTED]}"] * ("initial" in values["state"])
+    notes.append("median ± interquartile range; saved: kept by autograd for the backward pass; peak: of a forward pass")
+    return _table("Cost", visible(" · ".join(caption)), built, roles, notes)
+
+
+def _table(
+    title: str, caption: str, built: Sequence[tuple[Column, list[Cell]]], roles: Sequence[str], notes: Sequence[str]
+) -> Table:
+    lines = [
+        Line(cells, role) for cells, role in zip(zip(*(cells for _, cells in built), strict=True), roles, strict=True)
+    ]
+    return Table(title, caption, tuple(column for column, _ in built), tuple(lines), tuple(notes))
+
+
+def _words(heading: str, values: Sequence[object], drop: int = 0) -> tuple[Column, list[Cell]]:
+    return Column(heading, False, drop), [Cell(visible(value or "")) for value in values]
+
+
+def _states(states: Sequence[str]) -> list[tuple[Column, list[Cell]]]:
+    """A column of states, unless no operator has anything to learn or to draw."""
+    if set(states) <= {"fixed", None}:
+        return []
+    return [_words("state", [f"initial {UNFITTED}" if state == "initial" else state for state in states])]
+
+
+def _numbers(
+    column: Column,
+    values: Sequence[float | None],
+    show: Callable[[float], str],
+    better: str | None = None,
+    fair: Sequence[bool] | None = None,
+    plus: Sequence[str] | None = None,
+) -> tuple[Column, list[Cell]]:
+    """A column of numbers, the best marked; what reads the same as the best is as good.
+
+    Args:
+        column: its heading.
+        values: one a line, None where there is none.
+        show: a number as text.
+        better: ``high``, ``low``, or None for a column without a best.
+        fair: which lines may be the best; all of them where None is.
+        plus: what each value is uncertain by.
+    """
+    texts = [MISSING if value is None else show(value) for value in values]
+    best = None
+    if better:
+        usable = [v is not None and not math.isnan(v) for v in values]
+        fair = [a and b for a, b in zip(usable, fair or usable, strict=True)]
+        fair = fair if any(fair) else usable
+        running = [(value, text) for value, text, ok in zip(values, texts, fair, strict=True) if ok]
+        if len(running) > 1:
+            best = (max if better == "high" else min)(running)[1]
+    else:
+        fair = [False] * len(texts)
+    return column, [
+        Cell(text, extra, ok and text == best)
+        for text, extra, ok in zip(texts, plus or [""] * len(texts), fair, strict=True)
+    ]
+
+
+def _scaled(
+    column: Column,
+    values: Sequence[float | None],
+    units: Sequence[tuple[float, str]],
+    plus: Sequence[float | None] | None = None,
+) -> tuple[Column, list[Cell]]:
+    """A column of times or sizes, less is better, in one unit, which its heading names."""
+    known = [value for value in values if value is not None]
+    size, unit = unit_of(known, units)
+    show = _significant([value / size for value in known])
+    extra = None if plus is None else ["" if value is None else f"±{show(value / size)}" for value in plus]
+    scaled = [None if value is None else value / size for value in values]
+    return _numbers(replace(column, heading=f"{column.heading} {unit}"), scaled, show, "low", plus=extra)
+
+
+def _significant(values: Iterable[float | None]) -> Callable[[float], str]:
+    """One number of decimals for a column, such that its smallest value still shows two digits (three decimals at most)."""
+    smallest = min((value for value in values if value), default=1.0)
+    decimals = min(3, max(0, 1 - math.floor(math.log10(smallest))))
+    return _formatter(f".{decimals}f")
+
+
+def _formatter(spec: str) -> Callable[[float], str]:
+    def show(value: float) -> str:
+        text = format(value, spec).replace("inf", "∞")
+        # -0.00 would claim a direction that the digits do not show.
+        return text.lstrip("+-") if not text.strip("+-0.") else text
+
+    return show
+
+
+def _times(value: float) -> str:
+    return f"{value:.2f}x"
+
+
+def _plus(interval: tuple[float, float] | None, spec: str) -> str:
+    return f"±{(interval[1] - interval[0]) / 2:{spec}}" if interval else ""
+
+
+def _spread(summary: Summary, metrics: Sequence[str]) -> str:
+    parts = [
+        f"{score.spread:{METRICS[key].format}} {METRICS[key].unit or METRICS[key].title}"
+        for key in metrics
+        if (score := summary.scores.get(key)) and score.spread is not None
+    ]
+    return f"{visible(summary.label)} {', '.join(parts)}" if parts else ""
+
+
+def _render_csv(result: Result, color: bool, width: int | None) -> str:
+    """Every row as measured: ``inf`` for infinity, empty for null, names untouched but for CSV's own quoting."""
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, result.columns, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(result.rows)
+    return stream.getvalue()
+
+
+def _render_json(result: Result, color: bool, width: int | None) -> str:
+    return result.to_json()
+
+
+def _render_markdown(result: Result, color: bool, width: int | None) -> str:
+    parts = []
+    for table in tables(result):
+        rule = ["---:" if column.number else ":---" for column in table.columns]
+        grid = [[_markdown(column.heading) for column in table.columns], rule]
+        for line in table.lines:
+            texts = [_markdown(f"{cell.text} {cell.plus}".strip()) for cell in line.cells]
+            grid.append([f"**{text}**" if cell.best else text for text, cell in zip(texts, line.cells, strict=True)])
+        body = "\n".join(f"| {' | '.join(cells)} |" for cells in grid)
+        parts.append(f"**{table.title}.** {_markdown(table.caption)}\n\n{body}\n")
+        if table.notes:
+            parts.append("".join(f"- {_markdown(note)}\n" for note in table.notes))
+    if failed := errors(result):
+        parts.append("Errors:\n\n" + "".join(f"- {_markdown(line)}\n" for line in failed))
+    return "\n".join(parts) or "No rows.\n"
+
+
+def _markdown(text: str) -> str:
+    """``text`` so that no Markdown reader sees markup, a cell's end or HTML in it."""
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    text = re.sub(r"([\\`*|\[\]~$#])", r"\\\1", text)
+    # Inside a word an underscore is only itself, and softpool_detached stays readable in the source.
+    return re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", text)
+
+
+def _render_table(result: Result, color: bool, width: int | None) -> str:
+    from rich.console import Console
+    from rich.text import Text
+
+    mark = "★" if color else "*"
+    drawn = [_draw(table, mark, width) for table in tables(result)]
+    needed = max((total for _, _, total in drawn), default=79)
+    # Numbers are never cut: where even the needed columns do not fit, the terminal wraps whole lines itself.
+    total = max(needed, width or 79)
+    prose = min(total, width or max(needed, 79), 120)
+    stream = io.StringIO()
+    console = Console(
+        file=stream,
+        width=total,
+        force_terminal=color,
+        color_system="standard" if color else None,
+        no_color=not color,
+        force_jupyter=False,
+        legacy_windows=False,
+        highlight=False,
+    )
+    for number, (table, drawing, _) in enumerate(drawn):
+        if number:
+            console.print()
+        console.print(Text.assemble((table.title, "bold"), "  ", (table.caption, "dim")), width=prose)
+        console.print(drawing)
+        for note in table.notes:
+            console.print(Text(note, style="dim"), width=prose)
+    if failed := errors(result):
+        console.print(Text("errors" if not drawn else "\nerrors", style="bold red"))
+        for line in failed:
+            console.print(Text(f"  {line}"), soft_wrap=True)
+    if not drawn:
+        console.print("no rows")
+    # Rich fills lines up to its width; a pasted or compared table has no use for that.
+    return "".join(f"{line.rstrip()}\n" for line in stream.getvalue().split("\n")[:-1])
+
+
+def _draw(table: Table, mark: str, width: int | None) -> tuple[Table, Any, int]:
+    """The table as Rich draws it, without the columns that ``width`` has no room for, and how wide it is."""
+    from rich import box
+    from rich.cells import cell_len
+    from rich.table import Table as Grid
+    from rich.text import Text
+
+    shortest_name, gap = 12, 2
+    columns = list(range(len(table.columns)))
+    texts: list[list[str]] = []
+    for index, column in enumerate(table.columns):
+        cells = [line.cells[index] for line in table.lines]
+        if column.number:
+            # Numbers stand under each other because every part of a cell has one width: text, uncertainty, mark.
+            # Rich would strip the trailing blanks of right-justified text and with them the alignment.
+            text, plus = max(cell_len(cell.text) for cell in cells), max(len(cell.plus) for cell in cells)
+            marked = any(cell.best for cell in cells)
+            body = [
+                cell.text.rjust(text) + cell.plus.rjust(plus + bool(plus)) + (mark if cell.best else " " * marked)
+                for cell in cells
+            ]
+            wide = max(len(body[0]), len(column.heading) + marked)
+            texts.append([(column.heading + " " * marked).rjust(wide), *(cell.rjust(wide) for cell in body)])
+        else:
+            texts.append([column.heading, *(cell.text for cell in cells)])
+    widths = [max(map(cell_len, cells)) for cells in texts]
+
+    def total(name: int) -> int:
+        return name + sum(widths[index] + gap for index in columns[1:])
+
+    dropped = []
+    while width is not None and total(min(widths[0], 2 * shortest_name)) > width:
+        last = max(columns, key=lambda index: (table.columns[index].drop, index))
+        if not table.columns[last].drop:
+            break
+        columns.remove(last)
+        dropped.append(table.columns[last].heading)
+    name = widths[0] if width is None else max(shortest_name, min(widths[0], width - total(0)))
+    if dropped:
+        table = replace(table, notes=(*table.notes, f"no room at this width for: {', '.join(reversed(dropped))}"))
+    if any(cell.best for line in table.lines for cell in line.cells):
+        table = replace(table, notes=(f"{mark} best of its column", *table.notes))
+
+    grid = Grid(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    for index in columns:
+        grid.add_column(
+            Text(texts[index][0]), no_wrap=index > 0, overflow="fold", width=widths[index] if index else name
+        )
+    styles = {"baseline": "cyan", "failed": "red", "unequal": "dim"}
+    for number, line in enumerate(table.lines):
+        grid.add_row(
+            *(
+                Text(texts[index][number + 1], style="bold green" if line.cells[index].best else "")
+                for index in columns
+            ),
+            style=styles.get(line.role),
+        )
+    return table, grid, total(name)
+
+
+FORMATS = {"table": _render_table, "csv": _render_csv, "json": _render_json, "markdown": _render_markdown}

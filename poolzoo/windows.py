@@ -1,0 +1,295 @@
+"""Window geometry and the reference engine: every windowed operator, in pure PyTorch, from this file.
+
+An operator is a function of one window. ``windows(x, geometry)`` shows the windows of ``x`` along a new last axis,
+with the mask of the elements that lie inside the input; an operator is then a reducer over that axis. Padding is
+*absent*, not zero: it has no weight, it is not counted, it is never the maximum.
+
+Sizes are torch's (``max_pool2d``'s documentation): with ``span = dilation * (kernel_size - 1) + 1``,
+``out = floor((n + 2 * padding - span) / stride) + 1``; ``ceil_mode`` rounds up instead, but drops a last window that
+would start in the right padding.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+IntOrTuple = int | Sequence[int]
+#: ``reducer(a, mask, **params) -> y``: ``a`` is ``(..., *out, K)``, ``mask`` is ``(*out, K)`` (True inside the input) or
+#: None where every element is inside, ``y`` is ``(..., *out)``. Elements outside hold 0.
+Reducer = Callable[..., Tensor]
+
+
+class Geometry(NamedTuple):
+    """Where the windows lie: one int per spatial axis, and torch's ``ceil_mode``."""
+
+    kernel_size: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    dilation: tuple[int, ...]
+    ceil_mode: bool
+
+    @property
+    def ndim(self) -> int:
+        return len(self.kernel_size)
+
+    @property
+    def spans(self) -> tuple[int, ...]:
+        """How many input positions a window reaches over, holes of the dilation included."""
+        return tuple(d * (k - 1) + 1 for k, d in zip(self.kernel_size, self.dilation, strict=True))
+
+
+def make_geometry(
+    ndim: int,
+    kernel_size: IntOrTuple,
+    stride: IntOrTuple | None = None,
+    padding: IntOrTuple = 0,
+    dilation: IntOrTuple = 1,
+    ceil_mode: bool = False,
+) -> Geometry:
+    """Check torch's pooling arguments and spell them out per axis.
+
+    Args:
+        ndim: spatial axes, 1 to 3.
+        kernel_size: window size, >= 1, an int or one per axis.
+        stride: step between windows, >= 1; None means ``kernel_size``.
+        padding: absent positions on both sides, 0 to half the window's span.
+        dilation: step between the elements of a window, >= 1.
+        ceil_mode: round the output size up.
+
+    Raises:
+        TypeError: an argument is not an int or a sequence of ints.
+        ValueError: a wrong number of values or one out of range.
+    """
+    kernel = _per_axis("kernel_size", kernel_size, ndim, 1)
+    steps = kernel if stride is None else _per_axis("stride", stride, ndim, 1)
+    holes = _per_axis("dilation", dilation, ndim, 1)
+    pads = _per_axis("padding", padding, ndim, 0)
+    geometry = Geometry(kernel, steps, pads, holes, bool(ceil_mode))
+    for pad, span in zip(pads, geometry.spans, strict=True):
+        if pad > span // 2:
+            raise ValueError(f"padding={padding!r}: at most half of the window's span, which is {span} here")
+    return geometry
+
+
+def _per_axis(name: str, value: IntOrTuple, ndim: int, least: int) -> tuple[int, ...]:
+    values = (value,) * ndim if isinstance(value, int) else tuple(value) if isinstance(value, (tuple, list)) else None
+    if values is None or any(isinstance(v, bool) or not isinstance(v, int) for v in values):
+        raise TypeError(f"{name}={value!r}: an int or a tuple of {ndim} ints is allowed")
+    if len(values) == 1:
+        values *= ndim
+    if len(values) != ndim:
+        raise ValueError(f"{name}={value!r}: an int or a tuple of {ndim} ints is allowed")
+    if any(v < least for v in values):
+        raise ValueError(f"{name}={value!r}: must be at least {least}")
+    return values
+
+
+def output_size(sizes: Sequence[int], geometry: Geometry) -> tuple[int, ...]:
+    """The spatial size that torch's ``max_pool`` gives for the same arguments.
+
+    Raises:
+        ValueError: the input is smaller than a window, or so small beside the dilation that a window holds no element.
+    """
+    out = []
+    for n, k, s, p, d, span in zip(sizes, *geometry[:4], geometry.spans, strict=True):
+        room = n + 2 * p - span
+        size = (room + (s - 1 if geometry.ceil_mode else 0)) // s + 1
+        if geometry.ceil_mode and (size - 1) * s >= n + p:
+            size -= 1
+        if size < 1 or n < 1:
+            raise ValueError(
+                f"input size {n} is too small for a window of kernel_size={k}, padding={p}, dilation={d}: "
+                f"needs at least {max(1, span - 2 * p)}"
+            )
+        if p and n < d:
+            raise ValueError(f"input size {n} with padding={p} and dilation={d} leaves windows without an element")
+        out.append(size)
+    return tuple(out)
+
+
+def check_input(x: Tensor, ndim: int) -> None:
+    """Raise TypeError or ValueError unless ``x`` is floating point, ``(N, C, *spatial)`` or ``(C, *spatial)``."""
+    if not x.is_floating_point():
+        raise TypeError(f"x: dtype {x.dtype} is not allowed; float64, float32, bfloat16 or float16 is")
+    if x.dim() not in (ndim + 1, ndim + 2):
+        raise ValueError(
+            f"x: {x.dim()} axes (shape {tuple(x.shape)}); {ndim}D pooling takes {ndim + 2}, or {ndim + 1} unbatched"
+        )
+
+
+def accumulation_dtype(dtype: torch.dtype) -> torch.dtype:
+    """The dtype that reducers compute in: float32 for the half types, else the input's own."""
+    return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
+
+
+def windows(x: Tensor, geometry: Geometry) -> tuple[Tensor, Tensor | None]:
+    """The windows of ``x`` along a new last axis.
+
+    Args:
+        x: ``(..., *spatial)``.
+        geometry: where the windows lie.
+
+    Returns:
+        ``a`` of shape ``(..., *out, K)`` with ``K`` the product of the kernel sizes, in row-major order, 0 outside the
+        input; and the mask ``(*out, K)`` that is True inside it, None where everything is inside. ``a`` is laid out
+        with K as its slowest axis, so that a reduction over it runs along whole output rows.
+    """
+    n = geometry.ndim
+    sizes = x.shape[-n:]
+    out = output_size(sizes, geometry)
+    # What the last window reaches past the input on the right; ceil_mode can ask for more than `padding`.
+    right = [
+        max(0, (o - 1) * s + span - p - size)
+        for o, s, span, p, size in zip(out, geometry.stride, geometry.spans, geometry.padding, sizes, strict=True)
+    ]
+    padded = any(geometry.padding) or any(right)
+    if padded:
+        x = F.pad(x, [pad for pair in zip(reversed(geometry.padding), reversed(right), strict=True) for pad in pair])
+    for axis, (span, step) in enumerate(zip(geometry.spans, geometry.stride, strict=True)):
+        x = x.unfold(axis - n - axis, span, step)
+    lead = x.dim() - 2 * n
+    for axis, (span, hole) in enumerate(zip(geometry.spans, geometry.dilation, strict=True)):
+        if hole > 1:
+            x = x[(slice(None),) * (lead + n + axis) + (slice(0, span, hole),)]
+    a = _taps_first(x, n)
+    if not padded:
+        return a, None
+    inside = [
+        _inside(o, k, s, p, d, size, x.device)
+        for o, k, s, p, d, size in zip(out, *geometry[:4], sizes, strict=True)
+    ]
+    return a, join_masks(inside)
+
+
+def _taps_first(x: Tensor, n: int) -> Tensor:
+    """Merge the last ``n`` axes into one, stored slowest but shown last."""
+    taps = list(range(x.dim() - n, x.dim()))
+    rest = list(range(x.dim() - n))
+    return x.permute(taps + rest).flatten(0, n - 1).movedim(0, -1)
+
+
+def _inside(out: int, k: int, s: int, p: int, d: int, size: int, device: torch.device) -> Tensor:
+    """``(out, k)``: whether the tap lies inside an axis of ``size`` positions."""
+    start = torch.arange(out, device=device) * s - p
+    position = start[:, None] + torch.arange(k, device=device) * d
+    return (position >= 0) & (position < size)
+
+
+def join_masks(inside: Sequence[Tensor]) -> Tensor:
+    """``(out_i, k_i)`` masks of the single axes as one ``(*out, K)`` mask."""
+    mask = inside[0]
+    for i, axis in enumerate(inside[1:], 1):
+        # (*out, K) and (o, k) -> (*out, o, K, k) -> (*out, o, K * k)
+        mask = (mask.unsqueeze(i).unsqueeze(-1) & axis.unsqueeze(1)).flatten(-2)
+    return mask
+
+
+def windows_at(x: Tensor, positions: Sequence[Tensor], inside: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Windows at any positions, by gathering: for adaptive pooling and for windows off the regular grid.
+
+    Args:
+        x: ``(..., *spatial)``.
+        positions: per axis ``(out_i, k_i)`` int64, the input position of each tap; where not inside, anything.
+        inside: per axis ``(out_i, k_i)`` bool.
+
+    Returns:
+        ``a`` of shape ``(..., *out, K)`` and its mask ``(*out, K)``, as :func:`windows` gives them.
+    """
+    n = len(positions)
+    for axis, (position, present) in enumerate(zip(positions, inside, strict=True)):
+        dim = x.dim() - n - axis + 2 * axis  # each earlier axis has become two, out_i and k_i
+        index = torch.where(present, position, 0).flatten()
+        x = x.index_select(dim, index).unflatten(dim, position.shape)
+    lead = x.dim() - 2 * n
+    order = [*range(lead), *range(lead, lead + 2 * n, 2), *range(lead + 1, lead + 2 * n, 2)]
+    mask = join_masks(inside)
+    return absent(_taps_first(x.permute(order), n), mask, 0.0), mask
+
+
+def adaptive_windows(x: Tensor, output_size: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """The windows of torch's adaptive pooling: cell i of m spans ``floor(i n / m)`` to ``ceil((i + 1) n / m)``."""
+    positions, inside = [], []
+    for n, m in zip(x.shape[-len(output_size) :], output_size, strict=True):
+        cell = torch.arange(m, device=x.device)
+        start, end = cell * n // m, -((cell + 1) * -n // m)
+        longest = max(-((i + 1) * -n // m) - i * n // m for i in range(m))
+        position = start[:, None] + torch.arange(longest, device=x.device)
+        positions.append(position)
+        inside.append(position < end[:, None])
+    return windows_at(x, positions, inside)
+
+
+def pool_windows(x: Tensor, geometry: Geometry, reducer: Reducer, **params: Any) -> Tensor:
+    """Reduce every window of ``x``, in the accumulation dtype, and give the result in ``x``'s dtype and layout.
+
+    Args:
+        x: ``(N, C, *spatial)`` or ``(C, *spatial)``.
+        geometry: where the windows lie.
+        reducer: what becomes of a window.
+        params: the reducer's own parameters.
+    """
+    check_input(x, geometry.ndim)
+    a, mask = windows(x.to(accumulation_dtype(x.dtype)), geometry)
+    return like(reducer(a, mask, **params), x)
+
+
+def like(y: Tensor, x: Tensor) -> Tensor:
+    """``y`` in the dtype of ``x``, and channels_last where ``x`` is."""
+    y = y.to(x.dtype)
+    if _is_channels_last(x):
+        y = y.contiguous(memory_format=torch.channels_last if x.dim() == 4 else torch.channels_last_3d)
+    return y
+
+
+def _is_channels_last(x: Tensor) -> bool:
+    # From strides, since is_contiguous(memory_format=...) is not implemented under vmap.
+    if x.dim() not in (4, 5) or x.shape[1] == 1 or x.stride(1) != 1:
+        return False
+    expected = x.shape[1]
+    for axis in range(x.dim() - 1, 1, -1):
+        if x.shape[axis] != 1 and x.stride(axis) != expected:
+            return False
+        expected *= x.shape[axis]
+    return True
+
+
+def absent(a: Tensor, mask: Tensor | None, fill: float) -> Tensor:
+    """``a`` with the elements outside the input replaced by ``fill``."""
+    return a if mask is None else a.masked_fill(~mask, fill)
+
+
+def count(a: Tensor, mask: Tensor | None) -> Tensor | int:
+    """How many elements of each window lie inside the input: ``(*out, 1)``, or K everywhere."""
+    return a.shape[-1] if mask is None else mask.sum(-1, keepdim=True)
+
+
+def mean(a: Tensor, mask: Tensor | None) -> Tensor:
+    """The mean of each window; divided before it is summed, so that it does not overflow where its value would not."""
+    return (a / count(a, mask)).sum(-1)
+
+
+def maximum(a: Tensor, mask: Tensor | None) -> Tensor:
+    """The maximum of each window."""
+    return absent(a, mask, -math.inf).amax(-1)
+
+
+def weighted_taps(x: Tensor, dim: int, index: Tensor, weight: Tensor) -> Tensor:
+    """A linear filter along one axis: ``y[o] = sum_j weight[o, j] x[index[o, j]]``.
+
+    Args:
+        x: any shape.
+        dim: the axis, negative.
+        index: ``(out, taps)`` int64 positions on that axis.
+        weight: ``(out, taps)``.
+    """
+    shape = (-1,) + (1,) * (-dim - 1)
+    y = x.index_select(dim, index[:, 0]) * weight[:, 0].reshape(shape)
+    for tap in range(1, index.shape[1]):
+        y = y + x.index_select(dim, index[:, tap]) * weight[:, tap].reshape(shape)
+    return y
