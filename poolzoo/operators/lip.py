@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from poolzoo.operators.base import Pool
-from poolzoo.operators.soft import softmax_weights
+from poolzoo.operators.soft import softmax_weights, weighted_mean
 from poolzoo.registry import register_pool
-from poolzoo.windows import Geometry, IntOrTuple, accumulation_dtype, check_input, like, windows
+from poolzoo.windows import Geometry, IntOrTuple, accumulation_dtype, check_input, like, maximum, windows
 
 #: The gate's upper bound: weights differ by at most e^12 (the paper's section 3.3).
 COEFF = 12.0
@@ -131,4 +131,5 @@ def lip(x: Tensor, geometry: Geometry, *, logit: Tensor) -> Tensor:
     dtype = accumulation_dtype(x.dtype)
     a, mask = windows(x.to(dtype), geometry)
     g, _ = windows(logit.to(dtype), geometry)
-    return like((softmax_weights(g, mask) * a).sum(-1), x)
+    centre = maximum(a.detach(), mask).unsqueeze(-1)
+    return like(weighted_mean(softmax_weights(g, mask), a, centre), x)

@@ -16,7 +16,7 @@ from poolzoo.windows import (
     adaptive_windows,
     check_input,
     like,
-    pool_windows,
+    maximum,
     windows,
 )
 
@@ -27,22 +27,29 @@ def _check_beta(beta: float | Tensor = 1.0) -> None:
 
 
 def softmax_weights(logit: Tensor, mask: Tensor | None) -> Tensor:
-    """Softmax over the window, 0 outside the input; the maximum, which cancels, is taken off first."""
-    m = absent(logit.detach(), mask, -math.inf).amax(-1, keepdim=True)
-    e = absent(torch.exp(logit - m), mask, 0.0)
-    return e / e.sum(-1, keepdim=True)
+    """Softmax over the window, 0 outside the input."""
+    # torch's softmax runs along K where it is stored, first; its backward never divides two large numbers.
+    return absent(logit, mask, -math.inf).movedim(-1, 0).softmax(0).movedim(0, -1)
 
 
-def _weights(a: Tensor, mask: Tensor | None, beta: float | Tensor) -> Tensor:
-    # beta multiplies the difference to the extreme, not a itself: beta a may overflow where beta (a - m) does not matter.
+def weighted_mean(weight: Tensor, a: Tensor, centre: Tensor) -> Tensor:
+    """``sum weight a`` for weights that sum to 1, as ``centre + sum weight (a - centre)``.
+
+    Written so, the gradient's ``a_i - y`` is a difference of small numbers where the window is nearly constant, however
+    large its elements; in halves, the difference of two finite numbers never overflows. ``centre`` is ``(..., *out, 1)``.
+    """
+    half = (weight * (a / 2 - centre / 2)).sum(-1)
+    return centre.squeeze(-1) + half + half
+
+
+def _soft(a: Tensor, mask: Tensor | None, beta: float | Tensor, weigh: Tensor) -> Tensor:
+    """softpool of ``a`` with weights taken from ``weigh``: ``a`` itself, or ``a`` without its gradient."""
     inside = a.detach()
-    low, high = absent(inside, mask, math.inf).amin(-1, True), absent(inside, mask, -math.inf).amax(-1, True)
-    if isinstance(beta, Tensor):
-        m = torch.where(beta < 0, low, high)
-    else:
-        m = low if beta < 0 else high
-    e = absent(torch.exp(beta * (a - m)), mask, 0.0)
-    return e / e.sum(-1, keepdim=True)
+    low, high = -maximum(-inside, mask).unsqueeze(-1), maximum(inside, mask).unsqueeze(-1)
+    centre = torch.where(beta < 0, low, high) if isinstance(beta, Tensor) else low if beta < 0 else high
+    # beta multiplies the difference to the extreme, not a: beta a could overflow where beta (a - centre) does not matter.
+    weight = softmax_weights(2 * beta * (weigh / 2 - centre / 2), mask)
+    return weighted_mean(weight, a, centre)
 
 
 @register_pool(
@@ -61,7 +68,7 @@ def softpool(a: Tensor, mask: Tensor | None, *, beta: float | Tensor = 1.0) -> T
     The gradient is the true one, ``w_i (1 + beta (a_i - y))``. SoftPool depends on the input's scale: on images
     in [0, 1] it is nearly average pooling.
     """
-    return (_weights(a, mask, beta) * a).sum(-1)
+    return _soft(a, mask, beta, a)
 
 
 @register_pool(
@@ -77,7 +84,7 @@ def softpool(a: Tensor, mask: Tensor | None, *, beta: float | Tensor = 1.0) -> T
 )
 def softpool_detached(a: Tensor, mask: Tensor | None, *, beta: float | Tensor = 1.0) -> Tensor:
     """For reproducing results obtained with the authors' extension; its forward pass equals softpool's."""
-    return (_weights(a.detach(), mask, beta) * a).sum(-1)
+    return _soft(a, mask, beta, a.detach())
 
 
 @register_pool(
@@ -102,7 +109,8 @@ def softpool_channelsum(x: Tensor, geometry: Geometry) -> Tensor:
     channel = x.dim() - geometry.ndim - 1
     # log sum exp over the channels, so that the mask is softmax of something finite.
     weights = softmax_weights(a.logsumexp(channel, keepdim=True), inside)
-    return like((weights * a).sum(-1).clamp(min=0), x)
+    centre = maximum(a.detach(), inside).unsqueeze(-1)
+    return like(weighted_mean(weights, a, centre).clamp(min=0), x)
 
 
 def _sizes(output_size: int | None | Sequence[int | None], ndim: int) -> tuple[int | None, ...]:
