@@ -55,6 +55,8 @@ class PoolInfo:
         stochastic: it draws in training.
         variants: spec parameters under which a comparison of all operators lists it once more, as ``mode=random``.
         exempt: clauses of the operator contract that do not apply to it, each with the reason.
+        phases: for an operator that keeps several submaps, ``phases(geometry, **params)`` gives each one's offset in
+            input positions per axis; else None.
         check: called with the parameters; raises ValueError or TypeError where one is not allowed.
         function_name: stem of its functions: ``soft_pool`` for ``soft_pool2d``.
         class_name: stem of its modules: ``SoftPool`` for ``SoftPool2d``.
@@ -74,6 +76,7 @@ class PoolInfo:
     stochastic: bool = False
     variants: tuple[str, ...] = ()
     exempt: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    phases: Callable[..., list[tuple[int, ...]]] | None = None
     check: Callable[..., None] | None = None
     function_name: str = ""
     class_name: str = ""

@@ -301,7 +301,7 @@ def _show(image: Image.Image) -> np.ndarray:
     if image.mode == "LAB":
         # The one mode that Image.convert does not know; its numbers are absolute, so no profile is asked.
         lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-        image, profile = ImageCms.applyTransform(image, ImageCms.buildTransform(lab, srgb, "LAB", "RGB")), None
+        image, profile = ImageCms.buildTransform(lab, srgb, "LAB", "RGB").apply(image), None
     colour_mode = COLOUR_MODES.get(image.mode, "RGB")
     if not image.has_transparency_data:
         return np.asarray(_to_srgb(image.convert(colour_mode), profile)) / 255
@@ -324,8 +324,8 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     # photographs, nearly all of which carry one of many sRGB profiles, exact to the bit.
     levels = itertools.product(range(0, 256, 17), repeat=len(image.getbands()))
     probe = Image.frombytes(image.mode, (16 ** len(image.getbands()), 1), bytes(itertools.chain.from_iterable(levels)))
-    shown, stored = (np.asarray(x, np.int16) for x in (ImageCms.applyTransform(probe, transform), probe.convert("RGB")))
-    return plain if np.abs(shown - stored).max() <= SAME_AS_SRGB else ImageCms.applyTransform(image, transform)
+    shown, stored = (np.asarray(x, np.int16) for x in (transform.apply(probe), probe.convert("RGB")))
+    return plain if np.abs(shown - stored).max() <= SAME_AS_SRGB else transform.apply(image)
 
 
 def _reason(error: BaseException) -> str:

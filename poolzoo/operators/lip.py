@@ -117,7 +117,6 @@ class _Lip(Pool):
     source="Gao et al., arXiv 1908.04156, eq. 3",
     module=_Lip,
     learnable=True,
-    variants=("variant=bottleneck",),
     exempt={
         "permutation": "G looks at positions, and past the window",
         "nan": "instance normalisation carries a NaN over its whole feature map",

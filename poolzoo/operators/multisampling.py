@@ -34,6 +34,7 @@ def phases(stride: tuple[int, int], sampler: int) -> list[tuple[int, int]]:
     source="Sadigh & Sen, arXiv 1805.10766",
     variants=("pool=avg",),
     check=_check,
+    phases=lambda geometry, *, pool="max", sampler=0: phases(geometry.stride, sampler),
     exempt={"permutation": "the second submap's windows lie elsewhere", "nan": "a NaN reaches both submaps"},
 )
 def checkered(x: Tensor, geometry: Geometry, *, pool: str = "max", sampler: int = 0) -> Tensor:

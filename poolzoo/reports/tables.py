@@ -51,6 +51,7 @@ class Column:
     heading: str
     number: bool = True
     drop: int = 0
+    drop_plus: int = 0  # the same for the column's uncertainties alone
 
 
 @dataclass(frozen=True)
@@ -153,45 +154,20 @@ def errors(result: Result) -> list[str]:
 
 def _compare_table(setting: Setting, group: Sequence[Summary], metrics: Sequence[str], baseline: str | None) -> Table:
     images, seeds = max(summary.images for summary in group), max(summary.seeds for summary in group)
-    fair = [summary.equal_kept and summary.images > 0 for summary in group]
     kept = sorted({round(summary.kept, 4) for summary in group if summary.kept is not None})
     has_baseline = any(summary.is_baseline for summary in group)
 
     names = [f"{s.label} {UNEQUAL}" if s.images and not s.equal_kept else s.label for s in group]
     built = [_words("operator", names), *_states([summary.state for summary in group])]
     for number, key in enumerate(metrics):
-        metric = METRICS[key]
-        scores = [summary.scores.get(key) for summary in group]
-        show = _formatter(metric.format)
-        if images > 1:
-            plus = [_plus(score.interval if score else None, metric.format) for score in scores]
-        else:
-            plus = [
-                f"±{score.spread:{metric.format}}" if score and score.spread is not None else "" for score in scores
-            ]
-        heading = f"{metric.title} {metric.unit}".strip()
-        better = "high" if metric.higher_is_better else "low"
-        built.append(_numbers(Column(heading), [s.mean if s else None for s in scores], show, better, fair, plus))
-        if has_baseline:
-            differences = [
-                None if s.is_baseline else score.difference if score else None
-                for s, score in zip(group, scores, strict=True)
-            ]
-            plus = [
-                _plus(score.difference_interval if score else None, metric.format) if d is not None else ""
-                for d, score in zip(differences, scores, strict=True)
-            ]
-            name = f"vs {visible(baseline)}" if len(visible(baseline)) <= 8 else "vs baseline"
-            built.append(
-                _numbers(Column(name, drop=5 if number else 1), differences, _formatter("+" + metric.format), plus=plus)
-            )
+        built += _metric_columns(group, key, baseline if has_baseline else None, first=number == 0)
     if len(kept) > 1:
-        built.append(_numbers(Column("kept", drop=2), [s.kept for s in group], _formatter(".3g")))
+        built.append(_numbers(Column("kept", drop=4), [s.kept for s in group], _formatter(".3g")))
     seconds = [summary.forward_s for summary in group]
     if any(value is not None for value in seconds):
-        built.append(_scaled(Column("time", drop=3), seconds, TIME_UNITS))
+        built.append(_scaled(Column("time", drop=2), seconds, TIME_UNITS))
     if any(summary.ratio is not None for summary in group):
-        built.append(_numbers(Column("ratio", drop=4), [s.ratio for s in group], _times))
+        built.append(_numbers(Column("ratio", drop=3), [s.ratio for s in group], _times))
 
     roles = [
         "failed" if not s.images else "baseline" if s.is_baseline else "" if s.equal_kept else "unequal" for s in group
@@ -209,6 +185,42 @@ def _compare_table(setting: Setting, group: Sequence[Summary], metrics: Sequence
         *(METRIC_NOTES[key] for key in metrics),
     ]
     return _table("Information retained", visible(" · ".join(caption)), built, roles, notes)
+
+
+def _metric_columns(
+    group: Sequence[Summary], key: str, baseline: str | None, *, first: bool
+) -> list[tuple[Column, list[Cell]]]:
+    """A metric and, where there is a baseline, the difference to it."""
+    metric = METRICS[key]
+    scores = [summary.scores.get(key) for summary in group]
+    if max(summary.images for summary in group) > 1:
+        plus = [_half(s.interval if s else None, metric.format) for s in scores]
+    else:
+        plus = [f"±{s.spread:{metric.format}}" if s and s.spread is not None else "" for s in scores]
+    columns = [
+        _numbers(
+            Column(f"{metric.title} {metric.unit}".strip(), drop_plus=0 if first else 5),
+            [s.mean if s else None for s in scores],
+            _formatter(metric.format),
+            "high" if metric.higher_is_better else "low",
+            # Whoever keeps more numbers keeps more of the picture: no merit of the operator.
+            [summary.equal_kept and summary.images > 0 for summary in group],
+            plus,
+        )
+    ]
+    if baseline:
+        name = visible(baseline)
+        # The baseline's difference to itself is no finding.
+        others = [None if summary.is_baseline else score for summary, score in zip(group, scores, strict=True)]
+        columns.append(
+            _numbers(
+                Column(f"vs {name}" if len(name) <= 8 else "vs baseline", drop=1 if first else 6),
+                [s.difference if s else None for s in others],
+                _formatter("+" + metric.format),
+                plus=[_half(s.difference_interval if s else None, metric.format) for s in others],
+            )
+        )
+    return columns
 
 
 def _compare_notes(
@@ -279,7 +291,7 @@ def _words(heading: str, values: Sequence[object], drop: int = 0) -> tuple[Colum
     return Column(heading, False, drop), [Cell(visible(value or "")) for value in values]
 
 
-def _states(states: Sequence[str]) -> list[tuple[Column, list[Cell]]]:
+def _states(states: Sequence[Any]) -> list[tuple[Column, list[Cell]]]:
     """A column of states, unless no operator has anything to learn or to draw."""
     if set(states) <= {"fixed", None}:
         return []
@@ -356,7 +368,7 @@ def _times(value: float) -> str:
     return f"{value:.2f}x"
 
 
-def _plus(interval: tuple[float, float] | None, spec: str) -> str:
+def _half(interval: tuple[float, float] | None, spec: str) -> str:
     return f"±{(interval[1] - interval[0]) / 2:{spec}}" if interval else ""
 
 
@@ -432,6 +444,7 @@ def _render_table(result: Result, color: bool, width: int | None) -> str:
         if number:
             console.print()
         console.print(Text.assemble((table.title, "bold"), "  ", (table.caption, "dim")), width=prose)
+        console.print()
         console.print(drawing)
         for note in table.notes:
             console.print(Text(note, style="dim"), width=prose)
@@ -446,63 +459,66 @@ def _render_table(result: Result, color: bool, width: int | None) -> str:
 
 
 def _draw(table: Table, mark: str, width: int | None) -> tuple[Table, Any, int]:
-    """The table as Rich draws it, without the columns that ``width`` has no room for, and how wide it is."""
+    """The table as Rich draws it, without what ``width`` has no room for, and how wide it is."""
     from rich import box
     from rich.cells import cell_len
     from rich.table import Table as Grid
     from rich.text import Text
 
     shortest_name, gap = 12, 2
-    columns = list(range(len(table.columns)))
-    texts: list[list[str]] = []
-    for index, column in enumerate(table.columns):
-        cells = [line.cells[index] for line in table.lines]
-        if column.number:
-            # Numbers stand under each other because every part of a cell has one width: text, uncertainty, mark.
-            # Rich would strip the trailing blanks of right-justified text and with them the alignment.
-            text, plus = max(cell_len(cell.text) for cell in cells), max(len(cell.plus) for cell in cells)
-            marked = any(cell.best for cell in cells)
-            body = [
-                cell.text.rjust(text) + cell.plus.rjust(plus + bool(plus)) + (mark if cell.best else " " * marked)
-                for cell in cells
-            ]
-            wide = max(len(body[0]), len(column.heading) + marked)
-            texts.append([(column.heading + " " * marked).rjust(wide), *(cell.rjust(wide) for cell in body)])
-        else:
-            texts.append([column.heading, *(cell.text for cell in cells)])
-    widths = [max(map(cell_len, cells)) for cells in texts]
+    texts = {index: _texts(table, index, mark, bare=False) for index in range(len(table.columns))}
+    widths = {index: max(map(cell_len, cells)) for index, cells in texts.items()}
 
     def total(name: int) -> int:
-        return name + sum(widths[index] + gap for index in columns[1:])
+        return name + sum(widths[index] + gap for index in texts if index)
 
-    dropped = []
-    while width is not None and total(min(widths[0], 2 * shortest_name)) > width:
-        last = max(columns, key=lambda index: (table.columns[index].drop, index))
-        if not table.columns[last].drop:
+    # What goes first: whole columns and uncertainties, in the order that the table gave them.
+    parts = [(column.drop, index, False) for index, column in enumerate(table.columns)]
+    parts += [(column.drop_plus, index, True) for index, column in enumerate(table.columns)]
+    left_out = []
+    for drop, index, bare in sorted(parts, reverse=True):
+        if width is None or not drop or total(min(widths[0], 2 * shortest_name)) <= width:
             break
-        columns.remove(last)
-        dropped.append(table.columns[last].heading)
+        left_out.append("± of " * bare + table.columns[index].heading)
+        if bare:
+            texts[index] = _texts(table, index, mark, bare=True)
+            widths[index] = max(map(cell_len, texts[index]))
+        else:
+            del texts[index]
     name = widths[0] if width is None else max(shortest_name, min(widths[0], width - total(0)))
-    if dropped:
-        table = replace(table, notes=(*table.notes, f"no room at this width for: {', '.join(reversed(dropped))}"))
+    if left_out:
+        table = replace(table, notes=(*table.notes, f"no room at this width for: {', '.join(reversed(left_out))}"))
     if any(cell.best for line in table.lines for cell in line.cells):
         table = replace(table, notes=(f"{mark} best of its column", *table.notes))
 
     grid = Grid(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    for index in columns:
-        grid.add_column(
-            Text(texts[index][0]), no_wrap=index > 0, overflow="fold", width=widths[index] if index else name
-        )
+    for index, (heading, *_) in texts.items():
+        grid.add_column(Text(heading), no_wrap=index > 0, overflow="fold", width=widths[index] if index else name)
     styles = {"baseline": "cyan", "failed": "red", "unequal": "dim"}
-    for number, line in enumerate(table.lines):
-        grid.add_row(
-            *(
-                Text(texts[index][number + 1], style="bold green" if line.cells[index].best else "")
-                for index in columns
-            ),
-            style=styles.get(line.role),
-        )
+    for number, line in enumerate(table.lines, start=1):
+        cells = [Text(texts[index][number], style="bold green" if line.cells[index].best else "") for index in texts]
+        grid.add_row(*cells, style=styles.get(line.role))
     return table, grid, total(name)
+
+
+def _texts(table: Table, index: int, mark: str, *, bare: bool) -> list[str]:
+    """A column's heading and cells as equally wide texts, without uncertainties where ``bare``."""
+    from rich.cells import cell_len
+
+    column, cells = table.columns[index], [line.cells[index] for line in table.lines]
+    if not column.number:
+        return [column.heading, *(cell.text for cell in cells)]
+    # Numbers stand under each other because every part of a cell has one width: text, mark, uncertainty. Rich would
+    # strip the trailing blanks of right-justified text and with them the alignment.
+    text, marked = max(cell_len(cell.text) for cell in cells), any(cell.best for cell in cells)
+    plus = 0 if bare else max(len(cell.plus) for cell in cells)
+    body = [
+        cell.text.rjust(text) + (mark if cell.best else " " * marked) + cell.plus[:plus].rjust(plus + bool(plus))
+        for cell in cells
+    ]
+    heading = column.heading + " " * (marked and not plus)
+    wide = max(len(body[0]), len(heading))
+    return [heading.rjust(wide), *(cell.rjust(wide) for cell in body)]
 
 
 FORMATS = {"table": _render_table, "csv": _render_csv, "json": _render_json, "markdown": _render_markdown}

@@ -1,0 +1,5 @@
+"""``python -m poolzoo``."""
+
+from poolzoo.cli import main
+
+main()

@@ -1,0 +1,86 @@
+"""What a measurement ran on: versions, processor, GPU, tools. Nothing that names a user or a host."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import subprocess
+from pathlib import Path
+
+#: The packages whose version can change a number.
+PACKAGES = ("torch", "numpy", "scipy", "scikit-image", "pillow", "pandas", "matplotlib", "seaborn")
+
+
+def cpu_name() -> str:
+    """The processor's own name for itself."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass  # not Linux: the next best name
+    return platform.processor() or platform.machine()
+
+
+def describe_machine() -> dict[str, str]:
+    """Versions, processor and GPU, for a result's metadata."""
+    import torch
+
+    facts = {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cpu": cpu_name(),
+        "cpu_cores": str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "threads": str(torch.get_num_threads()),
+        "gpu": gpu_name() or "none",
+    }
+    return facts | {name: importlib.metadata.version(name) for name in PACKAGES}
+
+
+def gpu_name() -> str | None:
+    """The first CUDA device's name, or None where torch can use none."""
+    import torch
+
+    return torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
+
+
+def why_no_gpu() -> str | None:
+    """Why torch cannot use a CUDA GPU here, in a few words, or None where it can."""
+    import torch
+
+    if torch.cuda.is_available():
+        return None
+    if torch.version.cuda is None:
+        return f"torch {torch.__version__} is built without CUDA"
+    if not Path("/proc/driver/nvidia/version").exists() and shutil.which("nvidia-smi") is None:
+        return f"torch {torch.__version__} is built for CUDA {torch.version.cuda}, but no NVIDIA driver is installed"
+    return f"torch {torch.__version__} finds no usable NVIDIA GPU"
+
+
+def tool_version(command: str) -> str | None:
+    """The line in which a command names its version, or None where it is not installed."""
+    path = shutil.which(command)
+    if path is None:
+        return None
+    try:
+        answer = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return f"{path} does not answer"
+    lines = [line for line in (answer.stdout or answer.stderr).splitlines() if line.strip()]
+    # nvcc begins with a copyright notice; its release stands in a line of its own.
+    return next((line for line in lines if "release" in line), lines[0] if lines else path).strip()
+
+
+def doctor() -> dict[str, str]:
+    """What this machine has for running poolzoo and for building native code."""
+    import poolzoo
+
+    facts = {"poolzoo": f"{poolzoo.__version__}, {len(poolzoo.list_pools())} operators", **describe_machine()}
+    compiler = os.environ.get("CXX") or next((c for c in ("c++", "g++", "clang++") if shutil.which(c)), "c++")
+    for name, command in (("C++ compiler", compiler), ("ninja", "ninja"), ("nvcc", "nvcc")):
+        facts[name] = tool_version(command) or "not installed"
+    reason = why_no_gpu()
+    return facts | {"cuda": f"not usable: {reason}" if reason else "usable"}

@@ -1,0 +1,78 @@
+"""From spec strings to modules that are ready to measure, and to what a result's metadata says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from poolzoo import registry
+from poolzoo.operators.base import Pool
+
+
+def make_module(
+    spec: str,
+    *,
+    ndim: int,
+    in_channels: int,
+    kernel_size: int | tuple[int, ...],
+    stride: int | tuple[int, ...] | None,
+    seed: int,
+    device: str,
+    dtype: torch.dtype,
+) -> Pool:
+    """The operator's module in evaluation mode; a spec's own ``kernel_size`` or ``stride`` wins.
+
+    Raises:
+        ValueError: an unknown operator, or a parameter that is not allowed.
+    """
+    name, params = registry.parse_spec(spec)
+    arguments: dict[str, Any] = {"kernel_size": kernel_size, "stride": stride, **params}
+    # Operators that start at random weights start at the same ones in every run.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        module = registry.create_pool(name, ndim=ndim, in_channels=in_channels, **arguments)
+    assert isinstance(module, Pool)
+    return module.to(device=device, dtype=dtype).eval()
+
+
+def state_of(module: Pool) -> str:
+    """``initial`` for a learnable operator as it starts, ``fixed`` for one with nothing to learn."""
+    return "initial" if any(True for _ in module.parameters()) else "fixed"
+
+
+def shown_params(spec: str) -> tuple[str, str]:
+    """A spec as a row states it: the operator's name, and its parameters in sorted order."""
+    name, params = registry.parse_spec(spec)
+    return name, registry.format_params(params)
+
+
+def normal_spec(spec: str) -> str:
+    """A spec as rows are labelled: parameters sorted, values as they are understood."""
+    name, params = shown_params(spec)
+    return f"{name}:{params}" if params else name
+
+
+def describe_specs(specs: Sequence[str]) -> list[dict[str, Any]]:
+    """What was measured, an entry an operator: its label and the registry's facts."""
+    described = []
+    for spec in specs:
+        name, params = shown_params(spec)
+        facts = registry.pool_info(name).facts
+        entry = {"label": normal_spec(spec), "name": name, "params": params}
+        described.append(entry | {key: facts[key] for key in ("summary", "formula", "source", "family")})
+    return described
+
+
+def pick_baseline(specs: Sequence[str], baseline: str | None) -> str:
+    """The operator that the others are compared with: the one asked for, else avg, else the first.
+
+    Raises:
+        ValueError: the one asked for is not among them.
+    """
+    if baseline is None:
+        return "avg" if "avg" in specs else specs[0]
+    if normal_spec(baseline) not in specs:
+        raise ValueError(f"baseline={baseline!r}: not among the operators asked for, {', '.join(specs)}")
+    return normal_spec(baseline)

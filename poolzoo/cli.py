@@ -1,0 +1,501 @@
+"""The command line: parse, call analysis or reports, print. Whatever imports torch is imported inside the commands."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import click
+
+import poolzoo
+from poolzoo import registry
+
+if TYPE_CHECKING:
+    from poolzoo.analysis.rows import Result
+
+FORMATS = ("table", "csv", "json", "markdown")
+#: What --output's suffix says about the format.
+SUFFIXES = {".csv": "csv", ".json": "json", ".md": "markdown", ".txt": "table"}
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Sizes(click.ParamType):
+    """``2`` or ``3x2``: ints joined by x."""
+
+    name = "size"
+
+    def __init__(self, least: int, axes: range) -> None:
+        self.least, self.axes = least, axes
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        parts = str(value).lower().split("x")
+        if not all(part.isascii() and part.isdigit() for part in parts):
+            self.fail(f"{value!r} is not a size; ints joined by x are allowed, as {self._example}", param, ctx)
+        sizes = tuple(map(int, parts))
+        if len(sizes) not in self.axes or min(sizes) < self.least:
+            self.fail(f"{value!r}: {self._allowed}, each at least {self.least}, as {self._example}", param, ctx)
+        return sizes
+
+    @property
+    def _allowed(self) -> str:
+        return f"{self.axes[0]} to {self.axes[-1]} ints" if len(self.axes) > 1 else f"{self.axes[0]} ints"
+
+    @property
+    def _example(self) -> str:
+        return "x".join("842"[-min(self.axes[-1], 3) :])
+
+
+class Failed(click.ClickException):
+    """Bad input: one line, exit code 2."""
+
+    exit_code = 2
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(poolzoo.__version__, prog_name="poolzoo")
+@click.option(
+    "--plugin",
+    "plugins",
+    multiple=True,
+    metavar="FILE.py|MODULE",
+    help="Run this first, for the operators it registers; repeatable. POOLZOO_PLUGINS does the same.",
+)
+def cli(plugins: tuple[str, ...]) -> None:
+    """Compare pooling operators: what each keeps of an image, and what it costs.
+
+    \b
+    Example:
+      poolzoo compare --image skimage:coffee --report coffee.html
+    """
+    registry.load_plugins(plugins)
+
+
+def output_options(command: Command) -> Command:
+    """The options of every command that measures."""
+    options = [
+        click.option("--format", "fmt", type=click.Choice(FORMATS), help="What to print or write.  [default: table]"),
+        click.option(
+            "--output",
+            type=click.Path(path_type=Path),
+            help="Write to this file (its suffix says the format, if --format does not) and print the table.",
+        ),
+        click.option("--report", type=click.Path(path_type=Path), help="Write an HTML page that opens anywhere."),
+        click.option("--baseline", metavar="SPEC", help="Operator to compare with.  [default: avg]"),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def pool_options(command: Command) -> Command:
+    """Which operators, with which window."""
+    options = [
+        click.option(
+            "--pool",
+            "pools",
+            multiple=True,
+            metavar="SPEC",
+            help="Operator, as softpool, 'soft*' or lp:p=3; repeatable.  [default: all]",
+        ),
+        click.option("--kernel-size", type=Sizes(1, range(1, 4)), default="2", show_default=True, help="As 2 or 3x2."),
+        click.option("--stride", type=Sizes(1, range(1, 4)), help="As 2 or 3x2.  [default: the kernel size]"),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@cli.command("list")
+@click.argument("pattern", default="*")
+def list_command(pattern: str) -> None:
+    """List the operators whose names match PATTERN.
+
+    \b
+    Example:
+      poolzoo list '*blur*'
+    """
+    facts = registry.pool_facts(pattern)
+    if not facts:
+        raise Failed(f"pattern {pattern!r}: no operator matches; `poolzoo list` names them all")
+    width = max(len(fact["name"]) for fact in facts)
+    for fact in facts:
+        notes = [note for note in ("learnable", "stochastic") if fact[note]]
+        notes += [] if len(fact["ndims"]) == 3 else ["/".join(f"{n}D" for n in fact["ndims"])]
+        click.echo(f"{fact['name']:{width}}  {fact['summary']}{' [' + ', '.join(notes) + ']' if notes else ''}")
+
+
+@cli.command()
+@click.option(
+    "--image", "sources", multiple=True, required=True, metavar="SRC", help="File, folder, glob or skimage:NAME; repeatable."
+)
+@pool_options
+@click.option(
+    "--upsample",
+    "upsamplers",
+    multiple=True,
+    type=click.Choice(("nearest", "bilinear", "bicubic")),
+    default=("bilinear",),
+    show_default=True,
+    help="How the pooled image grows back; repeatable.",
+)
+@click.option(
+    "--normalize",
+    type=click.Choice(("none", "imagenet")),
+    default="none",
+    show_default=True,
+    help="Scale of the input; SoftPool and its kin depend on it.",
+)
+@click.option(
+    "--metric",
+    "metrics",
+    multiple=True,
+    type=click.Choice(("ssim", "psnr", "mse", "mae")),
+    default=("ssim", "psnr"),
+    show_default=True,
+    help="The first one sorts; repeatable.",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the first draw and of start values.")
+@click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Draws of a stochastic operator.")
+@click.option("--device", default="cpu", show_default=True, help="As cpu or cuda:0.")
+@output_options
+@click.option("--save-images", type=click.Path(path_type=Path), metavar="DIR", help="Save every picture as PNG.")
+def compare(
+    sources: tuple[str, ...],
+    pools: tuple[str, ...],
+    kernel_size: tuple[int, ...],
+    stride: tuple[int, ...] | None,
+    upsamplers: tuple[str, ...],
+    normalize: str,
+    metrics: tuple[str, ...],
+    seed: int,
+    seeds: int,
+    device: str,
+    fmt: str | None,
+    output: Path | None,
+    report: Path | None,
+    baseline: str | None,
+    save_images: Path | None,
+) -> None:
+    """Pool images, rebuild them, and score what is left.
+
+    \b
+    Examples:
+      poolzoo compare --image skimage:coffee
+      poolzoo compare --image photos/ --pool avg --pool 'soft*' --pool lp:p=3 --report photos.html
+    """
+    writer = Writer(fmt, output, report)
+    folder = _make_folder(save_images)
+    from poolzoo.analysis.images import find_images
+
+    found = find_images(sources)
+    specs = registry.expand_specs(pools)
+    _check_axes(kernel_size, stride, 2)
+    _check_device(device)
+    from poolzoo.analysis.compare import Protocol, View
+    from poolzoo.analysis.compare import compare as run
+
+    book, views = None, []
+    if report or folder:
+        from poolzoo.reports.pictures import PictureBook, PictureFolder, pictures_of
+
+        book = PictureBook()
+        saved = PictureFolder(folder) if folder else None
+
+        def keep(view: View) -> None:
+            for picture in pictures_of(view):
+                if report:
+                    book.add(picture)
+                if saved:
+                    views.append(saved.add(picture))
+
+    protocol = Protocol(kernel_size, stride, upsamplers, normalize, metrics, seed, seeds, device)
+    with progress("Comparing") as on_step:
+        result = run(
+            found,
+            specs,
+            protocol,
+            baseline=baseline,
+            command=_command_line(),
+            on_view=keep if report or folder else None,
+            on_step=on_step,
+        )
+    if views:
+        result.metadata["pictures"] = views
+    writer.finish(result, book)
+
+
+@cli.command()
+@pool_options
+@click.option("--gpu", is_flag=True, help="Profile on the CUDA GPU; an error where there is none.")
+@click.option("--device", help="As cpu or cuda:0.  [default: cpu]")
+@click.option("--shape", type=Sizes(1, range(3, 6)), default="20x32x128x128", show_default=True, help="N x C x sizes.")
+@click.option(
+    "--dtype",
+    type=click.Choice(("float64", "float32", "bfloat16", "float16")),
+    default="float32",
+    show_default=True,
+)
+@click.option("--channels-last", is_flag=True, help="Lay the tensor out with channels innermost.")
+@click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: torch's choice]")
+@click.option(
+    "--min-time",
+    type=click.FloatRange(0, min_open=True),
+    default=0.2,
+    show_default=True,
+    help="Seconds over which each figure is measured, at least.",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the input and of start values.")
+@output_options
+def profile(
+    pools: tuple[str, ...],
+    kernel_size: tuple[int, ...],
+    stride: tuple[int, ...] | None,
+    gpu: bool,
+    device: str | None,
+    shape: tuple[int, ...],
+    dtype: str,
+    channels_last: bool,
+    threads: int | None,
+    min_time: float,
+    seed: int,
+    fmt: str | None,
+    output: Path | None,
+    report: Path | None,
+    baseline: str | None,
+) -> None:
+    """Measure what operators cost: time, memory, bandwidth.
+
+    \b
+    Examples:
+      poolzoo profile --pool avg --pool 'soft*' --shape 8x64x56x56
+      poolzoo profile --gpu --dtype float16 --channels-last
+    """
+    if gpu and device:
+        raise Failed("--gpu and --device exclude each other")
+    # torch's profiler, which counts memory, else narrates on stderr; it reads this when torch is imported.
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")
+    writer = Writer(fmt, output, report)
+    ndim = len(shape) - 2
+    specs = registry.expand_specs(pools)
+    lacking = [s for s in specs if ndim not in registry.pool_info(registry.parse_spec(s)[0]).ndims]
+    named = [s for s in lacking if s in pools]
+    if named:
+        raise Failed(f"--pool {named[0]}: not defined for {ndim} spatial axes")
+    if lacking:
+        click.echo(f"left out, not defined for {ndim} spatial axes: {', '.join(lacking)}", err=True)
+    _check_axes(kernel_size, stride, ndim)
+    device = "cuda" if gpu else device or "cpu"
+    _check_device(device, "--gpu" if gpu else "--device")
+    from poolzoo.analysis.profile import Workload
+    from poolzoo.analysis.profile import profile as run
+
+    workload = Workload(shape, kernel_size, stride, dtype, device, channels_last, threads, min_time, seed)
+    with progress("Profiling") as on_step:
+        result = run(
+            [s for s in specs if s not in lacking],
+            workload,
+            baseline=baseline,
+            command=_command_line(),
+            on_step=on_step,
+        )
+    writer.finish(result, None)
+
+
+@cli.command()
+@click.argument("results", nargs=-1, required=True, metavar="RESULT.json...")
+@click.option("--output", type=click.Path(path_type=Path), required=True, help="The page to write.")
+def report(results: tuple[str, ...], output: Path) -> None:
+    """Draw an HTML page from saved results, of compare and of profile.
+
+    Pictures are shown where compare was run with --save-images and the folder is still there.
+
+    \b
+    Example:
+      poolzoo compare --image skimage:coffee --save-images coffee --output coffee.json
+      poolzoo profile --output cost.json
+      poolzoo report coffee.json cost.json --output coffee.html
+    """
+    from poolzoo._files import check_writable, write_whole
+    from poolzoo.analysis.rows import Result
+    from poolzoo.reports.page import render_page
+    from poolzoo.reports.pictures import book_from_metadata
+
+    check_writable(output, "--output")
+    loaded, book = [], None
+    for name in results:
+        try:
+            text = Path(name).read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            raise Failed(f"{name}: {_reason(error)}") from error
+        result = Result.from_json(text, name)
+        loaded.append(result)
+        book = book_from_metadata(result.metadata, Path(name).parent, book)
+    write_whole(output, render_page(loaded, book))
+    click.echo(f"wrote {output}", err=True)
+
+
+@cli.command()
+def doctor() -> None:
+    """Show what this machine has: versions, processor, GPU, compilers.
+
+    \b
+    Example:
+      poolzoo doctor
+    """
+    from poolzoo.analysis.machine import doctor as examine
+
+    facts = examine()
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        click.echo(f"{name:{width}}  {value}")
+
+
+class Writer:
+    """Where a result goes. Made before the work, so that what cannot be written is known first."""
+
+    def __init__(self, fmt: str | None, output: Path | None, report: Path | None) -> None:
+        from poolzoo._files import check_writable
+
+        for path, option in ((output, "--output"), (report, "--report")):
+            if path:
+                check_writable(path, option)
+        self.fmt = fmt or (SUFFIXES.get(output.suffix.lower()) if output else None) or "table"
+        self.output, self.report = output, report
+
+    def finish(self, result: Result, book: Any) -> None:
+        """Print and write the result; then name what failed and exit 1, or 2 where nothing succeeded."""
+        from poolzoo._files import write_whole
+        from poolzoo.reports.tables import render
+
+        failures = [row for row in result.rows if row["error"]]
+        if len(failures) == len(result.rows):
+            _complain(failures)
+            sys.exit(2)
+        width = None if not sys.stdout.isatty() else os.get_terminal_size(sys.stdout.fileno()).columns
+        if self.output:
+            write_whole(self.output, render(result, self.fmt))
+            click.echo(render(result, "table", color=sys.stdout.isatty(), width=width), nl=False)
+            click.echo(f"wrote {self.output}", err=True)
+        else:
+            color = self.fmt == "table" and sys.stdout.isatty()
+            click.echo(render(result, self.fmt, color=color, width=width), nl=False)
+        if self.report:
+            from poolzoo.reports.page import render_page
+
+            write_whole(self.report, render_page([result], book))
+            click.echo(f"wrote {self.report}", err=True)
+        if failures:
+            _complain(failures)
+            sys.exit(1)
+
+
+def _complain(failures: Sequence[dict[str, Any]]) -> None:
+    """One line a failure on stderr; one that repeats on other images or seeds is counted."""
+    seen: dict[str, int] = {}
+    for row in failures:
+        who = " ".join(filter(None, (row.get("image", "") if not row["pool"] else "", _label(row))))
+        line = row["error"] if not row["pool"] else f"{who}: {row['error']}"
+        seen[line] = seen.get(line, 0) + 1
+    for line, times in seen.items():
+        click.echo(f"poolzoo: {line}{f' ({times} rows)' if times > 1 else ''}", err=True)
+
+
+def _label(row: dict[str, Any]) -> str:
+    from poolzoo.analysis.rows import label
+
+    return label(row) if row["pool"] else ""
+
+
+@contextlib.contextmanager
+def progress(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on stderr where that is a terminal, nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _check_axes(kernel_size: Sequence[int], stride: Sequence[int] | None, ndim: int) -> None:
+    for option, value in (("--kernel-size", kernel_size), ("--stride", stride)):
+        if value is not None and len(value) not in (1, ndim):
+            raise Failed(f"{option} {'x'.join(map(str, value))}: one int or {ndim} are allowed here")
+
+
+def _check_device(device: str, option: str = "--device") -> None:
+    """Never fall back: a device that cannot be used is an error that says what is missing."""
+    import torch
+
+    from poolzoo.analysis.machine import why_no_gpu
+
+    try:
+        kind = torch.device(device).type
+    except RuntimeError as error:
+        raise Failed(f"{option} {device}: not a device; cpu, cuda or cuda:N is allowed") from error
+    reason = why_no_gpu() if kind == "cuda" else None
+    if reason:
+        raise Failed(f"{option}: no usable GPU: {reason}")
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise Failed(f"{option} {device}: cannot be used: {_reason(error)}") from error
+
+
+def _make_folder(folder: Path | None) -> Path | None:
+    if folder is None:
+        return None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Failed(f"--save-images: cannot make the folder {str(folder)!r}: {error.strerror}") from error
+    from poolzoo._files import check_writable
+
+    check_writable(folder / "x.png", "--save-images")
+    return folder
+
+
+def _command_line() -> str:
+    return shlex.join(["poolzoo", *sys.argv[1:]])
+
+
+def _reason(error: BaseException) -> str:
+    return str(getattr(error, "strerror", None) or " ".join(str(error).split()))
+
+
+def main() -> NoReturn:
+    """The console script: bad input is one line on stderr and exit code 2."""
+    try:
+        cli.main(prog_name="poolzoo", standalone_mode=False)
+    except click.ClickException as error:
+        _fail(error.format_message())
+    except ValueError as error:
+        # What the package itself raises for bad input: one line that names the argument, the value and what is allowed.
+        _fail(str(error))
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("poolzoo: stopped", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader went away (`| head`); nothing more can be said to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    sys.exit(0)
+
+
+def _fail(message: str) -> NoReturn:
+    click.echo(f"poolzoo: {' '.join(message.split())}", err=True)
+    sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

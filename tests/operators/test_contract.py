@@ -1,0 +1,615 @@
+"""Every clause of the operator contract (``shared/OPERATORS.md``), for every registered operator in 1D, 2D and 3D.
+
+An operator to which a clause cannot apply says so, with the reason, in ``exempt`` of its registration.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import io
+import math
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from pools import (
+    CASES,
+    CHANNELS,
+    CLAUSES,
+    MAX_POOL,
+    SIZES,
+    distinct,
+    every_operator,
+    every_pool,
+    every_pool_2d,
+    geometries,
+    info_of,
+    make,
+    scramble,
+    skip_if_exempt,
+    spatial_shape,
+    usual_input,
+)
+from torch import Tensor
+
+import poolzoo
+from poolzoo.registry import parse_spec, pool_info
+
+HALVES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+#: Overlapping windows with absent elements on both sides, of at most four elements inside the input.
+PADDED: dict[int, dict[str, Any]] = {
+    1: {"kernel_size": 3, "stride": 2, "padding": 1, "ceil_mode": True},
+    2: {"kernel_size": 2, "stride": 1, "padding": 1, "ceil_mode": True},
+    3: {"kernel_size": (2, 1, 2), "stride": (1, 2, 1), "padding": (1, 0, 1), "ceil_mode": True},
+}
+
+
+def assert_same(got: Tensor, expected: Tensor, ulps: float = 8.0) -> None:
+    """Equal but for the order in which the operations were done; ``ulps`` of the largest value."""
+    assert got.dtype == expected.dtype and got.shape == expected.shape
+    finite = expected.detach().double().abs().nan_to_num(0, 0, 0)
+    scale = finite.max().item() if finite.numel() else 0.0
+    torch.testing.assert_close(got, expected, rtol=0, atol=ulps * torch.finfo(got.dtype).eps * scale, equal_nan=True)
+
+
+def test_exemptions_name_clauses_and_give_reasons():
+    for spec, _ in CASES:
+        for clause, reason in info_of(spec).exempt.items():
+            assert clause in CLAUSES, f"{spec} exempts itself from {clause!r}; known: {sorted(CLAUSES)}"
+            assert len(reason.split()) > 2, f"{spec}: {clause}: {reason!r} is no reason"
+
+
+# Sizes, batches, layouts ----------------------------------------------------------------------------------------------
+
+
+@every_pool
+def test_output_sizes_are_those_of_max_pool(spec, ndim):
+    for geometry in geometries(ndim, 40):
+        sizes = geometry.pop("sizes")
+        x = distinct(1, CHANNELS, *sizes)
+        y = make(spec, ndim, **geometry)(x)
+        expected = MAX_POOL[ndim](x, **geometry).shape
+        assert spatial_shape(y, ndim) == expected[2:], (sizes, geometry)
+        assert y.shape[:2] == expected[:2]
+        assert y.dtype == x.dtype
+
+
+@every_pool
+def test_unbatched_equals_batched(spec, ndim):
+    x = usual_input(ndim)
+    for geometry in ({"kernel_size": 2}, PADDED[ndim]):
+        pool = scramble(make(spec, ndim, **geometry))
+        batched = pool(x)
+        for sample, expected in zip(x, batched, strict=True):
+            assert_same(pool(sample), expected)
+
+
+@every_pool
+def test_empty_batch_gives_empty_batch(spec, ndim):
+    pool = make(spec, ndim, **PADDED[ndim])
+    x = usual_input(ndim)
+    empty = x[:0].clone().requires_grad_()
+    y = pool(empty)
+    assert y.shape == (0, *pool(x).shape[1:])
+    y.sum().backward()
+    assert empty.grad is not None and empty.grad.shape == empty.shape
+
+
+@every_pool
+def test_noncontiguous_input_equals_contiguous(spec, ndim):
+    x = usual_input(ndim)
+    pool = scramble(make(spec, ndim, **PADDED[ndim]))
+    expected = pool(x)
+    transposed = x.transpose(0, -1).contiguous().transpose(0, -1)
+    sliced = torch.stack([x, -x], dim=-1)[..., 0]
+    expanded = x[:1].expand(2, *x.shape[1:])
+    assert not transposed.is_contiguous() and not sliced.is_contiguous() and not expanded.is_contiguous()
+    assert_same(pool(transposed), expected)
+    assert_same(pool(sliced), expected)
+    assert_same(pool(expanded), pool(x[:1]).expand(2, *expected.shape[1:]))
+
+
+@every_pool
+def test_channels_last_stays_channels_last(spec, ndim):
+    if ndim == 1:
+        pytest.skip("torch has no channels_last for one axis")
+    layouts = {4: torch.channels_last, 5: torch.channels_last_3d}
+    x = usual_input(ndim)
+    for geometry in ({"kernel_size": 2}, {"kernel_size": 1}, PADDED[ndim]):
+        pool = scramble(make(spec, ndim, **geometry))
+        expected = pool(x)
+        y = pool(x.contiguous(memory_format=layouts[x.dim()]))
+        assert_same(y, expected)
+        assert y.is_contiguous(memory_format=layouts[y.dim()]), (geometry, y.shape, y.stride())
+        assert expected.is_contiguous(), (geometry, expected.shape, expected.stride())
+
+
+@every_pool
+@pytest.mark.parametrize("kernel_size", [1, 2])
+def test_input_is_never_changed(spec, ndim, kernel_size):
+    x = usual_input(ndim)
+    kept = x.clone()
+    for training in (False, True):
+        for given in (x, x[0]):
+            version = given._version
+            y = make(spec, ndim, kernel_size).train(training)(given)
+            assert given._version == version
+            with torch.no_grad():
+                y.add_(1)
+            assert torch.equal(x, kept), "a change of the output reached the input"
+    assert x.shape == kept.shape and x.stride() == kept.stride()
+
+
+# Values ---------------------------------------------------------------------------------------------------------------
+
+
+@every_pool
+@pytest.mark.parametrize("value", [0.0, 0.7, 3.0, 1e4, -0.7, -3.0, -1e4])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
+def test_constant_window_is_kept(spec, ndim, value, dtype):
+    skip_if_exempt(spec, "constant")
+    if value < 0:
+        skip_if_exempt(spec, "constant_negative")
+    x = torch.full((2, CHANNELS, *SIZES[ndim]), value, dtype=dtype)
+    # An element that is raised to a least value, as gem's eps, is not kept at 0 but near it.
+    atol = 1e-6 if value == 0 else 8 * torch.finfo(dtype).eps * abs(value)
+    for geometry in ({"kernel_size": 2}, {"kernel_size": 3, "stride": 1}, PADDED[ndim]):
+        y = make(spec, ndim, **geometry).to(dtype)(x)
+        torch.testing.assert_close(y, torch.full_like(y, value), rtol=0, atol=atol)
+
+
+@every_pool
+def test_order_inside_the_window_does_not_matter(spec, ndim):
+    skip_if_exempt(spec, "permutation")
+    kernel = {1: (4,), 2: (2, 3), 3: (2, 2, 2)}[ndim]
+    taps = math.prod(kernel)
+    window = distinct(2, CHANNELS, taps, dtype=torch.float64)
+    pool = scramble(make(spec, ndim, kernel).double())
+    expected = pool(window.reshape(2, CHANNELS, *kernel))
+    for seed in range(4):
+        order = torch.randperm(taps, generator=torch.Generator().manual_seed(seed))
+        assert_same(pool(window[..., order].reshape(2, CHANNELS, *kernel)), expected)
+
+
+@every_pool
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_nan_and_inf_touch_only_their_own_windows(spec, ndim, bad, sign):
+    skip_if_exempt(spec, "nan")
+    x = sign * usual_input(ndim)
+    for geometry in ({"kernel_size": 2}, {"kernel_size": 2, "stride": 3, "dilation": 2}, PADDED[ndim]):
+        pool = make(spec, ndim, **geometry)
+        clean = pool(x)
+        for position in (0, x[0, 0].numel() // 2, x[0, 0].numel() - 1):
+            spoilt = x.clone()
+            spoilt[1, 1].view(-1)[position] = bad
+            # torch's maximum of a marker says which windows hold the element.
+            holds = MAX_POOL[ndim]((spoilt != x).float(), **geometry) == 1
+            y = pool(spoilt)
+            assert torch.equal(y[~holds], clean[~holds])
+            if math.isnan(bad) and "nan_reaches" not in info_of(spec).exempt:
+                assert y[holds].isnan().all(), "a NaN was replaced silently"
+
+
+@every_pool
+def test_nan_is_never_replaced_everywhere(spec, ndim):
+    x = usual_input(ndim)
+    x[..., 0] = math.nan
+    y = make(spec, ndim, 2)(x)
+    assert y.isnan().any()
+
+
+FINITE = {
+    "float16-1e4": (torch.float16, 1e4),
+    "bfloat16-1e30": (torch.bfloat16, 1e30),
+    "float32-1e30": (torch.float32, 1e30),
+    "float32-1e38": (torch.float32, 8e37),  # four of them are still finite, so that a sum is
+    "float64-1e300": (torch.float64, 1e300),
+}
+
+
+@every_pool
+@pytest.mark.parametrize("case", FINITE)
+@pytest.mark.parametrize("training", [False, True], ids=["eval", "train"])
+def test_finite_input_gives_finite_output_and_gradient(spec, ndim, case, training):
+    dtype, large = FINITE[case]
+    tiny = torch.finfo(dtype).tiny
+    mix = torch.tensor([large, -large, 0.0, 1.0, tiny, -tiny, large, large, -1.0, -large, -large, -large])
+    shape = (2, CHANNELS, *SIZES[ndim])
+    n = torch.Size(shape).numel()
+    order = torch.randperm(n)
+    inputs = {
+        "mixed": mix.repeat(n // len(mix) + 1)[order].reshape(shape),
+        "low": torch.full(shape, -large),
+        "high": torch.full(shape, large),
+        "zero": torch.zeros(shape),
+        "tiny": torch.full(shape, tiny),
+        "signs": torch.where(order % 2 == 0, large, -large).reshape(shape),
+    }
+    for geometry in ({"kernel_size": (2, 2, 1)[:ndim]}, PADDED[ndim]):
+        pool = make(spec, ndim, **geometry).train(training).to(dtype)
+        for what, values in inputs.items():
+            x = values.to(dtype).requires_grad_()
+            y = pool(x)
+            assert y.isfinite().all(), (what, geometry)
+            y.backward(torch.ones_like(y))
+            assert x.grad is not None and x.grad.isfinite().all(), (what, geometry, "gradient")
+
+
+@every_pool
+@pytest.mark.parametrize("half", HALVES)
+@pytest.mark.parametrize("autocast", [False, True], ids=["plain", "autocast"])
+def test_half_types_are_rounded_once(spec, ndim, half, autocast):
+    dtype = HALVES[half]
+    # Integers up to 2^8 and quarters are exact in both; means of them are not.
+    x = (usual_input(ndim, seed=1) * 16).to(dtype)
+    for geometry in ({"kernel_size": 3, "stride": 2}, PADDED[ndim]):
+        pool = make(spec, ndim, **geometry).to(dtype)
+        wide = copy.deepcopy(pool).float()
+        exact = wide(x.float())
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
+            y = pool(x)
+        assert y.dtype == dtype
+        info = torch.finfo(dtype)
+        ulp = info.eps * 2 ** exact.abs().clamp(min=info.tiny).log2().floor()
+        assert ((y.float() - exact).abs() <= ulp).all(), (geometry, (y.float() - exact).abs().div(ulp).max())
+
+
+@every_pool
+def test_autocast_leaves_float32_results_alone(spec, ndim):
+    x = usual_input(ndim)
+    pool = make(spec, ndim, 3, 2)
+    expected = pool(x)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        y = pool(x)
+    assert_same(y, expected)
+
+
+# Gradients ------------------------------------------------------------------------------------------------------------
+
+
+GRADIENT_SIZES: dict[int, tuple[int, ...]] = {1: (5,), 2: (4, 3), 3: (3, 2, 3)}
+
+
+@every_pool
+def test_gradient_is_the_derivative(spec, ndim):
+    skip_if_exempt(spec, "gradcheck")
+    x = distinct(1, CHANNELS, *GRADIENT_SIZES[ndim], dtype=torch.float64).requires_grad_()
+    for geometry in ({"kernel_size": 2}, PADDED[ndim], {"kernel_size": 2, "stride": 1, "dilation": (2, 1, 1)[:ndim]}):
+        pool = scramble(make(spec, ndim, **geometry).double())
+        assert torch.autograd.gradcheck(pool, (x,), fast_mode=False)
+
+
+@every_pool
+def test_second_gradient_is_the_derivative_of_the_first(spec, ndim):
+    skip_if_exempt(spec, "gradcheck")
+    x = distinct(1, CHANNELS, *GRADIENT_SIZES[ndim], dtype=torch.float64).requires_grad_()
+    pool = scramble(make(spec, ndim, **PADDED[ndim]).double())
+    assert torch.autograd.gradgradcheck(pool, (x,), fast_mode=True)
+
+
+@every_pool
+def test_parameters_gradient_is_the_derivative(spec, ndim):
+    pool = scramble(make(spec, ndim, **PADDED[ndim]).double())
+    names = [name for name, _ in pool.named_parameters()]
+    if not names:
+        pytest.skip("nothing to learn")
+    x = distinct(2, CHANNELS, *GRADIENT_SIZES[ndim], dtype=torch.float64)
+
+    def call(*values: Tensor) -> Tensor:
+        y = torch.func.functional_call(pool, dict(zip(names, values, strict=True)), (x,))
+        assert isinstance(y, Tensor)
+        return y
+
+    assert torch.autograd.gradcheck(call, tuple(pool.parameters()), fast_mode=True)
+
+
+# Transformations ------------------------------------------------------------------------------------------------------
+
+
+@every_pool
+def test_vmap_equals_a_loop(spec, ndim):
+    x = torch.stack([usual_input(ndim, seed=seed) for seed in range(3)])
+    for geometry in ({"kernel_size": 2}, PADDED[ndim]):
+        pool = scramble(make(spec, ndim, **geometry))
+        expected = torch.stack([pool(sample) for sample in x])
+        assert_same(torch.func.vmap(pool)(x), expected)
+        moved = x.movedim(0, -1)
+        assert_same(torch.func.vmap(pool, in_dims=-1)(moved), expected)
+
+
+@every_pool
+def test_per_sample_gradients_by_vmap_equal_a_loop(spec, ndim):
+    x = usual_input(ndim, dtype=torch.float64)
+    pool = scramble(make(spec, ndim, **PADDED[ndim]).double())
+
+    def loss(sample: Tensor) -> Tensor:
+        return pool(sample).square().sum()
+
+    expected = torch.stack([torch.func.grad(loss)(sample) for sample in x])
+    assert_same(torch.func.vmap(torch.func.grad(loss))(x), expected, ulps=64)
+
+
+@every_pool
+def test_compiles_as_one_graph(spec, ndim):
+    torch._dynamo.reset()
+    x = usual_input(ndim)
+    for training in (False, True):
+        pool = scramble(make(spec, ndim, **PADDED[ndim])).train(training)
+        compiled = torch.compile(pool, fullgraph=True, backend="eager")
+        torch.manual_seed(0)
+        expected = pool(x)
+        torch.manual_seed(0)
+        assert_same(compiled(x), expected)
+
+
+@pytest.mark.parametrize("spec", ["softpool", "lp:p=3", "stochastic", "blur"])
+def test_inductor_gives_the_same_values_and_gradients(spec):
+    torch._dynamo.reset()
+    pool = make(spec, 2, **PADDED[2])
+    results = []
+    for function in (pool, torch.compile(pool, fullgraph=True)):
+        x = usual_input(2).requires_grad_()
+        y = function(x)
+        y.square().sum().backward()
+        results += [y.detach(), x.grad]
+    assert_same(results[2], results[0])
+    assert_same(results[3], results[1], ulps=32)
+
+
+@every_pool
+def test_exports(spec, ndim):
+    x = usual_input(ndim)
+    pool = scramble(make(spec, ndim, **PADDED[ndim]))
+    exported = torch.export.export(pool, (x,))
+    other = usual_input(ndim, seed=1)
+    assert_same(exported.module()(other), pool(other))
+
+
+@every_pool_2d
+def test_onnx_runs_to_the_same_values(spec):
+    skip_if_exempt(spec, "onnx")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    x, other = usual_input(2), usual_input(2, seed=1)
+    pool = scramble(make(spec, 2, **PADDED[2]))
+    program = torch.onnx.export(pool, (x,), dynamo=True, verbose=False)
+    assert program is not None
+    buffer = io.BytesIO()
+    program.save(buffer)
+    session = onnxruntime.InferenceSession(buffer.getvalue(), providers=["CPUExecutionProvider"])
+    (y,) = session.run(None, {session.get_inputs()[0].name: other.numpy()})
+    np.testing.assert_allclose(y, pool(other).detach().numpy(), rtol=1e-5, atol=1e-5)
+
+
+# Bad arguments --------------------------------------------------------------------------------------------------------
+
+BAD_ARGUMENTS: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
+    "kernel 0": ({"kernel_size": 0}, ValueError, r"kernel_size=0: .*at least 1"),
+    "kernel -1": ({"kernel_size": -1}, ValueError, r"kernel_size=-1: .*at least 1"),
+    "stride 0": ({"stride": 0}, ValueError, r"stride=0: .*at least 1"),
+    "dilation 0": ({"dilation": 0}, ValueError, r"dilation=0: .*at least 1"),
+    "negative padding": ({"padding": -1}, ValueError, r"padding=-1: .*at least 0"),
+    "padding beyond half": ({"padding": 2}, ValueError, r"padding=2: at most half .* 3"),
+    "too many sizes": ({"kernel_size": (2, 2, 2, 2)}, ValueError, r"kernel_size=\(2, 2, 2, 2\): .* tuple of \d ints"),
+    "float kernel": ({"kernel_size": 2.0}, TypeError, r"kernel_size=2\.0: an int or a tuple"),
+    "float in a tuple": ({"stride": (1.5,)}, TypeError, r"stride=\(1\.5,\): an int or a tuple"),
+    "text kernel": ({"kernel_size": "2"}, TypeError, r"kernel_size='2': an int or a tuple"),
+    "bool kernel": ({"kernel_size": True}, TypeError, r"kernel_size=True: an int or a tuple"),
+    "no kernel": ({"kernel_size": None}, TypeError, r"kernel_size=None: an int or a tuple"),
+    "text ceil_mode": ({"ceil_mode": "yes"}, TypeError, r"ceil_mode='yes': True or False"),
+    "unknown parameter": ({"sharpness": 2}, TypeError, r"'sharpness'.*allowed"),
+}
+
+
+@every_pool
+@pytest.mark.parametrize("case", BAD_ARGUMENTS)
+def test_bad_argument_is_named_with_what_is_allowed(spec, ndim, case):
+    arguments, error, message = BAD_ARGUMENTS[case]
+    arguments = {"kernel_size": 3, **arguments}
+    name, given = parse_spec(spec)
+    with pytest.raises(ValueError, match=rf"{name}: .*{message}" if error is TypeError else message):
+        make(spec, ndim, **arguments)
+    if not pool_info(name).learnable:
+        with pytest.raises(error, match=message):
+            info_of(spec).make_class(ndim)(**given, **arguments)
+    if "logit" not in (own := inspect.signature(info_of(spec).make_function(ndim)).parameters):
+        params = {key: value for key, value in given.items() if key in own}
+        with pytest.raises(error, match=message):
+            info_of(spec).make_function(ndim)(usual_input(ndim), **params, **arguments)
+
+
+@every_pool
+def test_bad_input_is_named_with_what_is_allowed(spec, ndim):
+    pool = make(spec, ndim, 3)
+    sizes = SIZES[ndim]
+    with pytest.raises(TypeError, match=r"x: dtype torch\.int64 is not allowed; float64"):
+        pool(torch.zeros(1, CHANNELS, *sizes, dtype=torch.int64))
+    with pytest.raises(TypeError, match=r"x: dtype torch\.bool is not allowed; float64"):
+        pool(torch.zeros(1, CHANNELS, *sizes, dtype=torch.bool))
+    with pytest.raises(ValueError, match=rf"x: {ndim} axes .*{ndim + 2}, or {ndim + 1} unbatched"):
+        pool(torch.zeros(sizes))
+    with pytest.raises(ValueError, match=rf"x: {ndim + 4} axes"):
+        pool(torch.zeros(1, 1, 1, CHANNELS, *sizes))
+    with pytest.raises(ValueError, match=r"input size 2 is too small .*kernel_size=3.*at least 3"):
+        pool(torch.zeros(1, CHANNELS, *sizes[1:], 2))
+    with pytest.raises(ValueError, match=r"input size 0 is too small"):
+        pool(torch.zeros(1, CHANNELS, *sizes[1:], 0))
+
+
+BAD_VALUES = [
+    ("avg", {"count_include_pad": "yes"}),
+    ("lp", {"p": 0}),
+    ("lp", {"p": -1.0}),
+    ("lp", {"p": math.nan}),
+    ("lp", {"p": "two"}),
+    ("lp", {"p": True}),
+    ("lp", {"norm": "max"}),
+    ("power", {"p": 0}),
+    ("power", {"p": math.nan}),
+    ("gem", {"p": -1.0}),
+    ("gem", {"p": math.inf}),
+    ("gem", {"eps": 0.0}),
+    ("lse", {"r": 0}),
+    ("lse", {"r": math.inf}),
+    ("lse", {"r": "x"}),
+    ("mixed", {"lam": 1.5}),
+    ("mixed", {"lam": math.nan}),
+    ("softpool", {"beta": math.inf}),
+    ("softpool", {"beta": math.nan}),
+    ("softpool", {"beta": "much"}),
+    ("softpool", {"beta": True}),
+    ("softpool_detached", {"beta": math.inf}),
+    ("blur", {"filt_size": 0}),
+    ("blur", {"filt_size": 8}),
+    ("blur", {"filt_size": 3.0}),
+    ("max_blur", {"filt_size": 0}),
+    ("checkered", {"pool": "nothing"}),
+    ("checkered", {"pool": "bilinear"}),
+    ("checkered", {"sampler": 2}),
+    ("stochastic", {"training": "yes"}),
+    ("stochastic", {"generator": 3}),
+]
+BAD_MODULE_VALUES = [
+    ("power", {"p": 1.0}),
+    ("power", {"channels": 0}),
+    ("gem", {"channels": 2.5}),
+    ("mixed", {"lam": 0}),
+    ("mixed", {"mode": "sometimes"}),
+    ("mixed", {"channels": -1}),
+    ("mixed", {"generator": 3, "mode": "random"}),
+    ("gated", {"channels": 0}),
+    ("gated", {"channels": True}),
+    ("lip", {"variant": "large"}),
+    ("lip", {"width": 0, "variant": "bottleneck"}),
+    ("lip", {"in_channels": 0}),
+    ("lip", {"in_channels": None}),
+    ("stochastic", {"generator": 3}),
+]
+
+
+def test_every_parameter_has_a_bad_value_tested():
+    tested = {(name, key) for name, values in BAD_VALUES for key in values}
+    for spec, _ in CASES:
+        info = info_of(spec)
+        if info.name not in poolzoo.registry._builtin:
+            continue
+        own = inspect.signature(info.make_function(info.ndims[-1])).parameters.values()
+        for parameter in own:
+            if parameter.kind is parameter.KEYWORD_ONLY and parameter.name not in ("logit", "weight"):  # tensors: below
+                assert (info.name, parameter.name) in tested
+
+
+@pytest.mark.parametrize(("name", "params"), BAD_VALUES, ids=str)
+def test_bad_parameter_value_is_named(name, params):
+    (key,) = params
+    message = rf"{key}={params[key]!r}: .*(allowed|needed|no such)"
+    with pytest.raises((ValueError, TypeError), match=message):
+        pool_info(name).make_function(2)(usual_input(2), 2, **params)
+    if pool_info(name).module is None:
+        with pytest.raises((ValueError, TypeError), match=message):
+            pool_info(name).make_class(2)(2, **params)
+
+
+@pytest.mark.parametrize(("name", "params"), BAD_MODULE_VALUES, ids=str)
+def test_bad_module_argument_is_named(name, params):
+    key = next(iter(params))
+    with pytest.raises(ValueError, match=rf"{name}: {key}={params[key]!r}: .*(allowed|needed)"):
+        poolzoo.create_pool(name, ndim=2, **({"in_channels": CHANNELS} | params if name == "lip" else params))
+
+
+def test_tensors_of_the_wrong_shape_are_named():
+    x = usual_input(2)
+    with pytest.raises(ValueError, match=r"weight: shape \(3, 3\); \(2, 2\) or \(C, \*\(2, 2\)\)"):
+        poolzoo.functional.gated_pool2d(x, 2, weight=torch.zeros(3, 3))
+    with pytest.raises(ValueError, match=r"logit: shape \(2, 1, 7, 6\); that of x"):
+        poolzoo.functional.lip_pool2d(x, 2, logit=x[:, :1])
+    for name, key in (("power", "p"), ("gem", "p"), ("mixed", "lam")):
+        with pytest.raises(ValueError, match=rf"{key}: shape \(2,\); .*\({CHANNELS},\)"):
+            pool_info(name).make_function(2)(x, 2, **{key: torch.ones(2)})
+
+
+# Modules --------------------------------------------------------------------------------------------------------------
+
+
+@every_pool
+def test_state_dict_round_trip(spec, ndim):
+    x = usual_input(ndim)
+    pool = scramble(make(spec, ndim, **PADDED[ndim]))
+    buffer = io.BytesIO()
+    torch.save(pool.state_dict(), buffer)
+    buffer.seek(0)
+    fresh = make(spec, ndim, **PADDED[ndim])
+    fresh.load_state_dict(torch.load(buffer, weights_only=True), strict=True)
+    assert torch.equal(fresh(x), pool(x))
+
+
+@every_pool
+@pytest.mark.parametrize("copier", [copy.deepcopy, lambda pool: pickle.loads(pickle.dumps(pool))], ids=["copy", "pickle"])
+def test_copies_pool_alike(spec, ndim, copier):
+    x = usual_input(ndim)
+    pool = scramble(make(spec, ndim, **PADDED[ndim]))
+    twin = copier(pool)
+    assert type(twin) is type(pool) and repr(twin) == repr(pool)
+    assert torch.equal(twin(x), pool(x))
+    for parameter in twin.parameters():
+        parameter.data.zero_()
+    assert all(parameter.any() for parameter in pool.parameters()), "a copy shares its parameters"
+
+
+@every_pool
+def test_module_equals_functional_form(spec, ndim):
+    x = usual_input(ndim)
+    pool = scramble(make(spec, ndim, **PADDED[ndim]))
+    info = info_of(spec)
+    function = getattr(poolzoo.functional, f"{info.function_name}{ndim}d")
+    assert function is info.make_function(ndim)
+    assert torch.equal(function(x, **PADDED[ndim], **pool.params(x)), pool(x))
+    assert type(pool) is getattr(poolzoo, f"{info.class_name}{ndim}d") is info.make_class(ndim)
+
+
+@every_pool
+def test_repr_is_the_call_that_makes_it(spec, ndim):
+    x = usual_input(ndim)
+    for geometry in (
+        {"kernel_size": 2},
+        PADDED[ndim],
+        {"kernel_size": (3, 2, 1)[:ndim], "stride": (1, 2, 3)[:ndim], "dilation": (1, 2, 1)[:ndim]},
+    ):
+        pool = make(spec, ndim, **geometry)
+        # A Sequential such as LIP's network is printed below the arguments.
+        head, _, rest = repr(pool).partition("\n")
+        call = f"{pool._get_name()}({pool.extra_repr()})"
+        assert head + rest == call or rest
+        twin = eval(call, {pool._get_name(): type(pool)}).eval()
+        assert repr(twin) == repr(pool)
+        twin.load_state_dict(pool.state_dict())
+        assert torch.equal(twin(x), pool(x))
+
+
+@every_pool
+def test_documentation_says_what_it_computes_and_where_it_comes_from(spec, ndim):
+    info = info_of(spec)
+    for target in (info.make_function(ndim), info.make_class(ndim)):
+        doc = inspect.getdoc(target) or ""
+        assert f"``{info.formula}``" in doc and f"Source: {info.source}." in doc
+        sections = [doc.index(f"\n{heading}:\n") for heading in ("Args", "Shape", "Raises")]
+        assert sections == sorted(sections)
+        arguments = doc[sections[0] : sections[1]]
+        for parameter in inspect.signature(target).parameters:
+            assert f"\n    {parameter}: " in arguments, f"{target.__name__}: {parameter} is not documented"
+        assert "\n\n\n" not in doc
+
+
+@every_operator
+def test_facts_are_complete(name):
+    info = pool_info(name)
+    assert info.summary and not info.summary.endswith(".") and "\n" not in info.summary
+    assert info.formula and info.source and info.family
+    assert set(info.ndims) <= {1, 2, 3} and info.ndims
+    assert info.stochastic == ("training" in inspect.signature(info.make_function(2)).parameters) or info.module
+    pool = make(name, info.ndims[0])
+    assert info.learnable == bool(list(pool.parameters()))

@@ -1,0 +1,514 @@
+"""Slow, literal float64 oracles: what every pooling operator should return, written from its formula alone.
+
+Nothing here imports the package under test. Everything is a Python loop over windows, elements and axes, in float64, so
+that each line can be read beside the formula it follows. The sources are papers, torch's documented output sizes, and
+Pillow's and scikit-image's documented definitions; `test_oracles.py` holds the oracles against torch, Pillow and
+scikit-image.
+
+`a_i` are the elements of one window that lie inside the input. Padding is absent: it is never an element and has no
+weight. A window may hold no element at all (a dilated kernel over a small padded input); the caller then says what to
+expect with `empty`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Iterator, Sequence
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float64]
+Index = tuple[int, ...]
+
+
+# Windows ------------------------------------------------------------------------------------------------------------
+
+
+class Geometry(NamedTuple):
+    """The windows of one operator: tuples of one int per spatial axis, in torch's words."""
+
+    kernel_size: Index
+    stride: Index
+    padding: Index
+    dilation: Index
+    ceil_mode: bool = False
+
+
+def out_sizes(in_sizes: Sequence[int], g: Geometry) -> Index:
+    """Return torch's `max_pool{n}d` output sizes: (n + 2p - d(k-1) - 1) / s + 1, rounded down, or up in ceil mode.
+
+    In ceil mode a last window that would start in the right padding or beyond is dropped (torch's documented note).
+
+    Torch also refuses padding beyond half the kernel (2p > k, whatever the dilation); that is left to the caller.
+
+    Raises:
+        ValueError: where an axis would have no window.
+    """
+    sizes = []
+    for n, k, s, p, d in zip(in_sizes, g.kernel_size, g.stride, g.padding, g.dilation, strict=True):
+        room = n + 2 * p - d * (k - 1) - 1
+        out = (room + s - 1 if g.ceil_mode else room) // s + 1
+        if g.ceil_mode and (out - 1) * s >= n + p:
+            out -= 1
+        if out < 1:
+            raise ValueError(f"no window fits: in_sizes={tuple(in_sizes)}, {g}")
+        sizes.append(out)
+    return tuple(sizes)
+
+
+def _starts(in_sizes: Sequence[int], g: Geometry) -> list[list[int]]:
+    """Return, for each axis, where each window starts in input coordinates: o*s - p (negative inside the padding)."""
+    return [
+        [o * s - p for o in range(out)] for out, s, p in zip(out_sizes(in_sizes, g), g.stride, g.padding, strict=True)
+    ]
+
+
+def _cells(in_sizes: Sequence[int], g: Geometry, starts: list[list[int]]) -> Iterator[tuple[Index, list]]:
+    """Yield (output index, [(input index, tap position), ...]) of the taps inside the input, in row-major tap order."""
+    for out_index in product(*(range(len(axis)) for axis in starts)):
+        cells = []
+        for tap, offsets in enumerate(product(*(range(k) for k in g.kernel_size))):
+            index = tuple(starts[a][o] + g.dilation[a] * offsets[a] for a, o in enumerate(out_index))
+            if all(0 <= i < n for i, n in zip(index, in_sizes, strict=True)):
+                cells.append((index, tap))
+        yield out_index, cells
+
+
+def windows(x: Array, g: Geometry) -> Iterator[tuple[Index, list[tuple[float, int]]]]:
+    """Yield (output index, [(element, tap position), ...]) for one channel, an array of one axis per kernel axis.
+
+    A tap position is the row-major index of the tap in the kernel. Only elements inside the input are listed; the list
+    is empty where the window holds none.
+    """
+    for out_index, cells in _cells(x.shape, g, _starts(x.shape, g)):
+        yield out_index, [(float(x[index]), tap) for index, tap in cells]
+
+
+def _reduce_window(reduce: Callable[..., Any], elements: list[float], taps: list[int]) -> Any:
+    """Call `reduce(elements)`, or `reduce(elements, taps=taps)` where it has a parameter of that name."""
+    values = np.array(elements, dtype=np.float64)
+    if "taps" in inspect.signature(reduce).parameters:
+        return reduce(values, taps=np.array(taps, dtype=np.int64))
+    return reduce(values)
+
+
+def _pool_at(x: Array, g: Geometry, starts: list[list[int]], reduce: Callable[..., Any], empty: float) -> Array:
+    """Reduce the windows that begin at every combination of `starts`; x is (..., *spatial)."""
+    n = len(g.kernel_size)
+    lead, spatial = x.shape[:-n], x.shape[-n:]
+    y = np.full(lead + tuple(len(axis) for axis in starts), empty, dtype=np.float64)
+    for channel in np.ndindex(*lead):
+        for out_index, cells in _cells(spatial, g, starts):
+            if cells:
+                elements = [float(x[channel + index]) for index, _ in cells]
+                y[channel + out_index] = _reduce_window(reduce, elements, [tap for _, tap in cells])
+    return y
+
+
+def pool(x: ArrayLike, g: Geometry, reduce: Callable[..., float], empty: float = math.nan) -> Array:
+    """Reduce every window of every channel.
+
+    Args:
+        x: (N, C, *spatial) or (C, *spatial).
+        g: the windows.
+        reduce: gets the 1-D array of the elements that are present; also their tap positions, if it has a parameter
+            called `taps`. Bind parameters with `functools.partial`.
+        empty: the value of a window that holds no element.
+    """
+    x = np.asarray(x, dtype=np.float64)
+    return _pool_at(x, g, _starts(x.shape[-len(g.kernel_size) :], g), reduce, empty)
+
+
+def pool_backward(x: ArrayLike, g: Geometry, grad_out: ArrayLike, grad_reduce: Callable[..., ArrayLike]) -> Array:
+    """Scatter: dL/dx = Σ dL/dy * dy/dx over the windows that hold x, `grad_reduce(elements)` giving every dy/da_i."""
+    x, grad_out = np.asarray(x, dtype=np.float64), np.asarray(grad_out, dtype=np.float64)
+    n = len(g.kernel_size)
+    grad_in = np.zeros_like(x)
+    for channel in np.ndindex(*x.shape[:-n]):
+        for out_index, cells in _cells(x.shape[-n:], g, _starts(x.shape[-n:], g)):
+            if not cells:
+                continue
+            elements = [float(x[channel + index]) for index, _ in cells]
+            slopes = np.asarray(_reduce_window(grad_reduce, elements, [tap for _, tap in cells]), dtype=np.float64)
+            for (index, _), slope in zip(cells, slopes, strict=True):
+                grad_in[channel + index] += grad_out[channel + out_index] * slope
+    return grad_in
+
+
+# One window, one number ---------------------------------------------------------------------------------------------
+
+
+def _floats(elements: ArrayLike) -> list[float]:
+    return np.asarray(elements, dtype=np.float64).ravel().tolist()
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _largest(values: Sequence[float]) -> float:
+    return float(np.max(values))  # unlike Python's max, passes a NaN on
+
+
+def _sigmoid(z: float) -> float:
+    return 1.0 / (1.0 + math.exp(-z)) if z >= 0 else math.exp(z) / (1.0 + math.exp(z))
+
+
+def _softmax(scores: Sequence[float]) -> list[float]:
+    """e^s_i / Σ e^s_j; the largest score is subtracted first, which changes nothing but the range."""
+    top = _largest(scores)
+    exps = [math.exp(s - top) for s in scores]
+    total = sum(exps)
+    return [e / total for e in exps]
+
+
+def max_(elements: ArrayLike) -> float:
+    """max a_i (torch)."""
+    return _largest(_floats(elements))
+
+
+def avg(elements: ArrayLike) -> float:
+    """Σ a_i / |R| (torch's count_include_pad=False)."""
+    return _mean(_floats(elements))
+
+
+def sum_(elements: ArrayLike) -> float:
+    """Σ a_i (the SoftPool paper's baseline)."""
+    return sum(_floats(elements))
+
+
+def strided(elements: ArrayLike) -> float:
+    """a_1, the first element present (arXiv 1805.10766: the sampler that keeps one)."""
+    return _floats(elements)[0]
+
+
+def median(elements: ArrayLike) -> float:
+    """The middle of the sorted elements, the mean of the two middle ones where their number is even."""
+    with np.errstate(invalid="ignore"):  # the mean of inf and -inf is NaN, and not worth a warning
+        return float(np.median(_floats(elements)))
+
+
+def lp(elements: ArrayLike, p: float = 2.0, norm: str = "mean") -> float:
+    """(mean |a|^p)^(1/p); `norm="sum"`: (Σ |a|^p)^(1/p); p = inf: max |a| (Gulcehre 2014; torch's LPPool is the sum).
+
+    |a| is divided by its maximum before the power and multiplied back after the root, which the formula allows.
+    """
+    sizes = [abs(a) for a in _floats(elements)]
+    top = _largest(sizes)
+    if p == math.inf or top in (0.0, math.inf):
+        return top
+    powers = [(a / top) ** p for a in sizes]
+    return top * (_mean(powers) if norm == "mean" else sum(powers)) ** (1.0 / p)
+
+
+def power(elements: ArrayLike, p: float = 3.0) -> float:
+    """lp with another starting p (power-average pooling in the SoftPool paper's comparison)."""
+    return lp(elements, p=p)
+
+
+def gem(elements: ArrayLike, p: float = 3.0, eps: float = 1e-6) -> float:
+    """(mean clamp(a, eps)^p)^(1/p) (arXiv 1711.02512)."""
+    return lp(np.maximum(_floats(elements), eps), p=p)
+
+
+def lse(elements: ArrayLike, r: float = 1.0) -> float:
+    """(1/r) log mean exp(r a) (Pinheiro & Collobert 2015); its limit at r = 0 is the mean."""
+    if r == 0:
+        return avg(elements)
+    scores = [r * a for a in _floats(elements)]
+    top = _largest(scores)
+    if math.isinf(top):
+        return top / r
+    return (top + math.log(_mean([math.exp(s - top) for s in scores]))) / r
+
+
+def stochastic_eval(elements: ArrayLike) -> float:
+    """Σ p_i a_i, p_i = max(a_i, 0) / Σ max(a_j, 0); 0 where no element is positive (arXiv 1301.3557, test time)."""
+    values = _floats(elements)
+    weights = np.maximum(values, 0.0).tolist()  # passes a NaN on
+    total = sum(weights)
+    return 0.0 if total == 0 else sum(w / total * a for w, a in zip(weights, values, strict=True))
+
+
+def mixed(elements: ArrayLike, lam: float = 0.5) -> float:
+    """λ max + (1-λ) avg (arXiv 1509.08985)."""
+    return lam * max_(elements) + (1.0 - lam) * avg(elements)
+
+
+def gated(elements: ArrayLike, taps: ArrayLike | None = None, weight: ArrayLike | None = None) -> float:
+    """σ(ωᵀa) max + (1 - σ(ωᵀa)) avg (arXiv 1509.08985).
+
+    ω holds one weight per tap of the kernel (any shape, row-major); `taps` says which of them the elements sit at, all
+    of them in order if not given, so that a tap in the padding has no share in ωᵀa. No ω means zeros.
+    """
+    values = _floats(elements)
+    positions = range(len(values)) if taps is None else [int(t) for t in np.asarray(taps)]
+    omega = None if weight is None else _floats(weight)
+    score = 0.0 if omega is None else sum(omega[t] * a for t, a in zip(positions, values, strict=True))
+    return mixed(values, lam=_sigmoid(score))
+
+
+def softpool(elements: ArrayLike, beta: float = 1.0) -> float:
+    """Σ softmax(β a)_i a_i (arXiv 2101.00440)."""
+    values = _floats(elements)
+    return sum(w * a for w, a in zip(_softmax([beta * a for a in values]), values, strict=True))
+
+
+WINDOW_ORACLES: dict[str, Callable[..., float]] = {
+    "max": max_,
+    "avg": avg,
+    "sum": sum_,
+    "strided": strided,
+    "median": median,
+    "lp": lp,
+    "power": power,
+    "gem": gem,
+    "lse": lse,
+    "stochastic_eval": stochastic_eval,
+    "mixed": mixed,
+    "gated": gated,
+    "softpool": softpool,
+    "softpool_detached": softpool,
+}
+
+
+def softpool_grad(elements: ArrayLike, beta: float = 1.0) -> Array:
+    """dy/da_i = w_i (1 + β (a_i - y)), w = softmax(β a).
+
+    a_i - y is written Σ_j w_j (a_i - a_j), so that a window of equal elements has it exactly 0 at any magnitude.
+    """
+    values = _floats(elements)
+    weights = _softmax([beta * a for a in values])
+    slopes = []
+    for w_i, a_i in zip(weights, values, strict=True):
+        above = sum(w_j * (a_i - a_j) for w_j, a_j in zip(weights, values, strict=True))
+        slopes.append(w_i * (1.0 + beta * above))
+    return np.array(slopes)
+
+
+def softpool_detached_grad(elements: ArrayLike, beta: float = 1.0) -> Array:
+    """dy/da_i = w_i: the authors' released gradient, the weights held constant."""
+    return np.array(_softmax([beta * a for a in _floats(elements)]))
+
+
+# Operators that see more than one number per position ---------------------------------------------------------------
+
+
+def lip(x: ArrayLike, logit: ArrayLike, g: Geometry, empty: float = math.nan) -> Array:
+    """Σ a e^G / Σ e^G over each window, G an array of x's shape (arXiv 1908.04156)."""
+    x, logit = np.asarray(x, dtype=np.float64), np.asarray(logit, dtype=np.float64)
+    n = len(g.kernel_size)
+    y = np.full(x.shape[:-n] + out_sizes(x.shape[-n:], g), empty, dtype=np.float64)
+    for channel in np.ndindex(*x.shape[:-n]):
+        for out_index, cells in _cells(x.shape[-n:], g, _starts(x.shape[-n:], g)):
+            if cells:
+                weights = _softmax([float(logit[channel + index]) for index, _ in cells])
+                elements = [float(x[channel + index]) for index, _ in cells]
+                y[channel + out_index] = sum(w * a for w, a in zip(weights, elements, strict=True))
+    return y
+
+
+def softpool_channelsum(x: ArrayLike, g: Geometry, empty: float = math.nan) -> Array:
+    """y_c = max(0, Σ m a_c / Σ m), m(position) = Σ_c exp(x_c(position)): the authors' CPU path since v1.0.
+
+    The sums over a window are divided by the same e^M, M the largest element in any channel of the window.
+    """
+    x = np.asarray(x, dtype=np.float64)
+    n = len(g.kernel_size)
+    y = np.full(x.shape[:-n] + out_sizes(x.shape[-n:], g), empty, dtype=np.float64)
+    channels = range(x.shape[-n - 1])
+    for sample in np.ndindex(*x.shape[: -n - 1]):
+        for out_index, cells in _cells(x.shape[-n:], g, _starts(x.shape[-n:], g)):
+            if not cells or not channels:
+                continue
+            at = [index for index, _ in cells]
+            top = _largest([float(x[(*sample, c, *i)]) for c in channels for i in at])
+            mask = [sum(math.exp(float(x[(*sample, c, *i)]) - top) for c in channels) for i in at]
+            for c in channels:
+                weighted = [m / sum(mask) * float(x[(*sample, c, *i)]) for m, i in zip(mask, at, strict=True)]
+                y[(*sample, c, *out_index)] = np.maximum(sum(weighted), 0.0)
+    return y
+
+
+def binomial(size: int) -> list[float]:
+    """Row `size` of Pascal's triangle, normalised: 4 gives (1, 3, 3, 1) / 8 (arXiv 1904.11486)."""
+    return [math.comb(size - 1, i) / 2 ** (size - 1) for i in range(size)]
+
+
+def reflect(index: int, n: int) -> int:
+    """The position that `index` has after reflection in the first and last of n elements, as often as it takes."""
+    if n == 1:
+        return 0
+    index %= 2 * (n - 1)
+    return min(index, 2 * (n - 1) - index)
+
+
+def blur(x: ArrayLike, g: Geometry, filt_size: int = 4) -> Array:
+    """Σ over taps of binomial weight times element, the filter centred on each of torch's windows for g.
+
+    Along an axis the first of the `filt_size` taps, spaced by the dilation d, lies at o*s - p - floor(d (f-k) / 2):
+    half the difference of the two spans before the window's start. Positions outside the input are reflected without
+    repeating the edge. With kernel_size 1 and no padding this is antialiased-cnns' BlurPool(filt_size, stride).
+    """
+    x = np.asarray(x, dtype=np.float64)
+    n = len(g.kernel_size)
+    spatial, taps = x.shape[-n:], binomial(filt_size)
+    starts = _starts(spatial, g)
+    first = [
+        [start - (d * (filt_size - k)) // 2 for start in axis]
+        for axis, k, d in zip(starts, g.kernel_size, g.dilation, strict=True)
+    ]
+    y = np.zeros(x.shape[:-n] + tuple(len(axis) for axis in starts))
+    for out_index in np.ndindex(*y.shape):
+        channel, o = out_index[:-n], out_index[-n:]
+        for offsets in product(range(filt_size), repeat=n):
+            index = tuple(reflect(first[a][o[a]] + g.dilation[a] * offsets[a], spatial[a]) for a in range(n))
+            y[out_index] += math.prod(taps[t] for t in offsets) * x[channel + index]
+    return y
+
+
+def max_blur(x: ArrayLike, g: Geometry, filt_size: int = 4, empty: float = math.nan) -> Array:
+    """Dense max (stride 1, the same kernel, padding and dilation), then blur with kernel 1, the stride, no padding.
+
+    The output has torch's size for g. Where ceil mode asks for a window that starts beyond the dense map, the map goes
+    on up to that start, and no further: its extra windows hang out of the input on the right, as ceil-mode windows do.
+    The reflection is in the edges of the map thus extended.
+    """
+    x = np.asarray(x, dtype=np.float64)
+    n = len(g.kernel_size)
+    starts = []
+    for size, out, k, s, p, d in zip(
+        x.shape[-n:], out_sizes(x.shape[-n:], g), g.kernel_size, g.stride, g.padding, g.dilation, strict=True
+    ):
+        dense_size = max(size + 2 * p - d * (k - 1), (out - 1) * s + 1)
+        starts.append([i - p for i in range(dense_size)])
+    dense = _pool_at(x, g, starts, max_, empty)
+    return blur(dense, Geometry((1,) * n, g.stride, (0,) * n, (1,) * n), filt_size)
+
+
+def checkered(
+    x: ArrayLike, g: Geometry, reduce: Callable[..., float], sampler: int = 0, empty: float = math.nan
+) -> Array:
+    """Pool x (..., H, W) at two phases: (N, C, H, W) -> (N, C, 2, oh, ow) (arXiv 1805.10766).
+
+    Sampler 0 shifts the window starts o*s - p by (0, 0) and by (s_h//2, s_w//2); sampler 1 by (0, s_w//2) and by
+    (s_h//2, 0). (oh, ow) is torch's size for g. Elements outside the input are absent; a start beyond the last input
+    element is moved back onto it. Stride 1 in both axes leaves one submap.
+    """
+    x = np.asarray(x, dtype=np.float64)
+    half = [s // 2 for s in g.stride]
+    shifts = [[(0, 0), (half[0], half[1])], [(0, half[1]), (half[0], 0)]][sampler]
+    if all(s == 1 for s in g.stride):
+        shifts = shifts[:1]
+    submaps = []
+    for shift in shifts:
+        starts = [
+            [min(start + by, size - 1) for start in axis]
+            for axis, by, size in zip(_starts(x.shape[-2:], g), shift, x.shape[-2:], strict=True)
+        ]
+        submaps.append(_pool_at(x, g, starts, reduce, empty))
+    return np.stack(submaps, axis=-3)
+
+
+# Antialiased resampling ---------------------------------------------------------------------------------------------
+
+
+def _triangle(t: float) -> float:
+    return max(0.0, 1.0 - abs(t))
+
+
+def _cubic(t: float, a: float = -0.5) -> float:
+    t = abs(t)
+    if t < 1:
+        return ((a + 2) * t - (a + 3)) * t * t + 1
+    return (((t - 5) * t + 8) * t - 4) * a if t < 2 else 0.0
+
+
+def _sinc(t: float) -> float:
+    return 1.0 if t == 0 else math.sin(math.pi * t) / (math.pi * t)
+
+
+def _lanczos(t: float) -> float:
+    return _sinc(t) * _sinc(t / 3) if -3 <= t < 3 else 0.0
+
+
+RESAMPLE_KERNELS: dict[str, tuple[Callable[[float], float], float]] = {
+    "bilinear": (_triangle, 1.0),
+    "bicubic": (_cubic, 2.0),
+    "lanczos": (_lanczos, 3.0),
+}
+
+
+def resample_weights(n: int, m: int, kind: str) -> list[list[tuple[int, float]]]:
+    """Return, for each of m outputs, the (input index, weight) pairs that make it from n inputs.
+
+    area: the mean of floor(i n/m) .. ceil((i+1) n/m) - 1 (torch's adaptive average). The others are Pillow's
+    `Image.resize`: the kernel is widened by the scale when shrinking, cut at the borders, and normalised.
+    """
+    if kind == "area":
+        bounds = [(i * n // m, -((-(i + 1) * n) // m)) for i in range(m)]
+        return [[(j, 1.0 / (hi - lo)) for j in range(lo, hi)] for lo, hi in bounds]
+    kernel, kernel_support = RESAMPLE_KERNELS[kind]
+    scale = n / m
+    filterscale = max(scale, 1.0)
+    support = kernel_support * filterscale
+    rows = []
+    for o in range(m):
+        centre = (o + 0.5) * scale
+        xmin = max(int(centre - support + 0.5), 0)
+        xmax = min(int(centre + support + 0.5), n)
+        weights = [kernel((j - centre + 0.5) / filterscale) for j in range(xmin, xmax)]
+        rows.append([(xmin + j, w / sum(weights)) for j, w in enumerate(weights)])
+    return rows
+
+
+def resample(x: ArrayLike, sizes: Sequence[int], kind: str) -> Array:
+    """Resize the last len(sizes) axes of x to `sizes`, one axis after the other, by area|bilinear|bicubic|lanczos."""
+    y = np.asarray(x, dtype=np.float64)
+    for axis, m in zip(range(y.ndim - len(sizes), y.ndim), sizes, strict=True):
+        shape = (*y.shape[:axis], m, *y.shape[axis + 1 :])
+        rows = resample_weights(y.shape[axis], m, kind)
+        z = np.zeros(shape)
+        for index in np.ndindex(*shape):
+            for j, w in rows[index[axis]]:
+                z[index] += w * y[(*index[:axis], j, *index[axis + 1 :])]
+        y = z
+    return y
+
+
+# Scores -------------------------------------------------------------------------------------------------------------
+
+
+def psnr(x: ArrayLike, y: ArrayLike) -> float:
+    """10 log10(L² / mean (x - y)²), L = 1; inf for equal images."""
+    differences = [a - b for a, b in zip(_floats(x), _floats(y), strict=True)]
+    mse = _mean([d * d for d in differences])
+    return math.inf if mse == 0 else 10.0 * math.log10(1.0 / mse)
+
+
+def ssim(x: ArrayLike, y: ArrayLike) -> float:
+    """Mean SSIM of (H, W) or (H, W, C) images in [0, 1] (Wang et al. 2004): over pixels, then over channels.
+
+    ((2 μx μy + C1)(2 σxy + C2)) / ((μx² + μy² + C1)(σx² + σy² + C2)), C = (K L)², K = 0.01 and 0.03, L = 1. Means and
+    population covariances are under an 11 x 11 Gaussian of sigma 1.5, only where it lies fully inside the image.
+    """
+    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    if x.ndim == 3:
+        return _mean([ssim(x[..., c], y[..., c]) for c in range(x.shape[2])])
+    gauss = [math.exp(-(t * t) / (2 * 1.5**2)) for t in range(-5, 6)]
+    gauss = [w / sum(gauss) for w in gauss]
+    c1, c2 = 0.01**2, 0.03**2
+    scores = []
+    for r, c in product(range(5, x.shape[0] - 5), range(5, x.shape[1] - 5)):
+        taps = [(gauss[i] * gauss[j], (r + i - 5, c + j - 5)) for i, j in product(range(11), repeat=2)]
+        mx = sum(w * float(x[at]) for w, at in taps)
+        my = sum(w * float(y[at]) for w, at in taps)
+        vx = sum(w * (float(x[at]) - mx) ** 2 for w, at in taps)
+        vy = sum(w * (float(y[at]) - my) ** 2 for w, at in taps)
+        cov = sum(w * (float(x[at]) - mx) * (float(y[at]) - my) for w, at in taps)
+        scores.append((2 * mx * my + c1) * (2 * cov + c2) / ((mx * mx + my * my + c1) * (vx + vy + c2)))
+    return _mean(scores)
