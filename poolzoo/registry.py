@@ -16,6 +16,7 @@ import importlib.util
 import inspect
 import json
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping
@@ -149,8 +150,8 @@ def register_pool(
         ...     high = a if mask is None else a.masked_fill(~mask, float("-inf"))
         ...     return (low.amin(-1) + high.amax(-1)) / 2
     """
-    if not name or not all(c.isascii() and (c.islower() or c.isdigit() or c == "_") for c in name):
-        raise ValueError(f"name={name!r}: lower-case letters, digits and underscores are allowed")
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise ValueError(f"name={name!r}: lower-case letters, digits and underscores are allowed, a letter first")
     if over not in ("windows", "input"):
         raise ValueError(f"over={over!r}: 'windows' or 'input' is allowed")
 
@@ -169,6 +170,10 @@ def register_pool(
             forward = target
         facts.setdefault("function_name", f"{name}_pool")
         facts.setdefault("class_name", "".join(part.capitalize() for part in name.split("_")) + "Pool")
+        for stem in ("function_name", "class_name"):
+            taken = [other.name for other in _pools.values() if getattr(other, stem) == facts[stem] and other.name != name]
+            if taken:  # poolzoo.<name>2d would be the other one, and pickles of this one could not be read
+                raise ValueError(f"name={name!r}: {stem}={facts[stem]!r} is that of {taken[0]!r}; give another {stem}")
         _pools[name] = PoolInfo(
             name=name, summary=summary, formula=formula, source=source, family=family, forward=forward, **facts
         )
@@ -207,30 +212,33 @@ def load_plugin(name: str) -> None:
     Raises:
         ValueError: there is no such file or module, or it failed; the message names the cause.
     """
+    if name.endswith(".py") and not Path(name).is_file():
+        raise ValueError(f"plugin {name!r}: no such file")
     try:
         if name.endswith(".py"):
-            path = Path(name).resolve()
-            if not path.is_file():
-                raise ValueError(f"plugin {name!r}: no such file")
-            module_name = f"poolzoo_plugin_{path.stem}"
-            known = sys.modules.get(module_name)
-            if known is not None and known.__file__ == str(path):
-                return
-            spec = importlib.util.spec_from_file_location(module_name, path)
-            assert spec is not None and spec.loader is not None
-            module = importlib.util.module_from_spec(spec)
-            sys.modules[module_name] = module
-            try:
-                spec.loader.exec_module(module)
-            except BaseException:
-                del sys.modules[module_name]
-                raise
+            _run_script(Path(name).resolve())
         else:
             importlib.import_module(name)
-    except ValueError as error:
-        raise ValueError(str(error)) from error
     except Exception as error:
-        raise ValueError(f"plugin {name!r}: {type(error).__name__}: {error}") from error
+        cause = " ".join(str(error).split())  # on one line, whatever it was
+        raise ValueError(f"plugin {name!r}: {type(error).__name__}: {cause}") from error
+
+
+def _run_script(path: Path) -> None:
+    """Import a file once, under a name of its own."""
+    module_name = f"poolzoo_plugin_{path.stem}"
+    known = sys.modules.get(module_name)
+    if known is not None and known.__file__ == str(path):
+        return
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[module_name]
+        raise
 
 
 def load_plugins(names: Iterable[str] = ()) -> None:
@@ -389,8 +397,9 @@ def expand_specs(specs: Iterable[str]) -> list[str]:
     specs = list(specs)
     for spec in specs or ["*"]:
         name, colon, rest = spec.partition(":")
+        plain, _ = parse_spec(spec)
         if not any(c in name for c in "*?["):
-            pool_info(parse_spec(spec)[0])
+            pool_info(plain)
             expanded.append(spec)
             continue
         matches = list_pools(name)

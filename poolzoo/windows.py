@@ -70,7 +70,9 @@ def make_geometry(
     steps = kernel if stride is None else _per_axis("stride", stride, ndim, 1)
     holes = _per_axis("dilation", dilation, ndim, 1)
     pads = _per_axis("padding", padding, ndim, 0)
-    geometry = Geometry(kernel, steps, pads, holes, bool(ceil_mode))
+    if not isinstance(ceil_mode, bool):
+        raise TypeError(f"ceil_mode={ceil_mode!r}: True or False is allowed")
+    geometry = Geometry(kernel, steps, pads, holes, ceil_mode)
     for pad, span in zip(pads, geometry.spans, strict=True):
         if pad > span // 2:
             raise ValueError(f"padding={padding!r}: at most half of the window's span, which is {span} here")
@@ -160,11 +162,11 @@ def windows(x: Tensor, geometry: Geometry) -> tuple[Tensor, Tensor | None]:
     a = _taps_first(x, n)
     if not padded:
         return a, None
-    inside = [
-        _inside(o, k, s, p, d, size, x.device)
+    masks = [
+        taps_inside(o, k, s, p, d, size, x.device)
         for o, k, s, p, d, size in zip(out, *geometry[:4], sizes, strict=True)
     ]
-    return a, join_masks(inside)
+    return a, join_masks(masks)
 
 
 def _taps_first(x: Tensor, n: int) -> Tensor:
@@ -174,7 +176,7 @@ def _taps_first(x: Tensor, n: int) -> Tensor:
     return x.permute(taps + rest).flatten(0, n - 1).movedim(0, -1)
 
 
-def _inside(out: int, k: int, s: int, p: int, d: int, size: int, device: torch.device) -> Tensor:
+def taps_inside(out: int, k: int, s: int, p: int, d: int, size: int, device: torch.device) -> Tensor:
     """``(out, k)``: whether the tap lies inside an axis of ``size`` positions."""
     start = torch.arange(out, device=device) * s - p
     position = start[:, None] + torch.arange(k, device=device) * d

@@ -34,6 +34,7 @@ CLAUSES = {
     "permutation": "the order of the elements inside a window does not matter",
     "nan": "a NaN or inf touches no output whose window does not hold it",
     "nan_reaches": "a NaN touches every output whose window holds it",
+    "huge": "nothing overflows that the result does not, up to the largest number",
     "gradcheck": "the gradient is the derivative",
     "onnx": "exports to ONNX",
 }

@@ -18,10 +18,18 @@ import poolzoo
 from poolzoo.analysis.images import ImageError, Source, load_image
 from poolzoo.analysis.machine import describe_machine
 from poolzoo.analysis.metrics import METRICS, SSIM_WINDOW
-from poolzoo.analysis.modules import describe_specs, make_module, normal_spec, pick_baseline, shown_params, state_of
+from poolzoo.analysis.modules import (
+    describe_specs,
+    make_module,
+    normal_spec,
+    one_line,
+    pick_baseline,
+    shown_params,
+    state_of,
+)
 from poolzoo.analysis.rows import Result
 from poolzoo.operators.base import Pool
-from poolzoo.windows import make_geometry, output_size
+from poolzoo.windows import Geometry, make_geometry, output_size
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -180,7 +188,7 @@ def compare(
     with ThreadPoolExecutor(torch.get_num_threads()) as workers:
         for number, source in enumerate(sources):
             try:
-                image = crop(load_image(source), geometry.kernel_size, geometry.stride, protocol.metrics)
+                image = crop(load_image(source), source.name, geometry, protocol.metrics)
             except ImageError as error:
                 rows.append(_row(source.name, protocol, error=str(error)))
             else:
@@ -214,21 +222,20 @@ def compare(
     return Result("compare", metadata, rows)
 
 
-def crop(image: NDArray, kernel_size: Sequence[int], stride: Sequence[int], metrics: Sequence[str]) -> NDArray:
+def crop(image: NDArray, name: str, geometry: Geometry, metrics: Sequence[str]) -> NDArray:
     """The top-left part of an ``(H, W, 3)`` image whose sides are multiples of the stride.
 
     Raises:
         ImageError: what is left is smaller than the window, or than SSIM's.
     """
     height, width = image.shape[:2]
-    image = image[: height - height % stride[0], : width - width % stride[1]]
-    if image.shape[0] < kernel_size[0] or image.shape[1] < kernel_size[1]:
-        raise ImageError(f"{width}x{height} pixels: smaller than the {kernel_size[1]}x{kernel_size[0]} window")
+    down, right = geometry.stride
+    image = image[: height - height % down, : width - width % right]
+    left = f"{name!r}: {width}x{height} pixels, of which a multiple of the stride is {image.shape[1]}x{image.shape[0]}"
+    if image.shape[0] < geometry.kernel_size[0] or image.shape[1] < geometry.kernel_size[1]:
+        raise ImageError(f"{left}: smaller than the {geometry.kernel_size[1]}x{geometry.kernel_size[0]} window")
     if "ssim" in metrics and min(image.shape[:2]) < SSIM_WINDOW:
-        raise ImageError(
-            f"{width}x{height} pixels: SSIM needs at least {SSIM_WINDOW} on each side (after cropping to a multiple of "
-            "the stride); --metric psnr does not"
-        )
+        raise ImageError(f"{left}: SSIM needs at least {SSIM_WINDOW} on each side; --metric psnr does not")
     return image
 
 
@@ -272,7 +279,7 @@ def _score_image(
                     pending.append(_Pending(row, pooled, full[0].permute(1, 2, 0).cpu().numpy()))
             except Exception as error:  # a failed operator is a row, not the end of the run
                 for row in group:
-                    row["error"] = _one_line(error)
+                    row["error"] = one_line(error)
         for item, scores in zip(
             pending, workers.map(lambda p: _scores(image, p.rebuilt, protocol.metrics), pending), strict=True
         ):
@@ -343,7 +350,3 @@ def shown_size(values: Sequence[int]) -> int | str:
     """``2`` for equal axes, else ``"3x2"``."""
     return values[0] if len(set(values)) == 1 else "x".join(map(str, values))
 
-
-def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return text if isinstance(error, ValueError) else f"{type(error).__name__}: {text}"

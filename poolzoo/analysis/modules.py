@@ -76,3 +76,9 @@ def pick_baseline(specs: Sequence[str], baseline: str | None) -> str:
     if normal_spec(baseline) not in specs:
         raise ValueError(f"baseline={baseline!r}: not among the operators asked for, {', '.join(specs)}")
     return normal_spec(baseline)
+
+
+def one_line(error: BaseException) -> str:
+    """A failure as a row states it. A ValueError's message says all; of others the kind is told too."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, ValueError) else f"{type(error).__name__}: {text}"

@@ -16,7 +16,15 @@ import poolzoo
 from poolzoo import registry
 from poolzoo.analysis.compare import shown_size
 from poolzoo.analysis.machine import describe_machine
-from poolzoo.analysis.modules import describe_specs, make_module, normal_spec, pick_baseline, shown_params, state_of
+from poolzoo.analysis.modules import (
+    describe_specs,
+    make_module,
+    normal_spec,
+    one_line,
+    pick_baseline,
+    shown_params,
+    state_of,
+)
 from poolzoo.analysis.rows import Result
 from poolzoo.operators.base import Pool
 from poolzoo.windows import make_geometry
@@ -105,7 +113,7 @@ def profile(
                 row |= measure(module, x, workload.min_time, threads)
                 row["copy_fraction"] = row["gbps"] / copy_gbps
             except Exception as error:  # a failed operator is a row, not the end of the run
-                row["error"] = " ".join(f"{type(error).__name__}: {error}".split())
+                row["error"] = one_line(error)
             rows.append(row)
             if on_step:
                 on_step(done, len(specs))

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, TypeGuard
 
 import torch
 from torch import Tensor, nn
 
 from poolzoo.registry import PoolInfo
-from poolzoo.windows import Geometry, IntOrTuple, make_geometry
+from poolzoo.windows import IntOrTuple, accumulation_dtype, check_input, make_geometry
 
+_OF_PARAMETERS = "where and in which type the parameters are made"
 _SPATIAL = {1: "L", 2: "H, W", 3: "D, H, W"}
 
 
@@ -93,14 +94,8 @@ class FixedPool(Pool):
         **params: Any,
     ) -> None:
         super().__init__(kernel_size, stride, padding, dilation, ceil_mode)
-        defaults = operator_params(self.info)
-        unknown = [key for key in params if key not in defaults]
-        if unknown:
-            allowed = ", ".join(defaults) or "none"
-            raise TypeError(f"unknown parameter {unknown[0]!r}; the operator's own: {allowed}")
-        self._params = {key: params.get(key, parameter.default) for key, parameter in defaults.items()}
-        if self.info.check is not None:
-            self.info.check(**self._params)
+        check_params(self.info, params)
+        self._params = {key: params.get(key, p.default) for key, p in operator_params(self.info).items()}
 
     def params(self, x: Tensor) -> dict[str, Any]:
         return self._params
@@ -117,6 +112,34 @@ def operator_params(info: PoolInfo) -> dict[str, inspect.Parameter]:
     return {p.name: p for p in inspect.signature(target).parameters.values() if p.kind is p.KEYWORD_ONLY}
 
 
+def check_params(info: PoolInfo, params: Mapping[str, Any]) -> None:
+    """Raise TypeError for a parameter that the operator has not or needs, and what its own check raises."""
+    known = operator_params(info)
+    for key in params:
+        if key not in known:
+            raise TypeError(f"unknown parameter {key!r}; the operator's own that are allowed: {', '.join(known) or 'none'}")
+    for key, parameter in known.items():
+        if parameter.default is parameter.empty and key not in params:
+            raise TypeError(f"parameter {key!r} is needed")
+    if info.check is not None:
+        info.check(**params)
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """An int or float; True is neither here."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def check_channels(channels: int | None) -> None:
+    if channels is not None and (isinstance(channels, bool) or not isinstance(channels, int) or channels < 1):
+        raise ValueError(f"channels={channels!r}: an int >= 1 or None is allowed")
+
+
+def check_generator(generator: torch.Generator | None) -> None:
+    if generator is not None and not isinstance(generator, torch.Generator):
+        raise ValueError(f"generator={generator!r}: a torch.Generator or None is allowed")
+
+
 def channel_parameter(
     start: float | Tensor,
     channels: int | None,
@@ -124,25 +147,38 @@ def channel_parameter(
     dtype: torch.dtype | None = None,
 ) -> nn.Parameter:
     """A learnable scalar for the layer, or one for each of ``channels``."""
-    if channels is not None and (isinstance(channels, bool) or not isinstance(channels, int) or channels < 1):
-        raise ValueError(f"channels={channels!r}: an int >= 1 or None is allowed")
+    check_channels(channels)
     shape = () if channels is None else (channels,)
     return nn.Parameter(torch.full(shape, float(start), device=device, dtype=dtype))
 
 
-def per_channel(value: Tensor | float, ndim: int) -> Tensor | float:
+def per_channel(name: str, value: Tensor | float, x: Tensor, ndim: int) -> Tensor | float:
     """Shape ``(C,)`` as ``(C, 1, ..., 1)``, to stand beside windows ``(..., C, *out, K)``; scalars stay."""
-    if isinstance(value, Tensor) and value.dim() == 1:
-        return value.reshape(-1, *(1,) * (ndim + 1))
-    return value
+    if not isinstance(value, Tensor) or value.dim() == 0:
+        return value
+    check_input(x, ndim)
+    channels = x.shape[-ndim - 1]
+    if value.shape != (channels,):
+        raise ValueError(f"{name}: shape {tuple(value.shape)}; a scalar or one value a channel, ({channels},), is allowed")
+    return value.reshape(-1, *(1,) * (ndim + 1))
 
 
+def in_wide(value: Tensor) -> Tensor:
+    """A learned value in float32 or wider: functions of it must not be rounded to a half type."""
+    return value.to(accumulation_dtype(value.dtype))
+
+
+def shown_share(key: str, value: Tensor) -> dict[str, object]:
+    """A learned scalar or value per channel, as :meth:`Pool.shown_params` shows it: call arguments that make it."""
+    value = value.detach()
+    shown: dict[str, object] = {key: round(value.flatten()[0].item(), 4)} if (value == value.flatten()[0]).all() else {}
+    return shown | ({"channels": len(value)} if value.dim() else {})
 
 
 @functools.cache
 def make_function(info: PoolInfo, ndim: int) -> Callable[..., Tensor]:
     """The operator's function for ``ndim`` spatial axes; made once."""
-    forward, check = info.forward, info.check
+    forward = info.forward
 
     def function(
         x: Tensor,
@@ -153,8 +189,7 @@ def make_function(info: PoolInfo, ndim: int) -> Callable[..., Tensor]:
         ceil_mode: bool = False,
         **params: Any,
     ) -> Tensor:
-        if check is not None:
-            check(**params)
+        check_params(info, params)
         result: Tensor = forward(x, make_geometry(ndim, kernel_size, stride, padding, dilation, ceil_mode), **params)
         return result
 
@@ -164,7 +199,7 @@ def make_function(info: PoolInfo, ndim: int) -> Callable[..., Tensor]:
     function.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [*shared, *operator_params(info).values()], return_annotation="Tensor"
     )
-    function.__doc__ = _document(info, ndim, takes_x=True)
+    function.__doc__ = _document(info, ndim, operator_params(info).values(), takes_x=True)
     return function
 
 
@@ -179,23 +214,22 @@ def make_class(info: PoolInfo, ndim: int) -> type[Pool]:
         (base,),
         {"ndim": ndim, "info": info, "__module__": "poolzoo", "__qualname__": name},
     )
-    cls.__doc__ = _document(info, ndim, takes_x=False)
+    own = [p for p in inspect.signature(base).parameters.values() if p.kind is p.KEYWORD_ONLY]
     if base is FixedPool:
+        own = [*operator_params(info).values()]
         shared = [p for p in inspect.signature(FixedPool).parameters.values() if p.kind is not p.VAR_KEYWORD]
-        cls.__signature__ = inspect.Signature([*shared, *operator_params(info).values()])  # type: ignore[attr-defined]
+        cls.__signature__ = inspect.Signature([*shared, *own])  # type: ignore[attr-defined]
+    cls.__doc__ = _document(info, ndim, own, takes_x=False)
     return cls
 
 
-def _document(info: PoolInfo, ndim: int, takes_x: bool) -> str:
-    own = inspect.getdoc(info.reducer if isinstance(info.forward, functools.partial) else info.forward) or ""
+def _document(info: PoolInfo, ndim: int, own: Iterable[inspect.Parameter], takes_x: bool) -> str:
+    target = info.reducer if isinstance(info.forward, functools.partial) else info.forward
+    prose = [inspect.getdoc(target), None if takes_x or info.module is None else inspect.getdoc(info.module)]
     shape = _SPATIAL[ndim]
-    lines = [
-        f"{info.summary[0].upper()}{info.summary[1:]}, over {ndim}D windows: ``{info.formula}``.",
-        "",
-        own,
-        "",
-        "Args:",
-    ]
+    lines = [f"{info.summary[0].upper()}{info.summary[1:]}, over {ndim}D windows: ``{info.formula}``.", ""]
+    lines += [line for text in prose if text for line in (text, "")]
+    lines += ["Args:"]
     if takes_x:
         lines += [f"    x: ``(N, C, {shape})`` or ``(C, {shape})``, floating point."]
     lines += [
@@ -204,6 +238,11 @@ def _document(info: PoolInfo, ndim: int, takes_x: bool) -> str:
         "    padding: absent positions on both sides, at most half of the window's span; they have no weight.",
         "    dilation: step between the elements of a window.",
         "    ceil_mode: round the output size up, as torch's pooling does.",
+    ]
+    for p in own:
+        default = "needed" if p.default is p.empty else f"{p.default!r} by default"
+        lines += [f"    {p.name}: {_OF_PARAMETERS if p.name in ('device', 'dtype') else 'as described above'}; {default}."]
+    lines += [
         "",
         "Shape:",
         "    Output sizes are those of torch's max_pool:",

@@ -12,13 +12,17 @@ from poolzoo.registry import register_pool
 from poolzoo.windows import (
     Geometry,
     absent,
+    accumulation_dtype,
     check_input,
     count,
+    join_masks,
     like,
     maximum,
     mean,
     output_size,
     pool_windows,
+    taps_inside,
+    windows,
 )
 
 _MAX = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
@@ -39,7 +43,15 @@ def max_pool(x: Tensor, geometry: Geometry) -> Tensor:
     """torch's own kernel. At ties the gradient goes to the first of the equal elements."""
     check_input(x, geometry.ndim)
     output_size(x.shape[-geometry.ndim :], geometry)  # torch's message would not name the argument
-    return _MAX[geometry.ndim](x, *geometry)
+    if any(2 * p > k for p, k in zip(geometry.padding, geometry.kernel_size, strict=True)):
+        # torch holds padding to half of kernel_size, also where dilation makes the window wider than that.
+        return pool_windows(x, geometry, maximum)
+    return like(_MAX[geometry.ndim](x, *geometry), x)  # autocast has max_pool3d answer in float32
+
+
+def _check_avg(count_include_pad: bool = False) -> None:
+    if not isinstance(count_include_pad, bool):
+        raise TypeError(f"count_include_pad={count_include_pad!r}: True or False is allowed")
 
 
 @register_pool(
@@ -51,6 +63,8 @@ def max_pool(x: Tensor, geometry: Geometry) -> Tensor:
     summary="mean of the window",
     formula="y = mean a",
     source="torch.nn.functional.avg_pool2d",
+    check=_check_avg,
+    exempt={"huge": "torch's kernel sums before it divides"},
 )
 def avg_pool(x: Tensor, geometry: Geometry, *, count_include_pad: bool = False) -> Tensor:
     """torch's own kernel where there is no dilation, which it lacks.
@@ -58,17 +72,24 @@ def avg_pool(x: Tensor, geometry: Geometry, *, count_include_pad: bool = False) 
     ``count_include_pad=True`` counts padding as zeros, as torch does by default.
     """
     check_input(x, geometry.ndim)
-    out = output_size(x.shape[-geometry.ndim :], geometry)
-    if max(geometry.dilation) == 1:
-        kernel_size, stride, padding = geometry[:3]
-        return _AVG[geometry.ndim](x, kernel_size, stride, padding, geometry.ceil_mode, count_include_pad)
+    n = geometry.ndim
+    sizes = x.shape[-n:]
+    out = output_size(sizes, geometry)
+    kernel_size, stride, padding, dilation, ceil_mode = geometry
+    # Under ceil_mode a window may be wider than the input; avg_pool3d refuses that.
+    fits = all(size + 2 * p >= k for size, p, k in zip(sizes, padding, kernel_size, strict=True))
+    if max(dilation) == 1 and fits:
+        a = x.to(accumulation_dtype(x.dtype)) if n == 3 else x  # avg_pool3d has no half types on the CPU
+        return like(_AVG[n](a, kernel_size, stride, padding, ceil_mode, count_include_pad), x)
     if not count_include_pad:
         return pool_windows(x, geometry, mean)
     # torch divides by the taps inside the padded input; ceil_mode can put taps beyond even that.
-    padded = F.pad(x, [p for pad in reversed(geometry.padding) for p in (pad, pad)])
-    unpadded = geometry._replace(padding=(0,) * geometry.ndim)
-    assert output_size(padded.shape[-geometry.ndim :], unpadded) == out
-    return pool_windows(padded, unpadded, mean)
+    a, _ = windows(x.to(accumulation_dtype(x.dtype)), geometry)
+    masks = [
+        taps_inside(o, k, s, 0, d, size + 2 * p, x.device)
+        for o, k, s, d, size, p in zip(out, kernel_size, stride, dilation, sizes, padding, strict=True)
+    ]
+    return like(mean(a, join_masks(masks)), x)
 
 
 @register_pool(
@@ -91,7 +112,7 @@ def sum_pool(a: Tensor, mask: Tensor | None) -> Tensor:
     summary="first element of the window, plain decimation",
     formula="y = a_1",
     source="the k-by-k sampler that keeps one, arXiv 1805.10766",
-    exempt={"permutation": "defined by position"},
+    exempt={"permutation": "defined by position", "nan_reaches": "only the first element is looked at"},
 )
 def strided_pool(x: Tensor, geometry: Geometry) -> Tensor:
     """The first element in row-major order that lies inside the input."""

@@ -72,7 +72,7 @@ def logit_module(channels: int, ndim: int, variant: str, width: int = BOTTLENECK
 
 
 class _Lip(Pool):
-    """Learns the importance network ``logit``; ``variant`` is ``simplified`` (3x3) or ``bottleneck`` (1x1-3x3-1x1).
+    """The module learns the importance network G; ``variant`` is ``simplified`` (3x3) or ``bottleneck`` (1x1-3x3-1x1).
 
     ``in_channels`` is the number of channels of the input, ``width`` that of the bottleneck.
     """
@@ -98,14 +98,20 @@ class _Lip(Pool):
         if variant not in ("simplified", "bottleneck"):
             raise ValueError(f"variant={variant!r}: 'simplified' or 'bottleneck' is allowed")
         assert in_channels is not None
-        self.variant = variant
+        self.in_channels, self.variant, self.width = in_channels, variant, width
         self.logit = logit_module(in_channels, self.ndim, variant, width).to(device=device, dtype=dtype)
 
     def params(self, x: Tensor) -> dict[str, Tensor]:
-        return {"logit": self.logit(x)}
+        check_input(x, self.ndim)
+        if x.dtype is not torch.float16:
+            return {"logit": self.logit(x)}
+        # The normalisation divides by as little as sqrt(eps), so G's gradient leaves float16's range: G runs in float32.
+        wide = {name: parameter.float() for name, parameter in self.logit.named_parameters()}
+        return {"logit": torch.func.functional_call(self.logit, wide, (x.float(),))}
 
     def shown_params(self) -> dict[str, object]:
-        return {"variant": self.variant}
+        shown: dict[str, object] = {"in_channels": self.in_channels, "variant": self.variant}
+        return shown | ({"width": self.width} if self.variant == "bottleneck" else {})
 
 
 @register_pool(
@@ -120,6 +126,7 @@ class _Lip(Pool):
     exempt={
         "permutation": "G looks at positions, and past the window",
         "nan": "instance normalisation carries a NaN over its whole feature map",
+        "huge": "G's convolution sums over channels and taps",
     },
 )
 def lip(x: Tensor, geometry: Geometry, *, logit: Tensor) -> Tensor:

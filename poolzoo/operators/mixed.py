@@ -7,15 +7,24 @@ import math
 import torch
 from torch import Tensor, nn
 
-from poolzoo.operators.base import Pool, channel_parameter, per_channel
+from poolzoo.operators.base import (
+    Pool,
+    channel_parameter,
+    check_channels,
+    check_generator,
+    in_wide,
+    is_number,
+    per_channel,
+    shown_share,
+)
 from poolzoo.registry import register_pool
-from poolzoo.windows import Geometry, IntOrTuple, maximum, mean, pool_windows
+from poolzoo.windows import Geometry, IntOrTuple, check_input, maximum, mean, pool_windows
 
 
 class _Mixed(Pool):
-    """``mode="learned"`` learns the share, per layer or per channel; ``mode="random"`` draws it from {0, 1} in training.
+    """``mode="learned"`` learns the share, from ``lam`` on; ``mode="random"`` draws it from {0, 1} in training.
 
-    A random share is drawn once a call, for the whole layer, from ``generator`` if one is given; evaluation takes the
+    ``channels`` gives each channel its own learned share; None gives the layer one. A random share is drawn once a call, for the whole layer, from ``generator`` if one is given; evaluation takes the
     mean of the draws, 1/2.
     """
 
@@ -37,8 +46,9 @@ class _Mixed(Pool):
         super().__init__(kernel_size, stride, padding, dilation, ceil_mode)
         if mode not in ("learned", "random"):
             raise ValueError(f"mode={mode!r}: 'learned' or 'random' is allowed")
-        if not (isinstance(lam, (int, float)) and 0 < lam < 1):
+        if not (is_number(lam) and 0 < lam < 1):
             raise ValueError(f"lam={lam!r}: a number between 0 and 1 is allowed as the start value")
+        check_generator(generator)
         self.mode = mode
         self.stochastic = mode == "random"
         self.generator = generator
@@ -48,17 +58,19 @@ class _Mixed(Pool):
 
     def params(self, x: Tensor) -> dict[str, object]:
         if self.raw is not None:
-            return {"lam": torch.sigmoid(self.raw)}
+            return {"lam": torch.sigmoid(in_wide(self.raw))}
         if not self.training:
             return {"lam": 0.5}
         return {"lam": torch.randint(2, (), device=x.device, generator=self.generator).to(x.dtype)}
 
     def shown_params(self) -> dict[str, object]:
-        return {"mode": self.mode}
+        if self.raw is None:
+            return {"mode": self.mode}
+        return {"mode": self.mode} | shown_share("lam", torch.sigmoid(in_wide(self.raw)))
 
 
 def _check_mixed(lam: float | Tensor = 0.5) -> None:
-    if not isinstance(lam, Tensor) and not (isinstance(lam, (int, float)) and 0 <= lam <= 1):
+    if not isinstance(lam, Tensor) and not (is_number(lam) and 0 <= lam <= 1):
         raise ValueError(f"lam={lam!r}: a number from 0 to 1 is allowed")
 
 
@@ -76,7 +88,7 @@ def _check_mixed(lam: float | Tensor = 0.5) -> None:
 )
 def mixed(x: Tensor, geometry: Geometry, *, lam: float | Tensor = 0.5) -> Tensor:
     """``lam`` in [0, 1], a number, or a tensor: a scalar or one value per channel."""
-    share = per_channel(lam, geometry.ndim)
+    share = per_channel("lam", lam, x, geometry.ndim)
     return pool_windows(x, geometry, _mix, share=share.squeeze(-1) if isinstance(share, Tensor) and share.dim() else share)
 
 
@@ -85,7 +97,10 @@ def _mix(a: Tensor, mask: Tensor | None, *, share: Tensor | float) -> Tensor:
 
 
 class _Gated(Pool):
-    """Learns the gate's weights, which start at 0: half maximum, half average."""
+    """The module learns the gate's weights, which start at 0: half maximum, half average.
+
+    ``channels`` gives each channel a gate of its own; None gives the layer one.
+    """
 
     def __init__(
         self,
@@ -100,11 +115,15 @@ class _Gated(Pool):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__(kernel_size, stride, padding, dilation, ceil_mode)
+        check_channels(channels)
         shape = self.kernel_size if channels is None else (channels, *self.kernel_size)
         self.weight = nn.Parameter(torch.zeros(shape, device=device, dtype=dtype))
 
     def params(self, x: Tensor) -> dict[str, Tensor]:
         return {"weight": self.weight}
+
+    def shown_params(self) -> dict[str, object]:
+        return {"channels": len(self.weight)} if self.weight.dim() > self.ndim else {}
 
 
 @register_pool(
@@ -120,10 +139,12 @@ class _Gated(Pool):
 )
 def gated(x: Tensor, geometry: Geometry, *, weight: Tensor | None = None) -> Tensor:
     """``weight`` has the shape ``kernel_size``, or ``(C, *kernel_size)`` for a gate per channel; None is all zeros."""
+    check_input(x, geometry.ndim)
     if weight is not None:
-        if tuple(weight.shape[-geometry.ndim :]) != geometry.kernel_size or weight.dim() > geometry.ndim + 1:
+        kernel_size, channels = geometry.kernel_size, x.shape[-geometry.ndim - 1]
+        if tuple(weight.shape) not in (kernel_size, (channels, *kernel_size)):
             raise ValueError(
-                f"weight: shape {tuple(weight.shape)}; {geometry.kernel_size} or (C, *{geometry.kernel_size}) is allowed"
+                f"weight: shape {tuple(weight.shape)}; {kernel_size} or (C, *{kernel_size}) with C = {channels} is allowed"
             )
         taps = weight.flatten(-geometry.ndim)
         weight = taps if taps.dim() == 1 else taps.reshape(taps.shape[0], *(1,) * geometry.ndim, -1)

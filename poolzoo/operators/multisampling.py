@@ -46,8 +46,9 @@ def checkered(x: Tensor, geometry: Geometry, *, pool: str = "max", sampler: int 
     For a stride other than 2 the second phase lies half a stride further; stride 1 keeps everything, as one submap.
     A window of the second phase may reach past the input; what it does not find there is absent.
     """
-    submaps = x.dim() == 5
-    if not submaps:
+    if x.dim() == 5:
+        check_input(x, 3)
+    else:
         check_input(x, 2)
         x = x.unsqueeze(-3)
     out = output_size(x.shape[-2:], geometry)

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from poolzoo.operators.base import Pool, channel_parameter, per_channel
+from poolzoo.operators.base import Pool, channel_parameter, in_wide, is_number, per_channel, shown_share
 from poolzoo.registry import register_pool
 from poolzoo.windows import Geometry, IntOrTuple, absent, mean, pool_windows
 
@@ -32,8 +32,12 @@ def power_mean(a: Tensor, mask: Tensor | None, p: Tensor | float) -> Tensor:
     return m.squeeze(-1) * _power(mean(_power(a / m, p), mask), 1 / exponent)
 
 
+def _is_scalar(p: object) -> bool:
+    return isinstance(p, Tensor) and p.dim() == 0
+
+
 def _check_lp(p: float | Tensor = 2.0, norm: str = "mean") -> None:
-    if not isinstance(p, Tensor) and not (isinstance(p, (int, float)) and p > 0):
+    if not _is_scalar(p) and not (is_number(p) and p > 0):
         raise ValueError(f"p={p!r}: a number > 0 is allowed, inf included")
     if norm not in ("mean", "sum"):
         raise ValueError(f"norm={norm!r}: 'mean' or 'sum' is allowed")
@@ -46,10 +50,10 @@ def _check_lp(p: float | Tensor = 2.0, norm: str = "mean") -> None:
     formula="y = (mean |a|^p)^(1/p)",
     source="Gulcehre et al. 2014, arXiv 1311.1780; torch.nn.LPPool2d with norm='sum' and a >= 0",
     check=_check_lp,
-    exempt={"constant": "a constant c gives |c|; with norm='sum', |c| |R|^(1/p)"},
+    exempt={"constant_negative": "a constant c gives |c|"},
 )
 def lp(a: Tensor, mask: Tensor | None, *, p: float | Tensor = 2.0, norm: str = "mean") -> Tensor:
-    """``p`` > 0, ``p=inf`` is max |a|. ``norm="sum"`` gives ``(sum |a|^p)^(1/p)``."""
+    """``p`` > 0; ``p=inf`` is max |a|. ``norm="mean"`` is the formula, ``norm="sum"`` gives ``(sum |a|^p)^(1/p)``."""
     if isinstance(p, float) and math.isinf(p):
         return a.abs().amax(-1)
     y = power_mean(a.abs(), mask, p)
@@ -60,7 +64,7 @@ def lp(a: Tensor, mask: Tensor | None, *, p: float | Tensor = 2.0, norm: str = "
 
 
 class _Power(Pool):
-    """Learns p. ``channels`` gives each channel its own; None gives the layer one."""
+    """The module learns ``p``, starting from the value given. ``channels`` gives each channel its own, None the layer one."""
 
     def __init__(
         self,
@@ -76,20 +80,29 @@ class _Power(Pool):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__(kernel_size, stride, padding, dilation, ceil_mode)
-        if not (isinstance(p, (int, float)) and 1 < p < math.inf):
+        if not (is_number(p) and 1 < p < math.inf):
             raise ValueError(f"p={p!r}: a finite number > 1 is allowed as the start value")
-        # p = 1 + softplus(raw) stays above 1 whatever the optimiser does to raw.
-        self.raw = channel_parameter(math.log(math.expm1(p - 1)) if p < 20 else p - 1, channels, device, dtype)
+        self.raw = channel_parameter(_softplus_inverse(p - 1), channels, device, dtype)
 
     @property
     def p(self) -> Tensor:
-        return 1 + F.softplus(self.raw)
+        """1 + softplus(raw): at least 1, whatever the optimiser does to raw."""
+        return 1 + F.softplus(in_wide(self.raw))
 
     def params(self, x: Tensor) -> dict[str, Tensor]:
         return {"p": self.p}
 
     def shown_params(self) -> dict[str, object]:
-        return {"p": _shown(self.p)}
+        return shown_share("p", self.p)
+
+
+def _softplus_inverse(y: float) -> float:
+    return math.log(math.expm1(y)) if y < 20 else y
+
+
+def _check_power(p: float | Tensor = 3.0) -> None:
+    if not isinstance(p, Tensor):
+        _check_lp(p)
 
 
 @register_pool(
@@ -101,8 +114,8 @@ class _Power(Pool):
     source="power-average pooling in the comparison of arXiv 2101.00440",
     module=_Power,
     learnable=True,
-    check=lambda p=3.0: _check_lp(p),
-    exempt={"constant": "a constant c gives |c|"},
+    check=_check_power,
+    exempt={"constant_negative": "a constant c gives |c|"},
 )
 def power(x: Tensor, geometry: Geometry, *, p: float | Tensor = 3.0) -> Tensor:
     """``p`` > 0, a number, or a tensor: a scalar or one value per channel. The module starts at 3 and stays above 1."""
@@ -110,7 +123,7 @@ def power(x: Tensor, geometry: Geometry, *, p: float | Tensor = 3.0) -> Tensor:
 
 
 class _Gem(Pool):
-    """Learns p. ``channels`` gives each channel its own; None gives the layer one."""
+    """The module learns ``p``, starting from the value given. ``channels`` gives each channel its own, None the layer one."""
 
     def __init__(
         self,
@@ -128,20 +141,30 @@ class _Gem(Pool):
     ) -> None:
         super().__init__(kernel_size, stride, padding, dilation, ceil_mode)
         _check_gem(p, eps)
-        self.p = channel_parameter(p, channels, device, dtype)
+        if not p > _LEAST_P:
+            raise ValueError(f"p={p!r}: a number > {_LEAST_P} is allowed as the start value")
+        self.raw = channel_parameter(_softplus_inverse(p - _LEAST_P), channels, device, dtype)
         self.eps = eps
+
+    @property
+    def p(self) -> Tensor:
+        """At least 0.01, whatever the optimiser does to raw: at 0 there is no p-th root, and below it eps decides."""
+        return _LEAST_P + F.softplus(in_wide(self.raw))
 
     def params(self, x: Tensor) -> dict[str, object]:
         return {"p": self.p, "eps": self.eps}
 
     def shown_params(self) -> dict[str, object]:
-        return {"p": _shown(self.p)} | ({"eps": self.eps} if self.eps != 1e-6 else {})
+        return shown_share("p", self.p) | ({"eps": self.eps} if self.eps != 1e-6 else {})
+
+
+_LEAST_P = 0.01
 
 
 def _check_gem(p: float | Tensor = 3.0, eps: float = 1e-6) -> None:
-    if not isinstance(p, Tensor) and not (isinstance(p, (int, float)) and 0 < p < math.inf):
+    if not isinstance(p, Tensor) and not (is_number(p) and 0 < p < math.inf):
         raise ValueError(f"p={p!r}: a finite number > 0 is allowed")
-    if not (isinstance(eps, (int, float)) and 0 < eps < math.inf):
+    if not (is_number(eps) and 0 < eps < math.inf):
         raise ValueError(f"eps={eps!r}: a finite number > 0 is allowed")
 
 
@@ -155,7 +178,7 @@ def _check_gem(p: float | Tensor = 3.0, eps: float = 1e-6) -> None:
     module=_Gem,
     learnable=True,
     check=_check_gem,
-    exempt={"constant": "a constant below eps gives eps"},
+    exempt={"constant_negative": "a constant below eps gives eps"},
 )
 def gem(x: Tensor, geometry: Geometry, *, p: float | Tensor = 3.0, eps: float = 1e-6) -> Tensor:
     """``p`` > 0, a number, or a tensor: a scalar or one value per channel. ``eps`` is the least value of an element."""
@@ -171,15 +194,11 @@ def _at(p: float | Tensor, x: Tensor, geometry: Geometry) -> float | Tensor:
     if isinstance(p, Tensor):
         p = p.to(torch.promote_types(p.dtype, torch.float32))
         p = p.to(torch.promote_types(p.dtype, x.dtype))
-    return per_channel(p, geometry.ndim)
-
-
-def _shown(p: Tensor) -> float | str:
-    return round(p.item(), 4) if p.dim() == 0 else f"<{p.numel()} channels>"
+    return per_channel("p", p, x, geometry.ndim)
 
 
 def _check_lse(r: float = 1.0) -> None:
-    if not (isinstance(r, (int, float)) and math.isfinite(r) and r != 0):
+    if not (is_number(r) and math.isfinite(r) and r != 0):
         raise ValueError(f"r={r!r}: a finite number other than 0 is allowed")
 
 
@@ -195,5 +214,6 @@ def lse(a: Tensor, mask: Tensor | None, *, r: float = 1.0) -> Tensor:
     """``r`` sets the sharpness: near 0 it is the mean, towards inf the maximum, towards -inf the minimum."""
     extreme = absent(a.detach(), mask, -math.inf if r > 0 else math.inf)
     m = extreme.amax(-1, keepdim=True) if r > 0 else extreme.amin(-1, keepdim=True)
-    e = absent(torch.exp(r * (a - m)), mask, 0.0)
-    return m.squeeze(-1) + torch.log(mean(e, mask)) / r
+    # expm1 and log1p: near r = 0 the exponentials are near 1, and their logarithm would keep few digits.
+    e = absent(torch.expm1(r * (a - m)), mask, 0.0)
+    return m.squeeze(-1) + torch.log1p(mean(e, mask)) / r

@@ -21,6 +21,7 @@ def _prepare(x: Tensor, geometry: Geometry) -> tuple[Tensor, tuple[int, ...]]:
 
 def _planes(x: Tensor, out: tuple[int, ...], mode: str) -> Tensor:
     """torch's antialiased 2D resampling, axis by axis: an axis whose size stays is left exactly as it is."""
+    given = x
     for axis, size in enumerate(out):
         dim = axis - len(out)
         if x.shape[dim] == size:
@@ -32,7 +33,12 @@ def _planes(x: Tensor, out: tuple[int, ...], mode: str) -> Tensor:
         else:
             plane = plane[..., :size]
         x = plane.reshape(*columns.shape[:-1], size).movedim(-1, dim)
-    return x
+    return _own(x, given)
+
+
+def _own(y: Tensor, x: Tensor) -> Tensor:
+    """A copy where nothing was resampled: a later in-place change of the result must not reach the input."""
+    return y.clone() if y is x else y
 
 
 @register_pool(
@@ -43,7 +49,7 @@ def _planes(x: Tensor, out: tuple[int, ...], mode: str) -> Tensor:
     summary="mean of the area that each output element covers",
     formula="y = mean of the inputs i with floor(o n / m) <= i < ceil((o + 1) n / m)",
     source="torch.nn.functional.interpolate(mode='area')",
-    exempt=_EXEMPT,
+    exempt=_EXEMPT | {"huge": "torch's kernel sums before it divides"},
 )
 def area(x: Tensor, geometry: Geometry) -> Tensor:
     """Resamples the whole input to the size that pooling with these arguments would give."""
@@ -96,11 +102,12 @@ def bicubic(x: Tensor, geometry: Geometry) -> Tensor:
 def lanczos(x: Tensor, geometry: Geometry) -> Tensor:
     """Resamples the whole input to the size that pooling with these arguments would give."""
     a, out = _prepare(x, geometry)
+    y = a
     for axis, size in enumerate(out):
         dim = axis - geometry.ndim
-        if a.shape[dim] != size:
-            a = weighted_taps(a, dim, *(t.to(a.device) for t in _lanczos_taps(a.shape[dim], size, a.dtype)))
-    return like(a, x)
+        if y.shape[dim] != size:
+            y = weighted_taps(y, dim, *(t.to(y.device) for t in _lanczos_taps(y.shape[dim], size, y.dtype)))
+    return like(_own(y, a), x)
 
 
 def _lanczos_taps(n: int, m: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from poolzoo.operators.base import is_number
 from poolzoo.registry import register_pool
 from poolzoo.windows import (
     Geometry,
@@ -22,8 +23,9 @@ from poolzoo.windows import (
 
 
 def _check_beta(beta: float | Tensor = 1.0) -> None:
-    if not isinstance(beta, Tensor) and not (isinstance(beta, (int, float)) and math.isfinite(beta)):
-        raise ValueError(f"beta={beta!r}: a finite number is allowed")
+    scalar = isinstance(beta, Tensor) and beta.dim() == 0
+    if not scalar and not (is_number(beta) and math.isfinite(beta)):
+        raise ValueError(f"beta={beta!r}: a finite number or a tensor of one is allowed")
 
 
 def softmax_weights(logit: Tensor, mask: Tensor | None) -> Tensor:
@@ -83,7 +85,7 @@ def softpool(a: Tensor, mask: Tensor | None, *, beta: float | Tensor = 1.0) -> T
     exempt={"gradcheck": "the gradient w is not the derivative of y: the weights are held constant"},
 )
 def softpool_detached(a: Tensor, mask: Tensor | None, *, beta: float | Tensor = 1.0) -> Tensor:
-    """For reproducing results obtained with the authors' extension; its forward pass equals softpool's."""
+    """For reproducing results obtained with the authors' extension; its forward pass, ``beta`` included, is softpool's."""
     return _soft(a, mask, beta, a.detach())
 
 
@@ -97,7 +99,8 @@ def softpool_detached(a: Tensor, mask: Tensor | None, *, beta: float | Tensor = 
     formula="y = max(0, sum m a / sum m), m = sum over channels of exp(a)",
     source="the SoftPool authors' released CPU path since v1.0",
     exempt={
-        "constant": "results below 0 are set to 0",
+        "constant_negative": "results below 0 are set to 0",
+        "huge": "its gradient is a sum over the channels",
         "permutation": "the mask is shared by the channels",
         "nan": "the mask is shared by the channels",
     },

@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from poolzoo.operators.base import Pool
+from poolzoo.operators.base import Pool, check_generator
 from poolzoo.registry import register_pool
 from poolzoo.windows import IntOrTuple, absent
 
 
 class _Stochastic(Pool):
-    """Draws in training mode, from ``generator`` if one is given; gives the expectation in evaluation mode."""
+    """The module draws in training mode, from ``generator`` if one is given; evaluation mode gives the expectation."""
 
     def __init__(
         self,
@@ -24,12 +24,19 @@ class _Stochastic(Pool):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__(kernel_size, stride, padding, dilation, ceil_mode)
+        check_generator(generator)
         self.generator = generator
 
     stochastic = True
 
     def params(self, x: Tensor) -> dict[str, object]:
         return {"training": self.training, "generator": self.generator}
+
+
+def _check_stochastic(training: bool = False, generator: torch.Generator | None = None) -> None:
+    if not isinstance(training, bool):
+        raise TypeError(f"training={training!r}: True or False is allowed")
+    check_generator(generator)
 
 
 @register_pool(
@@ -40,14 +47,15 @@ class _Stochastic(Pool):
     source="Zeiler & Fergus 2013, arXiv 1301.3557",
     module=_Stochastic,
     stochastic=True,
-    exempt={"constant": "defined for a >= 0: a constant below 0 gives 0"},
+    check=_check_stochastic,
+    exempt={"constant_negative": "defined for a >= 0: a constant below 0 gives 0"},
 )
 def stochastic(
     a: Tensor, mask: Tensor | None, *, training: bool = False, generator: torch.Generator | None = None
 ) -> Tensor:
     """Elements below 0 have probability 0; a window without an element above 0 gives 0.
 
-    ``training`` draws, from ``generator`` if given; the gradient then goes to the element drawn.
+    Training draws, from a generator if one is given; the gradient then goes to the element drawn.
     """
     w = absent(a.clamp(min=0), mask, 0.0)
     m = w.detach().amax(-1, keepdim=True)

@@ -24,20 +24,23 @@ from poolzoo.analysis.rows import label
 
 KINDS = ("original", "pooled", "rebuilt", "difference")
 
-#: Longest side of a thumbnail, and the side of the square that is shown pixel by pixel.
+#: Longest side of a thumbnail, and of the cut-out that is shown pixel by pixel.
 THUMBNAIL = 320
-DETAIL = 120
+DETAIL = 150
 WEBP_QUALITY = 80
 
 #: The difference that gets the strongest colour; larger ones look the same.
 DIFFERENCE_SCALE = 0.25
 
-#: Blue (darker than the original) over near-white (equal) to red (brighter): ColorBrewer's RdBu, safe for the colour-blind.
-_DIVERGING = (
-    np.array(
-        [(5, 48, 97), (67, 147, 195), (146, 197, 222), (247, 247, 247), (244, 165, 130), (214, 96, 77), (103, 0, 31)]
-    )
-    / 255
+#: Blue (darker than the original), near-white (equal), red (brighter): ColorBrewer's RdBu, safe for the colour-blind.
+DIVERGING = (
+    (5, 48, 97),
+    (67, 147, 195),
+    (146, 197, 222),
+    (247, 247, 247),
+    (244, 165, 130),
+    (214, 96, 77),
+    (103, 0, 31),
 )
 
 #: A picture file larger than this is not decoded: what Pillow itself calls a decompression bomb.
@@ -64,7 +67,10 @@ class Picture:
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """A picture made small. ``detail`` is a cut-out at full resolution, where downscaling would hide what pooling did."""
+    """A picture made small, from ``width`` by ``height`` to ``size``.
+
+    ``detail`` is a cut-out at full resolution: scaling down hides what pooling did.
+    """
 
     image: str
     pool: str
@@ -75,8 +81,9 @@ class Thumbnail:
     upsample: str | None
     width: int
     height: int
+    size: tuple[int, int]
     webp: bytes
-    detail: bytes | None
+    detail: tuple[tuple[int, int], bytes] | None
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -91,7 +98,7 @@ class Thumbnail:
     @property
     def detail_uri(self) -> str | None:
         """The cut-out as a data URI."""
-        return _uri(self.detail) if self.detail else None
+        return _uri(self.detail[1]) if self.detail else None
 
 
 class PictureBook:
@@ -117,12 +124,15 @@ class PictureBook:
                 (max(1, round(width * scale)), max(1, round(height * scale))), Image.Resampling.LANCZOS
             )
         detail = None
-        if picture.kind in ("original", "rebuilt") and min(width, height) >= DETAIL:
-            corner = (picture.image, height, width)
+        if picture.kind in ("original", "rebuilt") and max(width, height) > DETAIL:
+            shrink = DETAIL / max(width, height)
+            rows, columns = max(1, round(height * shrink)), max(1, round(width * shrink))
+            size = (picture.image, height, width)
             if picture.kind == "original":
-                self._corners[corner] = busiest(pixels, DETAIL)
-            top, left = self._corners.get(corner, ((height - DETAIL) // 2, (width - DETAIL) // 2))
-            detail = _webp(Image.fromarray(pixels[top : top + DETAIL, left : left + DETAIL]))
+                self._corners[size] = busiest(pixels, rows, columns)
+            top, left = self._corners.get(size, ((height - rows) // 2, (width - columns) // 2))
+            cut = Image.fromarray(pixels[top : top + rows, left : left + columns])
+            detail = (cut.size, _webp(cut))
         thumbnail = Thumbnail(
             picture.image,
             picture.pool,
@@ -133,6 +143,7 @@ class PictureBook:
             picture.upsample,
             width,
             height,
+            small.size,
             _webp(small),
             detail,
         )
@@ -259,23 +270,23 @@ def difference_pixels(original: np.ndarray, rebuilt: np.ndarray, scale: float = 
     if first.shape != second.shape:
         raise ValueError(f"rebuilt: shape {second.shape} differs from the original's {first.shape}")
     difference = np.clip(np.nan_to_num((second - first).mean(axis=2), posinf=1, neginf=-1), -scale, scale)
-    position = np.linspace(-scale, scale, len(_DIVERGING))
-    return np.stack([np.interp(difference, position, _DIVERGING[:, c]) for c in range(3)], axis=2).astype(np.float32)
+    position, colours = np.linspace(-scale, scale, len(DIVERGING)), np.array(DIVERGING) / 255
+    return np.stack([np.interp(difference, position, colours[:, c]) for c in range(3)], axis=2).astype(np.float32)
 
 
-def busiest(pixels: np.ndarray, side: int) -> tuple[int, int]:
-    """Top and left of the square of ``side`` pixels with the strongest fine detail, away from the border if it can be."""
+def busiest(pixels: np.ndarray, height: int, width: int) -> tuple[int, int]:
+    """Top and left of the rectangle of ``height`` by ``width`` pixels with the most fine detail."""
     grey = pixels.astype(np.float32).mean(axis=2)
     energy = np.zeros_like(grey)
     energy[1:] += np.abs(np.diff(grey, axis=0))
     energy[:, 1:] += np.abs(np.diff(grey, axis=1))
     table = np.pad(energy.cumsum(0, dtype=np.float64).cumsum(1), ((1, 0), (1, 0)))
-    rows = np.arange(0, grey.shape[0] - side + 1, max(1, side // 4))
-    columns = np.arange(0, grey.shape[1] - side + 1, max(1, side // 4))
+    rows = np.arange(0, grey.shape[0] - height + 1, max(1, height // 4))
+    columns = np.arange(0, grey.shape[1] - width + 1, max(1, width // 4))
     sums = (
-        table[np.ix_(rows + side, columns + side)]
-        - table[np.ix_(rows, columns + side)]
-        - table[np.ix_(rows + side, columns)]
+        table[np.ix_(rows + height, columns + width)]
+        - table[np.ix_(rows, columns + width)]
+        - table[np.ix_(rows + height, columns)]
         + table[np.ix_(rows, columns)]
     )
     row, column = np.unravel_index(int(sums.argmax()), sums.shape)

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 LONGEST_NAME = 34
 POINT, BASELINE, FRONT, MUTED = "#0173b2", "#222222", "#de8f05", "#8a8a8a"
-MARKERS = "oDs^vPX"
+MARKERS = "oDs^vPX<>p"
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
-    """Which of ``(cost, value)`` no other point beats: none costs as little and is worth as much, with one of them better.
+    """Which of ``(cost, value)`` no other point beats by costing no more and being worth no less, one of them better.
 
     Args:
         points: lower cost and higher value are better.
@@ -64,8 +64,8 @@ def plot_retention(summaries: Sequence[Summary], families: Mapping[str, str] | N
     # The first metric asked for sorted the operators: its panel comes first.
     metrics = list(dict.fromkeys(key for summary in shown for key in summary.scores))
     names = sorted({(families or {}).get(summary.pool, "") for summary in shown} - {""})
-    # Without its grey, which here means: not comparable.
-    palette = [colour for number, colour in enumerate(sns.color_palette("colorblind", 10)) if number != 7]
+    # Seven colours that the colour-blind can tell apart and that stand out on white; shapes tell further families.
+    palette = [sns.color_palette("colorblind")[index] for index in (0, 1, 2, 3, 4, 5, 9)]
     colours = {"": POINT, **{name: palette[number % len(palette)] for number, name in enumerate(names)}}
     markers = {"": "o", **{name: MARKERS[number % len(MARKERS)] for number, name in enumerate(names)}}
     with _style():
@@ -345,6 +345,7 @@ def _retention_panel(
                 va="center",
                 fontsize=8,
                 color=MUTED,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
             )
             continue
         axes.plot(np.clip(bars[place], low, high), [place] * 2, color=MUTED, lw=1.3, zorder=2)
@@ -415,7 +416,7 @@ def _label_points(
     front: Sequence[int],
     always: Sequence[int],
 ) -> None:
-    """Write names beside points where there is room: the front's and ``always``, others only where they cover nothing."""
+    """Write names beside points: the front's and ``always``, the others' only where they cover nothing."""
     from matplotlib.transforms import Bbox
 
     figure.draw_without_rendering()

@@ -81,6 +81,11 @@ class Table:
     lines: tuple[Line, ...]
     notes: tuple[str, ...] = ()
 
+    @property
+    def marked(self) -> bool:
+        """Whether any cell is the best of its column."""
+        return any(cell.best for line in self.lines for cell in line.cells)
+
 
 def render(result: Result, fmt: str, *, color: bool = False, width: int | None = None) -> str:
     """The result as text, ending in a newline.
@@ -349,7 +354,7 @@ def _scaled(
 
 
 def _significant(values: Iterable[float | None]) -> Callable[[float], str]:
-    """One number of decimals for a column, such that its smallest value still shows two digits (three decimals at most)."""
+    """One number of decimals for a column: its smallest value still shows two digits, within three decimals."""
     smallest = min((value for value in values if value), default=1.0)
     decimals = min(3, max(0, 1 - math.floor(math.log10(smallest))))
     return _formatter(f".{decimals}f")
@@ -488,7 +493,7 @@ def _draw(table: Table, mark: str, width: int | None) -> tuple[Table, Any, int]:
     name = widths[0] if width is None else max(shortest_name, min(widths[0], width - total(0)))
     if left_out:
         table = replace(table, notes=(*table.notes, f"no room at this width for: {', '.join(reversed(left_out))}"))
-    if any(cell.best for line in table.lines for cell in line.cells):
+    if table.marked:
         table = replace(table, notes=(f"{mark} best of its column", *table.notes))
 
     grid = Grid(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")

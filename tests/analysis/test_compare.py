@@ -1,0 +1,240 @@
+"""The round trip, rebuilt here from numpy and scikit-image alone, must give the same numbers."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import skimage.data
+import torch
+from PIL import Image
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+import poolzoo
+from poolzoo import registry
+from poolzoo.analysis.compare import NORMALIZATIONS, Protocol, View, compare, rebuild
+from poolzoo.analysis.images import Source, find_images
+from poolzoo.analysis.rows import COMPARE_KEYS, Result, label
+
+PHOTOGRAPHS = {"coffee": skimage.data.coffee, "astronaut": skimage.data.astronaut}
+
+
+def taps(n: int, m: int, mode: str) -> np.ndarray:
+    """The (m, n) matrix that resamples n positions to m, pixel centres at half integers, as torch documents it."""
+    matrix = np.zeros((m, n))
+    for i in range(m):
+        if mode == "nearest":
+            matrix[i, math.floor(i * n / m)] = 1
+            continue
+        x = (i + 0.5) * n / m - 0.5
+        if mode == "bilinear":
+            x = max(x, 0.0)
+            low = math.floor(x)
+            matrix[i, low] += 1 - (x - low)
+            matrix[i, min(low + 1, n - 1)] += x - low
+            continue
+        low, a = math.floor(x), -0.75
+        for tap in range(low - 1, low + 3):
+            d = abs(x - tap)
+            if d <= 1:
+                weight = (a + 2) * d**3 - (a + 3) * d**2 + 1
+            else:
+                weight = a * d**3 - 5 * a * d**2 + 8 * a * d - 4 * a
+            matrix[i, min(max(tap, 0), n - 1)] += weight
+    return matrix
+
+
+def grow(pooled: np.ndarray, size: tuple[int, int], mode: str) -> np.ndarray:
+    """(h, w, C) to (*size, C)."""
+    rows, columns = taps(pooled.shape[0], size[0], mode), taps(pooled.shape[1], size[1], mode)
+    return np.einsum("yh,xw,hwc->yxc", rows, columns, pooled, optimize=True)
+
+
+def independent_scores(image: np.ndarray, row: dict, scale: tuple = ((0.0,) * 3, (1.0,) * 3)) -> tuple[float, float]:
+    """PSNR and SSIM of one row, by numpy and scikit-image; of poolzoo only the operator itself."""
+    kernel, stride = row["kernel_size"], row["stride"]
+    image = image[: image.shape[0] // stride * stride, : image.shape[1] // stride * stride]
+    mean, std = map(np.array, scale)
+    torch.manual_seed(0)
+    module = poolzoo.create_pool(label(row), kernel_size=kernel, stride=stride, in_channels=3).double()
+    module.train(row["state"] == "train")
+    if row["seed"] is not None:
+        module.generator = torch.Generator().manual_seed(row["seed"])
+    with torch.no_grad():
+        y = module(torch.from_numpy(((image - mean) / std).transpose(2, 0, 1)[None]))[0].numpy()
+    size = image.shape[:2]
+    if row["pool"] == "checkered":
+        first, second = (grow(y[:, i].transpose(1, 2, 0) * std + mean, size, row["upsample"]) for i in (0, 1))
+        half = stride // 2
+        second = np.pad(second, ((half, 0), (half, 0), (0, 0)), mode="edge")[: size[0], : size[1]]
+        full = (first + second) / 2
+    else:
+        full = grow(y.transpose(1, 2, 0) * std + mean, size, row["upsample"])
+    return (
+        peak_signal_noise_ratio(image, full, data_range=1),
+        structural_similarity(
+            image,
+            full,
+            data_range=1,
+            channel_axis=2,
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
+        ),
+    )
+
+
+@pytest.fixture(scope="module")
+def crops(tmp_path_factory: pytest.TempPathFactory) -> list[Source]:
+    """Small parts of real photographs, one with odd sides."""
+    folder = tmp_path_factory.mktemp("crops")
+    boxes = {"coffee": (100, 200, 61, 75), "astronaut": (60, 180, 64, 50)}
+    for name, (top, left, height, width) in boxes.items():
+        Image.fromarray(PHOTOGRAPHS[name]()[top : top + height, left : left + width]).save(folder / f"{name}.png")
+    return find_images([str(folder)])
+
+
+def pixels(source: Source) -> np.ndarray:
+    return np.asarray(Image.open(source.path)) / 255.0
+
+
+@pytest.mark.parametrize(("kernel", "stride"), [(2, 2), (3, 2), (5, 5)])
+@pytest.mark.parametrize("normalize", ["none", "imagenet"])
+def test_every_row_agrees_with_an_independent_round_trip(crops, kernel, stride, normalize):
+    protocol = Protocol(kernel, stride, ("nearest", "bilinear", "bicubic"), normalize)
+    result = compare(crops, registry.expand_specs([]), protocol)
+    images = {source.name: pixels(source) for source in crops}
+    assert {row["pool"] for row in result.rows} == set(registry.list_pools())
+    for row in result.rows:
+        assert row["error"] is None
+        psnr, ssim = independent_scores(images[row["image"]], row, NORMALIZATIONS[normalize])
+        assert row["psnr"] == pytest.approx(psnr, abs=1e-6), label(row)
+        assert row["ssim"] == pytest.approx(ssim, abs=1e-6), label(row)
+
+
+def test_the_command_line_on_whole_photographs_agrees_with_scikit_image():
+    command = [sys.executable, "-m", "poolzoo", "compare", "--format", "json"]
+    command += [arg for name in PHOTOGRAPHS for arg in ("--image", f"skimage:{name}")]
+    result = Result.from_json(subprocess.run(command, capture_output=True, text=True, check=True).stdout, "stdout")
+    images = {f"skimage:{name}": load() / 255.0 for name, load in PHOTOGRAPHS.items()}
+    pairs = {(row["image"], row["pool"]) for row in result.rows}
+    assert pairs == set(itertools.product(images, registry.list_pools()))
+    for row in result.rows:
+        psnr, ssim = independent_scores(images[row["image"]], row)
+        assert row["psnr"] == pytest.approx(psnr, abs=1e-6), label(row)
+        assert row["ssim"] == pytest.approx(ssim, abs=1e-6), label(row)
+
+
+def without_time(result: Result) -> dict:
+    data = json.loads(result.to_json())
+    del data["metadata"]["created"]
+    for row in data["rows"]:
+        del row["forward_s"]
+    return data
+
+
+def test_one_seed_gives_the_same_result_twice(crops):
+    specs = registry.expand_specs([])
+    first, second = (compare(crops, specs, Protocol(seed=7)) for _ in range(2))
+    assert without_time(first) == without_time(second)
+
+
+def test_another_seed_draws_otherwise(crops):
+    first, second = (compare(crops, ["stochastic"], Protocol(seed=seed, seeds=1)).rows for seed in (1, 2))
+    assert first[0]["psnr"] != second[0]["psnr"]
+    assert first[1]["psnr"] == second[1]["psnr"], "evaluation does not draw"
+
+
+def test_stochastic_operators_have_a_row_a_seed_and_one_of_evaluation(crops):
+    rows = compare(crops[:1], ["stochastic", "mixed:mode=random"], Protocol(seed=5, seeds=2)).rows
+    assert [(row["state"], row["seed"]) for row in rows] == [("train", 5), ("train", 6), ("eval", None)] * 2
+
+
+def test_learnable_operators_say_that_they_are_as_they_start(crops):
+    rows = compare(crops[:1], ["lip", "avg"]).rows
+    assert [row["state"] for row in rows] == ["initial", "fixed"]
+    assert rows[0]["psnr"] == pytest.approx(rows[1]["psnr"], abs=1e-9), "an unfitted LIP is average pooling"
+
+
+def test_kept_counts_numbers_and_says_when_it_differs(crops):
+    rows = compare(crops[:1], ["avg", "checkered"], Protocol(metrics=("psnr",))).rows
+    assert [(row["kept"], row["equal_kept"]) for row in rows] == [(0.25, True), (0.5, False)]
+
+
+def test_a_row_has_the_schemas_keys_in_order(crops):
+    row = compare(crops[:1], ["avg"], Protocol(metrics=("psnr", "ssim", "mse", "mae"))).rows[0]
+    assert set(row) == set(COMPARE_KEYS)
+
+
+def test_stride_1_loses_nothing_and_is_infinite_in_memory_null_in_json(crops):
+    result = compare(crops[:1], ["max"], Protocol(kernel_size=1, upsample=("nearest",), normalize="none"))
+    row = result.rows[0]
+    assert (row["psnr"], row["ssim"], row["kept"]) == (math.inf, pytest.approx(1), 1)
+    text = result.to_json()
+    assert json.loads(text)["rows"][0]["psnr"] is None
+    assert Result.from_json(text, "text").rows[0]["psnr"] == math.inf
+
+
+def test_a_failing_operator_is_a_row_and_the_others_go_on(crops):
+    rows = compare(crops[:1], ["avg", "gated:channels=2"]).rows
+    assert rows[0]["error"] is None
+    assert rows[1]["error"]
+    assert "\n" not in rows[1]["error"]
+    assert rows[1]["psnr"] is None
+
+
+def test_an_unusable_image_is_one_row_and_the_others_go_on(crops, tmp_path):
+    Image.new("RGB", (8, 9)).save(tmp_path / "small.png")
+    sources = [Source("small.png", tmp_path / "small.png"), Source("gone.png", tmp_path / "gone.png"), crops[0]]
+    rows = compare(sources, ["avg"]).rows
+    assert [row["pool"] for row in rows] == ["", "", "avg"]
+    assert "SSIM needs at least 11" in rows[0]["error"]
+    assert "small.png" in rows[0]["error"]
+    assert "gone.png" in rows[1]["error"]
+
+
+def test_a_small_image_still_has_a_psnr(tmp_path):
+    Image.new("RGB", (4, 4), (9, 99, 200)).save(tmp_path / "small.png")
+    rows = compare([Source("s", tmp_path / "small.png")], ["avg"], Protocol(metrics=("psnr",))).rows
+    assert rows[0]["psnr"] > 200, "a constant image comes back, but for rounding"
+
+
+def test_steps_count_up_to_all_of_them(crops):
+    steps: list[tuple[int, int]] = []
+    compare(crops, ["avg", "max"], Protocol(metrics=("psnr",)), on_step=lambda *step: steps.append(step))
+    assert steps[-1] == (4, 4)
+    assert steps == sorted(steps)
+
+
+def test_views_show_the_original_the_pooled_and_the_rebuilt(crops):
+    views: list[View] = []
+    compare(crops[:1], ["avg", "checkered", "stochastic"], Protocol(metrics=("psnr",)), on_view=views.append)
+    image = pixels(crops[0])[:64, :50]
+    assert [(view.row["pool"], view.row["state"]) for view in views] == [
+        ("avg", "fixed"),
+        ("checkered", "fixed"),
+        ("stochastic", "train"),
+        ("stochastic", "eval"),
+    ]
+    np.testing.assert_array_equal(views[0].original, image)
+    np.testing.assert_allclose(views[0].pooled[0, 0], image[:2, :2].mean((0, 1)), rtol=1e-12)
+    assert views[0].rebuilt.shape == image.shape
+    assert views[1].pooled.shape == (32, 50, 3), "two submaps side by side"
+
+
+def test_a_baseline_must_be_compared(crops):
+    with pytest.raises(ValueError, match="baseline='max'.*avg"):
+        compare(crops, ["avg"], baseline="max")
+
+
+def test_rebuilding_a_constant_gives_it_back():
+    for mode, shape, phases in itertools.product(
+        ("nearest", "bilinear", "bicubic"), ((1, 3, 4, 5), (1, 3, 2, 4, 5)), [[(0, 0), (1, 1)]]
+    ):
+        full = rebuild(torch.full(shape, 0.3, dtype=torch.float64), (8, 10), mode, phases)
+        torch.testing.assert_close(full, torch.full((1, 3, 8, 10), 0.3, dtype=torch.float64))

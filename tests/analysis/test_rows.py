@@ -1,0 +1,63 @@
+"""A result survives its file, and a file that is not a result is answered in one line."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+
+from poolzoo.analysis.rows import COMPARE_KEYS, PROFILE_KEYS, SCHEMA_VERSION, Result, label
+
+ROW = {key: None for key in COMPARE_KEYS if key not in ("mse", "mae")} | {"pool": "avg", "params": "", "psnr": 30.5}
+RESULT = Result("compare", {"metrics": ["ssim", "psnr"]}, [ROW | {"ssim": 0.5}])
+
+
+def test_a_result_comes_back_from_its_json():
+    assert Result.from_json(RESULT.to_json(), "r.json") == RESULT
+
+
+def test_json_is_strict_and_holds_the_schema_version():
+    text = Result("compare", RESULT.metadata, [ROW | {"ssim": math.nan, "psnr": math.inf}]).to_json()
+    assert "NaN" not in text
+    assert "Infinity" not in text
+    data = json.loads(text)
+    assert data["metadata"]["schema_version"] == SCHEMA_VERSION
+    assert list(data["rows"][0]) == RESULT.columns
+
+
+def test_only_the_metrics_asked_for_are_columns():
+    assert "mse" not in RESULT.columns
+    assert Result("profile", {}, []).columns == list(PROFILE_KEYS)
+
+
+def test_an_infinite_psnr_is_null_without_an_error():
+    text = Result("compare", RESULT.metadata, [ROW | {"psnr": math.inf, "ssim": 1.0}]).to_json()
+    assert Result.from_json(text, "r.json").rows[0]["psnr"] == math.inf
+    failed = Result("compare", RESULT.metadata, [ROW | {"psnr": None, "ssim": None, "error": "no"}]).to_json()
+    assert Result.from_json(failed, "r.json").rows[0]["psnr"] is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "not a JSON file"),
+        ("[]", "not a poolzoo result"),
+        ('{"metadata": {}, "rows": {}}', "not a poolzoo result"),
+        ('{"metadata": {"schema_version": 99}, "rows": []}', "schema version 99; this poolzoo reads version 1"),
+        ('{"metadata": {"schema_version": 1, "kind": "x"}, "rows": []}', "kind 'x'"),
+        ('{"metadata": {"schema_version": 1, "kind": "compare"}, "rows": []}', "metadata.metrics"),
+        ('{"metadata": {"schema_version": 1, "kind": "profile"}, "rows": [{}]}', "row 0 lacks backend"),
+        ('{"metadata": {"schema_version": 1, "kind": "profile"}, "rows": [3]}', "row 0 lacks backend"),
+    ],
+)
+def test_a_file_that_is_no_result_is_answered_in_one_line(text, message):
+    with pytest.raises(ValueError, match="r.json: ") as caught:
+        Result.from_json(text, "r.json")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_labels_are_specs():
+    assert label({"pool": "lp", "params": "p=3"}) == "lp:p=3"
+    assert label({"pool": "lp", "params": ""}) == "lp"
