@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: compare test lint pictures clean
+.PHONY: compare test lint pictures catalog clean
 
 compare: $(VENV)/.installed
 	@mkdir -p results
@@ -21,6 +21,10 @@ lint: $(VENV)/.installed-lint
 # The pictures in README.md.
 pictures: $(VENV)/.installed
 	$(BIN)/python docs/make_pictures.py
+
+# What `poolzoo list` reads.
+catalog: $(VENV)/.installed
+	$(BIN)/python -c 'from poolzoo import registry; registry.CATALOG.write_text(registry.catalog_text())'
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -3,7 +3,7 @@
 The registry knows no operator by name. Each operator registers itself with :func:`register_pool`; the built-in ones do
 so when ``poolzoo.operators`` is imported, those of other packages through the entry point group ``poolzoo.operators``,
 and a user's script by calling :func:`register_pool`. This file imports no torch: ``poolzoo list`` reads the built-in
-operators' facts from ``operators/catalog.json``, which ``python -m poolzoo.registry`` writes.
+operators' facts from ``operators/catalog.json``, which ``make catalog`` writes.
 """
 
 from __future__ import annotations
@@ -417,10 +417,3 @@ def catalog_text() -> str:
     load_operators()
     own = [info.facts for info in _pools.values() if info.name in _builtin]
     return json.dumps(own, indent=1, ensure_ascii=False) + "\n"
-
-
-if __name__ == "__main__":
-    # Under -m this file is a second module beside poolzoo.registry, where the operators are.
-    from poolzoo import registry
-
-    registry.CATALOG.write_text(registry.catalog_text())

@@ -76,8 +76,8 @@ def avg_pool(x: Tensor, geometry: Geometry, *, count_include_pad: bool = False) 
     sizes = x.shape[-n:]
     out = output_size(sizes, geometry)
     kernel_size, stride, padding, dilation, ceil_mode = geometry
-    # Under ceil_mode a window may be wider than the input; avg_pool3d refuses that.
-    fits = all(size + 2 * p >= k for size, p, k in zip(sizes, padding, kernel_size, strict=True))
+    # With padding or ceil_mode a window may be wider than the input; avg_pool3d refuses that.
+    fits = all(size >= k for size, k in zip(sizes, kernel_size, strict=True))
     if max(dilation) == 1 and fits:
         a = x.to(accumulation_dtype(x.dtype)) if n == 3 else x  # avg_pool3d has no half types on the CPU
         return like(_AVG[n](a, kernel_size, stride, padding, ceil_mode, count_include_pad), x)

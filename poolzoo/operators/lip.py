@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from poolzoo.operators.base import Pool
 from poolzoo.operators.soft import softmax_weights, weighted_mean
 from poolzoo.registry import register_pool
-from poolzoo.windows import Geometry, IntOrTuple, accumulation_dtype, check_input, like, maximum, windows
+from poolzoo.windows import Geometry, IntOrTuple, accumulation_dtype, check_input, like, maximum, output_size, windows
 
 #: The gate's upper bound: weights differ by at most e^12 (the paper's section 3.3).
 COEFF = 12.0
@@ -103,6 +103,7 @@ class _Lip(Pool):
 
     def params(self, x: Tensor) -> dict[str, Tensor]:
         check_input(x, self.ndim)
+        output_size(x.shape[-self.ndim :], self.geometry)  # G's convolution would refuse in other words
         if x.dtype is not torch.float16:
             return {"logit": self.logit(x)}
         # The normalisation divides by as little as sqrt(eps), so G's gradient leaves float16's range: G runs in float32.

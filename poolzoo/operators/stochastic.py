@@ -11,7 +11,7 @@ from poolzoo.windows import IntOrTuple, absent
 
 
 class _Stochastic(Pool):
-    """The module draws in training mode, from ``generator`` if one is given; evaluation mode gives the expectation."""
+    """A module in evaluation mode gives the expectation."""
 
     def __init__(
         self,
@@ -55,7 +55,8 @@ def stochastic(
 ) -> Tensor:
     """Elements below 0 have probability 0; a window without an element above 0 gives 0.
 
-    Training draws, from a generator if one is given; the gradient then goes to the element drawn.
+    ``training=True``, a module's training mode, draws, from ``generator`` if one is given; the gradient then goes to the
+    element drawn.
     """
     w = absent(a.clamp(min=0), mask, 0.0)
     m = w.detach().amax(-1, keepdim=True)
