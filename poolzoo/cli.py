@@ -18,6 +18,10 @@ from poolzoo import registry
 if TYPE_CHECKING:
     from poolzoo.analysis.rows import Result
 
+    SizesType = click.ParamType[tuple[int, ...]]
+else:
+    SizesType = click.ParamType  # not generic at run time before click 8.4
+
 FORMATS = ("table", "csv", "json", "markdown")
 #: What --output's suffix says about the format.
 SUFFIXES = {".csv": "csv", ".json": "json", ".md": "markdown", ".txt": "table"}
@@ -25,7 +29,7 @@ SUFFIXES = {".csv": "csv", ".json": "json", ".md": "markdown", ".txt": "table"}
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class Sizes(click.ParamType):
+class Sizes(SizesType):
     """``2`` or ``3x2``: ints joined by x."""
 
     name = "size"
@@ -191,6 +195,7 @@ def compare(
     """
     writer = Writer(fmt, output, report)
     folder = _make_folder(save_images)
+    base = _pictures_base(folder, output) if writer.fmt == "json" else None
     from poolzoo.analysis.images import find_images
 
     found = find_images(sources)
@@ -200,19 +205,26 @@ def compare(
     from poolzoo.analysis.compare import Protocol, View
     from poolzoo.analysis.compare import compare as run
 
-    book, views = None, []
+    book, saved = None, None
+    entries: list[dict[str, Any]] = []
+    seen: set[str] = set()
     if report or folder:
         from poolzoo.reports.pictures import PictureBook, PictureFolder, pictures_of
 
-        book = PictureBook()
-        saved = PictureFolder(folder) if folder else None
+        book = PictureBook() if report else None
+        saved = PictureFolder(folder, base) if folder else None
 
-        def keep(view: View) -> None:
-            for picture in pictures_of(view):
-                if report:
-                    book.add(picture)
-                if saved:
-                    views.append(saved.add(picture))
+    def keep(view: View) -> None:
+        for picture in pictures_of(view):
+            if picture.kind == "original":
+                # Every row of an image brings its original; one is enough.
+                if picture.image in seen:
+                    continue
+                seen.add(picture.image)
+            if book is not None:
+                book.add(picture)
+            if saved is not None:
+                entries.append(saved.add(picture))
 
     protocol = Protocol(kernel_size, stride, upsamplers, normalize, metrics, seed, seeds, device)
     with progress("Comparing") as on_step:
@@ -222,11 +234,11 @@ def compare(
             protocol,
             baseline=baseline,
             command=_command_line(),
-            on_view=keep if report or folder else None,
+            on_view=keep if book is not None or saved is not None else None,
             on_step=on_step,
         )
-    if views:
-        result.metadata["pictures"] = views
+    if base is not None:
+        result.metadata["pictures"] = entries
     writer.finish(result, book)
 
 
@@ -324,10 +336,10 @@ def report(results: tuple[str, ...], output: Path) -> None:
     from poolzoo._files import check_writable, write_whole
     from poolzoo.analysis.rows import Result
     from poolzoo.reports.page import render_page
-    from poolzoo.reports.pictures import book_from_metadata
+    from poolzoo.reports.pictures import PictureBook, book_from_metadata
 
     check_writable(output, "--output")
-    loaded, book = [], None
+    loaded, book = [], PictureBook()
     for name in results:
         try:
             text = Path(name).read_text(encoding="utf-8")
@@ -335,7 +347,10 @@ def report(results: tuple[str, ...], output: Path) -> None:
             raise Failed(f"{name}: {_reason(error)}") from error
         result = Result.from_json(text, name)
         loaded.append(result)
-        book = book_from_metadata(result.metadata, Path(name).parent, book)
+        try:
+            book.update(book_from_metadata(result.metadata, Path(name).parent))
+        except FileNotFoundError as error:
+            click.echo(f"{name}: its picture {error.filename} is gone; the page goes without", err=True)
     write_whole(output, render_page(loaded, book))
     click.echo(f"wrote {output}", err=True)
 
@@ -463,6 +478,16 @@ def _make_folder(folder: Path | None) -> Path | None:
 
     check_writable(folder / "x.png", "--save-images")
     return folder
+
+
+def _pictures_base(folder: Path | None, output: Path | None) -> Path | None:
+    """The result's folder, if the pictures lie inside it: only then does the result say where they are."""
+    if folder is None or output is None:
+        return None
+    if folder.resolve().is_relative_to(output.parent.resolve()):
+        return output.parent
+    click.echo(f"{folder} is not inside {output.parent}: `poolzoo report` will not find the pictures", err=True)
+    return None
 
 
 def _command_line() -> str:

@@ -171,7 +171,9 @@ def register_pool(
         facts.setdefault("function_name", f"{name}_pool")
         facts.setdefault("class_name", "".join(part.capitalize() for part in name.split("_")) + "Pool")
         for stem in ("function_name", "class_name"):
-            taken = [other.name for other in _pools.values() if getattr(other, stem) == facts[stem] and other.name != name]
+            taken = [
+                other.name for other in _pools.values() if getattr(other, stem) == facts[stem] and other.name != name
+            ]
             if taken:  # poolzoo.<name>2d would be the other one, and pickles of this one could not be read
                 raise ValueError(f"name={name!r}: {stem}={facts[stem]!r} is that of {taken[0]!r}; give another {stem}")
         _pools[name] = PoolInfo(

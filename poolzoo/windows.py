@@ -20,8 +20,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 IntOrTuple = int | Sequence[int]
-#: ``reducer(a, mask, **params) -> y``: ``a`` is ``(..., *out, K)``, ``mask`` is ``(*out, K)`` (True inside the input) or
-#: None where every element is inside, ``y`` is ``(..., *out)``. Elements outside hold 0.
+#: ``reducer(a, mask, **params) -> y``: ``a`` is ``(..., *out, K)``, ``mask`` is ``(*out, K)`` (True inside the input)
+#: or None where every element is inside, ``y`` is ``(..., *out)``. Elements outside hold 0.
 Reducer = Callable[..., Tensor]
 
 

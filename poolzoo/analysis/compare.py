@@ -32,7 +32,7 @@ from poolzoo.operators.base import Pool
 from poolzoo.windows import Geometry, make_geometry, output_size
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from poolzoo.analysis.metrics import FloatImage
 
 #: How a pooled image grows back: the arguments of torch.nn.functional.interpolate.
 UPSAMPLERS: dict[str, dict[str, Any]] = {
@@ -86,16 +86,16 @@ class View:
     """What one row's pictures show: float64 ``(H, W, 3)`` arrays in the image's own scale."""
 
     row: dict[str, Any]
-    original: NDArray
-    pooled: NDArray
-    rebuilt: NDArray
+    original: FloatImage
+    pooled: FloatImage
+    rebuilt: FloatImage
 
 
 @dataclass
 class _Pending:
     row: dict[str, Any]
     pooled: Tensor
-    rebuilt: NDArray
+    rebuilt: FloatImage
     scores: dict[str, float] = field(default_factory=dict)
 
 
@@ -128,7 +128,7 @@ def make_runs(specs: Iterable[str], protocol: Protocol) -> list[Run]:
     return runs
 
 
-def rebuild(pooled: Tensor, size: tuple[int, int], upsample: str, phases: Sequence[tuple[int, int]] = ()) -> Tensor:
+def rebuild(pooled: Tensor, size: tuple[int, int], upsample: str, phases: Sequence[tuple[int, ...]] = ()) -> Tensor:
     """Grow a pooled image back to ``size``.
 
     Args:
@@ -222,7 +222,7 @@ def compare(
     return Result("compare", metadata, rows)
 
 
-def crop(image: NDArray, name: str, geometry: Geometry, metrics: Sequence[str]) -> NDArray:
+def crop(image: FloatImage, name: str, geometry: Geometry, metrics: Sequence[str]) -> FloatImage:
     """The top-left part of an ``(H, W, 3)`` image whose sides are multiples of the stride.
 
     Raises:
@@ -241,7 +241,7 @@ def crop(image: NDArray, name: str, geometry: Geometry, metrics: Sequence[str]) 
 
 def _score_image(
     name: str,
-    image: NDArray,
+    image: FloatImage,
     runs: Sequence[Run],
     protocol: Protocol,
     workers: ThreadPoolExecutor,
@@ -290,7 +290,7 @@ def _score_image(
         yield from groups
 
 
-def _pool(run: Run, x: Tensor) -> tuple[Tensor, float, Sequence[tuple[int, int]]]:
+def _pool(run: Run, x: Tensor) -> tuple[Tensor, float, Sequence[tuple[int, ...]]]:
     """The pooled tensor, the median seconds of up to three calls, and where its submaps lie."""
     times: list[float] = []
     with torch.no_grad():
@@ -313,15 +313,15 @@ def _synchronize(x: Tensor) -> None:
         torch.cuda.synchronize(x.device)
 
 
-def _scores(original: NDArray, rebuilt: NDArray, metrics: Sequence[str]) -> dict[str, float]:
+def _scores(original: FloatImage, rebuilt: FloatImage, metrics: Sequence[str]) -> dict[str, float]:
     return {name: METRICS[name](original, rebuilt) for name in metrics}
 
 
-def _as_picture(pooled: Tensor) -> NDArray:
+def _as_picture(pooled: Tensor) -> FloatImage:
     """``(1, 3, h, w)`` as ``(h, w, 3)``; submaps side by side."""
     if pooled.dim() == 5:
         pooled = torch.cat(pooled.unbind(2), dim=-1)
-    picture: NDArray = pooled[0].permute(1, 2, 0).cpu().numpy()
+    picture: FloatImage = pooled[0].permute(1, 2, 0).cpu().numpy()
     return picture
 
 

@@ -11,29 +11,32 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
+
+    FloatImage = NDArray[np.float64]
 
 #: SSIM's window: 11 taps, so no side of an image may be shorter.
 SSIM_WINDOW = 11
 
 
-def mse(original: NDArray, rebuilt: NDArray) -> float:
+def mse(original: FloatImage, rebuilt: FloatImage) -> float:
     """Mean squared error."""
     return float(((original - rebuilt) ** 2).mean())
 
 
-def mae(original: NDArray, rebuilt: NDArray) -> float:
+def mae(original: FloatImage, rebuilt: FloatImage) -> float:
     """Mean absolute error."""
     return float(abs(original - rebuilt).mean())
 
 
-def psnr(original: NDArray, rebuilt: NDArray) -> float:
+def psnr(original: FloatImage, rebuilt: FloatImage) -> float:
     """Peak signal-to-noise ratio in dB, ``10 log10(1 / mse)``; inf for equal images."""
     error = mse(original, rebuilt)
     return -10 * math.log10(error) if error else math.inf
 
 
-def ssim(original: NDArray, rebuilt: NDArray) -> float:
+def ssim(original: FloatImage, rebuilt: FloatImage) -> float:
     """Structural similarity of Wang et al. 2004, the mean over pixels and channels; 1 for equal images.
 
     11-tap Gaussian window with sigma 1.5, population covariance, K1 = 0.01, K2 = 0.03, border of 5 pixels cropped:
@@ -45,7 +48,7 @@ def ssim(original: NDArray, rebuilt: NDArray) -> float:
     from skimage.metrics import structural_similarity
 
     return float(
-        structural_similarity(
+        structural_similarity(  # type: ignore[no-untyped-call]
             original,
             rebuilt,
             data_range=1.0,
@@ -57,4 +60,4 @@ def ssim(original: NDArray, rebuilt: NDArray) -> float:
     )
 
 
-METRICS: dict[str, Callable[[NDArray, NDArray], float]] = {"psnr": psnr, "ssim": ssim, "mse": mse, "mae": mae}
+METRICS: dict[str, Callable[[FloatImage, FloatImage], float]] = {"psnr": psnr, "ssim": ssim, "mse": mse, "mae": mae}

@@ -155,7 +155,9 @@ def summarise(result: Result) -> list[Summary]:
     metrics = result.metadata["metrics"]
     groups: dict[tuple[Setting, str, str, str], list[dict[str, Any]]] = defaultdict(list)
     for row in result.rows:
-        groups[Setting.of(row), row["pool"], row["params"] or "", row["state"]].append(row)
+        # An image that could not be read has one row, of no operator.
+        if row["pool"]:
+            groups[Setting.of(row), row["pool"], row["params"] or "", row["state"]].append(row)
     scores = {key: {metric: _by_image(rows, metric) for metric in metrics} for key, rows in groups.items()}
     baselines = _baselines(groups, result.metadata.get("baseline"))
     medians = {key: _median(row.get("forward_s") for row in rows) for key, rows in groups.items()}

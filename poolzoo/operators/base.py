@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from poolzoo.registry import PoolInfo
 from poolzoo.windows import IntOrTuple, accumulation_dtype, check_input, make_geometry
 
-_OF_PARAMETERS = "where and in which type the parameters are made"
+_MAKING = {"device": "where the parameters are made", "dtype": "the type that the parameters have"}
 _SPATIAL = {1: "L", 2: "H, W", 3: "D, H, W"}
 
 
@@ -117,7 +117,7 @@ def check_params(info: PoolInfo, params: Mapping[str, Any]) -> None:
     known = operator_params(info)
     for key in params:
         if key not in known:
-            raise TypeError(f"unknown parameter {key!r}; the operator's own that are allowed: {', '.join(known) or 'none'}")
+            raise TypeError(f"unknown parameter {key!r}; beside the shared ones, {', '.join(known) or 'none'} allowed")
     for key, parameter in known.items():
         if parameter.default is parameter.empty and key not in params:
             raise TypeError(f"parameter {key!r} is needed")
@@ -159,7 +159,7 @@ def per_channel(name: str, value: Tensor | float, x: Tensor, ndim: int) -> Tenso
     check_input(x, ndim)
     channels = x.shape[-ndim - 1]
     if value.shape != (channels,):
-        raise ValueError(f"{name}: shape {tuple(value.shape)}; a scalar or one value a channel, ({channels},), is allowed")
+        raise ValueError(f"{name}: shape {tuple(value.shape)}; a scalar or one a channel, ({channels},), is allowed")
     return value.reshape(-1, *(1,) * (ndim + 1))
 
 
@@ -240,8 +240,8 @@ def _document(info: PoolInfo, ndim: int, own: Iterable[inspect.Parameter], takes
         "    ceil_mode: round the output size up, as torch's pooling does.",
     ]
     for p in own:
-        default = "needed" if p.default is p.empty else f"{p.default!r} by default"
-        lines += [f"    {p.name}: {_OF_PARAMETERS if p.name in ('device', 'dtype') else 'as described above'}; {default}."]
+        what = _MAKING.get(p.name, "as described above")
+        lines += [f"    {p.name}: {what}; {'needed' if p.default is p.empty else f'{p.default!r} by default'}."]
     lines += [
         "",
         "Shape:",

@@ -106,7 +106,7 @@ class _Lip(Pool):
         output_size(x.shape[-self.ndim :], self.geometry)  # G's convolution would refuse in other words
         if x.dtype is not torch.float16:
             return {"logit": self.logit(x)}
-        # The normalisation divides by as little as sqrt(eps), so G's gradient leaves float16's range: G runs in float32.
+        # The normalisation divides by as little as sqrt(eps), so G's gradient leaves float16's range: float32 for G.
         wide = {name: parameter.float() for name, parameter in self.logit.named_parameters()}
         return {"logit": torch.func.functional_call(self.logit, wide, (x.float(),))}
 

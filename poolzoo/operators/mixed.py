@@ -24,8 +24,8 @@ from poolzoo.windows import Geometry, IntOrTuple, check_input, maximum, mean, po
 class _Mixed(Pool):
     """``mode="learned"`` learns the share, from ``lam`` on; ``mode="random"`` draws it from {0, 1} in training.
 
-    ``channels`` gives each channel its own learned share; None gives the layer one. A random share is drawn once a call, for the whole layer, from ``generator`` if one is given; evaluation takes the
-    mean of the draws, 1/2.
+    ``channels`` gives each channel its own learned share; None gives the layer one. A random share is drawn once a call,
+    for the whole layer, from ``generator`` if one is given; evaluation takes the mean of the draws, 1/2.
     """
 
     def __init__(
@@ -89,7 +89,9 @@ def _check_mixed(lam: float | Tensor = 0.5) -> None:
 def mixed(x: Tensor, geometry: Geometry, *, lam: float | Tensor = 0.5) -> Tensor:
     """``lam`` in [0, 1], a number, or a tensor: a scalar or one value per channel."""
     share = per_channel("lam", lam, x, geometry.ndim)
-    return pool_windows(x, geometry, _mix, share=share.squeeze(-1) if isinstance(share, Tensor) and share.dim() else share)
+    if isinstance(share, Tensor) and share.dim():
+        share = share.squeeze(-1)  # a pooled value has no window axis
+    return pool_windows(x, geometry, _mix, share=share)
 
 
 def _mix(a: Tensor, mask: Tensor | None, *, share: Tensor | float) -> Tensor:
@@ -144,7 +146,7 @@ def gated(x: Tensor, geometry: Geometry, *, weight: Tensor | None = None) -> Ten
         kernel_size, channels = geometry.kernel_size, x.shape[-geometry.ndim - 1]
         if tuple(weight.shape) not in (kernel_size, (channels, *kernel_size)):
             raise ValueError(
-                f"weight: shape {tuple(weight.shape)}; {kernel_size} or (C, *{kernel_size}) with C = {channels} is allowed"
+                f"weight: shape {tuple(weight.shape)}; {kernel_size} or (C, *{kernel_size}), C = {channels}, is allowed"
             )
         taps = weight.flatten(-geometry.ndim)
         weight = taps if taps.dim() == 1 else taps.reshape(taps.shape[0], *(1,) * geometry.ndim, -1)

@@ -11,7 +11,7 @@ import math
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from poolzoo.operators.base import Pool, channel_parameter, in_wide, is_number, per_channel, shown_share
 from poolzoo.registry import register_pool
@@ -64,7 +64,7 @@ def lp(a: Tensor, mask: Tensor | None, *, p: float | Tensor = 2.0, norm: str = "
 
 
 class _Power(Pool):
-    """The module learns ``p``, starting from the value given. ``channels`` gives each channel its own, None the layer one."""
+    """The module learns ``p`` from the value given on. ``channels`` gives each channel its own, None the layer one."""
 
     def __init__(
         self,
@@ -123,7 +123,7 @@ def power(x: Tensor, geometry: Geometry, *, p: float | Tensor = 3.0) -> Tensor:
 
 
 class _Gem(Pool):
-    """The module learns ``p``, starting from the value given. ``channels`` gives each channel its own, None the layer one."""
+    """The module learns ``p`` from the value given on. ``channels`` gives each channel its own, None the layer one."""
 
     def __init__(
         self,

@@ -38,7 +38,8 @@ def weighted_mean(weight: Tensor, a: Tensor, centre: Tensor) -> Tensor:
     """``sum weight a`` for weights that sum to 1, as ``centre + sum weight (a - centre)``.
 
     Written so, the gradient's ``a_i - y`` is a difference of small numbers where the window is nearly constant, however
-    large its elements; in halves, the difference of two finite numbers never overflows. ``centre`` is ``(..., *out, 1)``.
+    large its elements; in halves, the difference of two finite numbers never overflows. ``centre`` is
+    ``(..., *out, 1)``.
     """
     half = (weight * (a / 2 - centre / 2)).sum(-1)
     return centre.squeeze(-1) + half + half
@@ -49,7 +50,7 @@ def _soft(a: Tensor, mask: Tensor | None, beta: float | Tensor, weigh: Tensor) -
     inside = a.detach()
     low, high = -maximum(-inside, mask).unsqueeze(-1), maximum(inside, mask).unsqueeze(-1)
     centre = torch.where(beta < 0, low, high) if isinstance(beta, Tensor) else low if beta < 0 else high
-    # beta multiplies the difference to the extreme, not a: beta a could overflow where beta (a - centre) does not matter.
+    # beta multiplies the difference to the extreme, not a: beta a could overflow where beta (a - centre) matters not.
     weight = softmax_weights(2 * beta * (weigh / 2 - centre / 2), mask)
     return weighted_mean(weight, a, centre)
 
@@ -85,7 +86,7 @@ def softpool(a: Tensor, mask: Tensor | None, *, beta: float | Tensor = 1.0) -> T
     exempt={"gradcheck": "the gradient w is not the derivative of y: the weights are held constant"},
 )
 def softpool_detached(a: Tensor, mask: Tensor | None, *, beta: float | Tensor = 1.0) -> Tensor:
-    """For reproducing results obtained with the authors' extension; its forward pass, ``beta`` included, is softpool's."""
+    """For reproducing results obtained with the authors' extension; forward, with any ``beta``, it is softpool."""
     return _soft(a, mask, beta, a.detach())
 
 
@@ -116,14 +117,17 @@ def softpool_channelsum(x: Tensor, geometry: Geometry) -> Tensor:
     return like(weighted_mean(weights, a, centre).clamp(min=0), x)
 
 
-def _sizes(output_size: int | None | Sequence[int | None], ndim: int) -> tuple[int | None, ...]:
-    sizes = (output_size,) * ndim if output_size is None or isinstance(output_size, int) else tuple(output_size)
-    if len(sizes) != ndim or any(s is not None and (isinstance(s, bool) or not isinstance(s, int) or s < 1) for s in sizes):
-        raise ValueError(f"output_size={output_size!r}: an int >= 1, None (as the input), or {ndim} of them are allowed")
+_Sizes = int | Sequence[int | None] | None
+
+
+def _sizes(output_size: _Sizes, ndim: int) -> tuple[int | None, ...]:
+    sizes = tuple(output_size) if isinstance(output_size, (tuple, list)) else (output_size,) * ndim
+    if len(sizes) != ndim or any(s is not None and (type(s) is not int or s < 1) for s in sizes):
+        raise ValueError(f"output_size={output_size!r}: an int >= 1, None (as the input), or {ndim} of them is allowed")
     return sizes
 
 
-def _adaptive(x: Tensor, output_size: int | None | Sequence[int | None], ndim: int, beta: float | Tensor) -> Tensor:
+def _adaptive(x: Tensor, output_size: _Sizes, ndim: int, beta: float | Tensor) -> Tensor:
     _check_beta(beta)
     check_input(x, ndim)
     spatial = x.shape[-ndim:]
@@ -134,17 +138,17 @@ def _adaptive(x: Tensor, output_size: int | None | Sequence[int | None], ndim: i
     return like(softpool(a, mask, beta=beta), x)
 
 
-def adaptive_soft_pool1d(x: Tensor, output_size: int | None | Sequence[int | None], *, beta: float | Tensor = 1.0) -> Tensor:
+def adaptive_soft_pool1d(x: Tensor, output_size: _Sizes, *, beta: float | Tensor = 1.0) -> Tensor:
     """SoftPool of ``(N, C, L)`` or ``(C, L)`` to ``output_size``; windows as torch's ``adaptive_avg_pool1d``."""
     return _adaptive(x, output_size, 1, beta)
 
 
-def adaptive_soft_pool2d(x: Tensor, output_size: int | None | Sequence[int | None], *, beta: float | Tensor = 1.0) -> Tensor:
+def adaptive_soft_pool2d(x: Tensor, output_size: _Sizes, *, beta: float | Tensor = 1.0) -> Tensor:
     """SoftPool of ``(N, C, H, W)`` or ``(C, H, W)`` to ``output_size``; windows as torch's ``adaptive_avg_pool2d``."""
     return _adaptive(x, output_size, 2, beta)
 
 
-def adaptive_soft_pool3d(x: Tensor, output_size: int | None | Sequence[int | None], *, beta: float | Tensor = 1.0) -> Tensor:
+def adaptive_soft_pool3d(x: Tensor, output_size: _Sizes, *, beta: float | Tensor = 1.0) -> Tensor:
     """SoftPool of ``(N, C, D, H, W)`` or ``(C, D, H, W)`` to ``output_size``; windows as torch's."""
     return _adaptive(x, output_size, 3, beta)
 
@@ -152,7 +156,7 @@ def adaptive_soft_pool3d(x: Tensor, output_size: int | None | Sequence[int | Non
 class _AdaptiveSoftPool(nn.Module):
     ndim: int
 
-    def __init__(self, output_size: int | None | Sequence[int | None], *, beta: float = 1.0) -> None:
+    def __init__(self, output_size: _Sizes, *, beta: float = 1.0) -> None:
         super().__init__()
         _sizes(output_size, self.ndim)
         _check_beta(beta)

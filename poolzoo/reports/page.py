@@ -120,7 +120,7 @@ def _contents(
             entries += [(f"{view['id']}-table", view["heading"]("Information retained"))]
             entries += [(f"{view['id']}-plots", view["heading"]("Plots"))]
             entries += [(f"{view['id']}-images", view["heading"]("Image by image"))] * bool(view["images"])
-            entries += [(image["id"], image["name"]) for image in view["images"]]
+            entries += [(image["id"], view["heading"](image["name"])) for image in view["images"]]
     entries += [("operators", "The operators")] * operators
     entries += [(f"{v['id']}-cost", v["heading"]("Cost")) for v in views if v["kind"] == "profile"]
     entries += [("machine", "The machine and the command"), ("rows", "The rows")]
@@ -140,7 +140,7 @@ def _view(result: Result, anchor: str, number: str, title: str) -> dict[str, Any
         "id": anchor,
         "title": f"{title}{number}",
         "heading": lambda text: f"{text} ({title.lower()}{number})" if number else text,
-        "operators": list(dict.fromkeys(label(row) for row in result.rows)),
+        "operators": _unique(label(row) for row in result.rows if row["pool"]),
         "baseline": metadata.get("baseline"),
         "command": shlex.join(map(str, command)) if isinstance(command, list) else command,
         "facts": [(key, value) for key, value in facts if value is not None],
@@ -167,9 +167,8 @@ def _compare_view(
         zip(settings.items(), compare_tables(result, summaries), strict=True), start=1
     ):
         seconds, timed = _timing(profiles, setting, group)
-        several = len(settings) > 1
         title = _setting_title(setting)
-        names = f"{title}: " if several else ""
+        names = ", ".join([view["title"]] * bool(number) + [title] * (len(settings) > 1))
         part_id = f"{anchor}-{place}"
         parts.append(
             {
@@ -179,11 +178,12 @@ def _compare_view(
                 "plots": _compare_plots(group, families, seconds, timed, part_id),
             }
         )
-        answer += [Markup("{}{}").format(visible(names), text) for text in _answer(group, seconds)]
-        protocol.append(
-            {"title": view["title"] * bool(number) + names.rstrip(": "), "steps": _protocol(setting, metadata)}
-        )
-    image_names = list(dict.fromkeys(row["image"] for row in result.rows))
+        answer += [
+            Markup("{}{}").format(f"{visible(names)}: " if names else "", text) for text in _answer(group, seconds)
+        ]
+        protocol.append({"title": names, "steps": _protocol(setting, metadata)})
+    # An image that could not be read has a row of no operator and a line among the warnings, nothing else.
+    image_names = _unique(row["image"] for row in result.rows if row["pool"])
     # Those with pictures first: they are what a reader opens the page for.
     drawn = set(pictures.images) if pictures else set()
     chosen = sorted(image_names, key=lambda name: name not in drawn)[:IMAGES_SHOWN]
@@ -299,8 +299,11 @@ def _margin(best: Summary, key: str, baseline: Summary) -> str:
     score, metric = best.scores[key], METRICS[key]
     if score.difference is None or not math.isfinite(score.difference):
         return ""
-    amount = f"{abs(score.difference):{metric.format}} {metric.unit}".strip()
-    text = f", {amount} {'more' if score.difference > 0 else 'less'} than {visible(baseline.label)}"
+    name = visible(baseline.label)
+    amount = format(abs(score.difference), metric.format)
+    if not amount.strip("0."):
+        return f", more than {name} by less than the digits show"
+    text = f", {f'{amount} {metric.unit}'.strip()} {'more' if score.difference > 0 else 'less'} than {name}"
     interval = score.difference_interval
     if interval and interval[0] <= 0 <= interval[1]:
         text += f", which on {best.images} images could be chance"

@@ -8,19 +8,28 @@ would make the worst operator look like the best.
 from __future__ import annotations
 
 import base64
+import errno
 import hashlib
 import io
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from poolzoo._files import write_whole
 from poolzoo.analysis.rows import label
+
+if TYPE_CHECKING:
+    from poolzoo.analysis.compare import View
+
+Pixels = npt.NDArray[Any]
+#: Operator, parameters, state, seed, upsampling, kind.
+Key = tuple[str, str, str, "int | None", "str | None", str]
 
 KINDS = ("original", "pooled", "rebuilt", "difference")
 
@@ -61,8 +70,13 @@ class Picture:
     state: str
     seed: int | None
     kind: str
-    pixels: np.ndarray
+    pixels: Pixels
     upsample: str | None = None
+
+    @property
+    def key(self) -> Key:
+        """What tells this picture from every other of its image."""
+        return (self.pool, self.params, self.state, self.seed, self.upsample, self.kind)
 
 
 @dataclass(frozen=True)
@@ -86,7 +100,7 @@ class Thumbnail:
     detail: tuple[tuple[int, int], bytes] | None
 
     @property
-    def key(self) -> tuple[Any, ...]:
+    def key(self) -> Key:
         """What tells this picture from every other of its image."""
         return (self.pool, self.params, self.state, self.seed, self.upsample, self.kind)
 
@@ -101,20 +115,36 @@ class Thumbnail:
         return _uri(self.detail[1]) if self.detail else None
 
 
+def pictures_of(view: View) -> Iterator[Picture]:
+    """The pictures of one row: the original, pooled, rebuilt, difference.
+
+    The original is the same for every row of its image, the pooled one for every upsampling.
+    """
+    row = view.row
+    name, who = row["image"], (row["pool"], row["params"], row["state"], row["seed"])
+    yield Picture(name, "", "", "", None, "original", view.original)
+    yield Picture(name, *who, "pooled", view.pooled)
+    yield Picture(name, *who, "rebuilt", view.rebuilt, row["upsample"])
+    yield Picture(name, *who, "difference", difference_pixels(view.original, view.rebuilt), row["upsample"])
+
+
 class PictureBook:
     """Thumbnails of many pictures, by image."""
 
     def __init__(self) -> None:
-        self._pictures: dict[str, dict[tuple[Any, ...], Thumbnail]] = {}
+        self._pictures: dict[str, dict[Key, Thumbnail]] = {}
         self._corners: dict[tuple[str, int, int], tuple[int, int]] = {}
 
     def add(self, picture: Picture) -> None:
-        """Encode ``picture`` now; one that is added again takes the earlier one's place.
+        """Encode ``picture`` now; one that is there already is not encoded again.
 
         Add an image's original before the rest, so that all of its cut-outs show its busiest spot.
         """
         from PIL import Image
 
+        shelf = self._pictures.setdefault(picture.image, {})
+        if picture.key in shelf:
+            return
         pixels = to_uint8(picture.pixels)
         height, width = pixels.shape[:2]
         small = Image.fromarray(pixels)
@@ -133,7 +163,7 @@ class PictureBook:
             top, left = self._corners.get(size, ((height - rows) // 2, (width - columns) // 2))
             cut = Image.fromarray(pixels[top : top + rows, left : left + columns])
             detail = (cut.size, _webp(cut))
-        thumbnail = Thumbnail(
+        shelf[picture.key] = Thumbnail(
             picture.image,
             picture.pool,
             picture.params,
@@ -147,7 +177,11 @@ class PictureBook:
             _webp(small),
             detail,
         )
-        self._pictures.setdefault(picture.image, {})[thumbnail.key] = thumbnail
+
+    def update(self, other: PictureBook) -> None:
+        """Take over another book's pictures."""
+        for name, pictures in other._pictures.items():
+            self._pictures.setdefault(name, {}).update(pictures)
 
     @property
     def images(self) -> list[str]:
@@ -172,9 +206,10 @@ class PictureFolder:
         self.path = Path(path)
         self.base = Path(base) if base is not None else self.path
         self._names = SafeNames()
+        self._entries: dict[tuple[str, Key], dict[str, Any]] = {}
 
     def add(self, picture: Picture) -> dict[str, Any]:
-        """Write one PNG and return its entry for the result's metadata.
+        """Write one PNG, unless it was written before, and return its entry for the result's metadata.
 
         Raises:
             OSError: the folder cannot be made or written.
@@ -182,6 +217,8 @@ class PictureFolder:
         """
         from PIL import Image
 
+        if known := self._entries.get((picture.image, picture.key)):
+            return known
         image = self._names.of(picture.image.replace("\\", "/").rstrip("/").rpartition("/")[2], key=picture.image)
         spec = label({"pool": picture.pool, "params": picture.params})
         parts = [
@@ -202,7 +239,12 @@ class PictureFolder:
         Image.fromarray(to_uint8(picture.pixels)).save(stream, "PNG")
         write_whole(file, stream.getvalue())
         entry = {key: getattr(picture, key) for key in ("image", "pool", "params", "state", "seed", "kind", "upsample")}
-        return {**entry, "file": relative.as_posix()}
+        return self._entries.setdefault((picture.image, picture.key), {**entry, "file": relative.as_posix()})
+
+    @property
+    def entries(self) -> list[dict[str, Any]]:
+        """An entry for each picture that was written, in that order: what belongs into ``metadata["pictures"]``."""
+        return list(self._entries.values())
 
 
 class SafeNames:
@@ -238,7 +280,7 @@ def slugify(name: str) -> str:
     return f"{slug}-" if re.fullmatch(r"con|prn|aux|nul|(com|lpt)[0-9]", slug) else slug
 
 
-def to_uint8(pixels: np.ndarray) -> np.ndarray:
+def to_uint8(pixels: Pixels) -> Pixels:
     """Pixels as bytes: floats are clipped to [0, 1] and rounded, NaN is black; grey becomes RGB."""
     array = np.asarray(pixels)
     if array.ndim == 2:
@@ -252,7 +294,7 @@ def to_uint8(pixels: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(np.broadcast_to(array, (*array.shape[:2], 3)))
 
 
-def difference_pixels(original: np.ndarray, rebuilt: np.ndarray, scale: float = DIFFERENCE_SCALE) -> np.ndarray:
+def difference_pixels(original: Pixels, rebuilt: Pixels, scale: float = DIFFERENCE_SCALE) -> Pixels:
     """The signed difference rebuilt minus original, averaged over the channels, as a picture.
 
     Args:
@@ -274,7 +316,7 @@ def difference_pixels(original: np.ndarray, rebuilt: np.ndarray, scale: float = 
     return np.stack([np.interp(difference, position, colours[:, c]) for c in range(3)], axis=2).astype(np.float32)
 
 
-def busiest(pixels: np.ndarray, height: int, width: int) -> tuple[int, int]:
+def busiest(pixels: Pixels, height: int, width: int) -> tuple[int, int]:
     """Top and left of the rectangle of ``height`` by ``width`` pixels with the most fine detail."""
     grey = pixels.astype(np.float32).mean(axis=2)
     energy = np.zeros_like(grey)
@@ -303,7 +345,8 @@ def book_from_metadata(metadata: Mapping[str, Any], folder: str | Path) -> Pictu
         folder: where the result lies.
 
     Raises:
-        ValueError: an entry is malformed, its file lies outside ``folder``, is missing, no PNG or too large.
+        ValueError: an entry is malformed, its file lies outside ``folder``, is no PNG or too large.
+        FileNotFoundError: a picture is not there any more.
     """
     book = PictureBook()
     entries = metadata.get("pictures") or []
@@ -334,7 +377,7 @@ def _is_entry(entry: Any) -> bool:
     return isinstance(entry, dict) and all(isinstance(entry.get(key), str) for key in texts) and entry["kind"] in KINDS
 
 
-def _read_png(folder: Path, name: str) -> np.ndarray:
+def _read_png(folder: Path, name: str) -> Pixels:
     import warnings
 
     from PIL import Image
@@ -347,7 +390,7 @@ def _read_png(folder: Path, name: str) -> np.ndarray:
     if Path(name).is_absolute() or ".." in re.split(r"[/\\]", name) or not inside:
         raise ValueError(f"metadata.pictures: {name!r} leaves the result's folder")
     if not file.is_file():
-        raise ValueError(f"metadata.pictures: {str(file)!r} is missing")
+        raise FileNotFoundError(errno.ENOENT, "no such picture", str(file))
     try:
         with warnings.catch_warnings():
             # Pillow warns at half the size that it refuses; the limit here is explicit.

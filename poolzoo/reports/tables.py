@@ -149,10 +149,11 @@ def profile_tables(result: Result) -> list[Table]:
 def errors(result: Result) -> list[str]:
     """One line for each row that has no numbers."""
     failed = [row for row in result.rows if row["error"] is not None]
-    lines = [
-        f"{label(row)}{' on ' + row['image'] if row.get('image') else ''}: {row['error']}"
-        for row in failed[:ERRORS_SHOWN]
-    ]
+    lines = []
+    for row in failed[:ERRORS_SHOWN]:
+        # A message about a file often names it.
+        image = [str(row["image"])] if row.get("image") and str(row["image"]) not in row["error"] else []
+        lines.append(": ".join(filter(None, [" on ".join([label(row)] * bool(row["pool"]) + image), row["error"]])))
     more = len(failed) - len(lines)
     return [visible(line) for line in lines] + ([f"and {more} more, in the JSON and CSV"] if more else [])
 

@@ -1,0 +1,564 @@
+"""Operators beside what others wrote (torch, kornia, Pillow), and claims about single operators' limits and draws."""
+
+from __future__ import annotations
+
+import math
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from pools import CHANNELS, SIZES, distinct, geometries, make, scramble, usual_input
+
+import poolzoo
+from poolzoo import functional
+
+MAX = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
+AVG = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
+LP = {1: F.lp_pool1d, 2: F.lp_pool2d, 3: F.lp_pool3d}
+ADAPTIVE_AVG = {1: F.adaptive_avg_pool1d, 2: F.adaptive_avg_pool2d, 3: F.adaptive_avg_pool3d}
+
+
+def close(a, b, atol=1e-12):
+    torch.testing.assert_close(a, b, rtol=0, atol=atol)
+
+
+def call(stem, ndim, *arguments, **parameters):
+    return getattr(functional, f"{stem}{ndim}d")(*arguments, **parameters)
+
+
+# torch ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+def test_max_is_torchs(ndim):
+    for geometry in geometries(ndim, 20):
+        x = distinct(2, CHANNELS, *geometry.pop("sizes"))
+        assert torch.equal(call("max_pool", ndim, x, **geometry), MAX[ndim](x, **geometry))
+
+
+def test_max_takes_padding_of_half_a_dilated_window():
+    """Which torch refuses, though it is what keeps the size of a dilated 3-tap window."""
+    x = distinct(1, 1, 9)
+    with pytest.raises(RuntimeError, match="at most half"):
+        F.max_pool1d(x, 3, 1, 2, 2)
+    y = functional.max_pool1d(x, 3, 1, 2, 2)
+    padded = F.pad(x, (2, 2), value=-math.inf)
+    assert torch.equal(y, F.max_pool1d(padded, 3, 1, 0, 2))
+    assert y.shape == x.shape
+
+
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+@pytest.mark.parametrize("count_include_pad", [False, True])
+def test_avg_is_torchs(ndim, count_include_pad):
+    compared = 0
+    for geometry in geometries(ndim, 60):
+        if max(geometry.pop("dilation")) > 1:
+            continue
+        x = distinct(2, CHANNELS, *geometry.pop("sizes"), dtype=torch.float64)
+        y = call("avg_pool", ndim, x, **geometry, count_include_pad=count_include_pad)
+        try:
+            expected = AVG[ndim](x, **geometry, count_include_pad=count_include_pad)
+        except RuntimeError:
+            continue  # avg_pool3d refuses an input smaller than the kernel, padded or not
+        compared += 1
+        close(y, expected)
+    assert compared > 3
+
+
+@pytest.mark.parametrize("norm", [1, 2, 3.5])
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+def test_lp_sum_is_torchs_for_nonnegative_input(ndim, norm):
+    x = usual_input(ndim, torch.float64).abs()
+    for kernel, stride in product((1, 2, 3), (None, 1, 2)):
+        y = call("lp_pool", ndim, x, kernel, stride, p=norm, norm="sum")
+        close(y, LP[ndim](x, norm, kernel, stride), atol=1e-12 * y.abs().max().item())
+
+
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+def test_area_is_interpolates(ndim):
+    x = usual_input(ndim, torch.float64)
+    for kernel, stride in ((2, None), (3, 2), (1, 1), (2, 3)):
+        y = call("area_pool", ndim, x, kernel, stride)
+        close(y, F.interpolate(x, size=y.shape[2:], mode="area"))
+
+
+@pytest.mark.parametrize("name", ["bilinear", "bicubic"])
+def test_resampling_is_antialiased_interpolate(name):
+    x = distinct(2, CHANNELS, 13, 9, dtype=torch.float64)
+    for kernel, stride in ((2, None), (3, 2), (4, 3), ((1, 2), (1, 2))):
+        y = call(f"{name}_pool", 2, x, kernel, stride)
+        close(y, F.interpolate(x, size=y.shape[2:], mode=name, antialias=True, align_corners=False))
+
+
+# Pillow ---------------------------------------------------------------------------------------------------------------
+
+PILLOW = {
+    "area": Image.Resampling.BOX,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+
+
+@pytest.mark.parametrize("name", PILLOW)
+def test_resampling_is_pillows(name):
+    for sizes, kernel in (((24, 18), 2), ((24, 18), 3), ((24, 20), (4, 5)), ((25, 19), 2), ((9, 7), (2, 1))):
+        if name == "area" and any(n % k for n, k in zip(sizes, np.broadcast_to(kernel, 2), strict=True)):
+            continue  # Pillow's box weighs an element that lies in two cells by its share; torch's area counts it in both
+        x = distinct(1, 1, *sizes)
+        y = call(f"{name}_pool", 2, x, kernel)[0, 0]
+        image = Image.fromarray(x[0, 0].numpy())
+        assert image.mode == "F"
+        expected = np.asarray(image.resize((y.shape[1], y.shape[0]), PILLOW[name]))
+        np.testing.assert_allclose(y.numpy(), expected, rtol=0, atol=2e-6)
+
+
+# kornia, antialiased-cnns ---------------------------------------------------------------------------------------------
+
+
+def interior(n: int, out: int, filt_size: int, stride: int) -> slice:
+    """The outputs all of whose taps lie inside n elements, where zeros and reflections outside make no difference."""
+    first = (filt_size - 1) // 2
+    kept = [o for o in range(out) if o * stride >= first and o * stride - first + filt_size <= n]
+    return slice(kept[0], kept[-1] + 1)
+
+
+@pytest.mark.parametrize("filt_size", range(1, 8))
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_blur_is_kornias_inside(filt_size, stride):
+    kornia = pytest.importorskip("kornia")
+    x = distinct(2, CHANNELS, 15, 12, dtype=torch.float64)
+    y = functional.blur_pool2d(x, 1, stride, filt_size=filt_size)
+    expected = kornia.filters.blur_pool2d(x, filt_size, stride)
+    assert y.shape == expected.shape
+    inside = (..., interior(15, y.shape[2], filt_size, stride), interior(12, y.shape[3], filt_size, stride))
+    assert y[inside].numel()
+    close(y[inside], expected[inside])
+
+
+@pytest.mark.parametrize("filt_size", range(1, 8))
+@pytest.mark.parametrize("kernel_size", [2, 3])
+def test_max_blur_is_kornias_inside(filt_size, kernel_size):
+    kornia = pytest.importorskip("kornia")
+    x = distinct(2, CHANNELS, 15, 12, dtype=torch.float64)
+    y = functional.max_blur_pool2d(x, kernel_size, 2, filt_size=filt_size)
+    expected = kornia.filters.max_blur_pool2d(x, filt_size, 2, kernel_size)
+    assert y.shape == expected.shape
+    rows, columns = 15 - kernel_size + 1, 12 - kernel_size + 1
+    inside = (..., interior(rows, y.shape[2], filt_size, 2), interior(columns, y.shape[3], filt_size, 2))
+    assert y[inside].numel()
+    close(y[inside], expected[inside])
+
+
+@pytest.mark.parametrize("filt_size", range(1, 8))
+@pytest.mark.parametrize("kernel_size", [1, 2])
+def test_blur_is_that_of_antialiased_cnns(filt_size, kernel_size):
+    """Reflect by (f-1)/2 rounded down on the left and up on the right, then correlate with the binomials at stride 2."""
+    if kernel_size == 2 and filt_size % 2:
+        pytest.skip("a window of two has its centre between elements, an odd filter has not")
+    x = distinct(2, CHANNELS, 12, 10, dtype=torch.float64)
+    left, right = (filt_size - 1) // 2, filt_size // 2
+    row = torch.tensor([math.comb(filt_size - 1, i) for i in range(filt_size)], dtype=torch.float64)
+    kernel = (row[:, None] * row / row.sum() ** 2).expand(CHANNELS, 1, -1, -1)
+    padded = F.pad(x, (left, right, left, right), mode="reflect") if filt_size > 1 else x
+    expected = F.conv2d(padded, kernel, stride=2, groups=CHANNELS)
+    y = functional.blur_pool2d(x, kernel_size, 2, filt_size=filt_size)
+    close(y, expected)
+
+
+# SoftPool -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+def test_softpool_lies_between_its_limits(ndim):
+    x = usual_input(ndim, torch.float64)
+    for geometry in ({"kernel_size": 2}, {"kernel_size": 3, "stride": 2, "padding": 1, "ceil_mode": True}):
+        average = call("avg_pool", ndim, x, **geometry)
+        largest, smallest = call("max_pool", ndim, x, **geometry), -call("max_pool", ndim, -x, **geometry)
+        close(call("soft_pool", ndim, x, **geometry, beta=0), average)
+        close(call("soft_pool", ndim, x, **geometry, beta=1e-9), average, atol=1e-7)
+        close(call("soft_pool", ndim, x, **geometry, beta=1e4), largest)
+        close(call("soft_pool", ndim, x, **geometry, beta=-1e4), smallest)
+        y = call("soft_pool", ndim, x, **geometry)
+        assert (average <= y + 1e-12).all()
+        assert (y <= largest + 1e-12).all()
+        close(
+            call("soft_pool", ndim, x, **geometry, beta=torch.tensor(-2.0)),
+            call("soft_pool", ndim, x, **geometry, beta=-2),
+        )
+
+
+def test_softpool_of_88s_and_110s_does_not_overflow():
+    """The authors' kernel gives 170.85 for four 88s, 3.4e38 for four 100s and 0 for four -110s."""
+    for value in (88.0, 100.0, -110.0):
+        x = torch.full((1, 1, 2, 2), value)
+        assert functional.soft_pool2d(x, 2).item() == value
+
+
+def test_softpool_learns_beta_given_as_a_tensor():
+    beta = torch.tensor(0.7, dtype=torch.float64, requires_grad=True)
+    x = usual_input(2, torch.float64)
+    assert torch.autograd.gradcheck(lambda b: functional.soft_pool2d(x, 3, 2, 1, beta=b), (beta,))
+
+
+def adaptive_loop(x, sizes, beta):
+    """Cell i of m spans floor(i n / m) to ceil((i + 1) n / m)."""
+    y = x.new_zeros(*x.shape[: -len(sizes)], *sizes)
+    for cell in product(*(range(m) for m in sizes)):
+        box = tuple(
+            slice(i * n // m, math.ceil((i + 1) * n / m))
+            for i, n, m in zip(cell, x.shape[-len(sizes) :], sizes, strict=True)
+        )
+        a = x[(..., *box)].flatten(-len(sizes))
+        y[(..., *cell)] = (torch.softmax(beta * a, -1) * a).sum(-1)
+    return y
+
+
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 8])
+def test_adaptive_softpool_is_a_loop_over_torchs_cells(ndim, size):
+    x = usual_input(ndim, torch.float64)
+    for beta in (1.0, -0.5):
+        close(call("adaptive_soft_pool", ndim, x, size, beta=beta), adaptive_loop(x, (size,) * ndim, beta))
+    y = call("adaptive_soft_pool", ndim, x, size, beta=0)
+    close(y, ADAPTIVE_AVG[ndim](x, size))
+    close(call("adaptive_soft_pool", ndim, x[0], size, beta=0), y[0])
+    assert call("adaptive_soft_pool", ndim, x[:0], size).shape == (0, *y.shape[1:])
+
+
+def test_adaptive_softpool_keeps_sizes_given_as_none():
+    x = usual_input(2, torch.float64)
+    height, width = SIZES[2]
+    assert torch.equal(poolzoo.AdaptiveSoftPool2d(None)(x), x)
+    close(poolzoo.AdaptiveSoftPool2d((3, None))(x), adaptive_loop(x, (3, width), 1.0))
+    close(poolzoo.AdaptiveSoftPool2d((None, 2), beta=2.0)(x), adaptive_loop(x, (height, 2), 2.0))
+
+
+def test_adaptive_softpool_is_softpool_where_the_cells_are_windows():
+    x = distinct(2, CHANNELS, 8, 6).requires_grad_()
+    close(poolzoo.AdaptiveSoftPool2d((4, 2))(x), functional.soft_pool2d(x, (2, 3)), atol=1e-6)
+    assert torch.autograd.gradcheck(
+        poolzoo.AdaptiveSoftPool2d((3, 4)), (distinct(1, 2, 5, 5, dtype=torch.float64).requires_grad_(),)
+    )
+
+
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+def test_global_softpool_is_one_window(ndim):
+    x = usual_input(ndim, torch.float64)
+    make_global = getattr(poolzoo, f"GlobalSoftPool{ndim}d")
+    y = make_global(beta=2.0)(x)
+    assert y.shape == (2, CHANNELS, *(1,) * ndim)
+    close(y, call("soft_pool", ndim, x, SIZES[ndim], beta=2.0))
+    assert torch.equal(make_global(beta=2.0, flatten=True)(x), y.flatten(1))
+    assert make_global(flatten=True)(x[0]).shape == (CHANNELS,)
+
+
+@pytest.mark.parametrize("size", [0, -1, (2, 2, 2), (2,), 1.5, "2", True, (2, 0)], ids=str)
+def test_bad_output_size_is_named(size):
+    with pytest.raises((ValueError, TypeError), match=r"output_size=.*allowed"):
+        poolzoo.AdaptiveSoftPool2d(size)
+    with pytest.raises((ValueError, TypeError), match=r"output_size=.*allowed"):
+        functional.adaptive_soft_pool2d(usual_input(2), size)
+
+
+def test_bad_adaptive_input_is_named():
+    with pytest.raises(ValueError, match="x: 2 axes"):
+        poolzoo.GlobalSoftPool2d()(torch.zeros(3, 3))
+    with pytest.raises(ValueError, match="spatial sizes must be at least 1"):
+        poolzoo.GlobalSoftPool2d()(torch.zeros(1, 3, 0, 3))
+    with pytest.raises(ValueError, match="beta=nan"):
+        poolzoo.GlobalSoftPool2d(beta=math.nan)
+
+
+def test_adaptive_modules_print_their_call():
+    assert repr(poolzoo.AdaptiveSoftPool2d((3, None))) == "AdaptiveSoftPool2d(output_size=(3, None), beta=1.0)"
+    assert repr(poolzoo.GlobalSoftPool3d(beta=2.0)) == "GlobalSoftPool3d(beta=2.0, flatten=False)"
+
+
+def test_channelsum_is_the_authors_formula():
+    """Their CPU path: e = exp(x) summed over channels, avg_pool(x e) k^2 / (avg_pool(e) k^2), clipped at 0."""
+    x = distinct(2, CHANNELS, 7, 6, dtype=torch.float64)
+    for kernel, stride in ((2, 2), (3, 2), (3, 1)):
+        e = torch.sum(torch.exp(x), dim=1, keepdim=True)
+        window = kernel * kernel
+        expected = (F.avg_pool2d(x * e, kernel, stride) * window).div(F.avg_pool2d(e, kernel, stride) * window)
+        y = functional.soft_pool_channelsum2d(x, kernel, stride)
+        close(y, expected.clamp(min=0))
+        assert (y == 0).any()
+        assert (y > 0).any()
+
+
+# Generalised means ----------------------------------------------------------------------------------------------------
+
+
+def test_lse_lies_between_its_limits():
+    x = usual_input(2, torch.float64)
+    average, largest, smallest = F.avg_pool2d(x, 2), F.max_pool2d(x, 2), -F.max_pool2d(-x, 2)
+    close(functional.lse_pool2d(x, 2, r=1e-9), average, atol=1e-8)
+    close(functional.lse_pool2d(x, 2, r=1e4), largest, atol=math.log(4) / 1e4 + 1e-12)
+    close(functional.lse_pool2d(x, 2, r=-1e4), smallest, atol=math.log(4) / 1e4 + 1e-12)
+
+
+def test_lse_keeps_its_digits_where_r_is_small():
+    x = usual_input(2)
+    for r in (1e-2, 1e-4, -1e-6):
+        exact = functional.lse_pool2d(x.double(), 2, r=r)
+        close(functional.lse_pool2d(x, 2, r=r).double(), exact, atol=2e-6)
+
+
+def test_generalised_means_meet_in_their_limits():
+    x = usual_input(2, torch.float64).abs()
+    close(functional.lp_pool2d(x, 2, p=1), F.avg_pool2d(x, 2))
+    assert torch.equal(functional.lp_pool2d(-x, 2, p=math.inf), F.max_pool2d(x, 2))
+    close(functional.lp_pool2d(x, 2, p=1e4), F.max_pool2d(x, 2), atol=1e-3)
+    close(functional.power_pool2d(x, 3, 2, 1, p=3.0), functional.lp_pool2d(x, 3, 2, 1, p=3))
+    close(functional.gem_pool2d(x, 3, 2, 1, p=2.5), functional.lp_pool2d(x, 3, 2, 1, p=2.5))
+
+
+LEARNERS = {"power": (1, math.inf), "gem": (0.01, math.inf), "mixed": (0, 1)}
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+@pytest.mark.parametrize("channels", [None, CHANNELS])
+@pytest.mark.parametrize("step", [1e6, -1e6])
+def test_learned_value_stays_in_range_after_a_huge_step(name, channels, step):
+    low, high = LEARNERS[name]
+    pool = poolzoo.create_pool(name, ndim=2, kernel_size=3, stride=2, channels=channels)
+    (key,) = {"p", "lam"} & set(pool.params(torch.zeros(1, CHANNELS, 4, 4)))
+    optimiser = torch.optim.SGD(pool.parameters(), lr=1.0)
+    for parameter in pool.parameters():
+        assert parameter.shape == (() if channels is None else (channels,))
+        parameter.grad = torch.full_like(parameter, -step)
+    optimiser.step()
+    x = usual_input(2).requires_grad_()
+    value = pool.params(x)[key]
+    assert ((value >= low) & (value <= high)).all()
+    y = pool(x)
+    assert y.isfinite().all()
+    y.sum().backward()
+    assert x.grad.isfinite().all()
+    assert all(parameter.grad.isfinite().all() for parameter in pool.parameters())
+
+
+@pytest.mark.parametrize(("name", "start"), [("power", 3.0), ("gem", 3.0), ("mixed", 0.5)])
+def test_learned_value_starts_where_the_table_says(name, start):
+    for dtype in (torch.float32, torch.float64):
+        pool = poolzoo.create_pool(name, ndim=2, kernel_size=2).to(dtype)
+        (value,) = (v for v in pool.params(torch.zeros(1, 1, 2, 2)).values() if isinstance(v, torch.Tensor))
+        assert value.item() == pytest.approx(start, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["power", "gem", "mixed", "gated", "lip"])
+def test_training_lowers_a_loss(name):
+    pool = poolzoo.create_pool(name, ndim=2, kernel_size=2, in_channels=CHANNELS)
+    x = distinct(4, CHANNELS, 6, 6).abs()
+    target = F.max_pool2d(x, 2)
+    optimiser = torch.optim.Adam(pool.parameters(), lr=0.1)
+    losses = []
+    for _ in range(20):
+        optimiser.zero_grad()
+        loss = F.mse_loss(pool(x), target)
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def test_gate_of_zeros_is_half_and_half():
+    x = usual_input(2, torch.float64)
+    expected = (F.max_pool2d(x, 2) + F.avg_pool2d(x, 2)) / 2
+    close(make("gated", 2)(x.float()).double(), expected, atol=1e-6)
+    close(functional.gated_pool2d(x, 2), expected)
+    close(functional.mixed_pool2d(x, 2), expected)
+
+
+# Draws ----------------------------------------------------------------------------------------------------------------
+
+
+def test_stochastic_draws_in_proportion():
+    """Chi-square over 10,000 draws of a window of four: 16.27 is exceeded once in a thousand with 3 degrees."""
+    window = torch.tensor([[0.5, 1.0], [2.5, 4.0]])
+    x = window.expand(100, 100, 2, 2)
+    generator = torch.Generator().manual_seed(7)
+    y = functional.stochastic_pool2d(x, 2, training=True, generator=generator)
+    draws = torch.stack([(y == value).sum() for value in window.flatten()]).double()
+    assert draws.sum() == 10_000
+    expected = window.flatten().double() / window.sum() * 10_000
+    assert ((draws - expected).square() / expected).sum() < 16.27
+
+
+def test_stochastic_never_draws_what_has_no_share():
+    x = torch.tensor([[-3.0, 0.0], [1.0, -1.0]]).expand(50, 50, 2, 2)
+    y = functional.stochastic_pool2d(x, 2, 2, 1, training=True)
+    assert set(y.unique().tolist()) == {0.0, 1.0}
+    corner = y[..., 1, 1], y[..., 1, 0]
+    assert (corner[0] == 0).all()
+    assert (corner[1] == 1).all()
+    close(functional.stochastic_pool2d(x, 2), torch.ones(50, 50, 1, 1))
+
+
+def test_stochastic_evaluation_is_the_mean_of_the_draws():
+    x = distinct(1, CHANNELS, 4, 4, dtype=torch.float64)
+    pool = poolzoo.StochasticPool2d(2)
+    draws = torch.stack([pool(x) for _ in range(4000)])
+    standard_error = draws.std(0) / math.sqrt(4000)
+    assert ((draws.mean(0) - pool.eval()(x)).abs() <= 5 * standard_error + 1e-12).all()
+
+
+def test_stochastic_gradient_goes_to_the_element_drawn():
+    x = distinct(2, CHANNELS, 6, 4).abs().requires_grad_()
+    y = poolzoo.StochasticPool2d(2)(x)
+    y.sum().backward()
+    assert torch.equal(F.avg_pool2d(x.grad, 2) * 4, torch.ones_like(y))
+    assert torch.equal(F.max_pool2d(x.detach() * x.grad, 2), y)
+    assert set(x.grad.unique().tolist()) == {0.0, 1.0}
+
+
+@pytest.mark.parametrize("spec", ["stochastic", "mixed:mode=random"])
+def test_generator_makes_draws_repeatable(spec):
+    x = distinct(2, CHANNELS, 8, 8).abs()
+
+    def draws(seed):
+        pool = poolzoo.create_pool(spec, ndim=2, generator=torch.Generator().manual_seed(seed))
+        return torch.stack([pool(x) for _ in range(20)])
+
+    assert torch.equal(draws(3), draws(3))
+    assert not torch.equal(draws(3), draws(4))
+    torch.manual_seed(0)
+    state = torch.get_rng_state()
+    draws(3)
+    assert torch.equal(torch.get_rng_state(), state), "a draw from the generator took from torch's own"
+
+
+@pytest.mark.parametrize("spec", ["stochastic", "mixed:mode=random"])
+def test_train_and_eval_differ_and_eval_repeats(spec):
+    x = distinct(2, CHANNELS, 8, 8).abs()
+    pool = poolzoo.create_pool(spec, ndim=2)
+    assert pool.stochastic
+    trained = torch.stack([pool(x) for _ in range(20)])
+    assert len(trained.unique(dim=0)) > 1
+    pool.eval()
+    assert torch.equal(pool(x), pool(x))
+    assert not any(torch.equal(pool(x), draw) for draw in trained)
+
+
+def test_random_mix_draws_only_the_two_ends_and_means_half():
+    x = distinct(1, CHANNELS, 6, 6)
+    pool = poolzoo.MixedPool2d(2, mode="random", generator=torch.Generator().manual_seed(1))
+    assert not list(pool.parameters())
+    largest, average = F.max_pool2d(x, 2), F.avg_pool2d(x, 2)
+    drawn = [torch.equal(y, largest) for y in (pool(x) for _ in range(400)) if y is not None]
+    pool.generator.manual_seed(1)
+    for took_max in drawn:
+        close(pool(x), largest if took_max else average, atol=1e-6)
+    assert 150 < sum(drawn) < 250  # five standard deviations about 200
+    close(pool.eval()(x), (largest + average) / 2, atol=1e-6)
+
+
+# LIP ------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("variant", ["simplified", "bottleneck"])
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+def test_lip_starts_as_average_pooling(ndim, variant):
+    x = usual_input(ndim)
+    for geometry in ({"kernel_size": 2}, {"kernel_size": 3, "stride": 2, "padding": 1, "ceil_mode": True}):
+        y = make(f"lip:variant={variant},width=4", ndim, **geometry)(x)
+        close(y, call("avg_pool", ndim, x, **geometry), atol=6 * 2**-23)  # one unit in the last place of the range, 6
+
+
+def test_lip_has_the_authors_parameter_names():
+    simplified = dict(make("lip", 2).logit.named_parameters())
+    assert set(simplified) == {"conv.weight", "bn.weight", "bn.bias"}
+    assert simplified["conv.weight"].shape == (CHANNELS, CHANNELS, 3, 3)
+    bottleneck = dict(make("lip:variant=bottleneck", 2).logit.named_parameters())
+    assert set(bottleneck) == {f"{layer}{i}.{kind}" for i in (1, 2, 3) for layer, kind in (
+        ("conv", "weight"), ("bn", "weight"), ("bn", "bias"))}  # fmt: skip
+    assert [tuple(bottleneck[f"conv{i}.weight"].shape) for i in (1, 2, 3)] == [
+        (128, CHANNELS, 1, 1),
+        (128, 128, 3, 3),
+        (CHANNELS, 128, 1, 1),
+    ]
+
+
+def test_lip_learns_from_its_start():
+    pool = make("lip", 2)
+    pool(usual_input(2)).square().sum().backward()
+    assert pool.logit.conv.weight.grad.abs().max() > 0
+
+
+def test_lip_pools_one_position():
+    x = distinct(1, CHANNELS, 1, 1)
+    close(scramble(make("lip", 2, 1))(x), x, atol=1e-6)
+
+
+# Checkered ------------------------------------------------------------------------------------------------------------
+
+
+def test_checkered_keeps_two_phases_of_the_dense_map():
+    x = distinct(2, CHANNELS, 8, 6)
+    dense = F.max_pool2d(F.pad(x, (0, 1, 0, 1), value=-math.inf), 2, 1)
+    y = functional.checkered_pool2d(x, 2)
+    assert y.shape == (2, CHANNELS, 2, 4, 3)
+    assert torch.equal(y[:, :, 0], dense[..., 0::2, 0::2])
+    assert torch.equal(y[:, :, 1], dense[..., 1::2, 1::2])
+    other = functional.checkered_pool2d(x, 2, sampler=1)
+    assert torch.equal(other[:, :, 0], dense[..., 0::2, 1::2])
+    assert torch.equal(other[:, :, 1], dense[..., 1::2, 0::2])
+    assert torch.equal(functional.checkered_pool2d(x[0], 2), y[0])
+
+
+def test_checkered_takes_the_submaps_of_an_earlier_layer():
+    x = distinct(2, CHANNELS, 2, 8, 6)
+    y = functional.checkered_pool2d(x, 2)
+    assert y.shape == (2, CHANNELS, 4, 4, 3)
+    first, second = (functional.checkered_pool2d(x[:, :, s], 2) for s in (0, 1))
+    expected = torch.stack([first[:, :, 0], second[:, :, 0], first[:, :, 1], second[:, :, 1]], dim=2)
+    assert torch.equal(y, expected)
+    with pytest.raises(TypeError, match="dtype"):
+        functional.checkered_pool2d(x.long(), 2)
+
+
+def test_checkered_of_stride_1_is_the_dense_map():
+    x = distinct(2, CHANNELS, 7, 6)
+    y = functional.checkered_pool2d(x, 3, 1, 1)
+    assert y.shape == (2, CHANNELS, 1, 7, 6)
+    assert torch.equal(y[:, :, 0], F.max_pool2d(x, 3, 1, 1))
+    assert torch.equal(functional.checkered_pool2d(x, 3, 1, 1, sampler=1), y)
+
+
+def test_checkered_of_stride_3_keeps_phases_0_and_1():
+    x = distinct(2, CHANNELS, 9, 9)
+    dense = F.avg_pool2d(x, 2, 1)
+    y = functional.checkered_pool2d(x, 2, 3, pool="avg")
+    assert y.shape == (2, CHANNELS, 2, 3, 3)
+    close(y[:, :, 0], dense[..., 0::3, 0::3], atol=1e-6)
+    close(y[:, :, 1], dense[..., 1::3, 1::3], atol=1e-6)
+
+
+# Small ones -----------------------------------------------------------------------------------------------------------
+
+
+def test_median_of_an_even_number_is_the_mean_of_the_middle_two():
+    x = torch.tensor([[1.0, 9.0, 4.0, 2.0]])
+    assert functional.median_pool1d(x, 4).item() == 3.0
+    assert functional.median_pool1d(x, 3).item() == 4.0
+
+
+def test_median_of_huge_elements_does_not_overflow():
+    x = torch.tensor([[3e38, 3.2e38]])
+    assert functional.median_pool1d(x, 2).item() == pytest.approx(3.1e38, rel=1e-6)
+
+
+def test_strided_is_slicing():
+    x = usual_input(2)
+    assert torch.equal(functional.strided_pool2d(x, 2), x[..., ::2, ::2][..., :3, :3])
+
+
+def test_average_of_huge_elements_does_not_overflow_in_the_window_engine():
+    x = torch.full((1, 1, 9), 3e38)
+    assert functional.avg_pool1d(x, 3, dilation=2).isfinite().all()
+    assert functional.mixed_pool1d(x, 3).isfinite().all()
