@@ -514,6 +514,9 @@ def main() -> NoReturn:
         # The reader went away (`| head`); nothing more can be said to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:
+        # A disk that filled up, a file that went away.
+        _fail(": ".join(filter(None, (str(error.filename or ""), _reason(error)))))
     sys.exit(0)
 
 

@@ -126,8 +126,9 @@ def register_pool(
     """Add an operator; used as a decorator over the function that defines it.
 
     With ``over="windows"`` the function is a reducer, ``f(a, mask, *, param=default) -> y``: ``a`` has shape
-    ``(..., *out, K)``, one window along the last axis, ``mask`` of shape ``(*out, K)`` is True inside the input, or None
-    where nothing is outside. Every dimension, padding, dilation, ceil_mode, autograd and the modules follow from it.
+    ``(..., *out, K)``, one window along the last axis, ``mask`` of shape ``(*out, K)`` is True inside the input, or
+    None where nothing is outside. Every dimension, padding, dilation, ceil_mode, autograd and the modules follow from
+    it.
     With ``over="input"`` it is the whole operator, ``f(x, geometry, *, param=default) -> y``.
 
     Args:
@@ -251,7 +252,7 @@ def load_plugins(names: Iterable[str] = ()) -> None:
 
 
 def pool_facts(pattern: str = "*") -> list[dict[str, Any]]:
-    """The operators' plain facts, by family and name, without importing torch where only built-in ones are asked for."""
+    """The operators' plain facts in registration order; imports no torch where none but the built-in ones can be there."""
     if not _loaded:
         from importlib.metadata import entry_points
 

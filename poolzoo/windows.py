@@ -207,7 +207,8 @@ def windows_at(x: Tensor, positions: Sequence[Tensor], inside: Sequence[Tensor])
     for axis, (position, present) in enumerate(zip(positions, inside, strict=True)):
         dim = x.dim() - n - axis + 2 * axis  # each earlier axis has become two, out_i and k_i
         index = torch.where(present, position, 0).flatten()
-        x = x.index_select(dim, index).unflatten(dim, position.shape)
+        x = x.index_select(dim, index)
+        x = x.reshape(*x.shape[:dim], *position.shape, *x.shape[dim + 1 :])
     lead = x.dim() - 2 * n
     order = [*range(lead), *range(lead, lead + 2 * n, 2), *range(lead + 1, lead + 2 * n, 2)]
     mask = join_masks(inside)

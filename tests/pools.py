@@ -80,7 +80,7 @@ def usual_input(ndim: int, dtype: torch.dtype = torch.float32, seed: int = 0) ->
 
 
 def geometries(ndim: int, many: int, seed: int = 0) -> list[dict[str, Any]]:
-    """A fixed sample of kernels 1..5 (1..3 in 3D), strides 1..4, dilations 1..3, paddings and ceil_mode, all axes apart.
+    """A fixed sample of kernels 1..5 (1..3 in 3D), strides 1..4, dilations 1..3, paddings and ceil_mode, by axis.
 
     Each is ``{"sizes": ..., "kernel_size": ..., ...}`` with room for at least one window.
     """

@@ -14,7 +14,6 @@ from poolzoo.windows import (
     absent,
     accumulation_dtype,
     check_input,
-    count,
     join_masks,
     like,
     maximum,
@@ -122,7 +121,7 @@ def strided_pool(x: Tensor, geometry: Geometry) -> Tensor:
     for axis, (o, s, p, d) in enumerate(zip(out, *geometry[1:4], strict=True)):
         dim = axis - geometry.ndim
         if p == 0:
-            y = y[(..., slice(0, (o - 1) * s + 1, s), *(slice(None),) * (-dim - 1))]
+            y = y[(slice(None),) * (y.dim() + dim) + (slice(0, (o - 1) * s + 1, s),)]
         else:
             start = torch.arange(o, device=x.device) * s - p
             # A window that starts left of the input begins at its first tap inside.
@@ -145,8 +144,8 @@ def median_pool(a: Tensor, mask: Tensor | None) -> Tensor:
         n = a.shape[-1]
         low, high = ordered[..., (n - 1) // 2], ordered[..., n // 2]
     else:
-        n = count(a, mask)
-        middle = torch.stack([(n - 1) // 2, n // 2]).squeeze(-1)
+        present = mask.sum(-1)
+        middle = ((present - 1) // 2, present // 2)
         low, high = (ordered.gather(-1, m.expand(a.shape[:-1]).unsqueeze(-1)).squeeze(-1) for m in middle)
     # Halved before they are added, so that the mean of two large elements does not overflow. NaN sorts last, so it
     # must be looked for: no median of a window with a NaN is known.

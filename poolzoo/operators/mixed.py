@@ -24,8 +24,8 @@ from poolzoo.windows import Geometry, IntOrTuple, check_input, maximum, mean, po
 class _Mixed(Pool):
     """``mode="learned"`` learns the share, from ``lam`` on; ``mode="random"`` draws it from {0, 1} in training.
 
-    ``channels`` gives each channel its own learned share; None gives the layer one. A random share is drawn once a call,
-    for the whole layer, from ``generator`` if one is given; evaluation takes the mean of the draws, 1/2.
+    ``channels`` gives each channel its own learned share; None gives the layer one. A random share is drawn once a
+    call, for the whole layer, from ``generator`` if one is given; evaluation takes the mean of the draws, 1/2.
     """
 
     def __init__(

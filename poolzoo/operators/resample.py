@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +12,11 @@ from torch import Tensor
 from poolzoo.registry import register_pool
 from poolzoo.windows import Geometry, accumulation_dtype, check_input, like, output_size, weighted_taps
 
+_ADAPTIVE: dict[int, Callable[..., Tensor]] = {
+    1: F.adaptive_avg_pool1d,
+    2: F.adaptive_avg_pool2d,
+    3: F.adaptive_avg_pool3d,
+}
 _EXEMPT = {"permutation": "a filter weighs positions", "nan": "the filter reaches past the window"}
 
 
@@ -54,8 +60,7 @@ def _own(y: Tensor, x: Tensor) -> Tensor:
 def area(x: Tensor, geometry: Geometry) -> Tensor:
     """Resamples the whole input to the size that pooling with these arguments would give."""
     a, out = _prepare(x, geometry)
-    adaptive = {1: F.adaptive_avg_pool1d, 2: F.adaptive_avg_pool2d, 3: F.adaptive_avg_pool3d}[geometry.ndim]
-    return like(adaptive(a, out), x)
+    return like(_ADAPTIVE[geometry.ndim](a, out), x)
 
 
 @register_pool(

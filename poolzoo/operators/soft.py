@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -121,10 +122,10 @@ _Sizes = int | Sequence[int | None] | None
 
 
 def _sizes(output_size: _Sizes, ndim: int) -> tuple[int | None, ...]:
-    sizes = tuple(output_size) if isinstance(output_size, (tuple, list)) else (output_size,) * ndim
+    sizes: Sequence[Any] = output_size if isinstance(output_size, (tuple, list)) else (output_size,) * ndim
     if len(sizes) != ndim or any(s is not None and (type(s) is not int or s < 1) for s in sizes):
         raise ValueError(f"output_size={output_size!r}: an int >= 1, None (as the input), or {ndim} of them is allowed")
-    return sizes
+    return tuple(sizes)
 
 
 def _adaptive(x: Tensor, output_size: _Sizes, ndim: int, beta: float | Tensor) -> Tensor:
@@ -233,6 +234,6 @@ class GlobalSoftPool2d(_GlobalSoftPool):
 
 
 class GlobalSoftPool3d(_GlobalSoftPool):
-    """SoftPool of a whole volume: ``(N, C, D, H, W)`` to ``(N, C, 1, 1, 1)``, or to ``(N, C)`` with ``flatten=True``."""
+    """SoftPool of a whole volume: ``(N, C, D, H, W)`` to ``(N, C, 1, 1, 1)``, or ``(N, C)`` with ``flatten=True``."""
 
     ndim = 3

@@ -55,8 +55,8 @@ def stochastic(
 ) -> Tensor:
     """Elements below 0 have probability 0; a window without an element above 0 gives 0.
 
-    ``training=True``, a module's training mode, draws, from ``generator`` if one is given; the gradient then goes to the
-    element drawn.
+    ``training=True``, a module's training mode, draws, from ``generator`` if one is given; the gradient then goes to
+    the element drawn.
     """
     w = absent(a.clamp(min=0), mask, 0.0)
     m = w.detach().amax(-1, keepdim=True)

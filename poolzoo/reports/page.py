@@ -325,12 +325,13 @@ def _compare_plots(
     bars = "Lines are bootstrap 95% intervals over images. " if max(s.images for s in shown) > 1 else ""
     if not bars and any(score.spread is not None for s in shown for score in s.scores.values()):
         bars = "Lines are standard deviations over seeds. "
+    line = "The dashed line is the baseline. " if any(s.is_baseline for s in shown) else ""
     drawn = [
         {
             "svg": Markup(plots.to_svg(plots.plot_retention(shown, families), f"{anchor}-r-")),
             "alt": f"{titles} of {len(shown)} operators as points, best on top: from {_title_of(shown[0])} to"
             f" {_title_of(shown[-1])}. The table above holds the same numbers.",
-            "caption": f"{titles} by operator. {bars}The dashed line is the baseline. Values beyond the axis stand at"
+            "caption": f"{titles} by operator. {bars}{line}Values beyond the axis stand at"
             " its edge; operators that keep another share of the numbers are grey.",
         }
     ]

@@ -168,7 +168,7 @@ def _compare_table(setting: Setting, group: Sequence[Summary], metrics: Sequence
     for number, key in enumerate(metrics):
         built += _metric_columns(group, key, baseline if has_baseline else None, first=number == 0)
     if len(kept) > 1:
-        built.append(_numbers(Column("kept", drop=4), [s.kept for s in group], _formatter(".3g")))
+        built.append(_numbers(Column("kept", drop=5), [s.kept for s in group], _formatter(".3g")))
     seconds = [summary.forward_s for summary in group]
     if any(value is not None for value in seconds):
         built.append(_scaled(Column("time", drop=2), seconds, TIME_UNITS))
@@ -205,7 +205,7 @@ def _metric_columns(
         plus = [f"±{s.spread:{metric.format}}" if s and s.spread is not None else "" for s in scores]
     columns = [
         _numbers(
-            Column(f"{metric.title} {metric.unit}".strip(), drop_plus=0 if first else 5),
+            Column(f"{metric.title} {metric.unit}".strip(), drop_plus=4 if first else 6),
             [s.mean if s else None for s in scores],
             _formatter(metric.format),
             "high" if metric.higher_is_better else "low",
@@ -220,7 +220,7 @@ def _metric_columns(
         others = [None if summary.is_baseline else score for summary, score in zip(group, scores, strict=True)]
         columns.append(
             _numbers(
-                Column(f"vs {name}" if len(name) <= 8 else "vs baseline", drop=1 if first else 6),
+                Column(f"vs {name}" if len(name) <= 8 else "vs baseline", drop=1 if first else 7),
                 [s.difference if s else None for s in others],
                 _formatter("+" + metric.format),
                 plus=[_half(s.difference_interval if s else None, metric.format) for s in others],

@@ -89,15 +89,12 @@ def avg_oracle(x: np.ndarray, g: oracles.Geometry, *, count_include_pad: bool = 
     if not count_include_pad:
         return oracles.pool(x, g, oracles.avg)
     spatial = x.shape[-len(g.kernel_size) :]
-    ones = np.ones([n + 2 * p for n, p in zip(spatial, g.padding, strict=True)])
+    padded = [n + 2 * p for n, p in zip(spatial, g.padding, strict=True)]
     sums = oracles.pool(x, g, oracles.sum_)
     counts = np.zeros(sums.shape[-len(spatial) :])
     for o in np.ndindex(*counts.shape):
-        reach = [
-            [i for i in range(o[a] * g.stride[a], o[a] * g.stride[a] + g.dilation[a] * g.kernel_size[a], g.dilation[a])]
-            for a in range(len(spatial))
-        ]
-        counts[o] = math.prod(sum(i < n for i in axis) for axis, n in zip(reach, ones.shape, strict=True))
+        taps = [[o[a] * g.stride[a] + i * g.dilation[a] for i in range(g.kernel_size[a])] for a in range(len(spatial))]
+        counts[o] = math.prod(sum(i < n for i in axis) for axis, n in zip(taps, padded, strict=True))
     return sums / counts
 
 

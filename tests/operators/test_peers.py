@@ -107,7 +107,7 @@ PILLOW = {
 def test_resampling_is_pillows(name):
     for sizes, kernel in (((24, 18), 2), ((24, 18), 3), ((24, 20), (4, 5)), ((25, 19), 2), ((9, 7), (2, 1))):
         if name == "area" and any(n % k for n, k in zip(sizes, np.broadcast_to(kernel, 2), strict=True)):
-            continue  # Pillow's box weighs an element that lies in two cells by its share; torch's area counts it in both
+            continue  # an element that lies in two cells: Pillow's box weighs it by its share, torch counts it in both
         x = distinct(1, 1, *sizes)
         y = call(f"{name}_pool", 2, x, kernel)[0, 0]
         image = Image.fromarray(x[0, 0].numpy())
@@ -156,7 +156,7 @@ def test_max_blur_is_kornias_inside(filt_size, kernel_size):
 @pytest.mark.parametrize("filt_size", range(1, 8))
 @pytest.mark.parametrize("kernel_size", [1, 2])
 def test_blur_is_that_of_antialiased_cnns(filt_size, kernel_size):
-    """Reflect by (f-1)/2 rounded down on the left and up on the right, then correlate with the binomials at stride 2."""
+    """Reflect by (f-1)/2, rounded down on the left and up on the right, then correlate with binomials at stride 2."""
     if kernel_size == 2 and filt_size % 2:
         pytest.skip("a window of two has its centre between elements, an odd filter has not")
     x = distinct(2, CHANNELS, 12, 10, dtype=torch.float64)
