@@ -252,7 +252,7 @@ def load_plugins(names: Iterable[str] = ()) -> None:
 
 
 def pool_facts(pattern: str = "*") -> list[dict[str, Any]]:
-    """The operators' plain facts in registration order; imports no torch where none but the built-in ones can be there."""
+    """The operators' plain facts, in registration order, without importing torch where only built-in ones are known."""
     if not _loaded:
         from importlib.metadata import entry_points
 

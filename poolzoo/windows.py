@@ -173,7 +173,8 @@ def _taps_first(x: Tensor, n: int) -> Tensor:
     """Merge the last ``n`` axes into one, stored slowest but shown last."""
     taps = list(range(x.dim() - n, x.dim()))
     rest = list(range(x.dim() - n))
-    return x.permute(taps + rest).flatten(0, n - 1).movedim(0, -1)
+    # Copied before it is flattened, which copies only where it must: what a reducer selects is no view of the input.
+    return x.permute(taps + rest).clone(memory_format=torch.contiguous_format).flatten(0, n - 1).movedim(0, -1)
 
 
 def taps_inside(out: int, k: int, s: int, p: int, d: int, size: int, device: torch.device) -> Tensor:

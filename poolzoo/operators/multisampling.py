@@ -41,7 +41,7 @@ def checkered(x: Tensor, geometry: Geometry, *, pool: str = "max", sampler: int 
     """Twice as many numbers survive as with any other operator of the same stride.
 
     ``(C, H, W)`` gives ``(C, 2, H', W')``, ``(N, C, H, W)`` gives ``(N, C, 2, H', W')``, and ``(N, C, S, H, W)``, the
-    output of an earlier checkered layer, gives ``(N, C, 2 S, H', W')``: the first phase of all submaps, then the second.
+    output of an earlier checkered layer, gives ``(N, C, 2 S, H', W')``: every submap's first phase, then the second.
     ``pool`` names the dense operator. ``sampler`` 0 keeps top-left and bottom-right, 1 top-right and bottom-left.
     For a stride other than 2 the second phase lies half a stride further; stride 1 keeps everything, as one submap.
     A window of the second phase may reach past the input; what it does not find there is absent.

@@ -12,6 +12,7 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from poolzoo.analysis.rows import Result, label
@@ -59,6 +60,7 @@ def plot_retention(summaries: Sequence[Summary], families: Mapping[str, str] | N
         families: registry name to family, for the colours.
     """
     import seaborn as sns
+    from matplotlib.lines import Line2D
 
     shown = [summary for summary in summaries if summary.scores]
     # The first metric asked for sorted the operators: its panel comes first.
@@ -80,10 +82,10 @@ def plot_retention(summaries: Sequence[Summary], families: Mapping[str, str] | N
             tick.set_fontweight("bold" if summary.is_baseline else "normal")
             tick.set_color("#262626" if summary.equal_kept else MUTED)
         if names:
-            handles, _ = panels[-1].get_legend_handles_labels()
+            handles = [Line2D([], [], color=colours[name], marker=markers[name], ls="") for name in names]
             figure.legend(
-                handles[: len(names)],
-                [_plain(name) for name in names],
+                handles,
+                [_short(name) for name in names],
                 loc="outside lower center",
                 ncols=min(6, len(names)),
                 frameon=False,
@@ -136,7 +138,7 @@ def plot_tradeoff(
                     mfc="none",
                     mec=BASELINE,
                     zorder=5,
-                    label=f"baseline {_plain(summary.label)}",
+                    label=f"baseline {_short(summary.label)}",
                 )
         margin = 0.06 * (high - low)
         axes.set_ylim(low - margin, high + margin)
@@ -223,9 +225,12 @@ def plot_profile(result: Result) -> Figure:
                 tick.set_fontweight("bold" if label(row) == result.metadata.get("baseline") else "normal")
             named = dict(zip(PROFILE_SETTING, setting, strict=True))
             title = f"{named['shape']} {named['dtype']}, {named['device']}, kernel {named['kernel_size']}"
-            axes.set_title(_plain(f"{title}, stride {named['stride']}, {named['layout']}"), loc="left", fontsize=10)
+            title = _short(f"{title}, stride {named['stride']}, {named['layout']}", 90)
+            axes.set_title(title, loc="left", fontsize=10)
             if any(row["ratio"] for row in rows):
-                axes.set_title(f"vs {_plain(result.metadata.get('baseline') or 'baseline')}", loc="right", fontsize=9)
+                axes.set_title(
+                    f"vs {_short(result.metadata.get('baseline') or 'baseline', 16)}", loc="right", fontsize=9
+                )
     return figure
 
 
@@ -329,9 +334,8 @@ def _retention_panel(
         s=50,
         ax=axes,
         zorder=3,
+        legend=False,
     )
-    if legend := axes.get_legend():
-        legend.set_visible(False)
     for place, summary, score in scored:
         if not low <= score.mean <= high:
             below = score.mean < low
@@ -397,8 +401,11 @@ def _time_axis(axes: Axes, times: Sequence[float], unit: str, what: str) -> None
 
 
 def _name(text: str, state: str, longest: int = LONGEST_NAME) -> str:
-    text = text if len(text) <= longest else f"{text[: longest - 1]}…"
-    return _plain(text if state in ("fixed", None, "") else f"{text} ({state})")
+    return _short(text, longest) + ("" if state in ("fixed", None, "") else _plain(f" ({state})"))
+
+
+def _short(text: str, longest: int = LONGEST_NAME) -> str:
+    return _plain(text if len(text) <= longest else f"{text[: longest - 1]}…")
 
 
 def _plain(text: object) -> str:
@@ -423,6 +430,13 @@ def _label_points(
     renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
     spots = axes.transData.transform(list(points)).tolist() if points else []
     taken = [Bbox.from_bounds(x - 5, y - 5, 10, 10) for x, y in spots]
+    # The front's line is in the way too: as a row of small boxes.
+    line = [spots[index] for index in front]
+    for (x0, y0), (x1, y1) in pairwise(line):
+        steps = max(2, round(math.hypot(x1 - x0, y1 - y0) / 6))
+        for step in range(steps + 1):
+            x, y = x0 + (x1 - x0) * step / steps, y0 + (y1 - y0) * step / steps
+            taken.append(Bbox.from_bounds(x - 2, y - 2, 4, 4))
     inside = axes.get_window_extent(renderer)
     offsets = [
         (8, 0, "left", "center"),

@@ -390,7 +390,15 @@ def _spread(summary: Summary, metrics: Sequence[str]) -> str:
 def _render_csv(result: Result, color: bool, width: int | None) -> str:
     """Every row as measured: ``inf`` for infinity, empty for null, names untouched but for CSV's own quoting."""
     stream = io.StringIO()
-    writer = csv.DictWriter(stream, result.columns, extrasaction="ignore", lineterminator="\n")
+    # The csv module quotes what its own line end holds; a lone carriage return in a name would end a line elsewhere.
+    returns = any("\r" in value for row in result.rows for value in row.values() if isinstance(value, str))
+    writer = csv.DictWriter(
+        stream,
+        result.columns,
+        extrasaction="ignore",
+        lineterminator="\n",
+        quoting=csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL,
+    )
     writer.writeheader()
     writer.writerows(result.rows)
     return stream.getvalue()
@@ -439,6 +447,7 @@ def _render_table(result: Result, color: bool, width: int | None) -> str:
     console = Console(
         file=stream,
         width=total,
+        height=25,  # with both given, Rich does not look for a terminal's size of its own
         force_terminal=color,
         color_system="standard" if color else None,
         no_color=not color,

@@ -1,0 +1,369 @@
+"""The HTML page: complete, the answer first, nothing fetched, nothing obeyed, equal bytes for equal results."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from reports.conftest import HOSTILE, compare_row, failed_row, make_compare, make_profile, profile_row
+
+from poolzoo.analysis.rows import Result
+from poolzoo.reports.page import IMAGES_SHOWN, ROWS_SHOWN, render_page
+from poolzoo.reports.pictures import Picture, PictureBook, difference_pixels
+from poolzoo.reports.tables import visible
+
+VOID = {"meta", "link", "img", "br", "hr", "input", "use", "path"}
+
+
+#: Enough for a page where the test is not about what is on it.
+FEW = [compare_row("a", pool, psnr, 0.5) for pool, psnr in (("avg", 20.0), ("max", 19.0))]
+
+
+class Page(HTMLParser):
+    """What a browser would make of it: elements with attributes, and the text outside of styles."""
+
+    def __init__(self, html):
+        super().__init__(convert_charrefs=True)
+        self.elements, self.words, self.open = [], [], []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        if tag not in VOID:
+            assert self.open.pop() == tag, f"</{tag}> closes another element"
+
+    def handle_data(self, data):
+        if not self.open or self.open[-1] != "style":
+            self.words.append(data)
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.words).split())
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def book_of(*images, pools=("max", "avg")):
+    book = PictureBook()
+    data = np.random.default_rng(0).random((40, 64, 3))
+    for image in images:
+        book.add(Picture(image, "", "", "", None, "original", data))
+        for pool in pools:
+            book.add(Picture(image, pool, "", "fixed", None, "pooled", data[::2, ::2]))
+            book.add(Picture(image, pool, "", "fixed", None, "rebuilt", data * 0.9))
+            book.add(Picture(image, pool, "", "fixed", None, "difference", difference_pixels(data, data * 0.9)))
+    return book
+
+
+@pytest.fixture(scope="module")
+def html():
+    return render_page([make_compare(), make_profile()], book_of("coffee", "astronaut"))
+
+
+@pytest.fixture(scope="module")
+def page(html):
+    return Page(html)
+
+
+def test_equal_results_give_equal_bytes(html):
+    assert render_page([make_compare(), make_profile()], book_of("coffee", "astronaut")) == html
+
+
+def test_the_page_is_well_formed(html, page):
+    assert html.startswith("<!DOCTYPE html>")
+    assert page.open == []
+    assert len(page.all("h1")) == 1
+    assert page.all("html") == [{"lang": "en"}]
+    assert {"charset": "utf-8"} in page.all("meta")
+
+
+def test_nothing_is_fetched(html, page):
+    for tag, attributes in page.elements:
+        for name in ("src", "href", "xlink:href", "srcset", "data", "action", "poster", "background", "formaction"):
+            value = attributes.get(name)
+            assert value is None or value.startswith(("data:", "#")), (tag, name, value)
+        assert tag not in ("script", "iframe", "object", "embed", "base", "form")
+        assert not [name for name in attributes if name.startswith("on")]
+    assert "//" not in re.sub(r"data:[^\"]*", "", html), "not even the name of a host"
+    assert "@import" not in html
+    assert not re.search(r"url\((?!#)", html)
+
+
+def test_a_policy_forbids_what_the_page_does_not_need(page):
+    (policy,) = [m["content"] for m in page.all("meta") if m.get("http-equiv") == "Content-Security-Policy"]
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    assert rules["default-src"] == "'none'"
+    assert rules["img-src"] == "data:"
+    assert "script-src" not in rules
+
+
+def test_the_policy_stands_before_anything_it_governs(html):
+    assert html.index("Content-Security-Policy") < html.index("<style") < html.index("<body")
+
+
+def test_ids_are_unique_and_every_link_leads_somewhere(page):
+    ids = Counter(attributes["id"] for _, attributes in page.elements if "id" in attributes)
+    assert [name for name, count in ids.items() if count > 1] == []
+    targets = {a["href"][1:] for tag, a in page.elements if a.get("href", "").startswith("#")}
+    assert targets <= set(ids)
+    named = {a[name] for _, a in page.elements for name in ("aria-labelledby",) if name in a}
+    assert named <= set(ids)
+
+
+def test_the_contents_list_every_section(page):
+    sections = [a["id"] for a in page.all("h2")]
+    linked = [a["href"][1:] for a in page.all("a")]
+    assert [name for name in linked if name in sections] == sections
+    assert sections[:3] == ["asked", "protocol", "warnings"]
+    assert sections[-2:] == ["machine", "rows"]
+
+
+def test_every_picture_says_what_it_shows(page):
+    alts = [a["alt"] for a in page.all("img")]
+    assert len(alts) == len(set(alts)) == 2 * (1 + 2 * 3)
+    assert "coffee pooled by max to 32 by 20 pixels" in alts
+    assert "coffee rebuilt from what max kept: PSNR 27.90 dB · SSIM 0.8719" in alts
+    plots = [a["aria-label"] for _, a in page.elements if a.get("role") == "img" and a.get("class") == "canvas"]
+    assert len(plots) == 3
+    assert all("operators" in label for label in plots)
+    assert len(page.all("svg")) == 3
+
+
+def test_the_answer_comes_first(html, page):
+    answer = Page(re.search(r'<section class="answer".*?</section>', html, re.DOTALL)[0]).text
+    assert "By PSNR no operator retains more than avg (28.25 dB)" in answer
+    assert "checkered" not in answer, "who keeps more is not called best"
+    assert html.index('class="answer"') < html.index("<nav") < html.index("<table")
+
+
+def test_the_answer_names_the_margin_the_fastest_and_the_front():
+    rows = [
+        compare_row("a", name, psnr, 0.5, forward_s=seconds)
+        for name, psnr, seconds in (
+            ("avg", 25.0, 2e-3),
+            ("good", 30.0, 4e-3),
+            ("fast", 20.0, 1e-3),
+            ("bad", 19.0, 3e-3),
+        )
+    ]
+    text = Page(render_page([make_compare(rows=rows, metrics=["psnr"])])).text
+    assert "By PSNR good retains most: 30.00 dB, 5.00 dB more than avg." in text
+    assert "Fastest is fast at 1 ms, 0.50 times the baseline's." in text
+    assert "closer to the original than fast , avg and good ." in text
+
+
+def test_a_margin_within_chance_is_called_that():
+    rows = [compare_row(image, "avg", 25.0, 0.5) for image in "abc"]
+    rows += [compare_row(image, "max", 25.0 + d, 0.5) for image, d in zip("abc", (2.0, -1.5, 1.0), strict=True)]
+    assert "which on 3 images could be chance" in Page(render_page([make_compare(rows=rows)])).text
+
+
+def test_times_of_a_matching_profile_are_used():
+    compared = make_compare(rows=FEW)
+    both = Page(render_page([compared, make_profile(["avg", "max"])]))
+    alone = Page(render_page([compared]))
+    assert "against the forward time of 20x32x128x128 float32 on cpu" in both.text
+    assert "against the forward time of one image" in alone.text
+    fewer = Page(render_page([compared, make_profile(["avg"])]))
+    assert "against the forward time of one image" in fewer.text
+    other = make_profile(["avg", "max"])
+    for row in other.rows:
+        row["stride"] = 4
+    assert "against the forward time of one image" in Page(render_page([compared, other])).text
+
+
+def test_the_protocol_is_told_in_words(page):
+    for words in (
+        "cropped to a multiple of the stride (2)",
+        "kernel 2 and stride 2, without normalisation",
+        "rebuilt to full size by bilinear interpolation",
+        "11-tap Gaussian window of sigma 1.5, population covariance",
+        "data range of 1",
+    ):
+        assert words in page.text
+
+
+def test_normalisation_is_part_of_the_protocol():
+    rows = [compare_row("a", "max", 20.0, 0.5, normalize="imagenet")]
+    text = Page(render_page([make_compare(rows=rows)])).text
+    assert "normalised by imagenet's mean" in text
+    assert "normalisation is undone" in text
+
+
+def test_warnings_say_what_the_numbers_cannot(page):
+    for words in ("Not fitted: power, gem", "Not an equal comparison", "checkered (0.5)", "2 images: intervals"):
+        assert words in page.text
+
+
+def test_a_clean_result_has_no_warnings():
+    rows = [compare_row(str(i), pool, 20.0 + i, 0.5) for i in range(12) for pool in ("avg", "max")]
+    assert 'id="warnings"' not in render_page([make_compare(rows=rows)])
+
+
+def test_one_image_is_a_warning():
+    assert "One image: there is no interval" in Page(render_page([make_compare(images=["a"])])).text
+
+
+def test_failed_rows_are_told():
+    result = make_compare()
+    result.rows.append(failed_row("coffee", "broken", "RuntimeError: fell over"))
+    result.rows.append(failed_row("x.png", "", "'x.png': not an image", state="", upsample=""))
+    text = Page(render_page([result])).text
+    assert f"2 of {len(result.rows)} rows have no numbers: broken on coffee: RuntimeError: fell over;" in text
+    assert "'x.png': not an image" in text
+
+
+def test_everything_known_is_on_the_page(page):
+    for words in ("f_softpool(a)", "the softpool paper", "a processor", "poolzoo compare", "2026-01-01T00:00:00Z"):
+        assert words in page.text
+    assert "65 × 40, cropped to 64 × 40" in page.text
+
+
+def test_every_row_is_on_the_page(page):
+    for row in make_compare().rows:
+        assert f"{row['psnr']:.10g}" in page.text
+
+
+def test_the_baseline_and_the_best_are_marked(html):
+    assert re.search(r'<tr class="baseline"><th scope="row">avg <span', html)
+    assert re.search(r'<td class="n best"><span[^>]*>★ </span>28\.25 <small>', html)
+    assert not re.search(r'<tr class="unequal">(?:(?!</tr>).)*best', html, re.DOTALL)
+
+
+def test_pictures_stand_best_operator_first(html):
+    titles = re.findall(r"<h4>(.*?)</h4>", html)
+    assert titles == ["original", "avg", "max"] * 2
+
+
+def test_each_upsampling_has_its_table_plots_and_captions():
+    rows = [
+        compare_row("a", pool, psnr, 0.5, upsample=up)
+        for up, psnr in (("nearest", 20.0), ("bilinear", 30.0))
+        for pool in ("avg", "max")
+    ]
+    book = PictureBook()
+    for up in ("nearest", "bilinear"):
+        book.add(Picture("a", "max", "", "fixed", None, "rebuilt", np.zeros((8, 8, 3)), up))
+    html = render_page([make_compare(rows=rows)], book)
+    assert html.count("<svg") == 4
+    assert "rebuilt, nearest: PSNR 20.00 dB" in html
+    assert "rebuilt, bilinear: PSNR 30.00 dB" in html
+    assert "Kernel 2, stride 2, rebuilt by nearest neighbour: By PSNR" in Page(html).text
+
+
+def test_two_comparisons_and_a_profile_share_a_page():
+    page = Page(render_page([make_compare(rows=FEW), make_compare(rows=FEW), make_profile(["avg", "max"])]))
+    ids = [a["id"] for _, a in page.elements if "id" in a]
+    assert len(ids) == len(set(ids))
+    assert [a["id"] for a in page.all("h2") if a["id"].endswith("-table")] == ["r1-table", "r2-table"]
+    assert "Comparison 2: By PSNR" in page.text
+
+
+@pytest.mark.parametrize("metrics", [[], ["psnr"], ["ssim"], ["mse"], ["mae", "mse", "ssim", "psnr"]])
+def test_metadata_may_be_missing(metrics):
+    rows = [compare_row("a", "max", 20.0, 0.5) | {"mse": 0.01, "mae": 0.1}]
+    html = render_page(
+        [Result("compare", {"metrics": metrics}, rows), Result("profile", {}, [profile_row("max", 0.1)])]
+    )
+    Page(html)
+    assert "does not say where it was measured" in html
+
+
+@pytest.mark.parametrize("junk", [None, 3, "text", [1, None, "x"], {"a": {"b": 1}}, [{"name": None}]])
+def test_metadata_may_be_anything(junk):
+    known = ("images", "pools", "machine", "command", "created", "poolzoo", "seed", "seeds", "device", "kernel_size")
+    result = make_compare(rows=FEW)
+    result.metadata.update(dict.fromkeys(known, junk))
+    assert Page(render_page([result, make_profile(["avg"], pools=junk, machine=junk, command=junk)])).open == []
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        make_compare(rows=[]),
+        make_compare(rows=[failed_row("a", "max", "no")]),
+        Result("profile", {}, []),
+        Result("profile", {}, [profile_row("a", 1.0, forward_s=None, ratio=None, error="no")]),
+    ],
+    ids=["no rows", "only errors", "empty profile", "profile of errors"],
+)
+def test_poor_results_make_a_page(result):
+    assert Page(render_page([result])).open == []
+
+
+def test_a_page_without_results_is_refused():
+    with pytest.raises(ValueError, match="at least one"):
+        render_page([])
+
+
+def test_many_images_and_rows_are_cut_and_said_so():
+    images = [f"image{i:03}" for i in range(1100)]
+    rows = [compare_row(image, pool, 20.0, 0.5) for image in images for pool in ("avg", "max")]
+    html = render_page([make_compare(rows=rows, images=[])], book_of("image1099"))
+    page = Page(html)
+    assert f"{1100 - IMAGES_SHOWN} further images are in the rows only" in page.text
+    assert f"{2200 - ROWS_SHOWN} more are in the JSON" in page.text
+    assert len(page.all("img")) == 7, "an image with pictures is among those shown"
+    assert len(html) < 3_000_000
+
+
+HOSTILE_NAMES = [
+    HOSTILE,
+    "</script><script>alert(1)</script>",
+    "</style><script>alert(1)</script>",
+    "\"'><svg onload=alert(1)>",
+    "{{ 7*7 }}{% raw %}",
+    "$x^{$",
+    "\u202egnp.exe",
+    "\x1b[31m\x00",
+    "\udcff",
+    "&lt;b&gt;",
+    "a\nb",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES)
+def test_names_are_text(name):
+    rows = [compare_row(name, pool, psnr, 0.5, params=name) for pool, psnr in ((name, 20.0), ("avg", 19.0))]
+    rows.append(failed_row(name, name, name))
+    pools = [dict.fromkeys(("label", "name", "formula", "source", "summary", "family"), name)]
+    known = {
+        "pools": pools,
+        "machine": {name: name},
+        "command": name,
+        "created": name,
+        "poolzoo": name,
+        "images": [{"name": name, "width": name, "height": 3}],
+        "baseline": name,
+    }
+    compared = make_compare(rows=rows, **known)
+    profiled = Result("profile", known, [profile_row(name, 0.1, shape=name, device=name, state=name, backend=name)])
+    html = render_page([compared, profiled], book_of(name, pools=(name,)))
+    page = Page(html)
+    assert page.open == []
+    assert page.text.count(" ".join(visible(name).split())) > 10
+    assert {tag for tag, _ in page.elements} & {"script", "iframe", "object"} == set()
+    assert not [a for _, a in page.elements if any(key.startswith("on") for key in a)]
+    assert all(a["src"].startswith("data:") for a in page.all("img"))
+    assert "49" not in re.findall(r"<h1>(.*?)</h1>", html)[0]
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", html)
+    html.encode()
+
+
+def test_a_failed_measurement_is_told_on_a_profiles_page():
+    nothing = {key: None for key in profile_row("x", 1.0) if key.endswith("_s") or key in ("ratio", "gbps")}
+    rows = [profile_row("avg", 0.1), profile_row("bad", 1.0, **nothing, copy_fraction=None, error="out of memory")]
+    text = Page(render_page([Result("profile", {"baseline": "avg"}, rows)])).text
+    assert "1 of 2 measurements failed: bad: out of memory" in text

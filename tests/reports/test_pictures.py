@@ -1,0 +1,389 @@
+"""Pictures: thumbnails that are small and faithful, files that stay in their folder, nothing opened outside of it."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+from reports.conftest import HOSTILE
+
+from poolzoo.reports.pictures import (
+    DETAIL,
+    DIFFERENCE_SCALE,
+    THUMBNAIL,
+    Picture,
+    PictureBook,
+    PictureFolder,
+    SafeNames,
+    book_from_metadata,
+    busiest,
+    difference_pixels,
+    slugify,
+    to_uint8,
+)
+
+
+def pixels(height=40, width=60, seed=0):
+    return np.random.default_rng(seed).random((height, width, 3))
+
+
+def picture(image="a.png", pool="max", params="", state="fixed", seed=None, kind="rebuilt", data=None, upsample=None):
+    return Picture(image, pool, params, state, seed, kind, pixels() if data is None else data, upsample)
+
+
+def original(image="a.png", data=None):
+    return picture(image, "", "", "", None, "original", data)
+
+
+def decode(uri):
+    head, _, body = uri.partition(",")
+    assert head == "data:image/webp;base64"
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(body))).convert("RGB"))
+
+
+# --- pixels -----------------------------------------------------------------------------------------------------------
+
+
+def test_floats_are_clipped_and_rounded():
+    values = np.array([-1.0, 0.0, 0.5 / 255, 0.51 / 255, 1.0, 2.0, np.inf, -np.inf, np.nan]).reshape(1, -1, 1)
+    assert to_uint8(values)[0, :, 0].tolist() == [0, 0, 0, 1, 255, 255, 255, 0, 0]
+
+
+def test_bytes_stay_as_they_are():
+    data = (pixels() * 255).astype(np.uint8)
+    assert np.array_equal(to_uint8(data), data)
+
+
+def test_grey_becomes_three_channels():
+    assert to_uint8(np.full((2, 3), 0.2)).tolist() == [[[51, 51, 51]] * 3] * 2
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 2, 2), (2, 2, 4), (1, 2, 2, 3)])
+def test_another_shape_is_refused(shape):
+    with pytest.raises(ValueError, match=re.escape(str(shape))):
+        to_uint8(np.zeros(shape))
+
+
+def test_no_difference_is_near_white():
+    assert to_uint8(difference_pixels(pixels(), pixels())).reshape(-1, 3).tolist() == [[247, 247, 247]] * 2400
+
+
+def test_brighter_is_red_and_darker_is_blue():
+    grey = np.full((1, 2, 3), 0.5)
+    rebuilt = grey + np.array([[[0.1], [-0.1]]])
+    brighter, darker = difference_pixels(grey, rebuilt)[0]
+    assert brighter[0] > brighter[2]
+    assert darker[2] > darker[0]
+
+
+def test_all_operators_share_one_scale():
+    grey = np.full((1, 3, 3), 0.5)
+    steps = np.array([DIFFERENCE_SCALE, 2 * DIFFERENCE_SCALE, DIFFERENCE_SCALE / 2]).reshape(1, 3, 1)
+    full, beyond, half = difference_pixels(grey, grey + steps)[0]
+    assert np.array_equal(full, beyond), "what is beyond the scale looks like its end"
+    assert not np.array_equal(full, half)
+    alone = difference_pixels(grey[:, :1], (grey + steps)[:, 2:])[0, 0]
+    assert np.array_equal(alone, half), "a small difference is not stretched"
+
+
+def test_differences_of_bytes_and_floats_agree():
+    a, b = (np.random.default_rng(seed).integers(0, 256, (5, 5, 3), dtype=np.uint8) for seed in (1, 2))
+    assert np.allclose(difference_pixels(a, b), difference_pixels(a / 255, b / 255), atol=1e-5)
+
+
+def test_a_difference_of_two_sizes_is_refused():
+    with pytest.raises(ValueError, match="rebuilt"):
+        difference_pixels(pixels(4, 4), pixels(4, 5))
+
+
+def test_the_busiest_spot_is_where_the_detail_is():
+    data = np.zeros((200, 300, 3))
+    data[120:160, 210:260] = pixels(40, 50)
+    top, left = busiest(to_uint8(data), 80, 80)
+    assert top <= 120
+    assert top + 80 >= 160
+    assert left <= 210
+    assert left + 80 >= 260
+
+
+# --- thumbnails -------------------------------------------------------------------------------------------------------
+
+
+def test_a_large_picture_becomes_small_and_keeps_its_shape():
+    book = PictureBook()
+    book.add(picture(data=pixels(500, 1000)))
+    (thumbnail,) = book.for_image("a.png")
+    assert (thumbnail.width, thumbnail.height) == (1000, 500)
+    assert decode(thumbnail.uri).shape == (THUMBNAIL // 2, THUMBNAIL, 3)
+    assert len(thumbnail.webp) < 60_000
+
+
+def test_a_small_picture_is_not_enlarged():
+    book = PictureBook()
+    book.add(picture(data=pixels(4, 7)))
+    assert decode(book.for_image("a.png")[0].uri).shape == (4, 7, 3)
+
+
+def test_a_thumbnail_looks_like_its_picture():
+    gradient = np.broadcast_to(np.linspace(0, 1, 64)[None, :, None], (48, 64, 3))
+    book = PictureBook()
+    book.add(picture(data=gradient))
+    assert np.abs(decode(book.for_image("a.png")[0].uri) / 255 - gradient).max() < 0.05
+
+
+def test_cut_outs_show_the_originals_busiest_spot_pixel_by_pixel():
+    data = np.full((400, 600, 3), 0.5)
+    data[300:380, 450:560] = pixels(80, 110)
+    book = PictureBook()
+    book.add(original(data=data))
+    book.add(picture(data=np.where(data == 0.5, 0.5, 1 - data)))
+    first, second = (decode(thumbnail.detail_uri) for thumbnail in book.for_image("a.png"))
+    assert first.shape == second.shape == (100, DETAIL, 3)
+    assert first.std() > 20
+    assert np.corrcoef(first.ravel(), second.ravel())[0, 1] < -0.7, "the same place in both"
+
+
+def test_a_book_holds_bytes_and_not_pixels():
+    data = pixels(400, 400)
+    book = PictureBook()
+    book.add(picture(data=data))
+    data[:] = 0
+    (thumbnail,) = book.for_image("a.png")
+    assert decode(thumbnail.uri).mean() > 50
+    assert not any(isinstance(value, np.ndarray) for value in vars(thumbnail).values())
+
+
+def test_pictures_are_kept_by_image_in_order():
+    book = PictureBook()
+    for image, pool in (("b", "x"), ("a", "y"), ("b", "z")):
+        book.add(picture(image, pool))
+    assert book.images == ["b", "a"]
+    assert [thumbnail.pool for thumbnail in book.for_image("b")] == ["x", "z"]
+    assert book.for_image("none") == []
+
+
+def test_the_same_picture_is_encoded_once():
+    book = PictureBook()
+    book.add(original())
+    book.add(original())
+    assert len(book.for_image("a.png")) == 1
+
+
+def test_equal_pictures_give_equal_bytes():
+    books = [PictureBook(), PictureBook()]
+    for book in books:
+        book.add(picture(data=pixels(400, 500)))
+    assert books[0].for_image("a.png") == books[1].for_image("a.png")
+
+
+# --- names of files ---------------------------------------------------------------------------------------------------
+
+NAMES = [
+    "../../etc/passwd",
+    "..",
+    ".",
+    "",
+    "/",
+    "a/b",
+    "a\\b",
+    HOSTILE,
+    "con",
+    "COM1",
+    "x" * 500,
+    "é写",
+    "\udcff",
+    "a\0b",
+]
+
+
+@pytest.mark.parametrize("name", [*NAMES, "-rf", " x ", "a.b.png", ".hidden", "a\nb", "\u202egnp"])
+def test_a_slug_is_a_plain_file_name(name):
+    slug = slugify(name)
+    assert re.fullmatch(r"[a-z0-9_][a-z0-9_-]{0,60}", slug)
+    assert slug not in ("con", "com1")
+
+
+def test_two_names_never_share_a_file_name():
+    names = SafeNames()
+    made = {name: names.of(name) for name in ("a b", "a-b", "A B", "a/b", "x" * 100, "x" * 101, "?", "!")}
+    assert len(set(made.values())) == len(made)
+    assert names.of("a b") == made["a b"], "the same name keeps its own"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_saved_pictures_stay_in_their_folder(name, tmp_path):
+    folder = PictureFolder(tmp_path / "out", tmp_path)
+    entry = folder.add(picture(name, name or "max", name, name, 1))
+    (file,) = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert (tmp_path / entry["file"]).samefile(file)
+    assert file.parent.parent == tmp_path / "out"
+    assert file.name.endswith(".rebuilt.png")
+
+
+def test_saved_pictures_have_names_that_can_be_read(tmp_path):
+    folder = PictureFolder(tmp_path / "out", tmp_path)
+    files = [
+        folder.add(item)["file"]
+        for item in (
+            original("photos/skimage:coffee"),
+            picture("photos/skimage:coffee", "softpool", "beta=4", kind="pooled"),
+            picture("photos/skimage:coffee", "lip", state="fitted", kind="difference"),
+            picture("photos/skimage:coffee", "stochastic", state="train", seed=3),
+        )
+    ]
+    assert files == [
+        "out/skimage-coffee/original.png",
+        "out/skimage-coffee/softpool-beta-4.pooled.png",
+        "out/skimage-coffee/lip-fitted.difference.png",
+        "out/skimage-coffee/stochastic-train-3.rebuilt.png",
+    ]
+
+
+def test_images_of_one_name_in_two_folders_do_not_overwrite_each_other(tmp_path):
+    folder = PictureFolder(tmp_path / "out", tmp_path)
+    files = {folder.add(picture(f"{place}/a.png"))["file"] for place in "xyz"}
+    assert len(files) == 3
+
+
+def test_operators_that_slug_alike_do_not_overwrite_each_other(tmp_path):
+    folder = PictureFolder(tmp_path / "out", tmp_path)
+    files = {folder.add(picture(params=params))["file"] for params in ("p=1", "p:1", "P=1")}
+    files |= {folder.add(picture(state="train", seed=seed))["file"] for seed in (0, 1, None)}
+    files |= {folder.add(picture(upsample=name))["file"] for name in ("nearest", "bilinear")}
+    assert len(files) == 8
+
+
+def test_a_saved_picture_has_every_pixel(tmp_path):
+    data = pixels(33, 57)
+    entry = PictureFolder(tmp_path / "out", tmp_path).add(picture(data=data))
+    assert np.array_equal(np.asarray(Image.open(tmp_path / entry["file"])), to_uint8(data))
+
+
+def test_each_picture_has_one_entry(tmp_path):
+    folder = PictureFolder(tmp_path / "out", tmp_path)
+    assert folder.add(original()) == folder.add(original())
+    assert len(folder.entries) == 1
+
+
+def test_a_failed_write_leaves_no_file(tmp_path, monkeypatch):
+    def fail(*arguments):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        PictureFolder(tmp_path / "out", tmp_path).add(picture())
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_folder_outside_of_the_results_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="is not inside"):
+        PictureFolder(tmp_path / "out", tmp_path / "results").add(picture())
+
+
+# --- reading back -----------------------------------------------------------------------------------------------------
+
+
+def test_saved_pictures_come_back(tmp_path):
+    folder, direct = PictureFolder(tmp_path / "out", tmp_path), PictureBook()
+    shown = [
+        original(data=pixels(300, 400)),
+        picture(data=pixels(300, 400, 1)),
+        picture(HOSTILE, state="train", seed=2),
+    ]
+    for item in shown:
+        folder.add(item)
+        direct.add(item)
+    # In whatever order: the original's busiest spot is known before the others are cut.
+    book = book_from_metadata({"pictures": folder.entries[::-1]}, tmp_path)
+    assert set(book.images) == set(direct.images)
+    for name in book.images:
+        assert book.for_image(name) == direct.for_image(name)
+
+
+def test_without_pictures_the_book_is_empty(tmp_path):
+    assert book_from_metadata({}, tmp_path).images == []
+
+
+def entry(file, **more):
+    return {
+        "image": "a",
+        "pool": "max",
+        "params": "",
+        "state": "fixed",
+        "seed": None,
+        "kind": "rebuilt",
+        "file": file,
+    } | more
+
+
+@pytest.fixture
+def secret(tmp_path):
+    """A picture beside the result's folder, which nothing may read."""
+    Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(tmp_path / "secret.png")
+    folder = tmp_path / "results"
+    folder.mkdir()
+    (folder / "link.png").symlink_to(tmp_path / "secret.png")
+    (folder / "up").symlink_to(tmp_path)
+    return folder
+
+
+@pytest.mark.parametrize("file", ["../secret.png", "link.png", "up/secret.png", "x/../../secret.png", "..\\secret.png"])
+def test_files_outside_of_the_folder_are_refused(secret, file):
+    with pytest.raises(ValueError, match="leaves the result's folder") as caught:
+        book_from_metadata({"pictures": [entry(file)]}, secret)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_absolute_path_is_refused_even_into_the_folder(secret):
+    file = secret / "own.png"
+    Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(file)
+    with pytest.raises(ValueError, match="leaves the result's folder"):
+        book_from_metadata({"pictures": [entry(str(file))]}, secret)
+    assert book_from_metadata({"pictures": [entry("own.png")]}, secret).images == ["a"]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [entry(3), entry("x.png", kind="other"), entry("x.png", image=None), {}, "x", 3, None],
+    ids=["file", "kind", "image", "empty", "text", "number", "null"],
+)
+def test_malformed_entries_are_refused(bad, tmp_path):
+    with pytest.raises(ValueError, match="not a picture's entry"):
+        book_from_metadata({"pictures": [bad]}, tmp_path)
+
+
+def test_pictures_must_be_a_list(tmp_path):
+    with pytest.raises(ValueError, match="not a picture's entry"):
+        book_from_metadata({"pictures": {"a": 1}}, tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n", b"GIF89a"])
+def test_what_is_no_png_is_refused(content, tmp_path):
+    (tmp_path / "x.png").write_bytes(content)
+    with pytest.raises(ValueError, match=r"x\.png"):
+        book_from_metadata({"pictures": [entry("x.png")]}, tmp_path)
+
+
+def test_a_jpeg_named_png_is_refused(tmp_path):
+    Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(tmp_path / "x.png", "JPEG")
+    with pytest.raises(ValueError, match=r"x\.png"):
+        book_from_metadata({"pictures": [entry("x.png")]}, tmp_path)
+
+
+def test_a_decompression_bomb_is_not_decoded(tmp_path, monkeypatch):
+    Image.new("1", (30_000, 30_000)).save(tmp_path / "bomb.png")
+    # Other code may have lifted Pillow's own limit.
+    for limit in (Image.MAX_IMAGE_PIXELS, None):
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+        with pytest.raises(ValueError, match=r"bomb\.png"):
+            book_from_metadata({"pictures": [entry("bomb.png")]}, tmp_path)
+
+
+def test_a_missing_file_is_told_apart(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        book_from_metadata({"pictures": [entry("gone.png")]}, tmp_path)
