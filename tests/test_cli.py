@@ -350,17 +350,6 @@ def test_an_operator_of_a_users_script_is_everywhere(photo, tmp_path):
     assert profiled["rows"][0]["error"] is None
 
 
-def test_an_operator_of_a_users_script_is_held_to_the_contract(tmp_path):
-    plugin = tmp_path / "my_pools.py"
-    plugin.write_text(PLUGIN)
-    tests = Path(__file__).parent / "operators" / "test_contract.py"
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tests), "-k", "midrange and not compile"]
-    environment = os.environ | {"POOLZOO_PLUGINS": str(plugin)}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=Path(__file__).parents[1])
-    assert done.returncode == 0, done.stdout[-2000:]
-    assert " passed" in done.stdout
-
-
 @pytest.mark.parametrize("plugin", ["nosuch.py", "no_such_module"])
 def test_a_plugin_that_is_not_there_is_one_line(run, plugin):
     run("--plugin", plugin, "list").fails(plugin)

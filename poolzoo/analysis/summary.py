@@ -248,6 +248,7 @@ def _rank(summary: Summary, metrics: Sequence[str]) -> tuple[Any, ...]:
     score = summary.scores.get(metrics[0]) if metrics else None
     value = 0.0
     if score is not None:
-        value = -score.mean if METRICS[metrics[0]].higher_is_better else score.mean
+        # Without the last digits, which differ between machines and would order equal operators by chance.
+        value = round(-score.mean if METRICS[metrics[0]].higher_is_better else score.mean, 10)
     lost = score is None or math.isnan(score.mean)
     return summary.images == 0, lost, 0.0 if lost else value, summary.label, summary.state, summary.setting

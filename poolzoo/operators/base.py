@@ -94,8 +94,9 @@ class FixedPool(Pool):
         **params: Any,
     ) -> None:
         super().__init__(kernel_size, stride, padding, dilation, ceil_mode)
-        check_params(self.info, params)
-        self._params = {key: params.get(key, p.default) for key, p in operator_params(self.info).items()}
+        known = operator_params(self.info)
+        check_params(self.info, known, params)
+        self._params = {key: params.get(key, p.default) for key, p in known.items()}
 
     def params(self, x: Tensor) -> dict[str, Any]:
         return self._params
@@ -112,9 +113,8 @@ def operator_params(info: PoolInfo) -> dict[str, inspect.Parameter]:
     return {p.name: p for p in inspect.signature(target).parameters.values() if p.kind is p.KEYWORD_ONLY}
 
 
-def check_params(info: PoolInfo, params: Mapping[str, Any]) -> None:
+def check_params(info: PoolInfo, known: Mapping[str, inspect.Parameter], params: Mapping[str, Any]) -> None:
     """Raise TypeError for a parameter that the operator has not or needs, and what its own check raises."""
-    known = operator_params(info)
     for key in params:
         if key not in known:
             raise TypeError(f"unknown parameter {key!r}; beside the shared ones, {', '.join(known) or 'none'} allowed")
@@ -178,7 +178,7 @@ def shown_share(key: str, value: Tensor) -> dict[str, object]:
 @functools.cache
 def make_function(info: PoolInfo, ndim: int) -> Callable[..., Tensor]:
     """The operator's function for ``ndim`` spatial axes; made once."""
-    forward = info.forward
+    forward, known = info.forward, operator_params(info)
 
     def function(
         x: Tensor,
@@ -189,7 +189,7 @@ def make_function(info: PoolInfo, ndim: int) -> Callable[..., Tensor]:
         ceil_mode: bool = False,
         **params: Any,
     ) -> Tensor:
-        check_params(info, params)
+        check_params(info, known, params)
         result: Tensor = forward(x, make_geometry(ndim, kernel_size, stride, padding, dilation, ceil_mode), **params)
         return result
 
@@ -197,9 +197,9 @@ def make_function(info: PoolInfo, ndim: int) -> Callable[..., Tensor]:
     function.__name__ = function.__qualname__ = f"{info.function_name}{ndim}d"
     function.__module__ = "poolzoo.functional"
     function.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [*shared, *operator_params(info).values()], return_annotation="Tensor"
+        [*shared, *known.values()], return_annotation="Tensor"
     )
-    function.__doc__ = _document(info, ndim, operator_params(info).values(), takes_x=True)
+    function.__doc__ = _document(info, ndim, known.values(), takes_x=True)
     return function
 
 

@@ -163,7 +163,8 @@ def tradeoff_points(
         time = summary.forward_s if seconds is None else seconds.get((summary.label, summary.state))
         score = summary.scores.get(metric)
         if summary.equal_kept and time and score and not math.isnan(score.mean):
-            points.append((summary, time, score.mean))
+            # Without the last digits: rounding must not put an operator on the front before its equal.
+            points.append((summary, time, round(score.mean, 10)))
     return points
 
 
@@ -261,6 +262,8 @@ def to_svg(figure: Figure, prefix: str = "") -> str:
     svg = re.sub(r' xmlns(:\w+)?="[^"]*"', "", svg.replace("xlink:href", "href"))
     # matplotlib styles every element of the document; in a page that would reach beyond the figure.
     svg = re.sub(r"<style[^>]*>.*?</style>", "", svg, flags=re.DOTALL)
+    # Comments repeat every label, which the glyphs already draw.
+    svg = re.sub(r"<!--.*?-->\n?", "", svg, flags=re.DOTALL)
     svg = svg.replace("<svg ", '<svg stroke-linejoin="round" stroke-linecap="butt" ', 1)
     if prefix:
         svg = re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{prefix}", svg)

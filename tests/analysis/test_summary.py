@@ -168,6 +168,11 @@ def test_best_comes_first_and_errors_last(metric):
     assert order == [*best_first, "0"], "equal scores stand by name"
 
 
+def test_rounding_noise_does_not_order_operators():
+    rows = [row("a", "b", 20.0 + 1e-14), row("a", "a", 20.0), row("a", "c", math.inf)]
+    assert [label for label, _ in summaries(rows)] == ["c", "a", "b"]
+
+
 def test_the_order_of_rows_does_not_matter():
     rows = [row(image, pool, 20.0 + len(pool)) for image in "ab" for pool in ("max", "avg", "median", "sum")]
     assert list(summaries(rows)) == list(summaries(rows[::-1]))

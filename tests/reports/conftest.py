@@ -11,8 +11,8 @@ HOSTILE = "<img src=x onerror=alert(1)>.png"
 # fmt: off
 NAMES = [
     "avg", "max", "sum", "strided", "median", "lp", "power", "gem", "lse", "mixed", "gated", "lip", "softpool",
-    "softpool_detached", "softpool_channelsum", "blur", "max_blur", "checkered", "area", "bilinear", "bicubic", "lanczos",
-    "dpp", "idw", "edscw", "haar", "spectral",
+    "softpool_detached", "softpool_channelsum", "blur", "max_blur", "checkered", "area", "bilinear", "bicubic",
+    "lanczos", "dpp", "idw", "edscw", "haar", "spectral",
 ]
 # fmt: on
 LEARNABLE = {"power", "gem", "gated", "lip", "mixed", "dpp"}
