@@ -1,7 +1,7 @@
 """Make the pictures of README.md: ``python docs/make_pictures.py`` (or ``make pictures``).
 
-``strip.png`` shows a cut-out of scikit-image's coffee photograph after 4x4 pooling and rebuilding, with the difference to
-the original below; ``retention.png`` is the plot of the report for the same photograph and 2x2 windows.
+``strip.png`` shows a cut-out of scikit-image's coffee photograph after 4x4 pooling and rebuilding, with the difference
+to the original below; ``retention.png`` is the plot of the report for the same photograph and 2x2 windows.
 """
 
 from __future__ import annotations

@@ -37,7 +37,8 @@ def check_writable(path: str | os.PathLike[str], argument: str) -> Path:
 def write_whole(path: str | os.PathLike[str], content: str | bytes) -> Path:
     """Write ``content`` to a temporary name beside ``path``, then rename it, so that no reader sees half a file."""
     path = Path(path)
-    data = content.encode() if isinstance(content, str) else content
+    # A file name of undecodable bytes holds lone surrogates; escaped, as JSON escapes them, they can be written.
+    data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".poolzoo-", suffix=path.suffix)
     try:
         with os.fdopen(handle, "wb") as file:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import shlex
 import sys
@@ -128,15 +129,22 @@ def list_command(pattern: str) -> None:
     if not facts:
         raise Failed(f"pattern {pattern!r}: no operator matches; `poolzoo list` names them all")
     width = max(len(fact["name"]) for fact in facts)
+    lines = []
     for fact in facts:
         notes = [note for note in ("learnable", "stochastic") if fact[note]]
         notes += [] if len(fact["ndims"]) == 3 else ["/".join(f"{n}D" for n in fact["ndims"])]
-        click.echo(f"{fact['name']:{width}}  {fact['summary']}{' [' + ', '.join(notes) + ']' if notes else ''}")
+        lines.append(f"{fact['name']:{width}}  {fact['summary']}{' [' + ', '.join(notes) + ']' if notes else ''}")
+    say("\n".join(lines))
 
 
 @cli.command()
 @click.option(
-    "--image", "sources", multiple=True, required=True, metavar="SRC", help="File, folder, glob or skimage:NAME; repeatable."
+    "--image",
+    "sources",
+    multiple=True,
+    required=True,
+    metavar="SRC",
+    help="File, folder, glob or skimage:NAME; repeatable.",
 )
 @pool_options
 @click.option(
@@ -164,7 +172,9 @@ def list_command(pattern: str) -> None:
     show_default=True,
     help="The first one sorts; repeatable.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the first draw and of start values.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the first draw and of start values."
+)
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Draws of a stochastic operator.")
 @click.option("--device", default="cpu", show_default=True, help="As cpu or cuda:0.")
 @output_options
@@ -202,11 +212,9 @@ def compare(
     specs = registry.expand_specs(pools)
     _check_axes(kernel_size, stride, 2)
     _check_device(device)
-    from poolzoo.analysis.compare import Protocol, View
-    from poolzoo.analysis.compare import compare as run
+    from poolzoo.analysis.compare import Protocol, View, compare as run
 
     book, saved = None, None
-    entries: list[dict[str, Any]] = []
     seen: set[str] = set()
     if report or folder:
         from poolzoo.reports.pictures import PictureBook, PictureFolder, pictures_of
@@ -224,7 +232,7 @@ def compare(
             if book is not None:
                 book.add(picture)
             if saved is not None:
-                entries.append(saved.add(picture))
+                saved.add(picture)
 
     protocol = Protocol(kernel_size, stride, upsamplers, normalize, metrics, seed, seeds, device)
     with progress("Comparing") as on_step:
@@ -237,8 +245,8 @@ def compare(
             on_view=keep if book is not None or saved is not None else None,
             on_step=on_step,
         )
-    if base is not None:
-        result.metadata["pictures"] = entries
+    if base is not None and saved is not None:
+        result.metadata["pictures"] = saved.entries
     writer.finish(result, book)
 
 
@@ -304,8 +312,7 @@ def profile(
     _check_axes(kernel_size, stride, ndim)
     device = "cuda" if gpu else device or "cpu"
     _check_device(device, "--gpu" if gpu else "--device")
-    from poolzoo.analysis.profile import Workload
-    from poolzoo.analysis.profile import profile as run
+    from poolzoo.analysis.profile import Workload, profile as run
 
     workload = Workload(shape, kernel_size, stride, dtype, device, channels_last, threads, min_time, seed)
     with progress("Profiling") as on_step:
@@ -367,8 +374,7 @@ def doctor() -> None:
 
     facts = examine()
     width = max(map(len, facts))
-    for name, value in facts.items():
-        click.echo(f"{name:{width}}  {value}")
+    say("\n".join(f"{name:{width}}  {value}" for name, value in facts.items()))
 
 
 class Writer:
@@ -395,11 +401,11 @@ class Writer:
         width = None if not sys.stdout.isatty() else os.get_terminal_size(sys.stdout.fileno()).columns
         if self.output:
             write_whole(self.output, render(result, self.fmt))
-            click.echo(render(result, "table", color=sys.stdout.isatty(), width=width), nl=False)
+            say(render(result, "table", color=sys.stdout.isatty(), width=width))
             click.echo(f"wrote {self.output}", err=True)
         else:
             color = self.fmt == "table" and sys.stdout.isatty()
-            click.echo(render(result, self.fmt, color=color, width=width), nl=False)
+            say(render(result, self.fmt, color=color, width=width))
         if self.report:
             from poolzoo.reports.page import render_page
 
@@ -498,8 +504,20 @@ def _reason(error: BaseException) -> str:
     return str(getattr(error, "strerror", None) or " ".join(str(error).split()))
 
 
+def say(text: str) -> None:
+    """Print to stdout; a reader that goes away (`| head`) does not end the work that is still to be done."""
+    try:
+        click.echo(text, nl=not text.endswith("\n"))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def main() -> NoReturn:
     """The console script: bad input is one line on stderr and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A file name of undecodable bytes can be printed, escaped.
+            stream.reconfigure(errors="backslashreplace")
     try:
         cli.main(prog_name="poolzoo", standalone_mode=False)
     except click.ClickException as error:
@@ -510,10 +528,6 @@ def main() -> NoReturn:
     except (click.Abort, KeyboardInterrupt):
         click.echo("poolzoo: stopped", err=True)
         sys.exit(130)
-    except BrokenPipeError:
-        # The reader went away (`| head`); nothing more can be said to it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except OSError as error:
         # A disk that filled up, a file that went away.
         _fail(": ".join(filter(None, (str(error.filename or ""), _reason(error)))))

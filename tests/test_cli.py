@@ -74,8 +74,8 @@ def test_what_needs_no_numbers_imports_nothing_heavy(arguments):
         "import sys; from poolzoo import cli; sys.argv = ['poolzoo', *sys.argv[1:]]\n"
         "try: cli.main()\n"
         "except SystemExit as stop: assert stop.code == 0\n"
-        "heavy = {'torch', 'numpy', 'pandas', 'matplotlib', 'seaborn', 'skimage', 'PIL', 'rich', 'jinja2'} & set(sys.modules)\n"
-        "assert not heavy, heavy"
+        "heavy = {'torch', 'numpy', 'pandas', 'matplotlib', 'seaborn', 'skimage', 'PIL', 'rich', 'jinja2'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
     )
     environment = {key: value for key, value in os.environ.items() if key != "POOLZOO_PLUGINS"}
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, env=environment)
@@ -120,8 +120,8 @@ def test_csv_has_a_line_a_row(run, photo):
 
 def test_the_table_is_sorted_best_first(run, photo):
     run("compare", "--image", photo, "--pool", "sum", "--pool", "avg", "--pool", "max")
-    positions = [run.out.index(f"\n{name}") if f"\n{name}" in run.out else run.out.index(f" {name} ") for name in ("avg", "max", "sum")]
-    assert positions == sorted(positions)
+    names = [line.split()[0] for line in run.out.splitlines() if line.startswith(("avg ", "max ", "sum "))]
+    assert names == ["avg", "max", "sum"]
 
 
 @pytest.mark.parametrize("suffix", ["json", "csv", "md", "txt"])
@@ -169,6 +169,19 @@ def test_hostile_names_are_text_in_the_page(run, tmp_path):
     text = page.read_text()
     assert "<img src=x" not in text
     assert "&lt;img src=x onerror=alert(1)&gt;" in text
+
+
+def test_a_name_of_undecodable_bytes_can_be_printed_written_and_read_back(tmp_path):
+    file = os.fsencode(tmp_path) + b"/caf\xe9.png"
+    with open(file, "wb") as stream:
+        Image.fromarray(skimage.data.coffee()[:20, :20]).save(stream, "PNG")
+    result, page = tmp_path / "out.json", tmp_path / "page.html"
+    poolzoo = [sys.executable, "-m", "poolzoo"]
+    compare = [*poolzoo, "compare", "--image", file, "--pool", "avg", "--output", result, "--report", page]
+    subprocess.run(compare, check=True, capture_output=True)
+    assert json.loads(result.read_text())["rows"][0]["image"].endswith("caf\udce9.png")
+    subprocess.run([*poolzoo, "compare", "--image", file, "--pool", "avg", "--format", "csv"], check=True)
+    subprocess.run([*poolzoo, "report", result, "--output", page], check=True)
 
 
 def test_nothing_half_written_is_left(run, photo, tmp_path, monkeypatch):
@@ -257,7 +270,8 @@ def write_bomb(path: Path) -> None:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     header = struct.pack(">IIBBBBB", 30000, 30000, 8, 2, 0, 0, 0)
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b""))
+    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunks)
 
 
 def write_truncated(path: Path) -> None:
@@ -305,8 +319,10 @@ def test_a_folder_without_images_is_one_line(run, tmp_path):
 def test_every_kind_of_image_gives_a_result(run, tmp_path, mode):
     file = tmp_path / f"image.{'tif' if mode in ('CMYK', 'PA') else 'png'}"
     grey = Image.fromarray(skimage.data.camera()[:32, :32])
-    image = Image.fromarray(np.asarray(grey).astype(np.uint16) * 257) if mode == "I;16" else grey.convert(mode if mode != "PA" else "LA")
-    image.save(file)
+    if mode == "I;16":
+        Image.fromarray(np.asarray(grey).astype(np.uint16) * 257).save(file)
+    else:
+        grey.convert("LA" if mode == "PA" else mode).save(file)
     run("compare", "--image", file, "--pool", "avg", "--format", "json")
     assert run.code == 0
     assert json.loads(run.out)["rows"][0]["psnr"] > 5
@@ -323,7 +339,7 @@ def test_a_file_that_is_no_result_is_one_line(run, tmp_path, content):
 
 # A user's own operator
 
-PLUGIN = '''
+PLUGIN = """
 from poolzoo import register_pool
 
 @register_pool("midrange", summary="middle of the extremes", formula="y = (min a + max a) / 2", source="this file")
@@ -331,7 +347,7 @@ def midrange(a, mask):
     low = a if mask is None else a.masked_fill(~mask, float("inf"))
     high = a if mask is None else a.masked_fill(~mask, float("-inf"))
     return (low.amin(-1) + high.amax(-1)) / 2
-'''
+"""
 
 
 def test_an_operator_of_a_users_script_is_everywhere(photo, tmp_path):
@@ -361,6 +377,6 @@ def test_a_plugin_that_fails_is_one_line(run, tmp_path):
 
 
 def test_a_reader_that_goes_away_is_no_error():
-    command = f"{sys.executable} -m poolzoo list | head -1; exit ${{PIPESTATUS[0]}}"
+    command = f"{sys.executable} -m poolzoo list | true; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")

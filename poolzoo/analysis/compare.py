@@ -349,4 +349,3 @@ def _row(
 def shown_size(values: Sequence[int]) -> int | str:
     """``2`` for equal axes, else ``"3x2"``."""
     return values[0] if len(set(values)) == 1 else "x".join(map(str, values))
-

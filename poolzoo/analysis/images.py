@@ -1,7 +1,7 @@
 """Images in: which files a list of sources names, and each file as an array of what a viewer would show.
 
-``find_images`` turns files, folders, globs and ``skimage:NAME`` into :class:`Source` objects; ``load_image`` turns one of
-them into float64 RGB in [0, 1]. Pillow decodes. 8-bit samples are divided by 255 and 16-bit greys by 65535, EXIF
+``find_images`` turns files, folders, globs and ``skimage:NAME`` into :class:`Source` objects; ``load_image`` turns one
+of them into float64 RGB in [0, 1]. Pillow decodes. 8-bit samples are divided by 255 and 16-bit greys by 65535, EXIF
 orientation is applied, a colour profile is converted to sRGB, transparency is shown over white, and of an animation or
 a multi-page file the first frame is read. Two things Pillow cannot do: 16-bit colour keeps its upper 8 bits, and the
 profile of a 16-bit or floating-point grey is not applied.
@@ -104,8 +104,8 @@ DECODER_ERRORS = (
 #: The colour channels of 8-bit modes, the alpha aside; every other mode is converted to RGB.
 COLOUR_MODES = {"1": "L", "L": "L", "LA": "L", "La": "L", "CMYK": "CMYK"}
 
-#: Pillow scales 2-bit and 4-bit greys to 8 bits and drops the lower byte of 16-bit colours, but leaves PNG's transparent
-#: colour as the file has it: by raw mode, how it follows.
+#: Pillow scales 2-bit and 4-bit greys to 8 bits and drops the lower byte of 16-bit colours, but leaves PNG's
+#: transparent colour as the file has it: by raw mode, how it follows.
 TRANSPARENT_KEYS: dict[str, Callable[[Any], Any]] = {
     "L;2": lambda grey: grey * 85,
     "L;4": lambda grey: grey * 17,
@@ -144,7 +144,7 @@ class Source:
 def find_images(sources: Iterable[str]) -> list[Source]:
     """List the images that ``sources`` name, in that order, each file once under its first name.
 
-    A source is ``skimage:NAME`` (see :data:`SKIMAGE_NAMES`), a folder (the files in it that have an image suffix, sorted;
+    A source is ``skimage:NAME`` (see :data:`SKIMAGE_NAMES`), a folder (the files in it with an image suffix, sorted;
     hidden ones and subfolders are left out), a file, or, where no such file exists, a glob (``**`` crosses folders). A
     missing file is listed too, so that one wrong name does not end a batch: :func:`load_image` reports it.
 
@@ -221,8 +221,8 @@ def load_image(source: Source) -> np.ndarray:
 
     Raises:
         ImageError: no such file, not a file, empty, unreadable, not an image, truncated or damaged, more than
-            :data:`MAX_PIXELS` pixels, or grey values outside the range that has a white: 0 to 65535 for integers, 0 to 1
-            for floating point.
+            :data:`MAX_PIXELS` pixels, or grey values outside the range that has a white: 0 to 65535 for integers, 0
+            to 1 for floating point.
     """
     try:
         with _open(source.path) as file, warnings.catch_warnings():
@@ -311,7 +311,7 @@ def _show(image: Image.Image) -> np.ndarray:
 
 
 def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """An L, RGB or CMYK image as sRGB; without a usable profile, and with one that is sRGB already, Pillow's own RGB."""
+    """An L, RGB or CMYK image as sRGB; without a usable profile, or with that of sRGB, Pillow's own RGB."""
     plain = image.convert("RGB")
     if not profile:
         return plain

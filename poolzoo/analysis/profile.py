@@ -213,7 +213,9 @@ def measure(module: Pool, x: Tensor, min_time: float, threads: int) -> dict[str,
 
 
 def _time(statement: str, names: dict[str, Any], min_time: float, threads: int) -> Measurement:
-    measured: Measurement = Timer(statement, globals=names, num_threads=threads).blocked_autorange(min_run_time=min_time)
+    measured: Measurement = Timer(statement, globals=names, num_threads=threads).blocked_autorange(
+        min_run_time=min_time
+    )
     return measured
 
 
@@ -236,7 +238,7 @@ def _copy_bandwidth(x: Tensor, min_time: float, threads: int) -> float:
 
 
 def _saved_bytes(module: Pool, x: Tensor) -> tuple[Tensor, int]:
-    """The output, and the bytes that autograd keeps for its backward pass: each storage once, parameters not counted."""
+    """The output, and the bytes that autograd keeps for its backward pass: each storage once, no parameters."""
     parameters = {p.untyped_storage().data_ptr() for p in module.parameters()}
     storages: dict[int, int] = {}
 

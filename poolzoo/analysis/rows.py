@@ -1,7 +1,7 @@
 """The one row schema: what analysis writes, ``--format json`` prints and ``poolzoo report`` reads back.
 
 A result is ``{"metadata": {...}, "rows": [...]}`` in strict JSON. A row is a flat dict whose keys, in this order, are
-the tuples below. ``psnr`` of two equal images is infinite: ``inf`` in memory, ``null`` in JSON (with ``error`` null too).
+the tuples below. ``psnr`` of two equal images is infinite: ``inf`` in memory, ``null`` in JSON (``error`` is null too).
 """
 
 from __future__ import annotations
@@ -106,7 +106,9 @@ class Result:
             data = json.loads(text)
         except ValueError as error:
             raise ValueError(f"{source}: not a JSON file ({error})") from error
-        if not (isinstance(data, dict) and isinstance(data.get("metadata"), dict) and isinstance(data.get("rows"), list)):
+        if not (
+            isinstance(data, dict) and isinstance(data.get("metadata"), dict) and isinstance(data.get("rows"), list)
+        ):
             raise ValueError(f"{source}: not a poolzoo result: expected an object with 'metadata' and 'rows'")
         metadata = dict(data["metadata"])
         version, kind = metadata.pop("schema_version", None), metadata.pop("kind", None)

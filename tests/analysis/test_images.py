@@ -658,7 +658,7 @@ def test_damage_anywhere_gives_an_image_or_one_line(tmp_path, suffix):
             assert len(str(error).splitlines()) == 1
             refused += 1
         else:
-            assert image.ndim == 3 and 0 <= image.min() and image.max() <= 1
+            assert image.ndim == 3 and image.min() >= 0 and image.max() <= 1
     assert refused
 
 
