@@ -305,8 +305,8 @@ def profile(
     specs = registry.expand_specs(pools)
     lacking = [s for s in specs if ndim not in registry.pool_info(registry.parse_spec(s)[0]).ndims]
     named = [s for s in lacking if s in pools]
-    if named:
-        raise Failed(f"--pool {named[0]}: not defined for {ndim} spatial axes")
+    if named or len(lacking) == len(specs):
+        raise Failed(f"--pool {(named or pools)[0]}: not defined for {ndim} spatial axes")
     if lacking:
         click.echo(f"left out, not defined for {ndim} spatial axes: {', '.join(lacking)}", err=True)
     _check_axes(kernel_size, stride, ndim)
@@ -386,7 +386,10 @@ class Writer:
         for path, option in ((output, "--output"), (report, "--report")):
             if path:
                 check_writable(path, option)
-        self.fmt = fmt or (SUFFIXES.get(output.suffix.lower()) if output else None) or "table"
+        if output and not fmt and output.suffix.lower() not in SUFFIXES:
+            allowed = ", ".join(SUFFIXES)
+            raise Failed(f"--output {str(output)!r}: give --format, or a suffix that says it: {allowed} (a page: --report)")
+        self.fmt = fmt or (SUFFIXES[output.suffix.lower()] if output else "table")
         self.output, self.report = output, report
 
     def finish(self, result: Result, book: Any) -> None:
