@@ -388,7 +388,9 @@ class Writer:
                 check_writable(path, option)
         if output and not fmt and output.suffix.lower() not in SUFFIXES:
             allowed = ", ".join(SUFFIXES)
-            raise Failed(f"--output {str(output)!r}: give --format, or a suffix that says it: {allowed} (a page: --report)")
+            raise Failed(
+                f"--output {str(output)!r}: give --format, or a suffix that says it, {allowed}; a page is --report"
+            )
         self.fmt = fmt or (SUFFIXES[output.suffix.lower()] if output else "table")
         self.output, self.report = output, report
 
