@@ -18,15 +18,16 @@ namespace poolzoo {
 // As in the reference y = c + sum w (a - c) with c the maximum. Differences are taken at the scale q, a power of two so
 // small that no sum of them overflows where the result does not.
 //
-// Weights come by either of two ways. Directly: e^(beta (a - c)), an exponential for each element of each window. Or
-// split: e^(beta a) = m 2^n is made once for each element, and a window only aligns the powers, m 2^(n - n_c); this holds
-// at any magnitude of the window's elements up to |beta a| = kSplit, beyond which m is NaN and the window is done directly.
+// Powers are of two: e^(beta a) = 2^(s a), s = beta log2(e). Weights come by either of two ways. Directly: 2^(s (a - c)),
+// an exponential for each element of each window. Or split: 2^(s a) = m 2^n is made once for each element, and a window
+// only aligns the powers, m 2^(n - n_c); this holds up to |s a| = kSplit, beyond which m is NaN and the window is done
+// directly.
 // Whether it is depends on the window's own elements alone: so does its result, to the bit.
 template <class T>
 struct SoftPool {
   static constexpr int kPlanes = 3;
-  T beta, beta_high, beta_low;  // beta, and its two halves, whose products with half an element are exact
-  T q, sharp, unit;             // the scale; beta / q; half of 1 / q
+  T s, s_high, s_low;  // s; half of its digits, whose product with half an element is exact; the rest and what s lost
+  T q, sharp, unit;    // the scale; s / q; half of 1 / q
 
   template <class V>
   struct Element {
@@ -37,21 +38,20 @@ struct SoftPool {
   struct Window {
     V centre, low, top;      // the maximum, the same at scale q, and its power of two
     V sum, first, second;    // of w, w d and w d^2, where d = (a - centre) q
-    V inverse, mean, expected;  // 1 / sum; first / sum; beta (y - centre)
+    V inverse, mean, expected;  // 1 / sum; first / sum; s (y - centre)
     decltype(V{} != V{}) direct;  // which windows take the direct way
     bool any_direct;
   };
 
   static SoftPool make(double beta, int64_t taps) {
     SoftPool r;
-    double most = sizeof(T) == 4 ? FLT_MAX : DBL_MAX;
-    beta = beta < 0 ? -beta : beta;
-    r.beta = T(beta < most ? beta : most);
-    r.beta_high = high_half(r.beta);
-    r.beta_low = r.beta - r.beta_high;
+    const long double most = absent().a * -1.0L, exact = (beta < 0 ? -beta : beta) * 1.442695040888963407359924681L;
+    r.s = T(exact < most ? exact : most);
+    r.s_high = high_half(r.s);
+    r.s_low = T(exact - r.s_high);
     r.q = T(0.5);
     for (int64_t room = 1; room < taps; room *= 2) r.q *= T(0.5);
-    r.sharp = T(beta / r.q < most ? beta / r.q : most);
+    r.sharp = T(exact / r.q < most ? exact / r.q : most);
     r.unit = T(0.5) / r.q;
     return r;
   }
@@ -66,11 +66,11 @@ struct SoftPool {
   template <class V>
   POOLZOO_HD Element<V> prepare(V a) const {
     using E = Exponential<T>;
-    // beta a = p + error, both exact; then r is as good as if beta a had not been rounded, however large it is.
-    V p = a * beta, high = high_half(a), low = a - high;
-    V error = (((high * beta_high - p) + high * beta_low) + low * beta_high) + low * beta_low;
-    V n = nearest_power(p);
-    V m = E::remainder(((p - n * E::kLn2High) - n * E::kLn2Low) + error);
+    // s a = p + error; so the fraction is as good as if s a had not been rounded, however large it is.
+    V p = a * s, high = high_half(a), low = a - high;
+    V error = ((high * s_high - p) + high * s_low) + low * (s_high + s_low);
+    V n = nearest(p);
+    V m = E::fraction((p - n) + error);
     V size = p < T(0) ? -p : p;
     return {a, size <= E::kSplit ? m : splat<V>(T(NAN)), n};
   }
@@ -90,7 +90,7 @@ struct SoftPool {
   template <class V>
   POOLZOO_HD void settle(Window<V>& w) const {
     w.low = w.centre * q;
-    w.top = nearest_power(w.centre * beta);
+    w.top = nearest(w.centre * s);
   }
 
   template <class V>
@@ -100,9 +100,9 @@ struct SoftPool {
   }
 
   template <class V>
-  POOLZOO_HD V exponent(const Window<V>& w, V a) const {  // beta (a - centre), or what is as good as -inf
+  POOLZOO_HD V exponent(const Window<V>& w, V a) const {  // s (a - centre), or what is as good as -inf
     V x = sharp * (a * q - w.low);
-    return x < T(2) * Exponential<T>::kLeast ? splat<V>(T(2) * Exponential<T>::kLeast) : x;
+    return maximum(splat<V>(T(2) * Exponential<T>::kLeast), x);
   }
 
   template <class V>
@@ -120,12 +120,12 @@ struct SoftPool {
 
   template <class V>
   POOLZOO_HD void add_direct(Window<V>& w, V a) const {
-    collect(w, exp_negative(exponent(w, a)), a);
+    collect(w, exp2_negative(sharp * (a * q - w.low)), a);
   }
 
   template <class V>
   POOLZOO_HD void add_direct(Window<V>& w, const Element<V>& e) const {  // where elements may be absent
-    collect(w, e.m == T(0) ? splat<V>(T(0)) : exp_negative(exponent(w, e.a)), e.a);
+    collect(w, e.m == T(0) ? splat<V>(T(0)) : exp2_negative(sharp * (e.a * q - w.low)), e.a);
   }
 
   template <class V>
@@ -150,17 +150,17 @@ struct SoftPool {
   template <class V>
   POOLZOO_HD V slope(const Window<V>& w, V a) const {
     V x = exponent(w, a);
-    return exp_negative(x) * w.inverse * (T(1) + (x - w.expected));
+    return exp2_negative(x) * w.inverse * (T(1) + (x - w.expected) * T(0.693147180559945309417));
   }
 
   template <class V>
   POOLZOO_HD V slope(const Window<V>& w, const Element<V>& e) const {
     V x = exponent(w, e.a), weight = split_weight(w, e);
     if (w.any_direct) {
-      V direct = e.m == T(0) ? splat<V>(T(0)) : exp_negative(x);
+      V direct = e.m == T(0) ? splat<V>(T(0)) : exp2_negative(x);
       weight = w.direct ? direct : weight;
     }
-    return weight * w.inverse * (T(1) + (x - w.expected));
+    return weight * w.inverse * (T(1) + (x - w.expected) * T(0.693147180559945309417));
   }
 };
 

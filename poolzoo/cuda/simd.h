@@ -79,76 +79,75 @@ POOLZOO_HD To bit_cast(From x) {
   return to;
 }
 
-// The constants of e^x = 2^n e^r, n a whole number and |r| <= ln(2)/2: ln 2 in two parts, the first with so few bits that
-// n times it is exact; the number whose addition rounds to a whole one; and e^r = 1 + r + r^2 Q(r), fitted to the
-// relative error over that interval (float32: 3e-9) or cut from its series (float64: 1e-17).
+// The constants of 2^x = 2^n 2^f, n whole and |f| <= 1/2: the number whose addition rounds to a whole one, and
+// 2^f = 1 + f Q(f), fitted to the relative error (float32: 2e-9) or cut from its series (float64: 1e-17).
 template <class T>
 struct Exponential;
 
 template <>
 struct Exponential<float> {
-  static constexpr float kLn2High = 0.693359375f, kLn2Low = -2.12194440e-4f, kRound = 12582912.0f;
+  static constexpr float kRound = 12582912.0f;
   static constexpr int kShift = 23, kBias = 127;
-  static constexpr float kLeast = -88.0f;    // below it the result is 0
-  static constexpr float kSplit = 4096.0f;   // up to it a number is split exactly
+  static constexpr float kLeast = -127.0f;      // from here on the result is 0
+  static constexpr float kSplit = 4096.0f;      // up to it a number is split exactly
   static constexpr int32_t kHighBits = ~0xfff;  // half of the mantissa
   template <class V>
-  static POOLZOO_HD V remainder(V r) {
-    V q = r * Q4 + Q3;
-    q = q * r + Q2;
-    q = q * r + Q1;
-    q = q * r + Q0;
-    return (q * (r * r) + r) + 1.0f;
+  static POOLZOO_HD V fraction(V f) {
+    V q = f * 1.535325812e-04f + 1.339900357e-03f;
+    q = q * f + 9.618438601e-03f;
+    q = q * f + 5.550332163e-02f;
+    q = q * f + 2.402264790e-01f;
+    q = q * f + 6.931472030e-01f;
+    return q * f + 1.0f;
   }
-  static constexpr float Q0 = 4.999999343e-01f, Q1 = 1.666652040e-01f, Q2 = 4.166839079e-02f, Q3 = 8.368745213e-03f, Q4 = 1.381454008e-03f;
 };
 
 template <>
 struct Exponential<double> {
-  static constexpr double kLn2High = 6.93145751953125e-1, kLn2Low = 1.42860682030941723212e-6, kRound = 6755399441055744.0;
+  static constexpr double kRound = 6755399441055744.0;
   static constexpr int kShift = 52, kBias = 1023;
-  static constexpr double kLeast = -709.0, kSplit = 1048576.0;
+  static constexpr double kLeast = -1023.0, kSplit = 65536.0;
   static constexpr int64_t kHighBits = ~0x7ffffffll;
   template <class V>
-  static POOLZOO_HD V remainder(V r) {
-    V q = splat<V>(1.0 / 6227020800.0);
-    q = q * r + 1.0 / 479001600.0;
-    q = q * r + 1.0 / 39916800.0;
-    q = q * r + 1.0 / 3628800.0;
-    q = q * r + 1.0 / 362880.0;
-    q = q * r + 1.0 / 40320.0;
-    q = q * r + 1.0 / 5040.0;
-    q = q * r + 1.0 / 720.0;
-    q = q * r + 1.0 / 120.0;
-    q = q * r + 1.0 / 24.0;
-    q = q * r + 1.0 / 6.0;
-    q = q * r + 0.5;
-    return (q * (r * r) + r) + 1.0;
+  static POOLZOO_HD V fraction(V f) {
+    V q = f * 1.36914888539041241e-12 + 2.56784359934881958e-11;
+    q = q * f + 4.44553827187081007e-10;
+    q = q * f + 7.05491162080112088e-09;
+    q = q * f + 1.01780860092396960e-07;
+    q = q * f + 1.32154867901443053e-06;
+    q = q * f + 1.52527338040598377e-05;
+    q = q * f + 1.54035303933816061e-04;
+    q = q * f + 1.33335581464284411e-03;
+    q = q * f + 9.61812910762847688e-03;
+    q = q * f + 5.55041086648215762e-02;
+    q = q * f + 2.40226506959100694e-01;
+    q = q * f + 6.93147180559945286e-01;
+    return q * f + 1.0;
   }
 };
 
 template <class V>
-POOLZOO_HD V power_of_two(V e) {  // e whole, from -bias, which gives 0
+POOLZOO_HD V nearest(V x) {  // the whole number next to x, where |x| is below half of kRound
+  using E = Exponential<Scalar<V>>;
+  return (x + E::kRound) - E::kRound;
+}
+
+template <class V>
+POOLZOO_HD V power_of_two(V n) {  // n whole, from kLeast, which gives 0
   using E = Exponential<Scalar<V>>;
   using Bits = typename Lanes<V>::Bits;
-  return bit_cast<V>(bit_cast<Bits>(e + (E::kRound + E::kBias)) << E::kShift);
+  return bit_cast<V>(bit_cast<Bits>(n + (E::kRound + E::kBias)) << E::kShift);
 }
 
 template <class V>
-POOLZOO_HD V nearest_power(V x) {  // the n of e^x = 2^n e^r
-  using E = Exponential<Scalar<V>>;
-  return (x * Scalar<V>(1.44269504088896340736) + E::kRound) - E::kRound;
-}
-
-template <class V>
-POOLZOO_HD V exp_negative(V x) {  // e^x for x <= 0; NaN stays
+POOLZOO_HD V exp2_negative(V x) {  // 2^x for x <= 0; NaN stays
 #if defined(__CUDA_ARCH__)
-  return exp(x);
+  return exp2(x);
 #else
   using E = Exponential<Scalar<V>>;
-  x = x < E::kLeast ? splat<V>(E::kLeast) : x;
-  V n = nearest_power(x);
-  return E::remainder((x - n * E::kLn2High) - n * E::kLn2Low) * power_of_two(n);
+  x = maximum(splat<V>(E::kLeast), x);
+  V n = nearest(x);
+  return E::fraction(x - n) * power_of_two(n);
 #endif
 }
 
