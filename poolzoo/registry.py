@@ -61,6 +61,8 @@ class PoolInfo:
         check: called with the parameters; raises ValueError or TypeError where one is not allowed.
         function_name: stem of its functions: ``soft_pool`` for ``soft_pool2d``.
         class_name: stem of its modules: ``SoftPool`` for ``SoftPool2d``.
+        native: name of the native operator that gives the same, if there is one; its functions and modules then take
+            ``backend``.
         backend: what runs it, as a profile states it: ``reference`` (window engine) or ``torch``.
     """
 
@@ -81,6 +83,7 @@ class PoolInfo:
     check: Callable[..., None] | None = None
     function_name: str = ""
     class_name: str = ""
+    native: str | None = None
     backend: str = "reference"
 
     @property
@@ -165,7 +168,7 @@ def register_pool(
         if over == "windows":
             from poolzoo.windows import pool_windows
 
-            forward: Callable[..., Any] = functools.partial(pool_windows, reducer=target)
+            forward: Callable[..., Any] = functools.partial(pool_windows, reducer=target, native=facts.get("native"))
             facts.setdefault("reducer", target)
         else:
             forward = target

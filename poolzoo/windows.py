@@ -19,6 +19,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from poolzoo import cuda
+
 IntOrTuple = int | Sequence[int]
 #: ``reducer(a, mask, **params) -> y``: ``a`` is ``(..., *out, K)``, ``mask`` is ``(*out, K)`` (True inside the input)
 #: or None where every element is inside, ``y`` is ``(..., *out)``. Elements outside hold 0.
@@ -229,16 +231,27 @@ def adaptive_windows(x: Tensor, output_size: Sequence[int]) -> tuple[Tensor, Ten
     return windows_at(x, positions, inside)
 
 
-def pool_windows(x: Tensor, geometry: Geometry, reducer: Reducer, **params: Any) -> Tensor:
+def pool_windows(
+    x: Tensor, geometry: Geometry, reducer: Reducer, *, native: str | None = None, backend: str = "reference", **params: Any
+) -> Tensor:
     """Reduce every window of ``x``, in the accumulation dtype, and give the result in ``x``'s dtype and layout.
 
     Args:
         x: ``(N, C, *spatial)`` or ``(C, *spatial)``.
         geometry: where the windows lie.
         reducer: what becomes of a window.
+        native: the native operator that gives the same, if there is one.
+        backend: ``reference``, ``native`` or ``auto``: native where it can be had.
         params: the reducer's own parameters.
     """
     check_input(x, geometry.ndim)
+    if native is not None and backend != "reference" and not (backend == "auto" and cuda.portable()):
+        reason = cuda.unsuited(x)
+        if not reason:
+            output_size(x.shape[-geometry.ndim :], geometry)  # for its words about an input that is too small
+            return cuda.pool(native, x, geometry, params, reducer)
+        if backend == "native":
+            raise RuntimeError(f"backend='native': {reason}")
     a, mask = windows(x.to(accumulation_dtype(x.dtype)), geometry)
     return like(reducer(a, mask, **params), x)
 
@@ -246,12 +259,13 @@ def pool_windows(x: Tensor, geometry: Geometry, reducer: Reducer, **params: Any)
 def like(y: Tensor, x: Tensor) -> Tensor:
     """``y`` in the dtype of ``x``, and channels_last where ``x`` is."""
     y = y.to(x.dtype)
-    if _is_channels_last(x):
+    if is_channels_last(x):
         y = y.contiguous(memory_format=torch.channels_last if x.dim() == 4 else torch.channels_last_3d)
     return y
 
 
-def _is_channels_last(x: Tensor) -> bool:
+def is_channels_last(x: Tensor) -> bool:
+    """Whether the channels of ``x`` lie side by side, and its positions in order."""
     # From strides, since is_contiguous(memory_format=...) is not implemented under vmap.
     if x.dim() not in (4, 5) or x.shape[1] == 1 or x.stride(1) != 1:
         return False

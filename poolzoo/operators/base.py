@@ -5,15 +5,20 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar, TypeGuard
 
 import torch
 from torch import Tensor, nn
 
+from poolzoo.cuda import BACKENDS
 from poolzoo.registry import PoolInfo
 from poolzoo.windows import IntOrTuple, accumulation_dtype, check_input, make_geometry
 
 _MAKING = {"device": "where the parameters are made", "dtype": "the type that the parameters have"}
+_OF_BACKEND = (
+    "``backend``: ``native`` runs compiled code, ``reference`` torch's operators; ``auto`` is native where it can be had."
+)
 _SPATIAL = {1: "L", 2: "H, W", 3: "D, H, W"}
 
 
@@ -106,11 +111,16 @@ class FixedPool(Pool):
         return {key: value for key, value in self._params.items() if value != defaults[key].default}
 
 
-def operator_params(info: PoolInfo) -> dict[str, inspect.Parameter]:
-    """An operator's own parameters: the keyword-only ones of the function that defines it."""
+_BACKEND = inspect.Parameter("backend", inspect.Parameter.KEYWORD_ONLY, default="auto", annotation="str")
+
+
+@functools.cache
+def operator_params(info: PoolInfo) -> Mapping[str, inspect.Parameter]:
+    """An operator's own parameters: the keyword-only ones of the function that defines it, and ``backend`` with a choice."""
     target = info.reducer if isinstance(info.forward, functools.partial) else info.forward
     assert target is not None
-    return {p.name: p for p in inspect.signature(target).parameters.values() if p.kind is p.KEYWORD_ONLY}
+    params = {p.name: p for p in inspect.signature(target).parameters.values() if p.kind is p.KEYWORD_ONLY}
+    return MappingProxyType(params | ({"backend": _BACKEND} if info.native else {}))
 
 
 def check_params(info: PoolInfo, known: Mapping[str, inspect.Parameter], params: Mapping[str, Any]) -> None:
@@ -121,8 +131,11 @@ def check_params(info: PoolInfo, known: Mapping[str, inspect.Parameter], params:
     for key, parameter in known.items():
         if parameter.default is parameter.empty and key not in params:
             raise TypeError(f"parameter {key!r} is needed")
+    backend = params.get("backend", "auto")
+    if info.native and backend not in BACKENDS:
+        raise ValueError(f"backend={backend!r}: {', '.join(map(repr, BACKENDS))} are allowed")
     if info.check is not None:
-        info.check(**params)
+        info.check(**{key: value for key, value in params.items() if key != "backend"})
 
 
 def is_number(value: object) -> TypeGuard[int | float]:
@@ -190,6 +203,8 @@ def make_function(info: PoolInfo, ndim: int) -> Callable[..., Tensor]:
         **params: Any,
     ) -> Tensor:
         check_params(info, known, params)
+        if info.native:
+            params.setdefault("backend", "auto")
         result: Tensor = forward(x, make_geometry(ndim, kernel_size, stride, padding, dilation, ceil_mode), **params)
         return result
 
@@ -226,6 +241,8 @@ def make_class(info: PoolInfo, ndim: int) -> type[Pool]:
 def _document(info: PoolInfo, ndim: int, own: Iterable[inspect.Parameter], takes_x: bool) -> str:
     target = info.reducer if isinstance(info.forward, functools.partial) else info.forward
     prose = [inspect.getdoc(target), None if takes_x or info.module is None else inspect.getdoc(info.module)]
+    if info.native:
+        prose.append(_OF_BACKEND)
     shape = _SPATIAL[ndim]
     lines = [f"{info.summary[0].upper()}{info.summary[1:]}, over {ndim}D windows: ``{info.formula}``.", ""]
     lines += [line for text in prose if text for line in (text, "")]

@@ -65,6 +65,7 @@ def _soft(a: Tensor, mask: Tensor | None, beta: float | Tensor, weigh: Tensor) -
     formula="y = sum w a, w = softmax(beta a)",
     source="Stergiou et al., arXiv 2101.00440, eq. 1-2 (beta = 1)",
     check=_check_beta,
+    native="softpool",
 )
 def softpool(a: Tensor, mask: Tensor | None, *, beta: float | Tensor = 1.0) -> Tensor:
     """``beta`` sets the sharpness: 0 is the mean, large values approach the maximum, negative ones the minimum.

@@ -478,6 +478,7 @@ BAD_VALUES = [
     ("softpool", {"beta": math.nan}),
     ("softpool", {"beta": "much"}),
     ("softpool", {"beta": True}),
+    ("softpool", {"backend": "fast"}),
     ("softpool_detached", {"beta": math.inf}),
     ("blur", {"filt_size": 0}),
     ("blur", {"filt_size": 8}),

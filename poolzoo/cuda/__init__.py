@@ -1,0 +1,87 @@
+"""The native engine: pooling at the speed of memory, in C++ behind torch.library, compiled when it is first used.
+
+``available()`` says whether it can be had, building it if need be; ``why_not()`` says what is in the way. Functions and
+modules take it by themselves (``backend="auto"``). It knows nothing of modules.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+if TYPE_CHECKING:
+    from poolzoo.windows import Geometry, Reducer
+
+BACKENDS = ("auto", "reference", "native")
+_DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
+_forward: dict[str, Callable[..., Tensor]] = {}
+#: The reference of each operator, and its parameter's name.
+references: dict[str, tuple[Reducer, str | None]] = {}
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def why_not() -> str:
+    """What keeps the native CPU operators from running here; "" where nothing does. Builds them the first time."""
+    from poolzoo.cuda import _build
+
+    reason = _build.load_cpu()
+    if not reason and not _forward:
+        from poolzoo.cuda import _operators
+
+        _forward.update(_operators.register())
+    return reason
+
+
+def available() -> bool:
+    """Whether the native CPU operators can be had, which builds them the first time."""
+    return not why_not()
+
+
+def build() -> str:
+    """Build and load ahead of time; gives what :func:`why_not` gives."""
+    reason: str = why_not()
+    return reason
+
+
+def unsuited(x: Tensor) -> str:
+    """Why ``x`` cannot be pooled natively; "" where it can."""
+    if x.device.type != "cpu":
+        return f"x is on {x.device}; the native operators are for the CPU"
+    if x.dtype not in _DTYPES:
+        return f"x: dtype {x.dtype}; float64, float32, bfloat16 or float16 is pooled natively"
+    if x.layout is not torch.strided:
+        return f"x: layout {x.layout}"
+    return why_not()
+
+
+def portable() -> bool:
+    """Whether what runs now must be made of torch's own operators: while exporting, and for forward-mode derivatives."""
+    return torch.compiler.is_exporting() or forward_ad._current_level >= 0
+
+
+@functools.cache
+def _parameter(reducer: Reducer) -> tuple[str | None, float]:
+    """The name of the reducer's only parameter and its default; None and 0 where it has none."""
+    own = [p for p in inspect.signature(reducer).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    return (own[0].name, own[0].default) if own else (None, 0.0)
+
+
+def pool(name: str, x: Tensor, geometry: Geometry, params: Mapping[str, Any], reducer: Reducer) -> Tensor:
+    """Pool natively, with the operator's only parameter, if it has one, as a number or a scalar tensor.
+
+    ``reducer`` defines what the same is by reference: second derivatives are taken of that.
+    """
+    key, default = _parameter(reducer)
+    references[name] = (reducer, key)
+    kernel, stride, padding, dilation, ceil_mode = geometry
+    window = [*kernel, *stride, *padding, *dilation]
+    value = default if key is None else params.get(key, default)
+    if isinstance(value, Tensor):
+        return _forward[name](x, value.to(torch.float64), 0.0, window, ceil_mode)
+    return _forward[name](x, None, value, window, ceil_mode)

@@ -1,0 +1,31 @@
+// Where the windows lie: one plain struct for the CPU loops, the CUDA kernels and the glue that fills it.
+//
+// One and two spatial axes are three with leading ones. Sizes are torch's (see poolzoo/windows.py): the glue computes
+// `out`, these files only read it. Offsets are 64-bit: a tensor may hold more than 2^31 elements.
+#pragma once
+#include <cstdint>
+
+#if defined(__CUDACC__)
+#define POOLZOO_HD __host__ __device__ __forceinline__
+#else
+#define POOLZOO_HD inline __attribute__((always_inline))
+#endif
+
+namespace poolzoo {
+
+enum DType : int32_t { kFloat64 = 0, kFloat32 = 1, kBFloat16 = 2, kFloat16 = 3 };
+
+struct Geometry {
+  int64_t batch;         // N
+  int64_t channels;      // C
+  int64_t in[3];         // depth, height, width of the input
+  int64_t out[3];        // of the output
+  int64_t kernel[3];
+  int64_t stride[3];
+  int64_t padding[3];
+  int64_t dilation[3];
+  int32_t channels_last; // elements of one position lie side by side: offset = ((n * D + z) * H + y) * W + x) * C + c
+  int32_t reserved;
+};
+
+}  // namespace poolzoo

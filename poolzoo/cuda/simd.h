@@ -1,0 +1,154 @@
+// One arithmetic for a single number and for a register full of them: `V` below is float, double or a vector of them.
+//
+// Vectors are those of the gcc and clang extension, as wide as the flags allow; device code sees numbers only. What is
+// here beyond + - * / is the exponential, written from bits so that the compiler keeps it in registers. Nothing relies
+// on -ffast-math: a NaN stays a NaN, and the two steps that must round as written say so.
+#pragma once
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#include "geometry.h"
+
+namespace poolzoo {
+
+template <class V>
+struct Lanes;
+
+template <>
+struct Lanes<float> {
+  using Scalar = float;
+  using Bits = int32_t;
+  static constexpr int kCount = 1;
+};
+
+template <>
+struct Lanes<double> {
+  using Scalar = double;
+  using Bits = int64_t;
+  static constexpr int kCount = 1;
+};
+
+#if !defined(__CUDACC__)
+#if defined(__AVX512F__)
+constexpr int kVectorBytes = 64;
+#elif defined(__AVX2__)
+constexpr int kVectorBytes = 32;
+#else
+constexpr int kVectorBytes = 16;
+#endif
+
+typedef float FloatVector __attribute__((vector_size(kVectorBytes)));
+typedef double DoubleVector __attribute__((vector_size(kVectorBytes)));
+typedef int32_t FloatBits __attribute__((vector_size(kVectorBytes)));
+typedef int64_t DoubleBits __attribute__((vector_size(kVectorBytes)));
+
+template <>
+struct Lanes<FloatVector> {
+  using Scalar = float;
+  using Bits = FloatBits;
+  static constexpr int kCount = kVectorBytes / 4;
+};
+
+template <>
+struct Lanes<DoubleVector> {
+  using Scalar = double;
+  using Bits = DoubleBits;
+  static constexpr int kCount = kVectorBytes / 8;
+};
+#endif
+
+template <class V>
+using Scalar = typename Lanes<V>::Scalar;
+
+template <class V>
+POOLZOO_HD V splat(Scalar<V> x) {
+  return V{} + x;  // -0 becomes 0, which nothing here tells apart
+}
+
+template <class V>
+POOLZOO_HD V maximum(V a, V b) {  // b where a is NaN
+  return a > b ? a : b;
+}
+
+template <class To, class From>
+POOLZOO_HD To bit_cast(From x) {
+  static_assert(sizeof(To) == sizeof(From), "a bit cast keeps the size");
+  To to;
+  memcpy(&to, &x, sizeof(to));
+  return to;
+}
+
+// The constants of 2^x = 2^n 2^f, n whole and |f| <= 1/2: the number whose addition rounds to a whole one, and
+// 2^f = 1 + f Q(f), fitted to the relative error (float32: 2e-9) or cut from its series (float64: 1e-17).
+template <class T>
+struct Exponential;
+
+template <>
+struct Exponential<float> {
+  static constexpr float kRound = 12582912.0f;
+  static constexpr int kShift = 23, kBias = 127;
+  static constexpr float kLeast = -127.0f;      // from here on the result is 0
+  static constexpr float kSplit = 4096.0f;      // up to it a number is split exactly
+  static constexpr int32_t kHighBits = ~0xfff;  // half of the mantissa
+  template <class V>
+  static POOLZOO_HD V fraction(V f) {
+    V q = f * 1.535325812e-04f + 1.339900357e-03f;
+    q = q * f + 9.618438601e-03f;
+    q = q * f + 5.550332163e-02f;
+    q = q * f + 2.402264790e-01f;
+    q = q * f + 6.931472030e-01f;
+    return q * f + 1.0f;
+  }
+};
+
+template <>
+struct Exponential<double> {
+  static constexpr double kRound = 6755399441055744.0;
+  static constexpr int kShift = 52, kBias = 1023;
+  static constexpr double kLeast = -1023.0, kSplit = 65536.0;
+  static constexpr int64_t kHighBits = ~0x7ffffffll;
+  template <class V>
+  static POOLZOO_HD V fraction(V f) {
+    V q = f * 1.36914888539041241e-12 + 2.56784359934881958e-11;
+    q = q * f + 4.44553827187081007e-10;
+    q = q * f + 7.05491162080112088e-09;
+    q = q * f + 1.01780860092396960e-07;
+    q = q * f + 1.32154867901443053e-06;
+    q = q * f + 1.52527338040598377e-05;
+    q = q * f + 1.54035303933816061e-04;
+    q = q * f + 1.33335581464284411e-03;
+    q = q * f + 9.61812910762847688e-03;
+    q = q * f + 5.55041086648215762e-02;
+    q = q * f + 2.40226506959100694e-01;
+    q = q * f + 6.93147180559945286e-01;
+    return q * f + 1.0;
+  }
+};
+
+template <class V>
+POOLZOO_HD V nearest(V x) {  // the whole number next to x, where |x| is below half of kRound
+  using E = Exponential<Scalar<V>>;
+  return (x + E::kRound) - E::kRound;
+}
+
+template <class V>
+POOLZOO_HD V power_of_two(V n) {  // n whole, from kLeast, which gives 0
+  using E = Exponential<Scalar<V>>;
+  using Bits = typename Lanes<V>::Bits;
+  return bit_cast<V>(bit_cast<Bits>(n + (E::kRound + E::kBias)) << E::kShift);
+}
+
+template <class V>
+POOLZOO_HD V exp2_negative(V x) {  // 2^x for x <= 0; NaN stays
+#if defined(__CUDA_ARCH__)
+  return exp2(x);
+#else
+  using E = Exponential<Scalar<V>>;
+  x = maximum(splat<V>(E::kLeast), x);
+  V n = nearest(x);
+  return E::fraction(x - n) * power_of_two(n);
+#endif
+}
+
+}  // namespace poolzoo
