@@ -55,7 +55,8 @@ def unsuited(x: Tensor) -> str:
         return f"x: dtype {x.dtype}; float64, float32, bfloat16 or float16 is pooled natively"
     if x.layout is not torch.strided:
         return f"x: layout {x.layout}"
-    return why_not()
+    reason: str = why_not()
+    return reason
 
 
 def portable(x: Tensor) -> bool:
