@@ -16,9 +16,7 @@ from poolzoo.registry import PoolInfo
 from poolzoo.windows import IntOrTuple, accumulation_dtype, check_input, make_geometry
 
 _MAKING = {"device": "where the parameters are made", "dtype": "the type that the parameters have"}
-_OF_BACKEND = (
-    "``backend``: ``native`` runs compiled code, ``reference`` torch's operators; ``auto`` is native where it can be had."
-)
+_OF_BACKEND = "``backend``: ``native`` is compiled code, ``reference`` torch's operators; ``auto`` takes what it can."
 _SPATIAL = {1: "L", 2: "H, W", 3: "D, H, W"}
 
 
@@ -114,9 +112,8 @@ class FixedPool(Pool):
 _BACKEND = inspect.Parameter("backend", inspect.Parameter.KEYWORD_ONLY, default="auto", annotation="str")
 
 
-@functools.cache
 def operator_params(info: PoolInfo) -> Mapping[str, inspect.Parameter]:
-    """An operator's own parameters: the keyword-only ones of the function that defines it, and ``backend`` with a choice."""
+    """An operator's own parameters: the keyword-only ones of what defines it; ``backend`` where there is a choice."""
     target = info.reducer if isinstance(info.forward, functools.partial) else info.forward
     assert target is not None
     params = {p.name: p for p in inspect.signature(target).parameters.values() if p.kind is p.KEYWORD_ONLY}
@@ -191,7 +188,9 @@ def shown_share(key: str, value: Tensor) -> dict[str, object]:
 @functools.cache
 def make_function(info: PoolInfo, ndim: int) -> Callable[..., Tensor]:
     """The operator's function for ``ndim`` spatial axes; made once."""
-    forward, known = info.forward, operator_params(info)
+    forward = info.forward
+    known = operator_params(info)
+    defaults = {p.name: p.default for p in known.values() if p.default is not p.empty}
 
     def function(
         x: Tensor,
@@ -203,9 +202,8 @@ def make_function(info: PoolInfo, ndim: int) -> Callable[..., Tensor]:
         **params: Any,
     ) -> Tensor:
         check_params(info, known, params)
-        if info.native:
-            params.setdefault("backend", "auto")
-        result: Tensor = forward(x, make_geometry(ndim, kernel_size, stride, padding, dilation, ceil_mode), **params)
+        geometry = make_geometry(ndim, kernel_size, stride, padding, dilation, ceil_mode)
+        result: Tensor = forward(x, geometry, **{**defaults, **params})
         return result
 
     shared = [p for p in inspect.signature(function).parameters.values() if p.kind is not p.VAR_KEYWORD]
