@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import poolzoo
+from poolzoo import cuda
 from poolzoo.analysis.images import ImageError, Source, load_image
 from poolzoo.analysis.machine import describe_machine
 from poolzoo.analysis.metrics import METRICS, SSIM_WINDOW
@@ -185,7 +186,8 @@ def compare(
     total = len(sources) * len(runs)
     rows: list[dict[str, Any]] = []
     images: list[dict[str, Any]] = []
-    with ThreadPoolExecutor(torch.get_num_threads()) as workers:
+    # By the reference, so that the numbers do not depend on what this machine has built; `profile` times what runs.
+    with cuda.by_reference(), ThreadPoolExecutor(torch.get_num_threads()) as workers:
         for number, source in enumerate(sources):
             try:
                 image = crop(load_image(source), source.name, geometry, protocol.metrics)

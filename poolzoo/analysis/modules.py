@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from poolzoo import registry
+from poolzoo import cuda, registry
 from poolzoo.operators.base import Pool
 
 
@@ -40,6 +41,12 @@ def make_module(
 def state_of(module: Pool) -> str:
     """``initial`` for a learnable operator as it starts, ``fixed`` for one with nothing to learn."""
     return "initial" if any(True for _ in module.parameters()) else "fixed"
+
+
+def backend_of(module: Pool, x: Tensor) -> str:
+    """What runs the module on ``x``: ``native`` where it is asked for or can be had, else ``reference`` or ``torch``."""
+    backend = module.params(x).get("backend", "reference")
+    return "native" if backend != "reference" and not cuda.unsuited(x) else module.info.backend
 
 
 def shown_params(spec: str) -> tuple[str, str]:

@@ -17,6 +17,7 @@ from poolzoo import registry
 from poolzoo.analysis.compare import shown_size
 from poolzoo.analysis.machine import describe_machine
 from poolzoo.analysis.modules import (
+    backend_of,
     describe_specs,
     make_module,
     normal_spec,
@@ -110,7 +111,7 @@ def profile(
         for done, (spec, module) in enumerate(zip(specs, modules, strict=True), 1):
             row = _row(spec, module, workload, threads)
             try:
-                row |= measure(module, x, workload.min_time, threads)
+                row |= {"backend": backend_of(module, x)} | measure(module, x, workload.min_time, threads)
                 row["copy_fraction"] = row["gbps"] / copy_gbps
             except Exception as error:  # a failed operator is a row, not the end of the run
                 row["error"] = one_line(error)

@@ -49,7 +49,7 @@ PROFILE_KEYS = (
     "stride",
     "layout",  # contiguous | channels_last
     "threads",
-    "backend",  # torch | reference
+    "backend",  # torch | reference | native
     "forward_s",  # median seconds of a forward pass without autograd
     "forward_iqr_s",
     "backward_s",  # median seconds of the backward pass alone

@@ -6,7 +6,8 @@ modules take it by themselves (``backend="auto"``). It knows nothing of modules.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 BACKENDS = ("auto", "reference", "native")
 _DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 _forward: dict[str, Callable[..., Tensor]] = {}
+_by_reference = False
 #: The reference of each operator, and its parameter's name.
 references: dict[str, tuple[Reducer, str | None]] = {}
 
@@ -59,8 +61,21 @@ def unsuited(x: Tensor) -> str:
     return reason
 
 
+@contextlib.contextmanager
+def by_reference() -> Iterator[None]:
+    """Inside, ``backend="auto"`` is the reference: for results that must not depend on what this machine has built."""
+    global _by_reference
+    before, _by_reference = _by_reference, True
+    try:
+        yield
+    finally:
+        _by_reference = before
+
+
 def portable(x: Tensor) -> bool:
     """Whether what runs now must be made of torch's own operators: in exports, and for torch.func's derivatives."""
+    if _by_reference:
+        return True
     if torch.compiler.is_compiling():
         return torch.compiler.is_exporting()
     return forward_ad._current_level >= 0 or torch._C._functorch.is_gradtrackingtensor(x)
