@@ -1,0 +1,132 @@
+// Launchers of SoftPool: plain pointers in, a cudaError_t out, nothing of torch. Tensors are dense, in the layout that the
+// geometry names; an empty one launches nothing.
+#include "softpool_kernel.cuh"
+
+namespace poolzoo {
+namespace {
+
+constexpr int kThreads = 256;
+constexpr int64_t kMaxBlocks = 1 << 16;  // beyond it, the kernels' loops go round again
+
+unsigned blocks(int64_t count) {
+  const int64_t n = (count + kThreads - 1) / kThreads;
+  return static_cast<unsigned>(n < kMaxBlocks ? n : kMaxBlocks);
+}
+
+int64_t volume(const int64_t (&v)[3]) { return v[0] * v[1] * v[2]; }
+
+// 2x2 windows side by side, none of them cut by an edge: what rounding the output size up leaves goes the general way.
+bool is_2x2(const Geometry& g) {
+  bool fits = (!g.channels_last || g.channels == 1) && g.kernel[0] == 1 && g.stride[0] == 1 && g.padding[0] == 0;
+  for (int axis = 1; axis < 3; ++axis)
+    fits = fits && g.kernel[axis] == 2 && g.stride[axis] == 2 && g.padding[axis] == 0 && g.dilation[axis] == 1 &&
+           2 * g.out[axis] <= g.in[axis];
+  return fits;
+}
+
+bool overlaps(const Geometry& g) {
+  bool any = false;
+  for (int axis = 0; axis < 3; ++axis)
+    any = any || (g.stride[axis] <= g.dilation[axis] * (g.kernel[axis] - 1) && g.out[axis] > 1);
+  return any;
+}
+
+// Calls launch with the widest pack that rows and pointers allow: 16-byte loads, then pairs, then single elements.
+template <class T, class Launch>
+void with_pack(const Geometry& g, const void* wide, const void* also_wide, const void* narrow, Launch launch) {
+  constexpr int V = 8 / sizeof(T);
+  const auto aligned = [&](int v) {
+    const auto bits = reinterpret_cast<uintptr_t>(wide) | reinterpret_cast<uintptr_t>(also_wide);
+    return g.in[2] % (2 * v) == 0 && bits % (2 * v * sizeof(T)) == 0 && reinterpret_cast<uintptr_t>(narrow) % (v * sizeof(T)) == 0;
+  };
+  const auto go = [&](auto v, auto is_aligned) {
+    const Planes p{g.in[1], g.in[2], g.out[1], g.out[2], g.batch * g.channels * volume(g.out) / v.value};
+    launch(v, is_aligned, p);
+  };
+  if (aligned(V))
+    go(std::integral_constant<int, V>{}, std::true_type{});
+  else if (V > 1 && aligned(1))
+    go(std::integral_constant<int, 1>{}, std::true_type{});
+  else
+    go(std::integral_constant<int, 1>{}, std::false_type{});
+}
+
+template <class T>
+void forward(const T* x, T* y, const Geometry& g, const SoftPool<Acc<T>>& pool, cudaStream_t stream) {
+  const int64_t count = g.batch * g.channels * volume(g.out);
+  if (!is_2x2(g)) {
+    softpool_any<<<blocks(count), kThreads, 0, stream>>>(x, y, g, count, pool);
+    return;
+  }
+  with_pack<T>(g, x, nullptr, y, [&](auto v, auto aligned, const Planes& p) {
+    softpool_2x2<T, v.value, aligned.value><<<blocks(p.packs), kThreads, 0, stream>>>(x, y, p, pool);
+  });
+}
+
+template <class T>
+void backward(const T* grad_y, const T* x, T* grad_x, void* workspace, const Geometry& g, const SoftPool<Acc<T>>& pool,
+              cudaStream_t stream) {
+  const int64_t outputs = g.batch * g.channels * volume(g.out), inputs = g.batch * g.channels * volume(g.in);
+  if (is_2x2(g)) {
+    with_pack<T>(g, x, grad_x, grad_y, [&](auto v, auto aligned, const Planes& p) {
+      softpool_2x2_backward<T, v.value, aligned.value>
+          <<<blocks(p.packs), kThreads, 0, stream>>>(grad_y, x, grad_x, p, pool);
+    });
+  } else if (!overlaps(g)) {
+    softpool_cells_backward<<<blocks(outputs), kThreads, 0, stream>>>(grad_y, x, grad_x, g, outputs, pool);
+  } else {
+    auto* shares = static_cast<Share<Acc<T>>*>(workspace);
+    softpool_shares<<<blocks(outputs), kThreads, 0, stream>>>(grad_y, x, shares, g, outputs, pool);
+    softpool_gather_backward<<<blocks(inputs), kThreads, 0, stream>>>(x, shares, grad_x, g, inputs, pool);
+  }
+}
+
+// Calls f with a null pointer of the type that the code names.
+template <class F>
+cudaError_t with_dtype(int32_t dtype, F f) {
+  switch (dtype) {
+    case kFloat64: f(static_cast<double*>(nullptr)); break;
+    case kFloat32: f(static_cast<float*>(nullptr)); break;
+    case kBFloat16: f(static_cast<__nv_bfloat16*>(nullptr)); break;
+    case kFloat16: f(static_cast<__half*>(nullptr)); break;
+    default: return cudaErrorInvalidValue;
+  }
+  return cudaGetLastError();
+}
+
+}  // namespace
+}  // namespace poolzoo
+
+extern "C" {
+
+cudaError_t poolzoo_softpool_forward(const void* x, void* y, const poolzoo::Geometry* g, int32_t dtype, double beta,
+                                     cudaStream_t stream) {
+  using namespace poolzoo;
+  if (g->batch * g->channels * volume(g->out) == 0) return cudaSuccess;
+  return with_dtype(dtype, [&](auto* type) {
+    using T = std::remove_pointer_t<decltype(type)>;
+    forward<T>(static_cast<const T*>(x), static_cast<T*>(y), *g, SoftPool<Acc<T>>(beta, volume(g->kernel)), stream);
+  });
+}
+
+// Bytes of device memory that the backward pass needs beside its tensors: 0 where windows do not overlap.
+int64_t poolzoo_softpool_workspace(const poolzoo::Geometry* g, int32_t dtype) {
+  using namespace poolzoo;
+  if (!overlaps(*g)) return 0;
+  const int64_t share = dtype == kFloat64 ? sizeof(Share<double>) : sizeof(Share<float>);
+  return g->batch * g->channels * volume(g->out) * share;
+}
+
+cudaError_t poolzoo_softpool_backward(const void* grad_y, const void* x, void* grad_x, void* workspace,
+                                      const poolzoo::Geometry* g, int32_t dtype, double beta, cudaStream_t stream) {
+  using namespace poolzoo;
+  if (g->batch * g->channels * volume(g->in) == 0) return cudaSuccess;
+  if (overlaps(*g) && !workspace) return cudaErrorInvalidValue;
+  return with_dtype(dtype, [&](auto* type) {
+    using T = std::remove_pointer_t<decltype(type)>;
+    backward<T>(static_cast<const T*>(grad_y), static_cast<const T*>(x), static_cast<T*>(grad_x), workspace, *g,
+                SoftPool<Acc<T>>(beta, volume(g->kernel)), stream);
+  });
+}
+
+}  // extern "C"

@@ -1,0 +1,327 @@
+// SoftPool on CUDA: y = sum w_i a_i, w = softmax(beta a) over the elements of a window that lie inside the input.
+//
+// Everything is computed relative to the window's extreme c, as y = c + sum w_i (a_i - c): exponents are never positive, a
+// constant window gives its constant exactly, and the gradient w_i (1 + beta (a_i - y)) subtracts small numbers only.
+// Three kinds of kernel: 2x2 windows side by side, from registers; any window, one thread an output; and the gradient of
+// overlapping windows, one thread an input element. No atomics, and every output element is stored exactly once.
+#pragma once
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+#include <cuda_runtime.h>
+
+#include <cfloat>
+#include <cmath>
+
+#include "geometry.h"
+
+namespace poolzoo {
+
+template <class T> struct Accumulator { using type = float; };
+template <> struct Accumulator<double> { using type = double; };
+template <class T> using Acc = typename Accumulator<T>::type;
+
+// ---------------------------------------------------------------- one window
+
+template <class A>
+struct SoftPool {
+  A sign;   // -1 where beta < 0: that is minus the pool of -a with -beta, so that the extreme is always a maximum
+  A scale;  // a power of two, at most 1 / (2 taps): sums of differences scaled by it overflow at no magnitude
+  A sharp;  // |beta| / scale
+
+  struct Window {
+    A top;    // max sign a
+    A sum;    // sum e_i, e_i = exp(|beta| (sign a_i - top)); at least 1
+    A shift;  // sum w_i (sign a_i - top), times scale
+  };
+
+  SoftPool(double beta, int64_t taps) {
+    const double unit = std::ldexp(1.0, -1 - static_cast<int>(std::ceil(std::log2(static_cast<double>(taps)))));
+    const double most = sizeof(A) == sizeof(float) ? FLT_MAX : DBL_MAX;  // infinity would turn 0 * sharp into NaN
+    sign = beta < 0 ? A(-1) : A(1);
+    scale = static_cast<A>(unit);
+    sharp = static_cast<A>(std::fmin(std::fabs(beta) / unit, most));
+  }
+
+  __device__ __forceinline__ A difference(A a, A top) const { return sign * a * scale - top * scale; }
+
+  // `taps(f)` calls f(a) for every element; it is walked twice, and a NaN goes into the sums though fmax passes it over.
+  template <class Taps>
+  __device__ __forceinline__ Window window(Taps taps) const {
+    A top = -INFINITY, sum = 0, moment = 0;
+    taps([&](A a) { top = fmax(top, sign * a); });
+    taps([&](A a) {
+      const A d = difference(a, top), e = exp(sharp * d);
+      sum += e;
+      moment += e * d;
+    });
+    return {top, sum, moment / sum};
+  }
+
+  // In two halves: the difference of two finite numbers can overflow, half of it cannot.
+  __device__ __forceinline__ A value(const Window& w) const {
+    const A half = w.shift * (A(0.5) / scale);
+    return sign * (w.top + half + half);
+  }
+
+  // sum * dy / da_i = e_i (1 + beta (a_i - y)). e_i multiplies the difference first: their product is small wherever
+  // sharp is large, so that no magnitude overflows.
+  __device__ __forceinline__ A slope(A a, A top, A shift) const {
+    const A d = difference(a, top), e = exp(sharp * d);
+    return e + e * (d - shift) * sharp;
+  }
+};
+
+// ---------------------------------------------------------------- 2x2 windows, contiguous
+
+template <class T, int N, int Align>
+struct alignas(Align) Pack {
+  T at[N];
+};
+
+template <int Bytes> struct Word;
+template <> struct Word<2> { using type = ushort; };
+template <> struct Word<4> { using type = uint; };
+template <> struct Word<8> { using type = uint2; };
+template <> struct Word<16> { using type = uint4; };
+
+// One instruction for as many bytes as Pack is aligned to: left to itself, the compiler splits some of the stores.
+template <class Pack>
+__device__ __forceinline__ Pack take(const void* from) {
+  using W = typename Word<alignof(Pack)>::type;
+  W words[sizeof(Pack) / sizeof(W)];
+#pragma unroll
+  for (int i = 0; i < sizeof(Pack) / sizeof(W); ++i) words[i] = __ldg(static_cast<const W*>(from) + i);
+  return reinterpret_cast<const Pack&>(words);
+}
+
+template <class Pack>
+__device__ __forceinline__ void put(void* to, const Pack& pack) {
+  using W = typename Word<alignof(Pack)>::type;
+#pragma unroll
+  for (int i = 0; i < sizeof(Pack) / sizeof(W); ++i) __stwb(static_cast<W*>(to) + i, reinterpret_cast<const W*>(&pack)[i]);
+}
+
+struct Planes {
+  int64_t height, width, out_height, out_width, packs;  // packs: V outputs each, over all planes
+};
+
+// The place of a pack of V outputs, and of the first of its 2V inputs in the upper of two rows.
+template <int V>
+struct PackPlace {
+  int64_t row, column, input;
+
+  __device__ __forceinline__ PackPlace(const Planes& p, int64_t pack) {
+    const int64_t packs = p.out_width / V, line = pack / packs, plane = line / p.out_height;
+    column = (pack - line * packs) * V;
+    row = line - plane * p.out_height;
+    input = (plane * p.height + 2 * row) * p.width + 2 * column;
+  }
+};
+
+template <int V, class T, class Row>
+__device__ __forceinline__ auto square(const Row& upper, const Row& lower, int v) {
+  return [&upper, &lower, v](auto f) {
+    f(static_cast<Acc<T>>(upper.at[2 * v]));
+    f(static_cast<Acc<T>>(upper.at[2 * v + 1]));
+    f(static_cast<Acc<T>>(lower.at[2 * v]));
+    f(static_cast<Acc<T>>(lower.at[2 * v + 1]));
+  };
+}
+
+template <class T, int V, bool Aligned>
+__global__ void softpool_2x2(const T* __restrict__ x, T* __restrict__ y, Planes p, SoftPool<Acc<T>> pool) {
+  using In = Pack<T, 2 * V, Aligned ? 2 * V * sizeof(T) : sizeof(T)>;
+  using Out = Pack<T, V, Aligned ? V * sizeof(T) : sizeof(T)>;
+  for (int64_t i = blockIdx.x * int64_t{blockDim.x} + threadIdx.x; i < p.packs; i += int64_t{gridDim.x} * blockDim.x) {
+    const PackPlace<V> place(p, i);
+    const In upper = take<In>(x + place.input);
+    const In lower = take<In>(x + place.input + p.width);
+    Out out;
+#pragma unroll
+    for (int v = 0; v < V; ++v) out.at[v] = static_cast<T>(pool.value(pool.window(square<V, T>(upper, lower, v))));
+    put(y + i * V, out);
+  }
+}
+
+template <class T, int V, bool Aligned>
+__global__ void softpool_2x2_backward(const T* __restrict__ grad_y, const T* __restrict__ x, T* __restrict__ grad_x, Planes p,
+                                      SoftPool<Acc<T>> pool) {
+  using A = Acc<T>;
+  using In = Pack<T, 2 * V, Aligned ? 2 * V * sizeof(T) : sizeof(T)>;
+  using Out = Pack<T, V, Aligned ? V * sizeof(T) : sizeof(T)>;
+  for (int64_t i = blockIdx.x * int64_t{blockDim.x} + threadIdx.x; i < p.packs; i += int64_t{gridDim.x} * blockDim.x) {
+    const PackPlace<V> place(p, i);
+    const In upper = take<In>(x + place.input);
+    const In lower = take<In>(x + place.input + p.width);
+    In grad_upper, grad_lower;
+    const Out grad = take<Out>(grad_y + i * V);
+#pragma unroll
+    for (int v = 0; v < V; ++v) {
+      const auto w = pool.window(square<V, T>(upper, lower, v));
+      const A g = static_cast<A>(grad.at[v]) / w.sum;
+#pragma unroll
+      for (int j = 2 * v; j < 2 * v + 2; ++j) {
+        grad_upper.at[j] = static_cast<T>(g * pool.slope(static_cast<A>(upper.at[j]), w.top, w.shift));
+        grad_lower.at[j] = static_cast<T>(g * pool.slope(static_cast<A>(lower.at[j]), w.top, w.shift));
+      }
+    }
+    T* out = grad_x + place.input;
+    put(out, grad_upper);
+    put(out + p.width, grad_lower);
+    // What no window holds is the neighbour's to clear: a last row below the last windows, a last column beside them.
+    const bool below = place.row == p.out_height - 1 && p.height % 2;
+    if (below) put(out + 2 * p.width, In{});
+    if (!Aligned && place.column == p.out_width - 1 && p.width % 2)
+      for (int r = 0; r < 2 + below; ++r) out[r * p.width + 2] = T(0.f);
+  }
+}
+
+// ---------------------------------------------------------------- any window, any layout
+
+// Both layouts are (outer, depth, height, width, inner): outer is N C and inner 1, or outer is N and inner C. Neighbouring
+// threads take neighbouring elements in memory: along the row, or along the channels.
+struct Place {
+  int64_t outer, at[3], inner;
+
+  __device__ __forceinline__ Place(int64_t i, const int64_t (&size)[3], int64_t inner_size) {
+    inner = 0;
+    if (inner_size != 1) {
+      inner = i % inner_size;
+      i /= inner_size;
+    }
+#pragma unroll
+    for (int axis = 2; axis >= 0; --axis) {
+      at[axis] = i % size[axis];
+      i /= size[axis];
+    }
+    outer = i;
+  }
+};
+
+__device__ __forceinline__ int64_t inner_size(const Geometry& g) { return g.channels_last ? g.channels : 1; }
+
+__device__ __forceinline__ int64_t offset(const int64_t (&size)[3], int64_t inner_size, const Place& p, int64_t z, int64_t y,
+                                          int64_t x) {
+  return (((p.outer * size[0] + z) * size[1] + y) * size[2] + x) * inner_size + p.inner;
+}
+
+// Calls f(a) for every element of the window of output `o` that lies inside the input, in row-major order.
+template <class T>
+struct Taps {
+  const T* x;
+  const Geometry& g;
+  const Place& o;
+
+  template <class F>
+  __device__ __forceinline__ void operator()(F f) const {
+    const int64_t inner = inner_size(g);
+    for (int64_t kz = 0; kz < g.kernel[0]; ++kz) {
+      const int64_t z = o.at[0] * g.stride[0] - g.padding[0] + kz * g.dilation[0];
+      if (z < 0 || z >= g.in[0]) continue;
+      for (int64_t ky = 0; ky < g.kernel[1]; ++ky) {
+        const int64_t y = o.at[1] * g.stride[1] - g.padding[1] + ky * g.dilation[1];
+        if (y < 0 || y >= g.in[1]) continue;
+        int64_t column = o.at[2] * g.stride[2] - g.padding[2];
+        const T* row = x + offset(g.in, inner, o, z, y, 0);
+        for (int64_t kx = 0; kx < g.kernel[2]; ++kx, column += g.dilation[2]) {
+          if (column < 0 || column >= g.in[2]) continue;
+          f(static_cast<Acc<T>>(row[column * inner]));
+        }
+      }
+    }
+  }
+};
+
+// The second walk over a window finds it in the L1 cache.
+template <class T>
+__global__ void softpool_any(const T* __restrict__ x, T* __restrict__ y, Geometry g, int64_t count, SoftPool<Acc<T>> pool) {
+  for (int64_t i = blockIdx.x * int64_t{blockDim.x} + threadIdx.x; i < count; i += int64_t{gridDim.x} * blockDim.x) {
+    const Place o(i, g.out, inner_size(g));
+    y[i] = static_cast<T>(pool.value(pool.window(Taps<T>{x, g, o})));
+  }
+}
+
+// Windows that do not overlap (stride >= span): each output owns the cell of input positions from its window's start to
+// the next one's, the last one up to the edge, and writes all of it: gradients where its taps lie, zeros elsewhere.
+template <class T>
+__global__ void softpool_cells_backward(const T* __restrict__ grad_y, const T* __restrict__ x, T* __restrict__ grad_x, Geometry g,
+                                        int64_t count, SoftPool<Acc<T>> pool) {
+  using A = Acc<T>;
+  for (int64_t i = blockIdx.x * int64_t{blockDim.x} + threadIdx.x; i < count; i += int64_t{gridDim.x} * blockDim.x) {
+    const Place o(i, g.out, inner_size(g));
+    const auto w = pool.window(Taps<T>{x, g, o});
+    const A scaled = static_cast<A>(grad_y[i]) / w.sum;
+    int64_t start[3], first[3], last[3];
+#pragma unroll
+    for (int axis = 0; axis < 3; ++axis) {
+      start[axis] = o.at[axis] * g.stride[axis] - g.padding[axis];
+      first[axis] = start[axis] < 0 ? 0 : start[axis];
+      last[axis] = o.at[axis] == g.out[axis] - 1 ? g.in[axis] : start[axis] + g.stride[axis];
+    }
+    const auto held = [&](int axis, int64_t at) {
+      const int64_t reach = at - start[axis];
+      return reach <= g.dilation[axis] * (g.kernel[axis] - 1) && reach % g.dilation[axis] == 0;
+    };
+    for (int64_t at_z = first[0]; at_z < last[0]; ++at_z)
+      for (int64_t at_y = first[1]; at_y < last[1]; ++at_y)
+        for (int64_t at_x = first[2]; at_x < last[2]; ++at_x) {
+          const int64_t j = offset(g.in, inner_size(g), o, at_z, at_y, at_x);
+          const bool tap = held(0, at_z) && held(1, at_y) && held(2, at_x);
+          grad_x[j] = static_cast<T>(tap ? scaled * pool.slope(static_cast<A>(x[j]), w.top, w.shift) : A(0));
+        }
+  }
+}
+
+// Overlapping windows, in two steps. Gathering alone would compute every window anew for each of its elements, taps /
+// stride^2 times the exponentials; scattering needs atomics, whose order changes the sum. So the first kernel leaves three
+// numbers a window in a workspace that lives only during the call (the forward pass saves nothing but x), and the second
+// adds, for each input element, the windows that hold it, always in the same order.
+template <class A>
+struct Share {
+  A top, shift, scaled;  // scaled: grad_y / sum
+};
+
+template <class T>
+__global__ void softpool_shares(const T* __restrict__ grad_y, const T* __restrict__ x, Share<Acc<T>>* __restrict__ shares,
+                                Geometry g, int64_t count, SoftPool<Acc<T>> pool) {
+  for (int64_t i = blockIdx.x * int64_t{blockDim.x} + threadIdx.x; i < count; i += int64_t{gridDim.x} * blockDim.x) {
+    const Place o(i, g.out, inner_size(g));
+    const auto w = pool.window(Taps<T>{x, g, o});
+    shares[i] = {w.top, w.shift, static_cast<Acc<T>>(grad_y[i]) / w.sum};
+  }
+}
+
+template <class T>
+__global__ void softpool_gather_backward(const T* __restrict__ x, const Share<Acc<T>>* __restrict__ shares,
+                                         T* __restrict__ grad_x, Geometry g, int64_t count, SoftPool<Acc<T>> pool) {
+  using A = Acc<T>;
+  for (int64_t i = blockIdx.x * int64_t{blockDim.x} + threadIdx.x; i < count; i += int64_t{gridDim.x} * blockDim.x) {
+    const Place p(i, g.in, inner_size(g));
+    int64_t first[3], last[3];  // windows whose span covers the element
+#pragma unroll
+    for (int axis = 0; axis < 3; ++axis) {
+      const int64_t at = p.at[axis] + g.padding[axis], before = at - g.dilation[axis] * (g.kernel[axis] - 1);
+      first[axis] = before <= 0 ? 0 : (before + g.stride[axis] - 1) / g.stride[axis];
+      last[axis] = at / g.stride[axis] < g.out[axis] ? at / g.stride[axis] : g.out[axis] - 1;
+    }
+    const auto held = [&](int axis, int64_t o) {  // by a tap, not by a hole of the dilation
+      return (p.at[axis] + g.padding[axis] - o * g.stride[axis]) % g.dilation[axis] == 0;
+    };
+    const A a = static_cast<A>(x[i]);
+    A grad = 0;
+    for (int64_t oz = first[0]; oz <= last[0]; ++oz) {
+      if (!held(0, oz)) continue;
+      for (int64_t oy = first[1]; oy <= last[1]; ++oy) {
+        if (!held(1, oy)) continue;
+        for (int64_t ox = first[2]; ox <= last[2]; ++ox) {
+          if (!held(2, ox)) continue;
+          const Share<A> s = shares[offset(g.out, inner_size(g), p, oz, oy, ox)];
+          grad += s.scaled * pool.slope(a, s.top, s.shift);
+        }
+      }
+    }
+    grad_x[i] = static_cast<T>(grad);
+  }
+}
+
+}  // namespace poolzoo
