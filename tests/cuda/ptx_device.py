@@ -50,11 +50,12 @@ class DType(NamedTuple):
     tiny: float
 
 
-#: bfloat16 travels as the upper half of a float32. `tiny` is the step between the smallest numbers.
+#: bfloat16 travels as the upper half of a float32. `tiny`: weights below the accumulator's smallest normal number may
+#: be 0, and a result moves in steps of the type's smallest number.
 DTYPES = {
-    "float64": DType(0, np.float64, 2.0**-53, 2.0**-53, 2.0**-1074),
-    "float32": DType(1, np.float32, 2.0**-24, 2.0**-24, 2.0**-149),
-    "bfloat16": DType(2, np.uint16, 2.0**-8, 2.0**-24, 2.0**-133),
+    "float64": DType(0, np.float64, 2.0**-53, 2.0**-53, 2.0**-1022),
+    "float32": DType(1, np.float32, 2.0**-24, 2.0**-24, 2.0**-126),
+    "bfloat16": DType(2, np.uint16, 2.0**-8, 2.0**-24, 2.0**-126),
     "float16": DType(3, np.float16, 2.0**-11, 2.0**-24, 2.0**-24),
 }
 

@@ -63,6 +63,12 @@ CASES = {
     "3d_k3s2p1": Case((1, 2, 5, 6, 4), (3, 3, 3), (2, 2, 2), (1, 1, 1)),
 }
 
+#: Other types left out of a build that needs one.
+ONLY_FLOAT32 = {
+    f"    case k{name}: f(static_cast<{type_}*>(nullptr)); break;\n": ""
+    for name, type_ in (("Float64", "double"), ("BFloat16", "__nv_bfloat16"), ("Float16", "__half"))
+}
+
 
 def reference(x: np.ndarray, grad_y: np.ndarray, g: Geometry, beta: float) -> tuple[np.ndarray, ...]:
     """y, dx, and for both the sum of the magnitudes that enter them, in float64: the formula, window by window."""
@@ -89,7 +95,7 @@ def tolerance(g: Geometry, dtype: str, beta: float, value: np.ndarray, magnitude
     """Every tap adds one rounding, the exponential a few, and beta a in its argument; the result is rounded once."""
     d = DTYPES[dtype]
     roundings = int(np.prod(g.kernel)) + 12 + 8 * abs(beta)
-    return 2 * d.eps * np.abs(value) + roundings * d.accumulated_eps * magnitude + d.tiny
+    return 2 * d.eps * np.abs(value) + roundings * d.accumulated_eps * magnitude + d.tiny * (1 + 100 * abs(beta))
 
 
 def channels_first(a: np.ndarray, g: Geometry) -> np.ndarray:
@@ -126,3 +132,103 @@ def lib(emulator: Emulator) -> Library:
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_numbers_and_accesses(lib: Library, case: Case, layout: str, dtype: str) -> None:
     check(lib, case, dtype, channels_last=layout == "channels_last")
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("case", ["k2s2", "k2s2_odd", "k2s4d2_padded", "k3s2p1", "1d_k3s1p1"])
+def test_any_order_of_warps(lib: Library, case: str, dtype: str) -> None:
+    check(lib, CASES[case], dtype, schedule="random")
+
+
+@pytest.mark.parametrize("beta", [-1.5, 0.0, 0.3, 20.0])
+@pytest.mark.parametrize("case", ["k2s2", "k5s5", "k3s2p1"])
+def test_beta(lib: Library, case: str, beta: float) -> None:
+    check(lib, CASES[case], "float32", beta=beta)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("case", ["k2s2", "k2s2_width_6", "k2s2_odd_height", "k3s2p1"])
+def test_tensors_that_start_between_aligned_addresses(lib: Library, case: str, dtype: str) -> None:
+    check(lib, CASES[case], dtype, shift=1)
+    check(lib, CASES[case], dtype, shift=2)
+
+
+def test_more_work_than_threads(emulator: Emulator) -> None:
+    lib = emulator.load(copy_sources(emulator.folder / "one_block", {**ONLY_FLOAT32, "kMaxBlocks = 1 << 16": "kMaxBlocks = 1"}))
+    check(lib, Case((3, 7, 1, 12, 16), (1, 2, 2), (1, 2, 2)), "float32")
+    check(lib, Case((3, 7, 1, 12, 15), (1, 2, 2), (1, 3, 3)), "float32")
+    check(lib, Case((3, 7, 1, 11, 12), (1, 3, 3), (1, 2, 2)), "float32", schedule="random")
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("case", ["k2s2", "k3s2p1", "k5s5"])
+def test_finite_at_any_magnitude(lib: Library, case: str, dtype: str) -> None:
+    g = CASES[case].geometry()
+    most = {"float64": np.finfo(np.float64).max, "float32": np.finfo(np.float32).max, "bfloat16": 3.38e38, "float16": 65504}[dtype]
+    rng = np.random.default_rng(0)
+    x = encode(rng.choice([-most, 0.0, 1.0, most], size=memory_shape(g, g.in_)), dtype)
+    grad_y = encode(rng.normal(size=memory_shape(g, g.out)), dtype)
+    for beta in (1.0, -1.0, 0.0, 1e-3, 1e30):
+        gpu = lib.start()
+        y, dx = lib.forward(x, g, dtype, beta), lib.backward(grad_y, x, g, dtype, beta)
+        assert np.isfinite(decode(y, dtype)).all()
+        assert np.isfinite(decode(dx, dtype)).all()
+        assert not gpu.findings, gpu.findings
+
+
+@pytest.mark.parametrize("value", [3.0e38, -1e-45, 0.1])
+@pytest.mark.parametrize("case", ["k2s2", "k3s2p1", "3d_k3s2p1"])
+def test_constant_window_is_kept(lib: Library, case: str, value: float) -> None:
+    g = CASES[case].geometry()
+    x = np.full(memory_shape(g, g.in_), value, np.float32)
+    lib.start()
+    assert (lib.forward(x, g, "float32", 1.0) == np.float32(value)).all()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("case", ["k2s2", "k3s2p1", "k5s5", "1d_k3s1p1"])
+def test_nan_and_inf_reach_only_their_windows(lib: Library, case: str, value: float) -> None:
+    g = CASES[case].geometry()
+    x = np.zeros(memory_shape(g, g.in_), np.float32)
+    x[0, 1, 0, -3 % g.in_[1], 4] = value
+    ones, mark = np.ones(memory_shape(g, g.out), np.float32), (x != 0).astype(np.float64)
+    y_mark, _, largest, _ = reference(mark, ones.astype(np.float64), g, 1.0)
+    _, reached, _, _ = reference(0 * mark, (largest > 0).astype(np.float64), g, 1.0)
+    gpu = lib.start()
+    assert (np.isfinite(lib.forward(x, g, "float32", 1.0)) == (y_mark == 0)).all()
+    assert (np.isfinite(lib.backward(ones, x, g, "float32", 1.0)) == (reached == 0)).all()
+    assert not gpu.findings, gpu.findings
+
+
+def test_empty_tensors_launch_nothing_and_unknown_types_are_refused(lib: Library) -> None:
+    gpu, g = lib.start(), Case((0, 3, 1, 6, 8), (1, 3, 3), (1, 2, 2)).geometry()
+    assert lib.forward(np.zeros(memory_shape(g, g.in_), np.float32), g, "float32", 1.0).size == 0
+    assert lib.backward(np.zeros(0, np.float32), np.zeros(0, np.float32), g, "float32", 1.0).size == 0
+    assert not gpu.traffic
+    g = CASES["k3s2"].geometry()
+    invalid = 1  # cudaErrorInvalidValue
+    assert lib.lib.poolzoo_softpool_forward(None, None, ctypes.byref(g), 9, ctypes.c_double(1), None) == invalid
+    assert lib.lib.poolzoo_softpool_backward(None, None, None, None, ctypes.byref(g), 1, ctypes.c_double(1), None) == invalid
+
+
+def test_traffic_of_2x2(lib: Library) -> None:
+    """Every byte once, in whole sectors."""
+    g = Case((2, 4, 1, 16, 128), (1, 2, 2), (1, 2, 2)).geometry()
+    x, grad_y = np.ones(memory_shape(g, g.in_), np.float32), np.ones(memory_shape(g, g.out), np.float32)
+    gpu = lib.start()
+    lib.forward(x, g, "float32", 1.0)
+    moved = {kind: count for (_, kind), count in gpu.traffic.items()}
+    assert set(moved) == {"r", "w"}
+    assert (moved["r"]["bytes"], moved["w"]["bytes"]) == (x.nbytes, grad_y.nbytes)
+    assert moved["r"]["sectors"] <= 1.1 * x.nbytes / 32
+    assert moved["w"]["sectors"] <= 1.1 * grad_y.nbytes / 32
+    assert gpu.executed / grad_y.size <= 80
+    print("forward", gpu.executed / grad_y.size, moved)
+    gpu = lib.start()
+    lib.backward(grad_y, x, g, "float32", 1.0)
+    moved = {kind: count for (_, kind), count in gpu.traffic.items()}
+    assert set(moved) == {"r", "w"}
+    assert (moved["r"]["bytes"], moved["w"]["bytes"]) == (x.nbytes + grad_y.nbytes, x.nbytes)
+    assert moved["r"]["sectors"] <= 1.1 * (x.nbytes + grad_y.nbytes) / 32
+    assert moved["w"]["sectors"] <= 1.1 * x.nbytes / 32
+    print("backward", gpu.executed / grad_y.size, moved)
