@@ -113,8 +113,9 @@ def check(lib: Library, case: Case, dtype: str, *, schedule: str = "lockstep", c
     y = channels_first(decode(lib.forward(x, g, dtype, beta, shift), dtype), g)
     dx = channels_first(decode(lib.backward(grad_y, x, g, dtype, beta, shift), dtype), g)
     assert not gpu.findings, gpu.findings
-    assert (np.abs(y - want_y) <= tolerance(g, dtype, beta, want_y, size)).all(), np.abs(y - want_y).max()
-    assert (np.abs(dx - want_dx) <= tolerance(g, dtype, beta, want_dx, weight)).all(), np.abs(dx - want_dx).max()
+    for got, want, magnitude in ((y, want_y, size), (dx, want_dx, weight)):
+        wrong = ~(np.abs(got - want) <= tolerance(g, dtype, beta, want, magnitude))
+        assert not wrong.any(), f"{wrong.sum()} differ: {got[wrong][:4]} is not {want[wrong][:4]}"
 
 
 @pytest.fixture(scope="module")
@@ -223,7 +224,6 @@ def test_traffic_of_2x2(lib: Library) -> None:
     assert moved["r"]["sectors"] <= 1.1 * x.nbytes / 32
     assert moved["w"]["sectors"] <= 1.1 * grad_y.nbytes / 32
     assert gpu.executed / grad_y.size <= 80
-    print("forward", gpu.executed / grad_y.size, moved)
     gpu = lib.start()
     lib.backward(grad_y, x, g, "float32", 1.0)
     moved = {kind: count for (_, kind), count in gpu.traffic.items()}
@@ -231,4 +231,29 @@ def test_traffic_of_2x2(lib: Library) -> None:
     assert (moved["r"]["bytes"], moved["w"]["bytes"]) == (x.nbytes + grad_y.nbytes, x.nbytes)
     assert moved["r"]["sectors"] <= 1.1 * (x.nbytes + grad_y.nbytes) / 32
     assert moved["w"]["sectors"] <= 1.1 * x.nbytes / 32
-    print("backward", gpu.executed / grad_y.size, moved)
+
+
+# What is changed, into what, the case that shows it, and what is said of it.
+MUTATIONS = {
+    "loop_bound": ("i < count;", "i <= count;", "k3s2", "out-of-bounds"),
+    "pack_bound": ("i < p.packs;", "i <= p.packs;", "k2s2", "out-of-bounds"),
+    "row_check": ("if (y < 0 || y >= g.in[1]) continue;", "", "k3s2p1", "out-of-bounds"),
+    "column_bound": ("column >= g.in[2]", "column > g.in[2]", "k3s2_ceil", "out-of-bounds"),
+    "cut_windows": ("2 * g.out[axis] <= g.in[axis]", "true", "k2s2_ceil", "out-of-bounds"),
+    "alignment": ("bits % (2 * v * sizeof(T)) == 0", "true", "k2s2", "misaligned"),
+    "overlap": ("g.stride[axis] <= g.dilation", "g.stride[axis] < g.dilation", "k3s2", "differ"),
+    "dropped_store": ("put(out + p.width, grad_lower);", "", "k2s2", "unwritten-output"),
+    "last_row": ("if (below)", "if (false)", "k2s2_odd_height", "unwritten-output"),
+    "last_column": ("p.width % 2)", "false)", "k2s2_odd", "unwritten-output"),
+    "last_cell": ("== g.out[axis] - 1 ? g.in[axis] :", "< 0 ? g.in[axis] :", "k5s5", "unwritten-output"),
+    "first_window": ("(before + g.stride[axis] - 1)", "(before + g.stride[axis])", "k3s2p1", "differ"),
+    "workspace": ("* volume(g->out) * share", "* (volume(g->out) * share - 1)", "k3s2", "out-of-bounds"),
+}
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_planted_errors_are_caught(emulator: Emulator, name: str) -> None:
+    old, new, case, finding = MUTATIONS[name]
+    mutant = emulator.load(copy_sources(emulator.folder / name, {**ONLY_FLOAT32, old: new}))
+    with pytest.raises(AssertionError, match=finding):
+        check(mutant, CASES[case], "float32", shift=int(name == "alignment"))
