@@ -218,30 +218,41 @@ __device__ __forceinline__ int64_t offset(const int64_t (&size)[3], int64_t inne
   return (((p.outer * size[0] + z) * size[1] + y) * size[2] + x) * inner_size + p.inner;
 }
 
-// Calls f(a) for every element of the window of output `o` that lies inside the input, in row-major order.
+// The elements of the window of output `o` that lie inside the input, clipped beforehand: no test is left in the loops.
 template <class T>
 struct Taps {
-  const T* x;
-  const Geometry& g;
-  const Place& o;
+  const T* first;
+  int count[3];
+  int64_t step[3];  // from tap to tap, in elements
+
+  __device__ __forceinline__ Taps(const T* x, const Geometry& g, const Place& o) {
+    int64_t start[3], size = inner_size(g);
+#pragma unroll
+    for (int axis = 2; axis >= 0; --axis) {
+      const int64_t hole = g.dilation[axis];
+      int64_t taps = g.kernel[axis];
+      start[axis] = o.at[axis] * g.stride[axis] - g.padding[axis];
+      if (start[axis] < 0) {
+        const int64_t before = (hole - 1 - start[axis]) / hole;
+        start[axis] += before * hole;
+        taps -= before;
+      }
+      const int64_t over = start[axis] + (taps - 1) * hole - g.in[axis];
+      if (over >= 0) taps -= over / hole + 1;
+      count[axis] = static_cast<int>(taps);
+      step[axis] = size * hole;
+      size *= g.in[axis];
+    }
+    first = x + offset(g.in, inner_size(g), o, start[0], start[1], start[2]);
+  }
 
   template <class F>
   __device__ __forceinline__ void operator()(F f) const {
-    const int64_t inner = inner_size(g);
-    for (int64_t kz = 0; kz < g.kernel[0]; ++kz) {
-      const int64_t z = o.at[0] * g.stride[0] - g.padding[0] + kz * g.dilation[0];
-      if (z < 0 || z >= g.in[0]) continue;
-      for (int64_t ky = 0; ky < g.kernel[1]; ++ky) {
-        const int64_t y = o.at[1] * g.stride[1] - g.padding[1] + ky * g.dilation[1];
-        if (y < 0 || y >= g.in[1]) continue;
-        int64_t column = o.at[2] * g.stride[2] - g.padding[2];
-        const T* row = x + offset(g.in, inner, o, z, y, 0);
-        for (int64_t kx = 0; kx < g.kernel[2]; ++kx, column += g.dilation[2]) {
-          if (column < 0 || column >= g.in[2]) continue;
-          f(static_cast<Acc<T>>(row[column * inner]));
-        }
+    for (int z = 0; z < count[0]; ++z)
+      for (int y = 0; y < count[1]; ++y) {
+        const T* row = first + z * step[0] + y * step[1];
+        for (int i = 0; i < count[2]; ++i, row += step[2]) f(static_cast<Acc<T>>(*row));
       }
-    }
   }
 };
 
@@ -250,7 +261,7 @@ template <class T>
 __global__ void softpool_any(const T* __restrict__ x, T* __restrict__ y, Geometry g, int64_t count, SoftPool<Acc<T>> pool) {
   for (int64_t i = blockIdx.x * int64_t{blockDim.x} + threadIdx.x; i < count; i += int64_t{gridDim.x} * blockDim.x) {
     const Place o(i, g.out, inner_size(g));
-    y[i] = static_cast<T>(pool.value(pool.window(Taps<T>{x, g, o})));
+    y[i] = static_cast<T>(pool.value(pool.window(Taps<T>(x, g, o))));
   }
 }
 
@@ -262,7 +273,7 @@ __global__ void softpool_cells_backward(const T* __restrict__ grad_y, const T* _
   using A = Acc<T>;
   for (int64_t i = blockIdx.x * int64_t{blockDim.x} + threadIdx.x; i < count; i += int64_t{gridDim.x} * blockDim.x) {
     const Place o(i, g.out, inner_size(g));
-    const auto w = pool.window(Taps<T>{x, g, o});
+    const auto w = pool.window(Taps<T>(x, g, o));
     const A scaled = static_cast<A>(grad_y[i]) / w.sum;
     int64_t start[3], first[3], last[3];
 #pragma unroll
@@ -299,7 +310,7 @@ __global__ void softpool_shares(const T* __restrict__ grad_y, const T* __restric
                                 Geometry g, int64_t count, SoftPool<Acc<T>> pool) {
   for (int64_t i = blockIdx.x * int64_t{blockDim.x} + threadIdx.x; i < count; i += int64_t{gridDim.x} * blockDim.x) {
     const Place o(i, g.out, inner_size(g));
-    const auto w = pool.window(Taps<T>{x, g, o});
+    const auto w = pool.window(Taps<T>(x, g, o));
     shares[i] = {w.top, w.shift, static_cast<Acc<T>>(grad_y[i]) / w.sum};
   }
 }
@@ -318,7 +329,7 @@ __global__ void softpool_gather_backward(const T* __restrict__ x, const Share<Ac
       last[axis] = at / g.stride[axis] < g.out[axis] ? at / g.stride[axis] : g.out[axis] - 1;
     }
     const auto held = [&](int axis, int64_t o) {  // by a tap, not by a hole of the dilation
-      return (p.at[axis] + g.padding[axis] - o * g.stride[axis]) % g.dilation[axis] == 0;
+      return g.dilation[axis] == 1 || (p.at[axis] + g.padding[axis] - o * g.stride[axis]) % g.dilation[axis] == 0;
     };
     const A a = static_cast<A>(x[i]);
     A grad = 0;

@@ -237,8 +237,8 @@ def test_traffic_of_2x2(lib: Library) -> None:
 MUTATIONS = {
     "loop_bound": ("i < count;", "i <= count;", "k3s2", "out-of-bounds"),
     "pack_bound": ("i < p.packs;", "i <= p.packs;", "k2s2", "out-of-bounds"),
-    "row_check": ("if (y < 0 || y >= g.in[1]) continue;", "", "k3s2p1", "out-of-bounds"),
-    "column_bound": ("column >= g.in[2]", "column > g.in[2]", "k3s2_ceil", "out-of-bounds"),
+    "clip_before": ("if (start[axis] < 0) {", "if (false) {", "k3s2p1", "out-of-bounds"),
+    "clip_after": ("if (over >= 0)", "if (over > 0)", "k3s2_ceil", "out-of-bounds"),
     "cut_windows": ("2 * g.out[axis] <= g.in[axis]", "true", "k2s2_ceil", "out-of-bounds"),
     "alignment": ("bits % (2 * v * sizeof(T)) == 0", "true", "k2s2", "misaligned"),
     "overlap": ("g.stride[axis] <= g.dilation", "g.stride[axis] < g.dilation", "k3s2", "differ"),
