@@ -1,16 +1,18 @@
 // Launchers of SoftPool: plain pointers in, a cudaError_t out, nothing of torch. Tensors are dense, in the layout that the
 // geometry names; an empty one launches nothing.
+#include <algorithm>
+#include <type_traits>
+
 #include "softpool_kernel.cuh"
 
 namespace poolzoo {
 namespace {
 
-constexpr int kThreads = 256;
 constexpr int64_t kMaxBlocks = 1 << 16;  // beyond it, the kernels' loops go round again
+constexpr int64_t kMaxSums = 1 << 10;    // blocks that share the gradient of beta
 
-unsigned blocks(int64_t count) {
-  const int64_t n = (count + kThreads - 1) / kThreads;
-  return static_cast<unsigned>(n < kMaxBlocks ? n : kMaxBlocks);
+unsigned blocks(int64_t count, int64_t most = kMaxBlocks) {
+  return static_cast<unsigned>(std::min((count + kThreads - 1) / kThreads, most));
 }
 
 int64_t volume(const int64_t (&v)[3]) { return v[0] * v[1] * v[2]; }
@@ -81,6 +83,14 @@ void backward(const T* grad_y, const T* x, T* grad_x, void* workspace, const Geo
   }
 }
 
+template <class T>
+void beta_backward(const T* grad_y, const T* x, double* sums, const Geometry& g, const SoftPool<Acc<T>>& pool, cudaStream_t stream) {
+  const int64_t count = g.batch * g.channels * volume(g.out);
+  const unsigned n = blocks(count, kMaxSums);
+  softpool_beta_backward<<<n, kThreads, 0, stream>>>(grad_y, x, sums, g, count, pool);
+  sum_blocks<<<1, kThreads, 0, stream>>>(sums, static_cast<int>(n));
+}
+
 // Calls f with a null pointer of the type that the code names.
 template <class F>
 cudaError_t with_dtype(int32_t dtype, F f) {
@@ -126,6 +136,23 @@ cudaError_t poolzoo_softpool_backward(const void* grad_y, const void* x, void* g
     using T = std::remove_pointer_t<decltype(type)>;
     backward<T>(static_cast<const T*>(grad_y), static_cast<const T*>(x), static_cast<T*>(grad_x), workspace, *g,
                 SoftPool<Acc<T>>(beta, volume(g->kernel)), stream);
+  });
+}
+
+// Doubles that the gradient of beta needs room for; it is left in the first.
+int64_t poolzoo_softpool_beta_sums(const poolzoo::Geometry* g) {
+  using namespace poolzoo;
+  return std::max(1u, blocks(g->batch * g->channels * volume(g->out), kMaxSums));
+}
+
+cudaError_t poolzoo_softpool_beta_backward(const void* grad_y, const void* x, double* sums, const poolzoo::Geometry* g,
+                                           int32_t dtype, double beta, cudaStream_t stream) {
+  using namespace poolzoo;
+  if (g->batch * g->channels * volume(g->out) == 0) return cudaMemsetAsync(sums, 0, sizeof(double), stream);
+  return with_dtype(dtype, [&](auto* type) {
+    using T = std::remove_pointer_t<decltype(type)>;
+    beta_backward<T>(static_cast<const T*>(grad_y), static_cast<const T*>(x), sums, *g,
+                     SoftPool<Acc<T>>(beta, volume(g->kernel)), stream);
   });
 }
 

@@ -16,6 +16,8 @@
 
 namespace poolzoo {
 
+constexpr int kThreads = 256;  // of every block
+
 template <class T> struct Accumulator { using type = float; };
 template <> struct Accumulator<double> { using type = double; };
 template <class T> using Acc = typename Accumulator<T>::type;
@@ -81,6 +83,12 @@ struct SoftPool {
   __device__ __forceinline__ A slope(A a, A top, A shift) const {
     const A d = difference(a, top), e = weight(d);
     return fma(e * (d - shift), sharp, e);
+  }
+
+  // sum * a term of dy / dbeta: e_i (a_i - y)^2
+  __device__ __forceinline__ A square(A a, A top, A shift) const {
+    const A d = difference(a, top), far = d - shift;
+    return weight(d) * far * far * (2 * half) * (2 * half);
   }
 };
 
@@ -251,6 +259,7 @@ struct Taps {
     for (int z = 0; z < count[0]; ++z)
       for (int y = 0; y < count[1]; ++y) {
         const T* row = first + z * step[0] + y * step[1];
+#pragma unroll 1
         for (int i = 0; i < count[2]; ++i, row += step[2]) f(static_cast<Acc<T>>(*row));
       }
   }
@@ -346,6 +355,44 @@ __global__ void softpool_gather_backward(const T* __restrict__ x, const Share<Ac
     }
     grad_x[i] = static_cast<T>(grad);
   }
+}
+
+// ---------------------------------------------------------------- the gradient of beta
+
+// The block's sum in its first thread, added in the order of the threads' numbers whatever their timing.
+__device__ __forceinline__ double block_sum(double mine) {
+  __shared__ double sums[kThreads];
+  sums[threadIdx.x] = mine;
+  for (int n = kThreads / 2; n > 0; n /= 2) {
+    __syncthreads();
+    if (threadIdx.x < n) sums[threadIdx.x] += sums[threadIdx.x + n];
+  }
+  return sums[0];
+}
+
+// dy / dbeta = sum w_i (a_i - y)^2. One sum a block; sum_blocks adds them up.
+template <class T>
+__global__ void softpool_beta_backward(const T* __restrict__ grad_y, const T* __restrict__ x, double* __restrict__ sums,
+                                       Geometry g, int64_t count, SoftPool<Acc<T>> pool) {
+  using A = Acc<T>;
+  double sum = 0;
+  for (int64_t i = blockIdx.x * int64_t{blockDim.x} + threadIdx.x; i < count; i += int64_t{gridDim.x} * blockDim.x) {
+    const Place o(i, g.out, inner_size(g));
+    const Taps<T> taps(x, g, o);
+    const auto w = pool.window(taps);
+    A spread = 0;
+    taps([&](A a) { spread += pool.square(a, w.top, w.shift); });
+    sum += double{static_cast<A>(grad_y[i]) * (spread / w.sum)};
+  }
+  sum = block_sum(sum);
+  if (threadIdx.x == 0) sums[blockIdx.x] = sum;
+}
+
+static __global__ void sum_blocks(double* sums, int count) {
+  double sum = 0;
+  for (int i = threadIdx.x; i < count; i += kThreads) sum += sums[i];
+  sum = block_sum(sum);
+  if (threadIdx.x == 0) sums[0] = sum;
 }
 
 }  // namespace poolzoo

@@ -126,6 +126,7 @@ class Library:
     def __init__(self, emulator: Emulator, lib: ctypes.CDLL, kernels: dict[str, Any]) -> None:
         self.emulator, self.lib, self.kernels = emulator, lib, kernels
         self.lib.poolzoo_softpool_workspace.restype = ctypes.c_int64
+        self.lib.poolzoo_softpool_beta_sums.restype = ctypes.c_int64
 
     def start(self, schedule: str = "lockstep", races: bool = True) -> Any:
         """A fresh GPU: empty memory, no findings."""
@@ -166,6 +167,13 @@ class Library:
         space = ctypes.c_void_p(self.gpu.malloc(size, "workspace") if size else None)
         self.check(self.lib.poolzoo_softpool_backward(pg, px, pout, space, ctypes.byref(g), code, slope, None))
         return self.fetch(pout, dtype, shape)
+
+    def beta_backward(self, grad_y: np.ndarray, x: np.ndarray, g: Geometry, dtype: str, beta: float) -> float:
+        pg, px = self.put(grad_y, "grad_y", 0), self.put(x, "x", 0)
+        sums = ctypes.c_void_p(self.gpu.malloc(8 * self.lib.poolzoo_softpool_beta_sums(ctypes.byref(g)), "sums"))
+        code, slope = DTYPES[dtype].code, ctypes.c_double(beta)
+        self.check(self.lib.poolzoo_softpool_beta_backward(pg, px, sums, ctypes.byref(g), code, slope, None))
+        return float(self.fetch(sums, "float64", ())[()])
 
 
 def memory_shape(g: Geometry, size: Any) -> tuple[int, ...]:

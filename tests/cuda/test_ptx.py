@@ -112,10 +112,24 @@ def check(lib: Library, case: Case, dtype: str, *, schedule: str = "lockstep", c
     gpu = lib.start(schedule)
     y = channels_first(decode(lib.forward(x, g, dtype, beta, shift), dtype), g)
     dx = channels_first(decode(lib.backward(grad_y, x, g, dtype, beta, shift), dtype), g)
-    assert not gpu.findings, gpu.findings
+    assert not gpu.findings, str(gpu.findings)
     for got, want, magnitude in ((y, want_y, size), (dx, want_dx, weight)):
         wrong = ~(np.abs(got - want) <= tolerance(g, dtype, beta, want, magnitude))
         assert not wrong.any(), f"{wrong.sum()} differ: {got[wrong][:4]} is not {want[wrong][:4]}"
+
+
+def check_beta(lib: Library, case: Case, dtype: str, schedule: str) -> float:
+    """The gradient of beta is the reference's difference quotient."""
+    g, beta, h = case.geometry(), -0.7, 1e-5
+    rng = np.random.default_rng(0)
+    x, grad_y = (encode(rng.normal(size=memory_shape(g, size)), dtype) for size in (g.in_, g.out))
+    upper, lower = (reference(decode(x, dtype), decode(grad_y, dtype), g, b)[0] for b in (beta + h, beta - h))
+    slopes = decode(grad_y, dtype) * (upper - lower) / (2 * h)
+    gpu = lib.start(schedule)
+    got = lib.beta_backward(grad_y, x, g, dtype, beta)
+    assert not gpu.findings, str(gpu.findings)
+    assert got == pytest.approx(slopes.sum(), rel=0, abs=(1e-9 + 40 * DTYPES[dtype].accumulated_eps) * np.abs(slopes).sum())
+    return got
 
 
 @pytest.fixture(scope="module")
@@ -174,7 +188,9 @@ def test_finite_at_any_magnitude(lib: Library, case: str, dtype: str) -> None:
         y, dx = lib.forward(x, g, dtype, beta), lib.backward(grad_y, x, g, dtype, beta)
         assert np.isfinite(decode(y, dtype)).all()
         assert np.isfinite(decode(dx, dtype)).all()
-        assert not gpu.findings, gpu.findings
+        if abs(beta) >= 1:  # below, the variance of such elements is no float32
+            assert np.isfinite(lib.beta_backward(grad_y, x, g, dtype, beta))
+        assert not gpu.findings, str(gpu.findings)
 
 
 @pytest.mark.parametrize("value", [3.0e38, -1e-45, 0.1])
@@ -198,13 +214,21 @@ def test_nan_and_inf_reach_only_their_windows(lib: Library, case: str, value: fl
     gpu = lib.start()
     assert (np.isfinite(lib.forward(x, g, "float32", 1.0)) == (y_mark == 0)).all()
     assert (np.isfinite(lib.backward(ones, x, g, "float32", 1.0)) == (reached == 0)).all()
-    assert not gpu.findings, gpu.findings
+    assert not gpu.findings, str(gpu.findings)
+
+
+@pytest.mark.parametrize("schedule", ["lockstep", "random"])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("case", ["k2s2", "k3s2p1", "primes"])
+def test_gradient_of_beta(lib: Library, case: str, dtype: str, schedule: str) -> None:
+    assert check_beta(lib, CASES[case], dtype, schedule) == check_beta(lib, CASES[case], dtype, "lockstep")
 
 
 def test_empty_tensors_launch_nothing_and_unknown_types_are_refused(lib: Library) -> None:
     gpu, g = lib.start(), Case((0, 3, 1, 6, 8), (1, 3, 3), (1, 2, 2)).geometry()
     assert lib.forward(np.zeros(memory_shape(g, g.in_), np.float32), g, "float32", 1.0).size == 0
     assert lib.backward(np.zeros(0, np.float32), np.zeros(0, np.float32), g, "float32", 1.0).size == 0
+    assert lib.beta_backward(np.zeros(0, np.float32), np.zeros(0, np.float32), g, "float32", 1.0) == 0
     assert not gpu.traffic
     g = CASES["k3s2"].geometry()
     invalid = 1  # cudaErrorInvalidValue
@@ -247,6 +271,7 @@ MUTATIONS = {
     "last_column": ("p.width % 2)", "false)", "k2s2_odd", "unwritten-output"),
     "last_cell": ("== g.out[axis] - 1 ? g.in[axis] :", "< 0 ? g.in[axis] :", "k5s5", "unwritten-output"),
     "first_window": ("(before + g.stride[axis] - 1)", "(before + g.stride[axis])", "k3s2p1", "differ"),
+    "barrier": ("    __syncthreads();\n", "", "k2s2", "race"),
     "workspace": ("* volume(g->out) * share", "* (volume(g->out) * share - 1)", "k3s2", "out-of-bounds"),
 }
 
@@ -257,3 +282,4 @@ def test_planted_errors_are_caught(emulator: Emulator, name: str) -> None:
     mutant = emulator.load(copy_sources(emulator.folder / name, {**ONLY_FLOAT32, old: new}))
     with pytest.raises(AssertionError, match=finding):
         check(mutant, CASES[case], "float32", shift=int(name == "alignment"))
+        check_beta(mutant, CASES[case], "float32", "random")
