@@ -33,35 +33,49 @@ bool overlaps(const Geometry& g) {
   return any;
 }
 
+// Calls launch with the geometry in the narrowest integers that hold every offset and every loop's last step.
+template <class Launch>
+void with_index(const Geometry& g, Launch launch) {
+  constexpr int64_t most = INT32_MAX - kMaxBlocks * kThreads;
+  bool narrow = g.batch * g.channels * std::max(volume(g.in), volume(g.out)) <= most;
+  for (int axis = 0; axis < 3; ++axis)
+    for (int64_t n : {g.in[axis] + 2 * g.padding[axis] + g.stride[axis], g.kernel[axis] * g.dilation[axis]})
+      narrow = narrow && n <= most / 2;
+  if (narrow)
+    launch(Windows<int32_t>(g), int32_t{});
+  else
+    launch(Windows<int64_t>(g), int64_t{});
+}
+
 // Calls launch with the widest pack that rows and pointers allow: 16-byte loads, then pairs, then single elements.
 template <class T, class Launch>
 void with_pack(const Geometry& g, const void* wide, const void* also_wide, const void* narrow, Launch launch) {
   constexpr int V = 8 / sizeof(T);
+  const auto address = [](const void* pointer) { return reinterpret_cast<uintptr_t>(pointer); };
   const auto aligned = [&](int v) {
-    const auto bits = reinterpret_cast<uintptr_t>(wide) | reinterpret_cast<uintptr_t>(also_wide);
-    return g.in[2] % (2 * v) == 0 && bits % (2 * v * sizeof(T)) == 0 && reinterpret_cast<uintptr_t>(narrow) % (v * sizeof(T)) == 0;
-  };
-  const auto go = [&](auto v, auto is_aligned) {
-    const Planes p{g.in[1], g.in[2], g.out[1], g.out[2], g.batch * g.channels * volume(g.out) / v.value};
-    launch(v, is_aligned, p);
+    const auto bits = address(wide) | address(also_wide) | 2 * address(narrow);
+    return g.in[2] % (2 * v) == 0 && bits % (2 * v * sizeof(T)) == 0;
   };
   if (aligned(V))
-    go(std::integral_constant<int, V>{}, std::true_type{});
+    launch(std::integral_constant<int, V>{}, std::true_type{});
   else if (V > 1 && aligned(1))
-    go(std::integral_constant<int, 1>{}, std::true_type{});
+    launch(std::integral_constant<int, 1>{}, std::true_type{});
   else
-    go(std::integral_constant<int, 1>{}, std::false_type{});
+    launch(std::integral_constant<int, 1>{}, std::false_type{});
 }
 
 template <class T>
 void forward(const T* x, T* y, const Geometry& g, const SoftPool<Acc<T>>& pool, cudaStream_t stream) {
-  const int64_t count = g.batch * g.channels * volume(g.out);
-  if (!is_2x2(g)) {
-    softpool_any<<<blocks(count), kThreads, 0, stream>>>(x, y, g, count, pool);
-    return;
-  }
-  with_pack<T>(g, x, nullptr, y, [&](auto v, auto aligned, const Planes& p) {
-    softpool_2x2<T, v.value, aligned.value><<<blocks(p.packs), kThreads, 0, stream>>>(x, y, p, pool);
+  const int64_t outputs = g.batch * g.channels * volume(g.out);
+  with_index(g, [&](const auto& windows, auto index) {
+    using I = decltype(index);
+    if (is_2x2(g))
+      with_pack<T>(g, x, nullptr, y, [&](auto v, auto aligned) {
+        const int64_t packs = outputs / v;
+        softpool_2x2<T, v, aligned, I><<<blocks(packs), kThreads, 0, stream>>>(x, y, windows, I(packs), pool);
+      });
+    else
+      softpool_any<T, I><<<blocks(outputs), kThreads, 0, stream>>>(x, y, windows, I(outputs), pool);
   });
 }
 
@@ -69,25 +83,34 @@ template <class T>
 void backward(const T* grad_y, const T* x, T* grad_x, void* workspace, const Geometry& g, const SoftPool<Acc<T>>& pool,
               cudaStream_t stream) {
   const int64_t outputs = g.batch * g.channels * volume(g.out), inputs = g.batch * g.channels * volume(g.in);
-  if (is_2x2(g)) {
-    with_pack<T>(g, x, grad_x, grad_y, [&](auto v, auto aligned, const Planes& p) {
-      softpool_2x2_backward<T, v.value, aligned.value>
-          <<<blocks(p.packs), kThreads, 0, stream>>>(grad_y, x, grad_x, p, pool);
-    });
-  } else if (!overlaps(g)) {
-    softpool_cells_backward<<<blocks(outputs), kThreads, 0, stream>>>(grad_y, x, grad_x, g, outputs, pool);
-  } else {
-    auto* shares = static_cast<Share<Acc<T>>*>(workspace);
-    softpool_shares<<<blocks(outputs), kThreads, 0, stream>>>(grad_y, x, shares, g, outputs, pool);
-    softpool_gather_backward<<<blocks(inputs), kThreads, 0, stream>>>(x, shares, grad_x, g, inputs, pool);
-  }
+  with_index(g, [&](const auto& windows, auto index) {
+    using I = decltype(index);
+    if (is_2x2(g)) {
+      with_pack<T>(g, x, grad_x, grad_y, [&](auto v, auto aligned) {
+        const int64_t packs = outputs / v;
+        softpool_2x2_backward<T, v, aligned, I>
+            <<<blocks(packs), kThreads, 0, stream>>>(grad_y, x, grad_x, windows, I(packs), pool);
+      });
+    } else if (!overlaps(g)) {
+      softpool_cells_backward<T, I>
+          <<<blocks(outputs), kThreads, 0, stream>>>(grad_y, x, grad_x, windows, I(outputs), pool);
+    } else {
+      auto* shares = static_cast<Share<Acc<T>>*>(workspace);
+      softpool_shares<T, I><<<blocks(outputs), kThreads, 0, stream>>>(grad_y, x, shares, windows, I(outputs), pool);
+      softpool_gather_backward<T, I><<<blocks(inputs), kThreads, 0, stream>>>(x, shares, grad_x, windows, I(inputs), pool);
+    }
+  });
 }
 
 template <class T>
-void beta_backward(const T* grad_y, const T* x, double* sums, const Geometry& g, const SoftPool<Acc<T>>& pool, cudaStream_t stream) {
-  const int64_t count = g.batch * g.channels * volume(g.out);
-  const unsigned n = blocks(count, kMaxSums);
-  softpool_beta_backward<<<n, kThreads, 0, stream>>>(grad_y, x, sums, g, count, pool);
+void beta_backward(const T* grad_y, const T* x, double* sums, const Geometry& g, const SoftPool<Acc<T>>& pool,
+                   cudaStream_t stream) {
+  const int64_t outputs = g.batch * g.channels * volume(g.out);
+  const unsigned n = blocks(outputs, kMaxSums);
+  with_index(g, [&](const auto& windows, auto index) {
+    using I = decltype(index);
+    softpool_beta_backward<T, I><<<n, kThreads, 0, stream>>>(grad_y, x, sums, windows, I(outputs), pool);
+  });
   sum_blocks<<<1, kThreads, 0, stream>>>(sums, static_cast<int>(n));
 }
 

@@ -22,6 +22,34 @@ template <class T> struct Accumulator { using type = float; };
 template <> struct Accumulator<double> { using type = double; };
 template <class T> using Acc = typename Accumulator<T>::type;
 
+// Geometry as the kernels read it. I is int32_t where every offset fits: it halves the arithmetic of indices.
+template <class I>
+struct Windows {
+  I in[3], out[3], kernel[3], stride[3], padding[3], dilation[3];
+  I inner;  // both layouts are (outer, depth, height, width, inner): N C and 1, or N and C
+
+  explicit Windows(const Geometry& g) : inner(static_cast<I>(g.channels_last ? g.channels : 1)) {
+    for (int axis = 0; axis < 3; ++axis) {
+      in[axis] = static_cast<I>(g.in[axis]);
+      out[axis] = static_cast<I>(g.out[axis]);
+      kernel[axis] = static_cast<I>(g.kernel[axis]);
+      stride[axis] = static_cast<I>(g.stride[axis]);
+      padding[axis] = static_cast<I>(g.padding[axis]);
+      dilation[axis] = static_cast<I>(g.dilation[axis]);
+    }
+  }
+};
+
+// The items of a thread: its own number, then on by the number of all threads.
+template <class I>
+__device__ __forceinline__ I first_item() {
+  return static_cast<I>(blockIdx.x) * kThreads + static_cast<I>(threadIdx.x);
+}
+template <class I>
+__device__ __forceinline__ I items_apart() {
+  return static_cast<I>(gridDim.x) * kThreads;
+}
+
 // ---------------------------------------------------------------- one window
 
 // One instruction, to 2 units in the last place, where exp takes eleven. Below float's smallest normal number it gives 0.
@@ -122,20 +150,16 @@ __device__ __forceinline__ void put(void* to, const Pack& pack) {
   for (int i = 0; i < sizeof(Pack) / sizeof(W); ++i) __stwb(static_cast<W*>(to) + i, reinterpret_cast<const W*>(&pack)[i]);
 }
 
-struct Planes {
-  int64_t height, width, out_height, out_width, packs;  // packs: V outputs each, over all planes
-};
-
 // The place of a pack of V outputs, and of the first of its 2V inputs in the upper of two rows.
-template <int V>
+template <int V, class I>
 struct PackPlace {
-  int64_t row, column, input;
+  I row, column, input;
 
-  __device__ __forceinline__ PackPlace(const Planes& p, int64_t pack) {
-    const int64_t packs = p.out_width / V, line = pack / packs, plane = line / p.out_height;
+  __device__ __forceinline__ PackPlace(const Windows<I>& g, I pack) {
+    const I packs = g.out[2] / V, line = pack / packs, plane = line / g.out[1];
     column = (pack - line * packs) * V;
-    row = line - plane * p.out_height;
-    input = (plane * p.height + 2 * row) * p.width + 2 * column;
+    row = line - plane * g.out[1];
+    input = (plane * g.in[1] + 2 * row) * g.in[2] + 2 * column;
   }
 };
 
@@ -149,14 +173,14 @@ __device__ __forceinline__ auto square(const Row& upper, const Row& lower, int v
   };
 }
 
-template <class T, int V, bool Aligned>
-__global__ void softpool_2x2(const T* __restrict__ x, T* __restrict__ y, Planes p, SoftPool<Acc<T>> pool) {
+template <class T, int V, bool Aligned, class I>
+__global__ void softpool_2x2(const T* __restrict__ x, T* __restrict__ y, Windows<I> g, I count, SoftPool<Acc<T>> pool) {
   using In = Pack<T, 2 * V, Aligned ? 2 * V * sizeof(T) : sizeof(T)>;
   using Out = Pack<T, V, Aligned ? V * sizeof(T) : sizeof(T)>;
-  for (int64_t i = blockIdx.x * int64_t{blockDim.x} + threadIdx.x; i < p.packs; i += int64_t{gridDim.x} * blockDim.x) {
-    const PackPlace<V> place(p, i);
+  for (I i = first_item<I>(); i < count; i += items_apart<I>()) {
+    const PackPlace<V, I> place(g, i);
     const In upper = take<In>(x + place.input);
-    const In lower = take<In>(x + place.input + p.width);
+    const In lower = take<In>(x + place.input + g.in[2]);
     Out out;
 #pragma unroll
     for (int v = 0; v < V; ++v) out.at[v] = static_cast<T>(pool.value(pool.window(square<V, T>(upper, lower, v))));
@@ -164,16 +188,16 @@ __global__ void softpool_2x2(const T* __restrict__ x, T* __restrict__ y, Planes 
   }
 }
 
-template <class T, int V, bool Aligned>
-__global__ void softpool_2x2_backward(const T* __restrict__ grad_y, const T* __restrict__ x, T* __restrict__ grad_x, Planes p,
+template <class T, int V, bool Aligned, class I>
+__global__ void softpool_2x2_backward(const T* __restrict__ grad_y, const T* __restrict__ x, T* __restrict__ grad_x, Windows<I> g, I count,
                                       SoftPool<Acc<T>> pool) {
   using A = Acc<T>;
   using In = Pack<T, 2 * V, Aligned ? 2 * V * sizeof(T) : sizeof(T)>;
   using Out = Pack<T, V, Aligned ? V * sizeof(T) : sizeof(T)>;
-  for (int64_t i = blockIdx.x * int64_t{blockDim.x} + threadIdx.x; i < p.packs; i += int64_t{gridDim.x} * blockDim.x) {
-    const PackPlace<V> place(p, i);
+  for (I i = first_item<I>(); i < count; i += items_apart<I>()) {
+    const PackPlace<V, I> place(g, i);
     const In upper = take<In>(x + place.input);
-    const In lower = take<In>(x + place.input + p.width);
+    const In lower = take<In>(x + place.input + g.in[2]);
     In grad_upper, grad_lower;
     const Out grad = take<Out>(grad_y + i * V);
 #pragma unroll
@@ -188,23 +212,23 @@ __global__ void softpool_2x2_backward(const T* __restrict__ grad_y, const T* __r
     }
     T* out = grad_x + place.input;
     put(out, grad_upper);
-    put(out + p.width, grad_lower);
+    put(out + g.in[2], grad_lower);
     // What no window holds is the neighbour's to clear: a last row below the last windows, a last column beside them.
-    const bool below = place.row == p.out_height - 1 && p.height % 2;
-    if (below) put(out + 2 * p.width, In{});
-    if (!Aligned && place.column == p.out_width - 1 && p.width % 2)
-      for (int r = 0; r < 2 + below; ++r) out[r * p.width + 2] = T(0.f);
+    const bool below = place.row == g.out[1] - 1 && g.in[1] % 2;
+    if (below) put(out + 2 * g.in[2], In{});
+    if (!Aligned && place.column == g.out[2] - 1 && g.in[2] % 2)
+      for (int r = 0; r < 2 + below; ++r) out[r * g.in[2] + 2] = T(0.f);
   }
 }
 
 // ---------------------------------------------------------------- any window, any layout
 
-// Both layouts are (outer, depth, height, width, inner): outer is N C and inner 1, or outer is N and inner C. Neighbouring
-// threads take neighbouring elements in memory: along the row, or along the channels.
+// Neighbouring threads take neighbouring elements in memory: along the row, or along the channels.
+template <class I>
 struct Place {
-  int64_t outer, at[3], inner;
+  I outer, at[3], inner;
 
-  __device__ __forceinline__ Place(int64_t i, const int64_t (&size)[3], int64_t inner_size) {
+  __device__ __forceinline__ Place(I i, const I (&size)[3], I inner_size) {
     inner = 0;
     if (inner_size != 1) {
       inner = i % inner_size;
@@ -217,41 +241,39 @@ struct Place {
     }
     outer = i;
   }
+
+  // Of the element at (z, y, x) of the same channel, in a tensor of that size.
+  __device__ __forceinline__ I offset(const I (&size)[3], I inner_size, I z, I y, I x) const {
+    return (((outer * size[0] + z) * size[1] + y) * size[2] + x) * inner_size + inner;
+  }
 };
 
-__device__ __forceinline__ int64_t inner_size(const Geometry& g) { return g.channels_last ? g.channels : 1; }
-
-__device__ __forceinline__ int64_t offset(const int64_t (&size)[3], int64_t inner_size, const Place& p, int64_t z, int64_t y,
-                                          int64_t x) {
-  return (((p.outer * size[0] + z) * size[1] + y) * size[2] + x) * inner_size + p.inner;
-}
-
 // The elements of the window of output `o` that lie inside the input, clipped beforehand: no test is left in the loops.
-template <class T>
+template <class T, class I>
 struct Taps {
   const T* first;
   int count[3];
-  int64_t step[3];  // from tap to tap, in elements
+  I step[3];  // from tap to tap, in elements
 
-  __device__ __forceinline__ Taps(const T* x, const Geometry& g, const Place& o) {
-    int64_t start[3], size = inner_size(g);
+  __device__ __forceinline__ Taps(const T* x, const Windows<I>& g, const Place<I>& o) {
+    I start[3], size = g.inner;
 #pragma unroll
     for (int axis = 2; axis >= 0; --axis) {
-      const int64_t hole = g.dilation[axis];
-      int64_t taps = g.kernel[axis];
+      const I hole = g.dilation[axis];
+      I taps = g.kernel[axis];
       start[axis] = o.at[axis] * g.stride[axis] - g.padding[axis];
       if (start[axis] < 0) {
-        const int64_t before = (hole - 1 - start[axis]) / hole;
+        const I before = (hole - 1 - start[axis]) / hole;
         start[axis] += before * hole;
         taps -= before;
       }
-      const int64_t over = start[axis] + (taps - 1) * hole - g.in[axis];
+      const I over = start[axis] + (taps - 1) * hole - g.in[axis];
       if (over >= 0) taps -= over / hole + 1;
       count[axis] = static_cast<int>(taps);
       step[axis] = size * hole;
       size *= g.in[axis];
     }
-    first = x + offset(g.in, inner_size(g), o, start[0], start[1], start[2]);
+    first = x + o.offset(g.in, g.inner, start[0], start[1], start[2]);
   }
 
   template <class F>
@@ -266,39 +288,39 @@ struct Taps {
 };
 
 // The second walk over a window finds it in the L1 cache.
-template <class T>
-__global__ void softpool_any(const T* __restrict__ x, T* __restrict__ y, Geometry g, int64_t count, SoftPool<Acc<T>> pool) {
-  for (int64_t i = blockIdx.x * int64_t{blockDim.x} + threadIdx.x; i < count; i += int64_t{gridDim.x} * blockDim.x) {
-    const Place o(i, g.out, inner_size(g));
-    y[i] = static_cast<T>(pool.value(pool.window(Taps<T>(x, g, o))));
+template <class T, class I>
+__global__ void softpool_any(const T* __restrict__ x, T* __restrict__ y, Windows<I> g, I count, SoftPool<Acc<T>> pool) {
+  for (I i = first_item<I>(); i < count; i += items_apart<I>()) {
+    const Place<I> o(i, g.out, g.inner);
+    y[i] = static_cast<T>(pool.value(pool.window(Taps<T, I>(x, g, o))));
   }
 }
 
 // Windows that do not overlap (stride >= span): each output owns the cell of input positions from its window's start to
 // the next one's, the last one up to the edge, and writes all of it: gradients where its taps lie, zeros elsewhere.
-template <class T>
-__global__ void softpool_cells_backward(const T* __restrict__ grad_y, const T* __restrict__ x, T* __restrict__ grad_x, Geometry g,
-                                        int64_t count, SoftPool<Acc<T>> pool) {
+template <class T, class I>
+__global__ void softpool_cells_backward(const T* __restrict__ grad_y, const T* __restrict__ x, T* __restrict__ grad_x, Windows<I> g,
+                                        I count, SoftPool<Acc<T>> pool) {
   using A = Acc<T>;
-  for (int64_t i = blockIdx.x * int64_t{blockDim.x} + threadIdx.x; i < count; i += int64_t{gridDim.x} * blockDim.x) {
-    const Place o(i, g.out, inner_size(g));
-    const auto w = pool.window(Taps<T>(x, g, o));
+  for (I i = first_item<I>(); i < count; i += items_apart<I>()) {
+    const Place<I> o(i, g.out, g.inner);
+    const auto w = pool.window(Taps<T, I>(x, g, o));
     const A scaled = static_cast<A>(grad_y[i]) / w.sum;
-    int64_t start[3], first[3], last[3];
+    I start[3], first[3], last[3];
 #pragma unroll
     for (int axis = 0; axis < 3; ++axis) {
       start[axis] = o.at[axis] * g.stride[axis] - g.padding[axis];
       first[axis] = start[axis] < 0 ? 0 : start[axis];
       last[axis] = o.at[axis] == g.out[axis] - 1 ? g.in[axis] : start[axis] + g.stride[axis];
     }
-    const auto held = [&](int axis, int64_t at) {
-      const int64_t reach = at - start[axis];
+    const auto held = [&](int axis, I at) {
+      const I reach = at - start[axis];
       return reach <= g.dilation[axis] * (g.kernel[axis] - 1) && reach % g.dilation[axis] == 0;
     };
-    for (int64_t at_z = first[0]; at_z < last[0]; ++at_z)
-      for (int64_t at_y = first[1]; at_y < last[1]; ++at_y)
-        for (int64_t at_x = first[2]; at_x < last[2]; ++at_x) {
-          const int64_t j = offset(g.in, inner_size(g), o, at_z, at_y, at_x);
+    for (I at_z = first[0]; at_z < last[0]; ++at_z)
+      for (I at_y = first[1]; at_y < last[1]; ++at_y)
+        for (I at_x = first[2]; at_x < last[2]; ++at_x) {
+          const I j = o.offset(g.in, g.inner, at_z, at_y, at_x);
           const bool tap = held(0, at_z) && held(1, at_y) && held(2, at_x);
           grad_x[j] = static_cast<T>(tap ? scaled * pool.slope(static_cast<A>(x[j]), w.top, w.shift) : A(0));
         }
@@ -314,41 +336,41 @@ struct Share {
   A top, shift, scaled;  // scaled: grad_y / sum
 };
 
-template <class T>
+template <class T, class I>
 __global__ void softpool_shares(const T* __restrict__ grad_y, const T* __restrict__ x, Share<Acc<T>>* __restrict__ shares,
-                                Geometry g, int64_t count, SoftPool<Acc<T>> pool) {
-  for (int64_t i = blockIdx.x * int64_t{blockDim.x} + threadIdx.x; i < count; i += int64_t{gridDim.x} * blockDim.x) {
-    const Place o(i, g.out, inner_size(g));
-    const auto w = pool.window(Taps<T>(x, g, o));
+                                Windows<I> g, I count, SoftPool<Acc<T>> pool) {
+  for (I i = first_item<I>(); i < count; i += items_apart<I>()) {
+    const Place<I> o(i, g.out, g.inner);
+    const auto w = pool.window(Taps<T, I>(x, g, o));
     shares[i] = {w.top, w.shift, static_cast<Acc<T>>(grad_y[i]) / w.sum};
   }
 }
 
-template <class T>
+template <class T, class I>
 __global__ void softpool_gather_backward(const T* __restrict__ x, const Share<Acc<T>>* __restrict__ shares,
-                                         T* __restrict__ grad_x, Geometry g, int64_t count, SoftPool<Acc<T>> pool) {
+                                         T* __restrict__ grad_x, Windows<I> g, I count, SoftPool<Acc<T>> pool) {
   using A = Acc<T>;
-  for (int64_t i = blockIdx.x * int64_t{blockDim.x} + threadIdx.x; i < count; i += int64_t{gridDim.x} * blockDim.x) {
-    const Place p(i, g.in, inner_size(g));
-    int64_t first[3], last[3];  // windows whose span covers the element
+  for (I i = first_item<I>(); i < count; i += items_apart<I>()) {
+    const Place<I> p(i, g.in, g.inner);
+    I first[3], last[3];  // windows whose span covers the element
 #pragma unroll
     for (int axis = 0; axis < 3; ++axis) {
-      const int64_t at = p.at[axis] + g.padding[axis], before = at - g.dilation[axis] * (g.kernel[axis] - 1);
+      const I at = p.at[axis] + g.padding[axis], before = at - g.dilation[axis] * (g.kernel[axis] - 1);
       first[axis] = before <= 0 ? 0 : (before + g.stride[axis] - 1) / g.stride[axis];
       last[axis] = at / g.stride[axis] < g.out[axis] ? at / g.stride[axis] : g.out[axis] - 1;
     }
-    const auto held = [&](int axis, int64_t o) {  // by a tap, not by a hole of the dilation
+    const auto held = [&](int axis, I o) {  // by a tap, not by a hole of the dilation
       return g.dilation[axis] == 1 || (p.at[axis] + g.padding[axis] - o * g.stride[axis]) % g.dilation[axis] == 0;
     };
     const A a = static_cast<A>(x[i]);
     A grad = 0;
-    for (int64_t oz = first[0]; oz <= last[0]; ++oz) {
+    for (I oz = first[0]; oz <= last[0]; ++oz) {
       if (!held(0, oz)) continue;
-      for (int64_t oy = first[1]; oy <= last[1]; ++oy) {
+      for (I oy = first[1]; oy <= last[1]; ++oy) {
         if (!held(1, oy)) continue;
-        for (int64_t ox = first[2]; ox <= last[2]; ++ox) {
+        for (I ox = first[2]; ox <= last[2]; ++ox) {
           if (!held(2, ox)) continue;
-          const Share<A> s = shares[offset(g.out, inner_size(g), p, oz, oy, ox)];
+          const Share<A> s = shares[p.offset(g.out, g.inner, oz, oy, ox)];
           grad += s.scaled * pool.slope(a, s.top, s.shift);
         }
       }
@@ -371,14 +393,14 @@ __device__ __forceinline__ double block_sum(double mine) {
 }
 
 // dy / dbeta = sum w_i (a_i - y)^2. One sum a block; sum_blocks adds them up.
-template <class T>
+template <class T, class I>
 __global__ void softpool_beta_backward(const T* __restrict__ grad_y, const T* __restrict__ x, double* __restrict__ sums,
-                                       Geometry g, int64_t count, SoftPool<Acc<T>> pool) {
+                                       Windows<I> g, I count, SoftPool<Acc<T>> pool) {
   using A = Acc<T>;
   double sum = 0;
-  for (int64_t i = blockIdx.x * int64_t{blockDim.x} + threadIdx.x; i < count; i += int64_t{gridDim.x} * blockDim.x) {
-    const Place o(i, g.out, inner_size(g));
-    const Taps<T> taps(x, g, o);
+  for (I i = first_item<I>(); i < count; i += items_apart<I>()) {
+    const Place<I> o(i, g.out, g.inner);
+    const Taps<T, I> taps(x, g, o);
     const auto w = pool.window(taps);
     A spread = 0;
     taps([&](A a) { spread += pool.square(a, w.top, w.shift); });

@@ -175,6 +175,19 @@ def test_more_work_than_threads(emulator: Emulator) -> None:
     check(lib, Case((3, 7, 1, 11, 12), (1, 3, 3), (1, 2, 2)), "float32", schedule="random")
 
 
+@pytest.fixture(scope="module")
+def wide(emulator: Emulator) -> Library:
+    """Index arithmetic in 64 bits, which only huge tensors take."""
+    return emulator.load(copy_sources(emulator.folder / "wide", {**ONLY_FLOAT32, "bool narrow =": "bool narrow = false &&"}))
+
+
+@pytest.mark.parametrize("layout", ["contiguous", "channels_last"])
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_64_bit_indices(wide: Library, case: Case, layout: str) -> None:
+    check(wide, case, "float32", channels_last=layout == "channels_last")
+    check_beta(wide, case, "float32", "lockstep")
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("case", ["k2s2", "k3s2p1", "k5s5"])
 def test_finite_at_any_magnitude(lib: Library, case: str, dtype: str) -> None:
@@ -260,15 +273,15 @@ def test_traffic_of_2x2(lib: Library) -> None:
 # What is changed, into what, the case that shows it, and what is said of it.
 MUTATIONS = {
     "loop_bound": ("i < count;", "i <= count;", "k3s2", "out-of-bounds"),
-    "pack_bound": ("i < p.packs;", "i <= p.packs;", "k2s2", "out-of-bounds"),
+    "pack_bound": ("i < count;", "i <= count;", "k2s2", "out-of-bounds"),
     "clip_before": ("if (start[axis] < 0) {", "if (false) {", "k3s2p1", "out-of-bounds"),
     "clip_after": ("if (over >= 0)", "if (over > 0)", "k3s2_ceil", "out-of-bounds"),
     "cut_windows": ("2 * g.out[axis] <= g.in[axis]", "true", "k2s2_ceil", "out-of-bounds"),
     "alignment": ("bits % (2 * v * sizeof(T)) == 0", "true", "k2s2", "misaligned"),
     "overlap": ("g.stride[axis] <= g.dilation", "g.stride[axis] < g.dilation", "k3s2", "differ"),
-    "dropped_store": ("put(out + p.width, grad_lower);", "", "k2s2", "unwritten-output"),
+    "dropped_store": ("put(out + g.in[2], grad_lower);", "", "k2s2", "unwritten-output"),
     "last_row": ("if (below)", "if (false)", "k2s2_odd_height", "unwritten-output"),
-    "last_column": ("p.width % 2)", "false)", "k2s2_odd", "unwritten-output"),
+    "last_column": ("g.in[2] % 2)", "false)", "k2s2_odd", "unwritten-output"),
     "last_cell": ("== g.out[axis] - 1 ? g.in[axis] :", "< 0 ? g.in[axis] :", "k5s5", "unwritten-output"),
     "first_window": ("(before + g.stride[axis] - 1)", "(before + g.stride[axis])", "k3s2p1", "differ"),
     "barrier": ("    __syncthreads();\n", "", "k2s2", "race"),
