@@ -281,7 +281,7 @@ struct Taps {
     for (int z = 0; z < count[0]; ++z)
       for (int y = 0; y < count[1]; ++y) {
         const T* row = first + z * step[0] + y * step[1];
-#pragma unroll 1
+#pragma unroll 1  // windows are small: an unrolled loop's preparations cost more than they save
         for (int i = 0; i < count[2]; ++i, row += step[2]) f(static_cast<Acc<T>>(*row));
       }
   }
@@ -319,6 +319,7 @@ __global__ void softpool_cells_backward(const T* __restrict__ grad_y, const T* _
     };
     for (I at_z = first[0]; at_z < last[0]; ++at_z)
       for (I at_y = first[1]; at_y < last[1]; ++at_y)
+#pragma unroll 1
         for (I at_x = first[2]; at_x < last[2]; ++at_x) {
           const I j = o.offset(g.in, g.inner, at_z, at_y, at_x);
           const bool tap = held(0, at_z) && held(1, at_y) && held(2, at_x);
@@ -368,6 +369,7 @@ __global__ void softpool_gather_backward(const T* __restrict__ x, const Share<Ac
       if (!held(0, oz)) continue;
       for (I oy = first[1]; oy <= last[1]; ++oy) {
         if (!held(1, oy)) continue;
+#pragma unroll 1
         for (I ox = first[2]; ox <= last[2]; ++ox) {
           if (!held(2, ox)) continue;
           const Share<A> s = shares[p.offset(g.out, g.inner, oz, oy, ox)];

@@ -63,11 +63,13 @@ CASES = {
     "3d_k3s2p1": Case((1, 2, 5, 6, 4), (3, 3, 3), (2, 2, 2), (1, 1, 1)),
 }
 
-#: Other types left out of a build that needs one.
+#: What a build leaves out that needs one type of elements, and one of indices.
 ONLY_FLOAT32 = {
     f"    case k{name}: f(static_cast<{type_}*>(nullptr)); break;\n": ""
     for name, type_ in (("Float64", "double"), ("BFloat16", "__nv_bfloat16"), ("Float16", "__half"))
 }
+ONLY_32_BIT = {"    launch(Windows<int64_t>(g), int64_t{});": "    return;"}
+ONLY_64_BIT = {"bool narrow =": "bool narrow = false &&", "    launch(Windows<int32_t>(g), int32_t{});": "    return;"}
 
 
 def reference(x: np.ndarray, grad_y: np.ndarray, g: Geometry, beta: float) -> tuple[np.ndarray, ...]:
@@ -169,7 +171,7 @@ def test_tensors_that_start_between_aligned_addresses(lib: Library, case: str, d
 
 
 def test_more_work_than_threads(emulator: Emulator) -> None:
-    lib = emulator.load(copy_sources(emulator.folder / "one_block", {**ONLY_FLOAT32, "kMaxBlocks = 1 << 16": "kMaxBlocks = 1"}))
+    lib = emulator.load(copy_sources(emulator.folder / "one_block", ONLY_FLOAT32 | ONLY_32_BIT | {"kMaxBlocks = 1 << 16": "kMaxBlocks = 1"}))
     check(lib, Case((3, 7, 1, 12, 16), (1, 2, 2), (1, 2, 2)), "float32")
     check(lib, Case((3, 7, 1, 12, 15), (1, 2, 2), (1, 3, 3)), "float32")
     check(lib, Case((3, 7, 1, 11, 12), (1, 3, 3), (1, 2, 2)), "float32", schedule="random")
@@ -178,7 +180,7 @@ def test_more_work_than_threads(emulator: Emulator) -> None:
 @pytest.fixture(scope="module")
 def wide(emulator: Emulator) -> Library:
     """Index arithmetic in 64 bits, which only huge tensors take."""
-    return emulator.load(copy_sources(emulator.folder / "wide", {**ONLY_FLOAT32, "bool narrow =": "bool narrow = false &&"}))
+    return emulator.load(copy_sources(emulator.folder / "wide", ONLY_FLOAT32 | ONLY_64_BIT))
 
 
 @pytest.mark.parametrize("layout", ["contiguous", "channels_last"])
@@ -292,7 +294,7 @@ MUTATIONS = {
 @pytest.mark.parametrize("name", MUTATIONS)
 def test_planted_errors_are_caught(emulator: Emulator, name: str) -> None:
     old, new, case, finding = MUTATIONS[name]
-    mutant = emulator.load(copy_sources(emulator.folder / name, {**ONLY_FLOAT32, old: new}))
+    mutant = emulator.load(copy_sources(emulator.folder / name, ONLY_FLOAT32 | ONLY_32_BIT | {old: new}))
     with pytest.raises(AssertionError, match=finding):
         check(mutant, CASES[case], "float32", shift=int(name == "alignment"))
         check_beta(mutant, CASES[case], "float32", "random")
