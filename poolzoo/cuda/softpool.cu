@@ -1,5 +1,5 @@
-// Launchers of SoftPool: plain pointers in, a cudaError_t out, nothing of torch. Tensors are dense, in the layout that the
-// geometry names; an empty one launches nothing.
+// Launchers of SoftPool: plain pointers in, a cudaError_t out, nothing of torch. Tensors are dense, in the layout that
+// the geometry names; an empty one launches nothing.
 #include <algorithm>
 #include <type_traits>
 
@@ -97,7 +97,8 @@ void backward(const T* grad_y, const T* x, T* grad_x, void* workspace, const Geo
     } else {
       auto* shares = static_cast<Share<Acc<T>>*>(workspace);
       softpool_shares<T, I><<<blocks(outputs), kThreads, 0, stream>>>(grad_y, x, shares, windows, I(outputs), pool);
-      softpool_gather_backward<T, I><<<blocks(inputs), kThreads, 0, stream>>>(x, shares, grad_x, windows, I(inputs), pool);
+      softpool_gather_backward<T, I>
+          <<<blocks(inputs), kThreads, 0, stream>>>(x, shares, grad_x, windows, I(inputs), pool);
     }
   });
 }

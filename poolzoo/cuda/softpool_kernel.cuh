@@ -1,9 +1,9 @@
 // SoftPool on CUDA: y = sum w_i a_i, w = softmax(beta a) over the elements of a window that lie inside the input.
 //
-// Everything is computed relative to the window's extreme c, as y = c + sum w_i (a_i - c): exponents are never positive, a
-// constant window gives its constant exactly, and the gradient w_i (1 + beta (a_i - y)) subtracts small numbers only.
-// Three kinds of kernel: 2x2 windows side by side, from registers; any window, one thread an output; and the gradient of
-// overlapping windows, one thread an input element. No atomics, and every output element is stored exactly once.
+// Everything is computed relative to the window's extreme c, as y = c + sum w_i (a_i - c): exponents are never positive,
+// a constant window gives its constant exactly, and the gradient w_i (1 + beta (a_i - y)) subtracts small numbers only.
+// Three kinds of kernel: 2x2 windows side by side, from registers; any window, one thread an output; and the gradient
+// of overlapping windows, one thread an input element. No atomics, and every output element is stored exactly once.
 #pragma once
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
@@ -11,6 +11,7 @@
 
 #include <cfloat>
 #include <cmath>
+#include <cstring>
 
 #include "geometry.h"
 
@@ -52,7 +53,7 @@ __device__ __forceinline__ I items_apart() {
 
 // ---------------------------------------------------------------- one window
 
-// One instruction, to 2 units in the last place, where exp takes eleven. Below float's smallest normal number it gives 0.
+// One instruction, to 2 units in the last place, where exp takes eleven; 0 below float's smallest normal number.
 __device__ __forceinline__ float power_of_2(float x) {
   float y;
   asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
@@ -62,11 +63,11 @@ __device__ __forceinline__ double power_of_2(double x) { return exp2(x); }
 
 template <class A>
 struct SoftPool {
-  A sign;   // -1 where beta < 0: that is minus the pool of -a with -beta, so that the extreme is always a maximum
-  A scale;  // a power of two, at most 1 / (2 taps): sums of differences scaled by it overflow at no magnitude
-  A half;   // 1 / (2 scale)
-  A sharp;  // |beta| / scale
-  A sharp2; // the same to base 2
+  A sign;    // -1 where beta < 0: that is minus the pool of -a with -beta, so that the extreme is always a maximum
+  A scale;   // a power of two, at most 1 / (2 taps): sums of differences scaled by it overflow at no magnitude
+  A half;    // 1 / (2 scale)
+  A sharp;   // |beta| / scale
+  A sharp2;  // the same to base 2
 
   struct Window {
     A top;    // max sign a
@@ -88,7 +89,7 @@ struct SoftPool {
   __device__ __forceinline__ A difference(A a, A top) const { return fma(sign * a, scale, -top * scale); }
   __device__ __forceinline__ A weight(A difference) const { return power_of_2(sharp2 * difference); }
 
-  // `taps(f)` calls f(a) for every element; it is walked twice, and a NaN goes into the sums though fmax passes it over.
+  // `taps(f)` calls f(a) for every element, and is called twice. A NaN goes into the sums though fmax passes it over.
   template <class Taps>
   __device__ __forceinline__ Window window(Taps taps) const {
     A top = -INFINITY, sum = 0, moment = 0;
@@ -114,7 +115,7 @@ struct SoftPool {
   }
 
   // sum * a term of dy / dbeta: e_i (a_i - y)^2
-  __device__ __forceinline__ A square(A a, A top, A shift) const {
+  __device__ __forceinline__ A spread(A a, A top, A shift) const {
     const A d = difference(a, top), far = d - shift;
     return weight(d) * far * far * (2 * half) * (2 * half);
   }
@@ -122,6 +123,7 @@ struct SoftPool {
 
 // ---------------------------------------------------------------- 2x2 windows, contiguous
 
+// N neighbours in memory. A thread reads 2V of each of two rows and writes V outputs.
 template <class T, int N, int Align>
 struct alignas(Align) Pack {
   T at[N];
@@ -137,17 +139,23 @@ template <> struct Word<16> { using type = uint4; };
 template <class Pack>
 __device__ __forceinline__ Pack take(const void* from) {
   using W = typename Word<alignof(Pack)>::type;
-  W words[sizeof(Pack) / sizeof(W)];
+  constexpr int n = sizeof(Pack) / sizeof(W);
+  W words[n];
 #pragma unroll
-  for (int i = 0; i < sizeof(Pack) / sizeof(W); ++i) words[i] = __ldg(static_cast<const W*>(from) + i);
-  return reinterpret_cast<const Pack&>(words);
+  for (int i = 0; i < n; ++i) words[i] = __ldg(static_cast<const W*>(from) + i);
+  Pack pack;
+  memcpy(&pack, words, sizeof(Pack));
+  return pack;
 }
 
 template <class Pack>
 __device__ __forceinline__ void put(void* to, const Pack& pack) {
   using W = typename Word<alignof(Pack)>::type;
+  constexpr int n = sizeof(Pack) / sizeof(W);
+  W words[n];
+  memcpy(words, &pack, sizeof(Pack));
 #pragma unroll
-  for (int i = 0; i < sizeof(Pack) / sizeof(W); ++i) __stwb(static_cast<W*>(to) + i, reinterpret_cast<const W*>(&pack)[i]);
+  for (int i = 0; i < n; ++i) __stwb(static_cast<W*>(to) + i, words[i]);
 }
 
 // The place of a pack of V outputs, and of the first of its 2V inputs in the upper of two rows.
@@ -163,7 +171,8 @@ struct PackPlace {
   }
 };
 
-template <int V, class T, class Row>
+// The v-th 2x2 window of two rows, as taps.
+template <class T, class Row>
 __device__ __forceinline__ auto square(const Row& upper, const Row& lower, int v) {
   return [&upper, &lower, v](auto f) {
     f(static_cast<Acc<T>>(upper.at[2 * v]));
@@ -183,14 +192,14 @@ __global__ void softpool_2x2(const T* __restrict__ x, T* __restrict__ y, Windows
     const In lower = take<In>(x + place.input + g.in[2]);
     Out out;
 #pragma unroll
-    for (int v = 0; v < V; ++v) out.at[v] = static_cast<T>(pool.value(pool.window(square<V, T>(upper, lower, v))));
+    for (int v = 0; v < V; ++v) out.at[v] = static_cast<T>(pool.value(pool.window(square<T>(upper, lower, v))));
     put(y + i * V, out);
   }
 }
 
 template <class T, int V, bool Aligned, class I>
-__global__ void softpool_2x2_backward(const T* __restrict__ grad_y, const T* __restrict__ x, T* __restrict__ grad_x, Windows<I> g, I count,
-                                      SoftPool<Acc<T>> pool) {
+__global__ void softpool_2x2_backward(const T* __restrict__ grad_y, const T* __restrict__ x, T* __restrict__ grad_x,
+                                      Windows<I> g, I count, SoftPool<Acc<T>> pool) {
   using A = Acc<T>;
   using In = Pack<T, 2 * V, Aligned ? 2 * V * sizeof(T) : sizeof(T)>;
   using Out = Pack<T, V, Aligned ? V * sizeof(T) : sizeof(T)>;
@@ -202,12 +211,12 @@ __global__ void softpool_2x2_backward(const T* __restrict__ grad_y, const T* __r
     const Out grad = take<Out>(grad_y + i * V);
 #pragma unroll
     for (int v = 0; v < V; ++v) {
-      const auto w = pool.window(square<V, T>(upper, lower, v));
-      const A g = static_cast<A>(grad.at[v]) / w.sum;
+      const auto w = pool.window(square<T>(upper, lower, v));
+      const A scaled = static_cast<A>(grad.at[v]) / w.sum;
 #pragma unroll
       for (int j = 2 * v; j < 2 * v + 2; ++j) {
-        grad_upper.at[j] = static_cast<T>(g * pool.slope(static_cast<A>(upper.at[j]), w.top, w.shift));
-        grad_lower.at[j] = static_cast<T>(g * pool.slope(static_cast<A>(lower.at[j]), w.top, w.shift));
+        grad_upper.at[j] = static_cast<T>(scaled * pool.slope(static_cast<A>(upper.at[j]), w.top, w.shift));
+        grad_lower.at[j] = static_cast<T>(scaled * pool.slope(static_cast<A>(lower.at[j]), w.top, w.shift));
       }
     }
     T* out = grad_x + place.input;
@@ -299,8 +308,8 @@ __global__ void softpool_any(const T* __restrict__ x, T* __restrict__ y, Windows
 // Windows that do not overlap (stride >= span): each output owns the cell of input positions from its window's start to
 // the next one's, the last one up to the edge, and writes all of it: gradients where its taps lie, zeros elsewhere.
 template <class T, class I>
-__global__ void softpool_cells_backward(const T* __restrict__ grad_y, const T* __restrict__ x, T* __restrict__ grad_x, Windows<I> g,
-                                        I count, SoftPool<Acc<T>> pool) {
+__global__ void softpool_cells_backward(const T* __restrict__ grad_y, const T* __restrict__ x, T* __restrict__ grad_x,
+                                        Windows<I> g, I count, SoftPool<Acc<T>> pool) {
   using A = Acc<T>;
   for (I i = first_item<I>(); i < count; i += items_apart<I>()) {
     const Place<I> o(i, g.out, g.inner);
@@ -328,18 +337,18 @@ __global__ void softpool_cells_backward(const T* __restrict__ grad_y, const T* _
   }
 }
 
-// Overlapping windows, in two steps. Gathering alone would compute every window anew for each of its elements, taps /
-// stride^2 times the exponentials; scattering needs atomics, whose order changes the sum. So the first kernel leaves three
-// numbers a window in a workspace that lives only during the call (the forward pass saves nothing but x), and the second
-// adds, for each input element, the windows that hold it, always in the same order.
+// Overlapping windows, in two steps. Gathering alone would compute every window anew for each of its elements;
+// scattering needs atomics, whose order changes the sum. So the first kernel leaves three numbers a window in a workspace
+// that lives only during the call (the forward pass saves nothing but x), and the second adds, for each input element,
+// the windows that hold it, always in the same order.
 template <class A>
 struct Share {
   A top, shift, scaled;  // scaled: grad_y / sum
 };
 
 template <class T, class I>
-__global__ void softpool_shares(const T* __restrict__ grad_y, const T* __restrict__ x, Share<Acc<T>>* __restrict__ shares,
-                                Windows<I> g, I count, SoftPool<Acc<T>> pool) {
+__global__ void softpool_shares(const T* __restrict__ grad_y, const T* __restrict__ x,
+                                Share<Acc<T>>* __restrict__ shares, Windows<I> g, I count, SoftPool<Acc<T>> pool) {
   for (I i = first_item<I>(); i < count; i += items_apart<I>()) {
     const Place<I> o(i, g.out, g.inner);
     const auto w = pool.window(Taps<T, I>(x, g, o));
@@ -404,9 +413,9 @@ __global__ void softpool_beta_backward(const T* __restrict__ grad_y, const T* __
     const Place<I> o(i, g.out, g.inner);
     const Taps<T, I> taps(x, g, o);
     const auto w = pool.window(taps);
-    A spread = 0;
-    taps([&](A a) { spread += pool.square(a, w.top, w.shift); });
-    sum += double{static_cast<A>(grad_y[i]) * (spread / w.sum)};
+    A sum_spread = 0;
+    taps([&](A a) { sum_spread += pool.spread(a, w.top, w.shift); });
+    sum += double{static_cast<A>(grad_y[i]) * (sum_spread / w.sum)};
   }
   sum = block_sum(sum);
   if (threadIdx.x == 0) sums[blockIdx.x] = sum;

@@ -63,7 +63,8 @@ DTYPES = {
 def encode(a: np.ndarray, dtype: str) -> np.ndarray:
     if dtype != "bfloat16":
         return a.astype(DTYPES[dtype].storage)
-    return (a.astype(np.float32).view(np.uint32) >> 16).astype(np.uint16)  # cuts off: these values are chosen, not computed
+    # Cuts off: these values are chosen, not computed.
+    return (a.astype(np.float32).view(np.uint32) >> 16).astype(np.uint16)
 
 
 def decode(a: np.ndarray, dtype: str) -> np.ndarray:
@@ -73,7 +74,7 @@ def decode(a: np.ndarray, dtype: str) -> np.ndarray:
 
 
 def copy_sources(folder: Path, edits: dict[str, str] | None = None) -> Path:
-    """A copy of the sources with each of `edits` applied wherever its text stands; a text that is not there is an error."""
+    """A copy of the sources, with each of `edits` applied wherever its text stands; it must stand somewhere."""
     folder.mkdir(parents=True)
     texts = {name: (SOURCES / name).read_text() for name in FILES}
     for old, new in (edits or {}).items():
@@ -115,9 +116,10 @@ class Emulator:
 
     def load(self, sources: Path) -> Library:
         target = sources / "libkernels.so"
-        command = ["nvcc", "-std=c++17", "-O3", "-gencode", "arch=compute_80,code=compute_80", "-lineinfo", "-shared"]
-        command += ["-cudart", "none", "--no-compress", "-Xcompiler", "-fPIC", str(sources / "softpool.cu"), "-o", str(target)]
-        subprocess.run(command, check=True)
+        # PTX only, uncompressed, and no runtime linked in: the fake one reads it from the library.
+        options = "-std=c++17 -O3 -gencode arch=compute_80,code=compute_80 -lineinfo -shared -Xcompiler -fPIC"
+        options += " -cudart none --no-compress"
+        subprocess.run(["nvcc", *options.split(), str(sources / "softpool.cu"), "-o", str(target)], check=True)
         self.device.gpu = self.GPU()
         return Library(self, ctypes.CDLL(str(target)), self.device.gpu.kernels)
 
@@ -125,8 +127,8 @@ class Emulator:
 class Library:
     def __init__(self, emulator: Emulator, lib: ctypes.CDLL, kernels: dict[str, Any]) -> None:
         self.emulator, self.lib, self.kernels = emulator, lib, kernels
-        self.lib.poolzoo_softpool_workspace.restype = ctypes.c_int64
-        self.lib.poolzoo_softpool_beta_sums.restype = ctypes.c_int64
+        for name in ("poolzoo_softpool_workspace", "poolzoo_softpool_beta_sums"):
+            getattr(lib, name).restype = ctypes.c_int64
 
     def start(self, schedule: str = "lockstep", races: bool = True) -> Any:
         """A fresh GPU: empty memory, no findings."""
@@ -155,25 +157,30 @@ class Library:
         """``x`` and the result are encoded, in the order of memory."""
         shape = memory_shape(g, g.out)
         px, py = self.put(x, "x", shift), self.room(int(np.prod(shape)), dtype, "y", shift)
-        code, slope = DTYPES[dtype].code, ctypes.c_double(beta)
-        self.check(self.lib.poolzoo_softpool_forward(px, py, ctypes.byref(g), code, slope, None))
+        self.check(self.lib.poolzoo_softpool_forward(px, py, *common(g, dtype, beta)))
         return self.fetch(py, dtype, shape)
 
-    def backward(self, grad_y: np.ndarray, x: np.ndarray, g: Geometry, dtype: str, beta: float, shift: int = 0) -> np.ndarray:
+    def backward(
+        self, grad_y: np.ndarray, x: np.ndarray, g: Geometry, dtype: str, beta: float, shift: int = 0
+    ) -> np.ndarray:
         shape = memory_shape(g, g.in_)
         pg, px = self.put(grad_y, "grad_y", shift), self.put(x, "x", shift)
         pout = self.room(int(np.prod(shape)), dtype, "grad_x", shift)
-        code, slope, size = DTYPES[dtype].code, ctypes.c_double(beta), self.lib.poolzoo_softpool_workspace(ctypes.byref(g), DTYPES[dtype].code)
+        size = self.lib.poolzoo_softpool_workspace(ctypes.byref(g), DTYPES[dtype].code)
         space = ctypes.c_void_p(self.gpu.malloc(size, "workspace") if size else None)
-        self.check(self.lib.poolzoo_softpool_backward(pg, px, pout, space, ctypes.byref(g), code, slope, None))
+        self.check(self.lib.poolzoo_softpool_backward(pg, px, pout, space, *common(g, dtype, beta)))
         return self.fetch(pout, dtype, shape)
 
     def beta_backward(self, grad_y: np.ndarray, x: np.ndarray, g: Geometry, dtype: str, beta: float) -> float:
         pg, px = self.put(grad_y, "grad_y", 0), self.put(x, "x", 0)
         sums = ctypes.c_void_p(self.gpu.malloc(8 * self.lib.poolzoo_softpool_beta_sums(ctypes.byref(g)), "sums"))
-        code, slope = DTYPES[dtype].code, ctypes.c_double(beta)
-        self.check(self.lib.poolzoo_softpool_beta_backward(pg, px, sums, ctypes.byref(g), code, slope, None))
+        self.check(self.lib.poolzoo_softpool_beta_backward(pg, px, sums, *common(g, dtype, beta)))
         return float(self.fetch(sums, "float64", ())[()])
+
+
+def common(g: Geometry, dtype: str, beta: float) -> tuple[Any, ...]:
+    """What every launcher ends in: geometry, type, beta and the stream."""
+    return ctypes.byref(g), DTYPES[dtype].code, ctypes.c_double(beta), None
 
 
 def memory_shape(g: Geometry, size: Any) -> tuple[int, ...]:

@@ -17,8 +17,9 @@ ARCHITECTURES = (75, 80, 86, 90, 100, 120)
 @pytest.mark.parametrize("source", sorted(SOURCES.glob("*.cu")), ids=lambda path: path.name)
 def test_compiles_cleanly_and_without_spills(source: Path, tmp_path: Path) -> None:
     targets = [f"-gencode=arch=compute_{a},code=sm_{a}" for a in ARCHITECTURES]
-    command = ["nvcc", "-std=c++17", "-O3", *targets, "--threads", "2", "-Xptxas", "-v", "-Xcompiler", "-Wall,-Wextra", "-c"]
-    built = subprocess.run([*command, str(source), "-o", str(tmp_path / "kernels.o")], capture_output=True, text=True)
+    options = ["-std=c++17", "-O3", "--threads", "2", "-Xptxas", "-v", "-Xcompiler", "-Wall,-Wextra", "-c"]
+    command = ["nvcc", *options, *targets, str(source), "-o", str(tmp_path / "kernels.o")]
+    built = subprocess.run(command, capture_output=True, text=True)
     log = built.stdout + built.stderr
     assert built.returncode == 0, log
     assert "warning" not in log, log

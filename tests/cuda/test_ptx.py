@@ -1,17 +1,25 @@
-"""The CUDA kernels, executed in a PTX emulator: the numbers of a float64 loop, no stray access, no race, no missing store."""
+"""The CUDA kernels, executed in a PTX emulator: a float64 loop's numbers, no stray access, race or missing store."""
 
 from __future__ import annotations
 
 import ctypes
 import itertools
-from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pytest
-
-from ptx_device import DTYPES, Emulator, Geometry, Library, copy_sources, decode, encode, memory_shape, missing
+from ptx_device import (
+    DTYPES,
+    Emulator,
+    Geometry,
+    Library,
+    common,
+    copy_sources,
+    decode,
+    encode,
+    memory_shape,
+    missing,
+)
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 
@@ -104,13 +112,23 @@ def channels_first(a: np.ndarray, g: Geometry) -> np.ndarray:
     return np.moveaxis(a, -1, 1) if g.channels_last else a
 
 
-def check(lib: Library, case: Case, dtype: str, *, schedule: str = "lockstep", channels_last: bool = False, beta: float = 1.0, shift: int = 0) -> None:
+def check(
+    lib: Library,
+    case: Case,
+    dtype: str,
+    *,
+    schedule: str = "lockstep",
+    channels_last: bool = False,
+    beta: float = 1.0,
+    shift: int = 0,
+) -> None:
     """Both passes give the reference's numbers and the emulator has nothing to say."""
     g = case.geometry(channels_last)
     rng = np.random.default_rng(0)
     x = encode(2 * rng.normal(size=memory_shape(g, g.in_)), dtype)
     grad_y = encode(rng.normal(size=memory_shape(g, g.out)), dtype)
-    want_y, want_dx, size, weight = reference(channels_first(decode(x, dtype), g), channels_first(decode(grad_y, dtype), g), g, beta)
+    planes, grads = (channels_first(decode(a, dtype), g) for a in (x, grad_y))
+    want_y, want_dx, size, weight = reference(planes, grads, g, beta)
     gpu = lib.start(schedule)
     y = channels_first(decode(lib.forward(x, g, dtype, beta, shift), dtype), g)
     dx = channels_first(decode(lib.backward(grad_y, x, g, dtype, beta, shift), dtype), g)
@@ -130,7 +148,8 @@ def check_beta(lib: Library, case: Case, dtype: str, schedule: str) -> float:
     gpu = lib.start(schedule)
     got = lib.beta_backward(grad_y, x, g, dtype, beta)
     assert not gpu.findings, str(gpu.findings)
-    assert got == pytest.approx(slopes.sum(), rel=0, abs=(1e-9 + 40 * DTYPES[dtype].accumulated_eps) * np.abs(slopes).sum())
+    error = (1e-9 + 40 * DTYPES[dtype].accumulated_eps) * np.abs(slopes).sum()
+    assert abs(got - slopes.sum()) <= error, f"the gradients of beta differ: {got} is not {slopes.sum()}"
     return got
 
 
@@ -171,7 +190,8 @@ def test_tensors_that_start_between_aligned_addresses(lib: Library, case: str, d
 
 
 def test_more_work_than_threads(emulator: Emulator) -> None:
-    lib = emulator.load(copy_sources(emulator.folder / "one_block", ONLY_FLOAT32 | ONLY_32_BIT | {"kMaxBlocks = 1 << 16": "kMaxBlocks = 1"}))
+    one_block = {"kMaxBlocks = 1 << 16": "kMaxBlocks = 1"}
+    lib = emulator.load(copy_sources(emulator.folder / "one_block", ONLY_FLOAT32 | ONLY_32_BIT | one_block))
     check(lib, Case((3, 7, 1, 12, 16), (1, 2, 2), (1, 2, 2)), "float32")
     check(lib, Case((3, 7, 1, 12, 15), (1, 2, 2), (1, 3, 3)), "float32")
     check(lib, Case((3, 7, 1, 11, 12), (1, 3, 3), (1, 2, 2)), "float32", schedule="random")
@@ -194,7 +214,7 @@ def test_64_bit_indices(wide: Library, case: Case, layout: str) -> None:
 @pytest.mark.parametrize("case", ["k2s2", "k3s2p1", "k5s5"])
 def test_finite_at_any_magnitude(lib: Library, case: str, dtype: str) -> None:
     g = CASES[case].geometry()
-    most = {"float64": np.finfo(np.float64).max, "float32": np.finfo(np.float32).max, "bfloat16": 3.38e38, "float16": 65504}[dtype]
+    most = {"float64": 1.79e308, "float32": 3.4e38, "bfloat16": 3.38e38, "float16": 65504}[dtype]
     rng = np.random.default_rng(0)
     x = encode(rng.choice([-most, 0.0, 1.0, most], size=memory_shape(g, g.in_)), dtype)
     grad_y = encode(rng.normal(size=memory_shape(g, g.out)), dtype)
@@ -248,7 +268,7 @@ def test_empty_tensors_launch_nothing_and_unknown_types_are_refused(lib: Library
     g = CASES["k3s2"].geometry()
     invalid = 1  # cudaErrorInvalidValue
     assert lib.lib.poolzoo_softpool_forward(None, None, ctypes.byref(g), 9, ctypes.c_double(1), None) == invalid
-    assert lib.lib.poolzoo_softpool_backward(None, None, None, None, ctypes.byref(g), 1, ctypes.c_double(1), None) == invalid
+    assert lib.lib.poolzoo_softpool_backward(None, None, None, None, *common(g, "float32", 1.0)) == invalid
 
 
 def test_traffic_of_2x2(lib: Library) -> None:
@@ -291,10 +311,14 @@ MUTATIONS = {
 }
 
 
+def check_all(lib: Library, case: Case, shift: int) -> None:
+    check(lib, case, "float32", shift=shift)
+    check_beta(lib, case, "float32", "random")
+
+
 @pytest.mark.parametrize("name", MUTATIONS)
 def test_planted_errors_are_caught(emulator: Emulator, name: str) -> None:
     old, new, case, finding = MUTATIONS[name]
     mutant = emulator.load(copy_sources(emulator.folder / name, ONLY_FLOAT32 | ONLY_32_BIT | {old: new}))
     with pytest.raises(AssertionError, match=finding):
-        check(mutant, CASES[case], "float32", shift=int(name == "alignment"))
-        check_beta(mutant, CASES[case], "float32", "random")
+        check_all(mutant, CASES[case], shift=int(name == "alignment"))
