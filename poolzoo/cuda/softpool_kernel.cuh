@@ -1,9 +1,9 @@
 // SoftPool on CUDA: y = sum w_i a_i, w = softmax(beta a) over the elements of a window that lie inside the input.
 //
-// Everything is computed relative to the window's extreme c, as y = c + sum w_i (a_i - c): exponents are never positive,
-// a constant window gives its constant exactly, and the gradient w_i (1 + beta (a_i - y)) subtracts small numbers only.
-// Three kinds of kernel: 2x2 windows side by side, from registers; any window, one thread an output; and the gradient
-// of overlapping windows, one thread an input element. No atomics, and every output element is stored exactly once.
+// Everything is computed relative to the window's extreme c, as y = c + sum w_i (a_i - c): exponents are never
+// positive, a constant window gives its constant exactly, and the gradient w_i (1 + beta (a_i - y)) subtracts small
+// numbers only. Three kinds of kernel: 2x2 windows side by side, from registers; any window, one thread an output; and
+// the gradient of overlapping windows, one thread an input element. No atomics; each output element is stored once.
 #pragma once
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
@@ -338,9 +338,9 @@ __global__ void softpool_cells_backward(const T* __restrict__ grad_y, const T* _
 }
 
 // Overlapping windows, in two steps. Gathering alone would compute every window anew for each of its elements;
-// scattering needs atomics, whose order changes the sum. So the first kernel leaves three numbers a window in a workspace
-// that lives only during the call (the forward pass saves nothing but x), and the second adds, for each input element,
-// the windows that hold it, always in the same order.
+// scattering needs atomics, whose order changes the sum. So the first kernel leaves three numbers a window in a
+// workspace that lives only during the call (the forward pass saves nothing but x), and the second adds, for each input
+// element, the windows that hold it, always in the same order.
 template <class A>
 struct Share {
   A top, shift, scaled;  // scaled: grad_y / sum
