@@ -230,7 +230,13 @@ def adaptive_windows(x: Tensor, output_size: Sequence[int]) -> tuple[Tensor, Ten
 
 
 def pool_windows(
-    x: Tensor, geometry: Geometry, reducer: Reducer, *, native: str | None = None, backend: str = "reference", **params: Any
+    x: Tensor,
+    geometry: Geometry,
+    reducer: Reducer,
+    *,
+    native: str | None = None,
+    backend: str = "reference",
+    **params: Any,
 ) -> Tensor:
     """Reduce every window of ``x``, in the accumulation dtype, and give the result in ``x``'s dtype and layout.
 
@@ -243,11 +249,14 @@ def pool_windows(
         params: the reducer's own parameters.
     """
     check_input(x, geometry.ndim)
-    if native is not None and backend != "reference" and not (backend == "auto" and cuda.portable()):
+    if native is not None and backend != "reference" and not (backend == "auto" and cuda.portable(x)):
         reason = cuda.unsuited(x)
         if not reason:
-            output_size(x.shape[-geometry.ndim :], geometry)  # for its words about an input that is too small
-            return cuda.pool(native, x, geometry, params, reducer)
+            try:
+                return cuda.pool(native, x, geometry, params, reducer)
+            except RuntimeError:
+                output_size(x.shape[-geometry.ndim :], geometry)  # has better words for an input that is too small
+                raise
         if backend == "native":
             raise RuntimeError(f"backend='native': {reason}")
     a, mask = windows(x.to(accumulation_dtype(x.dtype)), geometry)

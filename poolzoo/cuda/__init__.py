@@ -6,8 +6,6 @@ modules take it by themselves (``backend="auto"``). It knows nothing of modules.
 
 from __future__ import annotations
 
-import functools
-import inspect
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +38,7 @@ def why_not() -> str:
 
 def available() -> bool:
     """Whether the native CPU operators can be had, which builds them the first time."""
-    return not why_not()
+    return not build()
 
 
 def build() -> str:
@@ -57,19 +55,15 @@ def unsuited(x: Tensor) -> str:
         return f"x: dtype {x.dtype}; float64, float32, bfloat16 or float16 is pooled natively"
     if x.layout is not torch.strided:
         return f"x: layout {x.layout}"
-    return why_not()
+    reason: str = why_not()
+    return reason
 
 
-def portable() -> bool:
-    """Whether what runs now must be made of torch's own operators: while exporting, and for forward-mode derivatives."""
-    return torch.compiler.is_exporting() or forward_ad._current_level >= 0
-
-
-@functools.cache
-def _parameter(reducer: Reducer) -> tuple[str | None, float]:
-    """The name of the reducer's only parameter and its default; None and 0 where it has none."""
-    own = [p for p in inspect.signature(reducer).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    return (own[0].name, own[0].default) if own else (None, 0.0)
+def portable(x: Tensor) -> bool:
+    """Whether what runs now must be made of torch's own operators: in exports, and for torch.func's derivatives."""
+    if torch.compiler.is_compiling():
+        return torch.compiler.is_exporting()
+    return forward_ad._current_level >= 0 or torch._C._functorch.is_gradtrackingtensor(x)
 
 
 def pool(name: str, x: Tensor, geometry: Geometry, params: Mapping[str, Any], reducer: Reducer) -> Tensor:
@@ -77,11 +71,15 @@ def pool(name: str, x: Tensor, geometry: Geometry, params: Mapping[str, Any], re
 
     ``reducer`` defines what the same is by reference: second derivatives are taken of that.
     """
-    key, default = _parameter(reducer)
-    references[name] = (reducer, key)
+    key = next(iter(params), None)
+    if name not in references:
+        references[name] = (reducer, key)
     kernel, stride, padding, dilation, ceil_mode = geometry
     window = [*kernel, *stride, *padding, *dilation]
-    value = default if key is None else params.get(key, default)
+    value = 0.0 if key is None else params[key]
     if isinstance(value, Tensor):
         return _forward[name](x, value.to(torch.float64), 0.0, window, ceil_mode)
-    return _forward[name](x, None, value, window, ceil_mode)
+    if x.requires_grad or torch.compiler.is_compiling():
+        return _forward[name](x, None, value, window, ceil_mode)
+    with torch._C._AutoDispatchBelowAutograd():  # a third of a small call's time goes into finding out that this is so
+        return _forward[name](x, None, value, window, ceil_mode)

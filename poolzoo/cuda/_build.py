@@ -1,8 +1,8 @@
-"""Build and load the native libraries: once, under a lock that a killed process cannot leave behind, into a keyed cache.
+"""Build and load the native library: once, under a lock that a killed process cannot leave behind, into a keyed cache.
 
 The key is everything that a library depends on (sources, flags, compiler, torch, CPU capability), so that a cache of
-another machine or version is never loaded. A failure is remembered for this process and warned of once; nothing is built
-on import.
+another machine or version is never loaded. A failure is remembered for this process and warned of once; nothing is
+built on import.
 """
 
 from __future__ import annotations
@@ -66,7 +66,9 @@ def load_cpu() -> str:
     """
     if "cpu" not in _outcome:
         try:
-            _outcome["cpu"] = "POOLZOO_NATIVE=0 switches it off" if os.environ.get("POOLZOO_NATIVE") == "0" else _load_cpu()
+            _outcome["cpu"] = (
+                "POOLZOO_NATIVE=0 switches it off" if os.environ.get("POOLZOO_NATIVE") == "0" else _load_cpu()
+            )
         except Exception as error:  # whatever is wrong with this machine, the reference path still works
             _outcome["cpu"] = _explain(error)
             warnings.warn(
@@ -90,7 +92,7 @@ def _load_cpu() -> str:
     library = folder / "poolzoo_cpu.so"
     with _locked(folder / "lock"):
         if library.is_file():
-            torch.ops.load_library(library)
+            torch.ops.load_library(library)  # type: ignore[no-untyped-call]
         else:
             _build_and_load(folder / "work", library)
     return ""

@@ -1,6 +1,6 @@
 """What torch must know of the native operators beside their kernels: shapes, derivatives, batching.
 
-Each reducer is two operators: ``poolzoo::NAME(x, param, value, window, ceil_mode)`` and ``NAME_backward(grad, x, ...)``,
+A reducer is two operators: ``poolzoo::NAME(x, param, value, window, ceil_mode)``, and ``NAME_backward(grad, x, ...)``,
 which gives the gradients of x and of param. ``window`` is kernel_size, stride, padding and dilation, one after another;
 ``param``, a float64 scalar, stands instead of ``value``. A new reducer is one more name in ``NAMES``.
 """
@@ -31,13 +31,13 @@ def _register(name: str) -> None:
     run = getattr(torch.ops.poolzoo, name).default
     run_backward = getattr(torch.ops.poolzoo, f"{name}_backward").default
 
-    @torch.library.register_fake(forward)
+    @torch.library.register_fake(forward)  # type: ignore[untyped-decorator]
     def _(x: Tensor, param: Tensor | None, value: float, window: Sequence[int], ceil_mode: bool) -> Tensor:
         geometry = _geometry(window, ceil_mode)
         lead = x.shape[: x.dim() - geometry.ndim]
         return _empty(x, [*lead, *output_size(x.shape[len(lead) :], geometry)])
 
-    @torch.library.register_fake(backward)
+    @torch.library.register_fake(backward)  # type: ignore[untyped-decorator]
     def _(grad: Tensor, x: Tensor, *arguments: Any) -> tuple[Tensor, Tensor]:
         return _empty(x, x.shape), x.new_empty((), dtype=torch.float64)
 
@@ -58,7 +58,9 @@ def _register(name: str) -> None:
             inputs, seeds = [x], [of_x]
             params: dict[str, Any] = {} if key is None else {key: ctx.value}
             if param is not None and key is not None:
-                params[key] = param = param.detach().to(x.dtype if x.dtype == torch.float64 else torch.float32).requires_grad_()
+                params[key] = param = (
+                    param.detach().to(x.dtype if x.dtype == torch.float64 else torch.float32).requires_grad_()
+                )
                 inputs, seeds = [x, param], [of_x, of_param.to(param.dtype)]
             y = pool_windows(x, _geometry(ctx.window, ctx.ceil_mode), reducer, **params)
             first = torch.autograd.grad(y, inputs, grad, create_graph=True)
@@ -69,15 +71,17 @@ def _register(name: str) -> None:
     torch.library.register_autograd(forward, derivative, setup_context=save)
     torch.library.register_autograd(backward, second_derivative, setup_context=save)
 
-    @torch.library.register_vmap(forward)
-    def _(info: Any, in_dims: tuple[int | None, ...], x: Tensor, param: Tensor | None, *arguments: Any) -> tuple[Tensor, int]:
+    @torch.library.register_vmap(forward)  # type: ignore[untyped-decorator]
+    def _(
+        info: Any, in_dims: tuple[int | None, ...], x: Tensor, param: Tensor | None, *arguments: Any
+    ) -> tuple[Tensor, int]:
         if in_dims[1] is not None:
             samples = _samples(info.batch_size, in_dims[:2], (x, param))
             return torch.stack([run(*sample, *arguments) for sample in samples]), 0
         x, unfold = _fold(x.movedim(in_dims[0] or 0, 0), arguments[1])
         return unfold(run(x, param, *arguments)), 0
 
-    @torch.library.register_vmap(backward)
+    @torch.library.register_vmap(backward)  # type: ignore[untyped-decorator]
     def _(
         info: Any, in_dims: tuple[int | None, ...], grad: Tensor, x: Tensor, param: Tensor | None, *arguments: Any
     ) -> tuple[tuple[Tensor, Tensor], tuple[int, int]]:
@@ -112,7 +116,7 @@ def _fold(x: Tensor, window: Sequence[int]) -> tuple[Tensor, Callable[[Tensor], 
     return x.flatten(0, 1), lambda y: y.unflatten(0, many)
 
 
-def _samples(size: int, dims: Sequence[int | None], tensors: Sequence[Tensor | None]) -> list[tuple[Tensor | None, ...]]:
+def _samples(size: int, dims: Sequence[int | None], tensors: Sequence[Tensor | None]) -> list[tuple[Any, ...]]:
     columns = [
         [t] * size if t is None or dim is None else list(t.unbind(dim)) for t, dim in zip(tensors, dims, strict=True)
     ]

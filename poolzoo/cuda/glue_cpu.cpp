@@ -8,6 +8,10 @@
 #include <torch/headeronly/core/ScalarType.h>
 #include <torch/headeronly/util/Exception.h>
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 #include "cpu_engine.h"
 
 #define POOLZOO_CPU_REDUCERS(_) _(softpool)
@@ -39,6 +43,8 @@ DType dtype_of(const Tensor& x) {
     default: STD_TORCH_CHECK(false, "poolzoo: float64, float32, bfloat16 or float16 is allowed");
   }
 }
+
+int64_t element_size(ScalarType type) { return type == ScalarType::Double ? 8 : type == ScalarType::Float ? 4 : 2; }
 
 // The same rule as poolzoo.windows.like, so that both backends give the same strides.
 bool is_channels_last(const Tensor& x) {
@@ -79,6 +85,16 @@ Geometry geometry_of(const Tensor& x, Ints window, bool ceil_mode, bool channels
   return g;
 }
 
+// Memory fresh from the system costs a fault for each page at its first touch, more than pooling itself costs.
+void ask_for_huge_pages(void* data, int64_t bytes) {
+#if defined(__linux__)
+  const uintptr_t page = 4096, first = (uintptr_t(data) + page - 1) / page * page, last = (uintptr_t(data) + bytes) / page * page;
+  if (bytes >= 8 << 20) madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
+#else
+  (void)data, (void)bytes;
+#endif
+}
+
 // A call's tensors in one layout, channels_last where x is that and else contiguous.
 struct Arguments {
   Tensor x;
@@ -105,7 +121,9 @@ struct Arguments {
   }
 
   Tensor empty(const std::vector<int64_t>& shape) const {
-    return torch::stable::empty(Ints(shape.data(), shape.size()), x.scalar_type(), std::nullopt, std::nullopt, std::nullopt, format);
+    Tensor y = torch::stable::empty(Ints(shape.data(), shape.size()), x.scalar_type(), std::nullopt, std::nullopt, std::nullopt, format);
+    ask_for_huge_pages(y.mutable_data_ptr(), y.numel() * element_size(x.scalar_type()));
+    return y;
   }
 };
 

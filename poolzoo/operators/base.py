@@ -16,9 +16,7 @@ from poolzoo.registry import PoolInfo
 from poolzoo.windows import IntOrTuple, accumulation_dtype, check_input, make_geometry
 
 _OF_PARAMETERS = "where and in which type the parameters are made"
-_OF_BACKEND = (
-    "``backend``: ``native`` runs compiled code, ``reference`` torch's operators; ``auto`` is native where it can be had."
-)
+_OF_BACKEND = "``backend``: ``native`` is compiled code, ``reference`` torch's operators; ``auto`` takes what it can."
 _SPATIAL = {1: "L", 2: "H, W", 3: "D, H, W"}
 
 
@@ -113,18 +111,19 @@ class FixedPool(Pool):
 _BACKEND = inspect.Parameter("backend", inspect.Parameter.KEYWORD_ONLY, default="auto", annotation="str")
 
 
-@functools.cache
 def operator_params(info: PoolInfo) -> Mapping[str, inspect.Parameter]:
-    """An operator's own parameters: the keyword-only ones of the function that defines it, and ``backend`` with a choice."""
+    """An operator's own parameters: the keyword-only ones of what defines it; ``backend`` where there is a choice."""
     target = info.reducer if isinstance(info.forward, functools.partial) else info.forward
     assert target is not None
     params = {p.name: p for p in inspect.signature(target).parameters.values() if p.kind is p.KEYWORD_ONLY}
     return MappingProxyType(params | ({"backend": _BACKEND} if info.native else {}))
 
 
-def check_params(info: PoolInfo, params: Mapping[str, Any]) -> None:
+def check_params(
+    info: PoolInfo, params: Mapping[str, Any], known: Mapping[str, inspect.Parameter] | None = None
+) -> None:
     """Raise TypeError for a parameter that the operator has not or needs, and what its own check raises."""
-    known = operator_params(info)
+    known = operator_params(info) if known is None else known
     for key in params:
         if key not in known:
             raise TypeError(f"unknown parameter {key!r}; the operator's own that are allowed: {', '.join(known) or 'none'}")
@@ -192,6 +191,8 @@ def shown_share(key: str, value: Tensor) -> dict[str, object]:
 def make_function(info: PoolInfo, ndim: int) -> Callable[..., Tensor]:
     """The operator's function for ``ndim`` spatial axes; made once."""
     forward = info.forward
+    known = operator_params(info)
+    defaults = {p.name: p.default for p in known.values() if p.default is not p.empty}
 
     def function(
         x: Tensor,
@@ -202,10 +203,9 @@ def make_function(info: PoolInfo, ndim: int) -> Callable[..., Tensor]:
         ceil_mode: bool = False,
         **params: Any,
     ) -> Tensor:
-        check_params(info, params)
-        if info.native:
-            params.setdefault("backend", "auto")
-        result: Tensor = forward(x, make_geometry(ndim, kernel_size, stride, padding, dilation, ceil_mode), **params)
+        check_params(info, params, known)
+        geometry = make_geometry(ndim, kernel_size, stride, padding, dilation, ceil_mode)
+        result: Tensor = forward(x, geometry, **{**defaults, **params})
         return result
 
     shared = [p for p in inspect.signature(function).parameters.values() if p.kind is not p.VAR_KEYWORD]

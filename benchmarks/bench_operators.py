@@ -1,0 +1,176 @@
+"""Our pools beside torch's, the two-average composition, torch.compile of it, and reading and copying the tensor.
+
+Everything in one process, interleaved: each round times every contender once, so that a busy machine slows all alike.
+Reported are medians and quartiles over the rounds, and ratios of medians to ours.
+
+    python benchmarks/bench_operators.py --rounds 15 --output benchmarks/results/softpool-cpu.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+import poolzoo.functional as pools
+from poolzoo import cuda
+from poolzoo._files import write_whole
+from poolzoo.analysis.machine import describe_machine
+
+AVG = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
+MAX = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
+#: name: kernel_size, stride, padding
+WINDOWS = {"k2s2": (2, 2, 0), "k3s2": (3, 2, 0), "k3s2p1": (3, 2, 1), "k5s5": (5, 5, 0)}
+#: shape, windows, dtype, channels_last, with the backward pass
+Case = tuple[tuple[int, ...], str, torch.dtype, bool, bool]
+MAIN = (20, 32, 128, 128)
+SHAPES = [MAIN, (32, 64, 112, 112), (1, 3, 1404, 2040), (8, 64, 56, 56), (4, 16, 16, 64, 64), (16, 64, 16384)]
+f32, bf16, f16 = torch.float32, torch.bfloat16, torch.float16
+CASES: list[Case] = [
+    *((shape, window, f32, False, False) for shape in SHAPES for window in WINDOWS),
+    *((MAIN, window, f32, True, False) for window in WINDOWS),
+    *((MAIN, "k2s2", dtype, False, False) for dtype in (bf16, f16, torch.float64)),
+    *((MAIN, window, f32, layout, True) for window in ("k2s2", "k3s2p1") for layout in (False, True)),
+    ((1, 8, 8, 8), "k2s2", f32, False, False),
+]
+
+
+def composition(x: Tensor, kernel: int, stride: int, padding: int) -> Tensor:
+    """SoftPool out of two averages: right only while e^x neither overflows nor vanishes."""
+    weight, pool = x.exp(), AVG[x.dim() - 2]
+    return pool(x * weight, kernel, stride, padding) / pool(weight, kernel, stride, padding)
+
+
+def describe(case: Case) -> str:
+    shape, window, dtype, channels_last, backward = case
+    layout = "channels_last" if channels_last else "contiguous"
+    what = "forward+backward" if backward else "forward"
+    return f"{'x'.join(map(str, shape))} {window} {str(dtype).removeprefix('torch.')} {layout} {what}"
+
+
+def contenders(x: Tensor, window: str, backward: bool, compiled: Callable[..., Tensor]) -> dict[str, Callable[[], Any]]:
+    """What to time, by name; ``native`` is ours."""
+    arguments, ndim = WINDOWS[window], x.dim() - 2
+    ours = getattr(pools, f"soft_pool{ndim}d")
+    forward: dict[str, Callable[[Tensor], Tensor]] = {
+        "native": lambda t: ours(t, *arguments, backend="native"),
+        "avg_pool": lambda t: AVG[ndim](t, *arguments),
+        "max_pool": lambda t: MAX[ndim](t, *arguments),
+        "composition": lambda t: composition(t, *arguments),
+        "compiled": lambda t: compiled(t, *arguments),
+    }
+    if not backward:
+        return {name: (lambda f=f: f(x)) for name, f in forward.items()} | {"read": x.sum, "copy": x.clone}
+    x.requires_grad_()
+    seed = torch.ones_like(forward["native"](x))
+    return {name: (lambda f=f: torch.autograd.grad(f(x), x, seed)) for name, f in forward.items()}
+
+
+def interleaved(functions: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each function in each round; small ones are repeated within a round."""
+    seconds: dict[str, list[float]] = {name: [] for name in functions}
+    repeats = {}
+    for name, function in functions.items():
+        function()
+        began = time.perf_counter()
+        function()
+        repeats[name] = max(1, min(1000, int(2e-3 / (time.perf_counter() - began))))
+    for _ in range(rounds):
+        for name, function in functions.items():
+            began = time.perf_counter()
+            for _ in range(repeats[name]):
+                function()
+            seconds[name].append((time.perf_counter() - began) / repeats[name])
+    return seconds
+
+
+def saved_bytes(function: Callable[[], Any]) -> int:
+    """Bytes of the tensors that one call keeps for its backward pass, each storage once."""
+    kept: dict[int, int] = {}
+
+    def keep(t: Tensor) -> Tensor:
+        kept[t.untyped_storage().data_ptr()] = t.untyped_storage().nbytes()
+        return t
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):
+        function()
+    return sum(kept.values())
+
+
+def run(case: Case, rounds: int, compile_too: bool) -> dict[str, Any]:
+    shape, window, dtype, channels_last, backward = case
+    torch.manual_seed(0)
+    x = torch.randn(shape).to(dtype)
+    if channels_last:
+        x = x.contiguous(memory_format=torch.channels_last)
+    torch._dynamo.reset()
+    functions = contenders(x, window, backward, torch.compile(composition) if compile_too else composition)
+    if not compile_too:
+        del functions["compiled"]
+    with torch.set_grad_enabled(backward):
+        seconds = interleaved(functions, rounds)
+        row: dict[str, Any] = {
+            "work": describe(case),
+        }
+        if backward:
+            arguments, ours = WINDOWS[window], getattr(pools, f"soft_pool{x.dim() - 2}d")
+            size = x.numel() * x.element_size()
+            row["saved_native"] = saved_bytes(lambda: ours(x, *arguments, backend="native")) / size
+            row["saved_composition"] = saved_bytes(lambda: composition(x, *arguments)) / size
+    for name, times in seconds.items():
+        low, middle, high = statistics.quantiles(times, n=4)
+        row[name] = {"median_s": middle, "iqr_s": high - low}
+    ours_s = row["native"]["median_s"]
+    row["ratio"] = {name: row[name]["median_s"] / ours_s for name in seconds if name != "native"}
+    return row
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Markdown: our time and spread, then how many times as long the others take."""
+    names = ["avg_pool", "max_pool", "composition", "compiled", "copy", "read"]
+    lines = [
+        "| work | native ms (IQR) | " + " | ".join(f"{name} x" for name in names) + " |",
+        "|---" * (len(names) + 2) + "|",
+    ]
+    for row in rows:
+        ours = f"{row['native']['median_s'] * 1e3:.3f} ({row['native']['iqr_s'] * 1e3:.3f})"
+        ratios = [f"{row['ratio'][name]:.2f}" if name in row["ratio"] else "" for name in names]
+        lines.append(f"| {row['work']} | {ours} | " + " | ".join(ratios) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--output", help="JSON file; the table is printed")
+    parser.add_argument("--only", default="", help="run the cases whose name holds this, as 'k2s2 float32'")
+    parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
+    given = parser.parse_args()
+    if reason := cuda.why_not():
+        sys.exit(f"nothing to time: {reason}")
+    rows = []
+    for case in CASES:
+        name = describe(case)
+        if given.only in name:
+            rows.append(run(case, given.rounds, not given.no_compile))
+            print(table(rows[-1:]).splitlines()[-1], flush=True)  # noqa: T201
+    metadata = describe_machine() | {
+        "threads": torch.get_num_threads(),
+        "rounds": given.rounds,
+        "command": " ".join(sys.argv),
+    }
+    if given.output:
+        write_whole(given.output, json.dumps({"metadata": metadata, "rows": rows}, indent=1, allow_nan=False) + "\n")
+    print("\n" + table(rows))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""Building on first use: once among processes, never half, never in the way, with a line that says what happened."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from poolzoo import cuda
+
+POOL = """
+import torch, poolzoo
+y = poolzoo.functional.soft_pool2d(torch.arange(16.0).reshape(1, 1, 4, 4), 2)
+expected = poolzoo.functional.soft_pool2d(torch.arange(16.0).reshape(1, 1, 4, 4), 2, backend="reference")
+torch.testing.assert_close(y, expected)
+y = poolzoo.functional.soft_pool2d(torch.ones(1, 1, 4, 4), 2)
+print("native" if poolzoo.cuda.available() else "reference: " + poolzoo.cuda.why_not())
+"""
+needs_compiler = pytest.mark.skipif(bool(cuda.why_not()), reason=f"no native build here: {cuda.why_not()}")
+
+
+def start(cache: Path, **environment: str) -> subprocess.Popen[str]:
+    given = {**os.environ, "POOLZOO_CACHE": str(cache), "OMP_NUM_THREADS": "1", **environment}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen([sys.executable, "-c", POOL], env=given, text=True, start_new_session=True, **pipes)
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[str, str]:
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    return out.strip(), err
+
+
+def libraries(cache: Path) -> list[Path]:
+    return sorted(cache.glob("*/*.so"))
+
+
+@needs_compiler
+def test_two_processes_build_once_and_a_third_not_at_all(tmp_path):
+    both = [finish(process) for process in [start(tmp_path), start(tmp_path)]]
+    assert [out for out, _ in both] == ["native", "native"]
+    assert sorted("building the native CPU operators, once" in err for _, err in both) == [False, True]
+    assert len(libraries(tmp_path)) == 1
+    assert finish(start(tmp_path)) == ("native", "")
+
+
+@needs_compiler
+def test_a_build_killed_half_way_is_done_again(tmp_path):
+    process = start(tmp_path)
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob("*/work/build.ninja")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    time.sleep(0.3)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert list(tmp_path.glob("*/work")) and not libraries(tmp_path)
+    out, err = finish(start(tmp_path))
+    assert out == "native" and "built in" in err
+    assert not list(tmp_path.glob("*/work"))
+
+
+@needs_compiler
+def test_an_unwritable_cache_costs_a_build_for_this_process_alone(tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    out, err = finish(start(blocked, TMPDIR=str(tmp_path)))
+    assert out == "native"
+    assert f"cannot write to {blocked}" in err
+    assert not list(tmp_path.glob("poolzoo-*")), "left behind"
+
+
+@needs_compiler
+def test_a_cache_of_other_sources_or_flags_is_not_loaded(tmp_path):
+    (tmp_path / "cpu-0123456789").mkdir()
+    (tmp_path / "cpu-0123456789" / "poolzoo_cpu.so").write_bytes(b"of another torch")
+    assert finish(start(tmp_path))[0] == "native"
+
+
+def test_the_key_depends_on_capability_compiler_torch_and_sources(monkeypatch, tmp_path):
+    import torch
+
+    from poolzoo.cuda import _build
+
+    keys = {_build.cpu_key()}
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "DEFAULT")
+        keys.add(_build.cpu_key())
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "__version__", "2.10.0")
+        keys.add(_build.cpu_key())
+    with monkeypatch.context() as patch:
+        patch.setenv("CXX", "another")
+        keys.add(_build.cpu_key())
+    for source in _build.HERE.iterdir():
+        if source.suffix in (".h", ".cpp"):
+            (tmp_path / source.name).write_bytes(source.read_bytes() + b" ")
+    with monkeypatch.context() as patch:
+        patch.setattr(_build, "HERE", tmp_path)
+        keys.add(_build.cpu_key())
+    assert len(keys) == 5
+
+
+@pytest.mark.parametrize("compiler", ["/bin/false", "/nowhere/c++"])
+def test_without_a_working_compiler_the_reference_goes_on(tmp_path, compiler):
+    out, err = finish(start(tmp_path, CXX=compiler))
+    assert out.startswith("reference: ")
+    assert err.count("RuntimeWarning: poolzoo's native CPU operators cannot be had") == 1, err
+    assert compiler in err and not libraries(tmp_path)
+
+
+def test_the_compilers_words_are_in_the_warning(tmp_path):
+    compiler = tmp_path / "c++"
+    compiler.write_text(
+        '#!/bin/sh\ncase "$1" in -dump*|-v|--version) exec c++ "$@";; esac\necho "x.h:1: error: no room" >&2; exit 1\n'
+    )
+    compiler.chmod(0o755)
+    out, err = finish(start(tmp_path / "cache", CXX=str(compiler)))
+    assert out.startswith("reference: ") and "error: no room" in out and "error: no room" in err
+
+
+def test_switched_off_by_the_environment(tmp_path):
+    out, err = finish(start(tmp_path, POOLZOO_NATIVE="0"))
+    assert out == "reference: POOLZOO_NATIVE=0 switches it off" and not err and not list(tmp_path.iterdir())
+
+
+def test_import_never_builds(tmp_path):
+    code = "import poolzoo, poolzoo.functional, poolzoo.cuda; poolzoo.SoftPool2d(2); poolzoo.functional.soft_pool2d"
+    given = {**os.environ, "POOLZOO_CACHE": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=given, capture_output=True, text=True, check=True)
+    assert not list(tmp_path.iterdir()) and not done.stderr
