@@ -1,8 +1,8 @@
-// Launchers of SoftPool: plain pointers in, a cudaError_t out, nothing of torch. Tensors are dense, in the layout that
-// the geometry names; an empty one launches nothing.
+// Launchers of SoftPool: launchers.h says what each takes.
 #include <algorithm>
 #include <type_traits>
 
+#include "launchers.h"
 #include "softpool_kernel.cuh"
 
 namespace poolzoo {
@@ -143,7 +143,6 @@ cudaError_t poolzoo_softpool_forward(const void* x, void* y, const poolzoo::Geom
   });
 }
 
-// Bytes of device memory that the backward pass needs beside its tensors: 0 where windows do not overlap.
 int64_t poolzoo_softpool_workspace(const poolzoo::Geometry* g, int32_t dtype) {
   using namespace poolzoo;
   if (!overlaps(*g)) return 0;
@@ -163,7 +162,6 @@ cudaError_t poolzoo_softpool_backward(const void* grad_y, const void* x, void* g
   });
 }
 
-// Doubles that the gradient of beta needs room for; it is left in the first.
 int64_t poolzoo_softpool_beta_sums(const poolzoo::Geometry* g) {
   using namespace poolzoo;
   return std::max(1u, blocks(g->batch * g->channels * volume(g->out), kMaxSums));

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 SOURCES = Path(__file__).parents[2] / "poolzoo" / "cuda"
-FILES = ("geometry.h", "softpool_kernel.cuh", "softpool.cu")
+FILES = ("geometry.h", "launchers.h", "softpool_kernel.cuh", "softpool.cu")
 
 
 def missing() -> str | None:
