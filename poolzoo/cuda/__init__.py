@@ -1,4 +1,4 @@
-"""The native engine: pooling at the speed of memory, in C++ behind torch.library, compiled when it is first used.
+"""The native engine: pooling at the speed of memory, in C++ and CUDA behind torch.library, compiled at first use.
 
 ``available()`` says whether it can be had, building it if need be; ``why_not()`` says what is in the way. Functions and
 modules take it by themselves (``backend="auto"``). It knows nothing of modules.
@@ -26,8 +26,11 @@ references: dict[str, tuple[Reducer, str | None]] = {}
 
 
 @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
-def why_not() -> str:
-    """What keeps the native CPU operators from running here; "" where nothing does. Builds them the first time."""
+def why_not(device: str = "cpu") -> str:
+    """What keeps the native operators from running on ``cpu`` or ``cuda``; "" where nothing does.
+
+    Builds them the first time: with a CUDA torch and no GPU too, if TORCH_CUDA_ARCH_LIST says for which.
+    """
     from poolzoo.cuda import _build
 
     reason = _build.load_cpu()
@@ -35,29 +38,29 @@ def why_not() -> str:
         from poolzoo.cuda import _operators
 
         _forward.update(_operators.register())
-    return reason
+    return _build.load_cuda() if device == "cuda" else reason
 
 
-def available() -> bool:
-    """Whether the native CPU operators can be had, which builds them the first time."""
-    return not build()
+def available(device: str = "cpu") -> bool:
+    """Whether the native operators can be had on ``cpu`` or ``cuda``, which builds them the first time."""
+    return not build(device)
 
 
-def build() -> str:
+def build(device: str = "cpu") -> str:
     """Build and load ahead of time; gives what :func:`why_not` gives."""
-    reason: str = why_not()
+    reason: str = why_not(device)
     return reason
 
 
 def unsuited(x: Tensor) -> str:
     """Why ``x`` cannot be pooled natively; "" where it can."""
-    if x.device.type != "cpu":
-        return f"x is on {x.device}; the native operators are for the CPU"
+    if x.device.type not in ("cpu", "cuda"):
+        return f"x is on {x.device}; the native operators are for the CPU and for CUDA"
     if x.dtype not in _DTYPES:
         return f"x: dtype {x.dtype}; float64, float32, bfloat16 or float16 is pooled natively"
     if x.layout is not torch.strided:
         return f"x: layout {x.layout}"
-    reason: str = why_not()
+    reason: str = why_not(x.device.type)
     return reason
 
 
@@ -84,7 +87,8 @@ def portable(x: Tensor) -> bool:
 def pool(name: str, x: Tensor, geometry: Geometry, params: Mapping[str, Any], reducer: Reducer) -> Tensor:
     """Pool natively, with the operator's only parameter, if it has one, as a number or a scalar tensor.
 
-    ``reducer`` defines what the same is by reference: second derivatives are taken of that.
+    A parameter on a GPU is read as ``.item()`` reads it, which waits for the GPU: keep it on the CPU, as modules make
+    it. ``reducer`` defines what the same is by reference: second derivatives are taken of that.
     """
     key = next(iter(params), None)
     if name not in references:

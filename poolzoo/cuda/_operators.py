@@ -1,8 +1,9 @@
 """What torch must know of the native operators beside their kernels: shapes, derivatives, batching.
 
 A reducer is two operators: ``poolzoo::NAME(x, param, value, window, ceil_mode)``, and ``NAME_backward(grad, x, ...)``,
-which gives the gradients of x and of param. ``window`` is kernel_size, stride, padding and dilation, one after another;
-``param``, a float64 scalar, stands instead of ``value``. A new reducer is one more name in ``NAMES``.
+which gives the gradients of x and of param, the latter without elements where there is no param. ``window`` is
+kernel_size, stride, padding and dilation, one after another; ``param``, a float64 scalar, stands instead of ``value``.
+A new reducer is one more name in ``NAMES``.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def _register(name: str) -> None:
 
     @torch.library.register_fake(backward)  # type: ignore[untyped-decorator]
     def _(grad: Tensor, x: Tensor, *arguments: Any) -> tuple[Tensor, Tensor]:
-        return _empty(x, x.shape), x.new_empty((), dtype=torch.float64)
+        return _empty(x, x.shape), x.new_empty((0,) if arguments[0] is None else (), dtype=torch.float64)
 
     def save(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
         *tensors, ctx.value, ctx.window, ctx.ceil_mode = inputs
@@ -48,7 +49,7 @@ def _register(name: str) -> None:
     def derivative(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
         x, param = ctx.saved_tensors
         of_x, of_param = run_backward(grad, x, param, ctx.value, ctx.window, ctx.ceil_mode)
-        return of_x, None if param is None else of_param, None, None, None
+        return of_x, None if param is None else of_param.to(param.device), None, None, None
 
     def second_derivative(ctx: Any, of_x: Tensor, of_param: Tensor) -> tuple[Any, ...]:
         grad, x, param = ctx.saved_tensors
@@ -61,7 +62,7 @@ def _register(name: str) -> None:
                 params[key] = param = (
                     param.detach().to(x.dtype if x.dtype == torch.float64 else torch.float32).requires_grad_()
                 )
-                inputs, seeds = [x, param], [of_x, of_param.to(param.dtype)]
+                inputs, seeds = [x, param], [of_x, of_param.to(param)]
             y = pool_windows(x, _geometry(ctx.window, ctx.ceil_mode), reducer, **params)
             first = torch.autograd.grad(y, inputs, grad, create_graph=True)
             second = torch.autograd.grad(first, [grad, *inputs], seeds, allow_unused=True)
@@ -92,7 +93,7 @@ def _register(name: str) -> None:
         grad, _ = _fold(torch.stack([sample[0] for sample in samples]), arguments[1])
         x, unfold = _fold(torch.stack([sample[1] for sample in samples]), arguments[1])
         of_x, of_param = run_backward(grad, x, None, *arguments)
-        return (unfold(of_x), of_param.expand(info.batch_size)), (0, 0)
+        return (unfold(of_x), of_param.expand(info.batch_size, 0)), (0, 0)
 
 
 def _geometry(window: Sequence[int], ceil_mode: bool) -> Geometry:

@@ -1,0 +1,127 @@
+// What the glues of both devices share: the checks of tensors and the geometry. Stable ABI only.
+//
+// Each reducer is two operators, forward and backward, of one schema. `window` holds kernel_size, stride, padding and
+// dilation, one after another. `param` overrides `value`: a float64 scalar tensor. Backward gives the gradients of x
+// and of param, on x's device; the latter has no elements where there is no param.
+//
+// The CPU library defines the operators; that of another device adds its kernels to them and is loaded after it.
+#pragma once
+#include <torch/csrc/stable/library.h>
+#include <torch/csrc/stable/ops.h>
+#include <torch/csrc/stable/tensor.h>
+#include <torch/headeronly/core/ScalarType.h>
+#include <torch/headeronly/util/Exception.h>
+
+#include <optional>
+#include <tuple>
+#include <vector>
+
+#include "geometry.h"
+
+namespace poolzoo {
+
+using torch::headeronly::MemoryFormat;
+using torch::headeronly::ScalarType;
+using torch::stable::Tensor;
+using Ints = torch::headeronly::IntHeaderOnlyArrayRef;
+using Shape = std::vector<int64_t>;
+
+inline DType dtype_of(const Tensor& x) {
+  switch (x.scalar_type()) {
+    case ScalarType::Double: return kFloat64;
+    case ScalarType::Float: return kFloat32;
+    case ScalarType::BFloat16: return kBFloat16;
+    case ScalarType::Half: return kFloat16;
+    default: STD_TORCH_CHECK(false, "poolzoo: float64, float32, bfloat16 or float16 is allowed");
+  }
+}
+
+// The same rule as poolzoo.windows.like, so that both backends give the same strides.
+inline bool is_channels_last(const Tensor& x) {
+  if ((x.dim() != 4 && x.dim() != 5) || x.size(1) == 1 || x.stride(1) != 1) return false;
+  int64_t expected = x.size(1);
+  for (int64_t axis = x.dim() - 1; axis > 1; --axis) {
+    if (x.size(axis) != 1 && x.stride(axis) != expected) return false;
+    expected *= x.size(axis);
+  }
+  return x.size(0) == 1 || x.stride(0) == expected;
+}
+
+inline int64_t output_size(int64_t n, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation,
+                           bool ceil_mode) {
+  int64_t room = n + 2 * padding - dilation * (kernel - 1) - 1;
+  int64_t size = (room + (ceil_mode ? stride - 1 : 0)) / stride + 1;
+  if (ceil_mode && (size - 1) * stride >= n + padding) --size;
+  STD_TORCH_CHECK(room + (ceil_mode ? stride - 1 : 0) >= 0 && size > 0 && n > 0 && !(padding && n < dilation),
+                  "poolzoo: the input is too small for its windows");
+  return size;
+}
+
+inline Geometry geometry_of(const Tensor& x, Ints window, bool ceil_mode, bool channels_last) {
+  int64_t ndim = window.size() / 4, lead = x.dim() - ndim;
+  STD_TORCH_CHECK(window.size() % 4 == 0 && ndim >= 1 && ndim <= 3 && (lead == 1 || lead == 2),
+                  "poolzoo: wrong number of axes");
+  Geometry g{lead == 2 ? x.size(0) : 1, x.size(lead - 1), {1, 1, 1}, {1, 1, 1}, {1, 1, 1},
+             {1, 1, 1}, {0, 0, 0}, {1, 1, 1}, channels_last, 0};
+  for (int64_t i = 0; i < ndim; ++i) {
+    int64_t axis = 3 - ndim + i, kernel = window[i], stride = window[ndim + i];
+    int64_t padding = window[2 * ndim + i], dilation = window[3 * ndim + i];
+    STD_TORCH_CHECK(kernel > 0 && stride > 0 && dilation > 0 && padding >= 0 &&
+                        padding <= (dilation * (kernel - 1) + 1) / 2,
+                    "poolzoo: window out of range");
+    g.in[axis] = x.size(lead + i);
+    g.kernel[axis] = kernel;
+    g.stride[axis] = stride;
+    g.padding[axis] = padding;
+    g.dilation[axis] = dilation;
+    g.out[axis] = output_size(g.in[axis], kernel, stride, padding, dilation, ceil_mode);
+  }
+  return g;
+}
+
+// From a GPU it is fetched as Tensor.item() fetches it: after all work queued before, never while a graph is captured.
+inline double number(const Tensor& param) {
+  STD_TORCH_CHECK(param.numel() == 1 && param.scalar_type() == ScalarType::Double, "poolzoo: param: a float64 scalar");
+  if (param.is_cpu()) return *static_cast<const double*>(param.const_data_ptr());
+  double value = 0;
+  STABLE_TORCH_ERROR_CODE_CHECK(aoti_torch_item_float64(param.get(), &value));
+  return value;
+}
+
+// A call's tensors in one layout, channels_last where x is that and else contiguous.
+struct Arguments {
+  Tensor x;
+  MemoryFormat format;
+  Geometry g;
+  double param;
+  Shape in_shape, out_shape;
+
+  Arguments(const Tensor& given, const std::optional<Tensor>& tensor, double value, Ints window, bool ceil_mode)
+      : x(given), format(MemoryFormat::Contiguous), param(tensor ? number(*tensor) : value) {
+    bool channels_last = is_channels_last(x);
+    if (channels_last) format = x.dim() == 4 ? MemoryFormat::ChannelsLast : MemoryFormat::ChannelsLast3d;
+    else if (!x.is_contiguous()) x = torch::stable::contiguous(x);
+    g = geometry_of(x, window, ceil_mode, channels_last);
+    int64_t ndim = window.size() / 4, lead = x.dim() - ndim;
+    for (int64_t i = 0; i < x.dim(); ++i) in_shape.push_back(x.size(i));
+    for (int64_t i = 0; i < x.dim(); ++i) out_shape.push_back(i < lead ? x.size(i) : g.out[3 - x.dim() + i]);
+  }
+
+  Tensor empty(const Shape& shape) const { return empty(shape, x.scalar_type(), format); }
+
+  // On x's device, and so from its caching allocator.
+  Tensor empty(const Shape& shape, ScalarType type, MemoryFormat layout = MemoryFormat::Contiguous) const {
+    return torch::stable::empty(Ints(shape.data(), shape.size()), type, std::nullopt, x.device(), std::nullopt, layout);
+  }
+
+  // The gradient of the output, laid out as x is.
+  Tensor dense(const Tensor& grad) const {
+    STD_TORCH_CHECK(grad.device() == x.device() && grad.scalar_type() == x.scalar_type() && grad.dim() == x.dim(),
+                    "poolzoo: grad does not match x");
+    for (int64_t i = 0; i < grad.dim(); ++i)
+      STD_TORCH_CHECK(grad.size(i) == out_shape[i], "poolzoo: grad has the wrong shape");
+    return torch::stable::contiguous(grad, format);
+  }
+};
+
+}  // namespace poolzoo

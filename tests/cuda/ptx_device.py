@@ -1,0 +1,187 @@
+"""Runs the CUDA launchers without a GPU: nvcc's PTX in an emulator, on numpy arrays.
+
+POOLZOO_PTXSIM names the emulator's folder: ``ptxsim.py`` (interprets PTX and checks every access), ``fakecuda.py`` and
+``fakecudart.c`` (stand in for the CUDA runtime, so that the real host code runs).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+SOURCES = Path(__file__).parents[2] / "poolzoo" / "cuda"
+FILES = ("geometry.h", "launchers.h", "softpool_kernel.cuh", "softpool.cu")
+
+
+def missing() -> str | None:
+    """Why nothing can be executed here."""
+    if "POOLZOO_PTXSIM" not in os.environ:
+        return "POOLZOO_PTXSIM does not name a PTX emulator"
+    if not (Path(os.environ["POOLZOO_PTXSIM"]) / "ptxsim.py").exists():
+        return f"POOLZOO_PTXSIM={os.environ['POOLZOO_PTXSIM']} holds no ptxsim.py"
+    return next((f"no {tool}" for tool in ("nvcc", "gcc") if not shutil.which(tool)), None)
+
+
+class Geometry(ctypes.Structure):
+    """poolzoo/cuda/geometry.h"""
+
+    _fields_ = [
+        ("batch", ctypes.c_int64),
+        ("channels", ctypes.c_int64),
+        *[(n, ctypes.c_int64 * 3) for n in ("in_", "out", "kernel", "stride", "padding", "dilation")],
+        ("channels_last", ctypes.c_int32),
+        ("reserved", ctypes.c_int32),
+    ]
+
+
+class DType(NamedTuple):
+    code: int
+    storage: type[np.generic]
+    eps: float
+    accumulated_eps: float
+    tiny: float
+
+
+#: bfloat16 travels as the upper half of a float32. `tiny`: weights below the accumulator's smallest normal number may
+#: be 0, and a result moves in steps of the type's smallest number.
+DTYPES = {
+    "float64": DType(0, np.float64, 2.0**-53, 2.0**-53, 2.0**-1022),
+    "float32": DType(1, np.float32, 2.0**-24, 2.0**-24, 2.0**-126),
+    "bfloat16": DType(2, np.uint16, 2.0**-8, 2.0**-24, 2.0**-126),
+    "float16": DType(3, np.float16, 2.0**-11, 2.0**-24, 2.0**-24),
+}
+
+
+def encode(a: np.ndarray, dtype: str) -> np.ndarray:
+    if dtype != "bfloat16":
+        return a.astype(DTYPES[dtype].storage)
+    # Cuts off: these values are chosen, not computed.
+    return (a.astype(np.float32).view(np.uint32) >> 16).astype(np.uint16)
+
+
+def decode(a: np.ndarray, dtype: str) -> np.ndarray:
+    if dtype == "bfloat16":
+        a = (a.astype(np.uint32) << 16).view(np.float32)
+    return a.astype(np.float64)
+
+
+def copy_sources(folder: Path, edits: dict[str, str] | None = None) -> Path:
+    """A copy of the sources, with each of `edits` applied wherever its text stands; it must stand somewhere."""
+    folder.mkdir(parents=True)
+    texts = {name: (SOURCES / name).read_text() for name in FILES}
+    for old, new in (edits or {}).items():
+        if not any(old in text for text in texts.values()):
+            raise ValueError(f"not in the sources: {old!r}")
+        texts = {name: text.replace(old, new) for name, text in texts.items()}
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+    return folder
+
+
+def name_parameters(ptx: str) -> str:
+    """nvcc may load a parameter through a register that holds its address; the emulator wants it by name."""
+    entries = re.split(r"(?=\.visible \.entry)", ptx)
+    for i, entry in enumerate(entries):
+        for register, name in re.findall(r"mov\.b64\s+(%rd\d+), (\w+_param_\d+);", entry):
+            entries[i] = entries[i].replace(f"[{register}]", f"[{name}]").replace(f"[{register}+", f"[{name}+")
+            entries[i] = re.sub(rf"mov\.b64\s+{register}, {name};", "", entries[i])
+    return "".join(entries)
+
+
+class Emulator:
+    """One fake CUDA runtime a process; every library loaded through it keeps its own kernels."""
+
+    def __init__(self, folder: Path) -> None:
+        home = Path(os.environ["POOLZOO_PTXSIM"])
+        sys.path.insert(0, str(home))
+        import fakecuda
+        import ptxsim
+
+        class GPU(ptxsim.GPU):
+            def load(self, ptx: str) -> None:
+                super().load(name_parameters(ptx))
+
+        self.folder, self.GPU = folder, GPU
+        runtime = folder / "libfakecudart.so"
+        subprocess.run(["gcc", "-O2", "-shared", "-fPIC", str(home / "fakecudart.c"), "-o", str(runtime)], check=True)
+        self.device = fakecuda.Device(self.GPU(), str(runtime))
+
+    def load(self, sources: Path) -> Library:
+        target = sources / "libkernels.so"
+        # PTX only, uncompressed, and no runtime linked in: the fake one reads it from the library.
+        options = "-std=c++17 -O3 -gencode arch=compute_80,code=compute_80 -lineinfo -shared -Xcompiler -fPIC"
+        options += " -cudart none --no-compress"
+        subprocess.run(["nvcc", *options.split(), str(sources / "softpool.cu"), "-o", str(target)], check=True)
+        self.device.gpu = self.GPU()
+        return Library(self, ctypes.CDLL(str(target)), self.device.gpu.kernels)
+
+
+class Library:
+    def __init__(self, emulator: Emulator, lib: ctypes.CDLL, kernels: dict[str, Any]) -> None:
+        self.emulator, self.lib, self.kernels = emulator, lib, kernels
+        for name in ("poolzoo_softpool_workspace", "poolzoo_softpool_beta_sums"):
+            getattr(lib, name).restype = ctypes.c_int64
+
+    def start(self, schedule: str = "lockstep", races: bool = True) -> Any:
+        """A fresh GPU: empty memory, no findings."""
+        self.gpu = self.emulator.device.gpu = self.emulator.GPU(schedule=schedule, seed=0, races=races)
+        self.gpu.kernels = self.kernels
+        return self.gpu
+
+    def put(self, array: np.ndarray, name: str, shift: int) -> ctypes.c_void_p:
+        """Copy to the device, `shift` elements into a buffer, so that a shift misaligns it."""
+        padded = np.concatenate([np.zeros(shift, array.dtype), array.ravel()])
+        return ctypes.c_void_p(self.gpu.put(padded, name) + shift * array.itemsize)
+
+    def room(self, count: int, dtype: str, name: str, shift: int) -> ctypes.c_void_p:
+        size = np.dtype(DTYPES[dtype].storage).itemsize
+        return ctypes.c_void_p(self.gpu.malloc((count + shift) * size, name) + shift * size)
+
+    def fetch(self, pointer: ctypes.c_void_p, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
+        return self.gpu.get(pointer.value, DTYPES[dtype].storage, shape)
+
+    def check(self, status: int) -> None:
+        self.emulator.device.check()
+        if status:
+            raise RuntimeError(f"cudaError {status}")
+
+    def forward(self, x: np.ndarray, g: Geometry, dtype: str, beta: float, shift: int = 0) -> np.ndarray:
+        """``x`` and the result are encoded, in the order of memory."""
+        shape = memory_shape(g, g.out)
+        px, py = self.put(x, "x", shift), self.room(int(np.prod(shape)), dtype, "y", shift)
+        self.check(self.lib.poolzoo_softpool_forward(px, py, *common(g, dtype, beta)))
+        return self.fetch(py, dtype, shape)
+
+    def backward(
+        self, grad_y: np.ndarray, x: np.ndarray, g: Geometry, dtype: str, beta: float, shift: int = 0
+    ) -> np.ndarray:
+        shape = memory_shape(g, g.in_)
+        pg, px = self.put(grad_y, "grad_y", shift), self.put(x, "x", shift)
+        pout = self.room(int(np.prod(shape)), dtype, "grad_x", shift)
+        size = self.lib.poolzoo_softpool_workspace(ctypes.byref(g), DTYPES[dtype].code)
+        space = ctypes.c_void_p(self.gpu.malloc(size, "workspace") if size else None)
+        self.check(self.lib.poolzoo_softpool_backward(pg, px, pout, space, *common(g, dtype, beta)))
+        return self.fetch(pout, dtype, shape)
+
+    def beta_backward(self, grad_y: np.ndarray, x: np.ndarray, g: Geometry, dtype: str, beta: float) -> float:
+        pg, px = self.put(grad_y, "grad_y", 0), self.put(x, "x", 0)
+        sums = ctypes.c_void_p(self.gpu.malloc(8 * self.lib.poolzoo_softpool_beta_sums(ctypes.byref(g)), "sums"))
+        self.check(self.lib.poolzoo_softpool_beta_backward(pg, px, sums, *common(g, dtype, beta)))
+        return float(self.fetch(sums, "float64", ())[()])
+
+
+def common(g: Geometry, dtype: str, beta: float) -> tuple[Any, ...]:
+    """What every launcher ends in: geometry, type, beta and the stream."""
+    return ctypes.byref(g), DTYPES[dtype].code, ctypes.c_double(beta), None
+
+
+def memory_shape(g: Geometry, size: Any) -> tuple[int, ...]:
+    return (g.batch, *size, g.channels) if g.channels_last else (g.batch, g.channels, *size)

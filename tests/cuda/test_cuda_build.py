@@ -1,0 +1,136 @@
+"""The CUDA library builds, links, loads and registers with a CUDA torch and no GPU; elsewhere, words say why not."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from poolzoo import cuda
+from poolzoo.cuda import _build
+
+
+def obstacle() -> str:
+    """Why the CUDA library cannot be built here, a GPU left out of account."""
+    if torch.version.cuda is None:
+        return "this torch is built without CUDA"
+    try:
+        _build._toolkit()
+    except _build.Unavailable as error:
+        return str(error)
+    return cuda.why_not()
+
+
+needs_toolkit = pytest.mark.skipif(bool(obstacle()), reason=obstacle())
+
+LOAD = """
+import ctypes, sys, torch
+from poolzoo import cuda, functional
+reason = cuda.why_not("cuda")
+print(reason or "loaded")
+x = torch.arange(16.0).reshape(1, 1, 4, 4)
+torch.testing.assert_close(functional.soft_pool2d(x, 2), functional.soft_pool2d(x, 2, backend="reference"))
+"""
+REGISTERED = """
+has = torch._C._dispatch_has_kernel_for_dispatch_key
+assert all(has("poolzoo::softpool" + end, key) for end in ("", "_backward") for key in ("CPU", "CUDA"))
+to_cuda = torch._C.DispatchKeySet(torch._C.DispatchKey.CUDA)
+try:
+    torch.ops.poolzoo.softpool.default.redispatch(to_cuda, x, None, 1.0, [2, 2, 2, 2, 0, 0, 1, 1], False)
+except RuntimeError as error:
+    print(error)
+"""
+NO_DEVICE = """
+from ptx_device import Geometry, common
+library = ctypes.CDLL(next(line.split()[-1] for line in open("/proc/self/maps") if "poolzoo_cuda.so" in line))
+three = ctypes.c_int64 * 3
+g = Geometry(1, 1, three(1, 2, 2), three(1, 1, 1), three(1, 2, 2), three(1, 2, 2), three(0, 0, 0), three(1, 1, 1), 0, 0)
+print("status", library.poolzoo_softpool_forward(None, None, *common(g, "float32", 1.0)))
+"""
+
+
+def run(code: str, cache: Path, **environment: str) -> tuple[list[str], str]:
+    given = {**os.environ, "POOLZOO_CACHE": str(cache), "OMP_NUM_THREADS": "1", **environment}
+    paths = [str(Path(__file__).parents[2]), str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
+    given["PYTHONPATH"] = os.pathsep.join(paths)
+    done = subprocess.run([sys.executable, "-c", code], env=given, capture_output=True, text=True, timeout=500)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines(), done.stderr
+
+
+def libraries(cache: Path) -> list[str]:
+    return sorted(path.name for path in cache.glob("*/*.so"))
+
+
+@needs_toolkit
+def test_builds_links_loads_and_registers_with_a_gpu_or_without(tmp_path):
+    architectures = {"TORCH_CUDA_ARCH_LIST": _build.cuda_architectures() or "9.0"}
+    out, err = run(LOAD + REGISTERED, tmp_path, **architectures)
+    assert out[0] == "loaded"
+    assert "x is on the CPU" in out[1]
+    assert "building the native CUDA operators, once" in err
+    assert libraries(tmp_path) == ["poolzoo_cpu.so", "poolzoo_cuda.so"]
+    assert not list(tmp_path.glob("*/work"))
+    # A second process needs no compiler any more.
+    out, err = run(LOAD + REGISTERED, tmp_path, **architectures, CUDA_HOME=str(tmp_path))
+    assert out[0] == "loaded"
+    assert not err
+
+
+@needs_toolkit
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_launch_that_fails_says_so():
+    out, _ = run(LOAD + NO_DEVICE, _build.cache_root(), TORCH_CUDA_ARCH_LIST="9.0")
+    assert out[0] == "loaded"
+    assert int(out[-1].removeprefix("status ")) != 0
+
+
+@needs_toolkit
+def test_the_cache_is_keyed_by_architectures_and_cuda_version(monkeypatch):
+    keys = set()
+    for architectures, version in (("9.0", "13.0"), ("8.0;9.0", "13.0"), ("9.0", "12.8")):
+        monkeypatch.setenv("TORCH_CUDA_ARCH_LIST", architectures)
+        monkeypatch.setattr(torch.version, "cuda", version)
+        keys.add(_build.cuda_key())
+    assert len(keys) == 3
+
+
+@needs_toolkit
+@pytest.mark.parametrize("obstacle", ["no nvcc", "another CUDA", "no architecture", "a bad architecture"])
+def test_what_is_missing_is_said_once_and_the_cpu_operators_go_on(tmp_path, obstacle):
+    environment = {"TORCH_CUDA_ARCH_LIST": "9.0"}
+    if obstacle == "no nvcc":
+        environment["CUDA_HOME"] = str(tmp_path)
+        words = f"no nvcc in {tmp_path}/bin"
+    elif obstacle == "another CUDA":
+        nvcc = tmp_path / "home" / "bin" / "nvcc"
+        nvcc.parent.mkdir(parents=True)
+        nvcc.write_text("#!/bin/sh\necho Cuda compilation tools, release 11.8, V11.8.89\n")
+        nvcc.chmod(0o755)
+        environment["CUDA_HOME"] = str(tmp_path / "home")
+        words = f"nvcc is of CUDA 11.8, and torch of {torch.version.cuda}"
+    elif obstacle == "no architecture":
+        environment |= {"TORCH_CUDA_ARCH_LIST": "", "CUDA_VISIBLE_DEVICES": ""}
+        words = "no GPU is visible, and TORCH_CUDA_ARCH_LIST names no architecture to build for"
+    else:
+        environment["TORCH_CUDA_ARCH_LIST"] = "1.0"
+        words = "ValueError: Unknown CUDA arch (1.0) or GPU not supported"
+    cpu = tmp_path / "cache" / _build.cpu_key()  # as in the cache: it need not be built again
+    cpu.mkdir(parents=True)
+    shutil.copy(_build.cache_root() / cpu.name / "poolzoo_cpu.so", cpu)
+    out, err = run(LOAD, tmp_path / "cache", **environment)
+    assert out == [words]
+    assert err.count("RuntimeWarning: poolzoo's native CUDA operators cannot be had") == 1
+    assert words in err
+    assert libraries(tmp_path / "cache") == ["poolzoo_cpu.so"]
+
+
+@pytest.mark.skipif(torch.version.cuda is not None, reason="this torch is built with CUDA")
+def test_a_torch_without_cuda_has_nothing_to_build():
+    assert cuda.why_not("cuda") == "this torch is built without CUDA"
+    assert not cuda.available("cuda")
