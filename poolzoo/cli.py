@@ -363,6 +363,31 @@ def report(results: tuple[str, ...], output: Path) -> None:
 
 
 @cli.command()
+@click.option(
+    "--cuda", is_flag=True, help="Build the CUDA operators as well; TORCH_CUDA_ARCH_LIST says for which GPUs."
+)
+def build(cuda: bool) -> None:
+    """Build the native operators now instead of when they are first used.
+
+    \b
+    Examples:
+      poolzoo build
+      TORCH_CUDA_ARCH_LIST=9.0 poolzoo build --cuda
+    """
+    import warnings
+
+    from poolzoo import cuda as native
+
+    for device in ("cpu", "cuda") if cuda else ("cpu",):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the reason is said below, and is an error here
+            reason = native.build(device)
+        if reason:
+            raise Failed(f"the native {device} operators cannot be built: {reason}")
+        say(f"native {device}: {native.status()[device]}")
+
+
+@cli.command()
 def doctor() -> None:
     """Show what this machine has: versions, processor, GPU, compilers.
 

@@ -16,7 +16,7 @@ import skimage.data
 import torch
 from PIL import Image
 
-from poolzoo import cli, registry
+from poolzoo import cli, cuda, registry
 from poolzoo.analysis.images import MAX_PIXELS
 
 QUICK = ("--shape", "1x2x6x6", "--min-time", "0.0001")
@@ -99,6 +99,22 @@ def test_doctor_names_torch_and_the_processor(run):
     assert run.code == 0
     assert lines["torch"] == torch.__version__
     assert {"python", "cpu", "ninja", "nvcc", "cuda"} <= set(lines)
+
+
+def test_build_says_where_it_built_and_doctor_finds_it(run):
+    if cuda.why_not():
+        pytest.skip(f"no native build here: {cuda.why_not()}")
+    assert run("build").out.startswith("native cpu: built, ")
+    assert "native cpu" in run("doctor").out
+    assert run.out.count("built, ") == 1
+
+
+def test_a_build_that_cannot_be_is_one_line(run):
+    if not cuda.why_not("cuda"):
+        pytest.skip("CUDA operators can be built here")
+    run("build", "--cuda")
+    assert run.code == 2
+    assert "native cuda operators cannot be built" in run.err
 
 
 # Formats and files

@@ -52,6 +52,13 @@ def build(device: str = "cpu") -> str:
     return reason
 
 
+def status() -> dict[str, str]:
+    """What is built for ``cpu`` and ``cuda``, where, or what is in the way as far as can be told without building."""
+    from poolzoo.cuda import _build
+
+    return {"cpu": _build.status("cpu"), "cuda": _build.status("cuda")}
+
+
 def unsuited(x: Tensor) -> str:
     """Why ``x`` cannot be pooled natively; "" where it can."""
     if x.device.type not in ("cpu", "cuda"):

@@ -100,6 +100,18 @@ def load_cuda() -> str:
     return _remember("CUDA", _load_cuda)
 
 
+def status(name: str) -> str:
+    """What is known of the ``cpu`` or ``cuda`` library without building it."""
+    if _outcome.get(name):
+        return f"cannot be had: {_outcome[name]}"
+    if name == "cuda" and torch.version.cuda is None:
+        return "cannot be had: this torch is built without CUDA"
+    if name == "cuda" and not cuda_architectures():
+        return "not built: no GPU is visible, and TORCH_CUDA_ARCH_LIST names no architecture"
+    library = cache_root() / (cpu_key() if name == "cpu" else cuda_key()) / f"poolzoo_{name}.so"
+    return f"built, {library}" if library.is_file() else f"not built yet; `poolzoo build` puts it into {library.parent}"
+
+
 def _remember(device: str, load: Callable[[], str]) -> str:
     name = device.lower()
     if name not in _outcome:
