@@ -363,9 +363,7 @@ def report(results: tuple[str, ...], output: Path) -> None:
 
 
 @cli.command()
-@click.option(
-    "--cuda", is_flag=True, help="Build the CUDA operators as well; TORCH_CUDA_ARCH_LIST says for which GPUs."
-)
+@click.option("--cuda", is_flag=True, help="The CUDA operators as well; TORCH_CUDA_ARCH_LIST says for which GPUs.")
 def build(cuda: bool) -> None:
     """Build the native operators now instead of when they are first used.
 

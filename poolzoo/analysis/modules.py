@@ -44,7 +44,7 @@ def state_of(module: Pool) -> str:
 
 
 def backend_of(module: Pool, x: Tensor) -> str:
-    """What runs the module on ``x``: ``native`` where it is asked for or can be had, else ``reference`` or ``torch``."""
+    """What runs the module on ``x``: ``native`` where that is wanted and had, else ``reference`` or ``torch``."""
     backend = module.params(x).get("backend", "reference")
     return "native" if backend != "reference" and not cuda.unsuited(x) else module.info.backend
 
