@@ -24,6 +24,7 @@ import poolzoo.functional as pools
 from poolzoo import cuda
 from poolzoo._files import write_whole
 from poolzoo.analysis.machine import describe_machine
+from poolzoo.analysis.profile import saved_bytes
 
 AVG = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
 MAX = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
@@ -92,19 +93,6 @@ def interleaved(functions: dict[str, Callable[[], Any]], rounds: int) -> dict[st
     return seconds
 
 
-def saved_bytes(function: Callable[[], Any]) -> int:
-    """Bytes of the tensors that one call keeps for its backward pass, each storage once."""
-    kept: dict[int, int] = {}
-
-    def keep(t: Tensor) -> Tensor:
-        kept[t.untyped_storage().data_ptr()] = t.untyped_storage().nbytes()
-        return t
-
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):
-        function()
-    return sum(kept.values())
-
-
 def run(case: Case, rounds: int, compile_too: bool) -> dict[str, Any]:
     shape, window, dtype, channels_last, backward = case
     torch.manual_seed(0)
@@ -123,8 +111,8 @@ def run(case: Case, rounds: int, compile_too: bool) -> dict[str, Any]:
         if backward:
             arguments, ours = WINDOWS[window], getattr(pools, f"soft_pool{x.dim() - 2}d")
             size = x.numel() * x.element_size()
-            row["saved_native"] = saved_bytes(lambda: ours(x, *arguments, backend="native")) / size
-            row["saved_composition"] = saved_bytes(lambda: composition(x, *arguments)) / size
+            row["saved_native"] = saved_bytes(lambda t: ours(t, *arguments, backend="native"), x)[1] / size
+            row["saved_composition"] = saved_bytes(lambda t: composition(t, *arguments), x)[1] / size
     for name, times in seconds.items():
         low, middle, high = statistics.quantiles(times, n=4)
         row[name] = {"median_s": middle, "iqr_s": high - low}

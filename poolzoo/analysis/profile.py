@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -189,7 +189,7 @@ def measure(module: Pool, x: Tensor, min_time: float, threads: int) -> dict[str,
         peak = _peak_bytes(module, x)
     leaf = x.detach().requires_grad_()
     inputs = [leaf, *module.parameters()]
-    output, saved = _saved_bytes(module, leaf)
+    output, saved = saved_bytes(module, leaf, module.parameters())
     names = {
         "grad": torch.autograd.grad,
         "module": module,
@@ -238,9 +238,9 @@ def _copy_bandwidth(x: Tensor, min_time: float, threads: int) -> float:
     return 2 * source.numel() * source.element_size() / seconds / 1e9
 
 
-def _saved_bytes(module: Pool, x: Tensor) -> tuple[Tensor, int]:
-    """The output, and the bytes that autograd keeps for its backward pass: each storage once, no parameters."""
-    parameters = {p.untyped_storage().data_ptr() for p in module.parameters()}
+def saved_bytes(pool: Callable[[Tensor], Tensor], x: Tensor, leave_out: Iterable[Tensor] = ()) -> tuple[Tensor, int]:
+    """The output, and the bytes that autograd keeps for its backward pass: each storage once, not ``leave_out``."""
+    parameters = {p.untyped_storage().data_ptr() for p in leave_out}
     storages: dict[int, int] = {}
 
     def keep(tensor: Tensor) -> Tensor:
@@ -250,7 +250,7 @@ def _saved_bytes(module: Pool, x: Tensor) -> tuple[Tensor, int]:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        y: Tensor = module(x)
+        y = pool(x)
     return y, sum(storages.values())
 
 
