@@ -18,6 +18,10 @@
 #include <type_traits>
 #include <vector>
 
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
 #include "reducers.h"
 
 namespace poolzoo {
@@ -78,6 +82,10 @@ inline V load(const Scalar<V>* p) {
 
 template <class V>
 inline V load_some(const Scalar<V>* p, int64_t count) {
+#if defined(__AVX512F__)  // by a mask: put together in memory, a vector waits for its parts
+  if constexpr (std::is_same_v<V, FloatVector>) return (V)_mm512_maskz_loadu_ps(__mmask16((1u << count) - 1), p);
+  else return (V)_mm512_maskz_loadu_pd(__mmask8((1u << count) - 1), p);
+#endif
   V v{};
   memcpy(&v, p, count * sizeof(Scalar<V>));
   return v;
@@ -90,6 +98,10 @@ inline void store(Scalar<V>* p, V v) {
 
 template <class V>
 inline void store_some(Scalar<V>* p, V v, int64_t count) {
+#if defined(__AVX512F__)
+  if constexpr (std::is_same_v<V, FloatVector>) return _mm512_mask_storeu_ps(p, __mmask16((1u << count) - 1), (__m512)v);
+  else return _mm512_mask_storeu_pd(p, __mmask8((1u << count) - 1), (__m512d)v);
+#endif
   memcpy(p, &v, count * sizeof(Scalar<V>));
 }
 
@@ -162,6 +174,10 @@ struct Layout {
   int64_t inner, planes, width, out_width, stride, length;  // length of one plane of a prepared row
   std::vector<Phase> phases;
   std::vector<int64_t> taps;
+  // Every stride-th element of `stride` vectors, picked out vector by vector: for each the lanes to take from it, counted
+  // on from those kept. Empty where elements are fetched one by one.
+  using Bits = typename Lanes<VectorOf<T>>::Bits;
+  std::vector<Bits> picks;
 
   explicit Layout(const Geometry& g) {
     inner = g.channels_last ? g.channels : 1;
@@ -184,6 +200,16 @@ struct Layout {
       }
       taps.push_back(offset[phase] + tap * d / stride * inner);
     }
+#if !defined(__clang__)  // which has no permutation by numbers that are not constants
+    if (inner == 1 && stride > 2 && stride <= kVector / 2) {
+      picks.resize(stride);
+      for (int64_t vector = 0; vector < stride; ++vector)
+        for (int64_t lane = 0; lane < kVector; ++lane) {
+          int64_t at = lane * stride - vector * kVector;
+          picks[vector][lane] = 0 <= at && at < kVector ? kVector + at : lane;
+        }
+    }
+#endif
   }
 };
 
@@ -209,6 +235,25 @@ inline void scatter(const T* __restrict in, Out* __restrict out, int64_t count, 
   for (int64_t i = 0; i < count; ++i) out[i * (kStride ? kStride : stride)] = narrow<Out>(in[i]);
 }
 
+// gather by permutations; reads no further than the last element that it fetches.
+template <class T>
+inline void gather_picks(const Layout<T>& l, const T* in, T* out, int64_t count, T sign) {
+#if !defined(__clang__)
+  using V = VectorOf<T>;
+  for (int64_t at = 0; at < count; at += l.kVector) {
+    int64_t left = (count - at - 1) * l.stride + 1;  // elements from here to the last
+    V v{};
+    for (int64_t vector = 0; vector < l.stride && left > 0; ++vector, left -= l.kVector) {
+      const T* p = in + at * l.stride + vector * l.kVector;
+      v = __builtin_shuffle(v, left >= l.kVector ? load<V>(p) : load_some<V>(p, left), l.picks[vector]);
+    }
+    store_some(out + at, sign * v, std::min(count - at, l.kVector));
+  }
+#else
+  (void)l, (void)in, (void)out, (void)count, (void)sign;
+#endif
+}
+
 template <class In, class T>
 inline void to_phases(const Layout<T>& l, const In* in, T* out, T sign) {
   for (const auto& phase : l.phases) {
@@ -218,7 +263,10 @@ inline void to_phases(const Layout<T>& l, const In* in, T* out, T sign) {
     if (l.stride == 1) gather<1>(from, to, count * l.inner, 1, sign);
     else if (l.inner > 1) for (int64_t i = 0; i < count; ++i) gather<1>(from + i * l.stride * l.inner, to + i * l.inner, l.inner, 1, sign);
     else if (l.stride == 2) gather<2>(from, to, count, 2, sign);
-    else gather<0>(from, to, count, l.stride, sign);
+    else if constexpr (std::is_same_v<In, T>) {
+      if (l.picks.empty()) gather<0>(from, to, count, l.stride, sign);
+      else gather_picks(l, from, to, count, sign);
+    } else gather<0>(from, to, count, l.stride, sign);
   }
 }
 
