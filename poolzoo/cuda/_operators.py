@@ -36,11 +36,11 @@ def _register(name: str) -> None:
     def _(x: Tensor, param: Tensor | None, value: float, window: Sequence[int], ceil_mode: bool) -> Tensor:
         geometry = _geometry(window, ceil_mode)
         lead = x.shape[: x.dim() - geometry.ndim]
-        return _empty(x, [*lead, *output_size(x.shape[len(lead) :], geometry)])
+        return _empty(x, [*lead, *output_size(x.shape[len(lead) :], geometry)], window)
 
     @torch.library.register_fake(backward)  # type: ignore[untyped-decorator]
     def _(grad: Tensor, x: Tensor, *arguments: Any) -> tuple[Tensor, Tensor]:
-        return _empty(x, x.shape), x.new_empty((0,) if arguments[0] is None else (), dtype=torch.float64)
+        return _empty(x, x.shape, arguments[2]), x.new_empty((0,) if arguments[0] is None else (), dtype=torch.float64)
 
     def save(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
         *tensors, ctx.value, ctx.window, ctx.ceil_mode = inputs
@@ -102,8 +102,8 @@ def _geometry(window: Sequence[int], ceil_mode: bool) -> Geometry:
     return Geometry(kernel, stride, padding, dilation, ceil_mode)
 
 
-def _empty(x: Tensor, shape: Sequence[int]) -> Tensor:
-    if is_channels_last(x):
+def _empty(x: Tensor, shape: Sequence[int], window: Sequence[int]) -> Tensor:
+    if x.dim() == len(window) // 4 + 2 and is_channels_last(x):
         layout = torch.channels_last if x.dim() == 4 else torch.channels_last_3d
         return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=layout)
     return torch.empty(shape, dtype=x.dtype, device=x.device)

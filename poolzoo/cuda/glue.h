@@ -36,9 +36,10 @@ inline DType dtype_of(const Tensor& x) {
   }
 }
 
-// The same rule as poolzoo.windows.like, so that both backends give the same strides.
-inline bool is_channels_last(const Tensor& x) {
-  if ((x.dim() != 4 && x.dim() != 5) || x.size(1) == 1 || x.stride(1) != 1) return false;
+// The same rule as poolzoo.windows.like, so that both backends give the same strides; but an unbatched volume, which has
+// four axes as a batch of pictures has, is never that: its second axis holds no channels.
+inline bool is_channels_last(const Tensor& x, int64_t ndim) {
+  if (ndim < 2 || x.dim() != ndim + 2 || x.size(1) == 1 || x.stride(1) != 1) return false;
   int64_t expected = x.size(1);
   for (int64_t axis = x.dim() - 1; axis > 1; --axis) {
     if (x.size(axis) != 1 && x.stride(axis) != expected) return false;
@@ -98,7 +99,7 @@ struct Arguments {
 
   Arguments(const Tensor& given, const std::optional<Tensor>& tensor, double value, Ints window, bool ceil_mode)
       : x(given), format(MemoryFormat::Contiguous), param(tensor ? number(*tensor) : value) {
-    bool channels_last = is_channels_last(x);
+    bool channels_last = is_channels_last(x, window.size() / 4);
     if (channels_last) format = x.dim() == 4 ? MemoryFormat::ChannelsLast : MemoryFormat::ChannelsLast3d;
     else if (!x.is_contiguous()) x = torch::stable::contiguous(x);
     g = geometry_of(x, window, ceil_mode, channels_last);

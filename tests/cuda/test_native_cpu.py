@@ -102,6 +102,23 @@ def test_any_geometry_gives_the_references_values(name, ndim):
             torch.testing.assert_close(value, expected, rtol=1e-12, atol=1e-12, msg=str((sizes, geometry)))
 
 
+@pytest.mark.parametrize("name", NATIVE)
+@pytest.mark.parametrize("sizes", [(4, 1, 1), (4, 3, 1), (2, 4, 4)])
+def test_an_unbatched_volume_is_no_batch_of_pictures(name, sizes):
+    x = distinct(3, *sizes)
+    # Once with strides that a channels_last batch of four axes would have.
+    for volume in (x, x.unsqueeze(0).contiguous(memory_format=torch.channels_last_3d).squeeze(0)):
+        y, grad = with_gradient(name, volume, 3, "native", kernel_size=(2, 1, 1))
+        expected, expected_grad = with_gradient(name, volume, 3, "reference", kernel_size=(2, 1, 1))
+        torch.testing.assert_close(y, expected)
+        torch.testing.assert_close(grad, expected_grad)
+        torch.library.opcheck(
+            getattr(torch.ops.poolzoo, name).default,
+            (volume, None, 1.0, [2, 1, 1, 2, 1, 1, 0, 0, 0, 1, 1, 1], False),
+            test_utils=("test_schema", "test_faketensor"),
+        )
+
+
 def test_softpool_is_its_formula():
     for geometry in geometries(2, 12, seed=5):
         sizes = geometry.pop("sizes")
