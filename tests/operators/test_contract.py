@@ -1,4 +1,4 @@
-"""Every clause of the operator contract (``shared/OPERATORS.md``), for every registered operator in 1D, 2D and 3D.
+"""Every clause of the operator contract for every registered operator in 1D, 2D and 3D.
 
 An operator to which a clause cannot apply says so, with the reason, in ``exempt`` of its registration.
 """
