@@ -229,6 +229,11 @@ def test_unknown_parameter_is_answered_with_the_known_ones():
         create_pool("lp:p=-1")
 
 
+def test_operators_are_imported_without_torchs_compiler():
+    code = "import poolzoo.operators, sys; assert 'torch._dynamo' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 # Registration ---------------------------------------------------------------------------------------------------------
 
 
