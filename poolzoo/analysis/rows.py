@@ -32,7 +32,7 @@ COMPARE_KEYS = (
     "ssim",  # at most 1, higher is better
     "mse",  # only where asked for with --metric
     "mae",
-    "forward_s",  # seconds of one forward pass over this image; rough, `profile` measures
+    "forward_s",  # seconds of a forward pass over this image, the fastest of a few; `profile` measures
     "error",  # null, or one line that says why there are no numbers
 )
 METRIC_KEYS = ("psnr", "ssim", "mse", "mae")
