@@ -446,19 +446,15 @@ class Writer:
 
 def _complain(failures: Sequence[dict[str, Any]]) -> None:
     """One line a failure on stderr; one that repeats on other images or seeds is counted."""
+    from poolzoo.analysis.rows import label
+
     seen: dict[str, int] = {}
     for row in failures:
-        who = " ".join(filter(None, (row.get("image", "") if not row["pool"] else "", _label(row))))
-        line = row["error"] if not row["pool"] else f"{who}: {row['error']}"
+        # An image that cannot be used has a row without an operator; its error names it.
+        line = f"{label(row)}: {row['error']}" if row["pool"] else row["error"]
         seen[line] = seen.get(line, 0) + 1
     for line, times in seen.items():
         click.echo(f"poolzoo: {line}{f' ({times} rows)' if times > 1 else ''}", err=True)
-
-
-def _label(row: dict[str, Any]) -> str:
-    from poolzoo.analysis.rows import label
-
-    return label(row) if row["pool"] else ""
 
 
 @contextlib.contextmanager

@@ -6,17 +6,15 @@ import functools
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-import poolzoo
 from poolzoo import cuda
 from poolzoo.analysis.images import ImageError, Source, load_image
-from poolzoo.analysis.machine import describe_machine
 from poolzoo.analysis.metrics import METRICS, SSIM_WINDOW
 from poolzoo.analysis.modules import (
     describe_specs,
@@ -24,6 +22,7 @@ from poolzoo.analysis.modules import (
     normal_spec,
     one_line,
     pick_baseline,
+    provenance,
     shown_params,
     state_of,
 )
@@ -96,7 +95,6 @@ class _Pending:
     row: dict[str, Any]
     pooled: Tensor
     rebuilt: FloatImage
-    scores: dict[str, float] = field(default_factory=dict)
 
 
 def make_runs(specs: Iterable[str], protocol: Protocol) -> list[Run]:
@@ -192,6 +190,8 @@ def compare(
                 image = crop(load_image(source), source.name, geometry, protocol.metrics)
             except ImageError as error:
                 rows.append(_row(source.name, protocol, error=str(error)))
+                if on_step:
+                    on_step((number + 1) * len(runs), total)
             else:
                 height, width = image.shape[:2]
                 images.append({"name": source.name, "width": width, "height": height})
@@ -199,14 +199,8 @@ def compare(
                     rows.extend(group)
                     if on_step:
                         on_step(number * len(runs) + done, total)
-            if on_step:
-                on_step((number + 1) * len(runs), total)
     metadata = {
-        "poolzoo": poolzoo.__version__,
-        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "command": command,
-        "machine": describe_machine(),
-        "baseline": baseline,
+        **provenance(command, baseline),
         "metrics": list(protocol.metrics),
         "images": images,
         "pools": describe_specs(specs),
@@ -268,10 +262,10 @@ def _score_image(
                 pooled = pooled * std.reshape(per_channel) + mean.reshape(per_channel)
                 if not bool(pooled.isfinite().all()):
                     raise ValueError("the pooled image is not finite")
+                kept = pooled.numel() / x.numel()
+                regular = output_size(size, run.module.geometry)
                 for row in group:
                     full = rebuild(pooled, size, row["upsample"], phases)
-                    kept = pooled.numel() / x.numel()
-                    regular = output_size(size, run.module.geometry)
                     row |= {
                         "kept": kept,
                         "equal_kept": pooled.numel() == 3 * regular[0] * regular[1],

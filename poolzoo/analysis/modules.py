@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
+import poolzoo
 from poolzoo import cuda, registry
+from poolzoo.analysis.machine import describe_machine
 from poolzoo.operators.base import Pool
 
 
@@ -83,6 +86,17 @@ def pick_baseline(specs: Sequence[str], baseline: str | None) -> str:
     if normal_spec(baseline) not in specs:
         raise ValueError(f"baseline={baseline!r}: not among the operators asked for, {', '.join(specs)}")
     return normal_spec(baseline)
+
+
+def provenance(command: str, baseline: str) -> dict[str, Any]:
+    """What the metadata of every result begins with: when, by what and on what it was measured."""
+    return {
+        "poolzoo": poolzoo.__version__,
+        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "command": command,
+        "machine": describe_machine(),
+        "baseline": baseline,
+    }
 
 
 def one_line(error: BaseException) -> str:

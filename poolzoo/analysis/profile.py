@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,10 +11,8 @@ import torch
 from torch import Tensor
 from torch.utils.benchmark import Measurement, Timer
 
-import poolzoo
 from poolzoo import registry
 from poolzoo.analysis.compare import shown_size
-from poolzoo.analysis.machine import describe_machine
 from poolzoo.analysis.modules import (
     backend_of,
     describe_specs,
@@ -23,6 +20,7 @@ from poolzoo.analysis.modules import (
     normal_spec,
     one_line,
     pick_baseline,
+    provenance,
     shown_params,
     state_of,
 )
@@ -107,6 +105,7 @@ def profile(
     rows = []
     with _cpu_threads(threads):
         x = _input(workload)
+        known = provenance(command, baseline)  # here, where the threads are those that are measured
         copy_gbps = _copy_bandwidth(x, workload.min_time, threads)
         for done, (spec, module) in enumerate(zip(specs, modules, strict=True), 1):
             row = _row(spec, module, workload, threads)
@@ -123,11 +122,7 @@ def profile(
         if reference and row["forward_s"]:
             row["ratio"] = row["forward_s"] / reference
     metadata = {
-        "poolzoo": poolzoo.__version__,
-        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "command": command,
-        "machine": describe_machine() | {"threads": str(threads)},
-        "baseline": baseline,
+        **known,
         "pools": describe_specs(specs),
         "seed": workload.seed,
         "min_time": workload.min_time,
