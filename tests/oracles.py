@@ -367,6 +367,49 @@ def softpool_channelsum(x: ArrayLike, g: Geometry, empty: float = math.nan) -> A
     return y
 
 
+def dpp(
+    x: ArrayLike,
+    g: Geometry,
+    alpha: ArrayLike = 1.0,
+    lam: ArrayLike = 1.0,
+    weight: ArrayLike | None = None,
+    reward: str = "symmetric",
+    eps: float = 1e-3,
+) -> Array:
+    """Σ w a / Σ w, w = α + ρ(a - s): ρ_sym(d) = √(d² + ε²)^λ, ρ_asym(d) = √(max(0, d)² + ε²)^λ (arXiv 1804.04076).
+
+    s is the window's mean; with `weight`, (3, ..) or (C, 3, ..), that filter over the means of the window and of its
+    neighbours on the output grid, positions beyond the grid moved back onto it. α and λ: one, or one a channel.
+    """
+    x = np.asarray(x, dtype=np.float64)
+    n = len(g.kernel_size)
+    spatial, channels = x.shape[-n:], x.shape[-n - 1]
+    means = pool(x, g, avg)
+    alphas, lams = (np.broadcast_to(np.asarray(v, dtype=np.float64), (channels,)) for v in (alpha, lam))
+    filters = None if weight is None else np.broadcast_to(np.asarray(weight), (channels, *(3,) * n))
+    y = np.zeros_like(means)
+    for channel in np.ndindex(*x.shape[:-n]):
+        c = channel[-1]
+        for out_index, cells in _cells(spatial, g, _starts(spatial, g)):
+            centre = float(means[channel + out_index])
+            if filters is not None:
+                centre = 0.0
+                for taps in product(range(3), repeat=n):
+                    near = [
+                        min(max(o + t - 1, 0), size - 1)
+                        for o, t, size in zip(out_index, taps, means.shape[-n:], strict=True)
+                    ]
+                    centre += float(filters[(c, *taps)]) * float(means[(*channel, *near)])
+            total = weights = 0.0
+            for index, _ in cells:
+                d = float(x[channel + index]) - centre
+                d = max(0.0, d) if reward == "asymmetric" else d
+                w = alphas[c] + math.sqrt(d * d + eps * eps) ** lams[c]
+                total, weights = total + w * float(x[channel + index]), weights + w
+            y[channel + out_index] = total / weights
+    return y
+
+
 def ada_unpool(y: ArrayLike, x: ArrayLike, g: Geometry, beta: float = 0.5) -> Array:
     """Each element of a window gets y |R| w_i, w_i = β softmax(DSC(a, ā))_i + (1 - β) softmax(a)_i (arXiv 2111.00772).
 

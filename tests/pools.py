@@ -35,6 +35,7 @@ CLAUSES = {
     "nan_reaches": "a NaN touches every output whose window holds it",
     "huge": "nothing overflows that the result does not, up to the largest number",
     "gradcheck": "the gradient is the derivative",
+    "second_gradient": "the gradient of the gradient is its derivative",
     "onnx": "exports to ONNX",
 }
 
