@@ -252,6 +252,26 @@ def gated(elements: ArrayLike, taps: ArrayLike | None = None, weight: ArrayLike 
     return mixed(values, lam=_sigmoid(score))
 
 
+def tree(elements: ArrayLike, leaves: Array, gates: Array, taps: ArrayLike | None = None) -> float:
+    """Leaf: vᵀa; node: σ(ωᵀa) f_left + (1 - σ(ωᵀa)) f_right (arXiv 1509.08985).
+
+    `leaves` and `gates` are (n, taps of the kernel) and (n - 1, ..); node i has the children 2 i + 1 and 2 i + 2, the
+    leaves following the gates. A tap in the padding has no share.
+    """
+    values = _floats(elements)
+    positions = range(len(values)) if taps is None else [int(t) for t in np.asarray(taps)]
+
+    def node(i: int) -> float:
+        weights = leaves[i - len(gates)] if i >= len(gates) else gates[i]
+        product_ = sum(float(weights[t]) * a for t, a in zip(positions, values, strict=True))
+        if i >= len(gates):
+            return product_
+        share = _sigmoid(product_)
+        return share * node(2 * i + 1) + (1.0 - share) * node(2 * i + 2)
+
+    return node(0)
+
+
 def softpool(elements: ArrayLike, beta: float = 1.0) -> float:
     """Σ softmax(β a)_i a_i (arXiv 2101.00440)."""
     values = _floats(elements)

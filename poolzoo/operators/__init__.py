@@ -6,6 +6,7 @@ from poolzoo.operators import (  # noqa: I001, F401
     norms,
     stochastic,
     mixed,
+    tree,
     lip,
     soft,
     adapool,

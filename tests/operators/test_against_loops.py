@@ -64,6 +64,17 @@ def gated_oracle(x: np.ndarray, g: oracles.Geometry, *, weight: np.ndarray) -> n
     return np.concatenate(slices, axis)
 
 
+def tree_oracle(x: np.ndarray, g: oracles.Geometry, *, leaves: np.ndarray, gates: np.ndarray) -> np.ndarray:
+    n = len(g.kernel_size)
+    axis, shared = x.ndim - n - 1, leaves.ndim == n + 1
+    slices = []
+    for c in range(x.shape[axis]):
+        filters = {"leaves": leaves if shared else leaves[c], "gates": gates if shared else gates[c]}
+        flat = {key: value.reshape(len(value), math.prod(g.kernel_size)) for key, value in filters.items()}
+        slices.append(oracles.pool(np.take(x, [c], axis), g, functools.partial(oracles.tree, **flat)))
+    return np.concatenate(slices, axis)
+
+
 def lip_oracle(x: np.ndarray, g: oracles.Geometry, *, logit: np.ndarray) -> np.ndarray:
     return oracles.lip(x, logit, g)
 
@@ -108,6 +119,7 @@ ORACLES: dict[str, Callable[..., np.ndarray]] = {
     "gem": per_channel("gem", "p"),
     "mixed": per_channel("mixed", "lam"),
     "gated": gated_oracle,
+    "tree": tree_oracle,
     "stochastic": stochastic_oracle,
     "lip": lip_oracle,
     "dpp": oracles.dpp,
@@ -137,6 +149,10 @@ OTHER_SPECS = [
     "mixed:lam=0.2",
     "mixed:channels=3",
     "gated:channels=3",
+    "tree:depth=1",
+    "tree:depth=3",
+    "tree:depth=4,channels=3",
+    "tree:channels=3",
     "softpool:beta=0",
     "softpool:beta=4",
     "softpool:beta=-1.5",

@@ -476,6 +476,8 @@ BAD_VALUES = [
     ("lse", {"r": "x"}),
     ("mixed", {"lam": 1.5}),
     ("mixed", {"lam": math.nan}),
+    ("tree", {"leaves": 3}),
+    ("tree", {"gates": "none"}),
     ("softpool", {"beta": math.inf}),
     ("softpool", {"beta": math.nan}),
     ("softpool", {"beta": "much"}),
@@ -529,6 +531,10 @@ BAD_MODULE_VALUES = [
     ("dpp", {"reward": "none"}),
     ("dpp", {"eps": 0}),
     ("dpp", {"channels": 0}),
+    ("tree", {"depth": 0}),
+    ("tree", {"depth": 7}),
+    ("tree", {"depth": 1.5}),
+    ("tree", {"channels": 0}),
     ("lip", {"variant": "large"}),
     ("lip", {"width": 0, "variant": "bottleneck"}),
     ("lip", {"in_channels": 0}),
@@ -573,6 +579,9 @@ def test_tensors_of_the_wrong_shape_are_named():
         poolzoo.functional.gated_pool2d(x, 2, weight=torch.zeros(3, 3))
     with pytest.raises(ValueError, match=r"logit: shape \(2, 1, 7, 6\); that of x"):
         poolzoo.functional.lip_pool2d(x, 2, logit=x[:, :1])
+    for key, shape in (("leaves", (2, 3, 3)), ("leaves", (3, 2, 2)), ("leaves", (2,)), ("gates", (2, 2, 2))):
+        with pytest.raises(ValueError, match=rf"{key}: shape {re.escape(str(shape))}; .*, n a power of 2, C = 3, is"):
+            poolzoo.functional.tree_pool2d(x, 2, **{key: torch.zeros(shape)})
     for name, key in (("power", "p"), ("gem", "p"), ("mixed", "lam")):
         with pytest.raises(ValueError, match=rf"{key}: shape \(2,\); a scalar or .* \({CHANNELS},\)"):
             pool_info(name).make_function(2)(x, 2, **{key: torch.ones(2)})

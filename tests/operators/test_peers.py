@@ -351,7 +351,7 @@ def test_learned_value_starts_where_the_table_says(name, start):
         assert value.item() == pytest.approx(start, rel=1e-6)
 
 
-@pytest.mark.parametrize("name", ["power", "gem", "mixed", "gated", "lip"])
+@pytest.mark.parametrize("name", ["power", "gem", "mixed", "gated", "tree", "lip"])
 def test_training_lowers_a_loss(name):
     pool = poolzoo.create_pool(name, ndim=2, kernel_size=2, in_channels=CHANNELS)
     x = distinct(4, CHANNELS, 6, 6).abs()
@@ -365,6 +365,29 @@ def test_training_lowers_a_loss(name):
         optimiser.step()
         losses.append(loss.item())
     assert losses[-1] < 0.9 * losses[0]
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4])
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+def test_tree_starts_as_average_pooling(ndim, depth):
+    x = usual_input(ndim, torch.float64)
+    pool = make(f"tree:depth={depth}", ndim, 2).double()
+    assert len(pool.leaves) == len(pool.gates) + 1 == 2 ** (depth - 1)
+    close(pool(x), getattr(functional, f"avg_pool{ndim}d")(x, 2), atol=1e-6)  # the start values are float32's
+
+
+def test_tree_of_one_level_is_a_convolution():
+    x = usual_input(2, torch.float64)
+    pool = scramble(make("tree:depth=1,channels=3", 2, 3, 2, padding=1).double())
+    close(pool(x), F.conv2d(x, pool.leaves, stride=2, padding=1, groups=CHANNELS))
+
+
+def test_trees_leaves_and_gates_learn_from_their_start():
+    pool = make("tree:depth=3", 2, 2)
+    F.mse_loss(pool(usual_input(2)), F.max_pool2d(usual_input(2), 2)).backward()
+    assert pool.gates.grad.abs().min() > 0
+    gradients = pool.leaves.grad.flatten(1)
+    assert torch.unique(pool.leaves.detach(), dim=0).shape[0] == 4 and gradients.abs().min() > 0
 
 
 def test_gate_of_zeros_is_half_and_half():
