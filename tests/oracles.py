@@ -521,6 +521,23 @@ def max_blur(x: ArrayLike, g: Geometry, filt_size: int = 4, empty: float = math.
     return blur(dense, Geometry((1,) * n, g.stride, (0,) * n, (1,) * n), filt_size)
 
 
+def s3_dense(x: ArrayLike, g: Geometry) -> Array:
+    """Max pooling at stride 1: the window that starts at i - p for i < out * s, as long as i - p lies in the input."""
+    x = np.asarray(x, dtype=np.float64)
+    spatial = x.shape[-len(g.kernel_size) :]
+    starts = [
+        [i - p for i in range(out * s) if i - p < size]
+        for out, s, p, size in zip(out_sizes(spatial, g), g.stride, g.padding, spatial, strict=True)
+    ]
+    return _pool_at(x, g, starts, max_, math.nan)
+
+
+def s3_eval(x: ArrayLike, g: Geometry) -> Array:
+    """Mean of the dense map over each output's s positions an axis (arXiv 1611.05138, the average at test time)."""
+    n = len(g.kernel_size)
+    return pool(s3_dense(x, g), Geometry(g.stride, g.stride, (0,) * n, (1,) * n, True), avg)
+
+
 def checkered(
     x: ArrayLike, g: Geometry, reduce: Callable[..., float], sampler: int = 0, empty: float = math.nan
 ) -> Array:

@@ -95,6 +95,11 @@ def stochastic_oracle(x: np.ndarray, g: oracles.Geometry, *, training: bool, gen
     return oracles.pool(x, g, oracles.stochastic_eval)
 
 
+def s3_oracle(x: np.ndarray, g: oracles.Geometry, *, grid: Any, training: bool, generator: None) -> np.ndarray:
+    assert not training
+    return oracles.s3_eval(x, g)
+
+
 def avg_oracle(x: np.ndarray, g: oracles.Geometry, *, count_include_pad: bool = False) -> np.ndarray:
     """torch counts the taps that lie in the input or in its padding, not those that ceil_mode puts beyond both."""
     if not count_include_pad:
@@ -121,6 +126,7 @@ ORACLES: dict[str, Callable[..., np.ndarray]] = {
     "gated": gated_oracle,
     "tree": tree_oracle,
     "stochastic": stochastic_oracle,
+    "s3": s3_oracle,
     "lip": lip_oracle,
     "dpp": oracles.dpp,
     "softpool_channelsum": oracles.softpool_channelsum,
