@@ -521,6 +521,29 @@ def max_blur(x: ArrayLike, g: Geometry, filt_size: int = 4, empty: float = math.
     return blur(dense, Geometry((1,) * n, g.stride, (0,) * n, (1,) * n), filt_size)
 
 
+def fractional_max(x: ArrayLike, g: Geometry, u: ArrayLike = 0.5, out: Sequence[int] | None = None) -> Array:
+    """max over the windows that start at ⌊(i + u) r⌋ - ⌊u r⌋ - p, r = (n + 2p - span) / (out - 1); the last at the end.
+
+    This is torch's rule for Graham's regions (arXiv 1412.6071). `u` is one number, or one per channel and axis, of
+    shape (..., axes). Where r < 1 no start is beyond the last.
+    """
+    x = np.asarray(x, dtype=np.float64)
+    n = len(g.kernel_size)
+    spatial = x.shape[-n:]
+    sizes = tuple(out_sizes(spatial, g) if out is None else out)
+    u = np.broadcast_to(np.asarray(u, dtype=np.float64), (*x.shape[:-n], n))
+    y = np.zeros((*x.shape[:-n], *sizes))
+    for channel in np.ndindex(*x.shape[:-n]):
+        starts = []
+        for axis, (m, size) in enumerate(zip(sizes, spatial, strict=True)):
+            last = max(0, size + 2 * g.padding[axis] - g.dilation[axis] * (g.kernel_size[axis] - 1) - 1)
+            r, v = last / max(m - 1, 1), float(u[(*channel, axis)])
+            free = [min(last, math.floor((i + v) * r) - math.floor(v * r)) for i in range(m - 1)]
+            starts.append([start - g.padding[axis] for start in [*free, last]])
+        y[channel] = _pool_at(x[channel], g, starts, max_, math.nan)
+    return y
+
+
 def s3_dense(x: ArrayLike, g: Geometry) -> Array:
     """Max pooling at stride 1: the window that starts at i - p for i < out * s, as long as i - p lies in the input."""
     x = np.asarray(x, dtype=np.float64)

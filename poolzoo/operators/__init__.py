@@ -5,6 +5,7 @@ from poolzoo.operators import (  # noqa: I001, F401
     basic,
     norms,
     stochastic,
+    fractional,
     mixed,
     tree,
     lip,

@@ -95,6 +95,14 @@ def stochastic_oracle(x: np.ndarray, g: oracles.Geometry, *, training: bool, gen
     return oracles.pool(x, g, oracles.stochastic_eval)
 
 
+def fractional_oracle(
+    x: np.ndarray, g: oracles.Geometry, *, output_ratio: float | None, training: bool, generator: None
+) -> np.ndarray:
+    assert not training
+    spatial = x.shape[-len(g.kernel_size) :]
+    return oracles.fractional_max(x, g, out=None if output_ratio is None else [int(output_ratio * n) for n in spatial])
+
+
 def s3_oracle(x: np.ndarray, g: oracles.Geometry, *, grid: Any, training: bool, generator: None) -> np.ndarray:
     assert not training
     return oracles.s3_eval(x, g)
@@ -127,6 +135,7 @@ ORACLES: dict[str, Callable[..., np.ndarray]] = {
     "tree": tree_oracle,
     "stochastic": stochastic_oracle,
     "s3": s3_oracle,
+    "fractional_max": fractional_oracle,
     "lip": lip_oracle,
     "dpp": oracles.dpp,
     "softpool_channelsum": oracles.softpool_channelsum,

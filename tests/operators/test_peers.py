@@ -440,7 +440,10 @@ def test_stochastic_gradient_goes_to_the_element_drawn():
     assert set(x.grad.unique().tolist()) == {0.0, 1.0}
 
 
-@pytest.mark.parametrize("spec", ["stochastic", "s3", "s3:grid=4", "mixed:mode=random"])
+DRAWING = ["stochastic", "s3", "s3:grid=4", "fractional_max:output_ratio=0.7", "mixed:mode=random"]
+
+
+@pytest.mark.parametrize("spec", DRAWING)
 def test_generator_makes_draws_repeatable(spec):
     x = distinct(2, CHANNELS, 8, 8).abs()
 
@@ -456,7 +459,7 @@ def test_generator_makes_draws_repeatable(spec):
     assert torch.equal(torch.get_rng_state(), state), "a draw from the generator took from torch's own"
 
 
-@pytest.mark.parametrize("spec", ["stochastic", "s3", "s3:grid=4", "mixed:mode=random"])
+@pytest.mark.parametrize("spec", DRAWING)
 def test_train_and_eval_differ_and_eval_repeats(spec):
     x = distinct(2, CHANNELS, 8, 8).abs()
     pool = poolzoo.create_pool(spec, ndim=2)
