@@ -125,6 +125,8 @@ def test_dilated_max_is_torchs():
         ("softpool", {"beta": 0}, 1.5),
         ("softpool", {"beta": 60}, 4.0),
         ("softpool_detached", {"beta": 0}, 1.5),
+        # The mean is 1.5, the distances are 1.5, 3.5, 0.5, 2.5, their mean 2.
+        ("idw", {"eps": 0.25}, (3 / 2 - 2 / 4 + 1 / 1 + 4 / 3) / (1 / 2 + 1 / 4 + 1 / 1 + 1 / 3)),
     ],
 )
 def test_reduction_by_hand(name, params, expected):
@@ -134,6 +136,54 @@ def test_reduction_by_hand(name, params, expected):
 def test_softpool_by_hand():
     assert o.softpool([math.log(3), 0.0]) == pytest.approx(0.75 * math.log(3), rel=1e-15)
     assert o.softpool([math.log(3), 0.0], beta=2) == pytest.approx(0.9 * math.log(3), rel=1e-15)
+
+
+def test_edscw_and_adapool_by_hand():
+    """The mean of 1 and 3 is 2: the coefficients are 4 / 5 and 12 / 13."""
+    weight = 1 / (1 + math.exp(12 / 13 - 4 / 5))
+    similar = weight * 1 + (1 - weight) * 3
+    soft = (math.e + 3 * math.e**3) / (math.e + math.e**3)
+    assert o.edscw([1.0, 3.0]) == pytest.approx(similar, rel=1e-15)
+    assert o.adapool([1.0, 3.0], beta=0.25) == pytest.approx(0.25 * similar + 0.75 * soft, rel=1e-15)
+    assert [o.dice(0, 0), o.dice(-1e200, 1e200), o.dice(1e-200, -2e-200)] == pytest.approx([0, 1, 0.8], rel=1e-15)
+
+
+def test_dpp_by_hand():
+    x, g = [[1.0, 3.0, 5.0, 9.0]], geometry(2, 2)
+    # The means are 2 and 7; weights of the symmetric reward are equal, of the asymmetric one alpha and alpha + d.
+    close(o.dpp(x, g, alpha=0.5, eps=0), [[2, 7]])
+    close(o.dpp(x, g, alpha=0.5, eps=0, reward="asymmetric"), [[(0.5 + 1.5 * 3) / 2, (0.5 * 5 + 2.5 * 9) / 3]])
+    # Smoothed by (0, 0, 1), the last mean for its missing neighbour: 7 and 7.
+    close(o.dpp(x, g, alpha=0, eps=0, weight=[0, 0, 1]), [[(6 * 1 + 4 * 3) / 10, 7]])
+
+
+def test_tree_of_three_levels_by_hand():
+    leaves, gates = np.eye(4), np.zeros((3, 4))
+    gates[0, 0] = gates[2, 0] = math.log(3)  # the root and the right node, 3/4 to their left
+    values = [1.0, 2.0, 3.0, 4.0]
+    assert o.tree(values, leaves, gates) == pytest.approx(0.75 * (1 + 2) / 2 + 0.25 * (0.75 * 3 + 0.25 * 4), rel=1e-15)
+
+
+def test_s3_by_hand():
+    """The dense maxima of 4 1 3 2 0 in windows of 2 are 4 3 3 2, of which two outputs have two positions each."""
+    close(o.s3_dense([[4.0, 1.0, 3.0, 2.0, 0.0]], geometry(2, 2)), [[4, 3, 3, 2]])
+    close(o.s3_eval([[4.0, 1.0, 3.0, 2.0, 0.0]], geometry(2, 2)), [[3.5, 2.5]])
+    close(o.s3_dense([[4.0, 1.0, 3.0]], geometry(2, 2, ceil_mode=True)), [[4, 3, 3]])
+
+
+def test_fractional_max_by_hand():
+    """Steps of (7 - 1) / 3 = 2 leave nothing to draw; steps of 5 / 2 start at 0, 2 or 3, and 5."""
+    x = [np.arange(7.0)]
+    close(o.fractional_max(x, geometry(1, 2), u=0.9), [[0, 2, 4, 6]])
+    close(o.fractional_max(x, geometry(2, 2), u=0.1), [[1, 3, 6]])
+    close(o.fractional_max(x, geometry(2, 2), u=0.3), [[1, 4, 6]])
+
+
+def test_ada_unpool_by_hand():
+    """Equal elements get y each; e^0 and e^ln 3 share 2 y as 1/4 and 3/4; past the windows the nearest value stands."""
+    close(o.ada_unpool([[5.0, 7.0]], [[2.0, 2.0, 2.0, 2.0, 9.0]], geometry(2, 2)), [[5, 5, 7, 7, 7]])
+    close(o.ada_unpool([[5.0]], [[0.0, math.log(3)]], geometry(2, 2), beta=0), [[2.5, 7.5]])
+    close(o.ada_unpool([[4.0, 8.0]], [[1.0, 1.0, 1.0]], geometry(2, 1)), [[4, 6, 8]])
 
 
 def test_stochastic_eval_of_a_window_without_positive_elements_is_zero():
