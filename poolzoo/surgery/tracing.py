@@ -1,0 +1,122 @@
+"""A module's own forward as a graph, and back: torch.fx, one module at a time.
+
+Only a module whose own forward calls a pool is rewritten, with the modules below it as they are. It stays the object
+that it was, with its class, methods, parameters and their names; its class gets a subclass with the new forward. So
+nothing else in the model is fixed to the path that tracing happened to take.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import types
+import warnings
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from torch import fx, nn
+
+from poolzoo.surgery.sites import FUNCTION_NAMES
+
+
+class UntraceableError(ValueError):
+    """A forward that torch.fx cannot follow; the message is the reason."""
+
+
+class _OwnForward(fx.Tracer):
+    """Follows one module's forward and no other's."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return True
+
+
+def trace(module: nn.Module) -> fx.Graph:
+    """The module's own forward.
+
+    ``self.training`` stays a question that is asked at run time. Arguments that default to None or a bool keep their
+    default: a later call with another value raises.
+
+    Raises:
+        UntraceableError: it branches on its input, keeps state, or does something else that a graph cannot say.
+    """
+    if isinstance(module, fx.GraphModule):
+        return module.graph
+    tracer = _OwnForward()
+    signature = inspect.signature(type(module).forward)
+    fixed = {p.name: p.default for p in signature.parameters.values() if p.default is None or type(p.default) is bool}
+    before, cls = dict(vars(module)), type(module)
+    asked = property(lambda _: tracer.create_proxy("get_attr", "training", (), {}))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            module.__class__ = type(cls.__name__, (cls,), {"training": asked})
+            graph = tracer.trace(module, concrete_args=fixed)
+    except Exception as error:  # whatever a stranger's forward does with a tensor that is none
+        raise UntraceableError(f"torch.fx cannot trace its forward: {_first_line(error)}") from error
+    finally:
+        module.__class__ = cls
+        kept = sorted(key for key in vars(module) if vars(module)[key] is not before.get(key))
+        vars(module).clear()
+        vars(module).update(before)
+    if kept:
+        raise UntraceableError(f"its forward sets self.{kept[0]}, or makes a tensor, which a graph cannot say")
+    for node, name in zip(graph.find_nodes(op="placeholder"), list(signature.parameters)[1:], strict=False):
+        if name in fixed:
+            node.target = name  # torch.fx gives an argument with a fixed value another name
+    return graph
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0].split(". ")[0] or type(error).__name__
+
+
+def names_a_pool(module: nn.Module) -> bool:
+    """Whether the module's methods name a pooling function of torch."""
+    methods = [m for cls in type(module).__mro__ if cls is not nn.Module for m in vars(cls).values()]
+    return any(FUNCTION_NAMES.intersection(m.__code__.co_names) for m in methods if inspect.isfunction(m))
+
+
+class _Rewritten:
+    """Mixin of the classes whose forward was made from a graph; copies and pickles by the forward's source."""
+
+    _origin: ClassVar[type[nn.Module]]
+    _source: ClassVar[str]
+    _names: ClassVar[Mapping[str, Any]]
+
+    def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
+        modules = {key: value.__name__ for key, value in self._names.items() if isinstance(value, types.ModuleType)}
+        others = {key: value for key, value in self._names.items() if key not in modules}
+        return _restore, (self._origin, self._source, modules, others), self.__dict__
+
+
+def rewrite(module: nn.Module, graph: fx.Graph) -> None:
+    """Give the module this graph as its forward."""
+    graph.lint()
+    if isinstance(module, fx.GraphModule):
+        module.graph = graph
+        module.recompile()
+        return
+    code = graph.python_code("self")
+    origin = type(module)._origin if isinstance(module, _Rewritten) else type(module)
+    module.__class__ = _subclass(origin, code.src, code.globals)
+
+
+def _subclass(origin: type[nn.Module], source: str, names: Mapping[str, Any]) -> type[nn.Module]:
+    namespace = dict(names)
+    exec(compile(source, f"<forward of {origin.__qualname__} with its pools replaced>", "exec"), namespace)
+    body = {
+        "forward": namespace["forward"],
+        "__module__": origin.__module__,
+        "__qualname__": origin.__qualname__,
+        "__doc__": origin.__doc__,
+        "_origin": origin,
+        "_source": source,
+        "_names": dict(names),
+    }
+    return type(origin.__name__, (_Rewritten, origin), body)
+
+
+def _restore(origin: type[nn.Module], source: str, modules: dict[str, str], others: dict[str, Any]) -> nn.Module:
+    names = {key: importlib.import_module(name) for key, name in modules.items()} | others
+    cls = _subclass(origin, source, names)
+    return cls.__new__(cls)
