@@ -88,8 +88,8 @@ def replace_pools(
     found = _find(model)
     if example is not None:
         _watch(model, example, found)
-    put = functools.partial(_replace, model, operator=operator, filter_fn=filter_fn, watched=example is not None)
-    replaced = [row for site in found.sites if (row := put(site, left_alone=found.left_alone))]
+    plans = [_plan(model, site, operator, filter_fn, example is not None, found.left_alone) for site in found.sites]
+    replaced = [plan.carry_out() for plan in plans if plan is not None]  # only now: what raises changes nothing
     for caller in found.callers:
         if caller.changed:
             rewrite(caller.module, caller.graph)
@@ -357,35 +357,49 @@ def _home(model: nn.Module, path: str) -> dict[str, Any]:
     return {}
 
 
-def _replace(
+@dataclass(frozen=True)
+class _Plan:
+    """A site, those of its places where the new module is to stand, and that module."""
+
+    site: _Site
+    places: list[tuple[str, nn.Module, str]]
+    new: nn.Module
+
+    def carry_out(self) -> Replaced:
+        for _, parent, name in self.places:
+            setattr(parent, name, self.new)
+        if self.site.caller is not None and self.site.node is not None:
+            _call_module(self.site.caller.graph, self.site.node, self.places[0][2])
+            self.site.caller.changed = True
+        return Replaced(_where(self.places), self.site.what, label(self.new))
+
+
+def _plan(
     model: nn.Module,
     site: _Site,
     operator: _Operator,
     filter_fn: FilterFn | None,
     watched: bool,
     left_alone: list[LeftAlone],
-) -> Replaced | None:
-    """Put the operator in where it can and shall stand."""
+) -> _Plan | None:
+    """What to put where; None, and a reason in ``left_alone``, where nothing shall or can be."""
     chosen = [place for place in site.places if filter_fn is None or filter_fn(place[0], site.module)]
-    if spared := [path for path, _, _ in site.places if path not in [place[0] for place in chosen]]:
-        left_alone.append(LeftAlone(", ".join(spared), site.what, "filter_fn leaves it out"))
+    if spared := [place for place in site.places if place not in chosen]:
+        left_alone.append(LeftAlone(_where(spared), site.what, "filter_fn leaves it out"))
     if not chosen:
         return None
-    where = ", ".join(path for path, _, _ in chosen)
     try:
         if site.caller is not None and site.caller.fault:
             raise UnsuitedError(site.caller.fault)
         new = operator.make(site, model, watched)
     except UnsuitedError as error:
-        left_alone.append(LeftAlone(where, site.what, str(error)))
+        left_alone.append(LeftAlone(_where(chosen), site.what, str(error)))
         return None
-    new.train((site.caller or site).module.training)
-    for _, parent, name in chosen:
-        setattr(parent, name, new)
-    if site.caller is not None and site.node is not None:
-        _call_module(site.caller.graph, site.node, chosen[0][2])
-        site.caller.changed = True
-    return Replaced(where, site.what, label(new))
+    return _Plan(site, chosen, new.train((site.caller or site).module.training))
+
+
+def _where(places: list[tuple[str, nn.Module, str]]) -> str:
+    return ", ".join(path for path, _, _ in places)
 
 
 def _call_module(graph: fx.Graph, node: fx.Node, name: str) -> None:
