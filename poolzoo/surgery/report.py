@@ -40,7 +40,7 @@ class Report(NamedTuple):
 
     def __str__(self) -> str:
         lines = [f"{self.pool}: {len(self.replaced)} replaced, {len(self.left_alone)} left alone"]
-        lines += _table(Replaced._fields, self.replaced)
+        lines += _table(("replaced", *Replaced._fields[1:]), self.replaced)
         lines += _table(("left alone", *LeftAlone._fields[1:]), self.left_alone)
         if self.untraced:
             lines.append(f"not searched for functional pools, torch.fx cannot trace them: {', '.join(self.untraced)}")
