@@ -29,7 +29,7 @@ from poolzoo.surgery.sites import (
     ndim_of,
     stand_in,
 )
-from poolzoo.surgery.tracing import UntraceableError, names_a_pool, rewrite, trace
+from poolzoo.surgery.tracing import UntraceableError, lost_by_tracing, names_a_pool, rewrite, trace
 
 FilterFn = Callable[[str, nn.Module], bool]
 #: What a spec may not say, since the pool that is replaced does.
@@ -184,9 +184,13 @@ def _find_calls(path: str, module: nn.Module, found: _Found) -> None:
         else:
             found.untraced.add(type(module).__name__)
         return
+    calls = list(filter(is_call, graph.nodes))
+    if calls and (lost := lost_by_tracing(module)):
+        found.left_alone.append(LeftAlone(path or "model", type(module).__name__, lost))
+        return
     caller = _Caller(module, graph)
     taken = set(dir(module))
-    for node in filter(is_call, graph.nodes):
+    for node in calls:
         function = getattr(node.target, "__name__", "pool")
         name = next(n for i in itertools.count() if (n := f"{function}_{i}" if i else function) not in taken)
         taken.add(name)

@@ -70,10 +70,30 @@ def _first_line(error: Exception) -> str:
     return str(error).strip().split("\n")[0].split(". ")[0] or type(error).__name__
 
 
+#: Names in a method that tell of something around its calls: tracing sees the calls alone.
+_CONTEXTS = frozenset(("no_grad", "enable_grad", "set_grad_enabled", "inference_mode", "autocast", "checkpoint"))
+
+
 def names_a_pool(module: nn.Module) -> bool:
     """Whether the module's methods name a pooling function of torch."""
+    return not FUNCTION_NAMES.isdisjoint(_names(module))
+
+
+def lost_by_tracing(module: nn.Module) -> str:
+    """What a graph of the module's forward would silently leave out; empty where nothing is known to be."""
+    if "forward" in vars(module):
+        return "has a forward set on the instance, not the class's"
+    if inspect.unwrap(type(module).forward) is not type(module).forward:
+        return "has a decorated forward, and a graph would lose what the decorator does"
+    if found := _CONTEXTS.intersection(_names(module)):
+        return f"uses {min(found)}, which a graph would lose"
+    return ""
+
+
+def _names(module: nn.Module) -> set[str]:
+    """The global and attribute names in the module's methods, those of nn.Module left out."""
     methods = [m for cls in type(module).__mro__ if cls is not nn.Module for m in vars(cls).values()]
-    return any(FUNCTION_NAMES.intersection(m.__code__.co_names) for m in methods if inspect.isfunction(m))
+    return {name for m in methods if inspect.isfunction(m) for name in m.__code__.co_names}
 
 
 class _Rewritten:

@@ -406,6 +406,38 @@ def test_modules_are_replaced_where_the_calls_cannot_be() -> None:
     assert not hasattr(new[1], "last")
 
 
+class Frozen(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.no_grad():
+            return F.max_pool2d(x, 2)
+
+
+class Decorated(nn.Module):
+    @torch.no_grad()
+    def forward(self, x: Tensor) -> Tensor:
+        return F.max_pool2d(x, 2)
+
+
+def patched() -> nn.Module:
+    module = Lambda(lambda x: F.max_pool2d(x, 2))
+    module.forward = lambda x: x  # type: ignore[method-assign]
+    return module
+
+
+@pytest.mark.parametrize(
+    ("module", "why"),
+    [
+        (Frozen(), "uses no_grad, which a graph would lose"),
+        (Decorated(), "has a decorated forward, and a graph would lose what the decorator does"),
+        (patched(), "has a forward set on the instance, not the class's"),
+    ],
+)
+def test_what_a_graph_would_lose_is_not_lost(module: nn.Module, why: str) -> None:
+    new = surgery(nn.Sequential(module, nn.MaxPool2d(2)))
+    assert reasons(new) == {"0": why}
+    assert type(new[0]) is type(module)
+
+
 class Asking(nn.Module):
     """Tracing takes the wrong branch: a proxy is no Tensor."""
 
