@@ -29,7 +29,7 @@ from poolzoo.surgery.sites import (
     ndim_of,
     stand_in,
 )
-from poolzoo.surgery.tracing import UntraceableError, lost_by_tracing, names_a_pool, rewrite, trace
+from poolzoo.surgery.tracing import UntraceableError, first_line, lost_by_tracing, names_a_pool, rewrite, trace
 
 FilterFn = Callable[[str, nn.Module], bool]
 #: What a spec may not say, since the pool that is replaced does.
@@ -149,7 +149,9 @@ def _find(model: nn.Module) -> _Found:
     _find_calls("", model, found)
     for path, parent, name in _walk(model):
         module = parent.get_submodule(name)
-        if not is_pool(module):
+        if isinstance(module, torch.jit.ScriptModule):
+            found.left_alone.append(LeftAlone(path, module.original_name, "TorchScript cannot be changed"))
+        elif not is_pool(module):
             _find_calls(path, module, found)
         elif id(module) in pools:
             pools[id(module)].places.append((path, parent, name))
@@ -167,14 +169,14 @@ def _walk(module: nn.Module, path: str = "", seen: set[int] | None = None) -> It
             continue
         below = f"{path}.{name}".lstrip(".")
         yield below, module, name
-        if not is_pool(child):
+        if not is_pool(child) and not isinstance(child, torch.jit.ScriptModule):
             seen.add(id(child))
             yield from _walk(child, below, seen)
 
 
 def _find_calls(path: str, module: nn.Module, found: _Found) -> None:
     """The calls of pooling functions in the module's own forward."""
-    if str(type(module).forward.__module__).startswith("torch.nn."):
+    if str(getattr(type(module).forward, "__module__", "")).startswith("torch.nn."):
         return  # torch's own layers and containers call none
     try:
         graph = trace(module)
@@ -224,7 +226,9 @@ def _watch(model: nn.Module, example: Any, found: _Found) -> None:
         with _eval_mode(model), torch.no_grad():
             model(*(example if isinstance(example, tuple) else (example,)))
     except Exception as error:
-        raise ValueError(f"example: the model does not run on it, {type(error).__name__}: {error}") from error
+        raise ValueError(
+            f"example: the model does not run on it, {type(error).__name__}: {first_line(error)}"
+        ) from error
     finally:
         for handle in handles:
             handle.remove()
@@ -240,6 +244,7 @@ class _Check(fx.Interpreter):
     def __init__(self, caller: _Caller, sites: dict[fx.Node, _Site]) -> None:
         super().__init__(caller.module, graph=caller.graph)
         self.caller, self.sites = caller, sites
+        self.arguments: dict[str, Any] = {}
         self.results: list[Any] = []
 
     def run_node(self, n: fx.Node) -> Any:
@@ -247,15 +252,18 @@ class _Check(fx.Interpreter):
             self.sites[n].note(self.env[input_of(n)])
         return super().run_node(n)
 
+    def placeholder(self, target: Any, args: Any, kwargs: Any) -> Any:
+        return self.arguments[target.lstrip("*")]
+
     def before(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         bound = inspect.signature(type(module).forward).bind(module, *args, **kwargs)
         bound.apply_defaults()
-        copies = pytree.tree_map_only(Tensor, Tensor.clone, [*bound.args[1:], *bound.kwargs.values()])
+        self.arguments = pytree.tree_map_only(Tensor, Tensor.clone, bound.arguments)
         try:
-            self.results.append(self.run(*copies))
+            self.results.append(self.run())
         except Exception as error:
             self.results.append(None)
-            self.caller.fault = f"its trace fails on the example: {error}"
+            self.caller.fault = f"its trace fails on the example: {first_line(error)}"
 
     def after(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
         traced = pytree.tree_leaves(self.results.pop())

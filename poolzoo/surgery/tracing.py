@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 import types
 import warnings
 from collections.abc import Mapping
@@ -42,17 +43,17 @@ def trace(module: nn.Module) -> fx.Graph:
     if isinstance(module, fx.GraphModule):
         return module.graph
     tracer = _OwnForward()
-    signature = inspect.signature(type(module).forward)
-    fixed = {p.name: p.default for p in signature.parameters.values() if p.default is None or type(p.default) is bool}
     before, cls = dict(vars(module)), type(module)
     asked = property(lambda _: tracer.create_proxy("get_attr", "training", (), {}))
     try:
+        parameters = inspect.signature(type(module).forward).parameters.values()
+        fixed = {p.name: p.default for p in parameters if p.default is None or type(p.default) is bool}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             module.__class__ = type(cls.__name__, (cls,), {"training": asked})
             graph = tracer.trace(module, concrete_args=fixed)
     except Exception as error:  # whatever a stranger's forward does with a tensor that is none
-        raise UntraceableError(f"torch.fx cannot trace its forward: {_first_line(error)}") from error
+        raise UntraceableError(f"torch.fx cannot trace its forward: {first_line(error)}") from error
     finally:
         module.__class__ = cls
         kept = sorted(key for key in vars(module) if vars(module)[key] is not before.get(key))
@@ -60,13 +61,14 @@ def trace(module: nn.Module) -> fx.Graph:
         vars(module).update(before)
     if kept:
         raise UntraceableError(f"its forward sets self.{kept[0]}, or makes a tensor, which a graph cannot say")
-    for node, name in zip(graph.find_nodes(op="placeholder"), list(signature.parameters)[1:], strict=False):
-        if name in fixed:
-            node.target = name  # torch.fx gives an argument with a fixed value another name
+    code = type(module).forward.__code__
+    names = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]  # the order in which torch.fx has them
+    for node, name in zip(graph.find_nodes(op="placeholder"), names, strict=False):
+        node.target = name  # an argument with a fixed value got another name
     return graph
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     return str(error).strip().split("\n")[0].split(". ")[0] or type(error).__name__
 
 
@@ -118,14 +120,20 @@ def rewrite(module: nn.Module, graph: fx.Graph) -> None:
         return
     code = graph.python_code("self")
     origin = type(module)._origin if isinstance(module, _Rewritten) else type(module)
-    module.__class__ = _subclass(origin, code.src, code.globals)
+    # torch.fx writes every argument as a positional one.
+    parameters = inspect.signature(origin.forward).parameters.values()
+    bare = inspect.Signature([p.replace(default=p.empty, annotation=p.empty) for p in parameters])
+    source = re.sub(r"^def forward\(.*:$", lambda _: f"def forward{bare}:", code.src, count=1, flags=re.MULTILINE)
+    module.__class__ = _subclass(origin, source, code.globals)
 
 
 def _subclass(origin: type[nn.Module], source: str, names: Mapping[str, Any]) -> type[nn.Module]:
     namespace = dict(names)
     exec(compile(source, f"<forward of {origin.__qualname__} with its pools replaced>", "exec"), namespace)
+    forward = namespace["forward"]
+    forward.__defaults__, forward.__kwdefaults__ = origin.forward.__defaults__, origin.forward.__kwdefaults__
     body = {
-        "forward": namespace["forward"],
+        "forward": forward,
         "__module__": origin.__module__,
         "__qualname__": origin.__qualname__,
         "__doc__": origin.__doc__,

@@ -509,9 +509,34 @@ def test_wrong_use_is_answered_in_one_line(model: Any, pool: str, arguments: Any
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_torchscript_is_refused() -> None:
+def test_torchscript_is_refused_and_left_alone_inside_a_model() -> None:
+    scripted = torch.jit.script(small(nn.MaxPool2d(2)))
     with pytest.raises(TypeError, match="not TorchScript"):
-        surgery(torch.jit.script(small(nn.MaxPool2d(2))))
+        surgery(scripted)
+    new = surgery(nn.Sequential(scripted, nn.MaxPool2d(2)))
+    assert reasons(new) == {"0": "TorchScript cannot be changed"}
+    assert new(picture()).shape == (2, 3, 2, 2)
+
+
+def test_a_compiled_model_runs_what_was_put_in() -> None:
+    model, x = torch.compile(small(nn.MaxPool2d(2)), backend="eager"), picture()
+    before = model(x)
+    new = surgery(model)
+    assert torch.equal(new(x), PF.soft_pool2d(model._orig_mod[0](x), 2))
+    assert torch.equal(model(x), before)
+
+
+class Unpacking(nn.Module):
+    def forward(self, *xs: Tensor, scale: float = 1.0, **named: Any) -> Tensor:
+        n, c, h, w = xs[0].shape
+        return scale * F.max_pool2d(xs[0], 2).reshape(n, c, h // 2 * (w // 2))
+
+
+def test_shapes_and_arguments_of_every_kind_survive() -> None:
+    x = picture()
+    for example in (None, x):
+        new = surgery(Unpacking(), example=example)
+        assert torch.equal(new(x, scale=3.0), 3 * PF.soft_pool2d(x, 2).flatten(2))
 
 
 def test_nothing_to_replace_can_be_allowed() -> None:
