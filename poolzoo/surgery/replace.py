@@ -226,9 +226,7 @@ def _watch(model: nn.Module, example: Any, found: _Found) -> None:
         with _eval_mode(model), torch.no_grad():
             model(*(example if isinstance(example, tuple) else (example,)))
     except Exception as error:
-        raise ValueError(
-            f"example: the model does not run on it, {type(error).__name__}: {first_line(error)}"
-        ) from error
+        raise ValueError(f"example: the model does not run on it: {first_line(error)}") from error
     finally:
         for handle in handles:
             handle.remove()

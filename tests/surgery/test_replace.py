@@ -508,7 +508,7 @@ def test_wrong_use_is_answered_in_one_line(model: Any, pool: str, arguments: Any
     assert words in str(refused.value) and "\n" not in str(refused.value)
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script.*")
 def test_torchscript_is_refused_and_left_alone_inside_a_model() -> None:
     scripted = torch.jit.script(small(nn.MaxPool2d(2)))
     with pytest.raises(TypeError, match="not TorchScript"):
