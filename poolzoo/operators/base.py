@@ -181,7 +181,8 @@ def in_wide(value: Tensor) -> Tensor:
 def shown_share(key: str, value: Tensor) -> dict[str, object]:
     """A learned scalar or value per channel, as :meth:`Pool.shown_params` shows it: call arguments that make it."""
     value = value.detach()
-    shown: dict[str, object] = {key: round(value.flatten()[0].item(), 4)} if (value == value.flatten()[0]).all() else {}
+    one = not value.is_meta and bool((value == value.flatten()[0]).all())  # on the meta device there is no value to see
+    shown: dict[str, object] = {key: round(value.flatten()[0].item(), 4)} if one else {}
     return shown | ({"channels": len(value)} if value.dim() else {})
 
 
