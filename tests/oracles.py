@@ -371,8 +371,10 @@ def blur(x: ArrayLike, g: Geometry, filt_size: int = 4) -> Array:
     return y
 
 
-def max_blur(x: ArrayLike, g: Geometry, filt_size: int = 4, empty: float = math.nan) -> Array:
-    """Dense max (stride 1, the same kernel, padding and dilation), then blur with kernel 1, the stride, no padding.
+def dense_blur(
+    x: ArrayLike, g: Geometry, reduce: Callable[..., float], filt_size: int = 4, empty: float = math.nan
+) -> Array:
+    """Every window reduced at stride 1 (the same kernel, padding, dilation), then blur with kernel 1 and the stride.
 
     The output has torch's size for g. Where ceil mode asks for a window that starts beyond the dense map, the map goes
     on up to that start, and no further: its extra windows hang out of the input on the right, as ceil-mode windows do.
@@ -386,8 +388,18 @@ def max_blur(x: ArrayLike, g: Geometry, filt_size: int = 4, empty: float = math.
     ):
         dense_size = max(size + 2 * p - d * (k - 1), (out - 1) * s + 1)
         starts.append([i - p for i in range(dense_size)])
-    dense = _pool_at(x, g, starts, max_, empty)
+    dense = _pool_at(x, g, starts, reduce, empty)
     return blur(dense, Geometry((1,) * n, g.stride, (0,) * n, (1,) * n), filt_size)
+
+
+def max_blur(x: ArrayLike, g: Geometry, filt_size: int = 4) -> Array:
+    """Dense max, then blur (arXiv 1904.11486)."""
+    return dense_blur(x, g, max_, filt_size)
+
+
+def avg_blur(x: ArrayLike, g: Geometry, filt_size: int = 4) -> Array:
+    """Dense average, then blur."""
+    return dense_blur(x, g, avg, filt_size)
 
 
 def checkered(

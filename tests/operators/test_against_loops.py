@@ -112,6 +112,7 @@ ORACLES: dict[str, Callable[..., np.ndarray]] = {
     "softpool_channelsum": oracles.softpool_channelsum,
     "blur": oracles.blur,
     "max_blur": oracles.max_blur,
+    "avg_blur": oracles.avg_blur,
     "checkered": checkered_oracle,
     **{name: resample_oracle(name) for name in ("area", "bilinear", "bicubic", "lanczos")},
 }
@@ -146,6 +147,9 @@ OTHER_SPECS = [
     "max_blur:filt_size=1",
     "max_blur:filt_size=3",
     "max_blur:filt_size=6",
+    "avg_blur:filt_size=1",
+    "avg_blur:filt_size=3",
+    "avg_blur:filt_size=6",
     "checkered:sampler=1",
     "checkered:pool=median,sampler=1",
     "checkered:pool=softpool",

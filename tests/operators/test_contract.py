@@ -484,6 +484,7 @@ BAD_VALUES = [
     ("blur", {"filt_size": 8}),
     ("blur", {"filt_size": 3.0}),
     ("max_blur", {"filt_size": 0}),
+    ("avg_blur", {"filt_size": 8}),
     ("checkered", {"pool": "nothing"}),
     ("checkered", {"pool": "bilinear"}),
     ("checkered", {"sampler": 2}),

@@ -154,6 +154,28 @@ def test_max_blur_is_kornias_inside(filt_size, kernel_size):
 
 
 @pytest.mark.parametrize("filt_size", range(1, 8))
+@pytest.mark.parametrize("kernel_size", [2, 3])
+def test_avg_blur_is_kornias_blur_of_torchs_average_inside(filt_size, kernel_size):
+    kornia = pytest.importorskip("kornia")
+    x = distinct(2, CHANNELS, 15, 12, dtype=torch.float64)
+    y = functional.avg_blur_pool2d(x, kernel_size, 2, filt_size=filt_size)
+    expected = kornia.filters.blur_pool2d(F.avg_pool2d(x, kernel_size, 1), filt_size, 2)
+    assert y.shape == expected.shape
+    rows, columns = 15 - kernel_size + 1, 12 - kernel_size + 1
+    inside = (..., interior(rows, y.shape[2], filt_size, 2), interior(columns, y.shape[3], filt_size, 2))
+    assert y[inside].numel()
+    close(y[inside], expected[inside])
+
+
+def test_average_blurred_is_not_the_papers_replacement_of_the_average():
+    """The paper puts blur alone in the place of average pooling; with one tap avg_blur is the average itself."""
+    x = distinct(2, CHANNELS, 12, 10, dtype=torch.float64)
+    close(functional.avg_blur_pool2d(x, 2, filt_size=1), F.avg_pool2d(x, 2))
+    close(functional.blur_pool2d(x, 2, filt_size=2), F.avg_pool2d(x, 2))
+    assert not torch.allclose(functional.avg_blur_pool2d(x, 2), functional.blur_pool2d(x, 2))
+
+
+@pytest.mark.parametrize("filt_size", range(1, 8))
 @pytest.mark.parametrize("kernel_size", [1, 2])
 def test_blur_is_that_of_antialiased_cnns(filt_size, kernel_size):
     """Reflect by (f-1)/2, rounded down on the left and up on the right, then correlate with binomials at stride 2."""
