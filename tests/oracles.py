@@ -371,6 +371,50 @@ def blur(x: ArrayLike, g: Geometry, filt_size: int = 4) -> Array:
     return y
 
 
+def _symmetric(index: int, n: int) -> tuple[int, float]:
+    index %= 2 * n
+    return (index, 1.0) if index < n else (2 * n - 1 - index, 1.0)
+
+
+def _antisymmetric(index: int, n: int) -> tuple[int, float]:
+    return _symmetric(index, n)[0], 1.0 if index // n % 2 == 0 else -1.0
+
+
+#: PyWavelets' signal extension modes as its manual draws them: the element read at `index` and its factor.
+EXTENSIONS: dict[str, Callable[[int, int], tuple[int, float]]] = {
+    "zero": lambda index, n: (min(max(index, 0), n - 1), float(0 <= index < n)),
+    "constant": lambda index, n: (min(max(index, 0), n - 1), 1.0),
+    "symmetric": _symmetric,
+    "reflect": lambda index, n: (reflect(index, n), 1.0),
+    "periodic": lambda index, n: (index % n, 1.0),
+    "periodization": lambda index, n: (min(index % (n + n % 2), n - 1), 1.0),
+    "antisymmetric": _antisymmetric,
+}
+
+
+def low_band(x: ArrayLike, g: Geometry, dec_lo: Sequence[float], mode: str = "symmetric", norm: str = "ortho") -> Array:
+    """Convolve with a wavelet's decomposition low-pass filter, centred on each window: the LL band.
+
+    The L taps lie as `blur`'s do: the first one floor(d (L-k) / 2) before the window's start. Convolution turns the
+    filter round. `norm="mean"` divides it by its sum.
+    """
+    x = np.asarray(x, dtype=np.float64)
+    n, length = len(g.kernel_size), len(dec_lo)
+    gain = math.fsum(dec_lo) if norm == "mean" else 1.0
+    spatial, starts = x.shape[-n:], _starts(x.shape[-n:], g)
+    y = np.zeros(x.shape[:-n] + tuple(len(axis) for axis in starts))
+    for out_index in np.ndindex(*y.shape):
+        channel, o = out_index[:-n], out_index[-n:]
+        axes = []
+        for a in range(n):
+            first = starts[a][o[a]] - (g.dilation[a] * (length - g.kernel_size[a])) // 2
+            read = [EXTENSIONS[mode](first + g.dilation[a] * t, spatial[a]) for t in range(length)]
+            axes.append([(i, f * dec_lo[length - 1 - t] / gain) for t, (i, f) in enumerate(read)])
+        for taps in product(*axes):
+            y[out_index] += math.prod(w for _, w in taps) * x[channel + tuple(i for i, _ in taps)]
+    return y
+
+
 def dense_blur(
     x: ArrayLike, g: Geometry, reduce: Callable[..., float], filt_size: int = 4, empty: float = math.nan
 ) -> Array:

@@ -476,7 +476,7 @@ blurs = poolzoo.registry.pool_facts("*blur*")
 heavy = {"torch", "numpy", "pandas", "matplotlib", "PIL", "skimage"} & set(sys.modules)
 print(len(facts), [f["name"] for f in blurs], sorted(heavy))
 """
-    assert python(code) == f"{len(registry._builtin)} ['blur', 'max_blur'] []"
+    assert python(code) == f"{len(registry._builtin)} ['blur', 'max_blur', 'avg_blur'] []"
 
 
 def test_facts_read_from_the_catalog_are_those_of_the_operators():

@@ -7,6 +7,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+import pywt
 import torch
 import torch.nn.functional as F
 from PIL import Image
@@ -189,6 +190,85 @@ def test_blur_is_that_of_antialiased_cnns(filt_size, kernel_size):
     expected = F.conv2d(padded, kernel, stride=2, groups=CHANNELS)
     y = functional.blur_pool2d(x, kernel_size, 2, filt_size=filt_size)
     close(y, expected)
+
+
+# PyWavelets -----------------------------------------------------------------------------------------------------------
+
+MODES = ("symmetric", "reflect", "periodic", "periodization", "constant", "zero", "antisymmetric")
+
+
+def low_band_of(x, wavelet, mode):
+    """PyWavelets' approximation coefficients over all spatial axes, channel by channel."""
+    axes = tuple(range(2, x.dim()))
+    return torch.from_numpy(pywt.dwtn(x.numpy(), wavelet, mode, axes)["a" * len(axes)])
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+def test_haar_is_pywavelets_low_band(ndim, mode):
+    """Of odd sizes too: PyWavelets keeps the last element, as ceil_mode does."""
+    for sizes in ((8, 6, 4)[:ndim], (7, 5, 3)[:ndim]):
+        x = distinct(2, CHANNELS, *sizes, dtype=torch.float64)
+        y = call("haar_pool", ndim, x, 2, ceil_mode=True, mode=mode)
+        close(y, low_band_of(x, "haar", mode))
+
+
+def test_haar_in_two_dimensions_is_pywavelets_dwt2():
+    x = distinct(2, CHANNELS, 8, 6, dtype=torch.float64)
+    close(functional.haar_pool2d(x, 2), torch.from_numpy(pywt.dwt2(x.numpy(), "haar")[0]))
+    close(functional.haar_pool2d(x, 2), functional.wavelet_pool2d(x, 2, wavelet="haar"))
+    close(functional.haar_pool2d(x, 2, norm="mean"), F.avg_pool2d(x, 2))
+    close(functional.haar_pool2d(x, 2), 2 * F.avg_pool2d(x, 2))
+
+
+WAVELETS = ("haar", "db2", "db3", "db4", "db10", "sym4", "sym5", "coif1", "coif2", "bior2.2", "bior4.4", "rbio1.3")
+
+
+@pytest.mark.parametrize("wavelet", WAVELETS)
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+def test_wavelet_is_pywavelets_periodized_low_band(ndim, wavelet):
+    x = distinct(2, CHANNELS, *(8, 6, 4)[:ndim], dtype=torch.float64)
+    y = call("wavelet_pool", ndim, x, 2, wavelet=wavelet, mode="periodization")
+    close(y, low_band_of(x, wavelet, "periodization"))
+
+
+@pytest.mark.parametrize("mode", MODES[:3] + MODES[4:])
+@pytest.mark.parametrize("wavelet", [name for name in WAVELETS if pywt.Wavelet(name).dec_len % 4 == 2])
+def test_wavelet_is_the_centre_of_pywavelets_low_band(wavelet, mode):
+    x = distinct(2, CHANNELS, 24, 22, dtype=torch.float64)
+    first = (pywt.Wavelet(wavelet).dec_len - 2) // 4
+    expected = low_band_of(x, wavelet, mode)[..., first : first + 12, first : first + 11]
+    close(functional.wavelet_pool2d(x, 2, wavelet=wavelet, mode=mode), expected)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("wavelet", WAVELETS)
+def test_wavelet_is_pywavelets_of_the_extended_input(wavelet, mode):
+    """Extended by PyWavelets itself, by as much as centres the filter; then no output needs a boundary mode."""
+    x = distinct(CHANNELS, 13, dtype=torch.float64)
+    length = pywt.Wavelet(wavelet).dec_len
+    margin = length + (length - 2) // 2 % 2  # odd where the centred filter begins at odd positions
+    extended = np.stack([pywt.pad(channel, (margin, length), mode) for channel in x.numpy()])
+    low, _ = pywt.dwt(extended, wavelet, "zero")
+    first = (margin - (length - 2) // 2 + length - 2) // 2
+    y = functional.wavelet_pool1d(x, 2, wavelet=wavelet, mode=mode)
+    close(y, torch.from_numpy(low[:, first : first + 6]))
+
+
+@pytest.mark.parametrize("name", ["haar", "wavelet"])
+def test_wavelets_keep_a_constant_when_asked_for_the_mean(name):
+    x = torch.full((1, 1, 7, 6), 3.0, dtype=torch.float64)
+    for mode in ("symmetric", "reflect", "periodic", "periodization", "constant"):
+        for geometry in ({"kernel_size": 2}, {"kernel_size": 3, "stride": 2, "padding": 1}):
+            mean = call(f"{name}_pool", 2, x, **geometry, mode=mode, norm="mean")
+            close(mean, torch.full_like(mean, 3.0))
+            ortho = call(f"{name}_pool", 2, x, **geometry, mode=mode)
+            close(ortho, torch.full_like(ortho, 6.0))
+
+
+def test_unknown_wavelet_is_answered_with_the_near_ones():
+    with pytest.raises(ValueError, match=r"wavelet='db222': a name from pywt.wavelist.* is allowed, as db22"):
+        functional.wavelet_pool1d(usual_input(1), 2, wavelet="db222")
 
 
 # SoftPool -------------------------------------------------------------------------------------------------------------
