@@ -446,6 +446,24 @@ def avg_blur(x: ArrayLike, g: Geometry, filt_size: int = 4) -> Array:
     return dense_blur(x, g, avg, filt_size)
 
 
+def spectral(x: ArrayLike, g: Geometry) -> Array:
+    """Re Σ_k X_k e^(2πi k o / m), k from -floor(m/2) to ceil(m/2) - 1, X_k the DFT divided by n (arXiv 1506.03767).
+
+    One axis after the other, the real part taken at the end. A frequency that n samples do not have is 0.
+    """
+    y = np.asarray(x, dtype=np.complex128)
+    dims = len(g.kernel_size)
+    for axis, m in zip(range(y.ndim - dims, y.ndim), out_sizes(y.shape[-dims:], g), strict=True):
+        n = y.shape[axis]
+        weights = np.zeros((m, n), dtype=np.complex128)
+        for o, t in np.ndindex(m, n):
+            for k in range(-(m // 2), m - m // 2):
+                if -(n // 2) <= k < n - n // 2:
+                    weights[o, t] += np.exp(2j * np.pi * k * (o / m - t / n)) / n
+        y = np.moveaxis(np.tensordot(weights, y, (1, axis)), 0, axis)
+    return y.real
+
+
 def checkered(
     x: ArrayLike, g: Geometry, reduce: Callable[..., float], sampler: int = 0, empty: float = math.nan
 ) -> Array:

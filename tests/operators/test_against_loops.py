@@ -120,6 +120,7 @@ ORACLES: dict[str, Callable[..., np.ndarray]] = {
     "avg_blur": oracles.avg_blur,
     "haar": wavelet_oracle,
     "wavelet": wavelet_oracle,
+    "spectral": oracles.spectral,
     "checkered": checkered_oracle,
     **{name: resample_oracle(name) for name in ("area", "bilinear", "bicubic", "lanczos")},
 }

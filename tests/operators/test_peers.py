@@ -271,6 +271,57 @@ def test_unknown_wavelet_is_answered_with_the_near_ones():
         functional.wavelet_pool1d(usual_input(1), 2, wavelet="db222")
 
 
+# numpy's FFT ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+@pytest.mark.parametrize("kernel_size", [2, 3, 4])
+@pytest.mark.parametrize("odd", [0, 1])
+def test_spectral_is_a_crop_of_numpys_centred_transform(ndim, kernel_size, odd):
+    """Even sizes to even and odd ones, odd sizes likewise."""
+    sizes = tuple(n + odd for n in (12, 8, 6)[:ndim])
+    x = distinct(2, CHANNELS, *sizes, dtype=torch.float64)
+    axes = tuple(range(2, 2 + ndim))
+    out = tuple(n // kernel_size for n in sizes)
+    spectrum = np.fft.fftshift(np.fft.fftn(x.numpy(), axes=axes, norm="forward"), axes)
+    crop = tuple(slice(n // 2 - m // 2, n // 2 - m // 2 + m) for n, m in zip(sizes, out, strict=True))
+    expected = np.fft.ifftn(np.fft.ifftshift(spectrum[(..., *crop)], axes), axes=axes, norm="forward")
+    if all(m % 2 for m in out):
+        assert np.abs(expected.imag).max() < 1e-14
+    close(call("spectral_pool", ndim, x, kernel_size), torch.from_numpy(expected.real))
+
+
+@pytest.mark.parametrize("sizes", [(16, 12), (17, 13)])
+def test_spectral_makes_the_cropped_spectrum_that_of_a_real_signal(sizes):
+    """The paper's corner cases: what has no counterpart in the crop becomes the mean of itself and its counterpart."""
+    x = distinct(1, 1, *sizes, dtype=torch.float64)[0, 0]
+    full = np.fft.fftn(x.numpy(), norm="forward")
+    y = functional.spectral_pool2d(x[None, None], 2)[0, 0]
+    got = np.fft.fftn(y.numpy(), norm="forward")
+    height, width = y.shape
+    for k, l in product(range(-(height // 2), height - height // 2), range(-(width // 2), width - width // 2)):
+        # Where -k is not in the crop, -k and k are one frequency of the small signal.
+        other = [-f if -f in range(-(m // 2), m - m // 2) else f for f, m in ((k, height), (l, width))]
+        assert abs(got[k, l] - (full[k, l] + full[other[0], other[1]].conj()) / 2) < 1e-12
+
+
+def test_spectral_keeps_low_frequencies_and_their_phase():
+    t, o = torch.arange(24, dtype=torch.float64), torch.arange(12, dtype=torch.float64)
+
+    def wave(position):
+        return 2 + torch.cos(2 * math.pi * 3 * position / 24 + 0.7)
+
+    close(functional.spectral_pool1d(wave(t)[None], 2), wave(2 * o)[None])
+
+
+def test_spectral_of_the_same_size_is_the_input_and_padding_only_makes_it_larger():
+    x = distinct(2, CHANNELS, 8, 7, dtype=torch.float64)
+    assert torch.equal(functional.spectral_pool2d(x, 3, 1, 1), x)
+    larger = functional.spectral_pool2d(x, 2, 1, 1)
+    assert larger.shape[2:] == (9, 8)
+    close(larger.mean((2, 3)), x.mean((2, 3)))
+
+
 # SoftPool -------------------------------------------------------------------------------------------------------------
 
 
