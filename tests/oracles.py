@@ -464,6 +464,54 @@ def spectral(x: ArrayLike, g: Geometry) -> Array:
     return y.real
 
 
+def lift_steps(layers: Sequence[ArrayLike]) -> Callable[[Array], Array]:
+    """P or U of arXiv 2104.00996 for (C, length): three taps a channel, zeros outside; ReLU; channels mixed; Tanh.
+
+    `layers` are the weight (C, 1, 3) and bias of the first convolution, the weight (C, C, 1) and bias of the second.
+    """
+    conv, conv_bias, mix, mix_bias = (np.asarray(layer, dtype=np.float64) for layer in layers)
+
+    def step(rows: Array) -> Array:
+        hidden, y = np.zeros_like(rows), np.zeros_like(rows)
+        channels, length = rows.shape
+        for c, i in np.ndindex(channels, length):
+            taps = [conv[c, 0, t] * rows[c, i + t - 1] for t in range(3) if 0 <= i + t - 1 < length]
+            hidden[c, i] = max(0.0, sum(taps) + conv_bias[c])
+        for c, i in np.ndindex(channels, length):
+            y[c, i] = math.tanh(sum(mix[c, b, 0] * hidden[b, i] for b in range(channels)) + mix_bias[c])
+        return y
+
+    return step
+
+
+def lift_1d(rows: Array, starts: Sequence[int], k: int, d: int, predict: Callable, update: Callable) -> list[Array]:
+    """[s, d_1, ...] of (C, length): d_j = a_j - P(a_0), s = a_0 + Σ U(d_j); a_j lies j d behind a window's start."""
+    taps = [np.stack([rows[:, reflect(i + j * d, rows.shape[1])] for i in starts], 1) for j in range(k)]
+    details = [tap - predict(taps[0]) for tap in taps[1:]]
+    return [taps[0] + sum(update(detail) for detail in details), *details]
+
+
+def lift(x: ArrayLike, g: Geometry, predict: Sequence[Callable], update: Sequence[Callable]) -> Array:
+    """The sum of the sub-bands, the last axis lifted first; `predict` and `update` have one function per axis."""
+    x = np.asarray(x, dtype=np.float64)
+    n = len(g.kernel_size)
+    starts = _starts(x.shape[-n:], g)
+    bands = [x]
+    for axis in reversed(range(n)):
+        lifted = []
+        for band in bands:
+            # (..., C, *spatial) as (rows, C, length), one after the other.
+            moved = np.moveaxis(np.moveaxis(band, -n - 1, -1), axis - n - 1, -1)
+            rows = moved.reshape(-1, *moved.shape[-2:])
+            steps = (starts[axis], g.kernel_size[axis], g.dilation[axis], predict[axis], update[axis])
+            parts = zip(*(lift_1d(row, *steps) for row in rows), strict=True)
+            for part in parts:
+                stacked = np.stack(part).reshape(*moved.shape[:-1], len(starts[axis]))
+                lifted.append(np.moveaxis(np.moveaxis(stacked, -1, axis - n - 1), -1, -n - 1))
+        bands = lifted
+    return sum(bands[1:], bands[0])
+
+
 def checkered(
     x: ArrayLike, g: Geometry, reduce: Callable[..., float], sampler: int = 0, empty: float = math.nan
 ) -> Array:

@@ -1,19 +1,8 @@
 """One file a family; each operator is its formula, its source and its registration."""
 
 # In the order in which lists show them.
-from poolzoo.operators import (
-    basic,
-    norms,
-    stochastic,
-    mixed,
-    lip,
-    soft,
-    antialias,
-    wavelets,
-    spectral,
-    multisampling,
-    resample,
-)  # noqa: I001, F401
+from poolzoo.operators import basic, norms, stochastic, mixed, lip, soft  # noqa: I001, F401
+from poolzoo.operators import antialias, wavelets, spectral, lifting, multisampling, resample  # noqa: F401
 from poolzoo.operators.base import Pool as Pool
 from poolzoo.operators.soft import (
     AdaptiveSoftPool1d as AdaptiveSoftPool1d,

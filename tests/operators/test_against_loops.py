@@ -84,6 +84,14 @@ def wavelet_oracle(x: np.ndarray, g: oracles.Geometry, *, wavelet: str = "haar",
     return oracles.low_band(x, g, pywt.Wavelet(wavelet).dec_lo, **params)
 
 
+def lift_oracle(x: np.ndarray, g: oracles.Geometry, *, predict: Any, update: Any) -> np.ndarray:
+    steps = [
+        [oracles.lift_steps([plain(p) for p in axis.parameters()]) for axis in module.axes]
+        for module in (predict, update)
+    ]
+    return oracles.lift(x, g, *steps)
+
+
 def stochastic_oracle(x: np.ndarray, g: oracles.Geometry, *, training: bool, generator: None) -> np.ndarray:
     assert not training
     return oracles.pool(x, g, oracles.stochastic_eval)
@@ -121,6 +129,7 @@ ORACLES: dict[str, Callable[..., np.ndarray]] = {
     "haar": wavelet_oracle,
     "wavelet": wavelet_oracle,
     "spectral": oracles.spectral,
+    "lift": lift_oracle,
     "checkered": checkered_oracle,
     **{name: resample_oracle(name) for name in ("area", "bilinear", "bicubic", "lanczos")},
 }

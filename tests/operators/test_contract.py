@@ -491,6 +491,8 @@ BAD_VALUES = [
     ("wavelet", {"wavelet": 2}),
     ("wavelet", {"mode": "zeros"}),
     ("wavelet", {"norm": 2}),
+    ("lift", {"predict": 3}),
+    ("lift", {"update": "half"}),
     ("checkered", {"pool": "nothing"}),
     ("checkered", {"pool": "bilinear"}),
     ("checkered", {"sampler": 2}),
@@ -511,6 +513,8 @@ BAD_MODULE_VALUES = [
     ("lip", {"width": 0, "variant": "bottleneck"}),
     ("lip", {"in_channels": 0}),
     ("lip", {"in_channels": None}),
+    ("lift", {"in_channels": 0}),
+    ("lift", {"in_channels": None}),
     ("stochastic", {"generator": 3}),
 ]
 
@@ -542,7 +546,7 @@ def test_bad_parameter_value_is_named(name, params):
 def test_bad_module_argument_is_named(name, params):
     key = next(iter(params))
     with pytest.raises(ValueError, match=rf"{name}: {key}={params[key]!r}: .*(allowed|needed)"):
-        poolzoo.create_pool(name, ndim=2, **({"in_channels": CHANNELS} | params if name == "lip" else params))
+        poolzoo.create_pool(name, ndim=2, **({"in_channels": CHANNELS} | params if name in ("lip", "lift") else params))
 
 
 def test_tensors_of_the_wrong_shape_are_named():

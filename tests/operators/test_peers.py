@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from itertools import product
 
 import numpy as np
@@ -15,6 +16,8 @@ from pools import CHANNELS, SIZES, distinct, geometries, make, scramble, usual_i
 
 import poolzoo
 from poolzoo import functional
+from poolzoo.operators import lifting
+from poolzoo.windows import make_geometry
 
 MAX = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 AVG = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
@@ -299,10 +302,11 @@ def test_spectral_makes_the_cropped_spectrum_that_of_a_real_signal(sizes):
     y = functional.spectral_pool2d(x[None, None], 2)[0, 0]
     got = np.fft.fftn(y.numpy(), norm="forward")
     height, width = y.shape
-    for k, l in product(range(-(height // 2), height - height // 2), range(-(width // 2), width - width // 2)):
-        # Where -k is not in the crop, -k and k are one frequency of the small signal.
-        other = [-f if -f in range(-(m // 2), m - m // 2) else f for f, m in ((k, height), (l, width))]
-        assert abs(got[k, l] - (full[k, l] + full[other[0], other[1]].conj()) / 2) < 1e-12
+    kept = [range(-(m // 2), m - m // 2) for m in (height, width)]
+    for frequency in product(*kept):
+        # Where -f is not in the crop, -f and f are one frequency of the small signal.
+        other = tuple(-f if -f in axis else f for f, axis in zip(frequency, kept, strict=True))
+        assert abs(got[frequency] - (full[frequency] + full[other].conj()) / 2) < 1e-12
 
 
 def test_spectral_keeps_low_frequencies_and_their_phase():
@@ -320,6 +324,80 @@ def test_spectral_of_the_same_size_is_the_input_and_padding_only_makes_it_larger
     larger = functional.spectral_pool2d(x, 2, 1, 1)
     assert larger.shape[2:] == (9, 8)
     close(larger.mean((2, 3)), x.mean((2, 3)))
+
+
+# Lifting --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+@pytest.mark.parametrize("kernel_size", [1, 2, 3])
+def test_lift_reconstructs_from_all_its_sub_bands(ndim, kernel_size):
+    """With any P and U, and of sizes that are no multiple of the window."""
+    sizes = {1: (13,), 2: (9, 8), 3: (5, 6, 7)}[ndim]
+    x = distinct(2, CHANNELS, *sizes, dtype=torch.float64)
+    pool = scramble(make("lift", ndim, kernel_size, ceil_mode=True)).double()
+    bands = pool.bands(x)
+    assert bands.shape == (2, CHANNELS, kernel_size**ndim, *(-(-n // kernel_size) for n in sizes))
+    close(pool.unpool(bands, sizes), x)
+    close(bands.sum(2), pool(x))
+    close(pool.unpool(pool.bands(x[0]), sizes), x[0])
+
+
+def test_lift_with_a_perfect_predictor_keeps_everything_in_one_band():
+    """A predictor that knows the odd elements leaves no details, and the approximation alone gives the input back."""
+    position = torch.arange(12, dtype=torch.float64)
+    x = (3 * position + 1).expand(1, 1, 12)
+
+    def predict(even, axis):
+        return even + 3
+
+    g = make_geometry(1, 2)
+    low, high = lifting.lift_bands(x, g, predict, lambda d, axis: d / 2)
+    close(high, torch.zeros_like(high))
+    close(low, x[..., ::2])
+    close(lifting.lift_unpool([low, torch.zeros_like(low)], (2,), predict, lambda d, axis: d / 2), x)
+
+
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+def test_lift_with_haars_steps_gives_pywavelets_sub_bands(ndim):
+    x = distinct(2, CHANNELS, *(8, 6, 4)[:ndim], dtype=torch.float64)
+    steps = (lambda even, axis: even, lambda detail, axis: detail / 2)
+    bands = lifting.lift_bands(x, make_geometry(ndim, 2), *steps)
+    axes = tuple(range(2, 2 + ndim))
+    expected = pywt.dwtn(x.numpy(), "haar", axes=axes)
+    for number, band in enumerate(bands):
+        # Lifted from the last axis on; d is odd minus even, pywt's detail the reverse, and both differ by sqrt 2.
+        letters = [(number >> axis) & 1 for axis in range(ndim)]
+        key = "".join("ad"[letter] for letter in letters)
+        scale = math.prod(-math.sqrt(2) if letter else 1 / math.sqrt(2) for letter in letters)
+        close(band, scale * torch.from_numpy(expected[key]))
+    close(call("lift_pool", ndim, x, 2, predict=steps[0], update=steps[1]), sum(bands))
+
+
+def test_lift_starts_as_the_sum_and_updates_from_the_details():
+    """Code in circulation updates from the odd elements, U(a_odd); the paper's U(d) is what can be undone."""
+    x = distinct(2, CHANNELS, 8, dtype=torch.float64)
+    close(make("lift", 1).double()(x), functional.sum_pool1d(x, 2))
+    pool = scramble(make("lift", 1)).double()
+    even, odd = x[..., ::2], x[..., 1::2]
+    detail = odd - pool.predict(even, 0)
+    close(pool(x), even + pool.update(detail, 0) + detail)
+    assert not torch.allclose(pool(x), even + pool.update(odd, 0) + detail)
+
+
+def test_lift_says_what_cannot_be_undone():
+    x = distinct(1, CHANNELS, 9, 8)
+    pool = make("lift", 2, 2)
+    for other in (make("lift", 2, 3, 2), make("lift", 2, 2, padding=1), make("lift", 2, 2, dilation=2)):
+        with pytest.raises(ValueError, match="unpool: stride = kernel_size, padding=0 and dilation=1 are needed"):
+            other.unpool(other.bands(x))
+    with pytest.raises(ValueError, match=r"bands: 3 sub-bands; a window of \(2, 2\) has 4"):
+        pool.unpool(pool.bands(x)[:, :, :3])
+    for size in ((9, 8), (6, 8), (8,)):
+        with pytest.raises(ValueError, match=rf"output_size={re.escape(str(size))}: \(8, 8\), or less"):
+            pool.unpool(pool.bands(x), size)
+    with pytest.raises(ValueError, match="x: 2 channels; in_channels=3 are needed"):
+        pool(x[:, :2])
 
 
 # SoftPool -------------------------------------------------------------------------------------------------------------
