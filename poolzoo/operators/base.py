@@ -112,11 +112,16 @@ class FixedPool(Pool):
 _BACKEND = inspect.Parameter("backend", inspect.Parameter.KEYWORD_ONLY, default="auto", annotation="str")
 
 
-def operator_params(info: PoolInfo) -> Mapping[str, inspect.Parameter]:
-    """An operator's own parameters: the keyword-only ones of what defines it; ``backend`` where there is a choice."""
+def definition(info: PoolInfo) -> Callable[..., Tensor]:
+    """The function that was registered: the reducer of an operator over windows, else the whole operator."""
     target = info.reducer if isinstance(info.forward, functools.partial) else info.forward
     assert target is not None
-    params = {p.name: p for p in inspect.signature(target).parameters.values() if p.kind is p.KEYWORD_ONLY}
+    return target
+
+
+def operator_params(info: PoolInfo) -> Mapping[str, inspect.Parameter]:
+    """An operator's own parameters: the keyword-only ones of what defines it; ``backend`` where there is a choice."""
+    params = {p.name: p for p in inspect.signature(definition(info)).parameters.values() if p.kind is p.KEYWORD_ONLY}
     return MappingProxyType(params | ({"backend": _BACKEND} if info.native else {}))
 
 
@@ -237,8 +242,7 @@ def make_class(info: PoolInfo, ndim: int) -> type[Pool]:
 
 
 def _document(info: PoolInfo, ndim: int, own: Iterable[inspect.Parameter], takes_x: bool) -> str:
-    target = info.reducer if isinstance(info.forward, functools.partial) else info.forward
-    prose = [inspect.getdoc(target), None if takes_x or info.module is None else inspect.getdoc(info.module)]
+    prose = [inspect.getdoc(definition(info)), None if takes_x or info.module is None else inspect.getdoc(info.module)]
     if info.native:
         prose.append(_OF_BACKEND)
     shape = _SPATIAL[ndim]

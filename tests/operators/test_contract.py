@@ -19,7 +19,6 @@ import torch
 from pools import (
     CASES,
     CHANNELS,
-    CLAUSES,
     MAX_POOL,
     SIZES,
     distinct,
@@ -37,7 +36,7 @@ from pools import (
 from torch import Tensor
 
 import poolzoo
-from poolzoo.registry import parse_spec, pool_info
+from poolzoo.registry import CLAUSES, parse_spec, pool_info
 
 HALVES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 #: Overlapping windows with absent elements on both sides, of at most four elements inside the input.
