@@ -105,8 +105,8 @@ def haar(x: Tensor, geometry: Geometry, *, mode: str = "symmetric", norm: str = 
     average pooling differ by a factor only. ``mode`` says how the input goes on beyond its edges, in PyWavelets' words:
     symmetric, reflect, periodic, periodization, constant, zero, antisymmetric; padding is filled likewise.
 
-    The filter has two taps whatever the window's size, and is centred on it. The published pooling transforms twice and
-    inverts once; on the LL band alone that is this band.
+    The filter has two taps whatever the window's size, and is centred on it. Williams & Li transform twice and invert
+    once, without the first transform's details: that gives the first LL band back, which is this.
     """
     return _low_band(x, geometry, _TAPS["haar"], mode, norm)
 

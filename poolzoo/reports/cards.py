@@ -90,7 +90,8 @@ def weights_text(sample: Sample) -> str:
     window = sample.elements[sample.window]
     lines = ["elements of the window"]
     lines += ["".join(f" {value:7.3f} " for value in row) for row in window.reshape(-1, window.shape[-1])]
-    weights: Pixels = np.round(sample.weights, 3) + 0.0  # no -0.000
+    # A little more than the value, so that the last bit does not decide how 1/16 is rounded; + 0.0 makes -0.0 be 0.
+    weights: Pixels = np.round(sample.weights + 1e-9, 3) + 0.0
     inside = np.zeros(weights.shape, dtype=bool)
     inside[sample.window] = True
     # The smallest box around the window and whatever has a weight.

@@ -309,6 +309,20 @@ def test_spectral_makes_the_cropped_spectrum_that_of_a_real_signal(sizes):
         assert abs(got[frequency] - (full[frequency] + full[other].conj()) / 2) < 1e-12
 
 
+def test_spectral_needs_no_more_of_the_papers_corner_cases_than_the_real_part():
+    """The paper makes those frequencies real that are their own counterparts, four of them in even sizes.
+
+    That alone leaves an imaginary part, from the other frequencies along -m/2. The real part of it is what we give.
+    """
+    x = distinct(1, 1, 16, 12, dtype=torch.float64)
+    spectrum = np.fft.fftshift(np.fft.fftn(x[0, 0].numpy(), norm="forward"))[4:12, 3:9]
+    for corner in product((0, 4), (0, 3)):
+        spectrum[corner] = spectrum[corner].real
+    treated = np.fft.ifftn(np.fft.ifftshift(spectrum), norm="forward")
+    assert np.abs(treated.imag).max() > 1e-2
+    close(functional.spectral_pool2d(x, 2)[0, 0], torch.from_numpy(treated.real))
+
+
 def test_spectral_keeps_low_frequencies_and_their_phase():
     t, o = torch.arange(24, dtype=torch.float64), torch.arange(12, dtype=torch.float64)
 
