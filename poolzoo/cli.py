@@ -646,6 +646,9 @@ def main() -> NoReturn:
     try:
         cli.main(prog_name="poolzoo", standalone_mode=False)
     except click.ClickException as error:
+        if isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):  # since click 8.2
+            click.echo(error.format_message(), err=True)
+            sys.exit(2)
         _fail(error.format_message())
     except ValueError as error:
         # What the package itself raises for bad input: one line that names the argument, the value and what is allowed.

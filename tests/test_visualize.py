@@ -36,6 +36,20 @@ def test_every_command_of_the_group_has_help_with_an_example(run, command):
     assert f"  poolzoo visualize {command} " in run.out
 
 
+@pytest.mark.parametrize("group", [(), ("visualize",)], ids=["poolzoo", "visualize"])
+def test_a_group_without_a_command_shows_its_help_as_it_is_laid_out(run, group):
+    run(*group)
+    assert run.code in (0, 2)  # click 8.1 says 0
+    assert "\nCommands:\n" in run.out + run.err
+
+
+def test_a_specs_own_size_and_channels_win(run):
+    assert "[  0.111][  0.111][  0.111]" in run("show", "avg:kernel_size=3").out
+    assert "[  0.111][  0.111][  0.111]" in run("show", "avg:kernel_size=3,stride=1,padding=1").out
+    assert "[  0.250]   0.000 [  0.250]" in run("show", "avg:dilation=2").out
+    assert "[  0.250][  0.250]" in run("show", "lip:in_channels=3").out
+
+
 def test_show_prints_the_card(run):
     run("show", "softpool:beta=4")
     assert (run.code, run.err) == (0, "")
@@ -55,6 +69,8 @@ def test_show_prints_the_card(run):
         ("sofpool", "did you mean softpool"),
         ("softpool:gamma=1", "unknown parameter 'gamma'"),
         ("lp:p=0", "p=0: a number > 0 is allowed"),
+        ("lift:in_channels=0", "in_channels=0: an int >= 1 is needed"),
+        ("avg:ndim=3", "unknown parameter 'ndim'"),
         ("soft*", "no such operator"),
         ("", "pool=''"),
     ],
@@ -95,6 +111,7 @@ def test_weights_of_different_operators_look_different(run, photo, tmp_path):
     [
         (("--pool", "nosuch"), "no such operator"),
         (("--pool", "lp:p=x"), "p='x'"),
+        (("--pool", "lip:in_channels=3"), "x: 1 channels; in_channels=3 are needed"),
         (("--kernel-size", "99"), "input size 40 is too small"),
         (("--kernel-size", "0"), "'0'"),
         (("--kernel-size", "2x2x2"), "'2x2x2'"),

@@ -7,6 +7,7 @@ formula, but w_i (1 + a_i - y)). Stochastic operators are asked in evaluation mo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from poolzoo import cuda
+from poolzoo import cuda, registry
 from poolzoo.analysis.modules import make_module, normal_spec
 from poolzoo.operators.base import Pool
 
@@ -33,10 +34,10 @@ class Sample:
     """One window among others, and the weights of all elements in what is pooled from it.
 
     Attributes:
-        elements: float64, ``SAMPLE_WINDOWS`` windows along each axis, values in [0, 1).
+        elements: float64 in [0, 1), ``SAMPLE_WINDOWS`` windows along each axis; the same in all channels.
         window: where the window lies, a slice an axis.
         y: the pooled value; the sum of several, if the operator keeps several.
-        weights: dy/d(element), of the shape of ``elements``.
+        weights: dy/d(element) in the first channel, of the shape of ``elements``.
     """
 
     elements: Floats
@@ -59,22 +60,30 @@ def sample_weights(spec: str, ndim: int = 2, kernel_size: int = 2) -> Sample:
     Args:
         spec: the operator, as a spec string.
         ndim: spatial axes.
-        kernel_size: of the windows, which do not overlap.
+        kernel_size: of the windows, which do not overlap unless the spec says so.
 
     Raises:
         ValueError: an unknown operator, or a parameter that is not allowed.
     """
     module = _module(spec, ndim, kernel_size)
-    side = SAMPLE_WINDOWS * kernel_size
-    count = torch.arange(side**ndim, dtype=torch.float64)
+    channels = registry.parse_spec(spec)[1].get("in_channels", 1)
+    geometry, middle = module.geometry, SAMPLE_WINDOWS // 2
+    sides = [
+        (SAMPLE_WINDOWS - 1) * step + span - 2 * pad
+        for step, span, pad in zip(geometry.stride, geometry.spans, geometry.padding, strict=True)
+    ]
     # Multiples of the golden ratio without their integers: spread evenly, no two alike, nothing drawn.
-    x = (count * ((5**0.5 - 1) / 2) % 1).reshape(1, 1, *[side] * ndim).requires_grad_()
-    middle = SAMPLE_WINDOWS // 2
+    elements = torch.arange(math.prod(sides), dtype=torch.float64) * ((5**0.5 - 1) / 2) % 1
+    x = elements.reshape(1, 1, *sides).repeat(1, channels, *[1] * ndim).requires_grad_()
     with cuda.by_reference():
-        y = module(x)[(..., *[middle] * ndim)].sum()
+        y = module(x)[0, 0][(..., *[middle] * ndim)].sum()
     (weights,) = torch.autograd.grad(y, x)
-    window = slice(middle * kernel_size, (middle + 1) * kernel_size)
-    return Sample(x.detach()[0, 0].numpy(), (window,) * ndim, y.item(), weights[0, 0].numpy())
+    starts = [middle * step - pad for step, pad in zip(geometry.stride, geometry.padding, strict=True)]
+    window = tuple(
+        slice(start, start + span, hole)
+        for start, span, hole in zip(starts, geometry.spans, geometry.dilation, strict=True)
+    )
+    return Sample(elements.reshape(sides).numpy(), window, y.item(), weights[0, 0].numpy())
 
 
 def pixel_weights(

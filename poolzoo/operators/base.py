@@ -150,6 +150,20 @@ def check_channels(channels: int | None) -> None:
         raise ValueError(f"channels={channels!r}: an int >= 1 or None is allowed")
 
 
+def check_in_channels(in_channels: int | None) -> int:
+    """What a module that holds weights per channel from the start is told of its input."""
+    if isinstance(in_channels, bool) or not isinstance(in_channels, int) or in_channels < 1:
+        raise ValueError(f"in_channels={in_channels!r}: an int >= 1 is needed")
+    return in_channels
+
+
+def check_channels_of(x: Tensor, ndim: int, in_channels: int) -> None:
+    """Raise what :func:`check_input` does, and ValueError for channels that the module is not made for."""
+    check_input(x, ndim)
+    if x.shape[-ndim - 1] != in_channels:
+        raise ValueError(f"x: {x.shape[-ndim - 1]} channels; in_channels={in_channels} are needed")
+
+
 def check_generator(generator: torch.Generator | None) -> None:
     if generator is not None and not isinstance(generator, torch.Generator):
         raise ValueError(f"generator={generator!r}: a torch.Generator or None is allowed")

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from poolzoo.operators.base import Pool
+from poolzoo.operators.base import Pool, check_channels_of, check_in_channels
 from poolzoo.registry import register_pool
 from poolzoo.windows import Geometry, IntOrTuple, accumulation_dtype, check_input, like, output_size, reflect
 
@@ -158,16 +158,12 @@ class _Lift(Pool):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__(kernel_size, stride, padding, dilation, ceil_mode)
-        if isinstance(in_channels, bool) or not isinstance(in_channels, int) or in_channels < 1:
-            raise ValueError(f"in_channels={in_channels!r}: an int >= 1 is needed")
-        self.in_channels = in_channels
-        self.predict = _Step(in_channels, self.ndim).to(device=device, dtype=dtype)
-        self.update = _Step(in_channels, self.ndim).to(device=device, dtype=dtype)
+        self.in_channels = check_in_channels(in_channels)
+        self.predict = _Step(self.in_channels, self.ndim).to(device=device, dtype=dtype)
+        self.update = _Step(self.in_channels, self.ndim).to(device=device, dtype=dtype)
 
     def params(self, x: Tensor) -> dict[str, nn.Module]:
-        check_input(x, self.ndim)
-        if x.shape[-self.ndim - 1] != self.in_channels:
-            raise ValueError(f"x: {x.shape[-self.ndim - 1]} channels; in_channels={self.in_channels} are needed")
+        check_channels_of(x, self.ndim, self.in_channels)
         return {"predict": self.predict, "update": self.update}
 
     def bands(self, x: Tensor) -> Tensor:

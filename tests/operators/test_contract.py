@@ -550,6 +550,9 @@ def test_bad_module_argument_is_named(name, params):
 
 def test_tensors_of_the_wrong_shape_are_named():
     x = usual_input(2)
+    for name in ("lip", "lift"):
+        with pytest.raises(ValueError, match=rf"x: 2 channels; in_channels={CHANNELS} are needed"):
+            make(name, 2)(x[:, :2])
     with pytest.raises(ValueError, match=r"weight: shape \(3, 3\); \(2, 2\) or \(C, \*\(2, 2\)\), C = 3,"):
         poolzoo.functional.gated_pool2d(x, 2, weight=torch.zeros(3, 3))
     with pytest.raises(ValueError, match=r"logit: shape \(2, 1, 7, 6\); that of x"):
