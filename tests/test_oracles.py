@@ -9,6 +9,7 @@ from itertools import product
 import numpy as np
 import oracles as o
 import pytest
+import pywt
 import torch
 import torch.nn.functional as F
 from PIL import Image
@@ -321,6 +322,62 @@ def test_checkered_by_hand():
     close(o.checkered(odd, g._replace(ceil_mode=True), o.max_)[0, 1], [[8, 8], [8, 8]])
     assert o.checkered(x, g._replace(stride=(1, 1)), o.max_).shape == (1, 1, 1, 3, 3)
     assert o.checkered(x, g._replace(stride=(1, 2)), o.max_).shape == (1, 1, 2, 3, 2)
+
+
+# Frequencies
+
+
+@pytest.mark.parametrize("mode", sorted(o.EXTENSIONS))
+@pytest.mark.parametrize("size", [1, 2, 5, 8])
+def test_extensions_are_pywavelets(mode, size):
+    x = RNG.standard_normal(size)
+    if size == 1 and mode == "reflect":
+        pytest.skip("one element has no neighbour to reflect")
+    expected = pywt.pad(x, (9, 10), mode)  # of an odd size, periodization begins by repeating the last element
+    read = [o.EXTENSIONS[mode](i, size) for i in range(-9, len(expected) - 9)]
+    close([factor * x[index] for index, factor in read], expected)
+
+
+@pytest.mark.parametrize("wavelet", ["haar", "db2", "db3", "bior2.2"])
+def test_low_band_is_pywavelets(wavelet):
+    x = RNG.standard_normal((2, 8, 6))
+    g = o.Geometry((2, 2), (2, 2), (0, 0), (1, 1))
+    expected = pywt.dwt2(x, wavelet, "periodization")[0]
+    close(o.low_band(x, g, pywt.Wavelet(wavelet).dec_lo, "periodization"), expected)
+    close(o.low_band(x, g, pywt.Wavelet(wavelet).dec_lo, "periodization", "mean") * 2, expected, atol=1e-11)
+
+
+def test_low_band_by_hand():
+    x = np.array([[1.0, 2.0, 3.0, 5.0]])
+    close(o.low_band(x, geometry(2, 2), [0.5, 0.5]), [[1.5, 4]])
+    close(o.low_band(x, geometry(3, 2, 1), [0, 1], "zero"), [[1, 3]])  # convolution turns round: the later of two taps
+    close(o.low_band(x, geometry(3, 2, 1), [1, 0], "antisymmetric"), [[2, 5]])
+
+
+@pytest.mark.parametrize(("n", "k"), [(8, 2), (9, 2), (9, 3), (12, 3), (7, 1)])
+def test_spectral_is_numpys_real_transform(n, k):
+    """np.fft.irfft of the first frequencies doubles the last one of an even size, which the crop has once."""
+    x = RNG.standard_normal((1, n))
+    m = n // k
+    half = np.fft.rfft(x, norm="forward")[:, : m // 2 + 1]
+    if m % 2 == 0 and m < n:
+        half[:, -1] = half[:, -1].real
+    close(o.spectral(x, geometry(k, k)), np.fft.irfft(half, m, norm="forward"))
+
+
+def test_lift_by_hand():
+    x = np.array([[1.0, 2.0, 4.0, 9.0]])
+    g = geometry(2, 2)
+    same, half, nothing = (lambda a: a), (lambda d: d / 2), (lambda a: 0 * a)
+    close(o.lift(x, g, [nothing], [nothing]), [[3, 13]])
+    close(o.lift(x, g, [same], [half]), [[1.5 + 1, 6.5 + 5]])
+    close(o.lift(x[:, :3], g._replace(ceil_mode=True), [nothing], [nothing]), [[3, 4 + 2]])  # the last is reflected
+    close(
+        o.lift(x.reshape(1, 2, 2), o.Geometry((2, 2), (2, 2), (0, 0), (1, 1)), [nothing] * 2, [nothing] * 2), [[[16]]]
+    )
+    ones, zeros = np.ones((1, 1, 3)), np.zeros(1)
+    step = o.lift_steps([ones, zeros, np.full((1, 1, 1), 0.1), zeros])
+    close(step(np.array([[1.0, 2.0, -9.0]])), np.tanh([[0.3, 0, 0]]))
 
 
 # Resampling

@@ -13,6 +13,9 @@ from poolzoo.operators import (  # noqa: I001, F401
     adapool,
     dpp,
     antialias,
+    wavelets,
+    spectral,
+    lifting,
     multisampling,
     resample,
 )

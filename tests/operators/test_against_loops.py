@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import oracles
 import pytest
+import pywt
 import torch
 import torch.nn.functional as F
 from pools import CHANNELS, SPECS, distinct, every_pool, geometries, info_of, make, scramble
@@ -90,6 +91,18 @@ def resample_oracle(kind: str) -> Callable[..., np.ndarray]:
     return pool
 
 
+def wavelet_oracle(x: np.ndarray, g: oracles.Geometry, *, wavelet: str = "haar", **params: Any) -> np.ndarray:
+    return oracles.low_band(x, g, pywt.Wavelet(wavelet).dec_lo, **params)
+
+
+def lift_oracle(x: np.ndarray, g: oracles.Geometry, *, predict: Any, update: Any) -> np.ndarray:
+    steps = [
+        [oracles.lift_steps([plain(p) for p in axis.parameters()]) for axis in module.axes]
+        for module in (predict, update)
+    ]
+    return oracles.lift(x, g, *steps)
+
+
 def stochastic_oracle(x: np.ndarray, g: oracles.Geometry, *, training: bool, generator: None) -> np.ndarray:
     assert not training
     return oracles.pool(x, g, oracles.stochastic_eval)
@@ -141,6 +154,11 @@ ORACLES: dict[str, Callable[..., np.ndarray]] = {
     "softpool_channelsum": oracles.softpool_channelsum,
     "blur": oracles.blur,
     "max_blur": oracles.max_blur,
+    "avg_blur": oracles.avg_blur,
+    "haar": wavelet_oracle,
+    "wavelet": wavelet_oracle,
+    "spectral": oracles.spectral,
+    "lift": lift_oracle,
     "checkered": checkered_oracle,
     **{name: resample_oracle(name) for name in ("area", "bilinear", "bicubic", "lanczos")},
 }
@@ -187,6 +205,12 @@ OTHER_SPECS = [
     "max_blur:filt_size=1",
     "max_blur:filt_size=3",
     "max_blur:filt_size=6",
+    "avg_blur:filt_size=1",
+    "avg_blur:filt_size=3",
+    "avg_blur:filt_size=6",
+    *(f"haar:mode={mode}" for mode in oracles.EXTENSIONS),
+    *(f"wavelet:mode={mode},norm=mean" for mode in oracles.EXTENSIONS),
+    *(f"wavelet:wavelet={name}" for name in ("haar", "db3", "db4", "sym5", "coif1", "bior2.2", "rbio3.1")),
     "checkered:sampler=1",
     "checkered:pool=median,sampler=1",
     "checkered:pool=softpool",

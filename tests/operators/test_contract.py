@@ -20,7 +20,6 @@ import torch
 from pools import (
     CASES,
     CHANNELS,
-    CLAUSES,
     MAX_POOL,
     SIZES,
     distinct,
@@ -38,7 +37,7 @@ from pools import (
 from torch import Tensor
 
 import poolzoo
-from poolzoo.registry import parse_spec, pool_info
+from poolzoo.registry import CLAUSES, parse_spec, pool_info
 
 HALVES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 #: Overlapping windows with absent elements on both sides, of at most four elements inside the input.
@@ -502,6 +501,15 @@ BAD_VALUES = [
     ("blur", {"filt_size": 8}),
     ("blur", {"filt_size": 3.0}),
     ("max_blur", {"filt_size": 0}),
+    ("avg_blur", {"filt_size": 8}),
+    ("haar", {"mode": "smooth"}),
+    ("haar", {"norm": "max"}),
+    ("wavelet", {"wavelet": "db99"}),
+    ("wavelet", {"wavelet": 2}),
+    ("wavelet", {"mode": "zeros"}),
+    ("wavelet", {"norm": 2}),
+    ("lift", {"predict": 3}),
+    ("lift", {"update": "half"}),
     ("checkered", {"pool": "nothing"}),
     ("checkered", {"pool": "bilinear"}),
     ("checkered", {"sampler": 2}),
@@ -555,6 +563,8 @@ BAD_MODULE_VALUES = [
     ("lip", {"width": 0, "variant": "bottleneck"}),
     ("lip", {"in_channels": 0}),
     ("lip", {"in_channels": None}),
+    ("lift", {"in_channels": 0}),
+    ("lift", {"in_channels": None}),
     ("stochastic", {"generator": 3}),
 ]
 
@@ -586,11 +596,14 @@ def test_bad_parameter_value_is_named(name, params):
 def test_bad_module_argument_is_named(name, params):
     key = next(iter(params))
     with pytest.raises(ValueError, match=rf"{name}: {key}={re.escape(repr(params[key]))}: .*(allowed|needed)"):
-        poolzoo.create_pool(name, ndim=2, **({"in_channels": CHANNELS} | params if name == "lip" else params))
+        poolzoo.create_pool(name, ndim=2, **({"in_channels": CHANNELS} | params if name in ("lip", "lift") else params))
 
 
 def test_tensors_of_the_wrong_shape_are_named():
     x = usual_input(2)
+    for name in ("lip", "lift"):
+        with pytest.raises(ValueError, match=rf"x: 2 channels; in_channels={CHANNELS} are needed"):
+            make(name, 2)(x[:, :2])
     with pytest.raises(ValueError, match=r"weight: shape \(3, 3\); \(2, 2\) or \(C, \*\(2, 2\)\), C = 3,"):
         poolzoo.functional.gated_pool2d(x, 2, weight=torch.zeros(3, 3))
     with pytest.raises(ValueError, match=r"logit: shape \(2, 1, 7, 6\); that of x"):
