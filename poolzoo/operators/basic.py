@@ -48,7 +48,7 @@ def max_pool(x: Tensor, geometry: Geometry, *, backend: str = "auto") -> Tensor:
     return _max_by_torch(x, geometry) if y is None else y
 
 
-def _max_by_torch(x: Tensor, geometry: Geometry, *_: object) -> Tensor:
+def _max_by_torch(x: Tensor, geometry: Geometry, *unused: object) -> Tensor:
     output_size(x.shape[-geometry.ndim :], geometry)  # torch's message would not name the argument
     if any(2 * p > k for p, k in zip(geometry.padding, geometry.kernel_size, strict=True)):
         # torch holds padding to half of kernel_size, also where dilation makes the window wider than that.
@@ -87,7 +87,7 @@ def avg_pool(x: Tensor, geometry: Geometry, *, count_include_pad: bool = False, 
     return _avg_by_torch(x, geometry, count_include_pad=count_include_pad) if y is None else y
 
 
-def _avg_by_torch(x: Tensor, geometry: Geometry, *_: object, count_include_pad: bool = False) -> Tensor:
+def _avg_by_torch(x: Tensor, geometry: Geometry, *unused: object, count_include_pad: bool = False) -> Tensor:
     n = geometry.ndim
     sizes = x.shape[-n:]
     out = output_size(sizes, geometry)

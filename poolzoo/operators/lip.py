@@ -121,10 +121,12 @@ class _Lip(Pool):
         check_input(x, self.ndim)
         output_size(x.shape[-self.ndim :], self.geometry)  # G's convolution would refuse in other words
         if x.dtype is not torch.float16:
-            return self.logit(x)
+            result: Tensor = self.logit(x)
+            return result
         # The normalisation divides by as little as sqrt(eps), so G's gradient leaves float16's range: float32 for G.
         wide = {name: parameter.float() for name, parameter in self.logit.named_parameters()}
-        return torch.func.functional_call(self.logit, wide, (x.float(),))
+        of_wide: Tensor = torch.func.functional_call(self.logit, wide, (x.float(),))
+        return of_wide
 
     def shown_params(self) -> dict[str, object]:
         shown: dict[str, object] = {"in_channels": self.in_channels, "variant": self.variant}
@@ -157,7 +159,7 @@ def lip(x: Tensor, geometry: Geometry, *, logit: Tensor, backend: str = "auto") 
     return _by_reference(x, geometry, logit) if y is None else y.to(x.dtype)
 
 
-def _by_reference(x: Tensor, geometry: Geometry, logit: Tensor, *_: object) -> Tensor:
+def _by_reference(x: Tensor, geometry: Geometry, logit: Tensor, *unused: object) -> Tensor:
     dtype = accumulation_dtype(x.dtype)
     a, mask = windows(x.to(dtype), geometry)
     g, _ = windows(logit.to(dtype), geometry)
