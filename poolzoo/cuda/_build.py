@@ -41,6 +41,8 @@ REDUCERS = {
     "avg": "Avg",
     "lip": "Lip",
     "edscw": "Edscw",
+    "idw": "Idw",
+    "adapool": "AdaPool",
 }
 #: By torch's CPU capability, not by this machine: what torch does not use may be switched off for a reason.
 _CAPABILITY_FLAGS = {
