@@ -1,10 +1,12 @@
 // What the glues of both devices share: the checks of tensors and the geometry. Stable ABI only.
 //
 // Each reducer is two operators, forward and backward, of one schema. `window` holds kernel_size, stride, padding and
-// dilation, one after another. `param` overrides `value`: a float64 scalar tensor. Backward gives the gradients of x
-// and of param, on x's device; the latter has no elements where there is no param.
+// dilation, one after another. `param` overrides `value`: a float64 scalar tensor. `second` is the second input of those
+// that have two. Backward gives the gradients of x, second and param, on x's device; those of what is not there have no
+// elements.
 //
-// The CPU library defines the operators; that of another device adds its kernels to them and is loaded after it.
+// A reducer's library for the CPU defines its operators; that of another device adds its kernels and is loaded after it.
+// Compiled with POOLZOO_OPERATOR, the operator's name, and POOLZOO_REDUCER, its struct of reducers.h.
 #pragma once
 #include <torch/csrc/stable/library.h>
 #include <torch/csrc/stable/ops.h>
@@ -16,7 +18,11 @@
 #include <tuple>
 #include <vector>
 
-#include "geometry.h"
+#include "reducers.h"
+
+#define POOLZOO_TEXT_(x) #x
+#define POOLZOO_TEXT(x) POOLZOO_TEXT_(x)
+#define POOLZOO_NAME POOLZOO_TEXT(POOLZOO_OPERATOR)
 
 namespace poolzoo {
 
@@ -25,6 +31,9 @@ using torch::headeronly::ScalarType;
 using torch::stable::Tensor;
 using Ints = torch::headeronly::IntHeaderOnlyArrayRef;
 using Shape = std::vector<int64_t>;
+
+using Reducer = POOLZOO_REDUCER<float>;
+constexpr int kInputs = Reducer::kInputs;
 
 inline DType dtype_of(const Tensor& x) {
   switch (x.scalar_type()) {
@@ -92,12 +101,14 @@ inline double number(const Tensor& param) {
 // A call's tensors in one layout, channels_last where x is that and else contiguous.
 struct Arguments {
   Tensor x;
+  std::optional<Tensor> second;
   MemoryFormat format;
   Geometry g;
   double param;
   Shape in_shape, out_shape;
 
-  Arguments(const Tensor& given, const std::optional<Tensor>& tensor, double value, Ints window, bool ceil_mode)
+  Arguments(const Tensor& given, const std::optional<Tensor>& beside, const std::optional<Tensor>& tensor, double value,
+            Ints window, bool ceil_mode)
       : x(given), format(MemoryFormat::Contiguous), param(tensor ? number(*tensor) : value) {
     bool channels_last = is_channels_last(x, window.size() / 4);
     if (channels_last) format = x.dim() == 4 ? MemoryFormat::ChannelsLast : MemoryFormat::ChannelsLast3d;
@@ -106,6 +117,8 @@ struct Arguments {
     int64_t ndim = window.size() / 4, lead = x.dim() - ndim;
     for (int64_t i = 0; i < x.dim(); ++i) in_shape.push_back(x.size(i));
     for (int64_t i = 0; i < x.dim(); ++i) out_shape.push_back(i < lead ? x.size(i) : g.out[3 - x.dim() + i]);
+    STD_TORCH_CHECK(beside.has_value() == (kInputs == 2), "poolzoo: the operator takes ", kInputs, " inputs");
+    if (beside) second = like(*beside, in_shape, "second");
   }
 
   Tensor empty(const Shape& shape) const { return empty(shape, x.scalar_type(), format); }
@@ -115,14 +128,16 @@ struct Arguments {
     return torch::stable::empty(Ints(shape.data(), shape.size()), type, std::nullopt, x.device(), std::nullopt, layout);
   }
 
-  // The gradient of the output, laid out as x is.
-  Tensor dense(const Tensor& grad) const {
-    STD_TORCH_CHECK(grad.device() == x.device() && grad.scalar_type() == x.scalar_type() && grad.dim() == x.dim(),
-                    "poolzoo: grad does not match x");
-    for (int64_t i = 0; i < grad.dim(); ++i)
-      STD_TORCH_CHECK(grad.size(i) == out_shape[i], "poolzoo: grad has the wrong shape");
-    return torch::stable::contiguous(grad, format);
+  // Laid out as x is: the second input, or the gradient of the output.
+  Tensor like(const Tensor& given, const Shape& shape, const char* name) const {
+    STD_TORCH_CHECK(given.device() == x.device() && given.scalar_type() == x.scalar_type() && given.dim() == x.dim(),
+                    "poolzoo: ", name, " does not match x");
+    for (int64_t i = 0; i < given.dim(); ++i)
+      STD_TORCH_CHECK(given.size(i) == shape[i], "poolzoo: ", name, " has the wrong shape");
+    return torch::stable::contiguous(given, format);
   }
+
+  const void* second_data() const { return second ? second->const_data_ptr() : nullptr; }
 };
 
 }  // namespace poolzoo

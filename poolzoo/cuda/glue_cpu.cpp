@@ -1,22 +1,13 @@
-// The CPU operators as torch sees them, and their schemas: see glue.h. A line of POOLZOO_CPU_REDUCERS adds a reducer.
+// One reducer's CPU operators as torch sees them, and their schemas: see glue.h.
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
 
-#include "cpu_engine.h"
+#include "cpu_call.h"
 #include "glue.h"
 
-#define POOLZOO_CPU_REDUCERS(_) _(softpool)
-
 namespace poolzoo {
-
-#define DECLARE(name) void name##_cpu(const Call&, DType, Parallel);
-POOLZOO_CPU_REDUCERS(DECLARE)
-#undef DECLARE
-
 namespace {
-
-using Engine = void (*)(const Call&, DType, Parallel);
 
 void run_parallel(int64_t count, int64_t grain, void (*body)(int64_t, int64_t, void*), void* context) {
   STABLE_TORCH_ERROR_CODE_CHECK(torch_parallel_for(0, count, grain, body, context));
@@ -44,51 +35,49 @@ Call call_of(const Arguments& a) {
   STD_TORCH_CHECK(a.x.is_cpu(), "poolzoo: this operator takes CPU tensors");
   Call call{};
   call.g = a.g;
-  call.in = a.x.const_data_ptr();
+  call.dtype = dtype_of(a.x);
+  call.in[0] = a.x.const_data_ptr();
+  call.in[1] = a.second_data();
   call.param = a.param;
   return call;
 }
 
-template <Engine engine>
-Tensor forward(const Tensor& x, std::optional<Tensor> param, double value, Ints window, bool ceil_mode) {
-  Arguments a(x, param, value, window, ceil_mode);
+Tensor forward(const Tensor& x, std::optional<Tensor> second, std::optional<Tensor> param, double value, Ints window,
+               bool ceil_mode) {
+  Arguments a(x, second, param, value, window, ceil_mode);
   Call call = call_of(a);
   Tensor y = result(a, a.out_shape);
   call.out = y.mutable_data_ptr();
-  if (y.numel()) engine(call, dtype_of(x), run_parallel);
+  if (y.numel()) pool_cpu(call, run_parallel);
   return y;
 }
 
-template <Engine engine>
-std::tuple<Tensor, Tensor> backward(const Tensor& grad, const Tensor& x, std::optional<Tensor> param, double value,
-                                    Ints window, bool ceil_mode) {
-  Arguments a(x, param, value, window, ceil_mode);
+std::tuple<Tensor, Tensor, Tensor> backward(const Tensor& grad, const Tensor& x, std::optional<Tensor> second,
+                                            std::optional<Tensor> param, double value, Ints window, bool ceil_mode) {
+  Arguments a(x, second, param, value, window, ceil_mode);
   Call call = call_of(a);
-  Tensor dy = a.dense(grad), dx = result(a, a.in_shape);
+  Tensor dy = a.like(grad, a.out_shape, "grad"), dx = result(a, a.in_shape);
+  Tensor dsecond = second ? result(a, a.in_shape) : a.empty({0}, x.scalar_type());
   Tensor dparam = a.empty(param ? Shape{} : Shape{0}, ScalarType::Double);
-  if (!writes_all(call.g, call.param)) torch::stable::zero_(dx);
   call.grad = dy.const_data_ptr();
-  call.grad_in = dx.mutable_data_ptr();
+  call.grad_in[0] = dx.mutable_data_ptr();
+  if (second) call.grad_in[1] = dsecond.mutable_data_ptr();
   if (param) *(call.grad_param = static_cast<double*>(dparam.mutable_data_ptr())) = 0;
-  if (x.numel()) engine(call, dtype_of(x), run_parallel);
-  return {dx, dparam};
+  if (x.numel()) pool_cpu(call, run_parallel);
+  return {dx, dsecond, dparam};
 }
 
 }  // namespace
 }  // namespace poolzoo
 
-#define ARGUMENTS "Tensor x, Tensor? param, float value, int[] window, bool ceil_mode"
+#define ARGUMENTS "Tensor x, Tensor? second, Tensor? param, float value, int[] window, bool ceil_mode"
 
-STABLE_TORCH_LIBRARY(poolzoo, m) {
-#define DEFINE(name)                          \
-  m.def(#name "(" ARGUMENTS ") -> Tensor"); \
-  m.def(#name "_backward(Tensor grad, " ARGUMENTS ") -> (Tensor, Tensor)");
-  POOLZOO_CPU_REDUCERS(DEFINE)
+STABLE_TORCH_LIBRARY_FRAGMENT(poolzoo, m) {
+  m.def(POOLZOO_NAME "(" ARGUMENTS ") -> Tensor");
+  m.def(POOLZOO_NAME "_backward(Tensor grad, " ARGUMENTS ") -> (Tensor, Tensor, Tensor)");
 }
 
 STABLE_TORCH_LIBRARY_IMPL(poolzoo, CPU, m) {
-#define IMPLEMENT(name)                                               \
-  m.impl(#name, TORCH_BOX(&poolzoo::forward<poolzoo::name##_cpu>)); \
-  m.impl(#name "_backward", TORCH_BOX(&poolzoo::backward<poolzoo::name##_cpu>));
-  POOLZOO_CPU_REDUCERS(IMPLEMENT)
+  m.impl(POOLZOO_NAME, TORCH_BOX(&poolzoo::forward));
+  m.impl(POOLZOO_NAME "_backward", TORCH_BOX(&poolzoo::backward));
 }

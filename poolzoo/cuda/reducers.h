@@ -1,10 +1,20 @@
 // What becomes of a window: small structs of arithmetic, the same for the CPU's vectors and for a CUDA thread.
 //
-// A reducer goes over a window twice: `seek` finds what the second pass needs to know of the whole window, `add` collects;
-// then `value` is y and `slope` is dy/da of one element. T is float or double; V is T or a vector of T.
+// A reducer R<T>, T float or double, answers these, with V being T or a vector of T:
+//   make(param, taps)   made once a call, on the host: the operator's parameter, how many elements a window has at most
+//   fill(i)             what stands for an absent element of input i; Tap::here tells it from one that is there
+//   open()              a Window<V> before its first element
+//   seek(w, tap)        takes an element up
+//   settle(w), add(w, tap)   where kPasses is 2 or more: between the passes, and each element once more
+//   measure(w, tap), prepare(w)   where it is 3: a pass and what follows it, between settle and add
+//   value(w)            y
+//   close(w)            a Closed<V>: what slope needs of the window, few numbers
+//   slope(c, tap)       dy/da of one element; slope_second(c, tap) is dy/db where kInputs is 2
+//   spread(w)           dy/dparam, where kParam says that there is one
+// and may have a `sign` by which the elements and the result are to be multiplied. What nobody asks for costs nothing:
+// sums that only a slope needs are not made in the forward pass.
 //
-// An element may be prepared once for all windows that hold it: `prepare` makes an `Element` of it, which the CPU engine
-// keeps as `kPlanes` planes. `absent()` is an element outside the input: it has no weight in `add` and never wins `seek`.
+// A further reducer is one such struct and one line of POOLZOO_REDUCERS, at the end.
 #pragma once
 #include <cfloat>
 
@@ -12,156 +22,744 @@
 
 namespace poolzoo {
 
-// SoftPool: y = sum w a, w = softmax(beta a); dy/da = w (1 + beta (a - y)); dy/dbeta = sum w (a - y)^2.
-//
-// beta >= 0 here; for a negative one the caller turns the signs of elements and result, softpool(a; b) = -softpool(-a; -b).
-// As in the reference y = c + sum w (a - c) with c the maximum. Differences are taken at the scale q, a power of two so
-// small that no sum of them overflows where the result does not.
-//
-// Powers are of two: e^(beta a) = 2^(s a), s = beta log2(e). Weights come by either of two ways. Directly: 2^(s (a - c)),
-// an exponential for each element of each window. Or split: 2^(s a) = m 2^n is made once for each element, and a window
-// only aligns the powers, m 2^(n - n_c); this holds up to |s a| = kSplit, beyond which m is NaN and the window is done
-// directly.
-// Whether it is depends on the window's own elements alone: so does its result, to the bit.
+// One element of each of V's windows: of the input, and of a second input beside it; 1 inside the input and 0 outside;
+// and which of the window's taps it is, counted from 0 in row-major order.
+template <class V>
+struct Tap {
+  V a, b, here;
+  Index<V> number;
+};
+
 template <class T>
-struct SoftPool {
-  static constexpr int kPlanes = 3;
-  T s, s_high, s_low;  // s; half of its digits, whose product with half an element is exact; the rest and what s lost
-  T q, sharp, unit;    // the scale; s / q; half of 1 / q
+POOLZOO_HD T largest() {
+  return sizeof(T) == 4 ? T(FLT_MAX) : T(DBL_MAX);
+}
+
+// What a reducer has unless it says otherwise.
+template <class T>
+struct Plain {
+  static constexpr int kInputs = 1, kPasses = 2;
+  static constexpr bool kParam = false;
+  static constexpr bool kSplits = false;  // SoftPool alone: see there
+  T sign = 1;
+
+  static POOLZOO_HD T fill(int) { return T(0); }
+};
+
+// Sums of weights and of weighted elements, with y = c + sum w (a - c) / sum w, c an element or a mean of the window: a
+// constant window gives its constant, and what is subtracted is small where the window is nearly constant. Differences
+// are taken at the scale q, a power of two so small that no sum of them overflows where the result does not.
+template <class T>
+struct Weighted {
+  T q, unit;  // unit: half of 1 / q
+
+  static Weighted make(int64_t taps) {
+    T q = T(0.5);
+    for (int64_t room = 1; room < taps; room *= 2) q *= T(0.5);
+    return {q, T(0.5) / q};
+  }
 
   template <class V>
-  struct Element {
-    V a, m, n;
+  struct Sums {
+    V low, sum, first;  // c at scale q; sums of w and of w (a - c) q
   };
+
+  template <class V>
+  POOLZOO_HD V difference(const Sums<V>& s, V a) const {
+    return a * q - s.low;
+  }
+
+  template <class V>
+  POOLZOO_HD void collect(Sums<V>& s, V weight, V difference) const {
+    s.sum += weight;
+    s.first += weight * difference;
+  }
+
+  template <class V>
+  POOLZOO_HD V value(const Sums<V>& s, V centre) const {  // in halves: the difference may be more than the largest number
+    V half = s.first / s.sum * unit;
+    return (centre + half) + half;
+  }
+};
+
+// max: y = max a. The gradient goes to the first of the largest elements.
+template <class T>
+struct Max : Plain<T> {
+  static constexpr int kPasses = 1;
 
   template <class V>
   struct Window {
-    V centre, low, top;      // the maximum, the same at scale q, and its power of two
-    V sum, first, second;    // of w, w d and w d^2, where d = (a - centre) q
-    V inverse, mean, expected;  // 1 / sum; first / sum; s (y - centre)
-    decltype(V{} != V{}) direct;  // which windows take the direct way
-    bool any_direct;
+    V best;
+    Index<V> at;
+  };
+  template <class V>
+  using Closed = Index<V>;
+
+  static Max make(double, int64_t) { return {}; }
+  static POOLZOO_HD T fill(int) { return -T(INFINITY); }
+
+  template <class V>
+  POOLZOO_HD Window<V> open() const {
+    return {splat<V>(-T(INFINITY)), Index<V>{} - 1};
+  }
+
+  template <class V>
+  POOLZOO_HD void seek(Window<V>& w, const Tap<V>& e) const {  // a NaN wins, and nothing is larger than a NaN
+    auto wins = (e.a > w.best) | (e.a != e.a), first = (w.at < 0) & (e.here > 0);
+    w.best = wins ? e.a : w.best;
+    w.at = (wins | first) ? e.number : w.at;
+  }
+
+  template <class V>
+  POOLZOO_HD V value(const Window<V>& w) const {
+    return w.best;
+  }
+
+  template <class V>
+  POOLZOO_HD Index<V> close(const Window<V>& w) const {
+    return w.at;
+  }
+
+  template <class V>
+  POOLZOO_HD V slope(const Index<V>& at, const Tap<V>& e) const {
+    return e.number == at ? splat<V>(1) : splat<V>(0);
+  }
+};
+
+// avg: y = mean a, of the elements that are there.
+template <class T>
+struct Avg : Plain<T> {
+  static constexpr int kPasses = 1;
+  T q;
+
+  template <class V>
+  struct Window {
+    V sum, count;
+  };
+  template <class V>
+  using Closed = V;
+
+  static Avg make(double, int64_t taps) { return {{}, Weighted<T>::make(taps).q}; }
+
+  template <class V>
+  POOLZOO_HD Window<V> open() const {
+    Window<V> w{};
+    return w;
+  }
+
+  template <class V>
+  POOLZOO_HD void seek(Window<V>& w, const Tap<V>& e) const {
+    w.sum += e.a * q;
+    w.count += e.here;
+  }
+
+  template <class V>
+  POOLZOO_HD V value(const Window<V>& w) const {
+    return w.sum / (w.count * q);
+  }
+
+  template <class V>
+  POOLZOO_HD V close(const Window<V>& w) const {
+    return T(1) / w.count;
+  }
+
+  template <class V>
+  POOLZOO_HD V slope(const V& share, const Tap<V>&) const {
+    return share;
+  }
+};
+
+// lp: y = (mean |a|^p)^(1/p), or with the sum instead of the mean; dy/da = y r^(p - 1) sgn(a) / (m sum r^p), with r = |a| / m
+// and m the largest |a|. At 0 the gradient is 0. p of infinity, taken as the largest number, gives m.
+template <class T, bool kSum>
+struct Lp : Plain<T> {
+  static constexpr bool kParam = true;
+  T p, inverse;
+
+  template <class V>
+  struct Window {
+    V most;                  // m; 1 where that is 0 or infinite
+    V sum, logs, count;      // of r^p and r^p log2 r
+  };
+  template <class V>
+  struct Closed {
+    V most, factor;
   };
 
-  static SoftPool make(double beta, int64_t taps) {
-    SoftPool r;
-    const long double most = absent().a * -1.0L, exact = (beta < 0 ? -beta : beta) * 1.442695040888963407359924681L;
-    r.s = T(exact < most ? exact : most);
-    r.s_high = high_half(r.s);
-    r.s_low = T(exact - r.s_high);
-    r.q = T(0.5);
-    for (int64_t room = 1; room < taps; room *= 2) r.q *= T(0.5);
-    r.sharp = T(exact / r.q < most ? exact / r.q : most);
-    r.unit = T(0.5) / r.q;
+  static Lp make(double p, int64_t) {
+    Lp r;
+    r.p = p < double(largest<T>()) ? T(p) : largest<T>();
+    r.inverse = T(1) / r.p;
     return r;
   }
 
   template <class V>
-  static POOLZOO_HD V high_half(V x) {
-    return bit_cast<V>(bit_cast<typename Lanes<V>::Bits>(x) & Exponential<T>::kHighBits);
+  POOLZOO_HD Window<V> open() const {
+    Window<V> w{};
+    return w;
   }
 
-  static POOLZOO_HD Element<T> absent() { return {sizeof(T) == 4 ? T(-FLT_MAX) : T(-DBL_MAX), T(0), T(-4 * Exponential<T>::kSplit)}; }
+  template <class V>
+  POOLZOO_HD void seek(Window<V>& w, const Tap<V>& e) const {
+    w.most = maximum(absolute(e.a), w.most);
+  }
 
   template <class V>
-  POOLZOO_HD Element<V> prepare(V a) const {
+  POOLZOO_HD void settle(Window<V>& w) const {
+    w.most = ((w.most > 0) & (w.most <= largest<T>())) ? w.most : splat<V>(1);
+  }
+
+  // r^e for 0 <= r <= 1; anything larger and NaN stay, 0 gives 0.
+  template <class V>
+  static POOLZOO_HD V power(V r, T e) {
+    V x = log2_positive(r) * e;
+    x = x < T(Exponential<T>::kBias) ? x : splat<V>(T(Exponential<T>::kBias));
+    return r == 0 ? r : r <= 1 ? exp2_of(x) : r;
+  }
+
+  template <class V>
+  POOLZOO_HD void add(Window<V>& w, const Tap<V>& e) const {
+    V r = absolute(e.a) / w.most, weight = p == 2 ? r * r : power(r, p);
+    w.sum += weight;
+    w.logs += r > 0 ? weight * log2_positive(r) : splat<V>(0);
+    w.count += e.here;
+  }
+
+  template <class V>
+  POOLZOO_HD V log_mean(const Window<V>& w) const {  // log2 of (y / m)^p
+    return log2_positive(kSum ? w.sum : w.sum / w.count);
+  }
+
+  template <class V>
+  POOLZOO_HD V ratio(const Window<V>& w) const {  // y / m
+    V x = exp2_of(log_mean(w) * inverse);
+    return (w.sum > 0) & (w.sum <= largest<T>()) ? x : w.sum;
+  }
+
+  template <class V>
+  POOLZOO_HD V value(const Window<V>& w) const {
+    return w.most * ratio(w);
+  }
+
+  template <class V>
+  POOLZOO_HD Closed<V> close(const Window<V>& w) const {
+    return {w.most, w.sum == 0 ? splat<V>(0) : ratio(w) / w.sum};
+  }
+
+  template <class V>
+  POOLZOO_HD V slope(const Closed<V>& c, const Tap<V>& e) const {
+    V r = absolute(e.a) / c.most;
+    return c.factor * with_sign_of(e.a, p == 2 ? r : power(r, p - 1));
+  }
+
+  template <class V>
+  POOLZOO_HD V spread(const Window<V>& w) const {
+    V x = value(w) * inverse * (w.logs / w.sum - log_mean(w) * inverse) * T(0.693147180559945309417);
+    return w.sum == 0 ? splat<V>(0) : x;
+  }
+};
+
+template <class T>
+using LpMean = Lp<T, false>;
+template <class T>
+using LpSum = Lp<T, true>;
+
+// lip: y = sum w a, w = softmax(b), b the second input; dy/da = w, dy/db = w (a - y).
+template <class T>
+struct Lip : Plain<T> {
+  static constexpr int kInputs = 2;
+  Weighted<T> mean;
+
+  template <class V>
+  struct Window {
+    V centre, top;  // the largest a and the largest b
+    typename Weighted<T>::template Sums<V> sums;
+  };
+  template <class V>
+  struct Closed {
+    V low, top, inverse, first;
+  };
+
+  static Lip make(double, int64_t taps) { return {{}, Weighted<T>::make(taps)}; }
+  static POOLZOO_HD T fill(int) { return -largest<T>(); }
+
+  template <class V>
+  POOLZOO_HD Window<V> open() const {
+    Window<V> w{};
+    w.centre = splat<V>(fill(0));
+    w.top = splat<V>(fill(1));
+    return w;
+  }
+
+  template <class V>
+  POOLZOO_HD void seek(Window<V>& w, const Tap<V>& e) const {
+    w.centre = maximum(e.a, w.centre);
+    w.top = maximum(e.b, w.top);
+  }
+
+  template <class V>
+  POOLZOO_HD void settle(Window<V>& w) const {
+    w.sums.low = w.centre * mean.q;
+  }
+
+  template <class V>
+  static POOLZOO_HD V weight(V b, V top) {
+    return exp2_of((b - top) * T(1.442695040888963407360));
+  }
+
+  template <class V>
+  POOLZOO_HD void add(Window<V>& w, const Tap<V>& e) const {
+    mean.collect(w.sums, e.here * weight(e.b, w.top), mean.difference(w.sums, e.a));
+  }
+
+  template <class V>
+  POOLZOO_HD V value(const Window<V>& w) const {
+    return mean.value(w.sums, w.centre);
+  }
+
+  template <class V>
+  POOLZOO_HD Closed<V> close(const Window<V>& w) const {
+    V inverse = T(1) / w.sums.sum;
+    return {w.sums.low, w.top, inverse, w.sums.first * inverse};
+  }
+
+  template <class V>
+  POOLZOO_HD V slope(const Closed<V>& c, const Tap<V>& e) const {
+    return weight(e.b, c.top) * c.inverse;
+  }
+
+  template <class V>
+  POOLZOO_HD V slope_second(const Closed<V>& c, const Tap<V>& e) const {
+    return weight(e.b, c.top) * c.inverse * ((e.a * mean.q - c.low) - c.first) / mean.q;
+  }
+};
+
+// softpool: y = sum w a, w = softmax(beta a); dy/da = w (1 + beta (a - y)); dy/dbeta = sum w (a - y)^2.
+//
+// beta >= 0 here; for a negative one `sign` turns elements and result, softpool(a; b) = -softpool(-a; -b). c is the maximum.
+//
+// Powers are of two: e^(beta a) = 2^(s a), s = beta log2(e). A weight is 2^(s (a - c)), an exponential for each element of
+// each window. Where windows overlap, the CPU splits instead: 2^(s a) = m 2^n is made once for each element (`split`), and
+// a window only aligns the powers, m 2^(n - n_c). This holds up to |s a| = kSplit, beyond which m is NaN and the window is
+// done the first way. Whether it is depends on the window's own elements alone: so does its result, to the bit.
+template <class T>
+struct SoftPool : Plain<T> {
+  static constexpr bool kParam = true, kSplits = true;
+  Weighted<T> mean;
+  T sharp;             // s / q
+  T s, s_high, s_low;  // s; half of its digits, whose product with half an element is exact; the rest and what s lost
+
+  template <class V>
+  struct Window {
+    V centre, second;  // the maximum; the sum of w (a - c)^2 q^2
+    typename Weighted<T>::template Sums<V> sums;
+    V top;                          // of the split way: the maximum's power of two
+    decltype(V{} != V{}) direct;    // and which windows go the other way all the same
+    bool any_direct;
+  };
+  template <class V>
+  struct Closed {
+    V low, inverse, expected;  // c at scale q; 1 / sum w; s (y - c)
+  };
+  template <class V>
+  struct Split {
+    V m, n;
+  };
+
+  static SoftPool make(double beta, int64_t taps) {
+    SoftPool r;
+    const long double exact = (beta < 0 ? -beta : beta) * 1.442695040888963407359924681L, most = largest<T>();
+    r.sign = beta < 0 ? T(-1) : T(1);
+    r.mean = Weighted<T>::make(taps);
+    r.sharp = T(exact / r.mean.q < most ? exact / r.mean.q : most);
+    r.s = T(exact < most ? exact : most);
+    r.s_high = high_half(r.s);
+    r.s_low = T(exact - r.s_high);
+    return r;
+  }
+
+  static POOLZOO_HD T fill(int) { return -largest<T>(); }
+
+  template <class V>
+  POOLZOO_HD Window<V> open() const {
+    Window<V> w{};
+    w.centre = splat<V>(fill(0));
+    return w;
+  }
+
+  template <class V>
+  POOLZOO_HD void seek(Window<V>& w, const Tap<V>& e) const {
+    w.centre = maximum(e.a, w.centre);
+  }
+
+  template <class V>
+  POOLZOO_HD void settle(Window<V>& w) const {
+    w.sums.low = w.centre * mean.q;
+    w.top = nearest(w.centre * s);
+  }
+
+  template <class V>
+  POOLZOO_HD void collect(Window<V>& w, V weight, V difference) const {
+    mean.collect(w.sums, weight, difference);
+    w.second += weight * difference * difference;
+  }
+
+  template <class V>
+  POOLZOO_HD void add(Window<V>& w, const Tap<V>& e) const {
+    V d = mean.difference(w.sums, e.a);
+    collect(w, e.here * exp2_of(sharp * d), d);
+  }
+
+  template <class V>
+  POOLZOO_HD V value(const Window<V>& w) const {
+    return mean.value(w.sums, w.centre);
+  }
+
+  template <class V>
+  POOLZOO_HD Closed<V> close(const Window<V>& w) const {
+    V inverse = T(1) / w.sums.sum;
+    return {w.sums.low, inverse, sharp * (w.sums.first * inverse)};
+  }
+
+  template <class V>
+  POOLZOO_HD V spread(const Window<V>& w) const {
+    V inverse = T(1) / w.sums.sum, shift = w.sums.first * inverse;
+    return (w.second * inverse - shift * shift) / (mean.q * mean.q);
+  }
+
+  template <class V>
+  POOLZOO_HD V exponent(const Closed<V>& c, V a) const {  // s (a - c), or what is as good as -inf
+    return maximum(sharp * (a * mean.q - c.low), splat<V>(T(2) * Exponential<T>::kLeast));
+  }
+
+  template <class V>
+  POOLZOO_HD V slope(const Closed<V>& c, V x, V weight) const {
+    return weight * c.inverse * (T(1) + (x - c.expected) * T(0.693147180559945309417));
+  }
+
+  template <class V>
+  POOLZOO_HD V slope(const Closed<V>& c, const Tap<V>& e) const {
+    V x = exponent(c, e.a);
+    return slope(c, x, exp2_of(x));
+  }
+
+  // The split way.
+
+  template <class V>
+  static POOLZOO_HD V high_half(V x) {
+    return bit_cast<V>(bit_cast<Index<V>>(x) & Exponential<T>::kHighBits);
+  }
+
+  static POOLZOO_HD Split<T> absent() { return {T(0), T(-4 * Exponential<T>::kSplit)}; }
+
+  template <class V>
+  POOLZOO_HD Split<V> split(V a) const {
     using E = Exponential<T>;
     // s a = p + error; so the fraction is as good as if s a had not been rounded, however large it is.
     V p = a * s, high = high_half(a), low = a - high;
     V error = ((high * s_high - p) + high * s_low) + low * (s_high + s_low);
     V n = nearest(p);
     V m = E::fraction((p - n) + error);
-    V size = p < T(0) ? -p : p;
-    return {a, size <= E::kSplit ? m : splat<V>(T(NAN)), n};
+    return {absolute(p) <= E::kSplit ? m : splat<V>(T(NAN)), n};
   }
+
+  template <class V>
+  POOLZOO_HD V weight(const Window<V>& w, const Split<V>& e) const {
+    return e.m * power_of_two(maximum(e.n - w.top, splat<V>(T(-Exponential<T>::kBias))));
+  }
+
+  template <class V>
+  POOLZOO_HD void add(Window<V>& w, const Tap<V>& e, const Split<V>& split) const {
+    collect(w, weight(w, split), mean.difference(w.sums, e.a));
+  }
+
+  // Takes over from `other`, which went the direct way, the windows that could not be split.
+  template <class V>
+  POOLZOO_HD void take_over(Window<V>& w, const Window<V>& other) const {
+    w.any_direct = true;
+    w.direct = w.sums.sum != w.sums.sum;
+    w.sums.sum = w.direct ? other.sums.sum : w.sums.sum;
+    w.sums.first = w.direct ? other.sums.first : w.sums.first;
+    w.second = w.direct ? other.second : w.second;
+  }
+
+  template <class V>
+  POOLZOO_HD V slope(const Window<V>& w, const Closed<V>& c, const Tap<V>& e, const Split<V>& split) const {
+    V x = exponent(c, e.a), by_split = weight(w, split);
+    if (w.any_direct) by_split = w.direct ? exp2_of(x) : by_split;
+    return slope(c, x, by_split);
+  }
+};
+
+// The arithmetic of the Dice-Sorensen coefficient D(a, m) = 2 |a m| / (a^2 + m^2), 0 where both are 0, in t, the smaller
+// magnitude over the larger one: nothing overflows, whatever the scale. Where neither is above `floor`, the rounding error
+// of the window's largest number, D is a constant.
+template <class V>
+struct Dice {
+  V t, larger, steep;           // steep: 2 (1 - t^2) / (1 + t^2)^2
+  decltype(V{} < V{}) outside;  // |a| > |m|
+
+  POOLZOO_HD Dice(V a, V m, V floor) {
+    a = absolute(a), m = absolute(m);
+    outside = a > m;
+    larger = outside ? a : m;
+    auto known = larger > floor;
+    larger = larger == 0 ? splat<V>(1) : larger;
+    t = (outside ? m : a) / larger;
+    V one = t * t + 1;
+    steep = known ? 2 * (1 - t * t) / (one * one) : splat<V>(0);
+  }
+
+  POOLZOO_HD V weight() const { return exp2_of((2 * t / (1 + t * t) - 1) * Scalar<V>(1.442695040888963407360)); }  // e^(D - 1)
+  // dD/d|a| times `larger`, and dD/d|m| times |m|
+  POOLZOO_HD V of_a() const { return outside ? -t * steep : steep; }
+  POOLZOO_HD V of_m() const { return outside ? t * steep : -t * steep; }
+};
+
+// edscw: y = sum w a, w = softmax(D(a, m)), m the mean, which is c. With d_i = D(a_i, m), of n elements,
+// dy/da_j = w_j (1 + (a_j - y) dd_j/da_j) + 1/n sum_i w_i (a_i - y) dd_i/dm.
+template <class T>
+struct Edscw : Plain<T> {
+  Weighted<T> mean;
+
+  template <class V>
+  struct Window {
+    V total, count, size, centre;  // the sum of a q; how many; the largest |a|, at the end times its rounding error; c
+    typename Weighted<T>::template Sums<V> sums;
+    V tilt, moment;  // sums of w h and w h (a - c) q, h = |m| dD/d|m|
+  };
+  template <class V>
+  struct Closed {
+    V centre, low, floor, inverse, first, shared;
+  };
+
+  static Edscw make(double, int64_t taps) { return {{}, Weighted<T>::make(taps)}; }
 
   template <class V>
   POOLZOO_HD Window<V> open() const {
     Window<V> w{};
-    w.centre = splat<V>(absent().a);
     return w;
   }
 
   template <class V>
-  POOLZOO_HD void seek(Window<V>& w, V a) const {
-    w.centre = maximum(a, w.centre);
+  POOLZOO_HD void seek(Window<V>& w, const Tap<V>& e) const {
+    w.total += e.a * mean.q;
+    w.count += e.here;
+    w.size = maximum(absolute(e.a), w.size);
   }
 
   template <class V>
   POOLZOO_HD void settle(Window<V>& w) const {
-    w.low = w.centre * q;
-    w.top = nearest(w.centre * s);
+    w.sums.low = w.total / w.count;
+    w.centre = w.sums.low * (mean.unit + mean.unit);
+    w.size = w.size * Exponential<T>::kEpsilon;
   }
 
   template <class V>
-  POOLZOO_HD V split_weight(const Window<V>& w, const Element<V>& e) const {
-    using E = Exponential<T>;
-    return e.m * power_of_two(maximum(e.n - w.top, splat<V>(T(-E::kBias))));
-  }
-
-  template <class V>
-  POOLZOO_HD V exponent(const Window<V>& w, V a) const {  // s (a - centre), or what is as good as -inf
-    V x = sharp * (a * q - w.low);
-    return maximum(splat<V>(T(2) * Exponential<T>::kLeast), x);
-  }
-
-  template <class V>
-  POOLZOO_HD void collect(Window<V>& w, V weight, V a) const {
-    V part = weight * (a * q - w.low);
-    w.sum += weight;
-    w.first += part;
-    w.second += part * (a * q - w.low);
-  }
-
-  template <class V>
-  POOLZOO_HD void add(Window<V>& w, const Element<V>& e) const {  // the split way
-    collect(w, split_weight(w, e), e.a);
-  }
-
-  template <class V>
-  POOLZOO_HD void add_direct(Window<V>& w, V a) const {
-    collect(w, exp2_negative(sharp * (a * q - w.low)), a);
-  }
-
-  template <class V>
-  POOLZOO_HD void add_direct(Window<V>& w, const Element<V>& e) const {  // where elements may be absent
-    collect(w, e.m == T(0) ? splat<V>(T(0)) : exp2_negative(sharp * (e.a * q - w.low)), e.a);
+  POOLZOO_HD void add(Window<V>& w, const Tap<V>& e) const {
+    Dice<V> dice(e.a, w.centre, w.size);
+    V d = mean.difference(w.sums, e.a), share = e.here * dice.weight(), bent = share * dice.of_m();
+    mean.collect(w.sums, share, d);
+    w.tilt += bent;
+    w.moment += bent * d;
   }
 
   template <class V>
   POOLZOO_HD V value(const Window<V>& w) const {
-    V half = w.first / w.sum * unit;
-    return (w.centre + half) + half;
+    return mean.value(w.sums, w.centre);
   }
 
-  // After which `slope`, and `spread` = dy/dbeta, may be asked for.
   template <class V>
-  POOLZOO_HD void close(Window<V>& w) const {
-    w.inverse = T(1) / w.sum;
-    w.mean = w.first * w.inverse;
-    w.expected = sharp * w.mean;
+  POOLZOO_HD Closed<V> close(const Window<V>& w) const {
+    V inverse = T(1) / w.sums.sum, first = w.sums.first * inverse;
+    V shared = (w.moment - first * w.tilt) * inverse / w.sums.low / w.count;
+    return {w.centre, w.sums.low, w.size, inverse, first, w.sums.low == 0 ? splat<V>(0) : shared};
+  }
+
+  template <class V>
+  POOLZOO_HD V slope(const Closed<V>& c, const Tap<V>& e) const {
+    Dice<V> dice(e.a, c.centre, c.floor);
+    V far = ((e.a * mean.q - c.low) - c.first) / dice.larger * with_sign_of(e.a, splat<V>(mean.unit + mean.unit));
+    return dice.weight() * c.inverse * (1 + far * dice.of_a()) + c.shared;
+  }
+};
+
+// idw: y = sum w a / sum w, w = 1 / D, D = d / s + eps, d = |a - m|, m the mean, which is c, s the mean of d or 1 where
+// that is 0. With p = w / sum w, g = -(a - y) p / (s D) and z = sgn(a - m), of n elements,
+// dy/da_j = p_j + (g_j + eps G / n) z_j - (H + eps G Z / n) / n, G, H and Z the sums of g, g z and z.
+// Elements are measured from the window's first one: the mean's rounding error is then that of the distances, and not
+// that of what they have in common.
+template <class T>
+struct Idw : Plain<T> {
+  static constexpr int kPasses = 3;
+  Weighted<T> mean;
+  T eps;
+
+  template <class V>
+  struct Window {
+    V first, total, count;  // the first element and the sum of distances from it, at scale q; how many there are
+    V middle, spread, nearest;  // m from the first element, s, and the smallest d, at scale q; the latter becomes D
+    typename Weighted<T>::template Sums<V> sums;
+    V steep, moment, signs, steep_signs, moment_signs;  // sums of w / D and w / D (a - c) q; of z and of both times z
+  };
+  template <class V>
+  struct Closed {
+    V first, middle, spread, nearest, inverse, shift, shared, other;
+  };
+
+  static Idw make(double eps, int64_t taps) { return {{}, Weighted<T>::make(taps), T(eps)}; }
+
+  template <class V>
+  POOLZOO_HD Window<V> open() const {
+    Window<V> w{};
+    w.nearest = splat<V>(largest<T>());
+    return w;
+  }
+
+  template <class V>
+  POOLZOO_HD V from_mean(V a, V first, V middle) const {
+    return (a * mean.q - first) - middle;
+  }
+
+  template <class V>
+  POOLZOO_HD void seek(Window<V>& w, const Tap<V>& e) const {
+    V a = e.a * mean.q;
+    w.first = w.count > 0 ? w.first : a;
+    w.total += e.here > 0 ? a - w.first : splat<V>(0);
+    w.count += e.here;
+  }
+
+  template <class V>
+  POOLZOO_HD void settle(Window<V>& w) const {
+    w.middle = w.total / w.count;
+  }
+
+  template <class V>
+  POOLZOO_HD void measure(Window<V>& w, const Tap<V>& e) const {
+    V d = absolute(from_mean(e.a, w.first, w.middle));
+    w.spread += e.here * d;
+    w.nearest = ((e.here > 0) & (d < w.nearest)) ? d : w.nearest;
+  }
+
+  template <class V>
+  POOLZOO_HD void prepare(Window<V>& w) const {
+    w.spread = w.spread / w.count;
+    w.spread = w.spread == 0 ? splat<V>(1) : w.spread;
+    w.nearest = w.nearest / w.spread + eps;
+  }
+
+  template <class V>
+  POOLZOO_HD void add(Window<V>& w, const Tap<V>& e) const {
+    V far = from_mean(e.a, w.first, w.middle), d = absolute(far) / w.spread + eps;
+    V weight = e.here * (w.nearest / d), steep = weight / d, z = with_sign_of(far, e.here);
+    mean.collect(w.sums, weight, far);
+    w.steep += steep;
+    w.moment += steep * far;
+    w.signs += z;
+    w.steep_signs += z * steep;
+    w.moment_signs += z * steep * far;
+  }
+
+  template <class V>
+  POOLZOO_HD V value(const Window<V>& w) const {
+    return mean.value(w.sums, (w.first + w.middle) * (mean.unit + mean.unit));
+  }
+
+  template <class V>
+  POOLZOO_HD Closed<V> close(const Window<V>& w) const {
+    V inverse = T(1) / w.sums.sum, shift = w.sums.first * inverse, scale = inverse / w.spread;
+    V all = (shift * w.steep - w.moment) * scale, signed_all = (shift * w.steep_signs - w.moment_signs) * scale;
+    V shared = eps * all / w.count, other = (signed_all + shared * w.signs) / w.count;
+    return {w.first, w.middle, w.spread, w.nearest, inverse, shift, shared, other};
+  }
+
+  template <class V>
+  POOLZOO_HD V slope(const Closed<V>& c, const Tap<V>& e) const {
+    V far = from_mean(e.a, c.first, c.middle), d = absolute(far) / c.spread + eps;
+    V p = c.nearest / d * c.inverse, g = (c.shift - far) / c.spread * (p / d);
+    return p + with_sign_of(far, g + c.shared) - c.other;
+  }
+};
+
+// adapool: y = beta edscw + (1 - beta) softpool.
+template <class T>
+struct AdaPool : Plain<T> {
+  static constexpr bool kParam = true;
+  Edscw<T> edscw;
+  SoftPool<T> softpool;
+  T beta;
+
+  template <class V>
+  struct Window {
+    typename Edscw<T>::template Window<V> edscw;
+    typename SoftPool<T>::template Window<V> softpool;
+  };
+  template <class V>
+  struct Closed {
+    typename Edscw<T>::template Closed<V> edscw;
+    typename SoftPool<T>::template Closed<V> softpool;
+  };
+
+  static AdaPool make(double beta, int64_t taps) {
+    return {{}, Edscw<T>::make(0, taps), SoftPool<T>::make(1, taps), T(beta)};
+  }
+
+  template <class V>
+  POOLZOO_HD Window<V> open() const {
+    return {edscw.template open<V>(), softpool.template open<V>()};
+  }
+
+  template <class V>
+  POOLZOO_HD void seek(Window<V>& w, const Tap<V>& e) const {
+    edscw.seek(w.edscw, e);
+    softpool.seek(w.softpool, with_least(e));
+  }
+
+  template <class V>
+  POOLZOO_HD void settle(Window<V>& w) const {
+    edscw.settle(w.edscw);
+    softpool.settle(w.softpool);
+  }
+
+  template <class V>
+  POOLZOO_HD void add(Window<V>& w, const Tap<V>& e) const {
+    edscw.add(w.edscw, e);
+    softpool.add(w.softpool, with_least(e));
+  }
+
+  template <class V>
+  POOLZOO_HD V step(const Window<V>& w) const {  // half of edscw - softpool
+    return edscw.value(w.edscw) * T(0.5) - softpool.value(w.softpool) * T(0.5);
+  }
+
+  template <class V>
+  POOLZOO_HD V value(const Window<V>& w) const {
+    V part = beta * step(w);
+    return softpool.value(w.softpool) + part + part;
+  }
+
+  template <class V>
+  POOLZOO_HD Closed<V> close(const Window<V>& w) const {
+    return {edscw.close(w.edscw), softpool.close(w.softpool)};
+  }
+
+  template <class V>
+  POOLZOO_HD V slope(const Closed<V>& c, const Tap<V>& e) const {
+    return beta * edscw.slope(c.edscw, e) + (T(1) - beta) * softpool.slope(c.softpool, e);
   }
 
   template <class V>
   POOLZOO_HD V spread(const Window<V>& w) const {
-    return (w.second * w.inverse - w.mean * w.mean) / (q * q);
+    return T(2) * step(w);
   }
 
+ private:
   template <class V>
-  POOLZOO_HD V slope(const Window<V>& w, V a) const {
-    V x = exponent(w, a);
-    return exp2_negative(x) * w.inverse * (T(1) + (x - w.expected) * T(0.693147180559945309417));
-  }
-
-  template <class V>
-  POOLZOO_HD V slope(const Window<V>& w, const Element<V>& e) const {
-    V x = exponent(w, e.a), weight = split_weight(w, e);
-    if (w.any_direct) {
-      V direct = e.m == T(0) ? splat<V>(T(0)) : exp2_negative(x);
-      weight = w.direct ? direct : weight;
-    }
-    return weight * w.inverse * (T(1) + (x - w.expected) * T(0.693147180559945309417));
+  static POOLZOO_HD Tap<V> with_least(Tap<V> e) {  // what SoftPool wants for an absent element, where edscw wants 0
+    e.a = e.here > 0 ? e.a : splat<V>(SoftPool<T>::fill(0));
+    return e;
   }
 };
 
 }  // namespace poolzoo
+

@@ -4,6 +4,7 @@
 // here beyond + - * / is the exponential, written from bits so that the compiler keeps it in registers. Nothing relies
 // on -ffast-math: a NaN stays a NaN, and the two steps that must round as written say so.
 #pragma once
+#include <cfloat>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -67,8 +68,30 @@ POOLZOO_HD V splat(Scalar<V> x) {
 }
 
 template <class V>
+using Index = typename Lanes<V>::Bits;  // a whole number for each of V's numbers
+
+template <class V>
+POOLZOO_HD Index<V> every(int64_t n) {
+  return Index<V>{} + static_cast<Index<Scalar<V>>>(n);
+}
+
+template <class V>
 POOLZOO_HD V maximum(V a, V b) {  // b where a is NaN
+#if defined(__CUDA_ARCH__)
+  return fmax(a, b);  // and a where b is; one instruction
+#else
   return a > b ? a : b;
+#endif
+}
+
+template <class V>
+POOLZOO_HD V absolute(V x) {
+  return x < 0 ? -x : x;
+}
+
+template <class V>
+POOLZOO_HD V with_sign_of(V sign, V x) {  // sgn(sign) x
+  return sign < 0 ? -x : sign > 0 ? x : V{};
 }
 
 template <class To, class From>
@@ -86,11 +109,15 @@ struct Exponential;
 
 template <>
 struct Exponential<float> {
-  static constexpr float kRound = 12582912.0f;
+  static constexpr float kRound = 12582912.0f, kEpsilon = FLT_EPSILON;
   static constexpr int kShift = 23, kBias = 127;
   static constexpr float kLeast = -127.0f;      // from here on the result is 0
   static constexpr float kSplit = 4096.0f;      // up to it a number is split exactly
   static constexpr int32_t kHighBits = ~0xfff;  // half of the mantissa
+  // For the logarithm: the bits of sqrt(1/2), the smallest normal number and a power of two to lift smaller ones by.
+  static constexpr int32_t kRootHalf = 0x3f3504f3;
+  static constexpr float kLeastNormal = 1.17549435e-38f, kScaleUp = 16777216.0f, kScaledBy = 24;
+  static constexpr int kLogTerms = 5;
   template <class V>
   static POOLZOO_HD V fraction(V f) {
     V q = f * 1.535325812e-04f + 1.339900357e-03f;
@@ -104,10 +131,13 @@ struct Exponential<float> {
 
 template <>
 struct Exponential<double> {
-  static constexpr double kRound = 6755399441055744.0;
+  static constexpr double kRound = 6755399441055744.0, kEpsilon = DBL_EPSILON;
   static constexpr int kShift = 52, kBias = 1023;
   static constexpr double kLeast = -1023.0, kSplit = 65536.0;
   static constexpr int64_t kHighBits = ~0x7ffffffll;
+  static constexpr int64_t kRootHalf = 0x3fe6a09e667f3bcdll;
+  static constexpr double kLeastNormal = 2.2250738585072014e-308, kScaleUp = 18014398509481984.0, kScaledBy = 54;
+  static constexpr int kLogTerms = 11;
   template <class V>
   static POOLZOO_HD V fraction(V f) {
     V q = f * 1.36914888539041241e-12 + 2.56784359934881958e-11;
@@ -139,15 +169,49 @@ POOLZOO_HD V power_of_two(V n) {  // n whole, from kLeast, which gives 0
   return bit_cast<V>(bit_cast<Bits>(n + (E::kRound + E::kBias)) << E::kShift);
 }
 
+#if defined(__CUDACC__)
+// One instruction, to 2 units in the last place, where exp2 takes several; 0 below float's smallest normal number.
+__device__ __forceinline__ float exp2_device(float x) {
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+__device__ __forceinline__ double exp2_device(double x) { return exp2(x); }
+#endif
+
 template <class V>
-POOLZOO_HD V exp2_negative(V x) {  // 2^x for x <= 0; NaN stays
+POOLZOO_HD V exp2_of(V x) {  // 2^x for x up to kBias, 0 from kLeast down; NaN stays
 #if defined(__CUDA_ARCH__)
-  return exp2(x);
+  return exp2_device(x);
 #else
   using E = Exponential<Scalar<V>>;
   x = maximum(splat<V>(E::kLeast), x);
   V n = nearest(x);
   return E::fraction(x - n) * power_of_two(n);
+#endif
+}
+
+// log2(x) for 0 < x < inf, to a few units in the last place of its larger part.
+template <class V>
+POOLZOO_HD V log2_positive(V x) {
+#if defined(__CUDA_ARCH__)
+  return log2(x);
+#else
+  using T = Scalar<V>;
+  using E = Exponential<T>;
+  using Bits = typename Lanes<V>::Bits;
+  auto small = x < E::kLeastNormal;
+  x = small ? x * E::kScaleUp : x;
+  // x = 2^n m, m from sqrt(1/2) to sqrt(2).
+  Bits bits = bit_cast<Bits>(x) - E::kRootHalf;
+  Bits whole = bits >> E::kShift;
+  V m = bit_cast<V>(bits - (whole << E::kShift) + E::kRootHalf);
+  // By its bits, kRound plus a whole number is that many units more.
+  V n = (bit_cast<V>(whole + bit_cast<Index<T>>(E::kRound)) - E::kRound) - (small ? splat<V>(E::kScaledBy) : splat<V>(0));
+  // log m = 2 atanh(s) = 2 s (1 + s^2 / 3 + s^4 / 5 + ...), |s| < 0.172
+  V s = (m - T(1)) / (m + T(1)), z = s * s, series = splat<V>(T(1) / (2 * E::kLogTerms + 1));
+  for (int k = E::kLogTerms - 1; k >= 0; --k) series = series * z + T(1) / (2 * k + 1);
+  return n + s * series * T(2.885390081777926814720);
 #endif
 }
 

@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from poolzoo.operators.base import Pool, in_wide, is_number
+from poolzoo import cuda
+from poolzoo.operators.base import Pool, check_backend, in_wide, is_number
 from poolzoo.operators.soft import softmax_weights, softpool, weighted_mean
 from poolzoo.registry import register_pool
 from poolzoo.windows import (
@@ -66,12 +67,17 @@ def _edscw_weights(a: Tensor, mask: Tensor | None, centre: Tensor) -> Tensor:
     return softmax_weights(_dice(a, centre), mask)
 
 
+def _native_edscw() -> tuple[str, None]:
+    return "edscw", None
+
+
 @register_pool(
     "edscw",
     family=_FAMILY,
     summary="sum of the window weighted by the exponent of each element's similarity to the mean",
     formula="y = sum w a, w = softmax(DSC(a, mean a)), DSC(a, m) = 2 |a m| / (a^2 + m^2)",
     source="Stergiou & Poppe, arXiv 2111.00772 (eDSCW)",
+    native=_native_edscw,
 )
 def edscw(a: Tensor, mask: Tensor | None) -> Tensor:
     """The coefficient is between 0 and 1, so weights differ by at most a factor e; 0/0 is 0.
@@ -87,6 +93,9 @@ def edscw(a: Tensor, mask: Tensor | None) -> Tensor:
     return _around_mean(_edscw_weights(a, mask, m), a, mask, m)
 
 
+cuda.references["edscw"] = lambda x, geometry, *_: pool_windows(x, geometry, edscw)
+
+
 def _check_eps(eps: float = 1e-6) -> None:
     if not (is_number(eps) and 1e-12 <= eps <= 1):
         raise ValueError(f"eps={eps!r}: a number from 1e-12 to 1 is allowed")
@@ -99,6 +108,7 @@ def _check_eps(eps: float = 1e-6) -> None:
     formula="y = sum w a / sum w, w = 1 / (d + eps mean d), d = |a - mean a|",
     source="inverse distance weighting as in the AdaPool authors' code, arXiv 2111.00772",
     check=_check_eps,
+    native=lambda eps: ("idw", eps),
     exempt={"gradcheck": "the distance has a kink at the mean, where evenly spaced elements lie"},
 )
 def idw(a: Tensor, mask: Tensor | None, *, eps: float = 1e-6) -> Tensor:
@@ -123,6 +133,9 @@ def idw(a: Tensor, mask: Tensor | None, *, eps: float = 1e-6) -> Tensor:
     nearest = absent(d.detach(), mask, math.inf).amin(-1, keepdim=True) + eps * spread.detach()
     weight = absent(nearest / (d + eps * spread), mask, 0.0)
     return _around_mean(weight / weight.sum(-1, keepdim=True), a, mask, top + 2 * m + 2 * m)
+
+
+cuda.references["idw"] = lambda x, geometry, _, eps: pool_windows(x, geometry, idw, eps=eps)
 
 
 def adapool(a: Tensor, mask: Tensor | None, *, beta: float | Tensor = 0.5) -> Tensor:
@@ -164,10 +177,13 @@ class _Ada(Pool):
         *,
         beta: float = 0.5,
         cells: IntOrTuple | None = None,
+        backend: str = "auto",
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__(kernel_size, stride, padding, dilation, ceil_mode)
+        check_backend(backend)
+        self.backend = backend
         if not (is_number(beta) and 0 < beta < 1):
             raise ValueError(f"beta={beta!r}: a number between 0 and 1 is allowed as the start value")
         sizes = (cells,) if isinstance(cells, int) else cells
@@ -180,13 +196,17 @@ class _Ada(Pool):
         self.raw = nn.Parameter(torch.full(tuple(sizes or ()), start, device=device, dtype=dtype))
 
     def params(self, x: Tensor) -> dict[str, Any]:
-        return {"beta": torch.sigmoid(in_wide(self.raw))}
+        return {"beta": torch.sigmoid(in_wide(self.raw)), "backend": self.backend}
 
     def shown_params(self) -> dict[str, Any]:
         beta = torch.sigmoid(in_wide(self.raw.detach()))
         first = beta.flatten()[0]
         shown: dict[str, Any] = {"beta": round(first.item(), 4)} if (beta == first).all() else {}
         return shown | ({"cells": tuple(beta.shape)} if beta.dim() else {})
+
+
+def _native_ada(beta: float | Tensor) -> tuple[str | None, float | Tensor]:
+    return (None if isinstance(beta, Tensor) and beta.dim() else "adapool"), beta
 
 
 @register_pool(
@@ -201,15 +221,19 @@ class _Ada(Pool):
     module=_Ada,
     learnable=True,
     check=_check_beta,
+    native=_native_ada,
 )
-def ada(x: Tensor, geometry: Geometry, *, beta: float | Tensor = 0.5) -> Tensor:
+def ada(x: Tensor, geometry: Geometry, *, beta: float | Tensor = 0.5, backend: str = "auto") -> Tensor:
     """``beta`` in [0, 1], a number, or a tensor: a scalar or one value per output cell, of the output's spatial shape.
 
     ``beta=1`` is edscw, ``beta=0`` softpool, with which it depends on the input's scale. The gradient is the
     derivative, with edscw's exceptions.
     """
     _check_cells(beta, x, geometry)
-    return pool_windows(x, geometry, adapool, beta=beta)
+    return pool_windows(x, geometry, adapool, native=_native_ada, backend=backend, beta=beta)
+
+
+cuda.references["adapool"] = lambda x, geometry, _, beta: pool_windows(x, geometry, adapool, beta=beta)
 
 
 def _relative(weight: Tensor, mask: Tensor | None) -> Tensor:
@@ -328,7 +352,7 @@ def ada_unpool3d(
 
 class _AdaUnpool(_Ada):
     def forward(self, y: Tensor, x: Tensor) -> Tensor:  # type: ignore[override]
-        return _ada_unpool(y, x, self.geometry, **self.params(x))
+        return _ada_unpool(y, x, self.geometry, self.params(x)["beta"])
 
 
 class AdaUnpool1d(_AdaUnpool):
