@@ -1,8 +1,8 @@
 """Poolzoo compares pooling operators: what each keeps of an image, and what it costs.
 
 ``list_pools``, ``pool_info``, ``create_pool`` and ``register_pool`` are the registry; ``poolzoo.functional`` holds the
-operators as functions, and this module holds them as torch modules (``poolzoo.SoftPool2d``). torch is imported when the
-first of those is asked for.
+operators as functions, and this module holds them as torch modules (``poolzoo.SoftPool2d``).
+``poolzoo.checkered`` makes checkered networks. torch is imported when the first of those is asked for.
 """
 
 from __future__ import annotations
@@ -13,14 +13,24 @@ from poolzoo import registry
 from poolzoo.registry import PoolInfo, create_pool, list_pools, pool_info, register_pool
 
 __version__ = "0.1.0"
-__all__ = ["PoolInfo", "create_pool", "functional", "list_pools", "pool_info", "register_pool"]
+#: Where what is imported when it is asked for comes from.
+_LAZY = {
+    "CheckeredAvgPool2d": "checkered",
+    "CheckeredConv1d": "checkered",
+    "CheckeredConv2d": "checkered",
+    "CheckeredMaxPool2d": "checkered",
+    "convert_to_checkered": "checkered",
+}
+_MODULES = ("checkered", "functional")
+__all__ = ["PoolInfo", "create_pool", "list_pools", "pool_info", "register_pool", *_LAZY, *_MODULES]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "functional":
+    if name in _MODULES or name in _LAZY:
         import importlib
 
-        return importlib.import_module("poolzoo.functional")
+        module = importlib.import_module(f"poolzoo.{_LAZY.get(name, name)}")
+        return getattr(module, name) if name in _LAZY else module
     if name[:1].isupper():
         cls = registry.find_export(name, "class_name")
         if cls is not None:
