@@ -52,6 +52,9 @@ Model = TypeVar("Model", bound=nn.Module)
 class Sampler(nn.Module):
     """Which phases of each submap a strided layer keeps. It holds no parameters and adds nothing to a state dict.
 
+    A random sampler is drawn outside of compiled graphs: ``torch.compile`` takes it in pieces, and compiles each draw
+    anew until it gives up; in evaluation, and with the other samplers, a model compiles as one graph.
+
     Args:
         name: 0 or 1, the checkered sampler of every submap; a name from :data:`SAMPLERS`; or a permutation of 0 to
             k - 1, whose element r is the column that is kept in row r of a k x k cell.
@@ -98,12 +101,19 @@ class Sampler(nn.Module):
         return tuple(tuple(tuple(offset)[-len(stride) :] for offset in own) for own in kept)
 
     def _sequence(self, samplers: Any, name: int | str, submaps: int, cell: Sequence[int]) -> Any:
-        device = "cpu" if self.generator is None else self.generator.device
-        kept = sequence_offsets(samplers, name, submaps, cell, self.generator, device)
-        return kept.tolist() if isinstance(kept, Tensor) else kept
+        return (_drawn if name == "random" else sequence_offsets)(samplers, name, submaps, cell, self.generator)
 
     def extra_repr(self) -> str:
         return repr(self.name)
+
+
+@torch.compiler.disable  # type: ignore[untyped-decorator]
+def _drawn(samplers: Any, name: str, submaps: int, cell: Sequence[int], generator: torch.Generator | None) -> Any:
+    """Offsets as numbers: what is cut out of the input is decided here, outside of any compiled graph."""
+    device = "cpu" if generator is None else generator.device
+    kept = sequence_offsets(samplers, name, submaps, cell, generator, device)
+    assert isinstance(kept, Tensor)
+    return kept.tolist()
 
 
 # The layers -----------------------------------------------------------------------------------------------------------
@@ -186,16 +196,28 @@ def _shifted(x: Tensor, geometry: Geometry, out: Sequence[int], offset: Offset, 
     return F.pad(x, pads, value=fill) if any(pads) else x
 
 
-def _reaching(x: Tensor, geometry: Geometry, out: Sequence[int], offset: Offset, fill: float) -> Tensor:
-    """``x`` with its last element once more where a last window would else begin past it, and hold nothing."""
-    for axis, (o, s, p, shift) in enumerate(zip(out, geometry.stride, geometry.padding, offset, strict=True)):
+def _windows_from(
+    x: Tensor, geometry: Geometry, out: Sequence[int], offset: Offset, fill: float
+) -> tuple[Tensor, Geometry]:
+    """``x`` and the geometry with which a pool without padding finds the windows of a phase.
+
+    Where a last window would begin past the input, it begins at the last element; the windows of such an axis are
+    spelled out, one behind the other.
+    """
+    kernel, stride, padding, dilation = map(list, geometry[:4])
+    shifts = list(offset)
+    for axis, (o, s, p, k, d, shift) in enumerate(zip(out, stride, padding, kernel, dilation, offset, strict=True)):
         dim = x.dim() - geometry.ndim + axis
-        gap = (o - 1) * s + shift - p - x.shape[dim]
-        if gap >= 0:
-            last = x.narrow(dim, x.shape[dim] - 1, 1)
-            between = x.new_full((*x.shape[:dim], gap, *x.shape[dim + 1 :]), fill)
-            x = torch.cat([x, between, last], dim)
-    return x
+        n = x.shape[dim]
+        if (o - 1) * s + shift - p < n:
+            continue
+        start = (torch.arange(o, device=x.device) * s + shift - p).clamp(max=n - 1)
+        tap = (start[:, None] + torch.arange(k, device=x.device) * d).flatten()
+        absent = ((tap < 0) | (tap >= n)).reshape(-1, *(1,) * (geometry.ndim - 1 - axis))
+        x = x.index_select(dim, tap.clamp(0, n - 1)).masked_fill(absent, fill)
+        stride[axis], padding[axis], dilation[axis], shifts[axis] = k, 0, 1, 0
+    found = Geometry(tuple(kernel), tuple(stride), tuple(padding), tuple(dilation), False)
+    return _shifted(x, found, out, tuple(shifts), fill), found
 
 
 def _covered(x: Tensor, geometry: Geometry) -> bool:
@@ -312,9 +334,8 @@ class CheckeredMaxPool2d(_Checkered, nn.MaxPool2d):
         if not any(offset) or _covered(x, geometry):
             return F.max_pool2d(x, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
         out = output_size(x.shape[2:], geometry)
-        x = _reaching(x, geometry, out, offset, -torch.inf)
-        x = _shifted(x, geometry, out, offset, -torch.inf)
-        return F.max_pool2d(x, self.kernel_size, self.stride, 0, self.dilation)
+        x, found = _windows_from(x, geometry, out, offset, -torch.inf)
+        return F.max_pool2d(x, found.kernel_size, found.stride, 0, found.dilation)
 
 
 class CheckeredAvgPool2d(_Checkered, nn.AvgPool2d):
@@ -354,8 +375,8 @@ class CheckeredAvgPool2d(_Checkered, nn.AvgPool2d):
             return pool(x, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)
         sizes = x.shape[2:]
         out = output_size(sizes, geometry)
-        x = _reaching(x, geometry, out, offset, 0.0)
-        y = pool(_shifted(x, geometry, out, offset, 0.0), geometry.kernel_size, geometry.stride)
+        x, found = _windows_from(x, geometry, out, offset, 0.0)
+        y = pool(x, found.kernel_size, found.stride)
         if self.divisor_override is not None:
             return y
         # torch's mean is over the whole window, of which only a part is there to be counted.
@@ -365,8 +386,8 @@ class CheckeredAvgPool2d(_Checkered, nn.AvgPool2d):
             low, high = (-p, n + p) if self.count_include_pad else (0, n)
             start = (torch.arange(o, device=x.device) * s + shift - p).clamp(max=n - 1)
             tap = start[:, None] + torch.arange(k, device=x.device)
-            share = ((tap >= low) & (tap < high)).sum(1) / k
-            y = y / share.to(y.dtype).reshape(-1, *(1,) * (1 - axis))
+            counted = ((tap >= low) & (tap < high)).sum(1).to(y.dtype)
+            y = y * (k / counted).reshape(-1, *(1,) * (1 - axis))
         return y
 
 

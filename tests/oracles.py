@@ -463,6 +463,56 @@ def surviving(size: int, sequences: Sequence[Sequence[int]], samplers: Sequence[
     return left
 
 
+def convolve_at(
+    x: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike | None,
+    g: Geometry,
+    groups: int,
+    shift: Sequence[int],
+) -> Array:
+    """Convolve x (N, C, *spatial) with weight (O, C / groups, *k), window starts shifted; zeros outside the input."""
+    x, weight = np.asarray(x, dtype=np.float64), np.asarray(weight, dtype=np.float64)
+    sizes = x.shape[2:]
+    out = tuple(
+        (n + 2 * p - d * (k - 1) - 1) // s + 1
+        for n, k, s, p, d in zip(sizes, g.kernel_size, g.stride, g.padding, g.dilation, strict=True)
+    )
+    y = np.zeros((x.shape[0], weight.shape[0], *out))
+    per_group, channels = weight.shape[0] // groups, weight.shape[1]
+    for n, o, *place in np.ndindex(*y.shape):
+        first = o // per_group * channels
+        for tap in np.ndindex(*g.kernel_size):
+            at = [place[a] * g.stride[a] + shift[a] - g.padding[a] + tap[a] * g.dilation[a] for a in range(len(sizes))]
+            if all(0 <= i < size for i, size in zip(at, sizes, strict=True)):
+                for c in range(channels):
+                    y[(n, o, *place)] += weight[(o, c, *tap)] * x[(n, first + c, *at)]
+    if bias is not None:
+        y += np.asarray(bias).reshape(-1, *(1,) * len(sizes))
+    return y
+
+
+def average_at(x: ArrayLike, g: Geometry, shift: Sequence[int], count_include_pad: bool) -> Array:
+    """Average x (..., H, W) with the window starts shifted, counting taps in the padding as torch does, or not.
+
+    A start beyond the last input element is moved back onto it.
+    """
+    x = np.asarray(x, dtype=np.float64)
+    sizes = x.shape[-2:]
+    y = np.zeros((*x.shape[:-2], *out_sizes(sizes, g)))
+    for place in np.ndindex(*y.shape[-2:]):
+        total, count = 0.0, 0
+        starts = [min(place[a] * g.stride[a] + shift[a] - g.padding[a], sizes[a] - 1) for a in range(2)]
+        for tap in np.ndindex(*g.kernel_size):
+            at = [starts[a] + tap[a] for a in range(2)]
+            inside = all(0 <= i < size for i, size in zip(at, sizes, strict=True))
+            padded = all(-p <= i < size + p for i, size, p in zip(at, sizes, g.padding, strict=True))
+            total = total + (x[..., at[0], at[1]] if inside else 0.0)
+            count += padded if count_include_pad else inside
+        y[..., place[0], place[1]] = total / count
+    return y
+
+
 # Antialiased resampling ---------------------------------------------------------------------------------------------
 
 
