@@ -504,7 +504,7 @@ class _Converted(nn.Module):
         super().__setstate__(state)  # type: ignore[no-untyped-call]
         converted = type(self)
         # Traced once more, as what it was.
-        self.__class__ = converted.__mro__[2]  # type: ignore[assignment]
+        self.__class__ = converted.__mro__[2]
         forwards = _rewritten_forwards(self, "naive", self.conversion) if self.conversion.traced else {}
         self.__class__ = converted
         self._forwards = forwards
