@@ -6,6 +6,7 @@ draw the same).
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,34 +43,37 @@ def kept_positions(size: int, steps: int, method: str, seed: int = 0) -> list[Po
     """The positions of a square image that are left after each step.
 
     Args:
-        size: side of the image; at least the product of the steps' strides, and a multiple of it.
+        size: side of the image, at least the product of the strides: a step halves it, or divides it by 3 with ``tri``.
         steps: how many subsampling steps, >= 1.
         method: a name from :data:`METHODS`; ``random`` and ``tri`` draw a sampler for each submap.
         seed: of the draws.
 
     Returns:
-        For each step ``(S, 2, n)``: of each submap, the rows and the columns of its n positions. With ``traditional``
-        there is one submap.
+        For each step a ``(size, size)`` map: the number of the submap that holds the position, -1 where none does.
+        ``traditional`` has one submap, number 0.
 
     Raises:
-        ValueError: an unknown method, or a size that the steps do not divide.
+        ValueError: an unknown method, or more steps than the image has room for.
     """
     if method not in METHODS:
         raise ValueError(f"method={method!r}: {', '.join(METHODS)} are allowed")
     step = METHODS[method]
-    if size < 1 or size % step.stride**steps:
-        raise ValueError(
-            f"size={size}: a multiple of {step.stride**steps} is allowed for {steps} steps of {method}, "
-            f"stride {step.stride}"
-        )
+    room = next(n for n in itertools.count() if step.stride ** (n + 1) > size)
+    if not 1 <= steps <= room:
+        raise ValueError(f"steps={steps}: 1 to {room} are allowed for {method}, stride {step.stride}, and size {size}")
     info = pool_info(step.pool)
     generator = torch.Generator().manual_seed(seed)
     params = step.params | ({"generator": generator} if step.params.get("sampler") == "random" else {})
+    # A cell that the image's edge cuts keeps what lies inside: whole cells are sampled, and the rest is cut off.
+    side = -(-size // step.stride**steps) * step.stride**steps
     # Everything is exact: float64 holds integers up to 2^53.
-    x = torch.arange(size * size, dtype=torch.float64).reshape(1, 1, size, size)
+    x = torch.arange(side * side, dtype=torch.float64).reshape(1, 1, side, side)
     left = []
     for _ in range(steps):
         x = info.forward(x, make_geometry(2, 1, step.stride), **params)
-        index = x.reshape(-1, x.shape[-2] * x.shape[-1]).numpy().astype(np.int64)
-        left.append(np.stack([index // size, index % size], axis=1))
+        submaps = x.reshape(-1, x.shape[-2] * x.shape[-1]).numpy().astype(np.int64)
+        holder = np.full(side * side, -1)
+        for number, submap in enumerate(submaps):
+            holder[submap] = number
+        left.append(holder.reshape(side, side)[:size, :size])
     return left

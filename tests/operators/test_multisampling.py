@@ -34,8 +34,8 @@ def published(step: int) -> list[int]:
     return [run % 2 for run, length in enumerate(PUBLISHED_RUNS[step]) for _ in range(length)]
 
 
-def positions(step: np.ndarray) -> set[tuple[int, int]]:
-    return {(int(row), int(column)) for submap in step for row, column in submap.T}
+def positions(holder: np.ndarray) -> set[tuple[int, int]]:
+    return {(int(row), int(column)) for row, column in np.argwhere(holder >= 0)}
 
 
 @pytest.mark.parametrize("step", range(10))
@@ -49,7 +49,8 @@ def test_kept_positions_are_the_papers_for_1_to_10_steps(method):
     expected = oracles.surviving(1024, sequences, CHECKERED)
     for step, (kept, left) in enumerate(zip(kept_positions(1024, 10, method), expected, strict=True)):
         assert positions(kept) == left, f"after {step + 1} steps"
-        assert kept.shape == (2 ** (step + 1), 2, (1024 >> (step + 1)) ** 2)
+        _, counts = np.unique(kept[kept >= 0], return_counts=True)
+        assert counts.tolist() == [(1024 >> (step + 1)) ** 2] * 2 ** (step + 1)
 
 
 @pytest.mark.parametrize("method", ["naive", "lattice", "random", "tri"])
@@ -58,11 +59,26 @@ def test_every_block_keeps_one_position_in_each_row_and_column(method):
     size = 2 * stride**steps
     for step, kept in enumerate(kept_positions(size, steps, method, seed=3), 1):
         block = stride**step
-        rows, columns = kept[:, 0].ravel(), kept[:, 1].ravel()
+        rows, columns = np.nonzero(kept >= 0)
         for along, across in ((rows, columns), (columns, rows)):
             # Each line of the image crosses size / block blocks, and has one position in each of them.
             crossed = np.unique(np.stack([along, across // block]), axis=1)
             assert crossed.shape[1] == len(along) == size * (size // block), (method, step)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_an_edge_cuts_the_pattern_and_changes_nothing_else(method):
+    for kept, whole in zip(kept_positions(64, 3, method), kept_positions(81, 3, method), strict=True):
+        assert np.array_equal(kept, whole[:64, :64])
+
+
+def test_what_traditional_and_complete_sampling_keep():
+    for step, (single, everything) in enumerate(
+        zip(kept_positions(64, 4, "traditional"), kept_positions(64, 4, "complete"), strict=True), 1
+    ):
+        rows, columns = np.nonzero(single == 0)
+        assert set(rows) == set(columns) == set(range(0, 64, 2**step)) and len(rows) == (64 >> step) ** 2
+        assert np.unique(everything).tolist() == list(range(4**step))
 
 
 def test_random_samplers_are_drawn_for_each_submap():
@@ -140,9 +156,10 @@ def test_lattice_needs_a_power_of_two():
     ("arguments", "message"),
     [
         ((64, 3, "regular"), "method='regular': naive, lattice, random, traditional, tri, complete are allowed"),
-        ((20, 3, "naive"), "size=20: a multiple of 8 is allowed for 3 steps of naive, stride 2"),
-        ((64, 3, "tri"), "size=64: a multiple of 27 is allowed for 3 steps of tri, stride 3"),
-        ((0, 1, "naive"), "size=0: a multiple of 2"),
+        ((20, 5, "naive"), "steps=5: 1 to 4 are allowed for naive, stride 2, and size 20"),
+        ((64, 4, "tri"), "steps=4: 1 to 3 are allowed for tri, stride 3, and size 64"),
+        ((64, 0, "tri"), "steps=0: 1 to 3 are allowed"),
+        ((1, 1, "naive"), "steps=1: 1 to 0 are allowed"),
     ],
 )
 def test_positions_that_cannot_be_computed(arguments, message):
