@@ -96,7 +96,8 @@ def convert_to_checkered(model: Model, sampler: SamplerName = "naive") -> Model:
         conversion.traced = False
         copied.checkered_samplers = nn.ModuleList([Sampler(sampler)])
         for name, layer in copied.named_modules():
-            _note(conversion, name, layer)
+            if next(layer.children(), None) is None:
+                _note(conversion, name, layer, tuple(LAYERS))
     if not conversion.converted:
         raise ValueError(
             f"model: {type(model).__name__} has nothing to convert; a convolution, max_pool or avg_pool of a stride "
@@ -119,12 +120,15 @@ def _strides(layer: nn.Module) -> tuple[int, ...]:
     return tuple(stride) if isinstance(stride, (tuple, list)) else ()
 
 
-def _note(conversion: Conversion, name: str, layer: nn.Module) -> bool:
-    """Enter a layer of a model into its conversion; True where it is one to convert."""
+def _note(conversion: Conversion, name: str, layer: nn.Module, kinds: tuple[type[nn.Module], ...] = ()) -> bool:
+    """Enter a layer of a model into its conversion; True where it is one to convert: of LAYERS, or of other ``kinds``.
+
+    A subclass may compute something else; where calls are caught, what it calls is what counts.
+    """
     strides = _strides(layer)
     if not strides or max(strides) == 1 or name in conversion.unconverted:
         return False
-    if type(layer) not in LAYERS:
+    if type(layer) not in LAYERS and not isinstance(layer, kinds):
         conversion.unconverted[name] = f"{type(layer).__name__}, stride {max(strides)}, has no checkered form"
         return False
     if getattr(layer, "return_indices", False):
@@ -306,6 +310,8 @@ class _Rewriter:
                 layer.__class__ = LAYERS[type(layer)]
                 self.swapped.add(layer)
             return layer if isinstance(layer, CheckeredLayer) and layer in self.swapped else None
+        if node.target in (torch.conv1d, torch.conv2d) and _calls_strided(node):
+            self.conversion.unconverted[f"{node.name} in forward"] = "a strided convolution that is no layer"
         if node.op != "call_function" or node.target not in FUNCTIONS:
             return None
         arguments: dict[str, Any] = dict(zip(ARGUMENTS[node.target], node.args[1:], strict=False))
@@ -360,6 +366,12 @@ class _Rewriter:
         node.replace_all_uses_with(folded)
         graph.erase_node(node)
         return folded
+
+
+def _calls_strided(node: fx.Node) -> bool:
+    """Whether a convolution that is called has a stride greater than 1, or one that is computed."""
+    stride = node.args[3] if len(node.args) > 3 else node.kwargs.get("stride", 1)
+    return any(value != 1 for value in _flat([stride]))
 
 
 def _measures(node: fx.Node) -> bool:

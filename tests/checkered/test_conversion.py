@@ -303,6 +303,52 @@ def test_what_could_not_be_converted_is_listed():
         convert_to_checkered(Residual())
 
 
+class Standardised(nn.Conv2d):
+    """A convolution whose weights are computed: a subclass with a forward pass of its own."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(x, self.weight - self.weight.mean(), self.bias, self.stride)
+
+
+def test_a_convolution_that_is_no_layer_is_listed():
+    model = Pooled(Standardised(3, 4, 3, 2), nn.MaxPool2d(2))
+    with pytest.warns(UserWarning, match="left as it is: conv2d in forward: a strided convolution that is no layer"):
+        converted = convert_to_checkered(model)
+    assert converted.conversion.converted == ["layers.1"]
+    x = pictures(15).float()
+    expected = CheckeredMaxPool2d(2)(model.layers[0](x).unsqueeze(2)).mean(2)
+    torch.testing.assert_close(converted(x), expected, rtol=0, atol=1e-6)
+
+
+class Block(nn.Module):
+    """Has a stride, and is no layer; torch.fx cannot trace it, but its convolution's calls are caught."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stride, self.conv = 2, Standardised(3, 4, 3, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(x) if x.sum() else x
+
+
+def test_what_is_caught_is_listed_by_layer():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        converted = convert_to_checkered(Pooled(Block(), nn.ReLU()))
+    assert not converted.conversion.traced
+    assert converted.conversion.converted == ["layers.0.conv"]
+    with pytest.raises(ValueError, match="CheckeredPooled is converted already; set_sampler"):
+        convert_to_checkered(converted)
+    set_sampler(converted, "top-left")
+    x = pictures(15).float()
+    single = converted(x)
+    set_sampler(converted, "complete")
+    dense = F.conv2d(F.pad(x, (0, 1, 0, 1)), (w := converted.layers[0].conv.weight) - w.mean(),
+                     converted.layers[0].conv.bias).relu()  # fmt: skip
+    torch.testing.assert_close(converted(x), F.avg_pool2d(dense, 2), rtol=0, atol=1e-6)
+    assert torch.equal(single, converted.layers[0].conv(x).relu())
+
+
 class Indexed(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y, _ = F.max_pool2d(x, 2, return_indices=True)
