@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: compare test lint pictures cards catalog clean
+.PHONY: compare test sanitize lint pictures cards catalog clean
 
 compare: $(VENV)/.installed
 	@mkdir -p results
@@ -12,6 +12,10 @@ compare: $(VENV)/.installed
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# All of the native engine's tests under AddressSanitizer and UBSan, and with AVX2 and plain vectors: half an hour.
+sanitize: $(VENV)/.installed-test
+	POOLZOO_GRID="not compile and not opcheck" $(BIN)/python -m pytest tests/cuda/test_other_builds.py
 
 lint: $(VENV)/.installed-lint
 	$(BIN)/ruff check .

@@ -104,15 +104,20 @@ def assert_near(got: Tensor, exact: Tensor, taps: int, ulps: float = 4.0) -> Non
 
 
 def amplified(spec: str, x: Tensor, window: dict[str, Any]) -> float:
-    """How much larger than elsewhere errors are: idw divides by the distance to a mean that is itself rounded."""
+    """How much larger than elsewhere errors are where the mean, itself rounded, is divided by or subtracted from."""
     name, params = parse_spec(spec)
-    if name != "idw":
+    if name not in ("idw", "edscw", "adapool"):
         return 1.0
     a, mask = windows(x.double(), make_geometry(x.dim() - 2, **window))
-    distance = (a - mean(a, mask).unsqueeze(-1)).abs()
-    spread = mean(absent(distance, mask, 0.0), mask).unsqueeze(-1)
-    share = absent(distance / spread.masked_fill(spread == 0, 1.0), mask, math.inf) + params.get("eps", 1e-6)
-    return float(1 / share.min())
+    middle = mean(a, mask).unsqueeze(-1)
+    if name == "idw":  # a slope is divided by the share twice
+        distance = (a - middle).abs()
+        spread = mean(absent(distance, mask, 0.0), mask).unsqueeze(-1)
+        share = absent(distance / spread.masked_fill(spread == 0, 1.0), mask, math.inf) + params.get("eps", 1e-6)
+        return float(2 / share.min())
+    size = absent(a.abs(), mask, 0.0).amax(-1, keepdim=True)
+    known = middle.abs() > torch.finfo(x.dtype).eps * size
+    return float((size / middle.abs())[known].max().clamp(min=1))
 
 
 @every_native
@@ -122,7 +127,10 @@ def test_values_and_gradients_are_the_references(name, ndim, dtype, channels_las
     if channels_last and ndim == 1:
         pytest.skip("torch has no channels_last for one axis")
     for shape, window in itertools.product(SHAPES[ndim], WINDOWS):
-        x = distinct(*shape, dtype=torch.float64).to(dtype)
+        x = distinct(*shape, dtype=torch.float64)
+        if name.startswith("idw"):  # has a kink where an element equals the mean, as evenly spaced ones do
+            x = x + 0.1 * x * x.sin()
+        x = x.to(dtype)
         if channels_last:
             x = x.contiguous(memory_format=LAYOUTS[x.dim()])
         y, grads = with_gradient(name, x, ndim, "native", **window)
@@ -143,8 +151,10 @@ def test_any_geometry_gives_the_references_values(name, ndim):
         (y, grads), (exact_y, exact_grads) = (
             with_gradient(name, x, ndim, backend, **geometry) for backend in ("native", "reference")
         )
+        amplification = amplified(name, x, geometry)
         for value, expected in zip([y, *grads], [exact_y, *exact_grads], strict=True):
-            torch.testing.assert_close(value, expected, rtol=1e-12, atol=1e-12, msg=str((sizes, geometry)))
+            error = 1e-12 + 1e-14 * (amplification - 1)
+            torch.testing.assert_close(value, expected, rtol=error, atol=error, msg=str((sizes, geometry)))
 
 
 @pytest.mark.parametrize("name", NATIVE)
@@ -226,7 +236,7 @@ def test_large_elements_pool_as_exactly_as_small_ones(name, ndim, large):
                 if name.startswith("idw"):  # its slope jumps at the mean, and rounding takes elements across
                     assert grad.isfinite().all()
                 else:
-                    assert_near(grad, exact_grad, 27, ulps=8)
+                    assert_near(grad, exact_grad, 27, ulps=8 * amplified(name, x, window))
 
 
 @every_native
