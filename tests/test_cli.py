@@ -18,6 +18,7 @@ from PIL import Image
 
 from poolzoo import cli, cuda, registry
 from poolzoo.analysis.images import MAX_PIXELS
+from poolzoo.cuda import _build
 
 QUICK = ("--shape", "1x2x6x6", "--min-time", "0.0001")
 
@@ -104,9 +105,10 @@ def test_doctor_names_torch_and_the_processor(run):
 def test_build_says_where_it_built_and_doctor_finds_it(run):
     if cuda.why_not():
         pytest.skip(f"no native build here: {cuda.why_not()}")
-    assert run("build").out.startswith("native cpu: built, ")
-    assert "native cpu" in run("doctor").out
-    assert run.out.count("built, ") == 1
+    assert run("build").out.startswith("native cpu: built in ")
+    assert all(name in run.out for name in _build.REDUCERS)
+    assert "at first use" not in run.out
+    assert run("doctor").out.count("built in ") == 1
 
 
 def test_a_build_that_cannot_be_is_one_line(run):

