@@ -14,6 +14,8 @@ from poolzoo.registry import PoolInfo, create_pool, list_pools, pool_info, regis
 
 __version__ = "0.1.0"
 __all__ = ["PoolInfo", "create_pool", "functional", "list_pools", "pool_info", "register_pool"]
+#: How the modules that no registration makes begin.
+_OTHERS = ("Pool", "Adaptive", "Global", "AdaUnpool")
 
 
 def __getattr__(name: str) -> Any:
@@ -25,7 +27,7 @@ def __getattr__(name: str) -> Any:
         cls = registry.find_export(name, "class_name")
         if cls is not None:
             return cls
-        if name == "Pool" or name.startswith(("Adaptive", "Global")):
+        if name.startswith(_OTHERS):
             from poolzoo import operators
 
             if name in vars(operators):
@@ -36,5 +38,5 @@ def __getattr__(name: str) -> Any:
 def __dir__() -> list[str]:
     from poolzoo import operators
 
-    extra = [n for n in vars(operators) if n.startswith(("Adaptive", "Global", "Pool"))]
+    extra = [n for n in vars(operators) if n.startswith(_OTHERS)]
     return sorted([*globals(), *__all__, *extra, *registry.export_names("class_name")])

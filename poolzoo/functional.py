@@ -10,13 +10,16 @@ from typing import Any
 
 from poolzoo import registry
 
+#: How the functions that no registration makes begin.
+_OTHERS = ("adaptive_", "ada_unpool")
+
 
 def __getattr__(name: str) -> Any:
     if not name.startswith("_"):
         function = registry.find_export(name, "function_name")
         if function is not None:
             return function
-        if name.startswith("adaptive_"):
+        if name.startswith(_OTHERS):
             from poolzoo import operators
 
             if name in vars(operators):
@@ -27,4 +30,4 @@ def __getattr__(name: str) -> Any:
 def __dir__() -> list[str]:
     from poolzoo import operators
 
-    return sorted([*registry.export_names("function_name"), *(n for n in vars(operators) if n.startswith("adaptive_"))])
+    return sorted([*registry.export_names("function_name"), *(n for n in vars(operators) if n.startswith(_OTHERS))])

@@ -61,8 +61,9 @@ class PoolInfo:
         check: called with the parameters; raises ValueError or TypeError where one is not allowed.
         function_name: stem of its functions: ``soft_pool`` for ``soft_pool2d``.
         class_name: stem of its modules: ``SoftPool`` for ``SoftPool2d``.
-        native: name of the native operator that gives the same, if there is one; its functions and modules then take
-            ``backend``.
+        native: where there is native code, ``native(**params)`` gives the name of the native operator that does the
+            same, None if none does with these, and its parameter: a number, a scalar tensor or None. Functions and
+            modules then take ``backend``.
         backend: what runs it, as a profile states it: ``reference`` (window engine) or ``torch``.
     """
 
@@ -83,7 +84,7 @@ class PoolInfo:
     check: Callable[..., None] | None = None
     function_name: str = ""
     class_name: str = ""
-    native: str | None = None
+    native: Callable[..., tuple[str | None, Any]] | None = None
     backend: str = "reference"
 
     @property

@@ -236,7 +236,7 @@ def pool_windows(
     geometry: Geometry,
     reducer: Reducer,
     *,
-    native: str | None = None,
+    native: Callable[..., tuple[str | None, Any]] | None = None,
     backend: str = "reference",
     **params: Any,
 ) -> Tensor:
@@ -246,23 +246,41 @@ def pool_windows(
         x: ``(N, C, *spatial)`` or ``(C, *spatial)``.
         geometry: where the windows lie.
         reducer: what becomes of a window.
-        native: the native operator that gives the same, if there is one.
+        native: see :class:`poolzoo.registry.PoolInfo`.
         backend: ``reference``, ``native`` or ``auto``: native where it can be had.
         params: the reducer's own parameters.
     """
     check_input(x, geometry.ndim)
-    if native is not None and backend != "reference" and not (backend == "auto" and cuda.portable(x)):
-        reason = cuda.unsuited(x)
-        if not reason:
-            try:
-                return cuda.pool(native, x, geometry, params, reducer)
-            except RuntimeError:
-                output_size(x.shape[-geometry.ndim :], geometry)  # has better words for an input that is too small
-                raise
-        if backend == "native":
-            raise RuntimeError(f"backend='native': {reason}")
+    if native is not None:
+        y = pool_natively(x, geometry, backend, *native(**params))
+        if y is not None:
+            return y
     a, mask = windows(x.to(accumulation_dtype(x.dtype)), geometry)
     return like(reducer(a, mask, **params), x)
+
+
+def pool_natively(
+    x: Tensor,
+    geometry: Geometry,
+    backend: str,
+    operator: str | None,
+    value: float | Tensor | None = None,
+    second: Tensor | None = None,
+) -> Tensor | None:
+    """The native operator's result; None where ``backend`` leaves it to the reference, or no operator does the same.
+
+    Raises:
+        RuntimeError: ``backend`` is ``native`` and the operator cannot run; the message says why.
+        ValueError: the input is too small for its windows.
+    """
+    if not cuda.takes(operator, x, backend):
+        return None
+    assert operator is not None
+    try:
+        return cuda.pool(operator, x, geometry, value, second)
+    except RuntimeError:
+        output_size(x.shape[-geometry.ndim :], geometry)  # has better words for an input that is too small
+        raise
 
 
 def like(y: Tensor, x: Tensor) -> Tensor:

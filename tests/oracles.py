@@ -258,6 +258,36 @@ def softpool(elements: ArrayLike, beta: float = 1.0) -> float:
     return sum(w * a for w, a in zip(_softmax([beta * a for a in values]), values, strict=True))
 
 
+def dice(a: float, m: float) -> float:
+    """DSC = 2 |a m| / (a² + m²), 0/0 -> 0 (arXiv 2111.00772); both are divided by the larger before squaring."""
+    top = max(abs(a), abs(m))
+    return 0.0 if top == 0 else 2 * abs(a / top) * abs(m / top) / ((a / top) ** 2 + (m / top) ** 2)
+
+
+def edscw(elements: ArrayLike) -> float:
+    """Σ softmax(DSC(a, ā))_i a_i (arXiv 2111.00772)."""
+    values = _floats(elements)
+    centre = _mean(values)
+    return sum(w * a for w, a in zip(_softmax([dice(a, centre) for a in values]), values, strict=True))
+
+
+def idw(elements: ArrayLike, eps: float = 1e-6) -> float:
+    """Σ w_i a_i / Σ w_i, w_i = 1 / (d_i + ε mean d), d_i = |a_i - ā|; the mean where every d is 0 (AdaPool's code)."""
+    values = _floats(elements)
+    centre = _mean(values)
+    distances = [abs(a - centre) for a in values]
+    spread = _mean(distances)
+    if spread == 0:
+        return centre
+    weights = [1.0 / (d + eps * spread) for d in distances]
+    return sum(w * a for w, a in zip(weights, values, strict=True)) / sum(weights)
+
+
+def adapool(elements: ArrayLike, beta: float = 0.5) -> float:
+    """β edscw + (1 - β) softpool (arXiv 2111.00772)."""
+    return float(beta) * edscw(elements) + (1.0 - float(beta)) * softpool(elements)
+
+
 WINDOW_ORACLES: dict[str, Callable[..., float]] = {
     "max": max_,
     "avg": avg,
@@ -273,6 +303,9 @@ WINDOW_ORACLES: dict[str, Callable[..., float]] = {
     "gated": gated,
     "softpool": softpool,
     "softpool_detached": softpool,
+    "edscw": edscw,
+    "idw": idw,
+    "adapool": adapool,
 }
 
 
@@ -332,6 +365,41 @@ def softpool_channelsum(x: ArrayLike, g: Geometry, empty: float = math.nan) -> A
                 weighted = [m / sum(mask) * float(x[(*sample, c, *i)]) for m, i in zip(mask, at, strict=True)]
                 y[(*sample, c, *out_index)] = np.maximum(sum(weighted), 0.0)
     return y
+
+
+def ada_unpool(y: ArrayLike, x: ArrayLike, g: Geometry, beta: float = 0.5) -> Array:
+    """Each element of a window gets y |R| w_i, w_i = β softmax(DSC(a, ā))_i + (1 - β) softmax(a)_i (arXiv 2111.00772).
+
+    A position that several windows hold gets the mean of what they give; one that none holds, the value of the window
+    whose middle position, rounded down, is nearest along every axis, the later of two equally near ones.
+    """
+    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    n = len(g.kernel_size)
+    spatial = x.shape[-n:]
+    starts = _starts(spatial, g)
+    middles = [
+        [start + (d * (k - 1)) // 2 for start in axis]
+        for axis, k, d in zip(starts, g.kernel_size, g.dilation, strict=True)
+    ]
+    out = np.zeros_like(x)
+    for channel in np.ndindex(*x.shape[:-n]):
+        given: dict[Index, list[float]] = {}
+        for out_index, cells in _cells(spatial, g, starts):
+            values = [float(x[channel + index]) for index, _ in cells]
+            if not values:
+                continue
+            centre = _mean(values)
+            similar, soft = _softmax([dice(a, centre) for a in values]), _softmax(values)
+            for (index, _), e, s in zip(cells, similar, soft, strict=True):
+                weight = beta * e + (1.0 - beta) * s
+                given.setdefault(index, []).append(float(y[channel + out_index]) * len(values) * weight)
+        for index in np.ndindex(*spatial):
+            near = tuple(
+                min(range(len(axis)), key=lambda o, axis=axis, i=i: (abs(axis[o] - i), -o))
+                for axis, i in zip(middles, index, strict=True)
+            )
+            out[channel + index] = _mean(given[index]) if index in given else y[channel + near]
+    return out
 
 
 def binomial(size: int) -> list[float]:

@@ -48,8 +48,12 @@ def state_of(module: Pool) -> str:
 
 def backend_of(module: Pool, x: Tensor) -> str:
     """What runs the module on ``x``: ``native`` where that is wanted and had, else ``reference`` or ``torch``."""
-    backend = module.params(x).get("backend", "reference")
-    return "native" if backend != "reference" and not cuda.unsuited(x) else module.info.backend
+    params = module.params(x)
+    if module.info.native is None:
+        return module.info.backend
+    backend = params.pop("backend")
+    operator, _ = module.info.native(**params)
+    return "native" if cuda.takes(operator, x, backend) else module.info.backend
 
 
 def shown_params(spec: str) -> tuple[str, str]:

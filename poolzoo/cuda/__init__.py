@@ -7,7 +7,7 @@ modules take it by themselves (``backend="auto"``). It knows nothing of modules.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,29 +15,33 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 if TYPE_CHECKING:
-    from poolzoo.windows import Geometry, Reducer
+    from poolzoo.windows import Geometry
 
 BACKENDS = ("auto", "reference", "native")
+#: By native operator, what it must equal: ``reference(x, geometry, second, value) -> y`` of torch's own operators, with
+#: the second input and the parameter where it has them. Second derivatives are taken of it.
+references: dict[str, Callable[[Tensor, Geometry, Any, Any], Tensor]] = {}
+#: Operators that torch has kernels for: ``auto`` leaves them to torch but where benchmarks/results shows ours ahead,
+#: from so many elements on, contiguous, on the CPU.
+_AHEAD_FROM = {"max": 1 << 15, "avg": 1 << 15}
 _DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 _forward: dict[str, Callable[..., Tensor]] = {}
 _by_reference = False
-#: The reference of each operator, and its parameter's name.
-references: dict[str, tuple[Reducer, str | None]] = {}
 
 
-def why_not(device: str = "cpu") -> str:
-    """What keeps the native operators from running on ``cpu`` or ``cuda``; "" where nothing does.
+def why_not(device: str = "cpu", operator: str = "softpool") -> str:
+    """What keeps a native operator from running on ``cpu`` or ``cuda``; "" where nothing does.
 
-    Builds them the first time: with a CUDA torch and no GPU too, if TORCH_CUDA_ARCH_LIST says for which.
+    Builds it the first time: with a CUDA torch and no GPU too, if TORCH_CUDA_ARCH_LIST says for which.
     """
     from poolzoo.cuda import _build
 
-    reason = _build.load_cpu()
-    if not reason and not _forward:
+    reason = _build.load_cpu(operator)
+    if not reason and operator not in _forward:
         from poolzoo.cuda import _operators
 
-        _forward.update(_operators.register())
-    return _build.load_cuda() if device == "cuda" else reason
+        _forward[operator] = _operators.register(operator)
+    return _build.load_cuda(operator) if device == "cuda" else reason
 
 
 # What torch.compiler.assume_constant_result does, but that imports torch's compiler: 1.6 s for everyone who compiles
@@ -45,15 +49,21 @@ def why_not(device: str = "cpu") -> str:
 why_not._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
-def available(device: str = "cpu") -> bool:
-    """Whether the native operators can be had on ``cpu`` or ``cuda``, which builds them the first time."""
-    return not build(device)
+def available(device: str = "cpu", operator: str = "softpool") -> bool:
+    """Whether a native operator can be had on ``cpu`` or ``cuda``, which builds it the first time."""
+    reason: str = why_not(device, operator)
+    return not reason
 
 
 def build(device: str = "cpu") -> str:
-    """Build and load ahead of time; gives what :func:`why_not` gives."""
-    reason: str = why_not(device)
-    return reason
+    """Build and load every operator ahead of time, as many at once as there are cores; gives what is in the way."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from poolzoo.cuda import _build
+
+    with ThreadPoolExecutor(_build.builds_at_once()) as workers:
+        reasons = list(workers.map(lambda operator: str(why_not(device, operator)), _build.REDUCERS))
+    return next(filter(None, reasons), "")
 
 
 def status() -> dict[str, str]:
@@ -63,15 +73,15 @@ def status() -> dict[str, str]:
     return {"cpu": _build.status("cpu"), "cuda": _build.status("cuda")}
 
 
-def unsuited(x: Tensor) -> str:
-    """Why ``x`` cannot be pooled natively; "" where it can."""
+def unsuited(x: Tensor, operator: str = "softpool") -> str:
+    """Why ``x`` cannot be pooled natively by that operator; "" where it can."""
     if x.device.type not in ("cpu", "cuda"):
         return f"x is on {x.device}; the native operators are for the CPU and for CUDA"
     if x.dtype not in _DTYPES:
         return f"x: dtype {x.dtype}; float64, float32, bfloat16 or float16 is pooled natively"
     if x.layout is not torch.strided:
         return f"x: layout {x.layout}"
-    reason: str = why_not(x.device.type)
+    reason: str = why_not(x.device.type, operator)
     return reason
 
 
@@ -86,7 +96,7 @@ def by_reference() -> Iterator[None]:
         _by_reference = before
 
 
-def portable(x: Tensor) -> bool:
+def _portable(x: Tensor) -> bool:
     """Whether what runs now must be made of torch's own operators: in exports, and for torch.func's derivatives."""
     if _by_reference:
         return True
@@ -95,21 +105,40 @@ def portable(x: Tensor) -> bool:
     return forward_ad._current_level >= 0 or torch._C._functorch.is_gradtrackingtensor(x)
 
 
-def pool(name: str, x: Tensor, geometry: Geometry, params: Mapping[str, Any], reducer: Reducer) -> Tensor:
-    """Pool natively, with the operator's only parameter, if it has one, as a number or a scalar tensor.
+def _ahead(operator: str, x: Tensor) -> bool:
+    least = _AHEAD_FROM.get(operator)
+    return least is None or (x.is_cpu and x.is_contiguous() and x.numel() >= least)
+
+
+def takes(operator: str | None, x: Tensor, backend: str) -> bool:
+    """Whether ``x`` is to be pooled by the native operator; None stands for parameters that there is none for.
+
+    Raises:
+        RuntimeError: ``backend`` is ``native`` and it cannot be; the message says why.
+    """
+    if backend == "reference" or (backend == "auto" and (operator is None or _portable(x) or not _ahead(operator, x))):
+        return False
+    reason = "no native operator has these parameters" if operator is None else unsuited(x, operator)
+    if reason and backend == "native":
+        raise RuntimeError(f"backend='native': {reason}")
+    return not reason
+
+
+def pool(
+    operator: str, x: Tensor, geometry: Geometry, value: float | Tensor | None = None, second: Tensor | None = None
+) -> Tensor:
+    """Pool natively, with the operator's parameter, if it has one, as a number or a scalar tensor.
 
     A parameter on a GPU is read as ``.item()`` reads it, which waits for the GPU: keep it on the CPU, as modules make
-    it. ``reducer`` defines what the same is by reference: second derivatives are taken of that.
+    it.
     """
-    key = next(iter(params), None)
-    if name not in references:
-        references[name] = (reducer, key)
     kernel, stride, padding, dilation, ceil_mode = geometry
     window = [*kernel, *stride, *padding, *dilation]
-    value = 0.0 if key is None else params[key]
+    run = _forward[operator]
     if isinstance(value, Tensor):
-        return _forward[name](x, value.to(torch.float64), 0.0, window, ceil_mode)
-    if x.requires_grad or torch.compiler.is_compiling():
-        return _forward[name](x, None, value, window, ceil_mode)
+        return run(x, second, value.to(torch.float64), 0.0, window, ceil_mode)
+    number = 0.0 if value is None else value
+    if x.requires_grad or second is not None or torch.compiler.is_compiling():
+        return run(x, second, None, number, window, ceil_mode)
     with torch._C._AutoDispatchBelowAutograd():  # a third of a small call's time goes into finding out that this is so
-        return _forward[name](x, None, value, window, ceil_mode)
+        return run(x, None, None, number, window, ceil_mode)

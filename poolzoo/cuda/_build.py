@@ -1,5 +1,7 @@
 """Build and load the native libraries: once, under a lock that a killed process cannot leave behind, in a keyed cache.
 
+Each operator has libraries of its own, one for the CPU and one for CUDA, so that first use waits for no other operator.
+
 The key is everything that a library depends on (sources, flags, compiler, torch, CPU capability or CUDA version and
 architectures), so that a cache of another machine or version is never loaded. A failure is remembered for this process
 and warned of once; nothing is built on import.
@@ -28,8 +30,20 @@ import torch
 HERE = Path(__file__).parent
 #: The oldest torch whose stable ABI the glue uses.
 _TORCH_TARGET = "-DTORCH_TARGET_VERSION=0x020a000000000000"
-_CPU_SOURCES = ("glue_cpu.cpp", "softpool_cpu.cpp")
-_CUDA_SOURCES = ("softpool.cu", "glue_cuda.cpp")
+_CPU_SOURCES = ("reducer_cpu.cpp", "glue_cpu.cpp")
+_CUDA_SOURCES = ("reducer_cuda.cu", "glue_cuda.cpp")
+#: The operators, and each one's struct in reducers.h.
+REDUCERS = {
+    "softpool": "SoftPool",
+    "lp": "LpMean",
+    "lp_sum": "LpSum",
+    "max": "Max",
+    "avg": "Avg",
+    "lip": "Lip",
+    "edscw": "Edscw",
+    "idw": "Idw",
+    "adapool": "AdaPool",
+}
 #: By torch's CPU capability, not by this machine: what torch does not use may be switched off for a reason.
 _CAPABILITY_FLAGS = {
     "AVX512": ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mprefer-vector-width=512", "-mfma", "-mf16c"],
@@ -39,17 +53,28 @@ _FLAGS = ["-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-Wno-ps
 #: cpp_extension takes the conversions of half types away from kernels, for the sake of torch's own headers.
 _NVCC_FLAGS = ["-std=c++17", "-O3", "-U__CUDA_NO_HALF_CONVERSIONS__", "-U__CUDA_NO_BFLOAT16_CONVERSIONS__"]
 
-#: Why a library could not be had, by its name; "" where it is loaded.
-_outcome: dict[str, str] = {}
+#: Why a device's libraries cannot be had, and the operators whose libraries are loaded.
+_failure: dict[str, str] = {}
+_loaded: set[tuple[str, str]] = set()
 
 
 class Unavailable(Exception):
     """What this machine lacks, in words that need no more."""
 
 
+def operator_flags(operator: str) -> list[str]:
+    """What compiles the sources for one operator."""
+    return [f"-DPOOLZOO_OPERATOR={operator}", f"-DPOOLZOO_REDUCER={REDUCERS[operator]}"]
+
+
 def cpu_flags() -> list[str]:
-    """The compiler's flags for the CPU library on this machine."""
+    """The compiler's flags for the CPU libraries on this machine."""
     return [*_FLAGS, *_CAPABILITY_FLAGS.get(torch.backends.cpu.get_cpu_capability(), [])]
+
+
+def builds_at_once() -> int:
+    """How many operators to build side by side: each build runs two compilers most of its time."""
+    return max(1, (os.cpu_count() or 1) * 2 // 3)
 
 
 def cuda_architectures() -> str:
@@ -67,86 +92,101 @@ def cache_root() -> Path:
     return Path(given) if given else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "poolzoo"
 
 
-def cpu_key() -> str:
-    """Names one build of the CPU library: all that it depends on, hashed."""
-    return _key("cpu", cpu_flags(), _CPU_SOURCES)
+def cpu_key(operator: str) -> str:
+    """Names one build of an operator's CPU library: all that it depends on, hashed."""
+    return _key("cpu", operator, cpu_flags(), _CPU_SOURCES)
 
 
-def cuda_key() -> str:
-    """Names one build of the CUDA library. Not by nvcc's version: where it is built ahead, nvcc need not be there."""
+def cuda_key(operator: str) -> str:
+    """Names one build of its CUDA library. Not by nvcc's version: where it is built ahead, nvcc need not be there."""
     parts = [*_FLAGS, *_NVCC_FLAGS, str(torch.version.cuda), cuda_architectures()]
-    return _key("cuda", parts, [*_CUDA_SOURCES, *(path.name for path in HERE.glob("*.cuh"))])
+    return _key("cuda", operator, parts, [*_CUDA_SOURCES, *(path.name for path in HERE.glob("*.cuh"))])
 
 
-def _key(name: str, flags: Sequence[str], sources: Sequence[str]) -> str:
-    parts = [torch.__version__, platform.machine(), platform.system(), os.environ.get("CXX", "c++"), *flags]
-    digest = hashlib.sha256("\0".join(parts).encode())
+def _key(device: str, operator: str, flags: Sequence[str], sources: Sequence[str]) -> str:
+    machine = [torch.__version__, platform.machine(), platform.system(), os.environ.get("CXX", "c++")]
+    digest = hashlib.sha256("\0".join([*machine, *operator_flags(operator), *flags]).encode())
     for source in sorted([*HERE.glob("*.h"), *(HERE / source for source in sources)]):
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
-    return f"{name}-{digest.hexdigest()[:20]}"
+    return f"{device}-{operator}-{digest.hexdigest()[:20]}"
 
 
-def load_cpu() -> str:
-    """Have the operators and their CPU kernels registered with torch, building them if need be.
+def load_cpu(operator: str) -> str:
+    """Have an operator and its CPU kernels registered with torch, building them if need be.
 
     Returns:
         "" where they are, else why not. Asked again, the same answer: a failed build is not repeated in this process.
     """
-    return _remember("CPU", _load_cpu)
+    return _remember("CPU", operator, _load_cpu)
 
 
-def load_cuda() -> str:
-    """The same for the CUDA kernels of the operators that the CPU library defines, which is loaded before."""
-    return _remember("CUDA", _load_cuda)
+def load_cuda(operator: str) -> str:
+    """The same for the operator's CUDA kernels; its CPU library, which defines it, is loaded before."""
+    return _remember("CUDA", operator, _load_cuda)
 
 
-def status(name: str) -> str:
-    """What is known of the ``cpu`` or ``cuda`` library without building it."""
-    if _outcome.get(name):
-        return f"cannot be had: {_outcome[name]}"
-    if name == "cuda" and torch.version.cuda is None:
+def status(device: str) -> str:
+    """What is known of the ``cpu`` or ``cuda`` libraries without building any."""
+    if device in _failure:
+        return f"cannot be had: {_failure[device]}"
+    if device == "cuda" and torch.version.cuda is None:
         return "cannot be had: this torch is built without CUDA"
-    if name == "cuda" and not cuda_architectures():
+    if device == "cuda" and not cuda_architectures():
         return "not built: no GPU is visible, and TORCH_CUDA_ARCH_LIST names no architecture"
-    library = cache_root() / (cpu_key() if name == "cpu" else cuda_key()) / f"poolzoo_{name}.so"
-    return f"built, {library}" if library.is_file() else f"not built yet; `poolzoo build` puts it into {library.parent}"
+    built = [operator for operator in REDUCERS if _library(device, operator).is_file()]
+    missing = [operator for operator in REDUCERS if operator not in built]
+    parts = [f"built in {cache_root()}: {', '.join(built)}"] if built else []
+    parts += [f"built at first use, or by `poolzoo build`: {', '.join(missing)}"] if missing else []
+    return "; ".join(parts)
 
 
-def _remember(device: str, load: Callable[[], str]) -> str:
+def _library(device: str, operator: str) -> Path:
+    key = cpu_key(operator) if device == "cpu" else cuda_key(operator)
+    return cache_root() / key / f"poolzoo_{device}_{operator}.so"
+
+
+def _remember(device: str, operator: str, load: Callable[[str], str]) -> str:
     name = device.lower()
-    if name not in _outcome:
-        try:
-            off = os.environ.get("POOLZOO_NATIVE") == "0"
-            _outcome[name] = "POOLZOO_NATIVE=0 switches it off" if off else load()
-        except Exception as error:  # whatever is wrong with this machine, the reference path still works
-            _outcome[name] = _explain(error)
-            warnings.warn(
-                f"poolzoo's native {device} operators cannot be had, the slower reference ones go on: {_outcome[name]}",
-                RuntimeWarning,
-                stacklevel=3,
-            )
-    return _outcome[name]
+    if (name, operator) in _loaded:
+        return ""
+    if name in _failure:
+        return _failure[name]
+    try:
+        off = os.environ.get("POOLZOO_NATIVE") == "0"
+        reason = "POOLZOO_NATIVE=0 switches it off" if off else load(operator)
+    except Exception as error:  # whatever is wrong with this machine, the reference path still works
+        reason = _explain(error)
+        warnings.warn(
+            f"poolzoo's native {device} operators cannot be had, the slower reference ones go on: {reason}",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+    if reason:
+        _failure[name] = reason
+    else:
+        _loaded.add((name, operator))
+    return reason
 
 
-def _load_cpu() -> str:
-    _load("CPU", cpu_key(), _build_cpu)
+def _load_cpu(operator: str) -> str:
+    _load("CPU", operator, _library("cpu", operator), _build_cpu)
     return ""
 
 
-def _load_cuda() -> str:
+def _load_cuda(operator: str) -> str:
     if torch.version.cuda is None:
         return "this torch is built without CUDA"
-    reason = load_cpu()
+    reason = load_cpu(operator)
     if reason:
         return reason
     if not cuda_architectures():
         raise Unavailable("no GPU is visible, and TORCH_CUDA_ARCH_LIST names no architecture to build for")
-    _load("CUDA", cuda_key(), _build_cuda)
+    _load("CUDA", operator, _library("cuda", operator), _build_cuda)
     return ""
 
 
-def _load(device: str, key: str, build: Callable[[Path], None]) -> None:
-    folder = cache_root() / key
+def _load(device: str, operator: str, library: Path, build: Callable[[str, Path], None]) -> None:
+    folder = library.parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "lock").touch()
@@ -155,17 +195,17 @@ def _load(device: str, key: str, build: Callable[[Path], None]) -> None:
         folder = Path(tempfile.mkdtemp(prefix="poolzoo-"))
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         _say(f"cannot write to {cache_root()} ({error.strerror}); the build in {folder} serves this process only")
-    library = folder / f"poolzoo_{device.lower()}.so"
+    library = folder / library.name
     with _locked(folder / "lock"):
         if library.is_file():
             torch.ops.load_library(library)  # type: ignore[no-untyped-call]
         else:
-            _build_and_load(folder / "work", library, device, build)
+            _build_and_load(folder / "work", library, f"{device} {operator}", lambda work: build(operator, work))
 
 
-def _build_and_load(work: Path, library: Path, device: str, build: Callable[[Path], None]) -> None:
+def _build_and_load(work: Path, library: Path, what: str, build: Callable[[Path], None]) -> None:
     """Build in a folder of its own, then rename: a library that has its name is whole, whatever was killed before."""
-    _say(f"building the native {device} operators, once, into {library.parent}")
+    _say(f"building the native {what}, once, into {library.parent}")
     began = time.monotonic()
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
@@ -176,17 +216,24 @@ def _build_and_load(work: Path, library: Path, device: str, build: Callable[[Pat
     _say(f"built in {time.monotonic() - began:.1f} s")
 
 
-def _build_cpu(work: Path) -> None:
-    _build("poolzoo_cpu", _CPU_SOURCES, work, extra_cflags=cpu_flags())
+def _build_cpu(operator: str, work: Path) -> None:
+    _build(f"poolzoo_cpu_{operator}", _CPU_SOURCES, work, extra_cflags=[*cpu_flags(), *operator_flags(operator)])
 
 
-def _build_cuda(work: Path) -> None:
+def _build_cuda(operator: str, work: Path) -> None:
     home = _toolkit()
     from torch.utils import cpp_extension
 
     cpp_extension.CUDA_HOME = str(home)
+    flags = operator_flags(operator)
     # It reads TORCH_CUDA_ARCH_LIST and the visible GPUs as cuda_architectures does.
-    _build("poolzoo_cuda", _CUDA_SOURCES, work, extra_cflags=_FLAGS, extra_cuda_cflags=_NVCC_FLAGS)
+    _build(
+        f"poolzoo_cuda_{operator}",
+        _CUDA_SOURCES,
+        work,
+        extra_cflags=[*_FLAGS, *flags],
+        extra_cuda_cflags=[*_NVCC_FLAGS, *flags],
+    )
 
 
 def _build(name: str, sources: Sequence[str], work: Path, **flags: list[str]) -> None:

@@ -1,9 +1,8 @@
 """What torch must know of the native operators beside their kernels: shapes, derivatives, batching.
 
-A reducer is two operators: ``poolzoo::NAME(x, param, value, window, ceil_mode)``, and ``NAME_backward(grad, x, ...)``,
-which gives the gradients of x and of param, the latter without elements where there is no param. ``window`` is
+A reducer is two operators: ``poolzoo::NAME(x, second, param, value, window, ceil_mode)``, and ``NAME_backward(grad, x,
+...)``, which gives the gradients of x, second and param, those of what is None without elements. ``window`` is
 kernel_size, stride, padding and dilation, one after another; ``param``, a float64 scalar, stands instead of ``value``.
-A new reducer is one more name in ``NAMES``.
 """
 
 from __future__ import annotations
@@ -15,85 +14,123 @@ import torch
 from torch import Tensor
 
 from poolzoo import cuda
-from poolzoo.windows import Geometry, is_channels_last, output_size, pool_windows
-
-NAMES = ("softpool",)
+from poolzoo.windows import Geometry, is_channels_last, output_size
 
 
-def register() -> dict[str, Callable[..., Tensor]]:
-    """Complete the operators of the library just loaded, and give the forward ones by name."""
-    for name in NAMES:
-        _register(name)
-    return {name: getattr(torch.ops.poolzoo, name).default for name in NAMES}
-
-
-def _register(name: str) -> None:
+def register(name: str) -> Callable[..., Tensor]:
+    """Complete the operator whose library has just been loaded, and give its forward one."""
     forward, backward = f"poolzoo::{name}", f"poolzoo::{name}_backward"
-    run = getattr(torch.ops.poolzoo, name).default
+    run: Callable[..., Tensor] = getattr(torch.ops.poolzoo, name).default
     run_backward = getattr(torch.ops.poolzoo, f"{name}_backward").default
 
     @torch.library.register_fake(forward)  # type: ignore[untyped-decorator]
-    def _(x: Tensor, param: Tensor | None, value: float, window: Sequence[int], ceil_mode: bool) -> Tensor:
+    def _(
+        x: Tensor, second: Tensor | None, param: Tensor | None, value: float, window: Sequence[int], ceil_mode: bool
+    ) -> Tensor:
         geometry = _geometry(window, ceil_mode)
         lead = x.shape[: x.dim() - geometry.ndim]
         return _empty(x, [*lead, *output_size(x.shape[len(lead) :], geometry)], window)
 
     @torch.library.register_fake(backward)  # type: ignore[untyped-decorator]
-    def _(grad: Tensor, x: Tensor, *arguments: Any) -> tuple[Tensor, Tensor]:
-        return _empty(x, x.shape, arguments[2]), x.new_empty((0,) if arguments[0] is None else (), dtype=torch.float64)
+    def _(
+        grad: Tensor,
+        x: Tensor,
+        second: Tensor | None,
+        param: Tensor | None,
+        value: float,
+        window: Sequence[int],
+        *_: Any,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        of_second = x.new_empty((0,)) if second is None else _empty(x, x.shape, window)
+        return _empty(x, x.shape, window), of_second, x.new_empty((0,) if param is None else (), dtype=torch.float64)
 
     def save(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
         *tensors, ctx.value, ctx.window, ctx.ceil_mode = inputs
         ctx.save_for_backward(*tensors)
 
     def derivative(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
-        x, param = ctx.saved_tensors
-        of_x, of_param = run_backward(grad, x, param, ctx.value, ctx.window, ctx.ceil_mode)
-        return of_x, None if param is None else of_param.to(param.device), None, None, None
+        x, second, param = ctx.saved_tensors
+        of_x, of_second, of_param = run_backward(grad, x, second, param, ctx.value, ctx.window, ctx.ceil_mode)
+        of_param = None if param is None else of_param.to(param.device)
+        return of_x, None if second is None else of_second, of_param, None, None, None
 
-    def second_derivative(ctx: Any, of_x: Tensor, of_param: Tensor) -> tuple[Any, ...]:
-        grad, x, param = ctx.saved_tensors
-        reducer, key = cuda.references[name]
+    def second_derivative(ctx: Any, of_x: Tensor, of_second: Tensor, of_param: Tensor) -> tuple[Any, ...]:
+        grad, x, second, param = ctx.saved_tensors
         with torch.enable_grad():
-            grad, x = grad.detach().requires_grad_(), x.detach().requires_grad_()
-            inputs, seeds = [x], [of_x]
-            params: dict[str, Any] = {} if key is None else {key: ctx.value}
-            if param is not None and key is not None:
-                params[key] = param = (
-                    param.detach().to(x.dtype if x.dtype == torch.float64 else torch.float32).requires_grad_()
-                )
-                inputs, seeds = [x, param], [of_x, of_param.to(param)]
-            y = pool_windows(x, _geometry(ctx.window, ctx.ceil_mode), reducer, **params)
-            first = torch.autograd.grad(y, inputs, grad, create_graph=True)
-            second = torch.autograd.grad(first, [grad, *inputs], seeds, allow_unused=True)
-        of_second_param = second[2].double() if len(second) > 2 and second[2] is not None else None
-        return second[0], second[1], of_second_param, None, None, None
+            # A parameter in the type that the reference computes in.
+            given = [x, second, None if param is None else param.to(torch.promote_types(x.dtype, torch.float32))]
+            grad, *given = [None if t is None else t.detach().requires_grad_() for t in (grad, *given)]
+            value = ctx.value if given[2] is None else given[2]
+            y = cuda.references[name](given[0], _geometry(ctx.window, ctx.ceil_mode), given[1], value)
+            pairs = [(t, seed) for t, seed in zip(given, (of_x, of_second, of_param), strict=True) if t is not None]
+            inputs = [t for t, _ in pairs]
+            first = torch.autograd.grad(y, inputs, grad, create_graph=True, allow_unused=True)
+            terms = [
+                (f, seed.to(f.dtype))
+                for f, (_, seed) in zip(first, pairs, strict=True)
+                if f is not None and f.requires_grad
+            ]
+            if not terms:
+                return (None,) * 7
+            outer = torch.autograd.grad(
+                [f for f, _ in terms], [grad, *inputs], [seed for _, seed in terms], allow_unused=True
+            )
+        of = dict(zip(map(id, inputs), outer[1:], strict=True))
+        of_second_param = None if given[2] is None else of[id(given[2])]
+        return (
+            outer[0],
+            of[id(given[0])],
+            None if given[1] is None else of[id(given[1])],
+            None if of_second_param is None else of_second_param.double(),
+            None,
+            None,
+            None,
+        )
 
     torch.library.register_autograd(forward, derivative, setup_context=save)
     torch.library.register_autograd(backward, second_derivative, setup_context=save)
 
     @torch.library.register_vmap(forward)  # type: ignore[untyped-decorator]
     def _(
-        info: Any, in_dims: tuple[int | None, ...], x: Tensor, param: Tensor | None, *arguments: Any
+        info: Any, in_dims: tuple[int | None, ...], x: Tensor, second: Tensor | None, param: Tensor | None, *rest: Any
     ) -> tuple[Tensor, int]:
-        if in_dims[1] is not None:
-            samples = _samples(info.batch_size, in_dims[:2], (x, param))
-            return torch.stack([run(*sample, *arguments) for sample in samples]), 0
-        x, unfold = _fold(x.movedim(in_dims[0] or 0, 0), arguments[1])
-        return unfold(run(x, param, *arguments)), 0
+        if in_dims[2] is not None:
+            samples = _samples(info.batch_size, in_dims[:3], (x, second, param))
+            return torch.stack([run(*sample, *rest) for sample in samples]), 0
+        x, unfold = _fold(_batched(x, in_dims[0], info.batch_size), rest[1])
+        if second is not None:
+            second, _ = _fold(_batched(second, in_dims[1], info.batch_size), rest[1])
+        return unfold(run(x, second, param, *rest)), 0
 
     @torch.library.register_vmap(backward)  # type: ignore[untyped-decorator]
     def _(
-        info: Any, in_dims: tuple[int | None, ...], grad: Tensor, x: Tensor, param: Tensor | None, *arguments: Any
-    ) -> tuple[tuple[Tensor, Tensor], tuple[int, int]]:
-        samples = _samples(info.batch_size, in_dims[:3], (grad, x, param))
+        info: Any,
+        in_dims: tuple[int | None, ...],
+        grad: Tensor,
+        x: Tensor,
+        second: Tensor | None,
+        param: Tensor | None,
+        *rest: Any,
+    ) -> tuple[tuple[Tensor, Tensor, Tensor], tuple[int, int, int]]:
         if param is not None:  # whose gradient is one of each sample
-            of_x, of_param = zip(*(run_backward(*sample, *arguments) for sample in samples), strict=True)
-            return (torch.stack(of_x), torch.stack(of_param)), (0, 0)
-        grad, _ = _fold(torch.stack([sample[0] for sample in samples]), arguments[1])
-        x, unfold = _fold(torch.stack([sample[1] for sample in samples]), arguments[1])
-        of_x, of_param = run_backward(grad, x, None, *arguments)
-        return (unfold(of_x), of_param.expand(info.batch_size, 0)), (0, 0)
+            samples = _samples(info.batch_size, in_dims[:4], (grad, x, second, param))
+            of_x, of_second, of_param = zip(*(run_backward(*sample, *rest) for sample in samples), strict=True)
+            return (torch.stack(of_x), torch.stack(of_second), torch.stack(of_param)), (0, 0, 0)
+        grad, _ = _fold(_batched(grad, in_dims[0], info.batch_size), rest[1])
+        x, unfold = _fold(_batched(x, in_dims[1], info.batch_size), rest[1])
+        if second is not None:
+            second, _ = _fold(_batched(second, in_dims[2], info.batch_size), rest[1])
+        of_x, of_second, of_param = run_backward(grad, x, second, None, *rest)
+        empty = info.batch_size, 0
+        unfolded = of_second.expand(empty) if second is None else unfold(of_second)
+        return (unfold(of_x), unfolded, of_param.expand(empty)), (0, 0, 0)
+
+    return run
+
+
+def _batched(x: Tensor, dim: int | None, size: int) -> Tensor:
+    """The samples of a vmapped tensor along the first axis."""
+    return x.expand(size, *x.shape) if dim is None else x.movedim(dim, 0)
 
 
 def _geometry(window: Sequence[int], ceil_mode: bool) -> Geometry:

@@ -85,7 +85,7 @@ class Rows {
         T* a = data + phase.offset + phase.first * l_.inner;
         for (int64_t i = 0, n = (phase.last - phase.first) * l_.inner; i < n; i += l_.kVector) {
           int64_t count = std::min(n - i, l_.kVector);
-          auto e = reducer_.prepare(load_wide<V>(a + i, count));
+          auto e = reducer_.split(load_wide<V>(a + i, count));
           check += e.m;
           store_narrow(a + i + l_.length, e.m, count);
           store_narrow(a + i + 2 * l_.length, e.n, count);
@@ -140,6 +140,10 @@ class WindowRow {
     if constexpr (R::kPasses == 1) return w;
     else {
       r_.settle(w);
+      if constexpr (R::kPasses == 3) {
+        each(at, [&](const Tap<V>& tap, const T*) { r_.measure(w, tap); });
+        r_.prepare(w);
+      }
       if constexpr (!R::kSplits) each(at, [&](const Tap<V>& tap, const T*) { r_.add(w, tap); });
       else {
         auto other = w;
@@ -329,10 +333,13 @@ struct Pairs {
   auto reduce(const R& r) const {
     auto w = r.template open<V>();
     for (int i = 0; i < kRows; ++i) r.seek(w, tap(i, 0)), r.seek(w, tap(i, 1));
-    if constexpr (R::kPasses == 2) {
-      r.settle(w);
-      for (int i = 0; i < kRows; ++i) r.add(w, tap(i, 0)), r.add(w, tap(i, 1));
+    if constexpr (R::kPasses > 1) r.settle(w);
+    if constexpr (R::kPasses == 3) {
+      for (int i = 0; i < kRows; ++i) r.measure(w, tap(i, 0)), r.measure(w, tap(i, 1));
+      r.prepare(w);
     }
+    if constexpr (R::kPasses > 1)
+      for (int i = 0; i < kRows; ++i) r.add(w, tap(i, 0)), r.add(w, tap(i, 1));
     return w;
   }
 };

@@ -5,7 +5,8 @@
 //   fill(i)             what stands for an absent element of input i; Tap::here tells it from one that is there
 //   open()              a Window<V> before its first element
 //   seek(w, tap)        takes an element up
-//   settle(w), add(w, tap)   where kPasses is 2: between the passes, and each element once more
+//   settle(w), add(w, tap)   where kPasses is 2 or more: between the passes, and each element once more
+//   measure(w, tap), prepare(w)   where it is 3: a pass and what follows it, between settle and add
 //   value(w)            y
 //   close(w)            a Closed<V>: what slope needs of the window, few numbers
 //   slope(c, tap)       dy/da of one element; slope_second(c, tap) is dy/db where kInputs is 2
@@ -338,7 +339,7 @@ struct Lip : Plain<T> {
 // beta >= 0 here; for a negative one `sign` turns elements and result, softpool(a; b) = -softpool(-a; -b). c is the maximum.
 //
 // Powers are of two: e^(beta a) = 2^(s a), s = beta log2(e). A weight is 2^(s (a - c)), an exponential for each element of
-// each window. Where windows overlap, the CPU splits instead: 2^(s a) = m 2^n is made once for each element (`prepare`), and
+// each window. Where windows overlap, the CPU splits instead: 2^(s a) = m 2^n is made once for each element (`split`), and
 // a window only aligns the powers, m 2^(n - n_c). This holds up to |s a| = kSplit, beyond which m is NaN and the window is
 // done the first way. Whether it is depends on the window's own elements alone: so does its result, to the bit.
 template <class T>
@@ -452,7 +453,7 @@ struct SoftPool : Plain<T> {
   static POOLZOO_HD Split<T> absent() { return {T(0), T(-4 * Exponential<T>::kSplit)}; }
 
   template <class V>
-  POOLZOO_HD Split<V> prepare(V a) const {
+  POOLZOO_HD Split<V> split(V a) const {
     using E = Exponential<T>;
     // s a = p + error; so the fraction is as good as if s a had not been rounded, however large it is.
     V p = a * s, high = high_half(a), low = a - high;
@@ -491,43 +492,45 @@ struct SoftPool : Plain<T> {
 };
 
 // The arithmetic of the Dice-Sorensen coefficient D(a, m) = 2 |a m| / (a^2 + m^2), 0 where both are 0, in t, the smaller
-// magnitude over the larger one: nothing overflows, whatever the scale.
+// magnitude over the larger one: nothing overflows, whatever the scale. Where neither is above `floor`, the rounding error
+// of the window's largest number, D is a constant.
 template <class V>
 struct Dice {
-  V t, larger, steep;  // steep: 2 (1 - t^2) / (1 + t^2)^2
+  V t, larger, steep;           // steep: 2 (1 - t^2) / (1 + t^2)^2
   decltype(V{} < V{}) outside;  // |a| > |m|
 
-  POOLZOO_HD Dice(V a, V m) {
+  POOLZOO_HD Dice(V a, V m, V floor) {
     a = absolute(a), m = absolute(m);
     outside = a > m;
     larger = outside ? a : m;
+    auto known = larger > floor;
     larger = larger == 0 ? splat<V>(1) : larger;
     t = (outside ? m : a) / larger;
     V one = t * t + 1;
-    steep = 2 * (1 - t * t) / (one * one);
+    steep = known ? 2 * (1 - t * t) / (one * one) : splat<V>(0);
   }
 
-  POOLZOO_HD V value() const { return 2 * t / (1 + t * t); }
+  POOLZOO_HD V weight() const { return exp2_of((2 * t / (1 + t * t) - 1) * Scalar<V>(1.442695040888963407360)); }  // e^(D - 1)
   // dD/d|a| times `larger`, and dD/d|m| times |m|
   POOLZOO_HD V of_a() const { return outside ? -t * steep : steep; }
   POOLZOO_HD V of_m() const { return outside ? t * steep : -t * steep; }
 };
 
-// edscw: y = sum w a, w = softmax(D(a, m)), m the mean. With d_i = D(a_i, m), of n elements,
-// dy/da_j = w_j (1 + (a_j - y) dd_j/da_j) + 1/n sum_i w_i (a_i - y) dd_i/dm. c is the mean.
+// edscw: y = sum w a, w = softmax(D(a, m)), m the mean, which is c. With d_i = D(a_i, m), of n elements,
+// dy/da_j = w_j (1 + (a_j - y) dd_j/da_j) + 1/n sum_i w_i (a_i - y) dd_i/dm.
 template <class T>
 struct Edscw : Plain<T> {
   Weighted<T> mean;
 
   template <class V>
   struct Window {
-    V total, count, centre;  // the sum of a q; how many; the mean
+    V total, count, size, centre;  // the sum of a q; how many; the largest |a|, at the end times its rounding error; c
     typename Weighted<T>::template Sums<V> sums;
     V tilt, moment;  // sums of w h and w h (a - c) q, h = |m| dD/d|m|
   };
   template <class V>
   struct Closed {
-    V centre, low, inverse, first, shared;
+    V centre, low, floor, inverse, first, shared;
   };
 
   static Edscw make(double, int64_t taps) { return {{}, Weighted<T>::make(taps)}; }
@@ -535,6 +538,78 @@ struct Edscw : Plain<T> {
   template <class V>
   POOLZOO_HD Window<V> open() const {
     Window<V> w{};
+    return w;
+  }
+
+  template <class V>
+  POOLZOO_HD void seek(Window<V>& w, const Tap<V>& e) const {
+    w.total += e.a * mean.q;
+    w.count += e.here;
+    w.size = maximum(absolute(e.a), w.size);
+  }
+
+  template <class V>
+  POOLZOO_HD void settle(Window<V>& w) const {
+    w.sums.low = w.total / w.count;
+    w.centre = w.sums.low * (mean.unit + mean.unit);
+    w.size = w.size * Exponential<T>::kEpsilon;
+  }
+
+  template <class V>
+  POOLZOO_HD void add(Window<V>& w, const Tap<V>& e) const {
+    Dice<V> dice(e.a, w.centre, w.size);
+    V d = mean.difference(w.sums, e.a), share = e.here * dice.weight(), bent = share * dice.of_m();
+    mean.collect(w.sums, share, d);
+    w.tilt += bent;
+    w.moment += bent * d;
+  }
+
+  template <class V>
+  POOLZOO_HD V value(const Window<V>& w) const {
+    return mean.value(w.sums, w.centre);
+  }
+
+  template <class V>
+  POOLZOO_HD Closed<V> close(const Window<V>& w) const {
+    V inverse = T(1) / w.sums.sum, first = w.sums.first * inverse;
+    V shared = (w.moment - first * w.tilt) * inverse / w.sums.low / w.count;
+    return {w.centre, w.sums.low, w.size, inverse, first, w.sums.low == 0 ? splat<V>(0) : shared};
+  }
+
+  template <class V>
+  POOLZOO_HD V slope(const Closed<V>& c, const Tap<V>& e) const {
+    Dice<V> dice(e.a, c.centre, c.floor);
+    V far = ((e.a * mean.q - c.low) - c.first) / dice.larger * with_sign_of(e.a, splat<V>(mean.unit + mean.unit));
+    return dice.weight() * c.inverse * (1 + far * dice.of_a()) + c.shared;
+  }
+};
+
+// idw: y = sum w a / sum w, w = 1 / D, D = d / s + eps, d = |a - m|, m the mean, which is c, s the mean of d or 1 where
+// that is 0. With p = w / sum w, g = -(a - y) p / (s D) and z = sgn(a - m), of n elements,
+// dy/da_j = p_j + (g_j + eps G / n) z_j - (H + eps G Z / n) / n, G, H and Z the sums of g, g z and z.
+template <class T>
+struct Idw : Plain<T> {
+  static constexpr int kPasses = 3;
+  Weighted<T> mean;
+  T eps;
+
+  template <class V>
+  struct Window {
+    V total, count, centre, spread, nearest;  // spread, the smallest d: at scale q
+    typename Weighted<T>::template Sums<V> sums;
+    V steep, moment, signs, steep_signs, moment_signs;  // sums of w / D and w / D (a - c) q; of z and of both times z
+  };
+  template <class V>
+  struct Closed {
+    V low, spread, nearest, inverse, first, shared, other;
+  };
+
+  static Idw make(double eps, int64_t taps) { return {{}, Weighted<T>::make(taps), T(eps)}; }
+
+  template <class V>
+  POOLZOO_HD Window<V> open() const {
+    Window<V> w{};
+    w.nearest = splat<V>(largest<T>());
     return w;
   }
 
@@ -551,17 +626,29 @@ struct Edscw : Plain<T> {
   }
 
   template <class V>
-  static POOLZOO_HD V weight(const Dice<V>& d) {  // e^(D - 1)
-    return exp2_of((d.value() - 1) * T(1.442695040888963407360));
+  POOLZOO_HD void measure(Window<V>& w, const Tap<V>& e) const {
+    V d = absolute(mean.difference(w.sums, e.a));
+    w.spread += e.here * d;
+    w.nearest = ((e.here > 0) & (d < w.nearest)) ? d : w.nearest;
+  }
+
+  template <class V>
+  POOLZOO_HD void prepare(Window<V>& w) const {
+    w.spread = w.spread / w.count;
+    w.spread = w.spread == 0 ? splat<V>(1) : w.spread;
+    w.nearest = w.nearest / w.spread + eps;
   }
 
   template <class V>
   POOLZOO_HD void add(Window<V>& w, const Tap<V>& e) const {
-    Dice<V> dice(e.a, w.centre);
-    V d = mean.difference(w.sums, e.a), share = e.here * weight(dice), bent = share * dice.of_m();
-    mean.collect(w.sums, share, d);
-    w.tilt += bent;
-    w.moment += bent * d;
+    V far = mean.difference(w.sums, e.a), d = absolute(far) / w.spread + eps;
+    V weight = e.here * (w.nearest / d), steep = weight / d, z = with_sign_of(far, e.here);
+    mean.collect(w.sums, weight, far);
+    w.steep += steep;
+    w.moment += steep * far;
+    w.signs += z;
+    w.steep_signs += z * steep;
+    w.moment_signs += z * steep * far;
   }
 
   template <class V>
@@ -572,15 +659,97 @@ struct Edscw : Plain<T> {
   template <class V>
   POOLZOO_HD Closed<V> close(const Window<V>& w) const {
     V inverse = T(1) / w.sums.sum, first = w.sums.first * inverse;
-    V shared = (w.moment - first * w.tilt) * inverse / (w.count * w.sums.low);
-    return {w.centre, w.sums.low, inverse, first, w.centre == 0 ? splat<V>(0) : shared};
+    V scale = inverse / w.spread;
+    V all = (first * w.steep - w.moment) * scale, signed_all = (first * w.steep_signs - w.moment_signs) * scale;
+    V shared = eps * all / w.count;
+    return {w.sums.low, w.spread, w.nearest, inverse, first, shared, (signed_all + shared * w.signs) / w.count};
   }
 
   template <class V>
   POOLZOO_HD V slope(const Closed<V>& c, const Tap<V>& e) const {
-    Dice<V> dice(e.a, c.centre);
-    V far = ((e.a * mean.q - c.low) - c.first) / dice.larger * with_sign_of(e.a, splat<V>(mean.unit + mean.unit));
-    return weight(dice) * c.inverse * (1 + far * dice.of_a()) + c.shared;
+    V far = e.a * mean.q - c.low, d = absolute(far) / c.spread + eps;
+    V p = c.nearest / d * c.inverse, g = (c.first - far) / c.spread * (p / d);
+    return p + with_sign_of(far, g + c.shared) - c.other;
+  }
+};
+
+// adapool: y = beta edscw + (1 - beta) softpool.
+template <class T>
+struct AdaPool : Plain<T> {
+  static constexpr bool kParam = true;
+  Edscw<T> edscw;
+  SoftPool<T> softpool;
+  T beta;
+
+  template <class V>
+  struct Window {
+    typename Edscw<T>::template Window<V> edscw;
+    typename SoftPool<T>::template Window<V> softpool;
+  };
+  template <class V>
+  struct Closed {
+    typename Edscw<T>::template Closed<V> edscw;
+    typename SoftPool<T>::template Closed<V> softpool;
+  };
+
+  static AdaPool make(double beta, int64_t taps) {
+    return {{}, Edscw<T>::make(0, taps), SoftPool<T>::make(1, taps), T(beta)};
+  }
+
+  template <class V>
+  POOLZOO_HD Window<V> open() const {
+    return {edscw.template open<V>(), softpool.template open<V>()};
+  }
+
+  template <class V>
+  POOLZOO_HD void seek(Window<V>& w, const Tap<V>& e) const {
+    edscw.seek(w.edscw, e);
+    softpool.seek(w.softpool, with_least(e));
+  }
+
+  template <class V>
+  POOLZOO_HD void settle(Window<V>& w) const {
+    edscw.settle(w.edscw);
+    softpool.settle(w.softpool);
+  }
+
+  template <class V>
+  POOLZOO_HD void add(Window<V>& w, const Tap<V>& e) const {
+    edscw.add(w.edscw, e);
+    softpool.add(w.softpool, with_least(e));
+  }
+
+  template <class V>
+  POOLZOO_HD V step(const Window<V>& w) const {  // half of edscw - softpool
+    return edscw.value(w.edscw) * T(0.5) - softpool.value(w.softpool) * T(0.5);
+  }
+
+  template <class V>
+  POOLZOO_HD V value(const Window<V>& w) const {
+    V part = beta * step(w);
+    return softpool.value(w.softpool) + part + part;
+  }
+
+  template <class V>
+  POOLZOO_HD Closed<V> close(const Window<V>& w) const {
+    return {edscw.close(w.edscw), softpool.close(w.softpool)};
+  }
+
+  template <class V>
+  POOLZOO_HD V slope(const Closed<V>& c, const Tap<V>& e) const {
+    return beta * edscw.slope(c.edscw, e) + (T(1) - beta) * softpool.slope(c.softpool, e);
+  }
+
+  template <class V>
+  POOLZOO_HD V spread(const Window<V>& w) const {
+    return T(2) * step(w);
+  }
+
+ private:
+  template <class V>
+  static POOLZOO_HD Tap<V> with_least(Tap<V> e) {  // what SoftPool wants for an absent element, where edscw wants 0
+    e.a = e.here > 0 ? e.a : splat<V>(SoftPool<T>::fill(0));
+    return e;
   }
 };
 

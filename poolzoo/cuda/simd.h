@@ -4,6 +4,7 @@
 // here beyond + - * / is the exponential, written from bits so that the compiler keeps it in registers. Nothing relies
 // on -ffast-math: a NaN stays a NaN, and the two steps that must round as written say so.
 #pragma once
+#include <cfloat>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -108,7 +109,7 @@ struct Exponential;
 
 template <>
 struct Exponential<float> {
-  static constexpr float kRound = 12582912.0f;
+  static constexpr float kRound = 12582912.0f, kEpsilon = FLT_EPSILON;
   static constexpr int kShift = 23, kBias = 127;
   static constexpr float kLeast = -127.0f;      // from here on the result is 0
   static constexpr float kSplit = 4096.0f;      // up to it a number is split exactly
@@ -130,7 +131,7 @@ struct Exponential<float> {
 
 template <>
 struct Exponential<double> {
-  static constexpr double kRound = 6755399441055744.0;
+  static constexpr double kRound = 6755399441055744.0, kEpsilon = DBL_EPSILON;
   static constexpr int kShift = 52, kBias = 1023;
   static constexpr double kLeast = -1023.0, kSplit = 65536.0;
   static constexpr int64_t kHighBits = ~0x7ffffffll;

@@ -1,7 +1,15 @@
 """One file a family; each operator is its formula, its source and its registration."""
 
 # In the order in which lists show them.
-from poolzoo.operators import basic, norms, stochastic, mixed, lip, soft, antialias, multisampling, resample  # noqa: I001, F401
+from poolzoo.operators import basic, norms, stochastic, mixed, lip, soft, adapool, antialias, multisampling, resample  # noqa: I001, F401
+from poolzoo.operators.adapool import (
+    AdaUnpool1d as AdaUnpool1d,
+    AdaUnpool2d as AdaUnpool2d,
+    AdaUnpool3d as AdaUnpool3d,
+    ada_unpool1d as ada_unpool1d,
+    ada_unpool2d as ada_unpool2d,
+    ada_unpool3d as ada_unpool3d,
+)
 from poolzoo.operators.base import Pool as Pool
 from poolzoo.operators.soft import (
     AdaptiveSoftPool1d as AdaptiveSoftPool1d,

@@ -128,9 +128,8 @@ def check_params(info: PoolInfo, known: Mapping[str, inspect.Parameter], params:
     for key, parameter in known.items():
         if parameter.default is parameter.empty and key not in params:
             raise TypeError(f"parameter {key!r} is needed")
-    backend = params.get("backend", "auto")
-    if info.native and backend not in BACKENDS:
-        raise ValueError(f"backend={backend!r}: {', '.join(map(repr, BACKENDS))} are allowed")
+    if info.native:
+        check_backend(params.get("backend", "auto"))
     if info.check is not None:
         info.check(**{key: value for key, value in params.items() if key != "backend"})
 
@@ -138,6 +137,11 @@ def check_params(info: PoolInfo, known: Mapping[str, inspect.Parameter], params:
 def is_number(value: object) -> TypeGuard[int | float]:
     """An int or float; True is neither here."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def check_backend(backend: str) -> None:
+    if backend not in BACKENDS:
+        raise ValueError(f"backend={backend!r}: {', '.join(map(repr, BACKENDS))} are allowed")
 
 
 def check_channels(channels: int | None) -> None:

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from poolzoo import cuda
 from poolzoo.registry import register_pool
 from poolzoo.windows import (
     Geometry,
@@ -19,6 +20,7 @@ from poolzoo.windows import (
     maximum,
     mean,
     output_size,
+    pool_natively,
     pool_windows,
     taps_inside,
     windows,
@@ -37,15 +39,24 @@ _AVG = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
     summary="largest element of the window",
     formula="y = max a",
     source="torch.nn.functional.max_pool2d",
+    native=lambda: ("max", None),
 )
-def max_pool(x: Tensor, geometry: Geometry) -> Tensor:
-    """torch's own kernel. At ties the gradient goes to the first of the equal elements."""
+def max_pool(x: Tensor, geometry: Geometry, *, backend: str = "auto") -> Tensor:
+    """torch's own kernel or ours. At ties the gradient goes to the first of the equal elements."""
     check_input(x, geometry.ndim)
+    y = pool_natively(x, geometry, backend, "max")
+    return _max_by_torch(x, geometry) if y is None else y
+
+
+def _max_by_torch(x: Tensor, geometry: Geometry, *unused: object) -> Tensor:
     output_size(x.shape[-geometry.ndim :], geometry)  # torch's message would not name the argument
     if any(2 * p > k for p, k in zip(geometry.padding, geometry.kernel_size, strict=True)):
         # torch holds padding to half of kernel_size, also where dilation makes the window wider than that.
         return pool_windows(x, geometry, maximum)
     return like(_MAX[geometry.ndim](x, *geometry), x)  # autocast has max_pool3d answer in float32
+
+
+cuda.references["max"] = _max_by_torch
 
 
 def _check_avg(count_include_pad: bool = False) -> None:
@@ -64,13 +75,19 @@ def _check_avg(count_include_pad: bool = False) -> None:
     source="torch.nn.functional.avg_pool2d",
     check=_check_avg,
     exempt={"huge": "torch's kernel sums before it divides"},
+    native=lambda count_include_pad: (None if count_include_pad else "avg", None),
 )
-def avg_pool(x: Tensor, geometry: Geometry, *, count_include_pad: bool = False) -> Tensor:
-    """torch's own kernel where there is no dilation, which it lacks.
+def avg_pool(x: Tensor, geometry: Geometry, *, count_include_pad: bool = False, backend: str = "auto") -> Tensor:
+    """torch's own kernel or ours; torch's has no dilation, ours no ``count_include_pad``.
 
     ``count_include_pad=True`` counts padding as zeros, as torch does by default.
     """
     check_input(x, geometry.ndim)
+    y = pool_natively(x, geometry, backend, None if count_include_pad else "avg")
+    return _avg_by_torch(x, geometry, count_include_pad=count_include_pad) if y is None else y
+
+
+def _avg_by_torch(x: Tensor, geometry: Geometry, *unused: object, count_include_pad: bool = False) -> Tensor:
     n = geometry.ndim
     sizes = x.shape[-n:]
     out = output_size(sizes, geometry)
@@ -89,6 +106,9 @@ def avg_pool(x: Tensor, geometry: Geometry, *, count_include_pad: bool = False) 
         for o, k, s, d, size, p in zip(out, kernel_size, stride, dilation, sizes, padding, strict=True)
     ]
     return like(mean(a, join_masks(masks)), x)
+
+
+cuda.references["avg"] = _avg_by_torch
 
 
 @register_pool(

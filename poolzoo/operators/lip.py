@@ -7,10 +7,21 @@ from collections import OrderedDict
 import torch
 from torch import Tensor, nn
 
-from poolzoo.operators.base import Pool
+from poolzoo import cuda
+from poolzoo.operators.base import Pool, check_backend
 from poolzoo.operators.soft import softmax_weights, weighted_mean
 from poolzoo.registry import register_pool
-from poolzoo.windows import Geometry, IntOrTuple, accumulation_dtype, check_input, like, maximum, output_size, windows
+from poolzoo.windows import (
+    Geometry,
+    IntOrTuple,
+    accumulation_dtype,
+    check_input,
+    like,
+    maximum,
+    output_size,
+    pool_natively,
+    windows,
+)
 
 #: The gate's upper bound: weights differ by at most e^12 (the paper's section 3.3).
 COEFF = 12.0
@@ -88,6 +99,7 @@ class _Lip(Pool):
         in_channels: int | None = None,
         variant: str = "simplified",
         width: int = BOTTLENECK_WIDTH,
+        backend: str = "auto",
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
@@ -98,17 +110,23 @@ class _Lip(Pool):
         if variant not in ("simplified", "bottleneck"):
             raise ValueError(f"variant={variant!r}: 'simplified' or 'bottleneck' is allowed")
         assert in_channels is not None
-        self.in_channels, self.variant, self.width = in_channels, variant, width
+        check_backend(backend)
+        self.in_channels, self.variant, self.width, self.backend = in_channels, variant, width, backend
         self.logit = logit_module(in_channels, self.ndim, variant, width).to(device=device, dtype=dtype)
 
-    def params(self, x: Tensor) -> dict[str, Tensor]:
+    def params(self, x: Tensor) -> dict[str, object]:
+        return {"logit": self._logit(x), "backend": self.backend}
+
+    def _logit(self, x: Tensor) -> Tensor:
         check_input(x, self.ndim)
         output_size(x.shape[-self.ndim :], self.geometry)  # G's convolution would refuse in other words
         if x.dtype is not torch.float16:
-            return {"logit": self.logit(x)}
+            result: Tensor = self.logit(x)
+            return result
         # The normalisation divides by as little as sqrt(eps), so G's gradient leaves float16's range: float32 for G.
         wide = {name: parameter.float() for name, parameter in self.logit.named_parameters()}
-        return {"logit": torch.func.functional_call(self.logit, wide, (x.float(),))}
+        of_wide: Tensor = torch.func.functional_call(self.logit, wide, (x.float(),))
+        return of_wide
 
     def shown_params(self) -> dict[str, object]:
         shown: dict[str, object] = {"in_channels": self.in_channels, "variant": self.variant}
@@ -124,19 +142,29 @@ class _Lip(Pool):
     source="Gao et al., arXiv 1908.04156, eq. 3",
     module=_Lip,
     learnable=True,
+    native=lambda logit: ("lip", None),
     exempt={
         "permutation": "G looks at positions, and past the window",
         "nan": "instance normalisation carries a NaN over its whole feature map",
         "huge": "G's convolution sums over channels and taps",
     },
 )
-def lip(x: Tensor, geometry: Geometry, *, logit: Tensor) -> Tensor:
+def lip(x: Tensor, geometry: Geometry, *, logit: Tensor, backend: str = "auto") -> Tensor:
     """``logit`` is G(x), of the shape of ``x``. As made, the module's G is constant: average pooling exactly."""
     check_input(x, geometry.ndim)
     if logit.shape != x.shape:
         raise ValueError(f"logit: shape {tuple(logit.shape)}; that of x, {tuple(x.shape)}, is needed")
+    wide = torch.promote_types(x.dtype, logit.dtype)  # a half type's logits may come in float32
+    y = pool_natively(x.to(wide), geometry, backend, "lip", second=logit.to(wide))
+    return _by_reference(x, geometry, logit) if y is None else y.to(x.dtype)
+
+
+def _by_reference(x: Tensor, geometry: Geometry, logit: Tensor, *unused: object) -> Tensor:
     dtype = accumulation_dtype(x.dtype)
     a, mask = windows(x.to(dtype), geometry)
     g, _ = windows(logit.to(dtype), geometry)
     centre = maximum(a.detach(), mask).unsqueeze(-1)
     return like(weighted_mean(softmax_weights(g, mask), a, centre), x)
+
+
+cuda.references["lip"] = _by_reference

@@ -13,7 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from poolzoo.operators.base import Pool, channel_parameter, in_wide, is_number, per_channel, shown_share
+from poolzoo import cuda
+from poolzoo.operators.base import Pool, channel_parameter, check_backend, in_wide, is_number, per_channel, shown_share
 from poolzoo.registry import register_pool
 from poolzoo.windows import Geometry, IntOrTuple, absent, mean, pool_windows
 
@@ -36,6 +37,12 @@ def _is_scalar(p: object) -> bool:
     return isinstance(p, Tensor) and p.dim() == 0
 
 
+def _native_lp(p: float | Tensor, norm: str = "mean") -> tuple[str | None, float | Tensor]:
+    if isinstance(p, Tensor) and p.dim():
+        return None, p
+    return "lp" if norm == "mean" else "lp_sum", p
+
+
 def _check_lp(p: float | Tensor = 2.0, norm: str = "mean") -> None:
     if not _is_scalar(p) and not (is_number(p) and p > 0):
         raise ValueError(f"p={p!r}: a number > 0 is allowed, inf included")
@@ -51,6 +58,7 @@ def _check_lp(p: float | Tensor = 2.0, norm: str = "mean") -> None:
     source="Gulcehre et al. 2014, arXiv 1311.1780; torch.nn.LPPool2d with norm='sum' and a >= 0",
     check=_check_lp,
     exempt={"constant_negative": "a constant c gives |c|"},
+    native=_native_lp,
 )
 def lp(a: Tensor, mask: Tensor | None, *, p: float | Tensor = 2.0, norm: str = "mean") -> Tensor:
     """``p`` > 0; ``p=inf`` is max |a|. ``norm="mean"`` is the formula, ``norm="sum"`` gives ``(sum |a|^p)^(1/p)``."""
@@ -61,6 +69,10 @@ def lp(a: Tensor, mask: Tensor | None, *, p: float | Tensor = 2.0, norm: str = "
         n = a.shape[-1] if mask is None else mask.sum(-1).to(a.dtype)
         y = y * n ** (1 / p)
     return y
+
+
+cuda.references["lp"] = lambda x, geometry, _, p: pool_windows(x, geometry, lp, p=p)
+cuda.references["lp_sum"] = lambda x, geometry, _, p: pool_windows(x, geometry, lp, p=p, norm="sum")
 
 
 class _Power(Pool):
@@ -76,10 +88,13 @@ class _Power(Pool):
         *,
         p: float = 3.0,
         channels: int | None = None,
+        backend: str = "auto",
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__(kernel_size, stride, padding, dilation, ceil_mode)
+        check_backend(backend)
+        self.backend = backend
         if not (is_number(p) and 1 < p < math.inf):
             raise ValueError(f"p={p!r}: a finite number > 1 is allowed as the start value")
         self.raw = channel_parameter(_softplus_inverse(p - 1), channels, device, dtype)
@@ -89,8 +104,8 @@ class _Power(Pool):
         """1 + softplus(raw): at least 1, whatever the optimiser does to raw."""
         return 1 + F.softplus(in_wide(self.raw))
 
-    def params(self, x: Tensor) -> dict[str, Tensor]:
-        return {"p": self.p}
+    def params(self, x: Tensor) -> dict[str, object]:
+        return {"p": self.p, "backend": self.backend}
 
     def shown_params(self) -> dict[str, object]:
         return shown_share("p", self.p)
@@ -116,10 +131,11 @@ def _check_power(p: float | Tensor = 3.0) -> None:
     learnable=True,
     check=_check_power,
     exempt={"constant_negative": "a constant c gives |c|"},
+    native=_native_lp,
 )
-def power(x: Tensor, geometry: Geometry, *, p: float | Tensor = 3.0) -> Tensor:
+def power(x: Tensor, geometry: Geometry, *, p: float | Tensor = 3.0, backend: str = "auto") -> Tensor:
     """``p`` > 0, a number, or a tensor: a scalar or one value per channel. The module starts at 3 and stays above 1."""
-    return pool_windows(x, geometry, lp, p=_at(p, x, geometry))
+    return pool_windows(x, geometry, lp, native=_native_lp, backend=backend, p=_at(p, x, geometry))
 
 
 class _Gem(Pool):

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from poolzoo import cuda
 from poolzoo.operators.base import is_number
 from poolzoo.registry import register_pool
 from poolzoo.windows import (
@@ -19,6 +20,7 @@ from poolzoo.windows import (
     check_input,
     like,
     maximum,
+    pool_windows,
     windows,
 )
 
@@ -65,7 +67,7 @@ def _soft(a: Tensor, mask: Tensor | None, beta: float | Tensor, weigh: Tensor) -
     formula="y = sum w a, w = softmax(beta a)",
     source="Stergiou et al., arXiv 2101.00440, eq. 1-2 (beta = 1)",
     check=_check_beta,
-    native="softpool",
+    native=lambda beta: ("softpool", beta),
 )
 def softpool(a: Tensor, mask: Tensor | None, *, beta: float | Tensor = 1.0) -> Tensor:
     """``beta`` sets the sharpness: 0 is the mean, large values approach the maximum, negative ones the minimum.
@@ -74,6 +76,9 @@ def softpool(a: Tensor, mask: Tensor | None, *, beta: float | Tensor = 1.0) -> T
     in [0, 1] it is nearly average pooling.
     """
     return _soft(a, mask, beta, a)
+
+
+cuda.references["softpool"] = lambda x, geometry, _, beta: pool_windows(x, geometry, softpool, beta=beta)
 
 
 @register_pool(

@@ -102,6 +102,7 @@ def avg_oracle(x: np.ndarray, g: oracles.Geometry, *, count_include_pad: bool = 
 ORACLES: dict[str, Callable[..., np.ndarray]] = {
     **{name: window_oracle(name) for name in ("max", "sum", "strided", "median", "lp", "lse")},
     **{name: window_oracle(name) for name in ("softpool", "softpool_detached")},
+    **{name: window_oracle(name) for name in ("edscw", "idw", "adapool")},
     "avg": avg_oracle,
     "power": per_channel("power", "p"),
     "gem": per_channel("gem", "p"),
@@ -142,6 +143,9 @@ OTHER_SPECS = [
     "softpool:beta=4,backend=reference",
     "softpool:beta=-1.5,backend=reference",
     "softpool_detached:beta=2",
+    "idw:eps=1",
+    "idw:eps=0.001",
+    "adapool:beta=0.9",
     *(f"blur:filt_size={n}" for n in range(1, 8)),
     "max_blur:filt_size=1",
     "max_blur:filt_size=3",

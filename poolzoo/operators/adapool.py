@@ -1,0 +1,377 @@
+"""AdaPool (Stergiou & Poppe 2021): windows weighted by what resembles their mean, fused with SoftPool; and its inverse.
+
+``edscw`` weighs by the exponent of the Dice-Sorensen coefficient to the mean, ``idw`` by the inverse distance to it,
+``adapool`` mixes ``edscw`` and ``softpool`` in a learned share; ``ada_unpool`` spreads pooled values over the windows
+by the same weights. The authors' CUDA code (alexandrosstergiou/adaPool) differs in what the docstrings name.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from poolzoo import cuda
+from poolzoo.operators.base import Pool, check_backend, in_wide, is_number
+from poolzoo.operators.soft import softmax_weights, softpool, weighted_mean
+from poolzoo.registry import register_pool
+from poolzoo.windows import (
+    Geometry,
+    IntOrTuple,
+    absent,
+    accumulation_dtype,
+    check_input,
+    count,
+    like,
+    make_geometry,
+    maximum,
+    mean,
+    output_size,
+    pool_windows,
+    windows,
+)
+
+_FAMILY = "similarity-weighted"
+
+
+def _lift(size: Tensor) -> Tensor:
+    """A factor that takes windows of small numbers away from where a reciprocal overflows; 1 for others."""
+    return torch.ones_like(size).masked_fill(size.detach() < 1, torch.finfo(size.dtype).tiny ** -0.5)
+
+
+def _dice(a: Tensor, centre: Tensor) -> Tensor:
+    """The Dice-Sorensen coefficient ``2 |a m| / (a^2 + m^2)`` as ``2 r / (1 + r^2)``, r <= 1 the ratio of the two."""
+    # Of the ratio nothing overflows or underflows, and it does not change with the window's scale.
+    size = torch.maximum(a.detach().abs().amax(-1, keepdim=True), centre.detach().abs())
+    lift = _lift(size)
+    magnitude, level = (a * lift).abs(), (centre * lift).abs()
+    small, large = torch.minimum(magnitude, level), torch.maximum(magnitude, level)
+    # Where both lie below the mean's rounding error, the ratio has no digits, and its slope could be anything: it is 0.
+    known = large.detach() > torch.finfo(a.dtype).eps * size * lift
+    unknown = (small / large.masked_fill(large == 0, 1.0)).detach()
+    ratio = torch.where(known, small / large.masked_fill(~known, 1.0), unknown)
+    return 2 * ratio / (1 + ratio * ratio)
+
+
+def _around_mean(weight: Tensor, a: Tensor, mask: Tensor | None, centre: Tensor) -> Tensor:
+    """The weighted mean, written around ``centre``, the mean."""
+    inside = a.detach()
+    low, high = -maximum(-inside, mask).unsqueeze(-1), maximum(inside, mask).unsqueeze(-1)
+    # Rounded, the mean of a constant window can lie beside the constant.
+    return weighted_mean(weight, a, torch.minimum(torch.maximum(centre.detach(), low), high))
+
+
+def _edscw_weights(a: Tensor, mask: Tensor | None, centre: Tensor) -> Tensor:
+    return softmax_weights(_dice(a, centre), mask)
+
+
+def _native_edscw() -> tuple[str, None]:
+    return "edscw", None
+
+
+@register_pool(
+    "edscw",
+    family=_FAMILY,
+    summary="sum of the window weighted by the exponent of each element's similarity to the mean",
+    formula="y = sum w a, w = softmax(DSC(a, mean a)), DSC(a, m) = 2 |a m| / (a^2 + m^2)",
+    source="Stergiou & Poppe, arXiv 2111.00772 (eDSCW)",
+    native=_native_edscw,
+)
+def edscw(a: Tensor, mask: Tensor | None) -> Tensor:
+    """The coefficient is between 0 and 1, so weights differ by at most a factor e; 0/0 is 0.
+
+    It does not depend on the input's scale: ``edscw(c a) = c edscw(a)``. The gradient is the derivative, through the
+    mean too, except where there is none: at an element that is 0 and at a mean that is 0 the coefficient has a kink,
+    and the gradient is that of one side or between them. Where an element and the mean both lie below the rounding
+    error of the window's largest number, the element's coefficient is taken for a constant.
+
+    The authors' code leaves out the absolute value, so that elements of the other sign than the mean are pushed away.
+    """
+    m = mean(a, mask).unsqueeze(-1)
+    return _around_mean(_edscw_weights(a, mask, m), a, mask, m)
+
+
+cuda.references["edscw"] = lambda x, geometry, *_: pool_windows(x, geometry, edscw)
+
+
+def _check_eps(eps: float = 1e-6) -> None:
+    if not (is_number(eps) and 1e-12 <= eps <= 1):
+        raise ValueError(f"eps={eps!r}: a number from 1e-12 to 1 is allowed")
+
+
+@register_pool(
+    "idw",
+    family=_FAMILY,
+    summary="sum of the window weighted by the inverse of each element's distance to the mean",
+    formula="y = sum w a / sum w, w = 1 / (d + eps mean d), d = |a - mean a|",
+    source="inverse distance weighting as in the AdaPool authors' code, arXiv 2111.00772",
+    check=_check_eps,
+    native=lambda eps: ("idw", eps),
+    exempt={"gradcheck": "the distance has a kink at the mean, where evenly spaced elements lie"},
+)
+def idw(a: Tensor, mask: Tensor | None, *, eps: float = 1e-6) -> Tensor:
+    """``eps``, 1e-12 to 1, is a share of the window's mean distance: small enough to leave the inverse distance alone,
+    large enough for an element at the mean to have a finite weight.
+
+    Being relative, it keeps the operator free of scale and offset, ``idw(c a + b) = c idw(a) + b``; a window without
+    any distance gives its constant. An element equal to the mean takes nearly all of the weight, and there the distance
+    has a kink: the gradient is that of neither side. The authors' code has no eps: such an element gives infinity
+    over infinity, and the NaN is replaced by 0.
+    """
+    m = mean(a, mask).unsqueeze(-1)
+    d = (a / 4 - m / 4).abs()  # a fourth, so that no sum of two overflows
+    spread = mean(absent(d, mask, 0.0), mask).unsqueeze(-1)
+    lift = _lift(spread)
+    d, spread = d * lift, (spread * lift).masked_fill(spread == 0, 1.0)
+    # A common factor cancels, so autograd may take it for a constant; with it no weight leaves [0, 1].
+    nearest = absent(d.detach(), mask, math.inf).amin(-1, keepdim=True) + eps * spread.detach()
+    weight = absent(nearest / (d + eps * spread), mask, 0.0)
+    return _around_mean(weight / weight.sum(-1, keepdim=True), a, mask, m)
+
+
+cuda.references["idw"] = lambda x, geometry, _, eps: pool_windows(x, geometry, idw, eps=eps)
+
+
+def adapool(a: Tensor, mask: Tensor | None, *, beta: float | Tensor = 0.5) -> Tensor:
+    """The reducer of :func:`ada`: ``beta`` is a number, or a tensor of no axes or of ``(*out,)``."""
+    soft = softpool(a, mask)
+    # In halves, the difference of two finite numbers does not overflow; a constant is kept to the bit.
+    step = beta * (edscw(a, mask) / 2 - soft / 2)
+    return soft + step + step
+
+
+def _check_beta(beta: float | Tensor = 0.5) -> None:
+    if not isinstance(beta, Tensor) and not (is_number(beta) and 0 <= beta <= 1):
+        raise ValueError(f"beta={beta!r}: a number from 0 to 1 or a tensor of such is allowed")
+
+
+def _check_cells(beta: float | Tensor, x: Tensor, geometry: Geometry) -> None:
+    """Raise ValueError unless ``beta`` is one share for all of the output of ``x`` or one for each of its cells."""
+    check_input(x, geometry.ndim)
+    out = output_size(x.shape[-geometry.ndim :], geometry)
+    if isinstance(beta, Tensor) and beta.dim() and tuple(beta.shape) != out:
+        raise ValueError(f"beta: shape {tuple(beta.shape)}; a scalar or one an output cell, {out}, is allowed")
+
+
+class _Ada(Pool):
+    """The module learns the share, from ``beta`` on, and keeps it in [0, 1].
+
+    ``cells`` is the spatial size of the output where each cell of it has a share of its own, which then ties the module
+    to that size; None gives the layer one share, for input of any size. The authors start at a normal draw clamped to
+    [0, 1], half of the cells at 0; their ``beta.data.clamp(0, 1)`` in the forward pass changes nothing.
+    """
+
+    def __init__(
+        self,
+        kernel_size: IntOrTuple,
+        stride: IntOrTuple | None = None,
+        padding: IntOrTuple = 0,
+        dilation: IntOrTuple = 1,
+        ceil_mode: bool = False,
+        *,
+        beta: float = 0.5,
+        cells: IntOrTuple | None = None,
+        backend: str = "auto",
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(kernel_size, stride, padding, dilation, ceil_mode)
+        check_backend(backend)
+        self.backend = backend
+        if not (is_number(beta) and 0 < beta < 1):
+            raise ValueError(f"beta={beta!r}: a number between 0 and 1 is allowed as the start value")
+        sizes = (cells,) if isinstance(cells, int) else cells
+        if sizes is not None:
+            given = isinstance(sizes, (tuple, list)) and len(sizes) == self.ndim
+            if not given or any(type(size) is not int or size < 1 for size in sizes):
+                raise ValueError(f"cells={cells!r}: None or {self.ndim} ints >= 1, the output's size, is allowed")
+        # beta = sigmoid(raw) stays in [0, 1] whatever the optimiser does to raw, and never loses its gradient there.
+        start = math.log(beta / (1 - beta))
+        self.raw = nn.Parameter(torch.full(tuple(sizes or ()), start, device=device, dtype=dtype))
+
+    def params(self, x: Tensor) -> dict[str, Any]:
+        return {"beta": torch.sigmoid(in_wide(self.raw)), "backend": self.backend}
+
+    def shown_params(self) -> dict[str, Any]:
+        beta = torch.sigmoid(in_wide(self.raw.detach()))
+        first = beta.flatten()[0]
+        shown: dict[str, Any] = {"beta": round(first.item(), 4)} if (beta == first).all() else {}
+        return shown | ({"cells": tuple(beta.shape)} if beta.dim() else {})
+
+
+def _native_ada(beta: float | Tensor) -> tuple[str | None, float | Tensor]:
+    return (None if isinstance(beta, Tensor) and beta.dim() else "adapool"), beta
+
+
+@register_pool(
+    "adapool",
+    over="input",
+    family=_FAMILY,
+    function_name="ada_pool",
+    class_name="AdaPool",
+    summary="a learned share of edscw and the rest of softpool",
+    formula="y = beta edscw(a) + (1 - beta) softpool(a)",
+    source="Stergiou & Poppe, arXiv 2111.00772",
+    module=_Ada,
+    learnable=True,
+    check=_check_beta,
+    native=_native_ada,
+)
+def ada(x: Tensor, geometry: Geometry, *, beta: float | Tensor = 0.5, backend: str = "auto") -> Tensor:
+    """``beta`` in [0, 1], a number, or a tensor: a scalar or one value per output cell, of the output's spatial shape.
+
+    ``beta=1`` is edscw, ``beta=0`` softpool, with which it depends on the input's scale. The gradient is the
+    derivative, with edscw's exceptions.
+    """
+    _check_cells(beta, x, geometry)
+    return pool_windows(x, geometry, adapool, native=_native_ada, backend=backend, beta=beta)
+
+
+cuda.references["adapool"] = lambda x, geometry, _, beta: pool_windows(x, geometry, adapool, beta=beta)
+
+
+def _relative(weight: Tensor, mask: Tensor | None) -> Tensor:
+    """Weights as multiples of the window's mean weight; of equal weights each is exactly 1."""
+    weight = weight / maximum(weight.detach(), mask).unsqueeze(-1)
+    return weight * (count(weight, mask) / weight.sum(-1, keepdim=True))
+
+
+def _spread(value: Tensor, y: Tensor, spatial: torch.Size, geometry: Geometry) -> Tensor:
+    """The mean of ``value``, ``(..., *out, K)``, at each input position over the windows that hold it.
+
+    A position that no window holds takes the value of ``y``, ``(..., *out)``, at the nearest window.
+    """
+    n, positions = geometry.ndim, spatial.numel()
+    index, mask = windows(torch.arange(positions, device=y.device).reshape(spatial), geometry)
+    index = absent(index, mask, positions).flatten()  # taps outside the input are collected behind it
+    value = value.flatten(-n - 1)
+    where = index.expand(value.shape)
+    empty = value.new_zeros(*value.shape[:-1], positions + 1)
+    # Around a value of the position itself, the mean of equal values is that value to the bit.
+    centre = empty.scatter(-1, where, value.detach())
+    total = empty.scatter_add(-1, where, value - centre.gather(-1, where))
+    held = value.new_zeros(positions + 1).scatter_add(-1, index, torch.ones_like(index, dtype=value.dtype))
+    for axis, (size, out, s, p, span) in enumerate(
+        zip(spatial, y.shape[-n:], geometry.stride, geometry.padding, geometry.spans, strict=True)
+    ):
+        middle = torch.arange(size, device=y.device) + p - (span - 1) // 2
+        y = y.index_select(axis - n, ((middle + s // 2) // s).clamp(0, out - 1))
+    centred = (centre + total / held.clamp(min=1))[..., :positions]
+    return torch.where(held[:positions] == 0, y.flatten(-n), centred).reshape(*y.shape[:-n], *spatial)
+
+
+def _ada_unpool(y: Tensor, x: Tensor, geometry: Geometry, beta: float | Tensor) -> Tensor:
+    _check_beta(beta)
+    _check_cells(beta, x, geometry)
+    spatial = x.shape[-geometry.ndim :]
+    pooled = (*x.shape[: -geometry.ndim], *output_size(spatial, geometry))
+    if tuple(y.shape) != pooled:
+        raise ValueError(f"y: shape {tuple(y.shape)}; that of x pooled, {pooled}, is needed")
+    dtype = accumulation_dtype(x.dtype)
+    a, mask = windows(x.to(dtype), geometry)
+    wide = y.to(dtype)
+    soft = _relative(softmax_weights(a, mask), mask)
+    similar = _relative(_edscw_weights(a, mask, mean(a, mask).unsqueeze(-1)), mask)
+    share = beta.unsqueeze(-1) if isinstance(beta, Tensor) else beta
+    return like(_spread(wide.unsqueeze(-1) * (soft + share * (similar - soft)), wide, spatial, geometry), y)
+
+
+def ada_unpool2d(
+    y: Tensor,
+    x: Tensor,
+    kernel_size: IntOrTuple,
+    stride: IntOrTuple | None = None,
+    padding: IntOrTuple = 0,
+    dilation: IntOrTuple = 1,
+    ceil_mode: bool = False,
+    *,
+    beta: float | Tensor = 0.5,
+) -> Tensor:
+    """Spread pooled values over the windows of ``x`` by AdaPool's weights: the inverse of pooling (adaUnPool).
+
+    Each element of a window gets ``y |R| w``: w the weight that AdaPool gave it, ``beta`` times that of edscw and
+    ``1 - beta`` times SoftPool's, |R| the number of elements in the window. Where windows overlap it gets the mean of
+    what they give, where none is the value of the nearest window. So the mean of what a window gives is y, and a
+    constant that was pooled comes back to the bit. The authors' code multiplies by w without |R|, which makes a
+    constant c of a 2x2 window c / 4; it keeps one map of weights, into which all channels are written at once, and of
+    overlapping windows the one that was written last.
+
+    Args:
+        y: the pooled map, or another of its shape, ``(N, C, *out)`` or ``(C, *out)``.
+        x: what was pooled, or another map whose weights are wanted; the result has its spatial size.
+        kernel_size, stride, padding, dilation, ceil_mode: those of the pooling.
+        beta: the share of edscw, from 0 to 1: a number, a tensor of one, or one value per output cell.
+
+    Returns:
+        A map of the shape of ``x``, in ``y``'s dtype. Finite unless |R| y is not.
+
+    Raises:
+        ValueError: ``y`` or ``beta`` has not the shape that pooling ``x`` gives, or an argument is out of range.
+        TypeError: an argument or a dtype is of the wrong kind.
+
+    Source: Stergiou & Poppe, arXiv 2111.00772.
+    """
+    return _ada_unpool(y, x, make_geometry(2, kernel_size, stride, padding, dilation, ceil_mode), beta)
+
+
+def ada_unpool1d(
+    y: Tensor,
+    x: Tensor,
+    kernel_size: IntOrTuple,
+    stride: IntOrTuple | None = None,
+    padding: IntOrTuple = 0,
+    dilation: IntOrTuple = 1,
+    ceil_mode: bool = False,
+    *,
+    beta: float | Tensor = 0.5,
+) -> Tensor:
+    """Spread pooled ``(N, C, l)`` over the windows of ``x``, ``(N, C, L)``; see :func:`ada_unpool2d`."""
+    return _ada_unpool(y, x, make_geometry(1, kernel_size, stride, padding, dilation, ceil_mode), beta)
+
+
+def ada_unpool3d(
+    y: Tensor,
+    x: Tensor,
+    kernel_size: IntOrTuple,
+    stride: IntOrTuple | None = None,
+    padding: IntOrTuple = 0,
+    dilation: IntOrTuple = 1,
+    ceil_mode: bool = False,
+    *,
+    beta: float | Tensor = 0.5,
+) -> Tensor:
+    """Spread pooled ``(N, C, d, h, w)`` over the windows of ``x``, ``(N, C, D, H, W)``; see :func:`ada_unpool2d`."""
+    return _ada_unpool(y, x, make_geometry(3, kernel_size, stride, padding, dilation, ceil_mode), beta)
+
+
+class _AdaUnpool(_Ada):
+    def forward(self, y: Tensor, x: Tensor) -> Tensor:  # type: ignore[override]
+        return _ada_unpool(y, x, self.geometry, self.params(x)["beta"])
+
+
+class AdaUnpool1d(_AdaUnpool):
+    """:func:`ada_unpool1d` with a learned share; arguments and parameter are those of ``AdaPool1d``."""
+
+    ndim = 1
+
+
+class AdaUnpool2d(_AdaUnpool):
+    """:func:`ada_unpool2d` with a learned share; arguments and parameter are those of ``AdaPool2d``.
+
+    ``unpool.load_state_dict(pool.state_dict())`` copies a pool's share, ``unpool.raw = pool.raw`` ties the two.
+
+    Example:
+        >>> pool, unpool = AdaPool2d(2), AdaUnpool2d(2)
+        >>> unpool(pool(x), x).shape == x.shape
+        True
+    """
+
+    ndim = 2
+
+
+class AdaUnpool3d(_AdaUnpool):
+    """:func:`ada_unpool3d` with a learned share; arguments and parameter are those of ``AdaPool3d``."""
+
+    ndim = 3
