@@ -70,13 +70,17 @@ __device__ __forceinline__ auto tap(const R& r, const Inputs<T>& x, I at, int64_
   return tap(r, __ldg(x.of[0] + at), __ldg(x.of[R::kInputs - 1] + at), number);
 }
 
-// `each(f)` calls f with every tap of the window, in the order of their numbers, and may be called twice.
+// `each(f)` calls f with every tap of the window, in the order of their numbers, and may be called again.
 template <class T, class R, class Each>
 __device__ __forceinline__ auto reduce(const R& r, const Each& each) {
   auto w = r.template open<Acc<T>>();
   each([&](const Tap<Acc<T>>& e) { r.seek(w, e); });
-  if constexpr (R::kPasses == 2) {
+  if constexpr (R::kPasses > 1) {
     r.settle(w);
+    if constexpr (R::kPasses > 2) {
+      each([&](const Tap<Acc<T>>& e) { r.measure(w, e); });
+      r.prepare(w);
+    }
     each([&](const Tap<Acc<T>>& e) { r.add(w, e); });
   }
   return w;
