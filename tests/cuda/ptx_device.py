@@ -89,6 +89,14 @@ def copy_sources(folder: Path, edits: dict[str, str] | None = None) -> Path:
     return folder
 
 
+def only(*dtypes: str) -> dict[str, str]:
+    """Edits that leave out all other types."""
+    types = {"float64": "double", "float32": "float", "bfloat16": "__nv_bfloat16", "float16": "__half"}
+    codes = {"float64": "kFloat64", "float32": "kFloat32", "bfloat16": "kBFloat16", "float16": "kFloat16"}
+    out = [name for name in types if name not in dtypes]
+    return {f"    case {codes[name]}: call(static_cast<{types[name]}*>(nullptr)); break;\n": "" for name in out}
+
+
 def name_parameters(ptx: str) -> str:
     """nvcc may load a parameter through a register that holds its address; the emulator wants it by name."""
     return "".join(map(_name_parameters, re.split(r"(?=\.visible \.entry)", ptx)))
