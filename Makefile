@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: compare test lint pictures catalog clean
+.PHONY: compare test lint pictures cards catalog clean
 
 compare: $(VENV)/.installed
 	@mkdir -p results
@@ -21,6 +21,10 @@ lint: $(VENV)/.installed-lint
 # The pictures in README.md.
 pictures: $(VENV)/.installed
 	$(BIN)/python docs/make_pictures.py
+
+# The operators' pages in docs/operators.
+cards: $(VENV)/.installed
+	$(BIN)/python docs/make_cards.py
 
 # What `poolzoo list` reads.
 catalog: $(VENV)/.installed

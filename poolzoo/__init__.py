@@ -1,8 +1,9 @@
 """Poolzoo compares pooling operators: what each keeps of an image, and what it costs.
 
 ``list_pools``, ``pool_info``, ``create_pool`` and ``register_pool`` are the registry; ``poolzoo.functional`` holds the
-operators as functions, and this module holds them as torch modules (``poolzoo.SoftPool2d``). torch is imported when the
-first of those is asked for.
+operators as functions, and this module holds them as torch modules (``poolzoo.SoftPool2d``). ``replace_pools`` puts
+them into a model, ``create_model`` makes published networks with them. torch is imported when the first of those is
+asked for.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from poolzoo import registry
 from poolzoo.registry import PoolInfo, create_pool, list_pools, pool_info, register_pool
 
 __version__ = "0.1.0"
-__all__ = ["PoolInfo", "create_pool", "functional", "list_pools", "pool_info", "register_pool"]
+_SURGERY = ("create_model", "list_models", "replace_pools")
+__all__ = ["PoolInfo", "create_pool", "functional", "list_pools", "pool_info", "register_pool", *_SURGERY]
 #: How the modules that no registration makes begin.
 _OTHERS = ("Pool", "Adaptive", "Global", "AdaUnpool")
 
@@ -23,6 +25,10 @@ def __getattr__(name: str) -> Any:
         import importlib
 
         return importlib.import_module("poolzoo.functional")
+    if name in _SURGERY:
+        from poolzoo import surgery
+
+        return getattr(surgery, name)
     if name[:1].isupper():
         cls = registry.find_export(name, "class_name")
         if cls is not None:

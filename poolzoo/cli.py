@@ -27,6 +27,9 @@ FORMATS = ("table", "csv", "json", "markdown")
 #: What --output's suffix says about the format.
 SUFFIXES = {".csv": "csv", ".json": "json", ".md": "markdown", ".txt": "table"}
 
+#: Operators whose weights differ to the eye: what `visualize weights` shows unless told otherwise.
+TELLING = ("avg", "max", "median", "lse:r=20", "softpool", "softpool:beta=20", "blur", "strided", "lanczos")
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -135,6 +138,24 @@ def list_command(pattern: str) -> None:
         notes += [] if len(fact["ndims"]) == 3 else ["/".join(f"{n}D" for n in fact["ndims"])]
         lines.append(f"{fact['name']:{width}}  {fact['summary']}{' [' + ', '.join(notes) + ']' if notes else ''}")
     say("\n".join(lines))
+
+
+@cli.command()
+@click.argument("spec")
+def show(spec: str) -> None:
+    """Show all there is to know of the operator SPEC: formula, source, parameters, limits, the weights of a window.
+
+    \b
+    Examples:
+      poolzoo show softpool
+      poolzoo show lp:p=3
+    """
+    registry.pool_info(registry.parse_spec(spec)[0])  # an unknown name is answered before torch is imported
+    from poolzoo.analysis.cards import make_card
+    from poolzoo.reports.cards import render_card
+
+    color = sys.stdout.isatty()
+    say(render_card(make_card(spec), color=color, width=_terminal_width()))
 
 
 @cli.command()
@@ -362,6 +383,82 @@ def report(results: tuple[str, ...], output: Path) -> None:
     click.echo(f"wrote {output}", err=True)
 
 
+@cli.group()
+def visualize() -> None:
+    """Draw what operators do.
+
+    \b
+    Example:
+      poolzoo visualize weights --image skimage:camera --output weights.png
+    """
+
+
+@visualize.command()
+@click.option("--image", "source", required=True, metavar="SRC", help="One picture: a file or skimage:NAME.")
+@click.option(
+    "--pool",
+    "pools",
+    multiple=True,
+    metavar="SPEC",
+    help=f"Operator, as softpool, 'soft*' or lp:p=3; repeatable.  [default: {', '.join(TELLING)}]",
+)
+@click.option("--kernel-size", type=Sizes(1, range(1, 3)), default="4", show_default=True, help="As 2 or 3x2.")
+@click.option("--stride", type=Sizes(1, range(1, 3)), help="As 2 or 3x2.  [default: the kernel size]")
+@click.option(
+    "--size",
+    type=click.IntRange(1),
+    default=48,
+    show_default=True,
+    help="Side of the cut-out with the most detail, in pixels; it is all that is looked at.",
+)
+@click.option("--output", type=click.Path(path_type=Path), required=True, help="The PNG file to write.")
+def weights(
+    source: str,
+    pools: tuple[str, ...],
+    kernel_size: tuple[int, ...],
+    stride: tuple[int, ...] | None,
+    size: int,
+    output: Path,
+) -> None:
+    """Draw the weight that each operator gives each pixel of its windows, side by side.
+
+    The picture is made grey. A pixel's weight is the derivative of all that is pooled by that pixel.
+
+    \b
+    Example:
+      poolzoo visualize weights --image skimage:camera --pool avg --pool 'soft*' --output weights.png
+    """
+    from poolzoo._files import check_writable, write_whole
+
+    if output.suffix.lower() != ".png":
+        raise Failed(f"--output {str(output)!r}: a file name that ends in .png is needed")
+    check_writable(output, "--output")
+    specs = registry.expand_specs(pools or TELLING)
+    lacking = [s for s in specs if 2 not in registry.pool_info(registry.parse_spec(s)[0]).ndims]
+    if lacking:
+        raise Failed(f"--pool {lacking[0]}: not defined for 2 spatial axes, those of a picture")
+    from poolzoo.analysis.images import find_images, load_image
+
+    found = find_images([source])
+    if len(found) != 1:
+        raise Failed(f"--image {source!r}: {len(found)} pictures; one is drawn")
+    from poolzoo.analysis.weights import pixel_weights
+    from poolzoo.reports.pictures import busiest
+    from poolzoo.reports.plots import to_png
+    from poolzoo.reports.weights import plot_weights
+    from poolzoo.windows import make_geometry
+
+    geometry = make_geometry(2, kernel_size, stride)
+    photo = load_image(found[0])
+    height, width = min(size, photo.shape[0]), min(size, photo.shape[1])
+    top, left = busiest(photo, height, width)
+    part = photo[top : top + height, left : left + width].mean(axis=2)
+    sizes = (geometry.kernel_size, geometry.stride)
+    figure = plot_weights(part, pixel_weights(specs, part, *sizes), *sizes)
+    write_whole(output, to_png(figure))
+    click.echo(f"wrote {output}", err=True)
+
+
 @cli.command()
 @click.option("--cuda", is_flag=True, help="The CUDA operators as well; TORCH_CUDA_ARCH_LIST says for which GPUs.")
 def build(cuda: bool) -> None:
@@ -426,7 +523,7 @@ class Writer:
         if len(failures) == len(result.rows):
             _complain(failures)
             sys.exit(2)
-        width = None if not sys.stdout.isatty() else os.get_terminal_size(sys.stdout.fileno()).columns
+        width = _terminal_width()
         if self.output:
             write_whole(self.output, render(result, self.fmt))
             say(render(result, "table", color=sys.stdout.isatty(), width=width))
@@ -520,6 +617,10 @@ def _pictures_base(folder: Path | None, output: Path | None) -> Path | None:
     return None
 
 
+def _terminal_width() -> int | None:
+    return os.get_terminal_size(sys.stdout.fileno()).columns if sys.stdout.isatty() else None
+
+
 def _command_line() -> str:
     return shlex.join(["poolzoo", *sys.argv[1:]])
 
@@ -545,6 +646,9 @@ def main() -> NoReturn:
     try:
         cli.main(prog_name="poolzoo", standalone_mode=False)
     except click.ClickException as error:
+        if isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):  # since click 8.2
+            click.echo(error.format_message(), err=True)
+            sys.exit(2)
         _fail(error.format_message())
     except ValueError as error:
         # What the package itself raises for bad input: one line that names the argument, the value and what is allowed.

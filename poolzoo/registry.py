@@ -35,6 +35,19 @@ CATALOG = Path(__file__).parent / "operators" / "catalog.json"
 #: What ``poolzoo list`` shows, and all of it that is plain data.
 FACTS = ("name", "summary", "formula", "source", "family", "ndims", "learnable", "stochastic", "variants")
 
+#: The clauses of the operator contract that an operator's ``exempt`` may name.
+CLAUSES = {
+    "constant": "a constant window is kept",
+    "constant_negative": "a constant window below 0 is kept",
+    "permutation": "the order of the elements inside a window does not matter",
+    "nan": "a NaN or inf touches no output whose window does not hold it",
+    "nan_reaches": "a NaN touches every output whose window holds it",
+    "huge": "nothing overflows that the result does not, up to the largest number",
+    "gradcheck": "the gradient is the derivative",
+    "second_gradient": "the gradient of the gradient is its derivative",
+    "onnx": "exports to ONNX",
+}
+
 Target = TypeVar("Target", bound=Callable[..., Any])
 
 
@@ -419,8 +432,12 @@ def expand_specs(specs: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(expanded))
 
 
-def catalog_text() -> str:
-    """What ``operators/catalog.json`` must hold: the facts of the operators that poolzoo itself brings."""
+def builtin_facts() -> list[dict[str, Any]]:
+    """The facts of the operators that poolzoo itself brings, in registration order."""
     load_operators()
-    own = [info.facts for info in _pools.values() if info.name in _builtin]
-    return json.dumps(own, indent=1, ensure_ascii=False) + "\n"
+    return [info.facts for info in _pools.values() if info.name in _builtin]
+
+
+def catalog_text() -> str:
+    """What ``operators/catalog.json`` must hold."""
+    return json.dumps(builtin_facts(), indent=1, ensure_ascii=False) + "\n"

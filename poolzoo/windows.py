@@ -338,3 +338,12 @@ def weighted_taps(x: Tensor, dim: int, index: Tensor, weight: Tensor) -> Tensor:
     for tap in range(1, index.shape[1]):
         y = y + x.index_select(dim, index[:, tap]) * weight[:, tap].reshape(shape)
     return y
+
+
+def reflect(position: Tensor, n: int) -> Tensor:
+    """Positions off an axis of ``n`` mirrored back onto it, the edge not repeated, as often as it takes."""
+    if n == 1:
+        return torch.zeros_like(position)
+    period = 2 * (n - 1)
+    position = position % period
+    return torch.where(position < n, position, period - position)

@@ -252,6 +252,26 @@ def gated(elements: ArrayLike, taps: ArrayLike | None = None, weight: ArrayLike 
     return mixed(values, lam=_sigmoid(score))
 
 
+def tree(elements: ArrayLike, leaves: Array, gates: Array, taps: ArrayLike | None = None) -> float:
+    """Leaf: vᵀa; node: σ(ωᵀa) f_left + (1 - σ(ωᵀa)) f_right (arXiv 1509.08985).
+
+    `leaves` and `gates` are (n, taps of the kernel) and (n - 1, ..); node i has the children 2 i + 1 and 2 i + 2, the
+    leaves following the gates. A tap in the padding has no share.
+    """
+    values = _floats(elements)
+    positions = range(len(values)) if taps is None else [int(t) for t in np.asarray(taps)]
+
+    def node(i: int) -> float:
+        weights = leaves[i - len(gates)] if i >= len(gates) else gates[i]
+        product_ = sum(float(weights[t]) * a for t, a in zip(positions, values, strict=True))
+        if i >= len(gates):
+            return product_
+        share = _sigmoid(product_)
+        return share * node(2 * i + 1) + (1.0 - share) * node(2 * i + 2)
+
+    return node(0)
+
+
 def softpool(elements: ArrayLike, beta: float = 1.0) -> float:
     """Σ softmax(β a)_i a_i (arXiv 2101.00440)."""
     values = _floats(elements)
@@ -367,6 +387,49 @@ def softpool_channelsum(x: ArrayLike, g: Geometry, empty: float = math.nan) -> A
     return y
 
 
+def dpp(
+    x: ArrayLike,
+    g: Geometry,
+    alpha: ArrayLike = 1.0,
+    lam: ArrayLike = 1.0,
+    weight: ArrayLike | None = None,
+    reward: str = "symmetric",
+    eps: float = 1e-3,
+) -> Array:
+    """Σ w a / Σ w, w = α + ρ(a - s): ρ_sym(d) = √(d² + ε²)^λ, ρ_asym(d) = √(max(0, d)² + ε²)^λ (arXiv 1804.04076).
+
+    s is the window's mean; with `weight`, (3, ..) or (C, 3, ..), that filter over the means of the window and of its
+    neighbours on the output grid, positions beyond the grid moved back onto it. α and λ: one, or one a channel.
+    """
+    x = np.asarray(x, dtype=np.float64)
+    n = len(g.kernel_size)
+    spatial, channels = x.shape[-n:], x.shape[-n - 1]
+    means = pool(x, g, avg)
+    alphas, lams = (np.broadcast_to(np.asarray(v, dtype=np.float64), (channels,)) for v in (alpha, lam))
+    filters = None if weight is None else np.broadcast_to(np.asarray(weight), (channels, *(3,) * n))
+    y = np.zeros_like(means)
+    for channel in np.ndindex(*x.shape[:-n]):
+        c = channel[-1]
+        for out_index, cells in _cells(spatial, g, _starts(spatial, g)):
+            centre = float(means[channel + out_index])
+            if filters is not None:
+                centre = 0.0
+                for taps in product(range(3), repeat=n):
+                    near = [
+                        min(max(o + t - 1, 0), size - 1)
+                        for o, t, size in zip(out_index, taps, means.shape[-n:], strict=True)
+                    ]
+                    centre += float(filters[(c, *taps)]) * float(means[(*channel, *near)])
+            total = weights = 0.0
+            for index, _ in cells:
+                d = float(x[channel + index]) - centre
+                d = max(0.0, d) if reward == "asymmetric" else d
+                w = alphas[c] + math.sqrt(d * d + eps * eps) ** lams[c]
+                total, weights = total + w * float(x[channel + index]), weights + w
+            y[channel + out_index] = total / weights
+    return y
+
+
 def ada_unpool(y: ArrayLike, x: ArrayLike, g: Geometry, beta: float = 0.5) -> Array:
     """Each element of a window gets y |R| w_i, w_i = β softmax(DSC(a, ā))_i + (1 - β) softmax(a)_i (arXiv 2111.00772).
 
@@ -439,8 +502,54 @@ def blur(x: ArrayLike, g: Geometry, filt_size: int = 4) -> Array:
     return y
 
 
-def max_blur(x: ArrayLike, g: Geometry, filt_size: int = 4, empty: float = math.nan) -> Array:
-    """Dense max (stride 1, the same kernel, padding and dilation), then blur with kernel 1, the stride, no padding.
+def _symmetric(index: int, n: int) -> tuple[int, float]:
+    index %= 2 * n
+    return (index, 1.0) if index < n else (2 * n - 1 - index, 1.0)
+
+
+def _antisymmetric(index: int, n: int) -> tuple[int, float]:
+    return _symmetric(index, n)[0], 1.0 if index // n % 2 == 0 else -1.0
+
+
+#: PyWavelets' signal extension modes as its manual draws them: the element read at `index` and its factor.
+EXTENSIONS: dict[str, Callable[[int, int], tuple[int, float]]] = {
+    "zero": lambda index, n: (min(max(index, 0), n - 1), float(0 <= index < n)),
+    "constant": lambda index, n: (min(max(index, 0), n - 1), 1.0),
+    "symmetric": _symmetric,
+    "reflect": lambda index, n: (reflect(index, n), 1.0),
+    "periodic": lambda index, n: (index % n, 1.0),
+    "periodization": lambda index, n: (min(index % (n + n % 2), n - 1), 1.0),
+    "antisymmetric": _antisymmetric,
+}
+
+
+def low_band(x: ArrayLike, g: Geometry, dec_lo: Sequence[float], mode: str = "symmetric", norm: str = "ortho") -> Array:
+    """Convolve with a wavelet's decomposition low-pass filter, centred on each window: the LL band.
+
+    The L taps lie as `blur`'s do: the first one floor(d (L-k) / 2) before the window's start. Convolution turns the
+    filter round. `norm="mean"` divides it by its sum.
+    """
+    x = np.asarray(x, dtype=np.float64)
+    n, length = len(g.kernel_size), len(dec_lo)
+    gain = math.fsum(dec_lo) if norm == "mean" else 1.0
+    spatial, starts = x.shape[-n:], _starts(x.shape[-n:], g)
+    y = np.zeros(x.shape[:-n] + tuple(len(axis) for axis in starts))
+    for out_index in np.ndindex(*y.shape):
+        channel, o = out_index[:-n], out_index[-n:]
+        axes = []
+        for a in range(n):
+            first = starts[a][o[a]] - (g.dilation[a] * (length - g.kernel_size[a])) // 2
+            read = [EXTENSIONS[mode](first + g.dilation[a] * t, spatial[a]) for t in range(length)]
+            axes.append([(i, f * dec_lo[length - 1 - t] / gain) for t, (i, f) in enumerate(read)])
+        for taps in product(*axes):
+            y[out_index] += math.prod(w for _, w in taps) * x[channel + tuple(i for i, _ in taps)]
+    return y
+
+
+def dense_blur(
+    x: ArrayLike, g: Geometry, reduce: Callable[..., float], filt_size: int = 4, empty: float = math.nan
+) -> Array:
+    """Every window reduced at stride 1 (the same kernel, padding, dilation), then blur with kernel 1 and the stride.
 
     The output has torch's size for g. Where ceil mode asks for a window that starts beyond the dense map, the map goes
     on up to that start, and no further: its extra windows hang out of the input on the right, as ceil-mode windows do.
@@ -454,8 +563,124 @@ def max_blur(x: ArrayLike, g: Geometry, filt_size: int = 4, empty: float = math.
     ):
         dense_size = max(size + 2 * p - d * (k - 1), (out - 1) * s + 1)
         starts.append([i - p for i in range(dense_size)])
-    dense = _pool_at(x, g, starts, max_, empty)
+    dense = _pool_at(x, g, starts, reduce, empty)
     return blur(dense, Geometry((1,) * n, g.stride, (0,) * n, (1,) * n), filt_size)
+
+
+def fractional_max(x: ArrayLike, g: Geometry, u: ArrayLike = 0.5, out: Sequence[int] | None = None) -> Array:
+    """max over the windows that start at ⌊(i + u) r⌋ - ⌊u r⌋ - p, r = (n + 2p - span) / (out - 1); the last at the end.
+
+    This is torch's rule for Graham's regions (arXiv 1412.6071). `u` is one number, or one per channel and axis, of
+    shape (..., axes). Where r < 1 no start is beyond the last.
+    """
+    x = np.asarray(x, dtype=np.float64)
+    n = len(g.kernel_size)
+    spatial = x.shape[-n:]
+    sizes = tuple(out_sizes(spatial, g) if out is None else out)
+    u = np.broadcast_to(np.asarray(u, dtype=np.float64), (*x.shape[:-n], n))
+    y = np.zeros((*x.shape[:-n], *sizes))
+    for channel in np.ndindex(*x.shape[:-n]):
+        starts = []
+        for axis, (m, size) in enumerate(zip(sizes, spatial, strict=True)):
+            last = max(0, size + 2 * g.padding[axis] - g.dilation[axis] * (g.kernel_size[axis] - 1) - 1)
+            r, v = last / max(m - 1, 1), float(u[(*channel, axis)])
+            free = [min(last, math.floor((i + v) * r) - math.floor(v * r)) for i in range(m - 1)]
+            starts.append([start - g.padding[axis] for start in [*free, last]])
+        y[channel] = _pool_at(x[channel], g, starts, max_, math.nan)
+    return y
+
+
+def s3_dense(x: ArrayLike, g: Geometry) -> Array:
+    """Max pooling at stride 1: the window that starts at i - p for i < out * s, as long as i - p lies in the input."""
+    x = np.asarray(x, dtype=np.float64)
+    spatial = x.shape[-len(g.kernel_size) :]
+    starts = [
+        [i - p for i in range(out * s) if i - p < size]
+        for out, s, p, size in zip(out_sizes(spatial, g), g.stride, g.padding, spatial, strict=True)
+    ]
+    return _pool_at(x, g, starts, max_, math.nan)
+
+
+def s3_eval(x: ArrayLike, g: Geometry) -> Array:
+    """Mean of the dense map over each output's s positions an axis (arXiv 1611.05138, the average at test time)."""
+    n = len(g.kernel_size)
+    return pool(s3_dense(x, g), Geometry(g.stride, g.stride, (0,) * n, (1,) * n, True), avg)
+
+
+def max_blur(x: ArrayLike, g: Geometry, filt_size: int = 4) -> Array:
+    """Dense max, then blur (arXiv 1904.11486)."""
+    return dense_blur(x, g, max_, filt_size)
+
+
+def avg_blur(x: ArrayLike, g: Geometry, filt_size: int = 4) -> Array:
+    """Dense average, then blur."""
+    return dense_blur(x, g, avg, filt_size)
+
+
+def spectral(x: ArrayLike, g: Geometry) -> Array:
+    """Re Σ_k X_k e^(2πi k o / m), k from -floor(m/2) to ceil(m/2) - 1, X_k the DFT divided by n (arXiv 1506.03767).
+
+    One axis after the other, the real part taken at the end. A frequency that n samples do not have is 0.
+    """
+    y = np.asarray(x, dtype=np.complex128)
+    dims = len(g.kernel_size)
+    for axis, m in zip(range(y.ndim - dims, y.ndim), out_sizes(y.shape[-dims:], g), strict=True):
+        n = y.shape[axis]
+        weights = np.zeros((m, n), dtype=np.complex128)
+        for o, t in np.ndindex(m, n):
+            for k in range(-(m // 2), m - m // 2):
+                if -(n // 2) <= k < n - n // 2:
+                    weights[o, t] += np.exp(2j * np.pi * k * (o / m - t / n)) / n
+        y = np.moveaxis(np.tensordot(weights, y, (1, axis)), 0, axis)
+    return y.real
+
+
+def lift_steps(layers: Sequence[ArrayLike]) -> Callable[[Array], Array]:
+    """P or U of arXiv 2104.00996 for (C, length): three taps a channel, zeros outside; ReLU; channels mixed; Tanh.
+
+    `layers` are the weight (C, 1, 3) and bias of the first convolution, the weight (C, C, 1) and bias of the second.
+    """
+    conv, conv_bias, mix, mix_bias = (np.asarray(layer, dtype=np.float64) for layer in layers)
+
+    def step(rows: Array) -> Array:
+        hidden, y = np.zeros_like(rows), np.zeros_like(rows)
+        channels, length = rows.shape
+        for c, i in np.ndindex(channels, length):
+            taps = [conv[c, 0, t] * rows[c, i + t - 1] for t in range(3) if 0 <= i + t - 1 < length]
+            hidden[c, i] = max(0.0, sum(taps) + conv_bias[c])
+        for c, i in np.ndindex(channels, length):
+            y[c, i] = math.tanh(sum(mix[c, b, 0] * hidden[b, i] for b in range(channels)) + mix_bias[c])
+        return y
+
+    return step
+
+
+def lift_1d(rows: Array, starts: Sequence[int], k: int, d: int, predict: Callable, update: Callable) -> list[Array]:
+    """[s, d_1, ...] of (C, length): d_j = a_j - P(a_0), s = a_0 + Σ U(d_j); a_j lies j d behind a window's start."""
+    taps = [np.stack([rows[:, reflect(i + j * d, rows.shape[1])] for i in starts], 1) for j in range(k)]
+    details = [tap - predict(taps[0]) for tap in taps[1:]]
+    return [taps[0] + sum(update(detail) for detail in details), *details]
+
+
+def lift(x: ArrayLike, g: Geometry, predict: Sequence[Callable], update: Sequence[Callable]) -> Array:
+    """The sum of the sub-bands, the last axis lifted first; `predict` and `update` have one function per axis."""
+    x = np.asarray(x, dtype=np.float64)
+    n = len(g.kernel_size)
+    starts = _starts(x.shape[-n:], g)
+    bands = [x]
+    for axis in reversed(range(n)):
+        lifted = []
+        for band in bands:
+            # (..., C, *spatial) as (rows, C, length), one after the other.
+            moved = np.moveaxis(np.moveaxis(band, -n - 1, -1), axis - n - 1, -1)
+            rows = moved.reshape(-1, *moved.shape[-2:])
+            steps = (starts[axis], g.kernel_size[axis], g.dilation[axis], predict[axis], update[axis])
+            parts = zip(*(lift_1d(row, *steps) for row in rows), strict=True)
+            for part in parts:
+                stacked = np.stack(part).reshape(*moved.shape[:-1], len(starts[axis]))
+                lifted.append(np.moveaxis(np.moveaxis(stacked, -1, axis - n - 1), -1, -n - 1))
+        bands = lifted
+    return sum(bands[1:], bands[0])
 
 
 def checkered(

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from poolzoo import registry
 from poolzoo.operators import Pool
-from poolzoo.registry import PoolInfo, create_pool, expand_specs, parse_spec, pool_info
+from poolzoo.registry import CLAUSES, PoolInfo, create_pool, expand_specs, parse_spec, pool_info
 
 registry.load_plugins()
 
@@ -26,18 +26,6 @@ MAX_POOL = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 SIZES: dict[int, tuple[int, ...]] = {1: (11,), 2: (7, 6), 3: (5, 4, 5)}
 SPECS = [*expand_specs([]), "lip:variant=bottleneck,width=4"]
 CASES = [(spec, ndim) for spec in SPECS for ndim in pool_info(parse_spec(spec)[0]).ndims]
-#: What an operator's ``exempt`` may name, and the claim that is then not made for it.
-CLAUSES = {
-    "constant": "a constant window is kept",
-    "constant_negative": "a constant window below 0 is kept",
-    "permutation": "the order of the elements inside a window does not matter",
-    "nan": "a NaN or inf touches no output whose window does not hold it",
-    "nan_reaches": "a NaN touches every output whose window holds it",
-    "huge": "nothing overflows that the result does not, up to the largest number",
-    "gradcheck": "the gradient is the derivative",
-    "onnx": "exports to ONNX",
-}
-
 every_pool = pytest.mark.parametrize(("spec", "ndim"), CASES, ids=[f"{spec}-{ndim}d" for spec, ndim in CASES])
 every_pool_2d = pytest.mark.parametrize("spec", [spec for spec, ndim in CASES if ndim == 2])
 every_operator = pytest.mark.parametrize("name", registry.list_pools())

@@ -9,6 +9,7 @@ from itertools import product
 import numpy as np
 import oracles as o
 import pytest
+import pywt
 import torch
 import torch.nn.functional as F
 from PIL import Image
@@ -125,6 +126,8 @@ def test_dilated_max_is_torchs():
         ("softpool", {"beta": 0}, 1.5),
         ("softpool", {"beta": 60}, 4.0),
         ("softpool_detached", {"beta": 0}, 1.5),
+        # The mean is 1.5, the distances are 1.5, 3.5, 0.5, 2.5, their mean 2.
+        ("idw", {"eps": 0.25}, (3 / 2 - 2 / 4 + 1 / 1 + 4 / 3) / (1 / 2 + 1 / 4 + 1 / 1 + 1 / 3)),
     ],
 )
 def test_reduction_by_hand(name, params, expected):
@@ -134,6 +137,54 @@ def test_reduction_by_hand(name, params, expected):
 def test_softpool_by_hand():
     assert o.softpool([math.log(3), 0.0]) == pytest.approx(0.75 * math.log(3), rel=1e-15)
     assert o.softpool([math.log(3), 0.0], beta=2) == pytest.approx(0.9 * math.log(3), rel=1e-15)
+
+
+def test_edscw_and_adapool_by_hand():
+    """The mean of 1 and 3 is 2: the coefficients are 4 / 5 and 12 / 13."""
+    weight = 1 / (1 + math.exp(12 / 13 - 4 / 5))
+    similar = weight * 1 + (1 - weight) * 3
+    soft = (math.e + 3 * math.e**3) / (math.e + math.e**3)
+    assert o.edscw([1.0, 3.0]) == pytest.approx(similar, rel=1e-15)
+    assert o.adapool([1.0, 3.0], beta=0.25) == pytest.approx(0.25 * similar + 0.75 * soft, rel=1e-15)
+    assert [o.dice(0, 0), o.dice(-1e200, 1e200), o.dice(1e-200, -2e-200)] == pytest.approx([0, 1, 0.8], rel=1e-15)
+
+
+def test_dpp_by_hand():
+    x, g = [[1.0, 3.0, 5.0, 9.0]], geometry(2, 2)
+    # The means are 2 and 7; weights of the symmetric reward are equal, of the asymmetric one alpha and alpha + d.
+    close(o.dpp(x, g, alpha=0.5, eps=0), [[2, 7]])
+    close(o.dpp(x, g, alpha=0.5, eps=0, reward="asymmetric"), [[(0.5 + 1.5 * 3) / 2, (0.5 * 5 + 2.5 * 9) / 3]])
+    # Smoothed by (0, 0, 1), the last mean for its missing neighbour: 7 and 7.
+    close(o.dpp(x, g, alpha=0, eps=0, weight=[0, 0, 1]), [[(6 * 1 + 4 * 3) / 10, 7]])
+
+
+def test_tree_of_three_levels_by_hand():
+    leaves, gates = np.eye(4), np.zeros((3, 4))
+    gates[0, 0] = gates[2, 0] = math.log(3)  # the root and the right node, 3/4 to their left
+    values = [1.0, 2.0, 3.0, 4.0]
+    assert o.tree(values, leaves, gates) == pytest.approx(0.75 * (1 + 2) / 2 + 0.25 * (0.75 * 3 + 0.25 * 4), rel=1e-15)
+
+
+def test_s3_by_hand():
+    """The dense maxima of 4 1 3 2 0 in windows of 2 are 4 3 3 2, of which two outputs have two positions each."""
+    close(o.s3_dense([[4.0, 1.0, 3.0, 2.0, 0.0]], geometry(2, 2)), [[4, 3, 3, 2]])
+    close(o.s3_eval([[4.0, 1.0, 3.0, 2.0, 0.0]], geometry(2, 2)), [[3.5, 2.5]])
+    close(o.s3_dense([[4.0, 1.0, 3.0]], geometry(2, 2, ceil_mode=True)), [[4, 3, 3]])
+
+
+def test_fractional_max_by_hand():
+    """Steps of (7 - 1) / 3 = 2 leave nothing to draw; steps of 5 / 2 start at 0, 2 or 3, and 5."""
+    x = [np.arange(7.0)]
+    close(o.fractional_max(x, geometry(1, 2), u=0.9), [[0, 2, 4, 6]])
+    close(o.fractional_max(x, geometry(2, 2), u=0.1), [[1, 3, 6]])
+    close(o.fractional_max(x, geometry(2, 2), u=0.3), [[1, 4, 6]])
+
+
+def test_ada_unpool_by_hand():
+    """Equal elements get y each; e^0 and e^ln 3 share 2 y as 1/4 and 3/4; past the windows the nearest value stands."""
+    close(o.ada_unpool([[5.0, 7.0]], [[2.0, 2.0, 2.0, 2.0, 9.0]], geometry(2, 2)), [[5, 5, 7, 7, 7]])
+    close(o.ada_unpool([[5.0]], [[0.0, math.log(3)]], geometry(2, 2), beta=0), [[2.5, 7.5]])
+    close(o.ada_unpool([[4.0, 8.0]], [[1.0, 1.0, 1.0]], geometry(2, 1)), [[4, 6, 8]])
 
 
 def test_stochastic_eval_of_a_window_without_positive_elements_is_zero():
@@ -271,6 +322,62 @@ def test_checkered_by_hand():
     close(o.checkered(odd, g._replace(ceil_mode=True), o.max_)[0, 1], [[8, 8], [8, 8]])
     assert o.checkered(x, g._replace(stride=(1, 1)), o.max_).shape == (1, 1, 1, 3, 3)
     assert o.checkered(x, g._replace(stride=(1, 2)), o.max_).shape == (1, 1, 2, 3, 2)
+
+
+# Frequencies
+
+
+@pytest.mark.parametrize("mode", sorted(o.EXTENSIONS))
+@pytest.mark.parametrize("size", [1, 2, 5, 8])
+def test_extensions_are_pywavelets(mode, size):
+    x = RNG.standard_normal(size)
+    if size == 1 and mode == "reflect":
+        pytest.skip("one element has no neighbour to reflect")
+    expected = pywt.pad(x, (9, 10), mode)  # of an odd size, periodization begins by repeating the last element
+    read = [o.EXTENSIONS[mode](i, size) for i in range(-9, len(expected) - 9)]
+    close([factor * x[index] for index, factor in read], expected)
+
+
+@pytest.mark.parametrize("wavelet", ["haar", "db2", "db3", "bior2.2"])
+def test_low_band_is_pywavelets(wavelet):
+    x = RNG.standard_normal((2, 8, 6))
+    g = o.Geometry((2, 2), (2, 2), (0, 0), (1, 1))
+    expected = pywt.dwt2(x, wavelet, "periodization")[0]
+    close(o.low_band(x, g, pywt.Wavelet(wavelet).dec_lo, "periodization"), expected)
+    close(o.low_band(x, g, pywt.Wavelet(wavelet).dec_lo, "periodization", "mean") * 2, expected, atol=1e-11)
+
+
+def test_low_band_by_hand():
+    x = np.array([[1.0, 2.0, 3.0, 5.0]])
+    close(o.low_band(x, geometry(2, 2), [0.5, 0.5]), [[1.5, 4]])
+    close(o.low_band(x, geometry(3, 2, 1), [0, 1], "zero"), [[1, 3]])  # convolution turns round: the later of two taps
+    close(o.low_band(x, geometry(3, 2, 1), [1, 0], "antisymmetric"), [[2, 5]])
+
+
+@pytest.mark.parametrize(("n", "k"), [(8, 2), (9, 2), (9, 3), (12, 3), (7, 1)])
+def test_spectral_is_numpys_real_transform(n, k):
+    """np.fft.irfft of the first frequencies doubles the last one of an even size, which the crop has once."""
+    x = RNG.standard_normal((1, n))
+    m = n // k
+    half = np.fft.rfft(x, norm="forward")[:, : m // 2 + 1]
+    if m % 2 == 0 and m < n:
+        half[:, -1] = half[:, -1].real
+    close(o.spectral(x, geometry(k, k)), np.fft.irfft(half, m, norm="forward"))
+
+
+def test_lift_by_hand():
+    x = np.array([[1.0, 2.0, 4.0, 9.0]])
+    g = geometry(2, 2)
+    same, half, nothing = (lambda a: a), (lambda d: d / 2), (lambda a: 0 * a)
+    close(o.lift(x, g, [nothing], [nothing]), [[3, 13]])
+    close(o.lift(x, g, [same], [half]), [[1.5 + 1, 6.5 + 5]])
+    close(o.lift(x[:, :3], g._replace(ceil_mode=True), [nothing], [nothing]), [[3, 4 + 2]])  # the last is reflected
+    close(
+        o.lift(x.reshape(1, 2, 2), o.Geometry((2, 2), (2, 2), (0, 0), (1, 1)), [nothing] * 2, [nothing] * 2), [[[16]]]
+    )
+    ones, zeros = np.ones((1, 1, 3)), np.zeros(1)
+    step = o.lift_steps([ones, zeros, np.full((1, 1, 1), 0.1), zeros])
+    close(step(np.array([[1.0, 2.0, -9.0]])), np.tanh([[0.3, 0, 0]]))
 
 
 # Resampling

@@ -31,12 +31,10 @@ def make_module(
     Raises:
         ValueError: an unknown operator, or a parameter that is not allowed.
     """
-    name, params = registry.parse_spec(spec)
-    arguments: dict[str, Any] = {"kernel_size": kernel_size, "stride": stride, **params}
     # Operators that start at random weights start at the same ones in every run.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        module = registry.create_pool(name, ndim=ndim, in_channels=in_channels, **arguments)
+        module = registry.create_pool(spec, ndim=ndim, kernel_size=kernel_size, stride=stride, in_channels=in_channels)
     assert isinstance(module, Pool)
     return module.to(device=device, dtype=dtype).eval()
 

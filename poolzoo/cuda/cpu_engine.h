@@ -479,7 +479,7 @@ void clear_unreached(const Call& call, bool pairs, Parallel parallel) {
   int64_t reached = 0;
   for (const auto& phase : l.phases) reached += phase.last - phase.first;
   const bool whole_rows = pairs || reached == g.in[2];
-  const bool every_row = !pairs || (g.out[0] * g.stride[0] == g.in[0] && g.out[1] * g.stride[1] == g.in[1]);
+  const bool every_row = !pairs || (g.out[0] * g.kernel[0] == g.in[0] && g.out[1] * g.kernel[1] == g.in[1]);
   if (whole_rows && every_row) return;
   const int64_t bytes = l.width * (call.dtype == kFloat64 ? 8 : call.dtype == kFloat32 ? 4 : 2);
   auto body = [&](int64_t first, int64_t last) {

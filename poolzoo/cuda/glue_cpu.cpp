@@ -57,7 +57,7 @@ std::tuple<Tensor, Tensor, Tensor> backward(const Tensor& grad, const Tensor& x,
   Arguments a(x, second, param, value, window, ceil_mode);
   Call call = call_of(a);
   Tensor dy = a.like(grad, a.out_shape, "grad"), dx = result(a, a.in_shape);
-  Tensor dsecond = second ? result(a, a.in_shape) : a.empty({0});
+  Tensor dsecond = second ? result(a, a.in_shape) : a.empty({0}, x.scalar_type());
   Tensor dparam = a.empty(param ? Shape{} : Shape{0}, ScalarType::Double);
   call.grad = dy.const_data_ptr();
   call.grad_in[0] = dx.mutable_data_ptr();

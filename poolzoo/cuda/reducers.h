@@ -588,6 +588,8 @@ struct Edscw : Plain<T> {
 // idw: y = sum w a / sum w, w = 1 / D, D = d / s + eps, d = |a - m|, m the mean, which is c, s the mean of d or 1 where
 // that is 0. With p = w / sum w, g = -(a - y) p / (s D) and z = sgn(a - m), of n elements,
 // dy/da_j = p_j + (g_j + eps G / n) z_j - (H + eps G Z / n) / n, G, H and Z the sums of g, g z and z.
+// Elements are measured from the window's first one: the mean's rounding error is then that of the distances, and not
+// that of what they have in common.
 template <class T>
 struct Idw : Plain<T> {
   static constexpr int kPasses = 3;
@@ -596,13 +598,14 @@ struct Idw : Plain<T> {
 
   template <class V>
   struct Window {
-    V total, count, centre, spread, nearest;  // spread, the smallest d: at scale q
+    V first, total, count;  // the first element and the sum of distances from it, at scale q; how many there are
+    V middle, spread, nearest;  // m from the first element, s, and the smallest d, at scale q; the latter becomes D
     typename Weighted<T>::template Sums<V> sums;
     V steep, moment, signs, steep_signs, moment_signs;  // sums of w / D and w / D (a - c) q; of z and of both times z
   };
   template <class V>
   struct Closed {
-    V low, spread, nearest, inverse, first, shared, other;
+    V first, middle, spread, nearest, inverse, shift, shared, other;
   };
 
   static Idw make(double eps, int64_t taps) { return {{}, Weighted<T>::make(taps), T(eps)}; }
@@ -615,20 +618,26 @@ struct Idw : Plain<T> {
   }
 
   template <class V>
+  POOLZOO_HD V from_mean(V a, V first, V middle) const {
+    return (a * mean.q - first) - middle;
+  }
+
+  template <class V>
   POOLZOO_HD void seek(Window<V>& w, const Tap<V>& e) const {
-    w.total += e.a * mean.q;
+    V a = e.a * mean.q;
+    w.first = w.count > 0 ? w.first : a;
+    w.total += e.here > 0 ? a - w.first : splat<V>(0);
     w.count += e.here;
   }
 
   template <class V>
   POOLZOO_HD void settle(Window<V>& w) const {
-    w.sums.low = w.total / w.count;
-    w.centre = w.sums.low * (mean.unit + mean.unit);
+    w.middle = w.total / w.count;
   }
 
   template <class V>
   POOLZOO_HD void measure(Window<V>& w, const Tap<V>& e) const {
-    V d = absolute(mean.difference(w.sums, e.a));
+    V d = absolute(from_mean(e.a, w.first, w.middle));
     w.spread += e.here * d;
     w.nearest = ((e.here > 0) & (d < w.nearest)) ? d : w.nearest;
   }
@@ -642,7 +651,7 @@ struct Idw : Plain<T> {
 
   template <class V>
   POOLZOO_HD void add(Window<V>& w, const Tap<V>& e) const {
-    V far = mean.difference(w.sums, e.a), d = absolute(far) / w.spread + eps;
+    V far = from_mean(e.a, w.first, w.middle), d = absolute(far) / w.spread + eps;
     V weight = e.here * (w.nearest / d), steep = weight / d, z = with_sign_of(far, e.here);
     mean.collect(w.sums, weight, far);
     w.steep += steep;
@@ -654,22 +663,21 @@ struct Idw : Plain<T> {
 
   template <class V>
   POOLZOO_HD V value(const Window<V>& w) const {
-    return mean.value(w.sums, w.centre);
+    return mean.value(w.sums, (w.first + w.middle) * (mean.unit + mean.unit));
   }
 
   template <class V>
   POOLZOO_HD Closed<V> close(const Window<V>& w) const {
-    V inverse = T(1) / w.sums.sum, first = w.sums.first * inverse;
-    V scale = inverse / w.spread;
-    V all = (first * w.steep - w.moment) * scale, signed_all = (first * w.steep_signs - w.moment_signs) * scale;
-    V shared = eps * all / w.count;
-    return {w.sums.low, w.spread, w.nearest, inverse, first, shared, (signed_all + shared * w.signs) / w.count};
+    V inverse = T(1) / w.sums.sum, shift = w.sums.first * inverse, scale = inverse / w.spread;
+    V all = (shift * w.steep - w.moment) * scale, signed_all = (shift * w.steep_signs - w.moment_signs) * scale;
+    V shared = eps * all / w.count, other = (signed_all + shared * w.signs) / w.count;
+    return {w.first, w.middle, w.spread, w.nearest, inverse, shift, shared, other};
   }
 
   template <class V>
   POOLZOO_HD V slope(const Closed<V>& c, const Tap<V>& e) const {
-    V far = e.a * mean.q - c.low, d = absolute(far) / c.spread + eps;
-    V p = c.nearest / d * c.inverse, g = (c.first - far) / c.spread * (p / d);
+    V far = from_mean(e.a, c.first, c.middle), d = absolute(far) / c.spread + eps;
+    V p = c.nearest / d * c.inverse, g = (c.shift - far) / c.spread * (p / d);
     return p + with_sign_of(far, g + c.shared) - c.other;
   }
 };

@@ -1,7 +1,24 @@
 """One file a family; each operator is its formula, its source and its registration."""
 
 # In the order in which lists show them.
-from poolzoo.operators import basic, norms, stochastic, mixed, lip, soft, adapool, antialias, multisampling, resample  # noqa: I001, F401
+from poolzoo.operators import (  # noqa: I001, F401
+    basic,
+    norms,
+    stochastic,
+    fractional,
+    mixed,
+    tree,
+    lip,
+    soft,
+    adapool,
+    dpp,
+    antialias,
+    wavelets,
+    spectral,
+    lifting,
+    multisampling,
+    resample,
+)
 from poolzoo.operators.adapool import (
     AdaUnpool1d as AdaUnpool1d,
     AdaUnpool2d as AdaUnpool2d,

@@ -120,15 +120,19 @@ def idw(a: Tensor, mask: Tensor | None, *, eps: float = 1e-6) -> Tensor:
     has a kink: the gradient is that of neither side. The authors' code has no eps: such an element gives infinity
     over infinity, and the NaN is replaced by 0.
     """
-    m = mean(a, mask).unsqueeze(-1)
-    d = (a / 4 - m / 4).abs()  # a fourth, so that no sum of two overflows
+    # From the largest element, not from 0: the mean's rounding error is then that of the distances, and not that of
+    # what they have in common. A fourth of each, so that no sum of two overflows.
+    top = maximum(a.detach(), mask).unsqueeze(-1)
+    below = a / 4 - top / 4
+    m = mean(absent(below, mask, 0.0), mask).unsqueeze(-1)
+    d = (below - m).abs()
     spread = mean(absent(d, mask, 0.0), mask).unsqueeze(-1)
     lift = _lift(spread)
     d, spread = d * lift, (spread * lift).masked_fill(spread == 0, 1.0)
     # A common factor cancels, so autograd may take it for a constant; with it no weight leaves [0, 1].
     nearest = absent(d.detach(), mask, math.inf).amin(-1, keepdim=True) + eps * spread.detach()
     weight = absent(nearest / (d + eps * spread), mask, 0.0)
-    return _around_mean(weight / weight.sum(-1, keepdim=True), a, mask, m)
+    return _around_mean(weight / weight.sum(-1, keepdim=True), a, mask, top + 2 * m + 2 * m)
 
 
 cuda.references["idw"] = lambda x, geometry, _, eps: pool_windows(x, geometry, idw, eps=eps)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from poolzoo.operators.basic import max_pool
 from poolzoo.registry import register_pool
-from poolzoo.windows import Geometry, accumulation_dtype, check_input, like, output_size, weighted_taps
+from poolzoo.windows import Geometry, accumulation_dtype, check_input, like, output_size, reflect, weighted_taps
 
 _BEYOND_WINDOW = "the filter reaches past the window"
 
@@ -18,15 +18,6 @@ _BEYOND_WINDOW = "the filter reaches past the window"
 def _check_filt_size(filt_size: int = 4) -> None:
     if isinstance(filt_size, bool) or not isinstance(filt_size, int) or not 1 <= filt_size <= 7:
         raise ValueError(f"filt_size={filt_size!r}: an int from 1 to 7 is allowed")
-
-
-def _reflect(position: Tensor, n: int) -> Tensor:
-    """Positions off an axis of ``n`` mirrored back onto it, the edge not repeated, as often as it takes."""
-    if n == 1:
-        return torch.zeros_like(position)
-    period = 2 * (n - 1)
-    position = position % period
-    return torch.where(position < n, position, period - position)
 
 
 def _filter(x: Tensor, out: tuple[int, ...], geometry: Geometry, filt_size: int) -> Tensor:
@@ -37,7 +28,7 @@ def _filter(x: Tensor, out: tuple[int, ...], geometry: Geometry, filt_size: int)
         # as antialiased-cnns pads.
         first = torch.arange(o, device=x.device) * s - p - (d * (filt_size - k)) // 2
         dim = axis - geometry.ndim
-        index = _reflect(first[:, None] + torch.arange(filt_size, device=x.device) * d, x.shape[dim])
+        index = reflect(first[:, None] + torch.arange(filt_size, device=x.device) * d, x.shape[dim])
         x = weighted_taps(x, dim, index, (row / row.sum()).expand(index.shape))
     return x
 
@@ -76,16 +67,60 @@ def blur(x: Tensor, geometry: Geometry, *, filt_size: int = 4) -> Tensor:
 def max_blur(x: Tensor, geometry: Geometry, *, filt_size: int = 4) -> Tensor:
     """The maximum of every window at stride 1, low-passed with ``filt_size`` taps (1 to 7), every stride-th kept."""
     check_input(x, geometry.ndim)
-    n, ones = geometry.ndim, (1,) * geometry.ndim
+    n = geometry.ndim
     out = output_size(x.shape[-n:], geometry)
-    dense = geometry._replace(stride=ones, ceil_mode=False)
-    # ceil_mode's last window may start after the last dense one: more absent positions on the right let it.
-    missing = [
-        max(0, (o - 1) * s + 1 - size)
-        for o, s, size in zip(out, geometry.stride, output_size(x.shape[-n:], dense), strict=True)
-    ]
+    starts = _dense_starts(x.shape[-n:], out, geometry)
+    dense = geometry._replace(stride=(1,) * n, ceil_mode=False)
+    # More absent positions on the right let the windows begin that ceil_mode adds.
+    missing = [len(start) - size for start, size in zip(starts, output_size(x.shape[-n:], dense), strict=True)]
     a = x.to(accumulation_dtype(x.dtype))
     if any(missing):
         a = F.pad(a, [pad for m in reversed(missing) for pad in (0, m)], value=-math.inf)
-    a = max_pool(a, dense)
-    return like(_filter(a, out, Geometry(ones, geometry.stride, (0,) * n, ones, False), filt_size), x)
+    return like(_decimate(max_pool(a, dense), out, geometry, filt_size), x)
+
+
+@register_pool(
+    "avg_blur",
+    over="input",
+    family="anti-aliased",
+    summary="dense average, then binomial filter and decimation",
+    formula="y = blur(average pool at stride 1)",
+    source="after MaxBlurPool of Zhang, arXiv 1904.11486, which replaces average pooling by blur alone",
+    check=_check_filt_size,
+    exempt={"permutation": "a filter weighs positions", "nan": _BEYOND_WINDOW},
+)
+def avg_blur(x: Tensor, geometry: Geometry, *, filt_size: int = 4) -> Tensor:
+    """The mean of every window at stride 1, low-passed with ``filt_size`` taps (1 to 7), every stride-th kept.
+
+    It is linear: one filter, a box convolved with the binomial row. The paper has no such operator: it puts ``blur`` in
+    the place of average pooling, whose box is a low-pass filter already; ``avg_blur`` filters the more of the two.
+    """
+    check_input(x, geometry.ndim)
+    n = geometry.ndim
+    out = output_size(x.shape[-n:], geometry)
+    a = x.to(accumulation_dtype(x.dtype))
+    starts = _dense_starts(x.shape[-n:], out, geometry)
+    # The mean of what a box holds is the mean of means, axis by axis.
+    for axis, (start, k, d) in enumerate(zip(starts, geometry.kernel_size, geometry.dilation, strict=True)):
+        dim = axis - n
+        first = torch.arange(start.start, start.stop, device=x.device)
+        index = first[:, None] + torch.arange(k, device=x.device) * d
+        inside = ((index >= 0) & (index < x.shape[dim])).to(a.dtype)
+        weight = inside / inside.sum(-1, keepdim=True)
+        a = weighted_taps(a, dim, index.clamp(0, x.shape[dim] - 1), weight)
+    return like(_decimate(a, out, geometry, filt_size), x)
+
+
+def _dense_starts(sizes: torch.Size, out: tuple[int, ...], geometry: Geometry) -> list[range]:
+    """Per axis, where the windows of stride 1 begin: every one that torch's size has, and those that ceil_mode adds."""
+    dense = output_size(sizes, geometry._replace(stride=(1,) * geometry.ndim, ceil_mode=False))
+    return [
+        range(-p, max(size, (o - 1) * s + 1) - p)
+        for size, o, s, p in zip(dense, out, geometry.stride, geometry.padding, strict=True)
+    ]
+
+
+def _decimate(dense: Tensor, out: tuple[int, ...], geometry: Geometry, filt_size: int) -> Tensor:
+    """Every stride-th element of the dense map, low-passed."""
+    ones, zeros = (1,) * geometry.ndim, (0,) * geometry.ndim
+    return _filter(dense, out, Geometry(ones, geometry.stride, zeros, ones, False), filt_size)

@@ -112,11 +112,16 @@ class FixedPool(Pool):
 _BACKEND = inspect.Parameter("backend", inspect.Parameter.KEYWORD_ONLY, default="auto", annotation="str")
 
 
-def operator_params(info: PoolInfo) -> Mapping[str, inspect.Parameter]:
-    """An operator's own parameters: the keyword-only ones of what defines it; ``backend`` where there is a choice."""
+def definition(info: PoolInfo) -> Callable[..., Tensor]:
+    """The function that was registered: the reducer of an operator over windows, else the whole operator."""
     target = info.reducer if isinstance(info.forward, functools.partial) else info.forward
     assert target is not None
-    params = {p.name: p for p in inspect.signature(target).parameters.values() if p.kind is p.KEYWORD_ONLY}
+    return target
+
+
+def operator_params(info: PoolInfo) -> Mapping[str, inspect.Parameter]:
+    """An operator's own parameters: the keyword-only ones of what defines it; ``backend`` where there is a choice."""
+    params = {p.name: p for p in inspect.signature(definition(info)).parameters.values() if p.kind is p.KEYWORD_ONLY}
     return MappingProxyType(params | ({"backend": _BACKEND} if info.native else {}))
 
 
@@ -147,6 +152,20 @@ def check_backend(backend: str) -> None:
 def check_channels(channels: int | None) -> None:
     if channels is not None and (isinstance(channels, bool) or not isinstance(channels, int) or channels < 1):
         raise ValueError(f"channels={channels!r}: an int >= 1 or None is allowed")
+
+
+def check_in_channels(in_channels: int | None) -> int:
+    """What a module that holds weights per channel from the start is told of its input."""
+    if isinstance(in_channels, bool) or not isinstance(in_channels, int) or in_channels < 1:
+        raise ValueError(f"in_channels={in_channels!r}: an int >= 1 is needed")
+    return in_channels
+
+
+def check_channels_of(x: Tensor, ndim: int, in_channels: int) -> None:
+    """Raise what :func:`check_input` does, and ValueError for channels that the module is not made for."""
+    check_input(x, ndim)
+    if x.shape[-ndim - 1] != in_channels:
+        raise ValueError(f"x: {x.shape[-ndim - 1]} channels; in_channels={in_channels} are needed")
 
 
 def check_generator(generator: torch.Generator | None) -> None:
@@ -185,7 +204,8 @@ def in_wide(value: Tensor) -> Tensor:
 def shown_share(key: str, value: Tensor) -> dict[str, object]:
     """A learned scalar or value per channel, as :meth:`Pool.shown_params` shows it: call arguments that make it."""
     value = value.detach()
-    shown: dict[str, object] = {key: round(value.flatten()[0].item(), 4)} if (value == value.flatten()[0]).all() else {}
+    one = not value.is_meta and bool((value == value.flatten()[0]).all())  # on the meta device there is no value to see
+    shown: dict[str, object] = {key: round(value.flatten()[0].item(), 4)} if one else {}
     return shown | ({"channels": len(value)} if value.dim() else {})
 
 
@@ -241,8 +261,7 @@ def make_class(info: PoolInfo, ndim: int) -> type[Pool]:
 
 
 def _document(info: PoolInfo, ndim: int, own: Iterable[inspect.Parameter], takes_x: bool) -> str:
-    target = info.reducer if isinstance(info.forward, functools.partial) else info.forward
-    prose = [inspect.getdoc(target), None if takes_x or info.module is None else inspect.getdoc(info.module)]
+    prose = [inspect.getdoc(definition(info)), None if takes_x or info.module is None else inspect.getdoc(info.module)]
     if info.native:
         prose.append(_OF_BACKEND)
     shape = _SPATIAL[ndim]

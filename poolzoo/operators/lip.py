@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from poolzoo import cuda
-from poolzoo.operators.base import Pool, check_backend
+from poolzoo.operators.base import Pool, check_backend, check_channels_of, check_in_channels
 from poolzoo.operators.soft import softmax_weights, weighted_mean
 from poolzoo.registry import register_pool
 from poolzoo.windows import (
@@ -104,21 +104,20 @@ class _Lip(Pool):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__(kernel_size, stride, padding, dilation, ceil_mode)
-        for name, value in (("in_channels", in_channels), ("width", width)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name}={value!r}: an int >= 1 is needed")
+        if isinstance(width, bool) or not isinstance(width, int) or width < 1:
+            raise ValueError(f"width={width!r}: an int >= 1 is needed")
         if variant not in ("simplified", "bottleneck"):
             raise ValueError(f"variant={variant!r}: 'simplified' or 'bottleneck' is allowed")
-        assert in_channels is not None
         check_backend(backend)
-        self.in_channels, self.variant, self.width, self.backend = in_channels, variant, width, backend
-        self.logit = logit_module(in_channels, self.ndim, variant, width).to(device=device, dtype=dtype)
+        self.variant, self.width, self.backend = variant, width, backend
+        self.in_channels = check_in_channels(in_channels)
+        self.logit = logit_module(self.in_channels, self.ndim, variant, width).to(device=device, dtype=dtype)
 
     def params(self, x: Tensor) -> dict[str, object]:
         return {"logit": self._logit(x), "backend": self.backend}
 
     def _logit(self, x: Tensor) -> Tensor:
-        check_input(x, self.ndim)
+        check_channels_of(x, self.ndim, self.in_channels)
         output_size(x.shape[-self.ndim :], self.geometry)  # G's convolution would refuse in other words
         if x.dtype is not torch.float16:
             result: Tensor = self.logit(x)

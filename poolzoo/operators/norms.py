@@ -97,7 +97,7 @@ class _Power(Pool):
         self.backend = backend
         if not (is_number(p) and 1 < p < math.inf):
             raise ValueError(f"p={p!r}: a finite number > 1 is allowed as the start value")
-        self.raw = channel_parameter(_softplus_inverse(p - 1), channels, device, dtype)
+        self.raw = channel_parameter(softplus_inverse(p - 1), channels, device, dtype)
 
     @property
     def p(self) -> Tensor:
@@ -111,7 +111,7 @@ class _Power(Pool):
         return shown_share("p", self.p)
 
 
-def _softplus_inverse(y: float) -> float:
+def softplus_inverse(y: float) -> float:
     return math.log(math.expm1(y)) if y < 20 else y
 
 
@@ -159,7 +159,7 @@ class _Gem(Pool):
         _check_gem(p, eps)
         if not p > _LEAST_P:
             raise ValueError(f"p={p!r}: a number > {_LEAST_P} is allowed as the start value")
-        self.raw = channel_parameter(_softplus_inverse(p - _LEAST_P), channels, device, dtype)
+        self.raw = channel_parameter(softplus_inverse(p - _LEAST_P), channels, device, dtype)
         self.eps = eps
 
     @property

@@ -1,13 +1,27 @@
-"""Stochastic pooling: one element drawn in proportion to its value in training, their expectation in evaluation."""
+"""Pools that draw in training and average in evaluation: stochastic draws elements, s3 rows and columns."""
 
 from __future__ import annotations
 
+import math
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from poolzoo.operators.base import Pool, check_generator
+from poolzoo.operators.basic import max_pool
 from poolzoo.registry import register_pool
-from poolzoo.windows import IntOrTuple, absent
+from poolzoo.windows import (
+    Geometry,
+    IntOrTuple,
+    absent,
+    accumulation_dtype,
+    check_input,
+    like,
+    mean,
+    output_size,
+    pool_windows,
+)
 
 
 class _Stochastic(Pool):
@@ -71,3 +85,119 @@ def stochastic(
     drawn = (w.detach() / noise).argmax(-1, keepdim=True)
     y = a.gather(-1, drawn).masked_fill(empty, 0.0)
     return y.squeeze(-1)
+
+
+def _grids(grid: IntOrTuple | None, geometry: Geometry) -> tuple[int, ...]:
+    """The grid's size on each axis; None is the stride.
+
+    Raises:
+        ValueError: not a multiple of the stride, or another number of values than axes.
+    """
+    sizes = geometry.stride if grid is None else (grid,) * geometry.ndim if isinstance(grid, int) else grid
+    if len(sizes) != geometry.ndim or any(g % s for g, s in zip(sizes, geometry.stride, strict=True)):
+        raise ValueError(f"grid={grid!r}: None or a multiple of the stride, {geometry.stride}, on each axis is allowed")
+    return tuple(sizes)
+
+
+def _check_s3(grid: IntOrTuple | None = None, training: bool = False, generator: torch.Generator | None = None) -> None:
+    sizes = grid if isinstance(grid, (tuple, list)) else (grid,)
+    if grid is not None and any(type(size) is not int or size < 1 for size in sizes):
+        raise ValueError(f"grid={grid!r}: None, an int >= 1 or a tuple of such is allowed")
+    _check_stochastic(training, generator)
+
+
+class _S3(_Stochastic):
+    """A module in evaluation mode averages the dense map; in training mode it draws, once a call."""
+
+    def __init__(
+        self,
+        kernel_size: IntOrTuple,
+        stride: IntOrTuple | None = None,
+        padding: IntOrTuple = 0,
+        dilation: IntOrTuple = 1,
+        ceil_mode: bool = False,
+        *,
+        grid: IntOrTuple | None = None,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__(kernel_size, stride, padding, dilation, ceil_mode, generator=generator)
+        _check_s3(grid)
+        _grids(grid, self.geometry)
+        self.grid = grid
+
+    def params(self, x: Tensor) -> dict[str, object]:
+        return {"grid": self.grid, **super().params(x)}
+
+    def shown_params(self) -> dict[str, object]:
+        return {} if self.grid is None else {"grid": self.grid}
+
+
+@register_pool(
+    "s3",
+    over="input",
+    family="stochastic",
+    summary="dense maximum, then rows and columns drawn; in evaluation its average",
+    formula="train: y = max pool at stride 1, stride-th part of each grid's rows and columns; eval: their mean",
+    source="Zhai et al., arXiv 1611.05138",
+    module=_S3,
+    stochastic=True,
+    check=_check_s3,
+    exempt={
+        "permutation": "the dense map's windows hold parts of the window",
+        "nan": "the dense map's windows reach past the window",
+    },
+)
+def s3(
+    x: Tensor,
+    geometry: Geometry,
+    *,
+    grid: IntOrTuple | None = None,
+    training: bool = False,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """The maximum of the window at every position, then a part of its rows and columns, as many as stride asks for.
+
+    On each axis the dense map is cut into grids of ``grid`` positions, a multiple of the stride, and
+    ``grid / stride`` of them are drawn from each, without replacement and kept in order; None is the stride itself, one
+    position a grid, and larger grids distort more. The draw is shared by the batch and the channels. The last grid has
+    what is left. ``training=True``, a module's training mode, draws, from ``generator`` if one is given.
+
+    In evaluation each output is the mean of the dense map over the stride's positions, as the paper's average version;
+    with ``grid`` None that is the expectation of the draws. The dense map goes on past the input on the right, where
+    its windows hold fewer elements, so that every output has its positions. The authors' code ends it at the last
+    whole window and shifts the average by half a window.
+    """
+    check_input(x, geometry.ndim)
+    n, ones = geometry.ndim, (1,) * geometry.ndim
+    sizes = x.shape[-n:]
+    grids = _grids(grid, geometry)
+    out = output_size(sizes, geometry)
+    # As many positions as the outputs have to choose from, as long as their windows hold an element.
+    dense_sizes = [
+        min(o * s, size + p) for o, s, size, p in zip(out, geometry.stride, sizes, geometry.padding, strict=True)
+    ]
+    pads = [
+        (p, dense + span - 1 - p - size)
+        for dense, span, p, size in zip(dense_sizes, geometry.spans, geometry.padding, sizes, strict=True)
+    ]
+    a = F.pad(x.to(accumulation_dtype(x.dtype)), [pad for pair in reversed(pads) for pad in pair], value=-math.inf)
+    dense = max_pool(a, Geometry(geometry.kernel_size, ones, (0,) * n, geometry.dilation, False))
+    if not training:
+        return like(pool_windows(dense, Geometry(geometry.stride, geometry.stride, (0,) * n, ones, True), mean), x)
+    for axis, (o, s, g, size) in enumerate(zip(out, geometry.stride, grids, dense_sizes, strict=True)):
+        dense = dense.index_select(axis - n, _drawn(o, s, g, size, x.device, generator))
+    return like(dense, x)
+
+
+def _drawn(
+    out: int, stride: int, grid: int, size: int, device: torch.device, generator: torch.Generator | None
+) -> Tensor:
+    """``out`` ascending positions below ``size``, ``grid // stride`` from each ``grid`` of them, all sets as likely."""
+    cells, each = -(-out * stride // grid), grid // stride
+    position = torch.arange(cells * grid, device=device).reshape(cells, grid)
+    # The smallest of as many independent keys are a draw without replacement.
+    key = torch.rand(cells, grid, device=device, generator=generator, dtype=torch.float64)
+    chosen = key.masked_fill(position >= size, 2.0).argsort(-1)[:, :each] + position[:, :1]
+    # The last grid may have fewer outputs: the first of its draws.
+    spare = torch.arange(cells * each, device=device).reshape(cells, each) >= out
+    return chosen.masked_fill(spare, cells * grid).sort(-1).values.flatten()[:out]

@@ -71,7 +71,7 @@ def plot_retention(summaries: Sequence[Summary], families: Mapping[str, str] | N
     colours = {"": POINT, **{name: palette[number % len(palette)] for number, name in enumerate(names)}}
     markers = {"": "o", **{name: MARKERS[number % len(MARKERS)] for number, name in enumerate(names)}}
     with _style():
-        figure = _figure(9.5, 1.6 + 0.25 * len(shown))
+        figure = new_figure(9.5, 1.6 + 0.25 * len(shown))
         panels = figure.subplots(1, max(1, len(metrics)), sharey=True, squeeze=False)[0]
         for axes, key in zip(panels, metrics, strict=False):
             _retention_panel(axes, shown, key, families or {}, colours, markers)
@@ -114,7 +114,7 @@ def plot_tradeoff(
     times = [time / size for _, time, _ in points]
     values = [min(max(value, low), high) for *_, value in points]
     with _style():
-        figure = _figure(9.5, 5.6)
+        figure = new_figure(9.5, 5.6)
         axes = figure.subplots()
         axes.set_xscale("log")
         sns.scatterplot(x=times, y=values, color=POINT, s=42, ax=axes, zorder=3, linewidth=0)
@@ -180,7 +180,7 @@ def plot_profile(result: Result) -> Figure:
     heights = [1.4 + 0.25 * len(rows) for rows in apart.values()] or [2.0]
     series = (("forward_s", "forward"), ("forward_backward_s", "forward and backward"))
     with _style():
-        figure = _figure(9.5, sum(heights))
+        figure = new_figure(9.5, sum(heights))
         panels = figure.subplots(len(heights), 1, squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
         for axes, (setting, rows) in zip(panels, apart.items(), strict=False):
             rows = sorted(rows, key=lambda row: (row["forward_s"], label(row)))
@@ -287,7 +287,8 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def _figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure that belongs to no window and to no global state; inches."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -404,14 +405,14 @@ def _time_axis(axes: Axes, times: Sequence[float], unit: str, what: str) -> None
 
 
 def _name(text: str, state: str, longest: int = LONGEST_NAME) -> str:
-    return _short(text, longest) + ("" if state in ("fixed", None, "") else _plain(f" ({state})"))
+    return _short(text, longest) + ("" if state in ("fixed", None, "") else plain(f" ({state})"))
 
 
 def _short(text: str, longest: int = LONGEST_NAME) -> str:
-    return _plain(text if len(text) <= longest else f"{text[: longest - 1]}…")
+    return plain(text if len(text) <= longest else f"{text[: longest - 1]}…")
 
 
-def _plain(text: object) -> str:
+def plain(text: object) -> str:
     """``text`` so that matplotlib neither reads mathematics into it nor stumbles over it."""
     text = visible(text)
     # An underscore first would hide a legend entry.

@@ -60,6 +60,16 @@ def test_idw_does_not_depend_on_the_offset():
     torch.testing.assert_close(functional.idw_pool2d(x + 8, 3), functional.idw_pool2d(x, 3) + 8, rtol=0, atol=1e-13)
 
 
+def test_idw_gradient_keeps_its_digits_far_from_zero():
+    """The offset leaves the elements 13 bits, and both computations the same elements."""
+    x = (random_input(2, 3, 12, 12) + 1e3).float()
+    gradients = []
+    for given in (x.clone().requires_grad_(), x.double().requires_grad_()):
+        functional.idw_pool2d(given, 3, 2, 1).sum().backward()
+        gradients.append(given.grad.double())
+    torch.testing.assert_close(*gradients, rtol=0, atol=1e-4)
+
+
 def test_edscw_by_hand():
     # The mean of 1, 3 is 2: DSC is 4/5 and 12/13.
     e = [math.exp(4 / 5), math.exp(12 / 13)]

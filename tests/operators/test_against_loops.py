@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import oracles
 import pytest
+import pywt
 import torch
 import torch.nn.functional as F
 from pools import CHANNELS, SPECS, distinct, every_pool, geometries, info_of, make, scramble
@@ -64,6 +65,17 @@ def gated_oracle(x: np.ndarray, g: oracles.Geometry, *, weight: np.ndarray) -> n
     return np.concatenate(slices, axis)
 
 
+def tree_oracle(x: np.ndarray, g: oracles.Geometry, *, leaves: np.ndarray, gates: np.ndarray) -> np.ndarray:
+    n = len(g.kernel_size)
+    axis, shared = x.ndim - n - 1, leaves.ndim == n + 1
+    slices = []
+    for c in range(x.shape[axis]):
+        filters = {"leaves": leaves if shared else leaves[c], "gates": gates if shared else gates[c]}
+        flat = {key: value.reshape(len(value), math.prod(g.kernel_size)) for key, value in filters.items()}
+        slices.append(oracles.pool(np.take(x, [c], axis), g, functools.partial(oracles.tree, **flat)))
+    return np.concatenate(slices, axis)
+
+
 def lip_oracle(x: np.ndarray, g: oracles.Geometry, *, logit: np.ndarray) -> np.ndarray:
     return oracles.lip(x, logit, g)
 
@@ -79,9 +91,34 @@ def resample_oracle(kind: str) -> Callable[..., np.ndarray]:
     return pool
 
 
+def wavelet_oracle(x: np.ndarray, g: oracles.Geometry, *, wavelet: str = "haar", **params: Any) -> np.ndarray:
+    return oracles.low_band(x, g, pywt.Wavelet(wavelet).dec_lo, **params)
+
+
+def lift_oracle(x: np.ndarray, g: oracles.Geometry, *, predict: Any, update: Any) -> np.ndarray:
+    steps = [
+        [oracles.lift_steps([plain(p) for p in axis.parameters()]) for axis in module.axes]
+        for module in (predict, update)
+    ]
+    return oracles.lift(x, g, *steps)
+
+
 def stochastic_oracle(x: np.ndarray, g: oracles.Geometry, *, training: bool, generator: None) -> np.ndarray:
     assert not training
     return oracles.pool(x, g, oracles.stochastic_eval)
+
+
+def fractional_oracle(
+    x: np.ndarray, g: oracles.Geometry, *, output_ratio: float | None, training: bool, generator: None
+) -> np.ndarray:
+    assert not training
+    spatial = x.shape[-len(g.kernel_size) :]
+    return oracles.fractional_max(x, g, out=None if output_ratio is None else [int(output_ratio * n) for n in spatial])
+
+
+def s3_oracle(x: np.ndarray, g: oracles.Geometry, *, grid: Any, training: bool, generator: None) -> np.ndarray:
+    assert not training
+    return oracles.s3_eval(x, g)
 
 
 def avg_oracle(x: np.ndarray, g: oracles.Geometry, *, count_include_pad: bool = False) -> np.ndarray:
@@ -108,11 +145,20 @@ ORACLES: dict[str, Callable[..., np.ndarray]] = {
     "gem": per_channel("gem", "p"),
     "mixed": per_channel("mixed", "lam"),
     "gated": gated_oracle,
+    "tree": tree_oracle,
     "stochastic": stochastic_oracle,
+    "s3": s3_oracle,
+    "fractional_max": fractional_oracle,
     "lip": lip_oracle,
+    "dpp": oracles.dpp,
     "softpool_channelsum": oracles.softpool_channelsum,
     "blur": oracles.blur,
     "max_blur": oracles.max_blur,
+    "avg_blur": oracles.avg_blur,
+    "haar": wavelet_oracle,
+    "wavelet": wavelet_oracle,
+    "spectral": oracles.spectral,
+    "lift": lift_oracle,
     "checkered": checkered_oracle,
     **{name: resample_oracle(name) for name in ("area", "bilinear", "bicubic", "lanczos")},
 }
@@ -136,6 +182,10 @@ OTHER_SPECS = [
     "mixed:lam=0.2",
     "mixed:channels=3",
     "gated:channels=3",
+    "tree:depth=1",
+    "tree:depth=3",
+    "tree:depth=4,channels=3",
+    "tree:channels=3",
     "softpool:beta=0",
     "softpool:beta=4",
     "softpool:beta=-1.5",
@@ -146,10 +196,21 @@ OTHER_SPECS = [
     "idw:eps=1",
     "idw:eps=0.001",
     "adapool:beta=0.9",
+    "dpp:channels=3,eps=0.1",
+    "dpp:lam=3.5,alpha=0.1",
+    "dpp:reward=asymmetric,channels=3",
+    "dpp:variant=full,channels=3",
+    "dpp:variant=full,reward=asymmetric,lam=2",
     *(f"blur:filt_size={n}" for n in range(1, 8)),
     "max_blur:filt_size=1",
     "max_blur:filt_size=3",
     "max_blur:filt_size=6",
+    "avg_blur:filt_size=1",
+    "avg_blur:filt_size=3",
+    "avg_blur:filt_size=6",
+    *(f"haar:mode={mode}" for mode in oracles.EXTENSIONS),
+    *(f"wavelet:mode={mode},norm=mean" for mode in oracles.EXTENSIONS),
+    *(f"wavelet:wavelet={name}" for name in ("haar", "db3", "db4", "sym5", "coif1", "bior2.2", "rbio3.1")),
     "checkered:sampler=1",
     "checkered:pool=median,sampler=1",
     "checkered:pool=softpool",

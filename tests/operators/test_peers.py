@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 from itertools import product
 
 import numpy as np
 import pytest
+import pywt
 import torch
 import torch.nn.functional as F
 from PIL import Image
@@ -14,6 +16,8 @@ from pools import CHANNELS, SIZES, distinct, geometries, make, scramble, usual_i
 
 import poolzoo
 from poolzoo import functional
+from poolzoo.operators import lifting
+from poolzoo.windows import make_geometry
 
 MAX = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 AVG = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
@@ -154,6 +158,28 @@ def test_max_blur_is_kornias_inside(filt_size, kernel_size):
 
 
 @pytest.mark.parametrize("filt_size", range(1, 8))
+@pytest.mark.parametrize("kernel_size", [2, 3])
+def test_avg_blur_is_kornias_blur_of_torchs_average_inside(filt_size, kernel_size):
+    kornia = pytest.importorskip("kornia")
+    x = distinct(2, CHANNELS, 15, 12, dtype=torch.float64)
+    y = functional.avg_blur_pool2d(x, kernel_size, 2, filt_size=filt_size)
+    expected = kornia.filters.blur_pool2d(F.avg_pool2d(x, kernel_size, 1), filt_size, 2)
+    assert y.shape == expected.shape
+    rows, columns = 15 - kernel_size + 1, 12 - kernel_size + 1
+    inside = (..., interior(rows, y.shape[2], filt_size, 2), interior(columns, y.shape[3], filt_size, 2))
+    assert y[inside].numel()
+    close(y[inside], expected[inside])
+
+
+def test_average_blurred_is_not_the_papers_replacement_of_the_average():
+    """The paper puts blur alone in the place of average pooling; with one tap avg_blur is the average itself."""
+    x = distinct(2, CHANNELS, 12, 10, dtype=torch.float64)
+    close(functional.avg_blur_pool2d(x, 2, filt_size=1), F.avg_pool2d(x, 2))
+    close(functional.blur_pool2d(x, 2, filt_size=2), F.avg_pool2d(x, 2))
+    assert not torch.allclose(functional.avg_blur_pool2d(x, 2), functional.blur_pool2d(x, 2))
+
+
+@pytest.mark.parametrize("filt_size", range(1, 8))
 @pytest.mark.parametrize("kernel_size", [1, 2])
 def test_blur_is_that_of_antialiased_cnns(filt_size, kernel_size):
     """Reflect by (f-1)/2, rounded down on the left and up on the right, then correlate with binomials at stride 2."""
@@ -167,6 +193,223 @@ def test_blur_is_that_of_antialiased_cnns(filt_size, kernel_size):
     expected = F.conv2d(padded, kernel, stride=2, groups=CHANNELS)
     y = functional.blur_pool2d(x, kernel_size, 2, filt_size=filt_size)
     close(y, expected)
+
+
+# PyWavelets -----------------------------------------------------------------------------------------------------------
+
+MODES = ("symmetric", "reflect", "periodic", "periodization", "constant", "zero", "antisymmetric")
+
+
+def low_band_of(x, wavelet, mode):
+    """PyWavelets' approximation coefficients over all spatial axes, channel by channel."""
+    axes = tuple(range(2, x.dim()))
+    return torch.from_numpy(pywt.dwtn(x.numpy(), wavelet, mode, axes)["a" * len(axes)])
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+def test_haar_is_pywavelets_low_band(ndim, mode):
+    """Of odd sizes too: PyWavelets keeps the last element, as ceil_mode does."""
+    for sizes in ((8, 6, 4)[:ndim], (7, 5, 3)[:ndim]):
+        x = distinct(2, CHANNELS, *sizes, dtype=torch.float64)
+        y = call("haar_pool", ndim, x, 2, ceil_mode=True, mode=mode)
+        close(y, low_band_of(x, "haar", mode))
+
+
+def test_haar_in_two_dimensions_is_pywavelets_dwt2():
+    x = distinct(2, CHANNELS, 8, 6, dtype=torch.float64)
+    close(functional.haar_pool2d(x, 2), torch.from_numpy(pywt.dwt2(x.numpy(), "haar")[0]))
+    close(functional.haar_pool2d(x, 2), functional.wavelet_pool2d(x, 2, wavelet="haar"))
+    close(functional.haar_pool2d(x, 2, norm="mean"), F.avg_pool2d(x, 2))
+    close(functional.haar_pool2d(x, 2), 2 * F.avg_pool2d(x, 2))
+
+
+WAVELETS = ("haar", "db2", "db3", "db4", "db10", "sym4", "sym5", "coif1", "coif2", "bior2.2", "bior4.4", "rbio1.3")
+
+
+@pytest.mark.parametrize("wavelet", WAVELETS)
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+def test_wavelet_is_pywavelets_periodized_low_band(ndim, wavelet):
+    x = distinct(2, CHANNELS, *(8, 6, 4)[:ndim], dtype=torch.float64)
+    y = call("wavelet_pool", ndim, x, 2, wavelet=wavelet, mode="periodization")
+    close(y, low_band_of(x, wavelet, "periodization"))
+
+
+@pytest.mark.parametrize("mode", MODES[:3] + MODES[4:])
+@pytest.mark.parametrize("wavelet", [name for name in WAVELETS if pywt.Wavelet(name).dec_len % 4 == 2])
+def test_wavelet_is_the_centre_of_pywavelets_low_band(wavelet, mode):
+    x = distinct(2, CHANNELS, 24, 22, dtype=torch.float64)
+    first = (pywt.Wavelet(wavelet).dec_len - 2) // 4
+    expected = low_band_of(x, wavelet, mode)[..., first : first + 12, first : first + 11]
+    close(functional.wavelet_pool2d(x, 2, wavelet=wavelet, mode=mode), expected)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("wavelet", WAVELETS)
+def test_wavelet_is_pywavelets_of_the_extended_input(wavelet, mode):
+    """Extended by PyWavelets itself, by as much as centres the filter; then no output needs a boundary mode."""
+    x = distinct(CHANNELS, 13, dtype=torch.float64)
+    length = pywt.Wavelet(wavelet).dec_len
+    margin = length + (length - 2) // 2 % 2  # odd where the centred filter begins at odd positions
+    extended = np.stack([pywt.pad(channel, (margin, length), mode) for channel in x.numpy()])
+    low, _ = pywt.dwt(extended, wavelet, "zero")
+    first = (margin - (length - 2) // 2 + length - 2) // 2
+    y = functional.wavelet_pool1d(x, 2, wavelet=wavelet, mode=mode)
+    close(y, torch.from_numpy(low[:, first : first + 6]))
+
+
+@pytest.mark.parametrize("name", ["haar", "wavelet"])
+def test_wavelets_keep_a_constant_when_asked_for_the_mean(name):
+    x = torch.full((1, 1, 7, 6), 3.0, dtype=torch.float64)
+    for mode in ("symmetric", "reflect", "periodic", "periodization", "constant"):
+        for geometry in ({"kernel_size": 2}, {"kernel_size": 3, "stride": 2, "padding": 1}):
+            mean = call(f"{name}_pool", 2, x, **geometry, mode=mode, norm="mean")
+            close(mean, torch.full_like(mean, 3.0))
+            ortho = call(f"{name}_pool", 2, x, **geometry, mode=mode)
+            close(ortho, torch.full_like(ortho, 6.0))
+
+
+def test_unknown_wavelet_is_answered_with_the_near_ones():
+    with pytest.raises(ValueError, match=r"wavelet='db222': a name from pywt.wavelist.* is allowed, as db22"):
+        functional.wavelet_pool1d(usual_input(1), 2, wavelet="db222")
+
+
+# numpy's FFT ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+@pytest.mark.parametrize("kernel_size", [2, 3, 4])
+@pytest.mark.parametrize("odd", [0, 1])
+def test_spectral_is_a_crop_of_numpys_centred_transform(ndim, kernel_size, odd):
+    """Even sizes to even and odd ones, odd sizes likewise."""
+    sizes = tuple(n + odd for n in (12, 8, 6)[:ndim])
+    x = distinct(2, CHANNELS, *sizes, dtype=torch.float64)
+    axes = tuple(range(2, 2 + ndim))
+    out = tuple(n // kernel_size for n in sizes)
+    spectrum = np.fft.fftshift(np.fft.fftn(x.numpy(), axes=axes, norm="forward"), axes)
+    crop = tuple(slice(n // 2 - m // 2, n // 2 - m // 2 + m) for n, m in zip(sizes, out, strict=True))
+    expected = np.fft.ifftn(np.fft.ifftshift(spectrum[(..., *crop)], axes), axes=axes, norm="forward")
+    if all(m % 2 for m in out):
+        assert np.abs(expected.imag).max() < 1e-14
+    close(call("spectral_pool", ndim, x, kernel_size), torch.from_numpy(expected.real))
+
+
+@pytest.mark.parametrize("sizes", [(16, 12), (17, 13)])
+def test_spectral_makes_the_cropped_spectrum_that_of_a_real_signal(sizes):
+    """The paper's corner cases: what has no counterpart in the crop becomes the mean of itself and its counterpart."""
+    x = distinct(1, 1, *sizes, dtype=torch.float64)[0, 0]
+    full = np.fft.fftn(x.numpy(), norm="forward")
+    y = functional.spectral_pool2d(x[None, None], 2)[0, 0]
+    got = np.fft.fftn(y.numpy(), norm="forward")
+    height, width = y.shape
+    kept = [range(-(m // 2), m - m // 2) for m in (height, width)]
+    for frequency in product(*kept):
+        # Where -f is not in the crop, -f and f are one frequency of the small signal.
+        other = tuple(-f if -f in axis else f for f, axis in zip(frequency, kept, strict=True))
+        assert abs(got[frequency] - (full[frequency] + full[other].conj()) / 2) < 1e-12
+
+
+def test_spectral_needs_no_more_of_the_papers_corner_cases_than_the_real_part():
+    """The paper makes those frequencies real that are their own counterparts, four of them in even sizes.
+
+    That alone leaves an imaginary part, from the other frequencies along -m/2. The real part of it is what we give.
+    """
+    x = distinct(1, 1, 16, 12, dtype=torch.float64)
+    spectrum = np.fft.fftshift(np.fft.fftn(x[0, 0].numpy(), norm="forward"))[4:12, 3:9]
+    for corner in product((0, 4), (0, 3)):
+        spectrum[corner] = spectrum[corner].real
+    treated = np.fft.ifftn(np.fft.ifftshift(spectrum), norm="forward")
+    assert np.abs(treated.imag).max() > 1e-2
+    close(functional.spectral_pool2d(x, 2)[0, 0], torch.from_numpy(treated.real))
+
+
+def test_spectral_keeps_low_frequencies_and_their_phase():
+    t, o = torch.arange(24, dtype=torch.float64), torch.arange(12, dtype=torch.float64)
+
+    def wave(position):
+        return 2 + torch.cos(2 * math.pi * 3 * position / 24 + 0.7)
+
+    close(functional.spectral_pool1d(wave(t)[None], 2), wave(2 * o)[None])
+
+
+def test_spectral_of_the_same_size_is_the_input_and_padding_only_makes_it_larger():
+    x = distinct(2, CHANNELS, 8, 7, dtype=torch.float64)
+    assert torch.equal(functional.spectral_pool2d(x, 3, 1, 1), x)
+    larger = functional.spectral_pool2d(x, 2, 1, 1)
+    assert larger.shape[2:] == (9, 8)
+    close(larger.mean((2, 3)), x.mean((2, 3)))
+
+
+# Lifting --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+@pytest.mark.parametrize("kernel_size", [1, 2, 3])
+def test_lift_reconstructs_from_all_its_sub_bands(ndim, kernel_size):
+    """With any P and U, and of sizes that are no multiple of the window."""
+    sizes = {1: (13,), 2: (9, 8), 3: (5, 6, 7)}[ndim]
+    x = distinct(2, CHANNELS, *sizes, dtype=torch.float64)
+    pool = scramble(make("lift", ndim, kernel_size, ceil_mode=True)).double()
+    bands = pool.bands(x)
+    assert bands.shape == (2, CHANNELS, kernel_size**ndim, *(-(-n // kernel_size) for n in sizes))
+    close(pool.unpool(bands, sizes), x)
+    close(bands.sum(2), pool(x))
+    close(pool.unpool(pool.bands(x[0]), sizes), x[0])
+
+
+def test_lift_with_a_perfect_predictor_keeps_everything_in_one_band():
+    """A predictor that knows the odd elements leaves no details, and the approximation alone gives the input back."""
+    position = torch.arange(12, dtype=torch.float64)
+    x = (3 * position + 1).expand(1, 1, 12)
+
+    def predict(even, axis):
+        return even + 3
+
+    g = make_geometry(1, 2)
+    low, high = lifting.lift_bands(x, g, predict, lambda d, axis: d / 2)
+    close(high, torch.zeros_like(high))
+    close(low, x[..., ::2])
+    close(lifting.lift_unpool([low, torch.zeros_like(low)], (2,), predict, lambda d, axis: d / 2), x)
+
+
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+def test_lift_with_haars_steps_gives_pywavelets_sub_bands(ndim):
+    x = distinct(2, CHANNELS, *(8, 6, 4)[:ndim], dtype=torch.float64)
+    steps = (lambda even, axis: even, lambda detail, axis: detail / 2)
+    bands = lifting.lift_bands(x, make_geometry(ndim, 2), *steps)
+    axes = tuple(range(2, 2 + ndim))
+    expected = pywt.dwtn(x.numpy(), "haar", axes=axes)
+    for number, band in enumerate(bands):
+        # Lifted from the last axis on; d is odd minus even, pywt's detail the reverse, and both differ by sqrt 2.
+        letters = [(number >> axis) & 1 for axis in range(ndim)]
+        key = "".join("ad"[letter] for letter in letters)
+        scale = math.prod(-math.sqrt(2) if letter else 1 / math.sqrt(2) for letter in letters)
+        close(band, scale * torch.from_numpy(expected[key]))
+    close(call("lift_pool", ndim, x, 2, predict=steps[0], update=steps[1]), sum(bands))
+
+
+def test_lift_starts_as_the_sum_and_updates_from_the_details():
+    """Code in circulation updates from the odd elements, U(a_odd); the paper's U(d) is what can be undone."""
+    x = distinct(2, CHANNELS, 8, dtype=torch.float64)
+    close(make("lift", 1).double()(x), functional.sum_pool1d(x, 2))
+    pool = scramble(make("lift", 1)).double()
+    even, odd = x[..., ::2], x[..., 1::2]
+    detail = odd - pool.predict(even, 0)
+    close(pool(x), even + pool.update(detail, 0) + detail)
+    assert not torch.allclose(pool(x), even + pool.update(odd, 0) + detail)
+
+
+def test_lift_says_what_cannot_be_undone():
+    x = distinct(1, CHANNELS, 9, 8)
+    pool = make("lift", 2, 2)
+    for other in (make("lift", 2, 3, 2), make("lift", 2, 2, padding=1), make("lift", 2, 2, dilation=2)):
+        with pytest.raises(ValueError, match="unpool: stride = kernel_size, padding=0 and dilation=1 are needed"):
+            other.unpool(other.bands(x))
+    with pytest.raises(ValueError, match=r"bands: 3 sub-bands; a window of \(2, 2\) has 4"):
+        pool.unpool(pool.bands(x)[:, :, :3])
+    for size in ((9, 8), (6, 8), (8,)):
+        with pytest.raises(ValueError, match=rf"output_size={re.escape(str(size))}: \(8, 8\), or less"):
+            pool.unpool(pool.bands(x), size)
 
 
 # SoftPool -------------------------------------------------------------------------------------------------------------
@@ -351,7 +594,7 @@ def test_learned_value_starts_where_the_table_says(name, start):
         assert value.item() == pytest.approx(start, rel=1e-6)
 
 
-@pytest.mark.parametrize("name", ["power", "gem", "mixed", "gated", "lip"])
+@pytest.mark.parametrize("name", ["power", "gem", "mixed", "gated", "tree", "lip"])
 def test_training_lowers_a_loss(name):
     pool = poolzoo.create_pool(name, ndim=2, kernel_size=2, in_channels=CHANNELS)
     x = distinct(4, CHANNELS, 6, 6).abs()
@@ -365,6 +608,29 @@ def test_training_lowers_a_loss(name):
         optimiser.step()
         losses.append(loss.item())
     assert losses[-1] < 0.9 * losses[0]
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4])
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+def test_tree_starts_as_average_pooling(ndim, depth):
+    x = usual_input(ndim, torch.float64)
+    pool = make(f"tree:depth={depth}", ndim, 2).double()
+    assert len(pool.leaves) == len(pool.gates) + 1 == 2 ** (depth - 1)
+    close(pool(x), getattr(functional, f"avg_pool{ndim}d")(x, 2), atol=1e-6)  # the start values are float32's
+
+
+def test_tree_of_one_level_is_a_convolution():
+    x = usual_input(2, torch.float64)
+    pool = scramble(make("tree:depth=1,channels=3", 2, 3, 2, padding=1).double())
+    close(pool(x), F.conv2d(x, pool.leaves, stride=2, padding=1, groups=CHANNELS))
+
+
+def test_trees_leaves_and_gates_learn_from_their_start():
+    pool = make("tree:depth=3", 2, 2)
+    F.mse_loss(pool(usual_input(2)), F.max_pool2d(usual_input(2), 2)).backward()
+    assert pool.gates.grad.abs().min() > 0
+    gradients = pool.leaves.grad.flatten(1)
+    assert torch.unique(pool.leaves.detach(), dim=0).shape[0] == 4 and gradients.abs().min() > 0
 
 
 def test_gate_of_zeros_is_half_and_half():
@@ -417,7 +683,10 @@ def test_stochastic_gradient_goes_to_the_element_drawn():
     assert set(x.grad.unique().tolist()) == {0.0, 1.0}
 
 
-@pytest.mark.parametrize("spec", ["stochastic", "mixed:mode=random"])
+DRAWING = ["stochastic", "s3", "s3:grid=4", "fractional_max:output_ratio=0.7", "mixed:mode=random"]
+
+
+@pytest.mark.parametrize("spec", DRAWING)
 def test_generator_makes_draws_repeatable(spec):
     x = distinct(2, CHANNELS, 8, 8).abs()
 
@@ -433,7 +702,7 @@ def test_generator_makes_draws_repeatable(spec):
     assert torch.equal(torch.get_rng_state(), state), "a draw from the generator took from torch's own"
 
 
-@pytest.mark.parametrize("spec", ["stochastic", "mixed:mode=random"])
+@pytest.mark.parametrize("spec", DRAWING)
 def test_train_and_eval_differ_and_eval_repeats(spec):
     x = distinct(2, CHANNELS, 8, 8).abs()
     pool = poolzoo.create_pool(spec, ndim=2)

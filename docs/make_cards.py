@@ -1,0 +1,47 @@
+"""Make the operators' pages: ``python docs/make_cards.py`` (or ``make cards``).
+
+Each operator that poolzoo brings and that is defined for two axes has ``operators/NAME.md`` and ``operators/NAME.png``;
+``operators/README.md`` lists them. Pages of operators that are gone are removed.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+
+from poolzoo import registry
+from poolzoo.analysis.cards import Card, Evidence, cut_out, gather_evidence, grey_part, make_card
+from poolzoo.reports.cards import Pixels, card_pixels, render_index, render_page, to_png
+
+FOLDER = Path(__file__).parent / "operators"
+
+
+def versions() -> str:
+    """What the figures may depend on."""
+    return ", ".join(f"{name} {version(name).partition('+')[0]}" for name in ("torch", "numpy", "scikit-image"))
+
+
+def make_all() -> tuple[dict[str, str], dict[str, Pixels]]:
+    """The pages' texts and the pictures' pixels, by file name."""
+    names = [facts["name"] for facts in registry.builtin_facts()]
+    cards: list[tuple[Card, Evidence]] = [(make_card(name), gather_evidence(name)) for name in names]
+    part = grey_part(cut_out())
+    pages = {f"{card.info.name}.md": render_page(card, evidence) for card, evidence in cards}
+    pictures = {f"{card.info.name}.png": card_pixels(part, evidence) for card, evidence in cards}
+    return {**pages, "README.md": render_index(cards, versions())}, pictures
+
+
+def main() -> None:
+    FOLDER.mkdir(exist_ok=True)
+    pages, pictures = make_all()
+    for old in FOLDER.iterdir():
+        if old.name not in {*pages, *pictures}:
+            old.unlink()
+    for name, text in pages.items():
+        (FOLDER / name).write_text(text, encoding="utf-8")
+    for name, pixels in pictures.items():
+        (FOLDER / name).write_bytes(to_png(pixels))
+
+
+if __name__ == "__main__":
+    main()

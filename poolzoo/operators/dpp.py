@@ -1,0 +1,191 @@
+"""Detail-preserving pooling (Saeedan et al. 2018): elements weighted by how far they lie from a smoothed version."""
+
+from __future__ import annotations
+
+import math
+from itertools import product
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from poolzoo.operators.base import Pool, channel_parameter, in_wide, is_number, per_channel, shown_share
+from poolzoo.operators.norms import softplus_inverse
+from poolzoo.operators.soft import softmax_weights, weighted_mean
+from poolzoo.registry import register_pool
+from poolzoo.windows import Geometry, IntOrTuple, check_input, maximum, mean, pool_windows, windows_at
+
+#: The filter's extent on each axis, and its start values along one: those of the image downscaling that DPP follows.
+_FILTER = (1 / 4, 1 / 2, 1 / 4)
+
+
+class _Dpp(Pool):
+    """The module learns ``alpha`` and ``lam`` from the values given on, both kept at least 0.
+
+    ``variant`` is ``lite`` or ``full``, which also learns the filter. ``channels`` gives each channel its own values,
+    None the layer one of each. It starts at 1, 1 and, if full, the binomial filter.
+    """
+
+    def __init__(
+        self,
+        kernel_size: IntOrTuple,
+        stride: IntOrTuple | None = None,
+        padding: IntOrTuple = 0,
+        dilation: IntOrTuple = 1,
+        ceil_mode: bool = False,
+        *,
+        variant: str = "lite",
+        reward: str = "symmetric",
+        alpha: float = 1.0,
+        lam: float = 1.0,
+        eps: float = 1e-3,
+        channels: int | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(kernel_size, stride, padding, dilation, ceil_mode)
+        if variant not in ("lite", "full"):
+            raise ValueError(f"variant={variant!r}: 'lite' or 'full' is allowed")
+        _check_dpp(alpha, lam, None, reward, eps)
+        for name, value in (("alpha", alpha), ("lam", lam)):
+            if value == 0:
+                raise ValueError(f"{name}={value!r}: a number > 0 is allowed as the start value")
+        self.variant, self.reward, self.eps = variant, reward, eps
+        self.raw_alpha = channel_parameter(softplus_inverse(alpha), channels, device, dtype)
+        self.raw_lam = channel_parameter(softplus_inverse(lam), channels, device, dtype)
+        lead = () if channels is None else (channels,)
+        start = torch.tensor([math.prod(taps) for taps in product(_FILTER, repeat=self.ndim)])
+        start = start.reshape((3,) * self.ndim).expand(*lead, *(3,) * self.ndim).clone()
+        self.weight = nn.Parameter(start.to(device=device, dtype=dtype)) if variant == "full" else None
+
+    @property
+    def alpha(self) -> Tensor:
+        return F.softplus(in_wide(self.raw_alpha))
+
+    @property
+    def lam(self) -> Tensor:
+        return F.softplus(in_wide(self.raw_lam))
+
+    def params(self, x: Tensor) -> dict[str, Any]:
+        return {"alpha": self.alpha, "lam": self.lam, "weight": self.weight, "reward": self.reward, "eps": self.eps}
+
+    def shown_params(self) -> dict[str, Any]:
+        shown: dict[str, Any] = {"variant": self.variant, "reward": self.reward}
+        shown |= shown_share("alpha", self.alpha) | shown_share("lam", self.lam)
+        return shown | ({"eps": self.eps} if self.eps != 1e-3 else {})
+
+
+def _check_dpp(
+    alpha: float | Tensor = 1.0,
+    lam: float | Tensor = 1.0,
+    weight: Tensor | None = None,
+    reward: str = "symmetric",
+    eps: float = 1e-3,
+) -> None:
+    for name, value in (("alpha", alpha), ("lam", lam)):
+        if not isinstance(value, Tensor) and not (is_number(value) and 0 <= value < math.inf):
+            raise ValueError(f"{name}={value!r}: a finite number >= 0 is allowed")
+    if reward not in ("symmetric", "asymmetric"):
+        raise ValueError(f"reward={reward!r}: 'symmetric' or 'asymmetric' is allowed")
+    if not (is_number(eps) and 1e-12 <= eps <= 1):
+        raise ValueError(f"eps={eps!r}: a number from 1e-12 to 1 is allowed")
+
+
+@register_pool(
+    "dpp",
+    over="input",
+    family="detail-preserving",
+    summary="mean of the window weighted by the distance from a smoothed version",
+    formula="y = sum w a / sum w, w = alpha + sqrt(d^2 + eps^2)^lam, d = a - s or max(0, a - s)",
+    source="Saeedan et al., arXiv 1804.04076",
+    module=_Dpp,
+    learnable=True,
+    variants=("reward=asymmetric", "variant=full"),
+    check=_check_dpp,
+    exempt={
+        "nan": "the full variant's filter reaches past the window",
+        "second_gradient": "that of the asymmetric reward jumps at the mean, where evenly spaced elements lie",
+    },
+)
+def dpp(
+    x: Tensor,
+    geometry: Geometry,
+    *,
+    alpha: float | Tensor = 1.0,
+    lam: float | Tensor = 1.0,
+    weight: Tensor | None = None,
+    reward: str = "symmetric",
+    eps: float = 1e-3,
+) -> Tensor:
+    """``alpha`` and ``lam`` >= 0, numbers, or tensors: a scalar or one value per channel.
+
+    s is the window's mean (Lite); with ``weight``, of shape ``(3,) * ndim`` or ``(C, *(3,) * ndim)``, it is that
+    filter, not normalised, over the map of the windows' means, its edge repeated (Full). ``reward`` says which
+    distances count: ``symmetric`` all, ``asymmetric`` those above s. ``lam=0`` is average pooling; with ``alpha=0`` and
+    ``lam`` large it approaches the element that is furthest, or furthest above. ``eps``, 1e-12 to 1, keeps the root
+    differentiable; it is absolute, so that weights depend on the input's scale. The gradient is finite where ``lam``
+    times the window's range is.
+
+    The authors' PyTorch code has d^2 + 1e-3 divided by its mean over the window in place of the root, and alpha and lam
+    as exponentials of their parameters.
+    """
+    check_input(x, geometry.ndim)
+    if weight is not None:
+        taps, channels = (3,) * geometry.ndim, x.shape[-geometry.ndim - 1]
+        if tuple(weight.shape) not in (taps, (channels, *taps)):
+            raise ValueError(f"weight: shape {tuple(weight.shape)}; {taps} or (C, *{taps}), C = {channels}, is allowed")
+        weight = weight.flatten(-geometry.ndim).reshape(*weight.shape[: -geometry.ndim], *(1,) * geometry.ndim, -1)
+    return pool_windows(
+        x,
+        geometry,
+        _dpp,
+        ndim=geometry.ndim,
+        alpha=per_channel("alpha", alpha, x, geometry.ndim),
+        lam=per_channel("lam", lam, x, geometry.ndim),
+        weight=weight,
+        reward=reward,
+        eps=eps,
+    )
+
+
+def _dpp(
+    a: Tensor,
+    mask: Tensor | None,
+    *,
+    ndim: int,
+    alpha: float | Tensor,
+    lam: float | Tensor,
+    weight: Tensor | None,
+    reward: str,
+    eps: float,
+) -> Tensor:
+    smoothed = mean(a, mask)
+    if weight is not None:
+        smoothed = _filtered(smoothed, weight.to(a.dtype), ndim)
+    half = a / 2 - smoothed.unsqueeze(-1) / 2
+    if reward == "asymmetric":
+        half = half.clamp(min=0)
+    # In logarithms no power overflows, and softmax needs no more; divided by the larger, no square does.
+    larger = half.detach().abs().clamp(min=eps / 2)
+    root = ((half / larger).square() + (eps / 2 / larger).square()).log() / 2 + larger.log() + math.log(2)
+    logit = torch.as_tensor(lam, dtype=a.dtype, device=a.device) * root
+    if isinstance(alpha, Tensor) or alpha:
+        logit = torch.logaddexp(_log(torch.as_tensor(alpha, dtype=a.dtype, device=a.device)), logit)
+    return weighted_mean(softmax_weights(logit, mask), a, maximum(a.detach(), mask).unsqueeze(-1))
+
+
+def _log(value: Tensor) -> Tensor:
+    """The logarithm, -inf at 0 with a gradient of 0 there: what is learned can underflow."""
+    return value.masked_fill(value == 0, 1.0).log().masked_fill(value == 0, -math.inf)
+
+
+def _filtered(smoothed: Tensor, weight: Tensor, ndim: int) -> Tensor:
+    """Each cell's 3 neighbours an axis, the edge repeated, times ``weight``."""
+    positions, inside = [], []
+    for size in smoothed.shape[-ndim:]:
+        position = torch.arange(size, device=smoothed.device)[:, None] + torch.arange(-1, 2, device=smoothed.device)
+        positions.append(position.clamp(0, size - 1))
+        inside.append(torch.ones_like(position, dtype=torch.bool))
+    taps, _ = windows_at(smoothed, positions, inside)
+    return (taps * weight).sum(-1)

@@ -1,0 +1,134 @@
+"""Fractional max pooling (Graham 2014), as torch has it: windows of one size at steps that differ by one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from poolzoo.operators.base import Pool, check_generator, is_number
+from poolzoo.registry import register_pool
+from poolzoo.windows import Geometry, IntOrTuple, absent, check_input, like, output_size
+
+
+class _FractionalMax(Pool):
+    """A module in training mode draws; in evaluation mode the windows lie where u = 1/2 puts them."""
+
+    stochastic = True
+
+    def __init__(
+        self,
+        kernel_size: IntOrTuple,
+        stride: IntOrTuple | None = None,
+        padding: IntOrTuple = 0,
+        dilation: IntOrTuple = 1,
+        ceil_mode: bool = False,
+        *,
+        output_ratio: float | None = None,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__(kernel_size, stride, padding, dilation, ceil_mode)
+        _check_fractional_max(output_ratio, False, generator)
+        self.output_ratio, self.generator = output_ratio, generator
+
+    def params(self, x: Tensor) -> dict[str, object]:
+        return {"output_ratio": self.output_ratio, "training": self.training, "generator": self.generator}
+
+    def shown_params(self) -> dict[str, object]:
+        return {} if self.output_ratio is None else {"output_ratio": self.output_ratio}
+
+
+def _check_fractional_max(
+    output_ratio: float | None = None, training: bool = False, generator: torch.Generator | None = None
+) -> None:
+    if output_ratio is not None and not (is_number(output_ratio) and 0 < output_ratio < 1):
+        raise ValueError(f"output_ratio={output_ratio!r}: a number between 0 and 1 or None is allowed")
+    if not isinstance(training, bool):
+        raise TypeError(f"training={training!r}: True or False is allowed")
+    check_generator(generator)
+
+
+@register_pool(
+    "fractional_max",
+    over="input",
+    family="stochastic",
+    function_name="fractional_max_pool",
+    class_name="FractionalMaxPool",
+    summary="largest element of windows at uneven, random steps",
+    formula="y_i = max over the window that starts at floor((i + u) r) - floor(u r), r = (n - k) / (out - 1)",
+    source="Graham, arXiv 1412.6071; as torch.nn.functional.fractional_max_pool2d",
+    module=_FractionalMax,
+    stochastic=True,
+    check=_check_fractional_max,
+    exempt={"nan": "its windows lie elsewhere than those of max pooling"},
+)
+def fractional_max(
+    x: Tensor,
+    geometry: Geometry,
+    *,
+    output_ratio: float | None = None,
+    training: bool = False,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """The last window starts at n - k, n counting the padding and k the dilation's holes; the others at whole steps
+    just below or above r. By default there are as many as in max pooling with the same arguments; where those fill the
+    input evenly, r is whole and nothing is left to draw. ``output_ratio``, between 0 and 1, gives
+    ``int(output_ratio * size)`` windows instead, whatever the stride.
+
+    ``training=True``, a module's training mode, draws u from [0, 1) for every sample, channel and axis, from
+    ``generator`` if one is given; evaluation takes u = 1/2 and so repeats itself. torch's module draws in evaluation
+    too, and computes the starts in the input's type, where a half type cannot hold them; here it is float64. The
+    paper's disjoint regions, whose sizes differ, are not among torch's.
+    """
+    check_input(x, geometry.ndim)
+    n, lead, sizes = geometry.ndim, x.shape[: -geometry.ndim], x.shape[-geometry.ndim :]
+    out = output_size(sizes, geometry)
+    if output_ratio is not None:
+        out = _out_sizes(sizes, geometry, output_ratio)
+    if training:
+        u = torch.rand(*lead, n, device=x.device, generator=generator, dtype=torch.float64)
+    else:
+        u = torch.full((*(1,) * len(lead), n), 0.5, device=x.device, dtype=torch.float64)
+    index, mask = _placed(sizes, out, geometry, u)
+    index = index.expand(*lead, *index.shape[-n - 1 :])
+    a = x.flatten(-n).gather(-1, index.flatten(-n - 1)).reshape(index.shape)
+    return like(absent(a, mask, -math.inf).max(-1).values, x)
+
+
+def _out_sizes(sizes: Sequence[int], geometry: Geometry, output_ratio: float) -> tuple[int, ...]:
+    out = tuple(int(output_ratio * size) for size in sizes)
+    for size, o, p, span in zip(sizes, out, geometry.padding, geometry.spans, strict=True):
+        most = size + 2 * p - span + 1
+        if not 1 <= o <= most:
+            raise ValueError(
+                f"output_ratio={output_ratio!r}: {o} windows on an axis of {size}; 1 to {most} are allowed"
+            )
+    return out
+
+
+def _starts(out: int, last: int, u: Tensor) -> Tensor:
+    """Where the windows start, ``(..., out)``, for ``u`` of shape ``(..., 1)``."""
+    i = torch.arange(out, device=u.device)
+    step = last / max(out - 1, 1)
+    start = ((i + u) * step).floor() - (u * step).floor()
+    # Steps below 1, which more windows than positions need, could lead past the last start.
+    return torch.where(i == out - 1, last, start.clamp(max=last)).long()
+
+
+def _placed(sizes: Sequence[int], out: tuple[int, ...], geometry: Geometry, u: Tensor) -> tuple[Tensor, Tensor]:
+    """The windows' elements as positions in the flattened input, ``(..., *out, K)``, and whether they lie inside."""
+    n = geometry.ndim
+    index, mask = torch.zeros((), dtype=torch.int64, device=u.device), torch.ones((), dtype=torch.bool, device=u.device)
+    for axis, (size, o, k, p, d, span) in enumerate(
+        zip(sizes, out, geometry.kernel_size, geometry.padding, geometry.dilation, geometry.spans, strict=True)
+    ):
+        start = _starts(o, max(0, size + 2 * p - span), u[..., axis, None]) - p
+        position = start.unsqueeze(-1) + torch.arange(k, device=u.device) * d
+        cells = [o if a == axis else 1 for a in range(n)]
+        taps = [k if a == axis else 1 for a in range(n)]
+        position = position.reshape(*position.shape[:-2], *cells, *taps)
+        index = index * size + position.clamp(0, size - 1)
+        mask = mask & (position >= 0) & (position < size)
+    return index.flatten(-n), mask.flatten(-n)

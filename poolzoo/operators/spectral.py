@@ -1,0 +1,65 @@
+"""Spectral pooling: keep the low frequencies of the whole input's discrete Fourier transform (Rippel et al. 2015)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from poolzoo.registry import register_pool
+from poolzoo.windows import Geometry, accumulation_dtype, check_input, like, output_size
+
+
+def _resize_spectrum(spectrum: Tensor, dim: int, m: int) -> Tensor:
+    """The frequencies from -floor(m / 2) to ceil(m / 2) - 1, in numpy's order; those that are not there are 0."""
+    n = spectrum.shape[dim]
+    kept = min(n, m)
+    positive = spectrum.narrow(dim, 0, kept - kept // 2)
+    negative = spectrum.narrow(dim, n - kept // 2, kept // 2)
+    if m <= n:
+        return torch.cat([positive, negative], dim)
+    shape = list(spectrum.shape)
+    shape[dim] = m - n
+    zeros = torch.zeros(shape, dtype=spectrum.real.dtype, device=spectrum.device)
+    return torch.cat([positive, torch.complex(zeros, zeros), negative], dim)  # ONNX has no complex constants
+
+
+@register_pool(
+    "spectral",
+    over="input",
+    family="frequency",
+    summary="the low frequencies of the whole input's Fourier transform",
+    formula="y = Re F^-1(crop(F(x))), the crop centred on frequency 0",
+    source="Rippel, Snoek & Adams, arXiv 1506.03767, section 3; scaled so that the mean is kept",
+    exempt={
+        "permutation": "a frequency looks at every position",
+        "nan": "every output looks at the whole input",
+    },
+)
+def spectral(x: Tensor, geometry: Geometry) -> Tensor:
+    """Brings the whole input to the size that pooling with these arguments would give, wherever their windows lie.
+
+    ``np.fft.ifftn(crop(np.fft.fftn(x, norm="forward")), norm="forward").real``, all spatial axes at once. An even size
+    keeps the frequency -m/2 without its counterpart m/2; the real part gives each half of the amplitude, which is what
+    makes the cropped spectrum that of a real signal (the paper's treatment of corner cases). Where the output is larger
+    than the input, as padding can have it, the spectrum is filled up with zeros.
+
+    Keeps every frequency below the crop exactly, phase included: output o stands at input position o n / m, not in the
+    middle of a window, and what was at one border rings at the other, since the transform sees a periodic input.
+    """
+    check_input(x, geometry.ndim)
+    n = geometry.ndim
+    sizes, out = x.shape[-n:], output_size(x.shape[-n:], geometry)
+    # Only axes that change: on the others transform and inverse would cancel.
+    dims = [axis - n for axis in range(n) if sizes[axis] != out[axis]]
+    a = x.to(accumulation_dtype(x.dtype))
+    if not dims:
+        return like(a.clone() if a is x else a, x)
+    if not a.numel():  # MKL refuses an empty batch; the sum is 0 and keeps the graph
+        return like(a.new_zeros(*a.shape[:-n], *out) + a.sum(), x)
+    # Divided before the sums that a transform is, so that they do not overflow.
+    spectrum = torch.fft.fftn(a / math.prod([sizes[dim] for dim in dims]), dim=dims)
+    for dim in dims:
+        spectrum = _resize_spectrum(spectrum, dim, out[dim])
+    return like(torch.fft.ifftn(spectrum, dim=dims, norm="forward").real.contiguous(), x)

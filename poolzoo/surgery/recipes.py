@@ -1,0 +1,161 @@
+"""The networks that papers published with their pooling operator, made of torchvision's.
+
+SoftPool (Stergiou et al., arXiv 2101.00440; github.com/alexandrosstergiou/SoftPool, main/models): in ResNets, ResNeXts
+and wide ResNets the stem's 3x3 max pool becomes a 2x2 SoftPool without padding; in DenseNets too, where the transitions
+keep their average pools; in Inception-v3 every max and average pool but the global one becomes a SoftPool of the same
+size. None of them has parameters, so state dicts are torchvision's. LIP: see ``lip_networks``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from poolzoo.operators.base import Pool
+from poolzoo.registry import create_pool, parse_spec, pool_info
+from poolzoo.surgery.replace import replace_pools
+
+_RESNETS = (
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "resnet101",
+    "resnet152",
+    "resnext50_32x4d",
+    "resnext101_32x4d",
+    "resnext101_64x4d",
+    "resnext101_32x8d",
+    "wide_resnet50_2",
+    "wide_resnet101_2",
+)
+_DENSENETS = ("densenet121", "densenet161", "densenet169", "densenet201")
+#: LIP's block is a bottleneck, which the two smallest ResNets have not.
+_LIP_RESNETS = ("resnet50", "resnet101", "resnet152")
+
+
+def list_models(pool: str = "softpool") -> list[str]:
+    """Names that :func:`create_model` knows for an operator: those of the LIP paper, or those of SoftPool's authors."""
+    name, _ = parse_spec(pool)
+    pool_info(name)
+    return [*_LIP_RESNETS, *_DENSENETS] if name == "lip" else [*_RESNETS, *_DENSENETS, "inception_v3"]
+
+
+def create_model(
+    name: str,
+    pool: str = "softpool",
+    *,
+    weights: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    centred: bool = False,
+    **kwargs: Any,
+) -> nn.Module:
+    """A network with its pools replaced as the authors of SoftPool, or of LIP, did it; needs torchvision.
+
+    Parameters have the names and shapes of the authors' code, so that the weights that they published load strictly.
+
+    Args:
+        name: see :func:`list_models`.
+        pool: ``"softpool"``; another operator's spec to have it in the same places; or ``"lip"`` for the networks of
+            the LIP paper, where strided convolutions become LIPs too.
+        weights: a state dict or a checkpoint that holds one as ``state_dict``, or the file of either. A leading
+            ``module.``, which DataParallel leaves in the names, is taken off.
+        centred: every window starts ``kernel_size // 2`` earlier, and of n positions ``n // stride`` windows are kept.
+            So did the authors' CUDA kernel when they published their SoftPool weights; later ones start the windows
+            where the paper and this package do. Not for ``"lip"``.
+        kwargs: for torchvision's builder: ``num_classes`` and so on. Inception-v3 has no auxiliary head unless
+            ``aux_logits=True``, as in the authors' code.
+
+    Returns:
+        The network in train mode; without ``weights`` it is untrained.
+
+    Raises:
+        ValueError: an unknown name or operator, or weights that do not fit.
+        ImportError: torchvision is missing.
+    """
+    if name not in (known := list_models(pool)):
+        hint = ", ".join(difflib.get_close_matches(name, known) or known)
+        raise ValueError(f"name={name!r}: no such network with pool={pool!r}; allowed: {hint}")
+    operator, params = parse_spec(pool)
+    if operator == "lip" and (params or centred):
+        raise ValueError(f"pool={pool!r}, centred={centred}: LIP's networks fix both, 'lip' and False are allowed")
+    try:
+        import torchvision  # noqa: F401
+    except ImportError as error:
+        raise ImportError(f"create_model needs torchvision, pip install 'poolzoo[models]': {error}") from error
+    model = _lip(name, **kwargs) if operator == "lip" else _softpool(name, pool, centred, **kwargs)
+    if weights is not None:
+        _load(model, name, weights)
+    return model
+
+
+def _lip(name: str, **kwargs: Any) -> nn.Module:
+    from poolzoo.surgery.lip_networks import lip_densenet, lip_resnet
+
+    return (lip_resnet if name in _LIP_RESNETS else lip_densenet)(name, **kwargs)
+
+
+def _softpool(name: str, pool: str, centred: bool, **kwargs: Any) -> nn.Module:
+    import torchvision
+
+    model: Any
+    if name == "resnext101_32x4d":  # torchvision has the block, but no function of this name
+        resnet = torchvision.models.resnet
+        model = resnet.ResNet(resnet.Bottleneck, [3, 4, 23, 3], groups=32, width_per_group=4, **kwargs)
+    elif name == "inception_v3":
+        given = {"aux_logits": False, "init_weights": True, **kwargs}
+        model = torchvision.models.get_model(name, weights=None, **given)
+    else:
+        model = torchvision.models.get_model(name, weights=None, **kwargs)
+    if name in _RESNETS:
+        model.maxpool = create_pool(pool, kernel_size=2, in_channels=model.conv1.out_channels)
+    elif name in _DENSENETS:
+        model.features.pool0 = create_pool(pool, kernel_size=2, in_channels=model.features.conv0.out_channels)
+    else:
+        channels_matter = "in_channels" in inspect.signature(pool_info(parse_spec(pool)[0]).make_class(2)).parameters
+        example = torch.zeros(1, 3, 299, 299) if channels_matter else None
+        replace_pools(
+            model,
+            pool,
+            lambda path, module: not isinstance(module, nn.AdaptiveAvgPool2d),
+            example=example,
+            inplace=True,
+            verbose=False,
+        )
+    if centred:
+        _centre(model)
+    return model  # type: ignore[no-any-return]
+
+
+def _centre(model: nn.Module) -> None:
+    pools = [(path, module) for path, module in model.named_modules() if isinstance(module, Pool)]
+    for path, pool in pools:
+        parent, _, name = path.rpartition(".")
+        setattr(model.get_submodule(parent), name, _Centred(pool))
+
+
+class _Centred(nn.Module):
+    """A pool whose windows start ``kernel_size // 2`` before it otherwise would, ``n // stride`` of them on an axis."""
+
+    def __init__(self, pool: Pool) -> None:
+        super().__init__()
+        self.pool = pool
+        pool.geometry = pool.geometry._replace(padding=tuple(k // 2 for k in pool.kernel_size))
+
+    def forward(self, x: Tensor) -> Tensor:
+        height, width = (n // s for n, s in zip(x.shape[-2:], self.pool.stride, strict=True))
+        y: Tensor = self.pool(x)[..., :height, :width]
+        return y
+
+
+def _load(model: nn.Module, name: str, weights: str | os.PathLike[str] | Mapping[str, Any]) -> None:
+    held = weights if isinstance(weights, Mapping) else torch.load(weights, map_location="cpu", weights_only=True)
+    state = {key.removeprefix("module."): value for key, value in held.get("state_dict", held).items()}
+    try:
+        model.load_state_dict(state, strict=True)
+    except RuntimeError as error:
+        raise ValueError(f"weights: not those of {name} with these pools: {' '.join(str(error).split())}") from error

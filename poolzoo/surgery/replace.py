@@ -1,0 +1,420 @@
+"""``replace_pools``: another operator in the place of every pool of a model, modules and function calls alike."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import inspect
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.utils import _pytree as pytree
+
+from poolzoo import operators
+from poolzoo.registry import PoolInfo, parse_spec, pool_info
+from poolzoo.surgery.report import LeftAlone, Replaced, Report
+from poolzoo.surgery.sites import (
+    Adaptive,
+    UnsuitedError,
+    describe,
+    input_of,
+    is_call,
+    is_pool,
+    label,
+    ndim_of,
+    stand_in,
+)
+from poolzoo.surgery.tracing import UntraceableError, first_line, lost_by_tracing, names_a_pool, rewrite, trace
+
+FilterFn = Callable[[str, nn.Module], bool]
+#: What a spec may not say, since the pool that is replaced does.
+_CARRIED = ("kernel_size", "stride", "padding", "dilation", "ceil_mode", "output_size")
+
+
+def replace_pools(
+    model: nn.Module,
+    pool: str,
+    filter_fn: FilterFn | None = None,
+    *,
+    example: Any = None,
+    inplace: bool = False,
+    allow_none: bool = False,
+    verbose: bool = True,
+) -> nn.Module:
+    """Put another operator in the place of a model's pools.
+
+    Replaced are torch's MaxPool, AvgPool and LPPool modules, poolzoo's own, the adaptive ones where the operator has an
+    adaptive form, and, through torch.fx, the calls of the functions of those names in any module's forward. Kernel,
+    stride, padding, dilation, ceil_mode, device, dtype and train or eval mode carry over; padding is absent to the new
+    operator, also where an average pool counted zeros. Parameters and buffers keep their names; those of a learnable
+    operator are new ones. A module that stands in several places, and is replaced in all of them, stays one module.
+
+    Args:
+        model: any module that is not TorchScript.
+        pool: registry name with parameters if wanted, ``"softpool"``, ``"lp:p=3"``; without the window's arguments.
+        filter_fn: ``filter_fn(path, module)`` says whether to replace a pool; for a call of a function, ``module`` is
+            the torch module that does the same, ``path`` the calling module's with the function's name after it.
+        example: an input of the model, or a tuple of its positional arguments. The model runs on it once, in eval mode,
+            which tells learnable operators such as ``lip`` their channels. A module whose trace does not give what the
+            module itself gives is then left alone.
+        inplace: change ``model`` itself and return it; otherwise a deep copy.
+        allow_none: return the model unchanged where there is nothing to replace, instead of raising.
+        verbose: print the report.
+
+    Returns:
+        The model; its attribute ``pool_report`` is a :class:`~poolzoo.surgery.Report` of what changed and what did not.
+
+    Raises:
+        ValueError: nothing was replaced, the operator is unknown or does not take a parameter, or it needs to know its
+            channels and there is no ``example``.
+        TypeError: ``model`` is no module, or TorchScript.
+
+    Example:
+        >>> model = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.MaxPool2d(3, stride=2, padding=1))
+        >>> replace_pools(model, "lp:p=3", verbose=False)[1]
+        LpPool2d(kernel_size=3, stride=2, padding=1, p=3)
+    """
+    if not isinstance(model, nn.Module) or isinstance(model, torch.jit.ScriptModule):
+        raise TypeError(f"model: {type(model).__name__}; a torch.nn.Module that is not TorchScript is allowed")
+    if is_pool(model):
+        raise ValueError(f"model: it is itself a pool, {model}; create_pool makes another one")
+    operator = _Operator.parse(pool)
+    model = model if inplace else copy.deepcopy(model)
+    found = _find(model)
+    if example is not None:
+        _watch(model, example, found)
+    plans = [_plan(model, site, operator, filter_fn, example is not None, found.left_alone) for site in found.sites]
+    replaced = [plan.carry_out() for plan in plans if plan is not None]  # only now: what raises changes nothing
+    for caller in found.callers:
+        if caller.changed:
+            rewrite(caller.module, caller.graph)
+    report = Report(pool, tuple(replaced), tuple(found.left_alone), tuple(sorted(found.untraced)))
+    if not replaced and not allow_none:
+        reasons = "".join(f"; {row.where} ({row.what}): {row.why}" for row in report.left_alone) or ", there is no pool"
+        raise ValueError(f"model: nothing was replaced{reasons}; allow_none=True accepts that")
+    vars(model)["pool_report"] = report
+    if verbose:
+        print(report)  # noqa: T201
+    return model
+
+
+# What there is ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class _Caller:
+    """A module whose own forward calls pooling functions."""
+
+    module: nn.Module
+    graph: fx.Graph
+    changed: bool = False
+    #: Why its trace is not what it does, where the example showed that.
+    fault: str = ""
+
+
+@dataclass(eq=False)
+class _Site:
+    """A pool: a module, or a call, described by the module that does the same."""
+
+    module: nn.Module
+    what: str
+    #: Where it stands: dotted path, parent and name there. For a call, where its replacement will stand.
+    places: list[tuple[str, nn.Module, str]]
+    caller: _Caller | None = None
+    node: fx.Node | None = None
+    #: The channels of what it pooled while the example ran.
+    channels: set[int] = field(default_factory=set)
+
+    def note(self, x: Tensor) -> None:
+        self.channels.add(x.shape[-ndim_of(self.module) - 1])
+
+
+@dataclass(eq=False)
+class _Found:
+    sites: list[_Site] = field(default_factory=list)
+    callers: list[_Caller] = field(default_factory=list)
+    left_alone: list[LeftAlone] = field(default_factory=list)
+    untraced: set[str] = field(default_factory=set)
+
+
+def _find(model: nn.Module) -> _Found:
+    """Every pool in the model, each once, in the model's order."""
+    found = _Found()
+    pools: dict[int, _Site] = {}
+    _find_calls("", model, found)
+    for path, parent, name in _walk(model):
+        module = parent.get_submodule(name)
+        if isinstance(module, torch.jit.ScriptModule):
+            found.left_alone.append(LeftAlone(path, module.original_name, "TorchScript cannot be changed"))
+        elif not is_pool(module):
+            _find_calls(path, module, found)
+        elif id(module) in pools:
+            pools[id(module)].places.append((path, parent, name))
+        else:
+            pools[id(module)] = _Site(module, label(module), [(path, parent, name)])
+            found.sites.append(pools[id(module)])
+    return found
+
+
+def _walk(module: nn.Module, path: str = "", seen: set[int] | None = None) -> Iterator[tuple[str, nn.Module, str]]:
+    """Path, parent and name of everything below: a pool wherever it stands, other modules where they stand first."""
+    seen = {id(module)} if seen is None else seen
+    for name, child in module._modules.items():
+        if child is None or id(child) in seen:
+            continue
+        below = f"{path}.{name}".lstrip(".")
+        yield below, module, name
+        if not is_pool(child) and not isinstance(child, torch.jit.ScriptModule):
+            seen.add(id(child))
+            yield from _walk(child, below, seen)
+
+
+def _find_calls(path: str, module: nn.Module, found: _Found) -> None:
+    """The calls of pooling functions in the module's own forward."""
+    if str(getattr(type(module).forward, "__module__", "")).startswith("torch.nn."):
+        return  # torch's own layers and containers call none
+    try:
+        graph = trace(module)
+    except UntraceableError as error:
+        if names_a_pool(module):
+            found.left_alone.append(LeftAlone(path or "model", type(module).__name__, str(error)))
+        else:
+            found.untraced.add(type(module).__name__)
+        return
+    calls = list(filter(is_call, graph.nodes))
+    if calls and (lost := lost_by_tracing(module)):
+        found.left_alone.append(LeftAlone(path or "model", type(module).__name__, lost))
+        return
+    caller = _Caller(module, graph)
+    taken = set(dir(module))
+    for node in calls:
+        function = getattr(node.target, "__name__", "pool")
+        name = next(n for i in itertools.count() if (n := f"{function}_{i}" if i else function) not in taken)
+        taken.add(name)
+        where = f"{path}.{name}".lstrip(".")
+        try:
+            same = stand_in(node)
+        except UnsuitedError as error:
+            found.left_alone.append(LeftAlone(where, f"F.{function}", str(error)))
+            continue
+        what = f"F.{function}({same.extra_repr()})"
+        found.sites.append(_Site(same, what, [(where, module, name)], caller, node))
+        if caller not in found.callers:
+            found.callers.append(caller)
+
+
+# What the example tells ---------------------------------------------------------------------------------------------
+
+
+def _watch(model: nn.Module, example: Any, found: _Found) -> None:
+    """Run the model on the example, to see each pool's channels and whether each caller's trace is right."""
+    handles = []
+    for site in found.sites:
+        if site.caller is None:
+            see = functools.partial(_see, site)
+            handles.append(site.module.register_forward_pre_hook(see, with_kwargs=True))
+    for caller in found.callers:
+        check = _Check(caller, {site.node: site for site in found.sites if site.caller is caller and site.node})
+        handles.append(caller.module.register_forward_pre_hook(check.before, with_kwargs=True))
+        handles.append(caller.module.register_forward_hook(check.after))
+    try:
+        with _eval_mode(model), torch.no_grad():
+            model(*(example if isinstance(example, tuple) else (example,)))
+    except Exception as error:
+        raise ValueError(f"example: the model does not run on it: {first_line(error)}") from error
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _see(site: _Site, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    site.note(next(iter((*args, *kwargs.values()))))
+
+
+class _Check(fx.Interpreter):
+    """Runs a caller's trace beside its forward, on the same input."""
+
+    def __init__(self, caller: _Caller, sites: dict[fx.Node, _Site]) -> None:
+        super().__init__(caller.module, graph=caller.graph)
+        self.caller, self.sites = caller, sites
+        self.arguments: dict[str, Any] = {}
+        self.results: list[Any] = []
+
+    def run_node(self, n: fx.Node) -> Any:
+        if n in self.sites:
+            self.sites[n].note(self.env[input_of(n)])
+        return super().run_node(n)
+
+    def placeholder(self, target: Any, args: Any, kwargs: Any) -> Any:
+        return self.arguments[target.lstrip("*")]
+
+    def before(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        bound = inspect.signature(type(module).forward).bind(module, *args, **kwargs)
+        bound.apply_defaults()
+        self.arguments = pytree.tree_map_only(Tensor, Tensor.clone, bound.arguments)
+        try:
+            self.results.append(self.run())
+        except Exception as error:
+            self.results.append(None)
+            self.caller.fault = f"its trace fails on the example: {first_line(error)}"
+
+    def after(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+        traced = pytree.tree_leaves(self.results.pop())
+        if not self.caller.fault and not all(map(_same, pytree.tree_leaves(output), traced)):
+            self.caller.fault = "its trace gives something else on the example"
+
+
+def _same(a: Any, b: Any) -> bool:
+    if not isinstance(a, Tensor):
+        return True
+    return isinstance(b, Tensor) and a.shape == b.shape and torch.allclose(a, b, rtol=1e-4, atol=1e-6, equal_nan=True)
+
+
+@contextmanager
+def _eval_mode(model: nn.Module) -> Iterator[None]:
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+
+
+# What is put in -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Operator:
+    """What is to be put in: a registered operator and its parameters."""
+
+    spec: str
+    info: PoolInfo
+    params: dict[str, Any]
+
+    @classmethod
+    def parse(cls, spec: str) -> _Operator:
+        name, params = parse_spec(spec)
+        info = pool_info(name)
+        if info.phases is not None:
+            raise ValueError(f"pool={spec!r}: it keeps several submaps, so that the layers after it would not fit")
+        known = inspect.signature(info.make_class(info.ndims[0])).parameters
+        for key in params:
+            if key in _CARRIED:
+                raise ValueError(f"pool={spec!r}: {key} is that of the pool which is replaced")
+            if key not in known:
+                own = ", ".join(k for k in known if k not in (*_CARRIED, "device", "dtype"))
+                raise ValueError(f"pool={spec!r}: unknown parameter {key!r}; allowed: {own or 'none'}")
+        return cls(spec, info, params)
+
+    def make(self, site: _Site, model: nn.Module, watched: bool) -> nn.Module:
+        """The operator's module for this place.
+
+        Raises:
+            UnsuitedError: the operator cannot stand there.
+            ValueError: it needs to know its channels, and no example was given.
+        """
+        pool = describe(site.module)
+        if pool.ndim not in self.info.ndims:
+            raise UnsuitedError(f"{self.info.name} is not defined for {pool.ndim} spatial axes")
+        cls: type[nn.Module]
+        if isinstance(pool, Adaptive):
+            adaptive = vars(operators).get(f"Adaptive{self.info.class_name}{pool.ndim}d")
+            if adaptive is None:
+                raise UnsuitedError(f"{self.info.name} has no adaptive form")
+            cls, arguments = adaptive, {"output_size": pool.output_size, **self.params}
+        else:
+            cls, arguments = self.info.make_class(pool.ndim), {**pool.geometry, **self.params}
+        known = inspect.signature(cls).parameters
+        if missing := [key for key in self.params if key not in known]:
+            raise UnsuitedError(f"{cls.__name__} takes no {missing[0]}")
+        offered = {**_home(model, site.places[0][0]), **getattr(pool, "own", {})}
+        if watched and "in_channels" in known and "in_channels" not in self.params:
+            offered["in_channels"] = _only(site.channels)
+        arguments |= {key: value for key, value in offered.items() if key in known and key not in arguments}
+        try:
+            return cls(**arguments)
+        except (TypeError, ValueError) as error:
+            if "in_channels" in str(error) and not watched:
+                raise ValueError(
+                    f"example=None: {self.info.name} needs to know the channels of each pool's input; "
+                    "give example=, an input of the model"
+                ) from error
+            raise UnsuitedError(str(error)) from error
+
+
+def _only(channels: set[int]) -> int:
+    if not channels:
+        raise UnsuitedError("the example does not reach it, so that its channels are not known")
+    if len(channels) > 1:
+        raise UnsuitedError(f"shared by inputs of {' and '.join(map(str, sorted(channels)))} channels")
+    return next(iter(channels))
+
+
+def _home(model: nn.Module, path: str) -> dict[str, Any]:
+    """Device and dtype of the nearest parameters or buffers: the parent's, else its parent's, up to the model's."""
+    while path:
+        path = path.rpartition(".")[0]
+        module = model.get_submodule(path)
+        for tensor in itertools.chain(module.parameters(), module.buffers()):
+            if tensor.is_floating_point():
+                return {"device": tensor.device, "dtype": tensor.dtype}
+    return {}
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A site, those of its places where the new module is to stand, and that module."""
+
+    site: _Site
+    places: list[tuple[str, nn.Module, str]]
+    new: nn.Module
+
+    def carry_out(self) -> Replaced:
+        for _, parent, name in self.places:
+            setattr(parent, name, self.new)
+        if self.site.caller is not None and self.site.node is not None:
+            _call_module(self.site.caller.graph, self.site.node, self.places[0][2])
+            self.site.caller.changed = True
+        return Replaced(_where(self.places), self.site.what, label(self.new))
+
+
+def _plan(
+    model: nn.Module,
+    site: _Site,
+    operator: _Operator,
+    filter_fn: FilterFn | None,
+    watched: bool,
+    left_alone: list[LeftAlone],
+) -> _Plan | None:
+    """What to put where; None, and a reason in ``left_alone``, where nothing shall or can be."""
+    chosen = [place for place in site.places if filter_fn is None or filter_fn(place[0], site.module)]
+    if spared := [place for place in site.places if place not in chosen]:
+        left_alone.append(LeftAlone(_where(spared), site.what, "filter_fn leaves it out"))
+    if not chosen:
+        return None
+    try:
+        if site.caller is not None and site.caller.fault:
+            raise UnsuitedError(site.caller.fault)
+        new = operator.make(site, model, watched)
+    except UnsuitedError as error:
+        left_alone.append(LeftAlone(_where(chosen), site.what, str(error)))
+        return None
+    return _Plan(site, chosen, new.train((site.caller or site).module.training))
+
+
+def _where(places: list[tuple[str, nn.Module, str]]) -> str:
+    return ", ".join(path for path, _, _ in places)
+
+
+def _call_module(graph: fx.Graph, node: fx.Node, name: str) -> None:
+    """In a forward, a call of the module ``name`` in the place of a function's."""
+    with graph.inserting_before(node):
+        call = graph.call_module(name, (input_of(node),))
+    node.replace_all_uses_with(call)
+    graph.erase_node(node)

@@ -1,0 +1,79 @@
+"""Weights: of linear operators their filter, of others the derivative, by finite differences."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from poolzoo import registry
+from poolzoo.analysis.modules import make_module
+from poolzoo.analysis.weights import SAMPLE_WINDOWS, pixel_weights, sample_weights
+
+
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+@pytest.mark.parametrize("kernel_size", [2, 3])
+def test_average_weighs_its_window_alone_and_evenly(ndim, kernel_size):
+    sample = sample_weights("avg", ndim, kernel_size)
+    expected = np.zeros((SAMPLE_WINDOWS * kernel_size,) * ndim)
+    expected[sample.window] = kernel_size**-ndim
+    np.testing.assert_allclose(sample.weights, expected, rtol=0, atol=1e-15)
+    assert sample.y == pytest.approx(sample.elements[sample.window].mean(), abs=1e-15)
+    assert len(np.unique(sample.elements.round(6))) == sample.elements.size
+
+
+def test_maximum_weighs_one_element():
+    sample = sample_weights("max")
+    assert sample.weights.sum() == 1
+    assert sample.elements[sample.weights == 1] == [sample.elements[sample.window].max()]
+
+
+def test_blur_weighs_its_binomials_beyond_the_window():
+    row = np.array([1, 3, 3, 1]) / 8
+    expected = np.zeros((10, 10))
+    expected[3:7, 3:7] = row[:, None] * row
+    np.testing.assert_allclose(sample_weights("blur").weights, expected, rtol=0, atol=1e-15)
+
+
+@pytest.mark.parametrize("name", [n for n in registry.list_pools() if 2 in registry.pool_info(n).ndims])
+def test_weights_are_the_derivative(name):
+    """Linear operators are met exactly by a finite difference, the others closely; selections have a slope too."""
+    if name == "softpool_detached":
+        pytest.skip("its gradient is not the derivative, as its registration says")
+    sample = sample_weights(name)
+    module = make_module(
+        name, ndim=2, in_channels=1, kernel_size=2, stride=None, seed=0, device="cpu", dtype=torch.float64
+    )
+
+    def pooled(elements: np.ndarray) -> float:
+        with torch.no_grad():
+            return float(module(torch.from_numpy(elements)[None, None])[..., 2, 2].sum())
+
+    for at in [(4, 4), (4, 5), (5, 4), (5, 5), (3, 4), (6, 5)]:
+        step = np.zeros((10, 10))
+        step[at] = 1e-6
+        slope = (pooled(sample.elements + step) - pooled(sample.elements - step)) / 2e-6
+        assert slope == pytest.approx(sample.weights[at], abs=1e-7)
+
+
+def test_a_pixels_weight_is_that_in_its_window():
+    picture = np.random.default_rng(0).random((6, 8))
+    average, largest, soft = pixel_weights(["avg", "max", "softpool"], picture)
+    assert [item.spec for item in (average, largest, soft)] == ["avg", "max", "softpool"]
+    np.testing.assert_allclose(average.weights, 0.25, rtol=0, atol=1e-15)
+    for row in range(0, 6, 2):
+        for column in range(0, 8, 2):
+            window = (slice(row, row + 2), slice(column, column + 2))
+            a, w = picture[window], np.exp(picture[window]) / np.exp(picture[window]).sum()
+            np.testing.assert_array_equal(largest.weights[window], a == a.max())
+            np.testing.assert_allclose(soft.weights[window], w * (1 + a - (w * a).sum()), rtol=0, atol=1e-14)
+
+
+def test_a_pixel_in_several_windows_has_the_sum_of_its_weights():
+    (item,) = pixel_weights(["avg"], np.zeros((3, 3)), kernel_size=2, stride=1)
+    np.testing.assert_allclose(item.weights * 4, [[1, 2, 1], [2, 4, 2], [1, 2, 1]], rtol=0, atol=1e-15)
+
+
+def test_a_picture_smaller_than_the_window_is_named():
+    with pytest.raises(ValueError, match="input size 3 is too small"):
+        pixel_weights(["avg"], np.zeros((3, 3)), kernel_size=4)

@@ -1,0 +1,37 @@
+"""The examples of docs/surgery.md run, in order, and do what the text says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from torch import nn
+
+import poolzoo
+
+GUIDE = Path(__file__).parents[2] / "docs" / "surgery.md"
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", GUIDE.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def test_the_example_prints_what_the_guide_shows(capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, Any] = {}
+    exec(blocks("python")[0], names)
+    shown, printed = blocks("text")[0], capsys.readouterr().out
+    assert shown == printed
+    stem, lip = blocks("python")[1:3]
+    exec(stem, names)
+    assert isinstance(names["stem"].pool, poolzoo.SoftPool2d) and isinstance(names["stem"].head, nn.AdaptiveAvgPool2d)
+    exec(lip, names)
+    assert (names["model"].pool.in_channels, names["model"].max_pool2d.in_channels) == (8, 16)
+
+
+def test_the_published_networks_can_be_made() -> None:
+    pytest.importorskip("torchvision", reason="the networks are torchvision's")
+    names: dict[str, Any] = {}
+    exec(blocks("python")[3], names)
+    assert len(names["names"]) == 7
