@@ -144,7 +144,7 @@ class Emulator:
 
 
 def compiled(sources: Path, operator: str) -> Path:
-    """One operator's launchers and their PTX, uncompressed, without a runtime: the fake one reads it from the library."""
+    """One operator's launchers and PTX, uncompressed and without a runtime: the fake one reads it from the library."""
     target = sources / f"lib{operator}.so"
     if not target.exists():
         options = "-std=c++17 -O3 -gencode arch=compute_80,code=compute_80 -lineinfo -shared -Xcompiler -fPIC"
