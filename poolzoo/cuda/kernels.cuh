@@ -1,8 +1,8 @@
 // Pooling on CUDA with any reducer of reducers.h.
 //
-// Three kinds of kernel: 2x2 windows side by side, from registers; any window, one thread an output; and the gradient of
-// overlapping windows, one thread an input element. What lies outside the input is skipped. No atomics; each element of a
-// result is stored once.
+// Three kinds of kernel: 2x2 windows side by side, from registers; any window, one thread an output, 3x3 ones from
+// registers; and the gradient of overlapping windows, one thread an input element. What lies outside the input is skipped.
+// No atomics; each element of a result is stored once.
 #pragma once
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
@@ -67,7 +67,8 @@ __device__ __forceinline__ auto tap(const R& r, T a, T b, int64_t number) {
 
 template <class R, class T, class I>
 __device__ __forceinline__ auto tap(const R& r, const Inputs<T>& x, I at, int64_t number) {
-  return tap(r, __ldg(x.of[0] + at), __ldg(x.of[R::kInputs - 1] + at), number);
+  const T a = __ldg(x.of[0] + at);
+  return tap(r, a, R::kInputs == 2 ? __ldg(x.of[1] + at) : a, number);
 }
 
 // `each(f)` calls f with every tap of the window, in the order of their numbers, and may be called again.
@@ -255,8 +256,9 @@ struct Place {
 };
 
 // The taps of output `o` that lie inside the input, clipped beforehand: no test is left in the loops.
-template <class I>
+template <class Integer>
 struct Taps {
+  using I = Integer;
   I first, number;  // of the first: where it lies, and which of the window's taps it is
   int count[3];
   I step[3], numbers[3];  // from tap to tap
@@ -299,10 +301,49 @@ struct Taps {
   }
 };
 
-template <class R, class T, class I>
-__global__ void pool_any(Inputs<T> x, T* __restrict__ y, Windows<I> g, I count, R r) {
+// The same for 3x3 windows in one plane: nine loads at once, each element read once. Without a branch: for an absent tap
+// the element next to it is read, and what stands for absent ones put in its place.
+struct Taps3x3 {
+  using I = int32_t;
+  I rows[3], columns[3];
+  bool row_inside[3], column_inside[3];
+
+  __device__ __forceinline__ Taps3x3(const Windows<I>& g, const Place<I>& o) {
+    const I plane = o.offset(g.in, g.inner, o.at[0], 0, 0), width = g.in[2] * g.inner;
+#pragma unroll
+    for (int i = 0; i < 3; ++i) {
+      const I y = o.at[1] * g.stride[1] - g.padding[1] + i * g.dilation[1];
+      const I x = o.at[2] * g.stride[2] - g.padding[2] + i * g.dilation[2];
+      const I near_y = min(max(y, 0), g.in[1] - 1), near_x = min(max(x, 0), g.in[2] - 1);
+      rows[i] = plane + near_y * width;
+      columns[i] = near_x * g.inner;
+      row_inside[i] = y == near_y;
+      column_inside[i] = x == near_x;
+    }
+  }
+
+  template <class R, class T>
+  __device__ __forceinline__ auto of(const R& r, const Inputs<T>& inputs) const {
+    using A = Acc<T>;
+    Tap<A> taps[9];
+#pragma unroll
+    for (int i = 0; i < 9; ++i) {
+      const bool inside = row_inside[i / 3] && column_inside[i % 3];
+      taps[i] = tap(r, inputs, rows[i / 3] + columns[i % 3], i);
+      taps[i] = {inside ? taps[i].a : R::fill(0), inside ? taps[i].b : R::fill(1), A(inside), i};
+    }
+    return [taps](auto f) {
+#pragma unroll
+      for (int i = 0; i < 9; ++i) f(taps[i]);
+    };
+  }
+};
+
+template <class R, class T, class Taps>
+__global__ void pool_any(Inputs<T> x, T* __restrict__ y, Windows<typename Taps::I> g, typename Taps::I count, R r) {
+  using I = typename Taps::I;
   for (I i = first_item<I>(); i < count; i += items_apart<I>()) {
-    const Taps<I> taps(g, Place<I>(i, g.out, g.inner));
+    const Taps taps(g, Place<I>(i, g.out, g.inner));
     y[i] = pooled<T>(r, taps.of(r, x));
   }
 }
@@ -356,15 +397,16 @@ struct ShareOf {
   A dy;
 };
 
-// Aligned so that it moves in as few instructions as its size allows.
+// Padded, so that it moves in few instructions, 16 bytes each where it is larger than 8.
 template <class R, class A>
-struct alignas(sizeof(ShareOf<R, A>) % 16 ? sizeof(ShareOf<R, A>) & -sizeof(ShareOf<R, A>) : 16) Share : ShareOf<R, A> {};
+struct alignas(sizeof(ShareOf<R, A>) > 8 ? 16 : 8) Share : ShareOf<R, A> {};
 
-template <class R, class T, class I>
-__global__ void pool_shares(const T* __restrict__ grad_y, Inputs<T> x, Share<R, Acc<T>>* __restrict__ shares, Windows<I> g,
-                            I count, R r) {
+template <class R, class T, class Taps>
+__global__ void pool_shares(const T* __restrict__ grad_y, Inputs<T> x, Share<R, Acc<T>>* __restrict__ shares,
+                            Windows<typename Taps::I> g, typename Taps::I count, R r) {
+  using I = typename Taps::I;
   for (I i = first_item<I>(); i < count; i += items_apart<I>()) {
-    const Taps<I> taps(g, Place<I>(i, g.out, g.inner));
+    const Taps taps(g, Place<I>(i, g.out, g.inner));
     put(shares + i, Share<R, Acc<T>>{{r.close(reduce<T>(r, taps.of(r, x))), static_cast<Acc<T>>(grad_y[i])}});
   }
 }

@@ -54,6 +54,18 @@ void with_index(const Geometry& g, Launch launch) {
     launch(Windows<int64_t>(g), int64_t{});
 }
 
+// The same, and with how to walk over a window.
+template <class Launch>
+void with_taps(const Geometry& g, Launch launch) {
+  with_index(g, [&](const auto& windows, auto index) {
+    using I = decltype(index);
+    if constexpr (std::is_same_v<I, Taps3x3::I>)
+      if (g.kernel[0] == 1 && g.padding[0] == 0 && g.stride[0] == 1 && g.kernel[1] == 3 && g.kernel[2] == 3)
+        return launch(windows, static_cast<Taps3x3*>(nullptr));
+    launch(windows, static_cast<Taps<I>*>(nullptr));
+  });
+}
+
 // Calls launch with where each part of the planes begins, in the input and in the output, and with its number of outputs:
 // 2x2 windows have 32-bit offsets alone, so that they are compiled once.
 template <class Launch>
@@ -99,9 +111,10 @@ void forward(const Inputs<T>& x, T* y, const Geometry& g, const Reducer<Acc<T>>&
     });
     return;
   }
-  with_index(g, [&](const auto& windows, auto index) {
-    using I = decltype(index);
-    pool_any<R, T, I><<<blocks(outputs(g)), kThreads, 0, stream>>>(x, y, windows, I(outputs(g)), r);
+  with_taps(g, [&](const auto& windows, auto* taps) {
+    using Taps = std::remove_pointer_t<decltype(taps)>;
+    const auto count = static_cast<typename Taps::I>(outputs(g));
+    pool_any<R, T, Taps><<<blocks(count), kThreads, 0, stream>>>(x, y, windows, count, r);
   });
 }
 
@@ -120,16 +133,20 @@ void backward(const T* grad_y, const Inputs<T>& x, const Gradients<T>& grad, voi
     });
     return;
   }
-  with_index(g, [&](const auto& windows, auto index) {
-    using I = decltype(index);
-    if (!overlaps(g)) {
+  if (!overlaps(g)) {
+    with_index(g, [&](const auto& windows, auto index) {
+      using I = decltype(index);
       pool_cells_backward<R, T, I>
           <<<blocks(outputs(g)), kThreads, 0, stream>>>(grad_y, x, grad, windows, I(outputs(g)), r);
-    } else {
-      auto* shares = static_cast<Share<R, Acc<T>>*>(workspace);
-      pool_shares<R, T, I><<<blocks(outputs(g)), kThreads, 0, stream>>>(grad_y, x, shares, windows, I(outputs(g)), r);
-      pool_gather_backward<R, T, I><<<blocks(inputs(g)), kThreads, 0, stream>>>(x, shares, grad, windows, I(inputs(g)), r);
-    }
+    });
+    return;
+  }
+  auto* shares = static_cast<Share<R, Acc<T>>*>(workspace);
+  with_taps(g, [&](const auto& windows, auto* taps) {
+    using Taps = std::remove_pointer_t<decltype(taps)>;
+    using I = typename Taps::I;
+    pool_shares<R, T, Taps><<<blocks(outputs(g)), kThreads, 0, stream>>>(grad_y, x, shares, windows, I(outputs(g)), r);
+    pool_gather_backward<R, T, I><<<blocks(inputs(g)), kThreads, 0, stream>>>(x, shares, grad, windows, I(inputs(g)), r);
   });
 }
 

@@ -77,7 +77,7 @@ CASES = {
     "3d_k3s2p1": Case((1, 2, 5, 6, 4), (3, 3, 3), (2, 2, 2), (1, 1, 1)),
 }
 #: Every way through the kernels once, for operators that share their code with softpool.
-SOME = ("k2s2_odd", "k2s4d2_padded", "3d_k2s2", "k3s2p1", "k3s1d2")
+SOME = ("k2s2_odd", "k2s4d2_padded", "3d_k2s2", "k3s2p1", "k3s1d2", "rectangular")
 LAYOUTS = ("contiguous", "channels_last")
 
 #: What a build leaves out that needs one type of elements, and one of indices.
@@ -537,8 +537,8 @@ class Mutation(NamedTuple):
 MUTATIONS = {
     "loop_bound": Mutation("i < count;", "i <= count;", "k3s2", "out-of-bounds"),
     "pack_bound": Mutation("i < count;", "i <= count;", "k2s2", "out-of-bounds"),
-    "clip_before": Mutation("if (start[axis] < 0) {", "if (false) {", "k3s2p1", "out-of-bounds"),
-    "clip_after": Mutation("if (over >= 0)", "if (over > 0)", "k3s2_ceil", "out-of-bounds"),
+    "clip_before": Mutation("if (start[axis] < 0) {", "if (false) {", "rectangular", "out-of-bounds"),
+    "clip_after": Mutation("if (over >= 0)", "if (over > 0)", "rectangular", "out-of-bounds"),
     "cut_windows": Mutation("2 * g.out[axis] <= g.in[axis]", "true", "k2s2_ceil", "out-of-bounds"),
     "alignment": Mutation("bits % (2 * v * sizeof(T)) == 0", "true", "k2s2", "misaligned"),
     "overlap": Mutation("g.stride[axis] <= g.dilation", "g.stride[axis] < g.dilation", "k3s2", "differ"),
@@ -550,7 +550,11 @@ MUTATIONS = {
         "unwritten-output",
         "lip",
     ),
-    "second_input": Mutation("x.of[R::kInputs - 1] + at)", "x.of[0] + at)", "k3s2", "differ", "lip"),
+    "second_input": Mutation("__ldg(x.of[1] + at)", "__ldg(x.of[0] + at)", "k3s2", "differ", "lip"),
+    "row_of_3x3": Mutation("min(max(y, 0), g.in[1] - 1)", "min(y, g.in[1] - 1)", "k3s2p1", "out-of-bounds"),
+    "column_of_3x3": Mutation("min(max(x, 0), g.in[2] - 1)", "min(x, g.in[2] - 1)", "k3s2p1", "out-of-bounds"),
+    "inside_3x3": Mutation("row_inside[i / 3] && column_inside", "column_inside", "k3s2p1", "differ"),
+    "tap_of_3x3": Mutation("A(inside), i}", "A(inside), i / 3}", "k3s2p1", "differ", "max"),
     "derivative": Mutation("if (input == 1) return", "if (false) return", "k2s2", "differ", "lip"),
     "last_row": Mutation("if (below)", "if (false)", "k2s2_odd_height", "unwritten-output"),
     "last_column": Mutation("g.in[2] % 2;", "false;", "k2s2_odd", "unwritten-output"),
@@ -558,7 +562,7 @@ MUTATIONS = {
     "first_window": Mutation("(before + g.stride[axis] - 1)", "(before + g.stride[axis])", "k3s2p1", "differ"),
     "barrier": Mutation("    __syncthreads();\n", "", "k2s2", "race"),
     "workspace": Mutation("outputs(*g) * share", "(outputs(*g) - 1) * share", "k3s2", "out-of-bounds"),
-    "clipped_taps": Mutation("number += before * tap;", "", "k3s2p1", "differ", "max"),
+    "clipped_taps": Mutation("number += before * tap;", "", "rectangular", "differ", "max"),
     "tap_of_cell": Mutation("/ g.dilation[axis] * taps.numbers", "* taps.numbers", "k2s4d2_padded", "differ", "max"),
     "third_pass": Mutation("r.prepare(w);", "", "k3s2", "differ", "idw"),
     "no_sign": Mutation("r.sign * static_cast<A>(a)", "static_cast<A>(a)", "k3s2", "differ"),
