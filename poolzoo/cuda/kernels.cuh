@@ -301,17 +301,18 @@ struct Taps {
   }
 };
 
-// The same for 3x3 windows in one plane: nine loads at once, each element read once. Without a branch: for an absent tap
-// the element next to it is read, and what stands for absent ones put in its place.
-struct Taps3x3 {
+// The same for KxK windows in one plane: all loads at once, each element read once. Without a branch: for an absent tap the
+// element next to it is read, and what stands for absent ones put in its place.
+template <int K>
+struct SmallTaps {
   using I = int32_t;
-  I rows[3], columns[3];
-  bool row_inside[3], column_inside[3];
+  I rows[K], columns[K];
+  bool row_inside[K], column_inside[K];
 
-  __device__ __forceinline__ Taps3x3(const Windows<I>& g, const Place<I>& o) {
+  __device__ __forceinline__ SmallTaps(const Windows<I>& g, const Place<I>& o) {
     const I plane = o.offset(g.in, g.inner, o.at[0], 0, 0), width = g.in[2] * g.inner;
 #pragma unroll
-    for (int i = 0; i < 3; ++i) {
+    for (int i = 0; i < K; ++i) {
       const I y = o.at[1] * g.stride[1] - g.padding[1] + i * g.dilation[1];
       const I x = o.at[2] * g.stride[2] - g.padding[2] + i * g.dilation[2];
       const I near_y = min(max(y, 0), g.in[1] - 1), near_x = min(max(x, 0), g.in[2] - 1);
@@ -322,28 +323,58 @@ struct Taps3x3 {
     }
   }
 
-  template <class R, class T>
-  __device__ __forceinline__ auto of(const R& r, const Inputs<T>& inputs) const {
-    using A = Acc<T>;
-    Tap<A> taps[9];
+  // The elements of V windows that lie side by side along the channels; the geometry then counts packs of V channels.
+  template <class R, class T, int V>
+  struct Held {
+    using E = Pack<T, V, V * sizeof(T)>;
+    SmallTaps taps;
+    E elements[R::kInputs][K * K];
+
+    __device__ __forceinline__ Held(const SmallTaps& where, const Inputs<T>& x) : taps(where) {
 #pragma unroll
-    for (int i = 0; i < 9; ++i) {
-      const bool inside = row_inside[i / 3] && column_inside[i % 3];
-      taps[i] = tap(r, inputs, rows[i / 3] + columns[i % 3], i);
-      taps[i] = {inside ? taps[i].a : R::fill(0), inside ? taps[i].b : R::fill(1), A(inside), i};
+      for (int input = 0; input < R::kInputs; ++input)
+#pragma unroll
+        for (int i = 0; i < K * K; ++i)
+          elements[input][i] = take<E>(x.of[input] + (where.rows[i / K] + where.columns[i % K]) * V);
     }
-    return [taps](auto f) {
+
+    // One window's taps, for reduce.
+    __device__ __forceinline__ auto window(const R& r, int v) const {
+      return [this, &r, v](auto f) {
 #pragma unroll
-      for (int i = 0; i < 9; ++i) f(taps[i]);
-    };
+        for (int i = 0; i < K * K; ++i) {
+          const bool inside = taps.row_inside[i / K] && taps.column_inside[i % K];
+          auto e = tap(r, elements[0][i].at[v], elements[R::kInputs - 1][i].at[v], i);
+          e.a = inside ? e.a : R::fill(0);
+          e.b = inside ? e.b : R::fill(1);
+          e.here = inside;
+          f(e);
+        }
+      };
+    }
+  };
+
+  template <class R, class T>
+  __device__ __forceinline__ auto of(const R& r, const Inputs<T>& x) const {
+    return [held = Held<R, T, 1>(*this, x), &r](auto f) { held.window(r, 0)(f); };
   }
 };
 
-template <class R, class T, class Taps>
-__global__ void pool_any(Inputs<T> x, T* __restrict__ y, Windows<typename Taps::I> g, typename Taps::I count, R r) {
-  using I = typename Taps::I;
+template <class R, class T, int K, int V>
+__global__ void pool_small(Inputs<T> x, T* __restrict__ y, Windows<int32_t> g, int32_t count, R r) {
+  for (int32_t i = first_item<int32_t>(); i < count; i += items_apart<int32_t>()) {
+    const typename SmallTaps<K>::template Held<R, T, V> held(SmallTaps<K>(g, Place<int32_t>(i, g.out, g.inner)), x);
+    Pack<T, V, V * sizeof(T)> out;
+#pragma unroll
+    for (int v = 0; v < V; ++v) out.at[v] = pooled<T>(r, held.window(r, v));
+    put(y + i * V, out);
+  }
+}
+
+template <class R, class T, class I>
+__global__ void pool_any(Inputs<T> x, T* __restrict__ y, Windows<I> g, I count, R r) {
   for (I i = first_item<I>(); i < count; i += items_apart<I>()) {
-    const Taps taps(g, Place<I>(i, g.out, g.inner));
+    const Taps<I> taps(g, Place<I>(i, g.out, g.inner));
     y[i] = pooled<T>(r, taps.of(r, x));
   }
 }

@@ -41,29 +41,32 @@ bool overlaps(const Geometry& g) {
   return any;
 }
 
-// Calls launch with the geometry in the narrowest integers that hold every offset.
-template <class Launch>
-void with_index(const Geometry& g, Launch launch) {
+// Whether 32-bit integers hold every offset.
+bool is_narrow(const Geometry& g) {
   bool narrow = std::max(inputs(g), outputs(g)) <= kMaxOffset;
   for (int axis = 0; axis < 3; ++axis)
     for (int64_t n : {g.in[axis] + 2 * g.padding[axis] + g.stride[axis], g.kernel[axis] * g.dilation[axis]})
       narrow = narrow && n <= kMaxOffset / 2;
-  if (narrow)
+  return narrow;
+}
+
+// Calls launch with the geometry in the narrowest integers.
+template <class Launch>
+void with_index(const Geometry& g, Launch launch) {
+  if (is_narrow(g))
     launch(Windows<int32_t>(g), int32_t{});
   else
     launch(Windows<int64_t>(g), int64_t{});
 }
 
-// The same, and with how to walk over a window.
-template <class Launch>
-void with_taps(const Geometry& g, Launch launch) {
-  with_index(g, [&](const auto& windows, auto index) {
-    using I = decltype(index);
-    if constexpr (std::is_same_v<I, Taps3x3::I>)
-      if (g.kernel[0] == 1 && g.padding[0] == 0 && g.stride[0] == 1 && g.kernel[1] == 3 && g.kernel[2] == 3)
-        return launch(windows, static_cast<Taps3x3*>(nullptr));
-    launch(windows, static_cast<Taps<I>*>(nullptr));
-  });
+bool is_small(const Geometry& g, int64_t size) {
+  return is_narrow(g) && g.kernel[0] == 1 && g.padding[0] == 0 && g.stride[0] == 1 && g.kernel[1] == size &&
+         g.kernel[2] == size;
+}
+
+bool is_aligned(int64_t bytes, std::initializer_list<const void*> pointers) {
+  return std::all_of(pointers.begin(), pointers.end(),
+                     [&](const void* pointer) { return reinterpret_cast<uintptr_t>(pointer) % bytes == 0; });
 }
 
 // Calls launch with where each part of the planes begins, in the input and in the output, and with its number of outputs:
@@ -80,9 +83,9 @@ void in_parts(const Geometry& g, Launch launch) {
 template <class T, class Launch>
 void with_pack(const Geometry& g, std::initializer_list<const void*> wide, const void* narrow, Launch launch) {
   constexpr int V = 8 / sizeof(T);
-  uintptr_t bits = 2 * reinterpret_cast<uintptr_t>(narrow);
-  for (const void* pointer : wide) bits |= reinterpret_cast<uintptr_t>(pointer);
-  const auto aligned = [&](int v) { return g.in[2] % (2 * v) == 0 && bits % (2 * v * sizeof(T)) == 0; };
+  const auto aligned = [&](int v) {
+    return g.in[2] % (2 * v) == 0 && is_aligned(2 * v * sizeof(T), wide) && is_aligned(v * sizeof(T), {narrow});
+  };
   if (aligned(V))
     launch(std::integral_constant<int, V>{}, std::true_type{});
   else if (V > 1 && aligned(1))
@@ -98,6 +101,14 @@ Pointers moved(Pointers p, int64_t offset) {
   return p;
 }
 
+template <class T, int K, int V>
+void forward_small(const Inputs<T>& x, T* y, const Geometry& g, const Reducer<Acc<T>>& r, cudaStream_t stream) {
+  Windows<int32_t> windows(g);
+  windows.inner /= V;
+  const int count = static_cast<int>(outputs(g) / V);
+  pool_small<Reducer<Acc<T>>, T, K, V><<<blocks(count), kThreads, 0, stream>>>(x, y, windows, count, r);
+}
+
 template <class T>
 void forward(const Inputs<T>& x, T* y, const Geometry& g, const Reducer<Acc<T>>& r, cudaStream_t stream) {
   using R = Reducer<Acc<T>>;
@@ -111,10 +122,14 @@ void forward(const Inputs<T>& x, T* y, const Geometry& g, const Reducer<Acc<T>>&
     });
     return;
   }
-  with_taps(g, [&](const auto& windows, auto* taps) {
-    using Taps = std::remove_pointer_t<decltype(taps)>;
-    const auto count = static_cast<typename Taps::I>(outputs(g));
-    pool_any<R, T, Taps><<<blocks(count), kThreads, 0, stream>>>(x, y, windows, count, r);
+  constexpr int V = sizeof(T) == 8 ? 2 : 4;
+  const bool packs = g.channels_last && g.channels % V == 0 && is_aligned(V * sizeof(T), {x.of[0], x.of[1], y});
+  if (packs && is_small(g, 2)) return forward_small<T, 2, V>(x, y, g, r, stream);
+  if (packs && is_small(g, 3)) return forward_small<T, 3, V>(x, y, g, r, stream);
+  if (is_small(g, 3)) return forward_small<T, 3, 1>(x, y, g, r, stream);
+  with_index(g, [&](const auto& windows, auto index) {
+    using I = decltype(index);
+    pool_any<R, T, I><<<blocks(outputs(g)), kThreads, 0, stream>>>(x, y, windows, I(outputs(g)), r);
   });
 }
 
@@ -142,10 +157,13 @@ void backward(const T* grad_y, const Inputs<T>& x, const Gradients<T>& grad, voi
     return;
   }
   auto* shares = static_cast<Share<R, Acc<T>>*>(workspace);
-  with_taps(g, [&](const auto& windows, auto* taps) {
-    using Taps = std::remove_pointer_t<decltype(taps)>;
-    using I = typename Taps::I;
-    pool_shares<R, T, Taps><<<blocks(outputs(g)), kThreads, 0, stream>>>(grad_y, x, shares, windows, I(outputs(g)), r);
+  with_index(g, [&](const auto& windows, auto index) {
+    using I = decltype(index);
+    if (std::is_same_v<I, int32_t> && is_small(g, 3))
+      pool_shares<R, T, SmallTaps<3>>
+          <<<blocks(outputs(g)), kThreads, 0, stream>>>(grad_y, x, shares, Windows<int32_t>(g), int(outputs(g)), r);
+    else
+      pool_shares<R, T, Taps<I>><<<blocks(outputs(g)), kThreads, 0, stream>>>(grad_y, x, shares, windows, I(outputs(g)), r);
     pool_gather_backward<R, T, I><<<blocks(inputs(g)), kThreads, 0, stream>>>(x, shares, grad, windows, I(inputs(g)), r);
   });
 }

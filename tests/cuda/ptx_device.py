@@ -89,6 +89,11 @@ def copy_sources(folder: Path, edits: dict[str, str] | None = None) -> Path:
     return folder
 
 
+#: Edits that leave out one type of indices.
+ONLY_32_BIT = {"    launch(Windows<int64_t>(g), int64_t{});": "    return;"}
+ONLY_64_BIT = {"bool narrow =": "bool narrow = false &&", "    launch(Windows<int32_t>(g), int32_t{});": "    return;"}
+
+
 def only(*dtypes: str) -> dict[str, str]:
     """Edits that leave out all other types."""
     types = {"float64": "double", "float32": "float", "bfloat16": "__nv_bfloat16", "float16": "__half"}

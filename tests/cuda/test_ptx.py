@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from ptx_device import (
     DTYPES,
+    ONLY_32_BIT,
+    ONLY_64_BIT,
     Emulator,
     Geometry,
     Library,
@@ -57,6 +59,9 @@ CASES = {
     "k2s2_odd": Case((2, 3, 1, 7, 9), (1, 2, 2), (1, 2, 2)),
     "k2s2_planes": Case((1, 2, 3, 4, 6), (1, 2, 2), (1, 2, 2)),
     "k2s2_ceil": Case((2, 3, 1, 7, 9), (1, 2, 2), (1, 2, 2), ceil=True),
+    # channels in packs
+    "k2s2p1_8_channels": Case((2, 8, 1, 5, 6), (1, 2, 2), (1, 2, 2), (0, 1, 1)),
+    "k3s2p1_4_channels": Case((1, 4, 2, 7, 6), (1, 3, 3), (1, 2, 2), (0, 1, 1)),
     # windows apart
     "k5s5": Case((1, 3, 1, 13, 17), (1, 5, 5), (1, 5, 5)),
     "k5s5_ceil": Case((1, 3, 1, 13, 17), (1, 5, 5), (1, 5, 5), ceil=True),
@@ -77,13 +82,10 @@ CASES = {
     "3d_k3s2p1": Case((1, 2, 5, 6, 4), (3, 3, 3), (2, 2, 2), (1, 1, 1)),
 }
 #: Every way through the kernels once, for operators that share their code with softpool.
-SOME = ("k2s2_odd", "k2s4d2_padded", "3d_k2s2", "k3s2p1", "k3s1d2", "rectangular")
+SOME = ("k2s2_odd", "k2s2p1_8_channels", "k2s4d2_padded", "3d_k2s2", "k3s2p1_4_channels", "k3s1d2", "rectangular")
 LAYOUTS = ("contiguous", "channels_last")
 
-#: What a build leaves out that needs one type of elements, and one of indices.
 ONLY_FLOAT32 = only("float32")
-ONLY_32_BIT = {"    launch(Windows<int64_t>(g), int64_t{});": "    return;"}
-ONLY_64_BIT = {"bool narrow =": "bool narrow = false &&", "    launch(Windows<int32_t>(g), int32_t{});": "    return;"}
 
 # The formulas, over axis 0 of a and of the second input b; of complex numbers too: an imaginary part is a derivative.
 Formula = Callable[[np.ndarray, np.ndarray, Any], np.ndarray]
@@ -349,6 +351,12 @@ def test_tensors_that_start_between_aligned_addresses(library, case: str, dtype:
     check(library("softpool"), CASES[case], dtype, shift=2)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_packs_of_channels_that_start_between_aligned_addresses(library, dtype: str) -> None:
+    for shift in (1, 2, 3):
+        check(library("softpool"), CASES["k2s2p1_8_channels"], dtype, shift=shift, layout="channels_last")
+
+
 def test_a_second_input_that_starts_between_aligned_addresses(library) -> None:
     for shift in (1, 2):
         check(library("lip"), CASES["k2s2"], "float32", shift=shift)
@@ -370,7 +378,7 @@ def test_more_work_than_threads(builds: Builds) -> None:
     check(lib, Case((3, 7, 1, 11, 12), (1, 3, 3), (1, 2, 2)), "float32", schedule="random")
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if not case.startswith("k2s2") or case == "k2s2_ceil"])
+@pytest.mark.parametrize("case", [case for case in CASES if not case.startswith("k2s2_") or case == "k2s2_ceil"])
 def test_64_bit_indices(builds: Builds, case: str) -> None:
     """Which only huge tensors take."""
     lib = builds("wide", "softpool")
@@ -528,6 +536,7 @@ class Mutation(NamedTuple):
     case: str
     finding: str
     operator: str = "softpool"
+    layout: str = "contiguous"
 
     @property
     def edits(self) -> dict[str, str]:
@@ -540,7 +549,7 @@ MUTATIONS = {
     "clip_before": Mutation("if (start[axis] < 0) {", "if (false) {", "rectangular", "out-of-bounds"),
     "clip_after": Mutation("if (over >= 0)", "if (over > 0)", "rectangular", "out-of-bounds"),
     "cut_windows": Mutation("2 * g.out[axis] <= g.in[axis]", "true", "k2s2_ceil", "out-of-bounds"),
-    "alignment": Mutation("bits % (2 * v * sizeof(T)) == 0", "true", "k2s2", "misaligned"),
+    "alignment": Mutation("is_aligned(2 * v * sizeof(T), wide)", "true", "k2s2", "misaligned"),
     "overlap": Mutation("g.stride[axis] <= g.dilation", "g.stride[axis] < g.dilation", "k3s2", "differ"),
     "dropped_store": Mutation("put(out + g.in[2], rows[input][1]);", "", "k2s2", "unwritten-output"),
     "dropped_input": Mutation(
@@ -553,8 +562,14 @@ MUTATIONS = {
     "second_input": Mutation("__ldg(x.of[1] + at)", "__ldg(x.of[0] + at)", "k3s2", "differ", "lip"),
     "row_of_3x3": Mutation("min(max(y, 0), g.in[1] - 1)", "min(y, g.in[1] - 1)", "k3s2p1", "out-of-bounds"),
     "column_of_3x3": Mutation("min(max(x, 0), g.in[2] - 1)", "min(x, g.in[2] - 1)", "k3s2p1", "out-of-bounds"),
-    "inside_3x3": Mutation("row_inside[i / 3] && column_inside", "column_inside", "k3s2p1", "differ"),
-    "tap_of_3x3": Mutation("A(inside), i}", "A(inside), i / 3}", "k3s2p1", "differ", "max"),
+    "inside_3x3": Mutation("taps.row_inside[i / K] &&", "", "k3s2p1", "differ"),
+    "tap_of_3x3": Mutation(
+        "elements[R::kInputs - 1][i].at[v], i)", "elements[0][i].at[v], 8 - i)", "k3s2p1", "differ", "max"
+    ),
+    "odd_channels": Mutation("g.channels % V == 0", "true", "primes", "unwritten-output", layout="channels_last"),
+    "pack_alignment": Mutation(
+        "is_aligned(V * sizeof(T), {x", "is_aligned(1, {x", "k3s2p1_4_channels", "misaligned", layout="channels_last"
+    ),
     "derivative": Mutation("if (input == 1) return", "if (false) return", "k2s2", "differ", "lip"),
     "last_row": Mutation("if (below)", "if (false)", "k2s2_odd_height", "unwritten-output"),
     "last_column": Mutation("g.in[2] % 2;", "false;", "k2s2_odd", "unwritten-output"),
@@ -569,8 +584,8 @@ MUTATIONS = {
 }
 
 
-def check_all(lib: Library, case: Case, shift: int) -> None:
-    check(lib, case, "float32", shift=shift)
+def check_all(lib: Library, case: Case, layout: str, shift: int) -> None:
+    check(lib, case, "float32", layout=layout, shift=shift)
     if lib.operator == "softpool":
         check_param(lib, case, "float32", "random")
         check(lib, case, "float32", param=-1.5)
@@ -579,5 +594,6 @@ def check_all(lib: Library, case: Case, shift: int) -> None:
 @pytest.mark.parametrize("name", MUTATIONS)
 def test_planted_errors_are_caught(builds: Builds, name: str) -> None:
     mutation = MUTATIONS[name]
+    lib, case, shift = builds(name, mutation.operator), CASES[mutation.case], int(mutation.finding == "misaligned")
     with pytest.raises(AssertionError, match=mutation.finding):
-        check_all(builds(name, mutation.operator), CASES[mutation.case], shift=int(name == "alignment"))
+        check_all(lib, case, mutation.layout, shift)
