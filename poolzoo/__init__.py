@@ -2,8 +2,8 @@
 
 ``list_pools``, ``pool_info``, ``create_pool`` and ``register_pool`` are the registry; ``poolzoo.functional`` holds the
 operators as functions, and this module holds them as torch modules (``poolzoo.SoftPool2d``). ``replace_pools`` puts
-them into a model, ``create_model`` makes published networks with them. torch is imported when the first of those is
-asked for.
+them into a model, ``create_model`` makes published networks with them, ``poolzoo.checkered`` makes networks checkered.
+torch is imported when the first of those is asked for.
 """
 
 from __future__ import annotations
@@ -14,21 +14,29 @@ from poolzoo import registry
 from poolzoo.registry import PoolInfo, create_pool, list_pools, pool_info, register_pool
 
 __version__ = "0.1.0"
-_SURGERY = ("create_model", "list_models", "replace_pools")
-__all__ = ["PoolInfo", "create_pool", "functional", "list_pools", "pool_info", "register_pool", *_SURGERY]
+#: Where what is imported when it is asked for comes from.
+_LAZY = {
+    "CheckeredAvgPool2d": "checkered",
+    "CheckeredConv1d": "checkered",
+    "CheckeredConv2d": "checkered",
+    "CheckeredMaxPool2d": "checkered",
+    "convert_to_checkered": "checkered",
+    "create_model": "surgery",
+    "list_models": "surgery",
+    "replace_pools": "surgery",
+}
+_MODULES = ("checkered", "functional", "surgery")
+__all__ = ["PoolInfo", "create_pool", "list_pools", "pool_info", "register_pool", *_LAZY, *_MODULES]
 #: How the modules that no registration makes begin.
 _OTHERS = ("Pool", "Adaptive", "Global", "AdaUnpool")
 
 
 def __getattr__(name: str) -> Any:
-    if name == "functional":
+    if name in _MODULES or name in _LAZY:
         import importlib
 
-        return importlib.import_module("poolzoo.functional")
-    if name in _SURGERY:
-        from poolzoo import surgery
-
-        return getattr(surgery, name)
+        module = importlib.import_module(f"poolzoo.{_LAZY.get(name, name)}")
+        return getattr(module, name) if name in _LAZY else module
     if name[:1].isupper():
         cls = registry.find_export(name, "class_name")
         if cls is not None:

@@ -24,6 +24,8 @@ else:
     SizesType = click.ParamType  # not generic at run time before click 8.4
 
 FORMATS = ("table", "csv", "json", "markdown")
+#: Subsampling that `visualize checkered` draws: the names in poolzoo.analysis.sampling.
+METHODS = ("naive", "lattice", "random", "traditional", "tri", "complete")
 #: What --output's suffix says about the format.
 SUFFIXES = {".csv": "csv", ".json": "json", ".md": "markdown", ".txt": "table"}
 
@@ -390,6 +392,7 @@ def visualize() -> None:
     \b
     Example:
       poolzoo visualize weights --image skimage:camera --output weights.png
+      poolzoo visualize checkered --method lattice --output lattice.png
     """
 
 
@@ -457,6 +460,45 @@ def weights(
     figure = plot_weights(part, pixel_weights(specs, part, *sizes), *sizes)
     write_whole(output, to_png(figure))
     click.echo(f"wrote {output}", err=True)
+
+
+@visualize.command()
+@click.option("--size", type=click.IntRange(2, 2048), default=64, show_default=True, help="Side of the image.")
+@click.option("--steps", type=click.IntRange(1, 10), default=3, show_default=True, help="Subsampling steps.")
+@click.option(
+    "--method",
+    type=click.Choice(METHODS),
+    default="lattice",
+    show_default=True,
+    help="Which positions a step keeps; tri has a stride of 3, the others of 2.",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of random and tri, which draw.")
+@click.option("--output", type=click.Path(path_type=Path), help="A PNG file: all steps side by side.")
+@click.option("--gif", type=click.Path(path_type=Path), help="A GIF file: one step after the other.")
+def checkered(size: int, steps: int, method: str, seed: int, output: Path | None, gif: Path | None) -> None:
+    """Draw which input positions survive each subsampling step, and in which submap.
+
+    \b
+    Example:
+      poolzoo visualize checkered --size 64 --steps 3 --method naive --output naive.png --gif naive.gif
+    """
+    from poolzoo._files import check_writable, write_whole
+
+    if not (output or gif):
+        raise Failed("--output or --gif is needed: the file to write")
+    for path, option, suffix in ((output, "--output", ".png"), (gif, "--gif", ".gif")):
+        if path and path.suffix.lower() != suffix:
+            raise Failed(f"{option} {str(path)!r}: a file name that ends in {suffix} is needed")
+        if path:
+            check_writable(path, option)
+    from poolzoo.analysis.sampling import kept_positions
+    from poolzoo.reports.sampling import sampling_gif, sampling_png
+
+    kept = kept_positions(size, steps, method, seed)
+    for path, draw in ((output, sampling_png), (gif, sampling_gif)):
+        if path:
+            write_whole(path, draw(kept, method))
+            click.echo(f"wrote {path}", err=True)
 
 
 @cli.command()

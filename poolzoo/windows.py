@@ -11,6 +11,7 @@ would start in the right padding.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -68,6 +69,22 @@ def make_geometry(
         TypeError: an argument is not an int or a sequence of ints.
         ValueError: a wrong number of values or one out of range.
     """
+    if not torch.compiler.is_compiling() and all(
+        v is None or isinstance(v, int) for v in (kernel_size, stride, padding, dilation, ceil_mode)
+    ):
+        # For a small tensor this takes as long as pooling it.
+        return _remembered_geometry(ndim, kernel_size, stride, padding, dilation, ceil_mode)
+    return _make_geometry(ndim, kernel_size, stride, padding, dilation, ceil_mode)
+
+
+def _make_geometry(
+    ndim: int,
+    kernel_size: IntOrTuple,
+    stride: IntOrTuple | None,
+    padding: IntOrTuple,
+    dilation: IntOrTuple,
+    ceil_mode: bool,
+) -> Geometry:
     kernel = _per_axis("kernel_size", kernel_size, ndim, 1)
     steps = kernel if stride is None else _per_axis("stride", stride, ndim, 1)
     holes = _per_axis("dilation", dilation, ndim, 1)
@@ -79,6 +96,9 @@ def make_geometry(
         if pad > span // 2:
             raise ValueError(f"padding={padding!r}: at most half of the window's span, which is {span} here")
     return geometry
+
+
+_remembered_geometry = functools.lru_cache(maxsize=256, typed=True)(_make_geometry)  # typed: 1 is allowed, True is not
 
 
 def _per_axis(name: str, value: IntOrTuple, ndim: int, least: int) -> tuple[int, ...]:

@@ -689,22 +689,121 @@ def checkered(
     """Pool x (..., H, W) at two phases: (N, C, H, W) -> (N, C, 2, oh, ow) (arXiv 1805.10766).
 
     Sampler 0 shifts the window starts o*s - p by (0, 0) and by (s_h//2, s_w//2); sampler 1 by (0, s_w//2) and by
-    (s_h//2, 0). (oh, ow) is torch's size for g. Elements outside the input are absent; a start beyond the last input
-    element is moved back onto it. Stride 1 in both axes leaves one submap.
+    (s_h//2, 0). Stride 1 in both axes leaves one submap.
+    """
+    half = [s // 2 for s in g.stride]
+    return at_phases(x, g, reduce, [[(0, 0), (half[0], half[1])], [(0, half[1]), (half[0], 0)]][sampler], empty)
+
+
+#: Columns that the six 3x3 samplers keep in rows 0, 1, 2, as the paper's public code numbers them.
+TRI = ["021", "102", "210", "201", "120", "012"]
+
+
+def n_rooks(
+    x: ArrayLike, g: Geometry, reduce: Callable[..., float], columns: Sequence[int], empty: float = math.nan
+) -> Array:
+    """Pool x at k phases, row r of k with column columns[r]: a cell of stride s is divided at 0, s//k, 2s//k, ..."""
+    k = len(columns)
+    shifts = []
+    for row in range(k):
+        down = math.floor(row * g.stride[0] / k)
+        right = math.floor(columns[row] * g.stride[1] / k)
+        shifts.append((down, right))
+    return at_phases(x, g, reduce, shifts, empty)
+
+
+def complete(x: ArrayLike, g: Geometry, reduce: Callable[..., float], empty: float = math.nan) -> Array:
+    """Pool x at every phase of the stride, row by row."""
+    shifts = [(down, right) for down in range(g.stride[0]) for right in range(g.stride[1])]
+    return at_phases(x, g, reduce, shifts, empty)
+
+
+def at_phases(
+    x: ArrayLike, g: Geometry, reduce: Callable[..., float], shifts: Sequence[tuple[int, int]], empty: float
+) -> Array:
+    """Pool x (..., H, W) with the window starts shifted: (N, C, H, W) -> (N, C, len(shifts), oh, ow).
+
+    (oh, ow) is torch's size for g. Elements outside the input are absent; a start beyond the last input element is
+    moved back onto it. Stride 1 in both axes leaves one submap.
     """
     x = np.asarray(x, dtype=np.float64)
-    half = [s // 2 for s in g.stride]
-    shifts = [[(0, 0), (half[0], half[1])], [(0, half[1]), (half[0], 0)]][sampler]
-    if all(s == 1 for s in g.stride):
-        shifts = shifts[:1]
     submaps = []
-    for shift in shifts:
+    for shift in shifts[:1] if all(s == 1 for s in g.stride) else shifts:
         starts = [
             [min(start + by, size - 1) for start in axis]
             for axis, by, size in zip(_starts(x.shape[-2:], g), shift, x.shape[-2:], strict=True)
         ]
         submaps.append(_pool_at(x, g, starts, reduce, empty))
     return np.stack(submaps, axis=-3)
+
+
+def surviving(size: int, sequences: Sequence[Sequence[int]], samplers: Sequence[Sequence[int]]) -> list[set]:
+    """The (row, column) sets that are left of a size x size image after each step, by slicing as the paper draws it.
+
+    ``sequences`` gives the sampler of each submap at each step; submaps are ordered by their phase first.
+    """
+    rows, columns = np.meshgrid(np.arange(size), np.arange(size), indexing="ij")
+    submaps = [np.stack([rows, columns])]
+    left = []
+    for sequence in sequences:
+        k = len(samplers[0])
+        parts: list[list[Array]] = [[] for _ in range(k)]
+        for submap, index in zip(submaps, sequence, strict=True):
+            for row in range(k):
+                parts[row].append(submap[:, row::k, samplers[index][row] :: k])
+        submaps = [submap for part in parts for submap in part]
+        left.append({(int(r), int(c)) for submap in submaps for r, c in submap.reshape(2, -1).T})
+    return left
+
+
+def convolve_at(
+    x: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike | None,
+    g: Geometry,
+    groups: int,
+    shift: Sequence[int],
+) -> Array:
+    """Convolve x (N, C, *spatial) with weight (O, C / groups, *k), window starts shifted; zeros outside the input."""
+    x, weight = np.asarray(x, dtype=np.float64), np.asarray(weight, dtype=np.float64)
+    sizes = x.shape[2:]
+    out = tuple(
+        (n + 2 * p - d * (k - 1) - 1) // s + 1
+        for n, k, s, p, d in zip(sizes, g.kernel_size, g.stride, g.padding, g.dilation, strict=True)
+    )
+    y = np.zeros((x.shape[0], weight.shape[0], *out))
+    per_group, channels = weight.shape[0] // groups, weight.shape[1]
+    for n, o, *place in np.ndindex(*y.shape):
+        first = o // per_group * channels
+        for tap in np.ndindex(*g.kernel_size):
+            at = [place[a] * g.stride[a] + shift[a] - g.padding[a] + tap[a] * g.dilation[a] for a in range(len(sizes))]
+            if all(0 <= i < size for i, size in zip(at, sizes, strict=True)):
+                for c in range(channels):
+                    y[(n, o, *place)] += weight[(o, c, *tap)] * x[(n, first + c, *at)]
+    if bias is not None:
+        y += np.asarray(bias).reshape(-1, *(1,) * len(sizes))
+    return y
+
+
+def average_at(x: ArrayLike, g: Geometry, shift: Sequence[int], count_include_pad: bool) -> Array:
+    """Average x (..., H, W) with the window starts shifted, counting taps in the padding as torch does, or not.
+
+    A start beyond the last input element is moved back onto it.
+    """
+    x = np.asarray(x, dtype=np.float64)
+    sizes = x.shape[-2:]
+    y = np.zeros((*x.shape[:-2], *out_sizes(sizes, g)))
+    for place in np.ndindex(*y.shape[-2:]):
+        total, count = 0.0, 0
+        starts = [min(place[a] * g.stride[a] + shift[a] - g.padding[a], sizes[a] - 1) for a in range(2)]
+        for tap in np.ndindex(*g.kernel_size):
+            at = [starts[a] + tap[a] for a in range(2)]
+            inside = all(0 <= i < size for i, size in zip(at, sizes, strict=True))
+            padded = all(-p <= i < size + p for i, size, p in zip(at, sizes, g.padding, strict=True))
+            total = total + (x[..., at[0], at[1]] if inside else 0.0)
+            count += padded if count_include_pad else inside
+        y[..., place[0], place[1]] = total / count
+    return y
 
 
 # Antialiased resampling ---------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ CHANNELS = 3
 MAX_POOL = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 #: Spatial sizes of the usual input: odd, even and unequal.
 SIZES: dict[int, tuple[int, ...]] = {1: (11,), 2: (7, 6), 3: (5, 4, 5)}
-SPECS = [*expand_specs([]), "lip:variant=bottleneck,width=4"]
+SPECS = [*expand_specs([]), "lip:variant=bottleneck,width=4", "checkered:sampler=random", "tri:sampler=random"]
 CASES = [(spec, ndim) for spec in SPECS for ndim in pool_info(parse_spec(spec)[0]).ndims]
 every_pool = pytest.mark.parametrize(("spec", "ndim"), CASES, ids=[f"{spec}-{ndim}d" for spec, ndim in CASES])
 every_pool_2d = pytest.mark.parametrize("spec", [spec for spec, ndim in CASES if ndim == 2])

@@ -427,7 +427,9 @@ def test_an_installed_package_adds_its_operators(tmp_path):
         "print([f['name'] for f in facts], list_pools()[-1])"
     )
     path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
-    assert python(code, PYTHONPATH=path) == "['max', 'median', 'mixed', 'max_blur', 'midrange'] midrange"
+    assert (
+        python(code, PYTHONPATH=path) == "['max', 'median', 'mixed', 'max_blur', 'multisampling', 'midrange'] midrange"
+    )
 
 
 def test_a_plugins_operator_is_held_to_the_contract(tmp_path):

@@ -497,7 +497,7 @@ struct SoftPool : Plain<T> {
 // of the window's largest number, D is a constant.
 template <class V>
 struct Dice {
-  V t, larger, steep;           // steep: 2 (1 - t^2) / (1 + t^2)^2
+  V t, larger, steep;           // steep: 2 (1 - t^2) / (1 + t^2)^2, 0 where D is a constant; there, larger is 1
   decltype(V{} < V{}) outside;  // |a| > |m|
 
   POOLZOO_HD Dice(V a, V m, V floor) {
@@ -505,8 +505,8 @@ struct Dice {
     outside = a > m;
     larger = outside ? a : m;
     auto known = larger > floor;
-    larger = larger == 0 ? splat<V>(1) : larger;
-    t = (outside ? m : a) / larger;
+    t = (outside ? m : a) / (larger == 0 ? splat<V>(1) : larger);
+    larger = known ? larger : splat<V>(1);
     V one = t * t + 1;
     steep = known ? 2 * (1 - t * t) / (one * one) : splat<V>(0);
   }
@@ -517,7 +517,7 @@ struct Dice {
   POOLZOO_HD V of_m() const { return outside ? t * steep : -t * steep; }
 };
 
-// edscw: y = sum w a, w = softmax(D(a, m)), m the mean, which is c. With d_i = D(a_i, m), of n elements,
+// edscw: y = sum w a, w = softmax(D(a, m)), m the mean; c is the first element. With d_i = D(a_i, m), of n elements,
 // dy/da_j = w_j (1 + (a_j - y) dd_j/da_j) + 1/n sum_i w_i (a_i - y) dd_i/dm.
 template <class T>
 struct Edscw : Plain<T> {
@@ -525,13 +525,13 @@ struct Edscw : Plain<T> {
 
   template <class V>
   struct Window {
-    V total, count, size, centre;  // the sum of a q; how many; the largest |a|, at the end times its rounding error; c
+    V first, total, count, size, centre;  // c; the sum of a q; how many; the largest |a|, then its rounding error; m
     typename Weighted<T>::template Sums<V> sums;
     V tilt, moment;  // sums of w h and w h (a - c) q, h = |m| dD/d|m|
   };
   template <class V>
   struct Closed {
-    V centre, low, floor, inverse, first, shared;
+    V centre, low, floor, inverse, shift, shared;
   };
 
   static Edscw make(double, int64_t taps) { return {{}, Weighted<T>::make(taps)}; }
@@ -544,6 +544,7 @@ struct Edscw : Plain<T> {
 
   template <class V>
   POOLZOO_HD void seek(Window<V>& w, const Tap<V>& e) const {
+    w.first = w.count > 0 ? w.first : e.a;
     w.total += e.a * mean.q;
     w.count += e.here;
     w.size = maximum(absolute(e.a), w.size);
@@ -551,8 +552,8 @@ struct Edscw : Plain<T> {
 
   template <class V>
   POOLZOO_HD void settle(Window<V>& w) const {
-    w.sums.low = w.total / w.count;
-    w.centre = w.sums.low * (mean.unit + mean.unit);
+    w.sums.low = w.first * mean.q;
+    w.centre = w.total / w.count * (mean.unit + mean.unit);
     w.size = w.size * Exponential<T>::kEpsilon;
   }
 
@@ -567,29 +568,28 @@ struct Edscw : Plain<T> {
 
   template <class V>
   POOLZOO_HD V value(const Window<V>& w) const {
-    return mean.value(w.sums, w.centre);
+    return mean.value(w.sums, w.first);
   }
 
   template <class V>
   POOLZOO_HD Closed<V> close(const Window<V>& w) const {
-    V inverse = T(1) / w.sums.sum, first = w.sums.first * inverse;
-    V shared = (w.moment - first * w.tilt) * inverse / w.sums.low / w.count;
-    return {w.centre, w.sums.low, w.size, inverse, first, w.sums.low == 0 ? splat<V>(0) : shared};
+    V inverse = T(1) / w.sums.sum, shift = w.sums.first * inverse, m = w.centre * mean.q;
+    V shared = (w.moment - shift * w.tilt) * inverse / m / w.count;
+    return {w.centre, w.sums.low, w.size, inverse, shift, m == 0 ? splat<V>(0) : shared};
   }
 
   template <class V>
   POOLZOO_HD V slope(const Closed<V>& c, const Tap<V>& e) const {
     Dice<V> dice(e.a, c.centre, c.floor);
-    V far = ((e.a * mean.q - c.low) - c.first) / dice.larger * with_sign_of(e.a, splat<V>(mean.unit + mean.unit));
+    V far = ((e.a * mean.q - c.low) - c.shift) / dice.larger * with_sign_of(e.a, splat<V>(mean.unit + mean.unit));
     return dice.weight() * c.inverse * (1 + far * dice.of_a()) + c.shared;
   }
 };
 
-// idw: y = sum w a / sum w, w = 1 / D, D = d / s + eps, d = |a - m|, m the mean, which is c, s the mean of d or 1 where
-// that is 0. With p = w / sum w, g = -(a - y) p / (s D) and z = sgn(a - m), of n elements,
+// idw: y = sum w a / sum w, w = 1 / D, D = d / s + eps, d = |a - m|, m the mean, s the mean of d or 1 where that is 0;
+// c is the first element. With p = w / sum w, g = -(a - y) p / (s D) and z = sgn(a - m), of n elements,
 // dy/da_j = p_j + (g_j + eps G / n) z_j - (H + eps G Z / n) / n, G, H and Z the sums of g, g z and z.
-// Elements are measured from the window's first one: the mean's rounding error is then that of the distances, and not
-// that of what they have in common.
+// m too is measured from c: its rounding error is then that of the distances, and not that of what they have in common.
 template <class T>
 struct Idw : Plain<T> {
   static constexpr int kPasses = 3;
@@ -598,14 +598,14 @@ struct Idw : Plain<T> {
 
   template <class V>
   struct Window {
-    V first, total, count;  // the first element and the sum of distances from it, at scale q; how many there are
-    V middle, spread, nearest;  // m from the first element, s, and the smallest d, at scale q; the latter becomes D
+    V first, total, count;      // c, the sum of (a - c) q and how many there are
+    V middle, spread, nearest;  // (m - c) q, s q and the smallest d q, which then becomes D
     typename Weighted<T>::template Sums<V> sums;
     V steep, moment, signs, steep_signs, moment_signs;  // sums of w / D and w / D (a - c) q; of z and of both times z
   };
   template <class V>
   struct Closed {
-    V first, middle, spread, nearest, inverse, shift, shared, other;
+    V low, middle, spread, nearest, inverse, shift, shared, other;
   };
 
   static Idw make(double eps, int64_t taps) { return {{}, Weighted<T>::make(taps), T(eps)}; }
@@ -618,15 +618,10 @@ struct Idw : Plain<T> {
   }
 
   template <class V>
-  POOLZOO_HD V from_mean(V a, V first, V middle) const {
-    return (a * mean.q - first) - middle;
-  }
-
-  template <class V>
   POOLZOO_HD void seek(Window<V>& w, const Tap<V>& e) const {
-    V a = e.a * mean.q;
-    w.first = w.count > 0 ? w.first : a;
-    w.total += e.here > 0 ? a - w.first : splat<V>(0);
+    w.first = w.count > 0 ? w.first : e.a;
+    w.sums.low = w.first * mean.q;
+    w.total += e.here > 0 ? mean.difference(w.sums, e.a) : splat<V>(0);
     w.count += e.here;
   }
 
@@ -637,7 +632,7 @@ struct Idw : Plain<T> {
 
   template <class V>
   POOLZOO_HD void measure(Window<V>& w, const Tap<V>& e) const {
-    V d = absolute(from_mean(e.a, w.first, w.middle));
+    V d = absolute(mean.difference(w.sums, e.a) - w.middle);
     w.spread += e.here * d;
     w.nearest = ((e.here > 0) & (d < w.nearest)) ? d : w.nearest;
   }
@@ -651,33 +646,34 @@ struct Idw : Plain<T> {
 
   template <class V>
   POOLZOO_HD void add(Window<V>& w, const Tap<V>& e) const {
-    V far = from_mean(e.a, w.first, w.middle), d = absolute(far) / w.spread + eps;
+    V step = mean.difference(w.sums, e.a), far = step - w.middle, d = absolute(far) / w.spread + eps;
     V weight = e.here * (w.nearest / d), steep = weight / d, z = with_sign_of(far, e.here);
-    mean.collect(w.sums, weight, far);
+    mean.collect(w.sums, weight, step);
     w.steep += steep;
-    w.moment += steep * far;
+    w.moment += steep * step;
     w.signs += z;
     w.steep_signs += z * steep;
-    w.moment_signs += z * steep * far;
+    w.moment_signs += z * steep * step;
   }
 
   template <class V>
   POOLZOO_HD V value(const Window<V>& w) const {
-    return mean.value(w.sums, (w.first + w.middle) * (mean.unit + mean.unit));
+    return mean.value(w.sums, w.first);
   }
 
   template <class V>
   POOLZOO_HD Closed<V> close(const Window<V>& w) const {
-    V inverse = T(1) / w.sums.sum, shift = w.sums.first * inverse, scale = inverse / w.spread;
-    V all = (shift * w.steep - w.moment) * scale, signed_all = (shift * w.steep_signs - w.moment_signs) * scale;
+    V inverse = T(1) / w.sums.sum, shift = w.sums.first * inverse;
+    V all = (shift * w.steep - w.moment) / w.spread * inverse;
+    V signed_all = (shift * w.steep_signs - w.moment_signs) / w.spread * inverse;
     V shared = eps * all / w.count, other = (signed_all + shared * w.signs) / w.count;
-    return {w.first, w.middle, w.spread, w.nearest, inverse, shift, shared, other};
+    return {w.sums.low, w.middle, w.spread, w.nearest, inverse, shift, shared, other};
   }
 
   template <class V>
   POOLZOO_HD V slope(const Closed<V>& c, const Tap<V>& e) const {
-    V far = from_mean(e.a, c.first, c.middle), d = absolute(far) / c.spread + eps;
-    V p = c.nearest / d * c.inverse, g = (c.shift - far) / c.spread * (p / d);
+    V step = e.a * mean.q - c.low, far = step - c.middle, d = absolute(far) / c.spread + eps;
+    V p = c.nearest / d * c.inverse, g = (c.shift - step) / c.spread * (p / d);
     return p + with_sign_of(far, g + c.shared) - c.other;
   }
 };

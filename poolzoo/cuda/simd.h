@@ -8,6 +8,11 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
+
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
 
 #include "geometry.h"
 
@@ -80,6 +85,10 @@ POOLZOO_HD V maximum(V a, V b) {  // b where a is NaN
 #if defined(__CUDA_ARCH__)
   return fmax(a, b);  // and a where b is; one instruction
 #else
+#if defined(__AVX512F__)  // left to itself, the compiler sometimes takes two
+  if constexpr (std::is_same_v<V, FloatVector>) return (V)_mm512_max_ps((__m512)a, (__m512)b);
+  if constexpr (std::is_same_v<V, DoubleVector>) return (V)_mm512_max_pd((__m512d)a, (__m512d)b);
+#endif
   return a > b ? a : b;
 #endif
 }
@@ -120,12 +129,10 @@ struct Exponential<float> {
   static constexpr int kLogTerms = 5;
   template <class V>
   static POOLZOO_HD V fraction(V f) {
-    V q = f * 1.535325812e-04f + 1.339900357e-03f;
-    q = q * f + 9.618438601e-03f;
-    q = q * f + 5.550332163e-02f;
-    q = q * f + 2.402264790e-01f;
-    q = q * f + 6.931472030e-01f;
-    return q * f + 1.0f;
+    // In pairs, so that no step waits for more than three others.
+    V square = f * f, low = f * 2.402264790e-01f + 6.931472030e-01f, middle = f * 9.618438601e-03f + 5.550332163e-02f;
+    V high = f * 1.535325812e-04f + 1.339900357e-03f;
+    return ((high * square + middle) * square + low) * f + 1.0f;
   }
 };
 
@@ -158,6 +165,10 @@ struct Exponential<double> {
 
 template <class V>
 POOLZOO_HD V nearest(V x) {  // the whole number next to x, where |x| is below half of kRound
+#if defined(__AVX512F__)
+  if constexpr (std::is_same_v<V, FloatVector>) return (V)_mm512_roundscale_ps((__m512)x, 0);
+  if constexpr (std::is_same_v<V, DoubleVector>) return (V)_mm512_roundscale_pd((__m512d)x, 0);
+#endif
   using E = Exponential<Scalar<V>>;
   return (x + E::kRound) - E::kRound;
 }
@@ -185,9 +196,16 @@ POOLZOO_HD V exp2_of(V x) {  // 2^x for x up to kBias, 0 from kLeast down; NaN s
   return exp2_device(x);
 #else
   using E = Exponential<Scalar<V>>;
+#if defined(__AVX512F__)
+  x = maximum(splat<V>(4 * E::kLeast), x);  // what scalef makes 0; a little above kLeast it makes subnormal numbers
+  V n = nearest(x), m = E::fraction(x - n);
+  if constexpr (std::is_same_v<V, FloatVector>) return (V)_mm512_scalef_ps((__m512)m, (__m512)n);
+  if constexpr (std::is_same_v<V, DoubleVector>) return (V)_mm512_scalef_pd((__m512d)m, (__m512d)n);
+#else
   x = maximum(splat<V>(E::kLeast), x);
-  V n = nearest(x);
-  return E::fraction(x - n) * power_of_two(n);
+  V n = nearest(x), m = E::fraction(x - n);
+#endif
+  return m * power_of_two(n);
 #endif
 }
 

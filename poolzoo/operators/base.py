@@ -215,6 +215,7 @@ def make_function(info: PoolInfo, ndim: int) -> Callable[..., Tensor]:
     forward = info.forward
     known = operator_params(info)
     defaults = {p.name: p.default for p in known.values() if p.default is not p.empty}
+    needed = len(defaults) < len(known)
 
     def function(
         x: Tensor,
@@ -225,7 +226,8 @@ def make_function(info: PoolInfo, ndim: int) -> Callable[..., Tensor]:
         ceil_mode: bool = False,
         **params: Any,
     ) -> Tensor:
-        check_params(info, known, params)
+        if params or needed:
+            check_params(info, known, params)
         geometry = make_geometry(ndim, kernel_size, stride, padding, dilation, ceil_mode)
         result: Tensor = forward(x, geometry, **{**defaults, **params})
         return result

@@ -1,27 +1,228 @@
-"""Checkered multisampling (Sadigh & Sen 2018): keep two phases of the dense pooled map instead of one, as submaps."""
+"""Multisampling (Sadigh & Sen, arXiv 1805.10766): keep several phases of the dense pooled map, each as a submap.
+
+A sampler of size k says which k phases of a cell survive: a permutation, whose element r is the column that is kept in
+row r, so that no row and no column is kept twice (an n-rooks sampler). :data:`CHECKERED` holds the two of size 2,
+:data:`TRI` the six of size 3, in the order of the authors' code. A cell of another size than k is divided into k parts
+along each axis; a stride of 1 keeps everything, as one submap.
+"""
 
 from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from poolzoo.operators.base import Pool, check_generator
 from poolzoo.registry import pool_info, register_pool
-from poolzoo.windows import Geometry, accumulation_dtype, check_input, like, output_size, windows_at
+from poolzoo.windows import Geometry, IntOrTuple, accumulation_dtype, check_input, like, output_size, windows_at
+
+Permutation = tuple[int, ...]
+#: How many input positions down and right of a cell's first one a phase lies.
+Offset = tuple[int, int]
+#: The phases that are kept of each submap: an offset for each; ``(S, k, 2)`` where the samplers are drawn.
+Offsets = Sequence[Sequence[Offset]] | Tensor
+
+CHECKERED: tuple[Permutation, ...] = ((0, 1), (1, 0))
+TRI: tuple[Permutation, ...] = ((0, 2, 1), (1, 0, 2), (2, 1, 0), (2, 0, 1), (1, 2, 0), (0, 1, 2))
+#: The paper's lattice keeps column 13 r of row r, modulo the size of the block.
+LATTICE_STEP = 13
+#: From this step on, counted from 0, the authors' sequence alternates between the two samplers instead.
+ALTERNATING = 9
 
 
-def _check(pool: str = "max", sampler: int = 0) -> None:
-    if pool_info(pool).reducer is None:
+def check_permutation(sampler: Any) -> None:
+    """Raise ValueError unless ``sampler`` is a tuple or list that holds each of 0 to k - 1 once."""
+    ints = isinstance(sampler, (tuple, list)) and all(type(column) is int for column in sampler)
+    if not (ints and sampler and sorted(sampler) == list(range(len(sampler)))):
+        raise ValueError(f"sampler={sampler!r}: a permutation of 0 to k - 1 is allowed, as (0, 2, 1)")
+
+
+def check_sampler(sampler: Any, count: int, names: Sequence[str]) -> None:
+    """Raise ValueError unless ``sampler`` is one of ``names`` or the index of one of ``count`` samplers."""
+    if not (sampler in names if isinstance(sampler, str) else type(sampler) is int and 0 <= sampler < count):
+        allowed = ", ".join(map(repr, names))
+        raise ValueError(f"sampler={sampler!r}: {', '.join(map(str, range(count)))}, {allowed} are allowed")
+
+
+def _check_dense(pool: Any = "max") -> None:
+    if not isinstance(pool, str) or pool_info(pool).reducer is None:
         raise ValueError(f"pool={pool!r}: an operator that is a function of one window is allowed, as max or avg")
-    if sampler not in (0, 1):
-        raise ValueError(f"sampler={sampler!r}: 0 or 1 is allowed")
 
 
-def phases(stride: tuple[int, int], sampler: int) -> list[tuple[int, int]]:
-    """Offsets of the kept phases within a cell of ``stride``: for 2x2, sampler 0 keeps top-left and bottom-right."""
-    if stride == (1, 1):
+def lattice_sequence(submaps: int) -> list[int]:
+    """Which of the two checkered samplers each submap takes, so that what survives is a lattice.
+
+    After k steps each block of 2^k keeps one position in each row and each column.
+
+    Args:
+        submaps: how many there are already: 1, 2, 4, ... for the first step, the second, the third, ...
+
+    Raises:
+        ValueError: another number of submaps.
+    """
+    step = submaps.bit_length() - 1
+    if submaps != 1 << step:
+        raise ValueError(f"sampler='lattice': the input has {submaps} submaps; 1, 2, 4, 8, ... are allowed")
+    if step >= ALTERNATING:
+        return [submap % 2 for submap in range(submaps)]
+    # Submap j is row j of the blocks, of which column 13 j modulo 2^step is left: the next bit of 13 j is the sampler.
+    return [LATTICE_STEP * submap >> step & 1 for submap in range(submaps)]
+
+
+def nrooks_offsets(permutation: Permutation, stride: Sequence[int]) -> list[Offset]:
+    """The phases that an n-rooks sampler keeps of a cell of ``stride``."""
+    if max(stride) == 1:
         return [(0, 0)]
-    down, right = stride[0] // 2, stride[1] // 2
-    return [(0, 0), (down, right)] if sampler == 0 else [(0, right), (down, 0)]
+    k = len(permutation)
+    return [(row * stride[0] // k, column * stride[1] // k) for row, column in enumerate(permutation)]
+
+
+def complete_offsets(stride: Sequence[int]) -> list[Offset]:
+    """All phases of a cell of ``stride``, row by row."""
+    return list(itertools.product(range(stride[0]), range(stride[1])))
+
+
+def sequence_offsets(
+    samplers: Sequence[Permutation],
+    sampler: int | str,
+    submaps: int,
+    stride: Sequence[int],
+    generator: torch.Generator | None = None,
+    device: torch.device | str = "cpu",
+) -> Offsets:
+    """The phases kept of each submap.
+
+    Args:
+        samplers: those that there are.
+        sampler: the index of the one that all submaps take; ``naive`` is 0, ``lattice`` the paper's sequence, and
+            ``random`` draws one for each submap.
+        submaps: how many there are.
+        stride: the size of a cell.
+        generator, device: of the draw.
+    """
+    table = [nrooks_offsets(permutation, stride) for permutation in samplers]
+    if sampler == "random":
+        drawn = torch.randint(len(table), (submaps,), generator=generator, device=device)
+        return torch.tensor(table, device=device)[drawn]
+    if sampler == "lattice":
+        return [table[index] for index in lattice_sequence(submaps)]
+    return [table[0 if sampler == "naive" else int(sampler)]] * submaps
+
+
+def multisample(x: Tensor, geometry: Geometry, pool: str, offsets: Offsets) -> Tensor:
+    """Pool at the phases that are kept, and at no others.
+
+    Args:
+        x: ``(N, C, S, H, W)`` or ``(C, S, H, W)``: S submaps.
+        geometry: the windows of the dense pool, and the size of a cell as its stride.
+        pool: name of an operator that is a function of one window.
+        offsets: the phases that are kept of each submap.
+
+    Returns:
+        ``(N, C, k S, H', W')`` or ``(C, k S, H', W')``: every submap's first phase, then every submap's second, ...
+    """
+    reducer = pool_info(pool).reducer
+    assert reducer is not None
+    out = output_size(x.shape[-2:], geometry)
+    a = x.to(accumulation_dtype(x.dtype))
+
+    def pool_phase(a: Tensor, offset: Offset | Tensor) -> Tensor:
+        positions, inside = [], []
+        for n, o, k, s, p, d, shift in zip(x.shape[-2:], out, *geometry[:4], offset, strict=True):
+            # A later phase of the last window may start past the input: it then starts at the last element.
+            start = (torch.arange(o, device=x.device) * s + shift - p).clamp(max=n - 1)
+            position = start[:, None] + torch.arange(k, device=x.device) * d
+            positions.append(position)
+            inside.append((position >= 0) & (position < n))
+        y: Tensor = reducer(*windows_at(a, positions, inside))
+        return y
+
+    if not isinstance(offsets, Tensor) and all(own == offsets[0] for own in offsets):
+        parts = [pool_phase(a, offset) for offset in offsets[0]]
+    else:
+        phases = range(len(offsets[0]))
+        parts = [pool_phase(a[..., j : j + 1, :, :], own[phase]) for phase in phases for j, own in enumerate(offsets)]
+    return like(torch.cat(parts, dim=-3), x)
+
+
+def _with_submaps(x: Tensor) -> Tensor:
+    """``x`` with an axis of submaps: that of an earlier multisampling layer, or a new one."""
+    if x.dim() == 5:
+        check_input(x, 3)
+        return x
+    check_input(x, 2)
+    return x.unsqueeze(-3)
+
+
+class _Sampled(Pool):
+    """A module with ``sampler="random"`` draws in training only; evaluation takes a fixed sequence."""
+
+    #: The sequence that evaluation takes in place of random samplers.
+    in_evaluation = "naive"
+
+    def __init__(
+        self,
+        kernel_size: IntOrTuple,
+        stride: IntOrTuple | None = None,
+        padding: IntOrTuple = 0,
+        dilation: IntOrTuple = 1,
+        ceil_mode: bool = False,
+        *,
+        pool: str = "max",
+        sampler: int | str = 0,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__(kernel_size, stride, padding, dilation, ceil_mode)
+        assert self.info.check is not None
+        self.info.check(pool=pool, sampler=sampler, generator=generator)
+        self.pool, self.sampler, self.generator = pool, sampler, generator
+        self.stochastic = sampler == "random"
+
+    def params(self, x: Tensor) -> dict[str, object]:
+        sampler = self.sampler if self.training or not self.stochastic else self.in_evaluation
+        return {"pool": self.pool, "sampler": sampler, "generator": self.generator}
+
+    def shown_params(self) -> dict[str, object]:
+        shown: dict[str, object] = {} if self.pool == "max" else {"pool": self.pool}
+        return shown if self.sampler == 0 else shown | {"sampler": self.sampler}
+
+
+class _Checkered(_Sampled):
+    """A module with ``sampler="random"`` draws in training only; evaluation then takes the lattice sequence."""
+
+    in_evaluation = "lattice"
+
+
+def _check_checkered(pool: str = "max", sampler: int | str = 0, generator: torch.Generator | None = None) -> None:
+    _check_dense(pool)
+    check_sampler(sampler, len(CHECKERED), ("naive", "lattice", "random"))
+    check_generator(generator)
+
+
+def _check_tri(pool: str = "max", sampler: int | str = 0, generator: torch.Generator | None = None) -> None:
+    _check_dense(pool)
+    check_sampler(sampler, len(TRI), ("naive", "random"))
+    check_generator(generator)
+
+
+def _check_multisampling(pool: str = "max", sampler: Permutation = (0, 1)) -> None:
+    _check_dense(pool)
+    check_permutation(sampler)
+
+
+def _sequence_phases(samplers: Sequence[Permutation], stride: Sequence[int], params: dict[str, Any]) -> list[Offset]:
+    """What a sampler keeps of a map without submaps; random ones are drawn as the operator would draw them."""
+    generator = params.get("generator")
+    device = "cpu" if generator is None else generator.device
+    (kept,) = sequence_offsets(samplers, params.get("sampler", 0), 1, stride, generator, device)
+    return [(int(down), int(right)) for down, right in kept]
+
+
+_SOURCE = "Sadigh & Sen, arXiv 1805.10766"
+_EXEMPT = {"permutation": "the later submaps' windows lie elsewhere", "nan": "a NaN reaches several submaps"}
 
 
 @register_pool(
@@ -31,38 +232,114 @@ def phases(stride: tuple[int, int], sampler: int) -> list[tuple[int, int]]:
     ndims=(2,),
     summary="dense pooling, of which two phases of each 2x2 cell are kept as two submaps",
     formula="y = (dense[0::2, 0::2], dense[1::2, 1::2]), dense = pool at stride 1",
-    source="Sadigh & Sen, arXiv 1805.10766",
+    source=_SOURCE,
     variants=("pool=avg",),
-    check=_check,
-    phases=lambda geometry, *, pool="max", sampler=0: phases(geometry.stride, sampler),
-    exempt={"permutation": "the second submap's windows lie elsewhere", "nan": "a NaN reaches both submaps"},
+    module=_Checkered,
+    check=_check_checkered,
+    phases=lambda geometry, **params: _sequence_phases(CHECKERED, geometry.stride, params),
+    exempt=_EXEMPT,
 )
-def checkered(x: Tensor, geometry: Geometry, *, pool: str = "max", sampler: int = 0) -> Tensor:
-    """Twice as many numbers survive as with any other operator of the same stride.
+def checkered(
+    x: Tensor,
+    geometry: Geometry,
+    *,
+    pool: str = "max",
+    sampler: int | str = 0,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Twice as many numbers survive as with an operator that keeps one phase.
 
     ``(C, H, W)`` gives ``(C, 2, H', W')``, ``(N, C, H, W)`` gives ``(N, C, 2, H', W')``, and ``(N, C, S, H, W)``, the
     output of an earlier checkered layer, gives ``(N, C, 2 S, H', W')``: every submap's first phase, then the second.
     ``pool`` names the dense operator. ``sampler`` 0 keeps top-left and bottom-right, 1 top-right and bottom-left.
+    ``naive`` is 0 for every submap; ``lattice`` chooses for each so that the positions kept are a lattice, and needs
+    1, 2, 4, ... submaps; ``random`` draws one for each, from ``generator`` if one is given.
     For a stride other than 2 the second phase lies half a stride further; stride 1 keeps everything, as one submap.
     A window of the second phase may reach past the input; what it does not find there is absent.
     """
-    if x.dim() == 5:
-        check_input(x, 3)
-    else:
-        check_input(x, 2)
-        x = x.unsqueeze(-3)
-    out = output_size(x.shape[-2:], geometry)
-    reducer = pool_info(pool).reducer
-    assert reducer is not None
-    a = x.to(accumulation_dtype(x.dtype))
-    parts = []
-    for phase in phases((geometry.stride[0], geometry.stride[1]), sampler):
-        positions, inside = [], []
-        for n, o, k, s, p, d, shift in zip(x.shape[-2:], out, *geometry[:4], phase, strict=True):
-            # The second phase of the last window may start past the input: it then starts at the last element.
-            start = (torch.arange(o, device=x.device) * s + shift - p).clamp(max=n - 1)
-            position = start[:, None] + torch.arange(k, device=x.device) * d
-            positions.append(position)
-            inside.append((position >= 0) & (position < n))
-        parts.append(reducer(*windows_at(a, positions, inside)))
-    return like(torch.cat(parts, dim=-3), x)
+    x = _with_submaps(x)
+    return multisample(
+        x, geometry, pool, sequence_offsets(CHECKERED, sampler, x.shape[-3], geometry.stride, generator, x.device)
+    )
+
+
+@register_pool(
+    "tri",
+    over="input",
+    family="multisampling",
+    ndims=(2,),
+    summary="dense pooling, of which three phases of each 3x3 cell, no two in a row or column, are kept as submaps",
+    formula="y_r = dense[r::3, p_r::3], r = 0, 1, 2, p a permutation, dense = pool at stride 1",
+    source=_SOURCE,
+    module=_Sampled,
+    check=_check_tri,
+    phases=lambda geometry, **params: _sequence_phases(TRI, geometry.stride, params),
+    exempt=_EXEMPT,
+)
+def tri(
+    x: Tensor,
+    geometry: Geometry,
+    *,
+    pool: str = "max",
+    sampler: int | str = 0,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Three times as many numbers survive as with an operator that keeps one phase.
+
+    ``(N, C, H, W)`` gives ``(N, C, 3, H', W')``, and S submaps give 3 S: every submap's first phase, then every
+    submap's second, then the third. ``pool`` names the dense operator. ``sampler`` is one of the authors' six, 0 to 5:
+    the columns 021, 102, 210, 201, 120, 012; ``naive`` is 0, and ``random``, as the authors use it, draws one for each
+    submap, from ``generator`` if one is given.
+    A cell of a stride s other than 3 has its phases 0, s // 3 and 2 s // 3 along each axis, of which two may be the
+    same; stride 1 keeps everything, as one submap.
+    """
+    x = _with_submaps(x)
+    return multisample(
+        x, geometry, pool, sequence_offsets(TRI, sampler, x.shape[-3], geometry.stride, generator, x.device)
+    )
+
+
+@register_pool(
+    "complete",
+    over="input",
+    family="multisampling",
+    ndims=(2,),
+    summary="dense pooling, of which all phases are kept, each as a submap",
+    formula="y_ij = dense[i::s, j::s], dense = pool at stride 1",
+    source=_SOURCE,
+    check=_check_dense,
+    phases=lambda geometry, **params: complete_offsets(geometry.stride),
+    exempt=_EXEMPT,
+)
+def complete(x: Tensor, geometry: Geometry, *, pool: str = "max") -> Tensor:
+    """Nothing is lost but at the edges: what dilation does, laid out as submaps.
+
+    ``(N, C, H, W)`` and a stride of s x t give ``(N, C, s t, H', W')``, phases row by row, and S submaps give s t S:
+    every submap's first phase, then every submap's second, ... ``pool`` names the dense operator.
+    """
+    x = _with_submaps(x)
+    return multisample(x, geometry, pool, [complete_offsets(geometry.stride)] * x.shape[-3])
+
+
+@register_pool(
+    "multisampling",
+    over="input",
+    family="multisampling",
+    ndims=(2,),
+    summary="dense pooling, of which any sampler's k phases of each k x k cell are kept as k submaps",
+    formula="y_r = dense[r::k, p_r::k], r = 0 .. k-1, p the sampler, dense = pool at stride 1",
+    source=_SOURCE,
+    check=_check_multisampling,
+    phases=lambda geometry, *, sampler=(0, 1), **params: nrooks_offsets(sampler, geometry.stride),
+    exempt=_EXEMPT,
+)
+def multisampling(x: Tensor, geometry: Geometry, *, pool: str = "max", sampler: Permutation = (0, 1)) -> Tensor:
+    """Any n-rooks sampler: ``(N, C, H, W)`` gives ``(N, C, k, H', W')``, and S submaps give k S.
+
+    ``sampler`` is a permutation of 0 to k - 1, whose element r is the column that is kept in row r of a k x k cell; in
+    a spec string ``multisampling:sampler=1x3x0x2``. A cell of another stride s is divided into k parts: its phases are
+    r s // k along each axis, of which some are the same where s < k; stride 1 keeps everything, as one submap.
+    ``pool`` names the dense operator.
+    """
+    x = _with_submaps(x)
+    return multisample(x, geometry, pool, [nrooks_offsets(sampler, geometry.stride)] * x.shape[-3])

@@ -17,7 +17,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 import poolzoo
 from poolzoo import registry
-from poolzoo.analysis.compare import NORMALIZATIONS, Protocol, View, compare, rebuild
+from poolzoo.analysis.compare import NORMALIZATIONS, Protocol, View, _pool, compare, make_runs, rebuild
 from poolzoo.analysis.images import Source, find_images
 from poolzoo.analysis.rows import COMPARE_KEYS, Result, label
 
@@ -55,6 +55,15 @@ def grow(pooled: np.ndarray, size: tuple[int, int], mode: str) -> np.ndarray:
     return np.einsum("yh,xw,hwc->yxc", rows, columns, pooled, optimize=True)
 
 
+#: Where the submaps of an operator lie, by its stride, as the operator is by default.
+PHASES = {
+    "checkered": lambda s: [(0, 0), (s // 2, s // 2)],
+    "tri": lambda s: [(0, 0), (s // 3, 2 * s // 3), (2 * s // 3, s // 3)],
+    "complete": lambda s: [divmod(phase, s) for phase in range(s * s)],
+    "multisampling": lambda s: [(0, 0), (s // 2, s // 2)],
+}
+
+
 def independent_scores(image: np.ndarray, row: dict, scale: tuple = ((0.0,) * 3, (1.0,) * 3)) -> tuple[float, float]:
     """PSNR and SSIM of one row, by numpy and scikit-image; of poolzoo only the operator itself."""
     kernel, stride = row["kernel_size"], row["stride"]
@@ -68,11 +77,13 @@ def independent_scores(image: np.ndarray, row: dict, scale: tuple = ((0.0,) * 3,
     with torch.no_grad():
         y = module(torch.from_numpy(((image - mean) / std).transpose(2, 0, 1)[None]))[0].numpy()
     size = image.shape[:2]
-    if row["pool"] == "checkered":
-        first, second = (grow(y[:, i].transpose(1, 2, 0) * std + mean, size, row["upsample"]) for i in (0, 1))
-        half = stride // 2
-        second = np.pad(second, ((half, 0), (half, 0), (0, 0)), mode="edge")[: size[0], : size[1]]
-        full = (first + second) / 2
+    if row["pool"] in PHASES:
+        parts = []
+        for submap, (down, right) in enumerate(PHASES[row["pool"]](stride)):
+            part = grow(y[:, submap].transpose(1, 2, 0) * std + mean, size, row["upsample"])
+            parts.append(np.pad(part, ((down, 0), (right, 0), (0, 0)), mode="edge")[: size[0], : size[1]])
+        assert len(parts) == y.shape[1]
+        full = sum(parts) / len(parts)
     else:
         full = grow(y.transpose(1, 2, 0) * std + mean, size, row["upsample"])
     return (
@@ -230,6 +241,22 @@ def test_views_show_the_original_the_pooled_and_the_rebuilt(crops):
 def test_a_baseline_must_be_compared(crops):
     with pytest.raises(ValueError, match="baseline='max'.*avg"):
         compare(crops, ["avg"], baseline="max")
+
+
+@pytest.mark.parametrize("pool", ["checkered:sampler=random", "tri:sampler=random"])
+def test_drawn_submaps_are_put_back_where_they_were_taken(pool):
+    """Windows of one pixel: a submap holds the pixels of its phase, and of no other."""
+    rows, columns = np.mgrid[0:48, 0:48]
+    image = np.repeat(((rows + 2 * columns) / 200)[..., None], 3, 2)
+    protocol = Protocol(1, 3, seeds=6)
+    name, _ = pool.split(":")
+    places = set()
+    for run in make_runs([pool], protocol):
+        y, _, phases = _pool(run, torch.from_numpy(image).permute(2, 0, 1)[None])
+        for submap, (down, right) in zip(y[0].unbind(1), phases, strict=True):
+            np.testing.assert_array_equal(submap[0].numpy(), image[down::3, right::3, 0])
+        places.add(tuple(phases))
+    assert len(places) > 1, f"{name} drew the same six times"
 
 
 def test_rebuilding_a_constant_gives_it_back():

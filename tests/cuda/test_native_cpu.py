@@ -23,7 +23,7 @@ from poolzoo.windows import absent, make_geometry, mean, windows
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    reason = cuda.build()
+    reason = cuda.why_not()
 pytestmark = pytest.mark.skipif(bool(reason), reason=reason)
 
 #: Every native operator and way through it: `lp` has a branch of its own for p = 2, `softpool` for each sign of beta.

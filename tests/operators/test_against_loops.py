@@ -80,8 +80,20 @@ def lip_oracle(x: np.ndarray, g: oracles.Geometry, *, logit: np.ndarray) -> np.n
     return oracles.lip(x, logit, g)
 
 
-def checkered_oracle(x: np.ndarray, g: oracles.Geometry, *, pool: str = "max", sampler: int = 0) -> np.ndarray:
-    return oracles.checkered(x, g, oracles.WINDOW_ORACLES[pool], sampler)
+def multisampling_oracles() -> dict[str, Callable[..., np.ndarray]]:
+    """Of a map without submaps, of which the naive and the lattice sequence take sampler 0."""
+    reducers = oracles.WINDOW_ORACLES
+    first = {"naive": 0, "lattice": 0}
+    return {
+        "checkered": lambda x, g, *, pool, sampler, generator: oracles.checkered(
+            x, g, reducers[pool], first.get(sampler, sampler)
+        ),
+        "tri": lambda x, g, *, pool, sampler, generator: oracles.n_rooks(
+            x, g, reducers[pool], [int(column) for column in oracles.TRI[first.get(sampler, sampler)]]
+        ),
+        "complete": lambda x, g, *, pool: oracles.complete(x, g, reducers[pool]),
+        "multisampling": lambda x, g, *, pool, sampler: oracles.n_rooks(x, g, reducers[pool], sampler),
+    }
 
 
 def resample_oracle(kind: str) -> Callable[..., np.ndarray]:
@@ -159,7 +171,7 @@ ORACLES: dict[str, Callable[..., np.ndarray]] = {
     "wavelet": wavelet_oracle,
     "spectral": oracles.spectral,
     "lift": lift_oracle,
-    "checkered": checkered_oracle,
+    **multisampling_oracles(),
     **{name: resample_oracle(name) for name in ("area", "bilinear", "bicubic", "lanczos")},
 }
 
@@ -214,6 +226,12 @@ OTHER_SPECS = [
     "checkered:sampler=1",
     "checkered:pool=median,sampler=1",
     "checkered:pool=softpool",
+    *(f"tri:sampler={index}" for index in range(1, 6)),
+    "tri:pool=avg,sampler=3",
+    "complete:pool=median",
+    "multisampling:sampler=1x0,pool=avg",
+    "multisampling:sampler=1x3x0x2",
+    "multisampling:sampler=4x2x0x3x1",
 ]
 
 

@@ -524,6 +524,20 @@ BAD_VALUES = [
     ("s3", {"grid": 2.0}),
     ("s3", {"training": 1}),
     ("s3", {"generator": 3}),
+    ("checkered", {"sampler": "regular"}),
+    ("checkered", {"sampler": True}),
+    ("checkered", {"generator": 3}),
+    ("tri", {"pool": "nothing"}),
+    ("tri", {"sampler": 6}),
+    ("tri", {"sampler": "lattice"}),
+    ("tri", {"generator": 3}),
+    ("complete", {"pool": "bilinear"}),
+    ("multisampling", {"pool": 3}),
+    ("multisampling", {"sampler": (0, 0)}),
+    ("multisampling", {"sampler": (1, 2)}),
+    ("multisampling", {"sampler": ()}),
+    ("multisampling", {"sampler": (0, 1.0)}),
+    ("multisampling", {"sampler": "lattice"}),
     ("stochastic", {"training": "yes"}),
     ("stochastic", {"generator": 3}),
 ]
@@ -566,6 +580,8 @@ BAD_MODULE_VALUES = [
     ("lift", {"in_channels": 0}),
     ("lift", {"in_channels": None}),
     ("stochastic", {"generator": 3}),
+    ("checkered", {"sampler": "regular"}),
+    ("tri", {"sampler": 7}),
 ]
 
 

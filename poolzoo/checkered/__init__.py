@@ -1,0 +1,12 @@
+"""Checkered networks: strided layers that keep several phases of what they compute, and models made of them."""
+
+from poolzoo.checkered.layers import (
+    SAMPLERS as SAMPLERS,
+    CheckeredAvgPool2d as CheckeredAvgPool2d,
+    CheckeredConv1d as CheckeredConv1d,
+    CheckeredConv2d as CheckeredConv2d,
+    CheckeredMaxPool2d as CheckeredMaxPool2d,
+    Sampler as Sampler,
+    set_sampler as set_sampler,
+)
+from poolzoo.checkered.models import Conversion as Conversion, convert_to_checkered as convert_to_checkered
