@@ -601,7 +601,7 @@ struct Idw : Plain<T> {
     V first, total, count;      // c, the sum of (a - c) q and how many there are
     V middle, spread, nearest;  // (m - c) q, s q and the smallest d q, which then becomes D
     typename Weighted<T>::template Sums<V> sums;
-    V steep, moment, signs, steep_signs, moment_signs;  // sums of w / D and w / D (a - c) q; of z and of both times z
+    V steep, moment, signs, steep_signs, moment_signs;  // sums of w / D and w / D (a - m) q; of z and of both times z
   };
   template <class V>
   struct Closed {
@@ -650,10 +650,10 @@ struct Idw : Plain<T> {
     V weight = e.here * (w.nearest / d), steep = weight / d, z = with_sign_of(far, e.here);
     mean.collect(w.sums, weight, step);
     w.steep += steep;
-    w.moment += steep * step;
+    w.moment += steep * far;  // from m: the nearest element may have all the steepness, whatever its step
     w.signs += z;
     w.steep_signs += z * steep;
-    w.moment_signs += z * steep * step;
+    w.moment_signs += z * steep * far;
   }
 
   template <class V>
@@ -663,9 +663,9 @@ struct Idw : Plain<T> {
 
   template <class V>
   POOLZOO_HD Closed<V> close(const Window<V>& w) const {
-    V inverse = T(1) / w.sums.sum, shift = w.sums.first * inverse;
-    V all = (shift * w.steep - w.moment) / w.spread * inverse;
-    V signed_all = (shift * w.steep_signs - w.moment_signs) / w.spread * inverse;
+    V inverse = T(1) / w.sums.sum, shift = w.sums.first * inverse, above = shift - w.middle;
+    V all = (above * w.steep - w.moment) / w.spread * inverse;
+    V signed_all = (above * w.steep_signs - w.moment_signs) / w.spread * inverse;
     V shared = eps * all / w.count, other = (signed_all + shared * w.signs) / w.count;
     return {w.sums.low, w.middle, w.spread, w.nearest, inverse, shift, shared, other};
   }
