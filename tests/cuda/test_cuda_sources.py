@@ -19,7 +19,7 @@ OPERATORS = [operator for operator in REDUCERS if operator != "lp_sum"]  # which
 @pytest.mark.skipif(not shutil.which("nvcc"), reason="no nvcc")
 @pytest.mark.parametrize("operator", OPERATORS)
 def test_compiles_cleanly_and_without_spills(operator: str, tmp_path: Path) -> None:
-    """Softpool with everything; of the others, one type for each of the two that they compute in, the wider indices, and
+    """Softpool with everything; of the others, one type for each of the two that they compute in, wider indices, and
     one run of nvcc's front end for all architectures, which saves half of the time."""
     everything = operator == "softpool"
     targets = {a: (a,) for a in ARCHITECTURES} if everything else {ARCHITECTURES[0]: ARCHITECTURES}
