@@ -1,26 +1,35 @@
-// What the CUDA sources offer: plain pointers to device memory in, a cudaError_t out, nothing of torch.
+// What the CUDA sources offer of one operator, POOLZOO_OPERATOR: plain pointers to device memory in, a cudaError_t out,
+// nothing of torch.
 //
-// Tensors are dense, in the layout that the geometry names; an empty one launches nothing. `dtype` is a DType.
+// Tensors are dense, in the layout that the geometry names; an empty one launches nothing. `second` and `grad_second` are
+// null but for reducers of two inputs. `dtype` is a DType.
 #pragma once
 #include <cuda_runtime_api.h>
 
 #include "geometry.h"
 
+#define POOLZOO_JOIN_(a, b) poolzoo_##a##_##b
+#define POOLZOO_JOIN(a, b) POOLZOO_JOIN_(a, b)
+#define POOLZOO_LAUNCHER(name) POOLZOO_JOIN(POOLZOO_OPERATOR, name)  // poolzoo_softpool_forward
+
 extern "C" {
 
-cudaError_t poolzoo_softpool_forward(const void* x, void* y, const poolzoo::Geometry* g, int32_t dtype, double beta,
-                                     cudaStream_t stream);
+cudaError_t POOLZOO_LAUNCHER(forward)(const void* x, const void* second, void* y, const poolzoo::Geometry* g,
+                                      int32_t dtype, double param, cudaStream_t stream);
 
 // Bytes of device memory that the backward pass needs beside its tensors: 0 where windows do not overlap.
-int64_t poolzoo_softpool_workspace(const poolzoo::Geometry* g, int32_t dtype);
+int64_t POOLZOO_LAUNCHER(workspace)(const poolzoo::Geometry* g, int32_t dtype);
 
-cudaError_t poolzoo_softpool_backward(const void* grad_y, const void* x, void* grad_x, void* workspace,
-                                      const poolzoo::Geometry* g, int32_t dtype, double beta, cudaStream_t stream);
+cudaError_t POOLZOO_LAUNCHER(backward)(const void* grad_y, const void* x, const void* second, void* grad_x,
+                                       void* grad_second, void* workspace, const poolzoo::Geometry* g, int32_t dtype,
+                                       double param, cudaStream_t stream);
 
-// Doubles that the gradient of beta needs room for; it is left in the first.
-int64_t poolzoo_softpool_beta_sums(const poolzoo::Geometry* g);
+// Doubles that the gradient of the parameter needs room for; it is left in the first.
+int64_t POOLZOO_LAUNCHER(param_sums)(const poolzoo::Geometry* g);
 
-cudaError_t poolzoo_softpool_beta_backward(const void* grad_y, const void* x, double* sums, const poolzoo::Geometry* g,
-                                           int32_t dtype, double beta, cudaStream_t stream);
+// Of a reducer that has no parameter, it is 0.
+cudaError_t POOLZOO_LAUNCHER(param_backward)(const void* grad_y, const void* x, const void* second, double* sums,
+                                             const poolzoo::Geometry* g, int32_t dtype, double param,
+                                             cudaStream_t stream);
 
 }  // extern "C"

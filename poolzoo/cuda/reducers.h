@@ -41,7 +41,7 @@ struct Plain {
   static constexpr int kInputs = 1, kPasses = 2;
   static constexpr bool kParam = false;
   static constexpr bool kSplits = false;  // SoftPool alone: see there
-  T sign = 1;
+  static constexpr T sign = 1;
 
   static POOLZOO_HD T fill(int) { return T(0); }
 };
@@ -345,6 +345,7 @@ struct Lip : Plain<T> {
 template <class T>
 struct SoftPool : Plain<T> {
   static constexpr bool kParam = true, kSplits = true;
+  T sign;
   Weighted<T> mean;
   T sharp;             // s / q
   T s, s_high, s_low;  // s; half of its digits, whose product with half an element is exact; the rest and what s lost

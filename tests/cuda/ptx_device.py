@@ -12,13 +12,16 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from poolzoo.cuda._build import operator_flags
+
 SOURCES = Path(__file__).parents[2] / "poolzoo" / "cuda"
-FILES = ("geometry.h", "launchers.h", "softpool_kernel.cuh", "softpool.cu")
+FILES = ("geometry.h", "simd.h", "reducers.h", "launchers.h", "kernels.cuh", "reducer_cuda.cu")
 
 
 def missing() -> str | None:
@@ -86,14 +89,39 @@ def copy_sources(folder: Path, edits: dict[str, str] | None = None) -> Path:
     return folder
 
 
+#: Edits that leave out one type of indices.
+ONLY_32_BIT = {"    launch(Windows<int64_t>(g), int64_t{});": "    return;"}
+ONLY_64_BIT = {"bool narrow =": "bool narrow = false &&", "    launch(Windows<int32_t>(g), int32_t{});": "    return;"}
+
+
+def only(*dtypes: str) -> dict[str, str]:
+    """Edits that leave out all other types."""
+    types = {"float64": "double", "float32": "float", "bfloat16": "__nv_bfloat16", "float16": "__half"}
+    codes = {"float64": "kFloat64", "float32": "kFloat32", "bfloat16": "kBFloat16", "float16": "kFloat16"}
+    out = [name for name in types if name not in dtypes]
+    return {f"    case {codes[name]}: call(static_cast<{types[name]}*>(nullptr)); break;\n": "" for name in out}
+
+
 def name_parameters(ptx: str) -> str:
     """nvcc may load a parameter through a register that holds its address; the emulator wants it by name."""
-    entries = re.split(r"(?=\.visible \.entry)", ptx)
-    for i, entry in enumerate(entries):
-        for register, name in re.findall(r"mov\.b64\s+(%rd\d+), (\w+_param_\d+);", entry):
-            entries[i] = entries[i].replace(f"[{register}]", f"[{name}]").replace(f"[{register}+", f"[{name}+")
-            entries[i] = re.sub(rf"mov\.b64\s+{register}, {name};", "", entries[i])
-    return "".join(entries)
+    return "".join(map(_name_parameters, re.split(r"(?=\.visible \.entry)", ptx)))
+
+
+def _name_parameters(entry: str) -> str:
+    moves = re.findall(r"(mov\.b64\s+(%rd\d+), (\w+_param_\d+);)", entry)
+    places = {register: (name, 0) for _, register, name in moves}
+    for statement, register, base, offset in re.findall(r"(add\.s64\s+(%rd\d+), (%rd\d+), (-?\d+);)", entry):
+        if base in places:
+            places[register] = (places[base][0], places[base][1] + int(offset))
+            entry = entry.replace(statement, "")
+    for statement, *_ in moves:
+        entry = entry.replace(statement, "")
+
+    def named(load: re.Match[str]) -> str:
+        name, offset = places.get(load[2], (load[2], 0))
+        return f"{load[1]}[{name}+{offset + int(load[3] or 0)}]"
+
+    return re.sub(r"(ld\.param[^\[;]*)\[(%rd\d+)\+?(-?\d+)?\]", named, entry)
 
 
 class Emulator:
@@ -114,21 +142,34 @@ class Emulator:
         subprocess.run(["gcc", "-O2", "-shared", "-fPIC", str(home / "fakecudart.c"), "-o", str(runtime)], check=True)
         self.device = fakecuda.Device(self.GPU(), str(runtime))
 
-    def load(self, sources: Path) -> Library:
-        target = sources / "libkernels.so"
-        # PTX only, uncompressed, and no runtime linked in: the fake one reads it from the library.
+    def load(self, sources: Path, operator: str) -> Library:
+        target = compiled(sources, operator)
+        self.device.gpu = self.GPU()
+        return Library(self, operator, ctypes.CDLL(str(target)), self.device.gpu.kernels)
+
+
+def compiled(sources: Path, operator: str) -> Path:
+    """One operator's launchers and PTX, uncompressed and without a runtime: the fake one reads it from the library."""
+    target = sources / f"lib{operator}.so"
+    if not target.exists():
         options = "-std=c++17 -O3 -gencode arch=compute_80,code=compute_80 -lineinfo -shared -Xcompiler -fPIC"
         options += " -cudart none --no-compress"
-        subprocess.run(["nvcc", *options.split(), str(sources / "softpool.cu"), "-o", str(target)], check=True)
-        self.device.gpu = self.GPU()
-        return Library(self, ctypes.CDLL(str(target)), self.device.gpu.kernels)
+        command = ["nvcc", *options.split(), *operator_flags(operator), str(sources / "reducer_cuda.cu")]
+        subprocess.run([*command, "-o", str(target)], check=True)
+    return target
 
 
 class Library:
-    def __init__(self, emulator: Emulator, lib: ctypes.CDLL, kernels: dict[str, Any]) -> None:
+    """One operator's launchers. Arrays are encoded, in the order of memory; a reducer's inputs come as a list."""
+
+    def __init__(self, emulator: Emulator, operator: str, lib: ctypes.CDLL, kernels: dict[str, Any]) -> None:
         self.emulator, self.lib, self.kernels = emulator, lib, kernels
-        for name in ("poolzoo_softpool_workspace", "poolzoo_softpool_beta_sums"):
-            getattr(lib, name).restype = ctypes.c_int64
+        self.operator = operator
+        for name in ("workspace", "param_sums"):
+            self.launcher(name).restype = ctypes.c_int64
+
+    def launcher(self, name: str) -> Any:
+        return getattr(self.lib, f"poolzoo_{self.operator}_{name}")
 
     def start(self, schedule: str = "lockstep", races: bool = True) -> Any:
         """A fresh GPU: empty memory, no findings."""
@@ -141,6 +182,9 @@ class Library:
         padded = np.concatenate([np.zeros(shift, array.dtype), array.ravel()])
         return ctypes.c_void_p(self.gpu.put(padded, name) + shift * array.itemsize)
 
+    def put_inputs(self, inputs: Sequence[np.ndarray], shift: int) -> list[Any]:
+        return [self.put(a, "xb"[i], shift) for i, a in enumerate(inputs)] + [None] * (2 - len(inputs))
+
     def room(self, count: int, dtype: str, name: str, shift: int) -> ctypes.c_void_p:
         size = np.dtype(DTYPES[dtype].storage).itemsize
         return ctypes.c_void_p(self.gpu.malloc((count + shift) * size, name) + shift * size)
@@ -148,39 +192,44 @@ class Library:
     def fetch(self, pointer: ctypes.c_void_p, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
         return self.gpu.get(pointer.value, DTYPES[dtype].storage, shape)
 
-    def check(self, status: int) -> None:
+    def call(self, name: str, *arguments: Any) -> None:
+        status = self.launcher(name)(*arguments)
         self.emulator.device.check()
         if status:
             raise RuntimeError(f"cudaError {status}")
 
-    def forward(self, x: np.ndarray, g: Geometry, dtype: str, beta: float, shift: int = 0) -> np.ndarray:
-        """``x`` and the result are encoded, in the order of memory."""
+    def forward(
+        self, inputs: Sequence[np.ndarray], g: Geometry, dtype: str, param: float, shift: int = 0
+    ) -> np.ndarray:
         shape = memory_shape(g, g.out)
-        px, py = self.put(x, "x", shift), self.room(int(np.prod(shape)), dtype, "y", shift)
-        self.check(self.lib.poolzoo_softpool_forward(px, py, *common(g, dtype, beta)))
+        given, py = self.put_inputs(inputs, shift), self.room(int(np.prod(shape)), dtype, "y", shift)
+        self.call("forward", *given, py, *common(g, dtype, param))
         return self.fetch(py, dtype, shape)
 
     def backward(
-        self, grad_y: np.ndarray, x: np.ndarray, g: Geometry, dtype: str, beta: float, shift: int = 0
-    ) -> np.ndarray:
+        self, grad_y: np.ndarray, inputs: Sequence[np.ndarray], g: Geometry, dtype: str, param: float, shift: int = 0
+    ) -> list[np.ndarray]:
         shape = memory_shape(g, g.in_)
-        pg, px = self.put(grad_y, "grad_y", shift), self.put(x, "x", shift)
-        pout = self.room(int(np.prod(shape)), dtype, "grad_x", shift)
-        size = self.lib.poolzoo_softpool_workspace(ctypes.byref(g), DTYPES[dtype].code)
+        pg, given = self.put(grad_y, "grad_y", shift), self.put_inputs(inputs, shift)
+        grads = [self.room(int(np.prod(shape)), dtype, f"grad_{'xb'[i]}", shift) for i in range(len(inputs))]
+        size = self.launcher("workspace")(ctypes.byref(g), DTYPES[dtype].code)
         space = ctypes.c_void_p(self.gpu.malloc(size, "workspace") if size else None)
-        self.check(self.lib.poolzoo_softpool_backward(pg, px, pout, space, *common(g, dtype, beta)))
-        return self.fetch(pout, dtype, shape)
+        padded = [*grads, *[None] * (2 - len(grads))]
+        self.call("backward", pg, *given, *padded, space, *common(g, dtype, param))
+        return [self.fetch(p, dtype, shape) for p in grads]
 
-    def beta_backward(self, grad_y: np.ndarray, x: np.ndarray, g: Geometry, dtype: str, beta: float) -> float:
-        pg, px = self.put(grad_y, "grad_y", 0), self.put(x, "x", 0)
-        sums = ctypes.c_void_p(self.gpu.malloc(8 * self.lib.poolzoo_softpool_beta_sums(ctypes.byref(g)), "sums"))
-        self.check(self.lib.poolzoo_softpool_beta_backward(pg, px, sums, *common(g, dtype, beta)))
+    def param_backward(
+        self, grad_y: np.ndarray, inputs: Sequence[np.ndarray], g: Geometry, dtype: str, param: float
+    ) -> float:
+        pg, given = self.put(grad_y, "grad_y", 0), self.put_inputs(inputs, 0)
+        sums = ctypes.c_void_p(self.gpu.malloc(8 * self.launcher("param_sums")(ctypes.byref(g)), "sums"))
+        self.call("param_backward", pg, *given, sums, *common(g, dtype, param))
         return float(self.fetch(sums, "float64", ())[()])
 
 
-def common(g: Geometry, dtype: str, beta: float) -> tuple[Any, ...]:
-    """What every launcher ends in: geometry, type, beta and the stream."""
-    return ctypes.byref(g), DTYPES[dtype].code, ctypes.c_double(beta), None
+def common(g: Geometry, dtype: str, param: float) -> tuple[Any, ...]:
+    """What every launcher ends in: geometry, type, parameter and the stream."""
+    return ctypes.byref(g), DTYPES[dtype].code, ctypes.c_double(param), None
 
 
 def memory_shape(g: Geometry, size: Any) -> tuple[int, ...]:

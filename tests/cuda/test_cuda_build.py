@@ -1,4 +1,4 @@
-"""The CUDA library builds, links, loads and registers with a CUDA torch and no GPU; elsewhere, words say why not."""
+"""The CUDA libraries build, link, load and register with a CUDA torch and no GPU; elsewhere, words say why not."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from poolzoo.cuda import _build
 
 
 def obstacle() -> str:
-    """Why the CUDA library cannot be built here, a GPU left out of account."""
+    """Why no CUDA library can be built here, a GPU left out of account."""
     if torch.version.cuda is None:
         return "this torch is built without CUDA"
     try:
@@ -28,29 +28,36 @@ def obstacle() -> str:
 
 needs_toolkit = pytest.mark.skipif(bool(obstacle()), reason=obstacle())
 
-LOAD = """
+#: Of one input and a parameter, and of two inputs.
+OPERATORS = ("softpool", "lip")
+LOAD = f"""
 import ctypes, sys, torch
 from poolzoo import cuda, functional
-reason = cuda.why_not("cuda")
-print(reason or "loaded")
+OPERATORS = {OPERATORS}
+reasons = [cuda.why_not("cuda", operator) for operator in OPERATORS]
+print(*dict.fromkeys(reason or "loaded" for reason in reasons))
 x = torch.arange(16.0).reshape(1, 1, 4, 4)
 torch.testing.assert_close(functional.soft_pool2d(x, 2), functional.soft_pool2d(x, 2, backend="reference"))
 """
 REGISTERED = """
 has = torch._C._dispatch_has_kernel_for_dispatch_key
-assert all(has("poolzoo::softpool" + end, key) for end in ("", "_backward") for key in ("CPU", "CUDA"))
 to_cuda = torch._C.DispatchKeySet(torch._C.DispatchKey.CUDA)
-try:
-    torch.ops.poolzoo.softpool.default.redispatch(to_cuda, x, None, 1.0, [2, 2, 2, 2, 0, 0, 1, 1], False)
-except RuntimeError as error:
-    print(error)
+for operator in OPERATORS:
+    assert all(has(f"poolzoo::{operator}{end}", key) for end in ("", "_backward") for key in ("CPU", "CUDA"))
+    run = getattr(torch.ops.poolzoo, operator).default
+    try:
+        run.redispatch(to_cuda, x, x if operator == "lip" else None, None, 1.0, [2, 2, 2, 2, 0, 0, 1, 1], False)
+    except RuntimeError as error:
+        print(error)
 """
 NO_DEVICE = """
 from ptx_device import Geometry, common
-library = ctypes.CDLL(next(line.split()[-1] for line in open("/proc/self/maps") if "poolzoo_cuda.so" in line))
 three = ctypes.c_int64 * 3
 g = Geometry(1, 1, three(1, 2, 2), three(1, 1, 1), three(1, 2, 2), three(1, 2, 2), three(0, 0, 0), three(1, 1, 1), 0, 0)
-print("status", library.poolzoo_softpool_forward(None, None, *common(g, "float32", 1.0)))
+for operator in OPERATORS:
+    maps = open("/proc/self/maps").read().split()
+    library = ctypes.CDLL(next(word for word in maps if word.endswith(f"poolzoo_cuda_{operator}.so")))
+    print("status", getattr(library, f"poolzoo_{operator}_forward")(None, None, None, *common(g, "float32", 1.0)))
 """
 
 
@@ -72,9 +79,9 @@ def test_builds_links_loads_and_registers_with_a_gpu_or_without(tmp_path):
     architectures = {"TORCH_CUDA_ARCH_LIST": _build.cuda_architectures() or "9.0"}
     out, err = run(LOAD + REGISTERED, tmp_path, **architectures)
     assert out[0] == "loaded"
-    assert "x is on the CPU" in out[1]
-    assert "building the native CUDA operators, once" in err
-    assert libraries(tmp_path) == ["poolzoo_cpu.so", "poolzoo_cuda.so"]
+    assert all("x is on the CPU" in line for line in out[1 : 1 + len(OPERATORS)])
+    assert all(f"building the native CUDA {operator}, once" in err for operator in OPERATORS)
+    assert libraries(tmp_path) == sorted(f"poolzoo_{d}_{name}.so" for d in ("cpu", "cuda") for name in OPERATORS)
     assert not list(tmp_path.glob("*/work"))
     # A second process needs no compiler any more.
     out, err = run(LOAD + REGISTERED, tmp_path, **architectures, CUDA_HOME=str(tmp_path))
@@ -87,16 +94,17 @@ def test_builds_links_loads_and_registers_with_a_gpu_or_without(tmp_path):
 def test_a_launch_that_fails_says_so():
     out, _ = run(LOAD + NO_DEVICE, _build.cache_root(), TORCH_CUDA_ARCH_LIST="9.0")
     assert out[0] == "loaded"
-    assert int(out[-1].removeprefix("status ")) != 0
+    assert all(int(line.removeprefix("status ")) != 0 for line in out[-len(OPERATORS) :])
 
 
 @needs_toolkit
-def test_the_cache_is_keyed_by_architectures_and_cuda_version(monkeypatch):
+def test_the_cache_is_keyed_by_operator_architectures_and_cuda_version(monkeypatch):
+    assert _build.cuda_key("softpool") != _build.cuda_key("lip")
     keys = set()
     for architectures, version in (("9.0", "13.0"), ("8.0;9.0", "13.0"), ("9.0", "12.8")):
         monkeypatch.setenv("TORCH_CUDA_ARCH_LIST", architectures)
         monkeypatch.setattr(torch.version, "cuda", version)
-        keys.add(_build.cuda_key())
+        keys.add(_build.cuda_key("softpool"))
     assert len(keys) == 3
 
 
@@ -120,14 +128,15 @@ def test_what_is_missing_is_said_once_and_the_cpu_operators_go_on(tmp_path, obst
     else:
         environment["TORCH_CUDA_ARCH_LIST"] = "1.0"
         words = "ValueError: Unknown CUDA arch (1.0) or GPU not supported"
-    cpu = tmp_path / "cache" / _build.cpu_key()  # as in the cache: it need not be built again
-    cpu.mkdir(parents=True)
-    shutil.copy(_build.cache_root() / cpu.name / "poolzoo_cpu.so", cpu)
+    for operator in OPERATORS:  # as in the cache: they need not be built again
+        assert not cuda.why_not("cpu", operator)
+        built = _build._library("cpu", operator)
+        shutil.copytree(built.parent, tmp_path / "cache" / built.parent.name)
     out, err = run(LOAD, tmp_path / "cache", **environment)
     assert out == [words]
     assert err.count("RuntimeWarning: poolzoo's native CUDA operators cannot be had") == 1
     assert words in err
-    assert libraries(tmp_path / "cache") == ["poolzoo_cpu.so"]
+    assert libraries(tmp_path / "cache") == sorted(f"poolzoo_cpu_{operator}.so" for operator in OPERATORS)
 
 
 @pytest.mark.skipif(torch.version.cuda is not None, reason="this torch is built with CUDA")

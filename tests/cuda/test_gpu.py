@@ -1,8 +1,9 @@
-"""Native SoftPool on a GPU: the emulator's cases on the device itself, and what torch makes of the operators there."""
+"""The native operators on a GPU: the emulator's cases on the device itself, and what torch makes of them there."""
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,15 +11,21 @@ import numpy as np
 import pytest
 import torch
 from ptx_device import Geometry, memory_shape
-from test_ptx import (  # collected here too: the same cases, with the `lib` below
+from test_ptx import (  # collected here too: the same cases, with the `library` below
+    OPERATORS,
+    test_a_second_input_that_starts_between_aligned_addresses,
     test_any_order_of_warps,
-    test_beta,
     test_constant_window_is_kept,
     test_finite_at_any_magnitude,
     test_gradient_of_beta,
+    test_gradient_of_every_parameter,
     test_nan_and_inf_reach_only_their_windows,
     test_numbers_and_accesses,
+    test_numbers_and_accesses_of_every_operator,
+    test_packs_of_channels_that_start_between_aligned_addresses,
+    test_parameters,
     test_tensors_that_start_between_aligned_addresses,
+    test_without_a_parameter_its_gradient_is_0,
 )
 from torch import Tensor
 
@@ -26,14 +33,19 @@ from poolzoo import SoftPool2d, cuda
 from poolzoo.functional import soft_pool1d, soft_pool2d, soft_pool3d
 
 __all__ = [
+    "test_a_second_input_that_starts_between_aligned_addresses",
     "test_any_order_of_warps",
-    "test_beta",
     "test_constant_window_is_kept",
     "test_finite_at_any_magnitude",
     "test_gradient_of_beta",
+    "test_gradient_of_every_parameter",
     "test_nan_and_inf_reach_only_their_windows",
     "test_numbers_and_accesses",
+    "test_numbers_and_accesses_of_every_operator",
+    "test_packs_of_channels_that_start_between_aligned_addresses",
+    "test_parameters",
     "test_tensors_that_start_between_aligned_addresses",
+    "test_without_a_parameter_its_gradient_is_0",
 ]
 
 DEVICE = "cuda"
@@ -52,16 +64,26 @@ every_window = pytest.mark.parametrize("window", WINDOWS, ids=str)
 
 
 class Device:
-    """In place of the emulated library: arrays in the order of memory in and out, torch's operators between."""
+    """In place of an emulated library: arrays in the order of memory in and out, torch's operators between."""
+
+    def __init__(self, operator: str) -> None:
+        assert not cuda.why_not(DEVICE, operator)
+        self.operator = operator
+        self.pool = getattr(torch.ops.poolzoo, operator)
+        self.pool_backward = getattr(torch.ops.poolzoo, f"{operator}_backward")
 
     def start(self, schedule: str = "") -> Any:
-        return SimpleNamespace(findings=[])
+        return SimpleNamespace(findings=[], traffic={})
 
     def put(self, a: np.ndarray, g: Geometry, dtype: str, shift: int) -> Tensor:
         flat = torch.from_numpy(a.ravel().view(np.int16) if dtype == "bfloat16" else a.ravel())
         room = torch.empty(flat.numel() + shift, dtype=getattr(torch, dtype), device=DEVICE)[shift:]
         x = room.copy_(flat.view(getattr(torch, dtype))).view(a.shape)
         return x.movedim(-1, 1) if g.channels_last else x
+
+    def put_inputs(self, inputs: Sequence[np.ndarray], g: Geometry, dtype: str, shift: int = 0) -> list[Tensor | None]:
+        given: list[Tensor | None] = [self.put(a, g, dtype, shift) for a in inputs]
+        return given + [None] * (2 - len(given))
 
     def fetch(self, y: Tensor, g: Geometry) -> np.ndarray:
         y = (y.movedim(1, -1) if g.channels_last else y).contiguous().cpu()
@@ -72,28 +94,33 @@ class Device:
         ceil_mode = any(out != (n + 2 * p - d * (k - 1) - 1) // s + 1 for n, out, k, s, p, d in axes)
         return [*g.kernel, *g.stride, *g.padding, *g.dilation], ceil_mode
 
-    def forward(self, x: np.ndarray, g: Geometry, dtype: str, beta: float, shift: int = 0) -> np.ndarray:
-        y = torch.ops.poolzoo.softpool(self.put(x, g, dtype, shift), None, beta, *self.window(g))
-        assert self.fetch(y, g).shape == memory_shape(g, g.out)
-        return self.fetch(y, g)
+    def forward(
+        self, inputs: Sequence[np.ndarray], g: Geometry, dtype: str, param: float, shift: int = 0
+    ) -> np.ndarray:
+        y = self.fetch(self.pool(*self.put_inputs(inputs, g, dtype, shift), None, param, *self.window(g)), g)
+        assert y.shape == memory_shape(g, g.out)
+        return y
 
     def backward(
-        self, grad_y: np.ndarray, x: np.ndarray, g: Geometry, dtype: str, beta: float, shift: int = 0
-    ) -> np.ndarray:
-        grad, given = (self.put(a, g, dtype, shift) for a in (grad_y, x))
-        return self.fetch(torch.ops.poolzoo.softpool_backward(grad, given, None, beta, *self.window(g))[0], g)
+        self, grad_y: np.ndarray, inputs: Sequence[np.ndarray], g: Geometry, dtype: str, param: float, shift: int = 0
+    ) -> list[np.ndarray]:
+        given = [self.put(grad_y, g, dtype, shift), *self.put_inputs(inputs, g, dtype, shift)]
+        of_inputs = self.pool_backward(*given, None, param, *self.window(g))[: len(inputs)]
+        return [self.fetch(of_input, g) for of_input in of_inputs]
 
-    def beta_backward(self, grad_y: np.ndarray, x: np.ndarray, g: Geometry, dtype: str, beta: float) -> float:
-        grad, given = (self.put(a, g, dtype, 0) for a in (grad_y, x))
-        param = torch.tensor(beta, dtype=torch.float64)
-        of_param: Tensor = torch.ops.poolzoo.softpool_backward(grad, given, param, 0.0, *self.window(g))[1]
+    def param_backward(
+        self, grad_y: np.ndarray, inputs: Sequence[np.ndarray], g: Geometry, dtype: str, param: float
+    ) -> float:
+        given = [self.put(grad_y, g, dtype, 0), *self.put_inputs(inputs, g, dtype)]
+        value = torch.tensor(param, dtype=torch.float64)
+        of_param: Tensor = self.pool_backward(*given, value, 0.0, *self.window(g))[2]
         assert of_param.device.type == DEVICE
         return of_param.item()
 
 
 @pytest.fixture(scope="module")
-def lib() -> Device:
-    return Device()
+def library() -> Callable[[str], Device]:
+    return Device
 
 
 def made(ndim: int = 2, dtype: torch.dtype = torch.float64, lead: tuple[int, ...] = (2, 3)) -> Tensor:
@@ -124,19 +151,18 @@ def test_layouts_and_views(layout):
     assert soft_pool2d(x[:0], 3, 2, backend="native").shape == (0, *y.shape[1:])
 
 
-@every_window
-def test_opcheck(window):
-    x = made(dtype=torch.float32)
-    k, s, p, d = (
-        window.get(key, default)
-        for key, default in zip(("kernel_size", "stride", "padding", "dilation"), (2, 2, 0, 1), strict=True)
-    )
-    given = ([k, k, s, s, p, p, d, d], window.get("ceil_mode", False))
-    for param in (None, torch.tensor(0.5, dtype=torch.float64, requires_grad=True)):
-        forward, backward = torch.ops.poolzoo.softpool.default, torch.ops.poolzoo.softpool_backward.default
-        torch.library.opcheck(forward, (x.detach().requires_grad_(), param, 0.5, *given))
-        grad = torch.randn_like(forward(x, param, 0.5, *given)).detach()
-        torch.library.opcheck(backward, (grad, x, None if param is None else param.detach(), 0.5, *given))
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_opcheck(operator):
+    """Of a parameter and without one, of a second input where there is one."""
+    lib, x = Device(operator), made(dtype=torch.float32)
+    second = torch.randn_like(x) if OPERATORS[operator].inputs == 2 else None
+    given = ([3, 3, 2, 2, 1, 1, 1, 1], False)
+    for param in (None, torch.tensor(0.5, dtype=torch.float64)):
+        arguments = (x, second, param, 0.5, *given)
+        torch.library.opcheck(lib.pool.default, [a.requires_grad_() if isinstance(a, Tensor) else a for a in arguments])
+        plain = [a.detach() if isinstance(a, Tensor) else a for a in arguments]
+        grad = torch.randn_like(lib.pool(*plain))
+        torch.library.opcheck(lib.pool_backward.default, (grad, *plain))
 
 
 @every_window
@@ -195,17 +221,21 @@ def test_the_same_bits_every_time():
 def test_bad_arguments_are_refused_in_words():
     op, x, window = torch.ops.poolzoo.softpool, made(dtype=torch.float32), [2, 2, 2, 2, 0, 0, 1, 1]
     with pytest.raises(RuntimeError, match="float64 scalar"):
-        op(x, torch.tensor(1.0), 0.0, window, False)
+        op(x, None, torch.tensor(1.0), 0.0, window, False)
     with pytest.raises(RuntimeError, match="too small"):
-        op(x[..., :1], None, 1.0, window, False)
+        op(x[..., :1], None, None, 1.0, window, False)
     with pytest.raises(RuntimeError, match="grad does not match x"):
-        torch.ops.poolzoo.softpool_backward(x.double(), x, None, 1.0, window, False)
+        torch.ops.poolzoo.softpool_backward(x.double(), x, None, None, 1.0, window, False)
+    with pytest.raises(RuntimeError, match="takes 1 inputs"):
+        op(x, x, None, 1.0, window, False)
+    with pytest.raises(RuntimeError, match="second does not match x"):
+        Device("lip").pool(x, x.cpu().double(), None, 0.0, window, False)
 
 
 def test_param_of_a_gpu_does_not_pool_a_cpu_tensor():
     param = torch.tensor(1.0, dtype=torch.float64, device=DEVICE)
     with pytest.raises(RuntimeError, match="x is on the CPU"):
-        torch.ops.poolzoo.softpool(made().cpu(), param, 0.0, [2, 2, 2, 2, 0, 0, 1, 1], False)
+        torch.ops.poolzoo.softpool(made().cpu(), None, param, 0.0, [2, 2, 2, 2, 0, 0, 1, 1], False)
 
 
 def test_runs_on_the_current_stream():
@@ -217,7 +247,7 @@ def test_runs_on_the_current_stream():
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         y = soft_pool2d(given, 3, 2, backend="native")
-        grad = torch.ops.poolzoo.softpool_backward(y, given, None, 1.0, [3, 3, 2, 2, 0, 0, 1, 1], False)[0]
+        grad = torch.ops.poolzoo.softpool_backward(y, given, None, None, 1.0, [3, 3, 2, 2, 0, 0, 1, 1], False)[0]
     given.copy_(2 * x)
     graph.replay()
     torch.testing.assert_close(y, soft_pool2d(2 * x, 3, 2, backend="reference"))
@@ -230,8 +260,8 @@ def test_the_workspace_comes_from_the_caching_allocator():
     torch.cuda.synchronize()
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated()
-    grad = torch.ops.poolzoo.softpool_backward(y, x, None, 1.0, [3, 3, 1, 1, 0, 0, 1, 1], False)[0]
-    assert torch.cuda.max_memory_allocated() - before >= grad.nbytes + 12 * y.numel()
+    grad = torch.ops.poolzoo.softpool_backward(y, x, None, None, 1.0, [3, 3, 1, 1, 0, 0, 1, 1], False)[0]
+    assert torch.cuda.max_memory_allocated() - before >= grad.nbytes + 16 * y.numel()
     assert torch.cuda.memory_allocated() - before <= grad.nbytes + 1024
 
 

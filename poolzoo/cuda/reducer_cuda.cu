@@ -1,0 +1,253 @@
+// The launchers of one operator, POOLZOO_OPERATOR, with its reducer, POOLZOO_REDUCER: launchers.h says what each takes.
+#include <algorithm>
+#include <type_traits>
+
+#include "kernels.cuh"
+#include "launchers.h"
+
+namespace poolzoo {
+namespace {
+
+constexpr int64_t kMaxBlocks = 1 << 16;  // beyond it, the kernels' loops go round again
+constexpr int64_t kMaxSums = 1 << 10;    // blocks that share the gradient of the parameter
+constexpr int64_t kMaxOffset = INT32_MAX - kMaxBlocks * kThreads;  // of 32 bits, with room for every loop's last step
+
+template <class A> using Reducer = POOLZOO_REDUCER<A>;
+constexpr bool kParam = Reducer<float>::kParam;
+
+unsigned blocks(int64_t count, int64_t most = kMaxBlocks) {
+  return static_cast<unsigned>(std::min((count + kThreads - 1) / kThreads, most));
+}
+
+int64_t volume(const int64_t (&v)[3]) { return v[0] * v[1] * v[2]; }
+
+int64_t outputs(const Geometry& g) { return g.batch * g.channels * volume(g.out); }
+int64_t inputs(const Geometry& g) { return g.batch * g.channels * volume(g.in); }
+
+// 2x2 windows side by side, none of them cut by an edge: what rounding the output size up leaves goes the general way.
+bool is_2x2(const Geometry& g) {
+  bool fits = (!g.channels_last || g.channels == 1) && g.kernel[0] == 1 && g.stride[0] == 1 && g.padding[0] == 0 &&
+              g.in[1] * g.in[2] <= kMaxOffset;
+  for (int axis = 1; axis < 3; ++axis)
+    fits = fits && g.kernel[axis] == 2 && g.stride[axis] == 2 && g.padding[axis] == 0 && g.dilation[axis] == 1 &&
+           2 * g.out[axis] <= g.in[axis];
+  return fits;
+}
+
+bool overlaps(const Geometry& g) {
+  bool any = false;
+  for (int axis = 0; axis < 3; ++axis)
+    any = any || (g.stride[axis] <= g.dilation[axis] * (g.kernel[axis] - 1) && g.out[axis] > 1);
+  return any;
+}
+
+// Whether 32-bit integers hold every offset.
+bool is_narrow(const Geometry& g) {
+  bool narrow = std::max(inputs(g), outputs(g)) <= kMaxOffset;
+  for (int axis = 0; axis < 3; ++axis)
+    for (int64_t n : {g.in[axis] + 2 * g.padding[axis] + g.stride[axis], g.kernel[axis] * g.dilation[axis]})
+      narrow = narrow && n <= kMaxOffset / 2;
+  return narrow;
+}
+
+// Calls launch with the geometry in the narrowest integers.
+template <class Launch>
+void with_index(const Geometry& g, Launch launch) {
+  if (is_narrow(g))
+    launch(Windows<int32_t>(g), int32_t{});
+  else
+    launch(Windows<int64_t>(g), int64_t{});
+}
+
+bool is_small(const Geometry& g, int64_t size) {
+  return is_narrow(g) && g.kernel[0] == 1 && g.padding[0] == 0 && g.stride[0] == 1 && g.kernel[1] == size &&
+         g.kernel[2] == size;
+}
+
+bool is_aligned(int64_t bytes, std::initializer_list<const void*> pointers) {
+  return std::all_of(pointers.begin(), pointers.end(),
+                     [&](const void* pointer) { return reinterpret_cast<uintptr_t>(pointer) % bytes == 0; });
+}
+
+// Calls launch with where each part of the planes begins, in the input and in the output, and with its number of outputs:
+// 2x2 windows have 32-bit offsets alone, so that they are compiled once.
+template <class Launch>
+void in_parts(const Geometry& g, Launch launch) {
+  const int64_t planes = g.batch * g.channels * g.in[0], in = g.in[1] * g.in[2], out = g.out[1] * g.out[2];
+  const int64_t most = kMaxOffset / in;
+  for (int64_t plane = 0; plane < planes; plane += most)
+    launch(plane * in, plane * out, std::min(most, planes - plane) * out);
+}
+
+// Calls launch with the widest pack that rows and pointers allow: 16-byte loads, then pairs, then single elements.
+template <class T, class Launch>
+void with_pack(const Geometry& g, std::initializer_list<const void*> wide, const void* narrow, Launch launch) {
+  constexpr int V = 8 / sizeof(T);
+  const auto aligned = [&](int v) {
+    return g.in[2] % (2 * v) == 0 && is_aligned(2 * v * sizeof(T), wide) && is_aligned(v * sizeof(T), {narrow});
+  };
+  if (aligned(V))
+    launch(std::integral_constant<int, V>{}, std::true_type{});
+  else if (V > 1 && aligned(1))
+    launch(std::integral_constant<int, 1>{}, std::true_type{});
+  else
+    launch(std::integral_constant<int, 1>{}, std::false_type{});
+}
+
+// Pointers moved on by an offset; what is not there stays so.
+template <class Pointers>
+Pointers moved(Pointers p, int64_t offset) {
+  for (auto& pointer : p.of) pointer = pointer ? pointer + offset : nullptr;
+  return p;
+}
+
+template <class T, int K, int V>
+void forward_small(const Inputs<T>& x, T* y, const Geometry& g, const Reducer<Acc<T>>& r, cudaStream_t stream) {
+  Windows<int32_t> windows(g);
+  windows.inner /= V;
+  const int count = static_cast<int>(outputs(g) / V);
+  pool_small<Reducer<Acc<T>>, T, K, V><<<blocks(count), kThreads, 0, stream>>>(x, y, windows, count, r);
+}
+
+template <class T>
+void forward(const Inputs<T>& x, T* y, const Geometry& g, const Reducer<Acc<T>>& r, cudaStream_t stream) {
+  using R = Reducer<Acc<T>>;
+  if (is_2x2(g)) {
+    const Windows<int32_t> windows(g);
+    with_pack<T>(g, {x.of[0], x.of[1]}, y, [&](auto v, auto aligned) {
+      in_parts(g, [&](int64_t in, int64_t out, int64_t count) {
+        const int packs = static_cast<int>(count / v);
+        pool_2x2<R, T, v, aligned, int><<<blocks(packs), kThreads, 0, stream>>>(moved(x, in), y + out, windows, packs, r);
+      });
+    });
+    return;
+  }
+  constexpr int V = sizeof(T) == 8 ? 2 : 4;
+  const bool packs = g.channels_last && g.channels % V == 0 && is_aligned(V * sizeof(T), {x.of[0], x.of[1], y});
+  if (packs && is_small(g, 2)) return forward_small<T, 2, V>(x, y, g, r, stream);
+  if (packs && is_small(g, 3)) return forward_small<T, 3, V>(x, y, g, r, stream);
+  if (is_small(g, 3)) return forward_small<T, 3, 1>(x, y, g, r, stream);
+  with_index(g, [&](const auto& windows, auto index) {
+    using I = decltype(index);
+    pool_any<R, T, I><<<blocks(outputs(g)), kThreads, 0, stream>>>(x, y, windows, I(outputs(g)), r);
+  });
+}
+
+template <class T>
+void backward(const T* grad_y, const Inputs<T>& x, const Gradients<T>& grad, void* workspace, const Geometry& g,
+              const Reducer<Acc<T>>& r, cudaStream_t stream) {
+  using R = Reducer<Acc<T>>;
+  if (is_2x2(g)) {
+    const Windows<int32_t> windows(g);
+    with_pack<T>(g, {x.of[0], x.of[1], grad.of[0], grad.of[1]}, grad_y, [&](auto v, auto aligned) {
+      in_parts(g, [&](int64_t in, int64_t out, int64_t count) {
+        const int packs = static_cast<int>(count / v);
+        pool_2x2_backward<R, T, v, aligned, int><<<blocks(packs), kThreads, 0, stream>>>(
+            grad_y + out, moved(x, in), moved(grad, in), windows, packs, r);
+      });
+    });
+    return;
+  }
+  if (!overlaps(g)) {
+    with_index(g, [&](const auto& windows, auto index) {
+      using I = decltype(index);
+      pool_cells_backward<R, T, I>
+          <<<blocks(outputs(g)), kThreads, 0, stream>>>(grad_y, x, grad, windows, I(outputs(g)), r);
+    });
+    return;
+  }
+  auto* shares = static_cast<Share<R, Acc<T>>*>(workspace);
+  with_index(g, [&](const auto& windows, auto index) {
+    using I = decltype(index);
+    if (std::is_same_v<I, int32_t> && is_small(g, 3))
+      pool_shares<R, T, SmallTaps<3>>
+          <<<blocks(outputs(g)), kThreads, 0, stream>>>(grad_y, x, shares, Windows<int32_t>(g), int(outputs(g)), r);
+    else
+      pool_shares<R, T, Taps<I>><<<blocks(outputs(g)), kThreads, 0, stream>>>(grad_y, x, shares, windows, I(outputs(g)), r);
+    pool_gather_backward<R, T, I><<<blocks(inputs(g)), kThreads, 0, stream>>>(x, shares, grad, windows, I(inputs(g)), r);
+  });
+}
+
+template <class T>
+void param_backward(const T* grad_y, const Inputs<T>& x, double* sums, const Geometry& g, const Reducer<Acc<T>>& r,
+                    cudaStream_t stream) {
+  if constexpr (kParam) {
+    const unsigned n = blocks(outputs(g), kMaxSums);
+    with_index(g, [&](const auto& windows, auto index) {
+      using I = decltype(index);
+      pool_param_backward<Reducer<Acc<T>>, T, I>
+          <<<n, kThreads, 0, stream>>>(grad_y, x, sums, windows, I(outputs(g)), r);
+    });
+    sum_blocks<<<1, kThreads, 0, stream>>>(sums, static_cast<int>(n));
+  }
+}
+
+// Calls f with a null pointer of the type that the code names, and with the reducer for it.
+template <class F>
+cudaError_t with_dtype(int32_t dtype, const Geometry& g, double param, F f) {
+  const auto call = [&](auto* type) {
+    f(type, Reducer<Acc<std::remove_pointer_t<decltype(type)>>>::make(param, volume(g.kernel)));
+  };
+  switch (dtype) {
+    case kFloat64: call(static_cast<double*>(nullptr)); break;
+    case kFloat32: call(static_cast<float*>(nullptr)); break;
+    case kBFloat16: call(static_cast<__nv_bfloat16*>(nullptr)); break;
+    case kFloat16: call(static_cast<__half*>(nullptr)); break;
+    default: return cudaErrorInvalidValue;
+  }
+  return cudaGetLastError();
+}
+
+}  // namespace
+}  // namespace poolzoo
+
+extern "C" {
+
+cudaError_t POOLZOO_LAUNCHER(forward)(const void* x, const void* second, void* y, const poolzoo::Geometry* g,
+                                      int32_t dtype, double param, cudaStream_t stream) {
+  using namespace poolzoo;
+  if (outputs(*g) == 0) return cudaSuccess;
+  return with_dtype(dtype, *g, param, [&](auto* type, const auto& r) {
+    using T = std::remove_pointer_t<decltype(type)>;
+    forward<T>({{static_cast<const T*>(x), static_cast<const T*>(second)}}, static_cast<T*>(y), *g, r, stream);
+  });
+}
+
+int64_t POOLZOO_LAUNCHER(workspace)(const poolzoo::Geometry* g, int32_t dtype) {
+  using namespace poolzoo;
+  if (!overlaps(*g)) return 0;
+  const int64_t share = dtype == kFloat64 ? sizeof(Share<Reducer<double>, double>) : sizeof(Share<Reducer<float>, float>);
+  return outputs(*g) * share;
+}
+
+cudaError_t POOLZOO_LAUNCHER(backward)(const void* grad_y, const void* x, const void* second, void* grad_x,
+                                       void* grad_second, void* workspace, const poolzoo::Geometry* g, int32_t dtype,
+                                       double param, cudaStream_t stream) {
+  using namespace poolzoo;
+  if (inputs(*g) == 0) return cudaSuccess;
+  if (overlaps(*g) && !workspace) return cudaErrorInvalidValue;
+  return with_dtype(dtype, *g, param, [&](auto* type, const auto& r) {
+    using T = std::remove_pointer_t<decltype(type)>;
+    backward<T>(static_cast<const T*>(grad_y), {{static_cast<const T*>(x), static_cast<const T*>(second)}},
+                {{static_cast<T*>(grad_x), static_cast<T*>(grad_second)}}, workspace, *g, r, stream);
+  });
+}
+
+int64_t POOLZOO_LAUNCHER(param_sums)(const poolzoo::Geometry* g) {
+  using namespace poolzoo;
+  return std::max(1u, blocks(outputs(*g), kMaxSums));
+}
+
+cudaError_t POOLZOO_LAUNCHER(param_backward)(const void* grad_y, const void* x, const void* second, double* sums,
+                                             const poolzoo::Geometry* g, int32_t dtype, double param,
+                                             cudaStream_t stream) {
+  using namespace poolzoo;
+  if (!kParam || outputs(*g) == 0) return cudaMemsetAsync(sums, 0, sizeof(double), stream);
+  return with_dtype(dtype, *g, param, [&](auto* type, const auto& r) {
+    using T = std::remove_pointer_t<decltype(type)>;
+    param_backward<T>(static_cast<const T*>(grad_y), {{static_cast<const T*>(x), static_cast<const T*>(second)}}, sums, *g,
+                      r, stream);
+  });
+}
+
+}  // extern "C"
