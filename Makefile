@@ -1,10 +1,11 @@
 # `make compare` and `make test` do all their own set-up, in a virtual environment in .venv.
 PYTHON ?= python3
 VENV ?= .venv
+CUDA_VENV ?= .venv-cuda
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: compare test sanitize lint pictures cards catalog clean
+.PHONY: compare test test-models sanitize lint pictures cards catalog clean
 
 compare: $(VENV)/.installed
 	@mkdir -p results
@@ -12,6 +13,10 @@ compare: $(VENV)/.installed
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# Whole networks, and the CUDA library without a GPU: what needs torchvision, timm and a CUDA build of torch (6 GB).
+test-models: $(CUDA_VENV)/.installed
+	$(CUDA_VENV)/bin/python -m pytest tests/surgery tests/checkered tests/cuda/test_cuda_build.py $(PYTEST_ARGS)
 
 # All of the native engine's tests under AddressSanitizer and UBSan, and with AVX2 and plain vectors: half an hour.
 sanitize: $(VENV)/.installed-test
@@ -46,5 +51,12 @@ $(VENV)/.installed-%: $(VENV)/.installed
 	$(PIP) -e '.[$*]'
 	@touch $@
 
+$(CUDA_VENV)/.installed: pyproject.toml constraints.txt constraints-cuda.txt
+	@echo "Installing a CUDA build of torch, torchvision and timm into $(CUDA_VENV): 6 GB."
+	$(PYTHON) -m venv $(CUDA_VENV)
+	grep -v '^torch==' constraints.txt | cat - constraints-cuda.txt > $(CUDA_VENV)/constraints.txt
+	$(CUDA_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c $(CUDA_VENV)/constraints.txt -e '.[test,models]' timm
+	@touch $@
+
 clean:
-	rm -rf $(VENV) results build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(CUDA_VENV) results build dist .pytest_cache .mypy_cache .ruff_cache

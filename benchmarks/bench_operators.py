@@ -3,12 +3,13 @@
 Everything in one process, interleaved: each round times every contender once, so that a busy machine slows all alike.
 Reported are medians and quartiles over the rounds, and ratios of medians to ours.
 
-    python benchmarks/bench_operators.py --rounds 15 --output benchmarks/results/softpool-cpu.json
+    python benchmarks/bench_operators.py --rounds 11 --output benchmarks/results/operators-cpu.json
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import statistics
 import sys
@@ -30,17 +31,29 @@ AVG = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
 MAX = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 #: name: kernel_size, stride, padding
 WINDOWS = {"k2s2": (2, 2, 0), "k3s2": (3, 2, 0), "k3s2p1": (3, 2, 1), "k5s5": (5, 5, 0)}
-#: shape, windows, dtype, channels_last, with the backward pass
-Case = tuple[tuple[int, ...], str, torch.dtype, bool, bool]
+#: The native operators, by their functions' names.
+FUNCTIONS = {name: f"{name}_pool" for name in ("max", "avg", "lp", "lip", "edscw", "idw")}
+FUNCTIONS |= {"softpool": "soft_pool", "adapool": "ada_pool"}
+#: operator, shape, windows, dtype, channels_last, with the backward pass
+Case = tuple[str, tuple[int, ...], str, torch.dtype, bool, bool]
 MAIN = (20, 32, 128, 128)
 SHAPES = [MAIN, (32, 64, 112, 112), (1, 3, 1404, 2040), (8, 64, 56, 56), (4, 16, 16, 64, 64), (16, 64, 16384)]
 f32, bf16, f16 = torch.float32, torch.bfloat16, torch.float16
 CASES: list[Case] = [
-    *((shape, window, f32, False, False) for shape in SHAPES for window in WINDOWS),
-    *((MAIN, window, f32, True, False) for window in WINDOWS),
-    *((MAIN, "k2s2", dtype, False, False) for dtype in (bf16, f16, torch.float64)),
-    *((MAIN, window, f32, layout, True) for window in ("k2s2", "k3s2p1") for layout in (False, True)),
-    ((1, 8, 8, 8), "k2s2", f32, False, False),
+    *(("softpool", shape, window, f32, False, False) for shape in SHAPES for window in WINDOWS),
+    *(("softpool", MAIN, window, f32, True, False) for window in WINDOWS),
+    *(("softpool", MAIN, "k2s2", dtype, False, False) for dtype in (bf16, f16, torch.float64)),
+    *(("softpool", MAIN, window, f32, layout, True) for window in ("k2s2", "k3s2p1") for layout in (False, True)),
+    ("softpool", (1, 8, 8, 8), "k2s2", f32, False, False),
+    *((name, shape, window, f32, False, False) for name in ("max", "avg") for shape in SHAPES for window in WINDOWS),
+    *((name, MAIN, window, f32, True, False) for name in ("max", "avg") for window in WINDOWS),
+    *((name, MAIN, "k2s2", f32, layout, True) for name in ("max", "avg") for layout in (False, True)),
+    *(
+        (name, MAIN, window, f32, False, backward)
+        for name in ("lp", "lip", "edscw", "idw", "adapool")
+        for window in ("k2s2", "k3s2p1")
+        for backward in (False, True)
+    ),
 ]
 
 
@@ -51,23 +64,37 @@ def composition(x: Tensor, kernel: int, stride: int, padding: int) -> Tensor:
 
 
 def describe(case: Case) -> str:
-    shape, window, dtype, channels_last, backward = case
+    operator, shape, window, dtype, channels_last, backward = case
     layout = "channels_last" if channels_last else "contiguous"
     what = "forward+backward" if backward else "forward"
-    return f"{'x'.join(map(str, shape))} {window} {str(dtype).removeprefix('torch.')} {layout} {what}"
+    return f"{operator} {'x'.join(map(str, shape))} {window} {str(dtype).removeprefix('torch.')} {layout} {what}"
 
 
-def contenders(x: Tensor, window: str, backward: bool, compiled: Callable[..., Tensor]) -> dict[str, Callable[[], Any]]:
-    """What to time, by name; ``native`` is ours."""
+def ours(operator: str, x: Tensor, window: str, backend: str) -> Callable[[Tensor], Tensor]:
+    function = getattr(pools, f"{FUNCTIONS[operator]}{x.dim() - 2}d")
+    beside = {"logit": x.detach().flip(-1).clone(memory_format=torch.preserve_format)} if operator == "lip" else {}
+    return functools.partial(function, **_arguments(window), backend=backend, **beside)
+
+
+def _arguments(window: str) -> dict[str, int]:
+    return dict(zip(("kernel_size", "stride", "padding"), WINDOWS[window], strict=True))
+
+
+def contenders(
+    operator: str, x: Tensor, window: str, backward: bool, compiled: Callable[..., Tensor]
+) -> dict[str, Callable[[], Any]]:
+    """What to time, by name; ``native`` is ours, ``reference`` the same of torch's operators."""
     arguments, ndim = WINDOWS[window], x.dim() - 2
-    ours = getattr(pools, f"soft_pool{ndim}d")
     forward: dict[str, Callable[[Tensor], Tensor]] = {
-        "native": lambda t: ours(t, *arguments, backend="native"),
+        "native": ours(operator, x, window, "native"),
         "avg_pool": lambda t: AVG[ndim](t, *arguments),
         "max_pool": lambda t: MAX[ndim](t, *arguments),
-        "composition": lambda t: composition(t, *arguments),
-        "compiled": lambda t: compiled(t, *arguments),
     }
+    if operator == "softpool":
+        forward["composition"] = lambda t: composition(t, *arguments)
+        forward["compiled"] = lambda t: compiled(t, *arguments)
+    elif operator not in ("max", "avg"):
+        forward["reference"] = ours(operator, x, window, "reference")
     if not backward:
         return {name: (lambda f=f: f(x)) for name, f in forward.items()} | {"read": x.sum, "copy": x.clone}
     x.requires_grad_()
@@ -94,36 +121,35 @@ def interleaved(functions: dict[str, Callable[[], Any]], rounds: int) -> dict[st
 
 
 def run(case: Case, rounds: int, compile_too: bool) -> dict[str, Any]:
-    shape, window, dtype, channels_last, backward = case
+    operator, shape, window, dtype, channels_last, backward = case
     torch.manual_seed(0)
     x = torch.randn(shape).to(dtype)
     if channels_last:
         x = x.contiguous(memory_format=torch.channels_last)
     torch._dynamo.reset()
-    functions = contenders(x, window, backward, torch.compile(composition) if compile_too else composition)
+    functions = contenders(operator, x, window, backward, torch.compile(composition) if compile_too else composition)
     if not compile_too:
-        del functions["compiled"]
+        functions.pop("compiled", None)
     with torch.set_grad_enabled(backward):
         seconds = interleaved(functions, rounds)
         row: dict[str, Any] = {
             "work": describe(case),
         }
         if backward:
-            arguments, ours = WINDOWS[window], getattr(pools, f"soft_pool{x.dim() - 2}d")
             size = x.numel() * x.element_size()
-            row["saved_native"] = saved_bytes(lambda t: ours(t, *arguments, backend="native"), x)[1] / size
-            row["saved_composition"] = saved_bytes(lambda t: composition(t, *arguments), x)[1] / size
+            row["saved_native"] = saved_bytes(ours(operator, x, window, "native"), x)[1] / size
+            row["saved_composition"] = saved_bytes(lambda t: composition(t, *WINDOWS[window]), x)[1] / size
     for name, times in seconds.items():
         low, middle, high = statistics.quantiles(times, n=4)
         row[name] = {"median_s": middle, "iqr_s": high - low}
-    ours_s = row["native"]["median_s"]
-    row["ratio"] = {name: row[name]["median_s"] / ours_s for name in seconds if name != "native"}
+    native_s = row["native"]["median_s"]
+    row["ratio"] = {name: row[name]["median_s"] / native_s for name in seconds if name != "native"}
     return row
 
 
 def table(rows: list[dict[str, Any]]) -> str:
     """Markdown: our time and spread, then how many times as long the others take."""
-    names = ["avg_pool", "max_pool", "composition", "compiled", "copy", "read"]
+    names = ["avg_pool", "max_pool", "composition", "compiled", "reference", "copy", "read"]
     lines = [
         "| work | native ms (IQR) | " + " | ".join(f"{name} x" for name in names) + " |",
         "|---" * (len(names) + 2) + "|",

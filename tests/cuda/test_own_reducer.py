@@ -1,0 +1,61 @@
+"""CONTRIBUTING's example of a native reducer, taken from its text, compiles and pools as it says."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from poolzoo import cuda
+from poolzoo.cuda import _build
+
+TEXT = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text()
+CODE = """
+import sys
+from pathlib import Path
+import torch
+from poolzoo import cuda
+from poolzoo.cuda import _build
+from poolzoo.windows import absent, make_geometry, pool_windows
+
+_build.HERE = Path(sys.argv[1])
+_build.REDUCERS["midrange"] = "Midrange"
+
+def midrange(a, mask):
+    return (absent(a, mask, torch.inf).amin(-1) + absent(a, mask, -torch.inf).amax(-1)) / 2
+
+assert not cuda.why_not("cpu", "midrange"), cuda.why_not("cpu", "midrange")
+for ndim, shape in ((1, (2, 3, 40)), (2, (2, 3, 12, 35)), (3, (1, 2, 5, 6, 7))):
+    for window in ((2,), (3, 2, 1), (3, 3, 0, 2)):
+        geometry = make_geometry(ndim, *window)
+        order = torch.randperm(torch.Size(shape).numel(), generator=torch.Generator().manual_seed(0))
+        results = []
+        for pool in (lambda x: cuda.pool("midrange", x, geometry), lambda x: pool_windows(x, geometry, midrange)):
+            x = order.double().reshape(shape).requires_grad_()
+            y = pool(x)
+            y.square().sum().backward()
+            results.append((y, x.grad))
+        torch.testing.assert_close(*results)
+print("equal")
+"""
+
+
+@pytest.mark.skipif(bool(cuda.why_not()), reason=f"no native build here: {cuda.why_not()}")
+def test_the_example_of_a_reducer_pools(tmp_path):
+    (example,) = re.findall(r"```cpp\n(.*?)```", TEXT, flags=re.DOTALL)
+    sources = tmp_path / "sources"
+    sources.mkdir()
+    for source in _build.HERE.iterdir():
+        if source.suffix in (".h", ".cpp"):
+            text = source.read_text()
+            if source.name == "reducers.h":
+                text = text.replace("}  // namespace poolzoo", example + "}  // namespace poolzoo")
+            (sources / source.name).write_text(text)
+    environment = os.environ | {"POOLZOO_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "2"}
+    command = [sys.executable, "-c", CODE, str(sources)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "equal\n"), done.stderr[-3000:]
