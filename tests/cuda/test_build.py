@@ -44,7 +44,7 @@ def libraries(cache: Path) -> list[Path]:
 def test_two_processes_build_once_and_a_third_not_at_all(tmp_path):
     both = [finish(process) for process in [start(tmp_path), start(tmp_path)]]
     assert [out for out, _ in both] == ["native", "native"]
-    assert sorted("building the native CPU operators, once" in err for _, err in both) == [False, True]
+    assert sorted("building the native CPU softpool, once" in err for _, err in both) == [False, True]
     assert len(libraries(tmp_path)) == 1
     assert finish(start(tmp_path)) == ("native", "")
 
@@ -86,22 +86,22 @@ def test_the_key_depends_on_capability_compiler_torch_and_sources(monkeypatch, t
 
     from poolzoo.cuda import _build
 
-    keys = {_build.cpu_key()}
+    keys = {_build.cpu_key("softpool")}
     with monkeypatch.context() as patch:
         patch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "DEFAULT")
-        keys.add(_build.cpu_key())
+        keys.add(_build.cpu_key("softpool"))
     with monkeypatch.context() as patch:
         patch.setattr(torch, "__version__", "2.10.0")
-        keys.add(_build.cpu_key())
+        keys.add(_build.cpu_key("softpool"))
     with monkeypatch.context() as patch:
         patch.setenv("CXX", "another")
-        keys.add(_build.cpu_key())
+        keys.add(_build.cpu_key("softpool"))
     for source in _build.HERE.iterdir():
         if source.suffix in (".h", ".cpp"):
             (tmp_path / source.name).write_bytes(source.read_bytes() + b" ")
     with monkeypatch.context() as patch:
         patch.setattr(_build, "HERE", tmp_path)
-        keys.add(_build.cpu_key())
+        keys.add(_build.cpu_key("softpool"))
     assert len(keys) == 5
 
 
