@@ -293,7 +293,7 @@ def pool_natively(
         RuntimeError: ``backend`` is ``native`` and the operator cannot run; the message says why.
         ValueError: the input is too small for its windows.
     """
-    if not cuda.takes(operator, x, backend):
+    if not cuda.takes(operator, x, geometry, backend):
         return None
     assert operator is not None
     try:

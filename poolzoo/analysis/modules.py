@@ -51,7 +51,7 @@ def backend_of(module: Pool, x: Tensor) -> str:
         return module.info.backend
     backend = params.pop("backend")
     operator, _ = module.info.native(**params)
-    return "native" if cuda.takes(operator, x, backend) else module.info.backend
+    return "native" if cuda.takes(operator, x, module.geometry, backend) else module.info.backend
 
 
 def shown_params(spec: str) -> tuple[str, str]:

@@ -21,9 +21,8 @@ BACKENDS = ("auto", "reference", "native")
 #: By native operator, what it must equal: ``reference(x, geometry, second, value) -> y`` of torch's own operators, with
 #: the second input and the parameter where it has them. Second derivatives are taken of it.
 references: dict[str, Callable[[Tensor, Geometry, Any, Any], Tensor]] = {}
-#: Operators that torch has kernels for: ``auto`` leaves them to torch but where benchmarks/results shows ours ahead,
-#: from so many elements on, contiguous, on the CPU.
-_AHEAD_FROM = {"max": 1 << 15, "avg": 1 << 15}
+#: Operators that torch has kernels for: ``auto`` leaves them to torch but where benchmarks/results shows ours ahead.
+_OF_TORCH = ("max", "avg")
 _DTYPES = frozenset((torch.float32, torch.bfloat16, torch.float16, torch.float64))
 _forward: dict[str, Callable[..., Tensor]] = {}
 _by_reference = False
@@ -107,18 +106,22 @@ def _portable(x: Tensor) -> bool:
     return forward_ad._current_level >= 0 or torch._C._functorch.is_gradtrackingtensor(x)
 
 
-def _ahead(operator: str, x: Tensor) -> bool:
-    least = _AHEAD_FROM.get(operator)
-    return least is None or (x.is_cpu and x.is_contiguous() and x.numel() >= least)
+def _ahead(operator: str, x: Tensor, geometry: Geometry) -> bool:
+    if operator not in _OF_TORCH:
+        return True
+    small_windows = max(geometry.kernel_size) <= 3
+    return x.is_cpu and x.dtype is torch.float32 and x.is_contiguous() and x.numel() >= 1 << 15 and small_windows
 
 
-def takes(operator: str | None, x: Tensor, backend: str) -> bool:
+def takes(operator: str | None, x: Tensor, geometry: Geometry, backend: str) -> bool:
     """Whether ``x`` is to be pooled by the native operator; None stands for parameters that there is none for.
 
     Raises:
         RuntimeError: ``backend`` is ``native`` and it cannot be; the message says why.
     """
-    if backend == "reference" or (backend == "auto" and (operator is None or _portable(x) or not _ahead(operator, x))):
+    if backend == "reference":
+        return False
+    if backend == "auto" and (operator is None or _portable(x) or not _ahead(operator, x, geometry)):
         return False
     reason = "no native operator has these parameters" if operator is None else unsuited(x, operator)
     if reason and backend == "native":

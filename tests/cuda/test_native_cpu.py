@@ -406,6 +406,23 @@ def test_auto_is_native_and_reference_is_not():
     assert not any(event.name == "poolzoo::softpool" for event in profile.events())
 
 
+@pytest.mark.parametrize("name", ["max", "avg"])
+def test_auto_leaves_to_torch_what_torch_does_faster(name):
+    large, small = distinct(1, 3, 128, 128), distinct(1, 3, 8, 8)
+    native = [
+        (large, 2, True),
+        (large, 3, True),
+        (large, 5, False),
+        (small, 2, False),
+        (large.double(), 2, False),
+        (large.contiguous(memory_format=torch.channels_last), 2, False),
+    ]
+    for x, kernel_size, expected in native:
+        with torch.profiler.profile() as profile:
+            pool(name, x, 2, "auto", kernel_size=kernel_size)
+        assert any(event.name == f"poolzoo::{name}" for event in profile.events()) == expected
+
+
 def test_too_small_an_input_is_named():
     with pytest.raises(ValueError, match=r"input size 2 is too small .*kernel_size=3"):
         pool("softpool", torch.zeros(1, 1, 2, 9), 2, kernel_size=3)
