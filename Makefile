@@ -18,7 +18,7 @@ test: $(VENV)/.installed-test
 test-models: $(CUDA_VENV)/.installed
 	$(CUDA_VENV)/bin/python -m pytest tests/surgery tests/checkered tests/cuda/test_cuda_build.py $(PYTEST_ARGS)
 
-# All of the native engine's tests under AddressSanitizer and UBSan, and with AVX2 and plain vectors: half an hour.
+# All of the native engine's tests under AddressSanitizer and UBSan, and with AVX2 and plain vectors: it takes long.
 sanitize: $(VENV)/.installed-test
 	POOLZOO_GRID="not compile and not opcheck" $(BIN)/python -m pytest tests/cuda/test_other_builds.py
 
