@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -236,17 +237,25 @@ def _copy_bandwidth(x: Tensor, min_time: float, threads: int) -> float:
 def saved_bytes(pool: Callable[[Tensor], Tensor], x: Tensor, leave_out: Iterable[Tensor] = ()) -> tuple[Tensor, int]:
     """The output, and the bytes that autograd keeps for its backward pass: each storage once, not ``leave_out``."""
     parameters = {p.untyped_storage().data_ptr() for p in leave_out}
-    storages: dict[int, int] = {}
+    # Only what the result's graph still holds at the end: another's memory may have been given out again.
+    held: weakref.WeakSet[_Saved] = weakref.WeakSet()
 
-    def keep(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in parameters:
-            storages[storage.data_ptr()] = storage.nbytes()
-        return tensor
+    def keep(tensor: Tensor) -> _Saved:
+        saved = _Saved(tensor)
+        held.add(saved)
+        return saved
 
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda saved: saved.tensor):
         y = pool(x)
-    return y, sum(storages.values())
+    storages = {storage.data_ptr(): storage.nbytes() for storage in (saved.tensor.untyped_storage() for saved in held)}
+    return y, sum(size for address, size in storages.items() if address not in parameters)
+
+
+class _Saved:
+    """A tensor that autograd keeps, alive as long as that does."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor = tensor
 
 
 def _peak_bytes(module: Pool, x: Tensor) -> int:
