@@ -12,6 +12,7 @@ import numpy as np
 
 from poolzoo.analysis.rows import label
 from poolzoo.reports.pictures import Pixels, to_uint8
+from poolzoo.reports.terminal import printed, text_console
 from poolzoo.reports.weights import MOST, weight_pixels
 
 if TYPE_CHECKING:
@@ -38,22 +39,10 @@ def render_card(card: Card, *, color: bool = False, width: int | None = None) ->
         color: write ANSI colours.
         width: columns of the terminal; None means 100.
     """
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    stream = io.StringIO()
-    console = Console(
-        file=stream,
-        width=max(40, min(width or 100, 120)),
-        height=25,  # with both given, Rich does not look for a terminal's size of its own
-        force_terminal=color,
-        color_system="standard" if color else None,
-        no_color=not color,
-        force_jupyter=False,
-        legacy_windows=False,
-        highlight=False,
-    )
+    console = text_console(max(40, min(width or 100, 120)), color)
     console.print(Text.assemble((card.label, "bold cyan"), "  ", card.info.summary))
     console.print(Text.assemble("\n  ", (card.info.formula, "bold"), "\n"))
     facts = Table.grid(padding=(0, 2))
@@ -69,7 +58,7 @@ def render_card(card: Card, *, color: bool = False, width: int | None = None) ->
         console.print(Text("\nWhat does not hold here", style="bold"))
         for clause, reason in card.exempt:
             console.print(Text(f"- {clause}: {reason}"))
-    return "".join(f"{line.rstrip()}\n" for line in stream.getvalue().split("\n")[:-1])
+    return printed(console)
 
 
 def _facts(card: Card) -> Iterator[tuple[str, str]]:

@@ -19,6 +19,7 @@ from typing import Any
 
 from poolzoo.analysis.rows import Result, label
 from poolzoo.analysis.summary import METRICS, Setting, Summary, by_setting, summarise
+from poolzoo.reports.terminal import printed, text_console
 
 TIME_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
 BYTE_UNITS = ((2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB"), (1.0, "B"))
@@ -434,7 +435,6 @@ def _markdown(text: str) -> str:
 
 
 def _render_table(result: Result, color: bool, width: int | None) -> str:
-    from rich.console import Console
     from rich.text import Text
 
     mark = "★" if color else "*"
@@ -443,18 +443,7 @@ def _render_table(result: Result, color: bool, width: int | None) -> str:
     # Numbers are never cut: where even the needed columns do not fit, the terminal wraps whole lines itself.
     total = max(needed, width or 79)
     prose = min(total, width or max(needed, 79), 120)
-    stream = io.StringIO()
-    console = Console(
-        file=stream,
-        width=total,
-        height=25,  # with both given, Rich does not look for a terminal's size of its own
-        force_terminal=color,
-        color_system="standard" if color else None,
-        no_color=not color,
-        force_jupyter=False,
-        legacy_windows=False,
-        highlight=False,
-    )
+    console = text_console(total, color)
     for number, (table, drawing, _) in enumerate(drawn):
         if number:
             console.print()
@@ -469,8 +458,7 @@ def _render_table(result: Result, color: bool, width: int | None) -> str:
             console.print(Text(f"  {line}"), soft_wrap=True)
     if not drawn:
         console.print("no rows")
-    # Rich fills lines up to its width; a pasted or compared table has no use for that.
-    return "".join(f"{line.rstrip()}\n" for line in stream.getvalue().split("\n")[:-1])
+    return printed(console)
 
 
 def _draw(table: Table, mark: str, width: int | None) -> tuple[Table, Any, int]:

@@ -1,0 +1,32 @@
+"""Text as a terminal shows it, made without one."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def text_console(width: int, color: bool) -> Console:
+    """A Rich console that prints into memory, ``width`` columns wide; ``color`` writes ANSI colours."""
+    from rich.console import Console
+
+    return Console(
+        file=io.StringIO(),
+        width=width,
+        height=25,  # with both given, Rich does not look for a terminal's size of its own
+        force_terminal=color,
+        color_system="standard" if color else None,
+        no_color=not color,
+        force_jupyter=False,
+        legacy_windows=False,
+        highlight=False,
+    )
+
+
+def printed(console: Console) -> str:
+    """What has been printed on it; a pasted or compared text has no use for the blanks that Rich fills lines with."""
+    assert isinstance(console.file, io.StringIO)
+    return "".join(f"{line.rstrip()}\n" for line in console.file.getvalue().split("\n")[:-1])
