@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -12,3 +13,13 @@ import torch
 def fixed_seeds() -> None:
     random.seed(0)
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread(request: pytest.FixtureRequest) -> Iterator[None]:
+    """One thread: the tensors there are tiny, and handing them out to threads takes longer than the work."""
+    threads = torch.get_num_threads()
+    if request.path.parent.name in ("operators", "checkered", "surgery"):
+        torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
