@@ -23,7 +23,8 @@ _SPATIAL = {1: "L", 2: "H, W", 3: "D, H, W"}
 class Pool(nn.Module):
     """Base of every operator's module: it holds the arguments, checks them when made, and prints them in call form.
 
-    A subclass that learns or draws gives its operator's parameters by overriding :meth:`params`.
+    A subclass that learns or draws gives its operator's parameters by overriding :meth:`params`. One that hands
+    ``*args`` and ``**kwargs`` on to this class is shown with the arguments below, before its own keyword-only ones.
     """
 
     ndim: ClassVar[int]
@@ -41,6 +42,13 @@ class Pool(nn.Module):
     ) -> None:
         super().__init__()
         self.geometry = make_geometry(self.ndim, kernel_size, stride, padding, dilation, ceil_mode)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        shared, own = (list(inspect.signature(init).parameters.values())[1:] for init in (Pool.__init__, cls.__init__))
+        if any(p.kind is p.VAR_KEYWORD for p in own):
+            own = [*shared, *(p for p in own if p.kind is p.KEYWORD_ONLY)]
+        cls.__signature__ = inspect.Signature(own)  # type: ignore[attr-defined]
 
     @property
     def kernel_size(self) -> tuple[int, ...]:
@@ -256,7 +264,7 @@ def make_class(info: PoolInfo, ndim: int) -> type[Pool]:
     own = [p for p in inspect.signature(base).parameters.values() if p.kind is p.KEYWORD_ONLY]
     if base is FixedPool:
         own = [*operator_params(info).values()]
-        shared = [p for p in inspect.signature(FixedPool).parameters.values() if p.kind is not p.VAR_KEYWORD]
+        shared = inspect.signature(FixedPool).parameters.values()
         cls.__signature__ = inspect.Signature([*shared, *own])  # type: ignore[attr-defined]
     cls.__doc__ = _document(info, ndim, own, takes_x=False)
     return cls

@@ -14,7 +14,7 @@ from poolzoo.operators.base import Pool, channel_parameter, in_wide, is_number, 
 from poolzoo.operators.norms import softplus_inverse
 from poolzoo.operators.soft import softmax_weights, weighted_mean
 from poolzoo.registry import register_pool
-from poolzoo.windows import Geometry, IntOrTuple, check_input, maximum, mean, pool_windows, windows_at
+from poolzoo.windows import Geometry, check_input, maximum, mean, pool_windows, windows_at
 
 #: The filter's extent on each axis, and its start values along one: those of the image downscaling that DPP follows.
 _FILTER = (1 / 4, 1 / 2, 1 / 4)
@@ -29,12 +29,7 @@ class _Dpp(Pool):
 
     def __init__(
         self,
-        kernel_size: IntOrTuple,
-        stride: IntOrTuple | None = None,
-        padding: IntOrTuple = 0,
-        dilation: IntOrTuple = 1,
-        ceil_mode: bool = False,
-        *,
+        *args: Any,
         variant: str = "lite",
         reward: str = "symmetric",
         alpha: float = 1.0,
@@ -43,8 +38,9 @@ class _Dpp(Pool):
         channels: int | None = None,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(kernel_size, stride, padding, dilation, ceil_mode)
+        super().__init__(*args, **kwargs)
         if variant not in ("lite", "full"):
             raise ValueError(f"variant={variant!r}: 'lite' or 'full' is allowed")
         _check_dpp(alpha, lam, None, reward, eps)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from poolzoo.operators.base import Pool, check_generator, is_number
+from poolzoo.operators.base import Pool, is_number
+from poolzoo.operators.stochastic import check_draw
 from poolzoo.registry import register_pool
-from poolzoo.windows import Geometry, IntOrTuple, absent, check_input, like, output_size
+from poolzoo.windows import Geometry, absent, check_input, like, output_size
 
 
 class _FractionalMax(Pool):
@@ -20,16 +22,12 @@ class _FractionalMax(Pool):
 
     def __init__(
         self,
-        kernel_size: IntOrTuple,
-        stride: IntOrTuple | None = None,
-        padding: IntOrTuple = 0,
-        dilation: IntOrTuple = 1,
-        ceil_mode: bool = False,
-        *,
+        *args: Any,
         output_ratio: float | None = None,
         generator: torch.Generator | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(kernel_size, stride, padding, dilation, ceil_mode)
+        super().__init__(*args, **kwargs)
         _check_fractional_max(output_ratio, False, generator)
         self.output_ratio, self.generator = output_ratio, generator
 
@@ -45,9 +43,7 @@ def _check_fractional_max(
 ) -> None:
     if output_ratio is not None and not (is_number(output_ratio) and 0 < output_ratio < 1):
         raise ValueError(f"output_ratio={output_ratio!r}: a number between 0 and 1 or None is allowed")
-    if not isinstance(training, bool):
-        raise TypeError(f"training={training!r}: True or False is allowed")
-    check_generator(generator)
+    check_draw(training, generator)
 
 
 @register_pool(

@@ -9,13 +9,14 @@ U are, the sub-bands give the input back: ``a_0 = s - sum_j U(d_j)``, ``a_j = d_
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from poolzoo.operators.base import Pool, check_channels_of, check_in_channels
 from poolzoo.registry import register_pool
-from poolzoo.windows import Geometry, IntOrTuple, accumulation_dtype, check_input, like, output_size, reflect
+from poolzoo.windows import Geometry, accumulation_dtype, check_input, like, output_size, reflect
 
 #: ``step(a, axis) -> Tensor`` of the same shape: P or U along one spatial axis (0 is the first); None is 0 everywhere.
 Step = Callable[[Tensor, int], Tensor]
@@ -147,17 +148,13 @@ class _Lift(Pool):
 
     def __init__(
         self,
-        kernel_size: IntOrTuple,
-        stride: IntOrTuple | None = None,
-        padding: IntOrTuple = 0,
-        dilation: IntOrTuple = 1,
-        ceil_mode: bool = False,
-        *,
+        *args: Any,
         in_channels: int | None = None,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(kernel_size, stride, padding, dilation, ceil_mode)
+        super().__init__(*args, **kwargs)
         self.in_channels = check_in_channels(in_channels)
         self.predict = _Step(self.in_channels, self.ndim).to(device=device, dtype=dtype)
         self.update = _Step(self.in_channels, self.ndim).to(device=device, dtype=dtype)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +14,6 @@ from poolzoo.operators.soft import softmax_weights, weighted_mean
 from poolzoo.registry import register_pool
 from poolzoo.windows import (
     Geometry,
-    IntOrTuple,
     accumulation_dtype,
     check_input,
     like,
@@ -90,20 +90,16 @@ class _Lip(Pool):
 
     def __init__(
         self,
-        kernel_size: IntOrTuple,
-        stride: IntOrTuple | None = None,
-        padding: IntOrTuple = 0,
-        dilation: IntOrTuple = 1,
-        ceil_mode: bool = False,
-        *,
+        *args: Any,
         in_channels: int | None = None,
         variant: str = "simplified",
         width: int = BOTTLENECK_WIDTH,
         backend: str = "auto",
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(kernel_size, stride, padding, dilation, ceil_mode)
+        super().__init__(*args, **kwargs)
         if isinstance(width, bool) or not isinstance(width, int) or width < 1:
             raise ValueError(f"width={width!r}: an int >= 1 is needed")
         if variant not in ("simplified", "bottleneck"):

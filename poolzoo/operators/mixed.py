@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +19,7 @@ from poolzoo.operators.base import (
     shown_share,
 )
 from poolzoo.registry import register_pool
-from poolzoo.windows import Geometry, IntOrTuple, check_input, maximum, mean, pool_windows
+from poolzoo.windows import Geometry, check_input, maximum, mean, pool_windows
 
 
 class _Mixed(Pool):
@@ -30,20 +31,16 @@ class _Mixed(Pool):
 
     def __init__(
         self,
-        kernel_size: IntOrTuple,
-        stride: IntOrTuple | None = None,
-        padding: IntOrTuple = 0,
-        dilation: IntOrTuple = 1,
-        ceil_mode: bool = False,
-        *,
+        *args: Any,
         mode: str = "learned",
         lam: float = 0.5,
         channels: int | None = None,
         generator: torch.Generator | None = None,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(kernel_size, stride, padding, dilation, ceil_mode)
+        super().__init__(*args, **kwargs)
         if mode not in ("learned", "random"):
             raise ValueError(f"mode={mode!r}: 'learned' or 'random' is allowed")
         if not (is_number(lam) and 0 < lam < 1):
@@ -106,17 +103,13 @@ class _Gated(Pool):
 
     def __init__(
         self,
-        kernel_size: IntOrTuple,
-        stride: IntOrTuple | None = None,
-        padding: IntOrTuple = 0,
-        dilation: IntOrTuple = 1,
-        ceil_mode: bool = False,
-        *,
+        *args: Any,
         channels: int | None = None,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(kernel_size, stride, padding, dilation, ceil_mode)
+        super().__init__(*args, **kwargs)
         check_channels(channels)
         shape = self.kernel_size if channels is None else (channels, *self.kernel_size)
         self.weight = nn.Parameter(torch.zeros(shape, device=device, dtype=dtype))

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from poolzoo.operators.base import Pool, check_generator
 from poolzoo.registry import pool_info, register_pool
-from poolzoo.windows import Geometry, IntOrTuple, accumulation_dtype, check_input, like, output_size, windows_at
+from poolzoo.windows import Geometry, accumulation_dtype, check_input, like, output_size, windows_at
 
 Permutation = tuple[int, ...]
 #: How many input positions down and right of a cell's first one a phase lies.
@@ -165,17 +165,13 @@ class _Sampled(Pool):
 
     def __init__(
         self,
-        kernel_size: IntOrTuple,
-        stride: IntOrTuple | None = None,
-        padding: IntOrTuple = 0,
-        dilation: IntOrTuple = 1,
-        ceil_mode: bool = False,
-        *,
+        *args: Any,
         pool: str = "max",
         sampler: int | str = 0,
         generator: torch.Generator | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(kernel_size, stride, padding, dilation, ceil_mode)
+        super().__init__(*args, **kwargs)
         assert self.info.check is not None
         self.info.check(pool=pool, sampler=sampler, generator=generator)
         self.pool, self.sampler, self.generator = pool, sampler, generator

@@ -8,6 +8,7 @@ and windows that are zero are set aside and get the gradient 0.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +17,7 @@ from torch import Tensor
 from poolzoo import cuda
 from poolzoo.operators.base import Pool, channel_parameter, check_backend, in_wide, is_number, per_channel, shown_share
 from poolzoo.registry import register_pool
-from poolzoo.windows import Geometry, IntOrTuple, absent, mean, pool_windows
+from poolzoo.windows import Geometry, absent, mean, pool_windows
 
 
 def _power(base: Tensor, exponent: Tensor | float) -> Tensor:
@@ -80,19 +81,15 @@ class _Power(Pool):
 
     def __init__(
         self,
-        kernel_size: IntOrTuple,
-        stride: IntOrTuple | None = None,
-        padding: IntOrTuple = 0,
-        dilation: IntOrTuple = 1,
-        ceil_mode: bool = False,
-        *,
+        *args: Any,
         p: float = 3.0,
         channels: int | None = None,
         backend: str = "auto",
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(kernel_size, stride, padding, dilation, ceil_mode)
+        super().__init__(*args, **kwargs)
         check_backend(backend)
         self.backend = backend
         if not (is_number(p) and 1 < p < math.inf):
@@ -143,19 +140,15 @@ class _Gem(Pool):
 
     def __init__(
         self,
-        kernel_size: IntOrTuple,
-        stride: IntOrTuple | None = None,
-        padding: IntOrTuple = 0,
-        dilation: IntOrTuple = 1,
-        ceil_mode: bool = False,
-        *,
+        *args: Any,
         p: float = 3.0,
         eps: float = 1e-6,
         channels: int | None = None,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(kernel_size, stride, padding, dilation, ceil_mode)
+        super().__init__(*args, **kwargs)
         _check_gem(p, eps)
         if not p > _LEAST_P:
             raise ValueError(f"p={p!r}: a number > {_LEAST_P} is allowed as the start value")

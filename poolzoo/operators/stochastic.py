@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -29,15 +30,11 @@ class _Stochastic(Pool):
 
     def __init__(
         self,
-        kernel_size: IntOrTuple,
-        stride: IntOrTuple | None = None,
-        padding: IntOrTuple = 0,
-        dilation: IntOrTuple = 1,
-        ceil_mode: bool = False,
-        *,
+        *args: Any,
         generator: torch.Generator | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(kernel_size, stride, padding, dilation, ceil_mode)
+        super().__init__(*args, **kwargs)
         check_generator(generator)
         self.generator = generator
 
@@ -47,7 +44,7 @@ class _Stochastic(Pool):
         return {"training": self.training, "generator": self.generator}
 
 
-def _check_stochastic(training: bool = False, generator: torch.Generator | None = None) -> None:
+def check_draw(training: bool = False, generator: torch.Generator | None = None) -> None:
     if not isinstance(training, bool):
         raise TypeError(f"training={training!r}: True or False is allowed")
     check_generator(generator)
@@ -61,7 +58,7 @@ def _check_stochastic(training: bool = False, generator: torch.Generator | None 
     source="Zeiler & Fergus 2013, arXiv 1301.3557",
     module=_Stochastic,
     stochastic=True,
-    check=_check_stochastic,
+    check=check_draw,
     exempt={"constant_negative": "defined for a >= 0: a constant below 0 gives 0"},
 )
 def stochastic(
@@ -103,7 +100,7 @@ def _check_s3(grid: IntOrTuple | None = None, training: bool = False, generator:
     sizes = grid if isinstance(grid, (tuple, list)) else (grid,)
     if grid is not None and any(type(size) is not int or size < 1 for size in sizes):
         raise ValueError(f"grid={grid!r}: None, an int >= 1 or a tuple of such is allowed")
-    _check_stochastic(training, generator)
+    check_draw(training, generator)
 
 
 class _S3(_Stochastic):
@@ -111,16 +108,12 @@ class _S3(_Stochastic):
 
     def __init__(
         self,
-        kernel_size: IntOrTuple,
-        stride: IntOrTuple | None = None,
-        padding: IntOrTuple = 0,
-        dilation: IntOrTuple = 1,
-        ceil_mode: bool = False,
-        *,
+        *args: Any,
         grid: IntOrTuple | None = None,
         generator: torch.Generator | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(kernel_size, stride, padding, dilation, ceil_mode, generator=generator)
+        super().__init__(*args, generator=generator, **kwargs)
         _check_s3(grid)
         _grids(grid, self.geometry)
         self.grid = grid

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from poolzoo.operators.base import Pool, check_channels
 from poolzoo.registry import register_pool
-from poolzoo.windows import Geometry, IntOrTuple, check_input, pool_windows
+from poolzoo.windows import Geometry, check_input, pool_windows
 
 _DEEPEST = 6
 
@@ -34,18 +35,14 @@ class _Tree(Pool):
 
     def __init__(
         self,
-        kernel_size: IntOrTuple,
-        stride: IntOrTuple | None = None,
-        padding: IntOrTuple = 0,
-        dilation: IntOrTuple = 1,
-        ceil_mode: bool = False,
-        *,
+        *args: Any,
         depth: int = 2,
         channels: int | None = None,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(kernel_size, stride, padding, dilation, ceil_mode)
+        super().__init__(*args, **kwargs)
         check_channels(channels)
         if isinstance(depth, bool) or not isinstance(depth, int) or not 1 <= depth <= _DEEPEST:
             raise ValueError(f"depth={depth!r}: an int from 1 to {_DEEPEST} is allowed")
