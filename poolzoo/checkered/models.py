@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 from torch.overrides import TorchFunctionMode
 
+from poolzoo.calls import FUNCTIONS, WITH_INDICES, name_arguments
 from poolzoo.checkered.layers import (
     LAYERS,
     CheckeredAvgPool2d,
@@ -188,20 +189,16 @@ def _trace_modes(model: nn.Module) -> dict[bool, fx.Graph]:
 
 
 State = tuple[Any, ...]
-#: Pools that a forward pass may call, and what they become.
-FUNCTIONS: dict[Any, type[CheckeredLayer]] = {
-    F.max_pool2d: CheckeredMaxPool2d,
-    F.max_pool2d_with_indices: CheckeredMaxPool2d,
-    torch.max_pool2d: CheckeredMaxPool2d,
-    F.avg_pool2d: CheckeredAvgPool2d,
+#: What pools that a forward pass may call become, by torch's modules that do the same.
+POOLS: dict[type[nn.Module], type[CheckeredLayer]] = {
+    nn.MaxPool2d: CheckeredMaxPool2d,
+    nn.AvgPool2d: CheckeredAvgPool2d,
 }
-#: Their arguments in order, after the input.
-ARGUMENTS: dict[Any, tuple[str, ...]] = {
-    F.max_pool2d: ("kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices"),
-    F.max_pool2d_with_indices: ("kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices"),
-    torch.max_pool2d: ("kernel_size", "stride", "padding", "dilation", "ceil_mode"),
-    F.avg_pool2d: ("kernel_size", "stride", "padding", "ceil_mode", "count_include_pad", "divisor_override"),
-}
+
+
+def _pool_class(function: Any) -> type[CheckeredLayer] | None:
+    """The checkered layer that does what a pooling function of torch does; None where there is none."""
+    return POOLS.get(FUNCTIONS[function][0]) if function in FUNCTIONS else None
 
 
 def unfold_submaps(x: Tensor, submaps: int) -> Tensor:
@@ -312,21 +309,21 @@ class _Rewriter:
             return layer if isinstance(layer, CheckeredLayer) and layer in self.swapped else None
         if node.target in (torch.conv1d, torch.conv2d) and _calls_strided(node):
             self.conversion.unconverted[f"{node.name} in forward"] = "a strided convolution that is no layer"
-        if node.op != "call_function" or node.target not in FUNCTIONS:
+        cls = _pool_class(node.target) if node.op == "call_function" else None
+        if cls is None:
             return None
-        arguments: dict[str, Any] = dict(zip(ARGUMENTS[node.target], node.args[1:], strict=False))
-        arguments |= {key: value for key, value in node.kwargs.items() if key != "input"}
-        defaults = inspect.signature(FUNCTIONS[node.target]).parameters
+        arguments = name_arguments(node.target, node.args, node.kwargs)
+        defaults = inspect.signature(cls).parameters
         shown = [f"{key}={value}" for key, value in arguments.items() if value is not defaults[key].default]
         call = f"{getattr(node.target, '__name__', node.name)}({', '.join(shown)}) in forward"
         computed = any(isinstance(value, fx.Node) for value in _flat(arguments.values()))
         reason = "its arguments are computed from the input" if computed else ""
-        if node.target is F.max_pool2d_with_indices or arguments.get("return_indices"):
+        if node.target in WITH_INDICES or arguments.get("return_indices"):
             reason = "return_indices=True: submaps have no dense map to index"
         if reason:
             self.conversion.unconverted[call] = reason
             return None
-        pool = FUNCTIONS[node.target](**arguments)
+        pool = cls(**arguments)
         if max(_strides(pool)) == 1:
             return None
         if call not in self.calls:
@@ -458,12 +455,11 @@ def _caught(
     func: Any, args: Any, kwargs: Any
 ) -> tuple[Tensor, tuple[int, ...], Callable[[Tensor, Offset], Tensor]] | None:
     """The input, the stride and the dense map at a phase of a strided call; None for any other call."""
-    if func in FUNCTIONS:
-        arguments = dict(zip(ARGUMENTS[func], args[1:], strict=False)) | kwargs
-        x = args[0] if args else arguments.pop("input")
-        if arguments.pop("return_indices", False):
+    if (cls := _pool_class(func)) is not None:
+        arguments = name_arguments(func, args, kwargs)
+        if func in WITH_INDICES or arguments.pop("return_indices", False):
             return None
-        pool = FUNCTIONS[func](**arguments)
+        x, pool = args[0] if args else kwargs["input"], cls(**arguments)
         return (x, _strides(pool), pool.phase) if max(_strides(pool)) > 1 else None
     if func not in (torch.conv1d, torch.conv2d):
         return None

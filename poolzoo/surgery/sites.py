@@ -6,14 +6,13 @@ A call is described by the module that does the same, so that everything after t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
-import torch.nn.functional as F
 from torch import fx, nn
 
+from poolzoo.calls import FUNCTIONS, GEOMETRY, NDIM, WITH_INDICES, name_arguments
 from poolzoo.operators.base import Pool
 from poolzoo.operators.soft import _AdaptiveSoftPool, _GlobalSoftPool
 
@@ -39,25 +38,20 @@ class Adaptive:
     output_size: Any
 
 
-_GEOMETRY = ("kernel_size", "stride", "padding", "dilation", "ceil_mode")
-_KINDS = ("MaxPool", "AvgPool", "LPPool", "AdaptiveMaxPool", "AdaptiveAvgPool", "FractionalMaxPool")
-_NDIM: dict[type[nn.Module], int] = {
-    getattr(nn, f"{kind}{ndim}d"): ndim for kind in _KINDS for ndim in (1, 2, 3) if hasattr(nn, f"{kind}{ndim}d")
-}
-_ADAPTIVE = tuple(cls for cls in _NDIM if cls.__name__.startswith("Adaptive"))
-_RANDOM = tuple(cls for cls in _NDIM if cls.__name__.startswith("Fractional"))
+_ADAPTIVE = tuple(cls for cls in NDIM if cls.__name__.startswith("Adaptive"))
+_RANDOM = tuple(cls for cls in NDIM if cls.__name__.startswith("Fractional"))
 
 
 def is_pool(module: nn.Module) -> bool:
     """Whether it is one of torch's or poolzoo's pooling modules."""
-    return isinstance(module, (Pool, _AdaptiveSoftPool, _GlobalSoftPool, *_NDIM))
+    return isinstance(module, (Pool, _AdaptiveSoftPool, _GlobalSoftPool, *NDIM))
 
 
 def ndim_of(module: nn.Module) -> int:
     """Spatial axes of a pool."""
     if isinstance(module, (Pool, _AdaptiveSoftPool, _GlobalSoftPool)):
         return module.ndim
-    return next(_NDIM[cls] for cls in type(module).__mro__ if cls in _NDIM)
+    return next(NDIM[cls] for cls in type(module).__mro__ if cls in NDIM)
 
 
 def label(module: nn.Module) -> str:
@@ -77,14 +71,14 @@ def describe(module: nn.Module) -> Windowed | Adaptive:
     if isinstance(module, Pool):
         if module.info.phases is not None:
             raise UnsuitedError("keeps several submaps, on which the layers after it rely")
-        return Windowed(module.ndim, {key: getattr(module, key) for key in _GEOMETRY})
+        return Windowed(module.ndim, {key: getattr(module, key) for key in GEOMETRY})
     if isinstance(module, _AdaptiveSoftPool):
         return Adaptive(module.ndim, module.output_size)
     if isinstance(module, _GlobalSoftPool):
         if module.flatten:
             raise UnsuitedError("flattens what it pools")
         return Adaptive(module.ndim, 1)
-    base = next(cls for cls in type(module).__mro__ if cls in _NDIM)
+    base = next(cls for cls in type(module).__mro__ if cls in NDIM)
     if type(module).forward is not base.forward:
         raise UnsuitedError(f"subclass of {base.__name__} with a forward of its own")
     if getattr(module, "return_indices", False):
@@ -92,42 +86,14 @@ def describe(module: nn.Module) -> Windowed | Adaptive:
     if issubclass(base, _RANDOM):
         raise UnsuitedError("has random windows, not a kernel and a stride")
     if issubclass(base, _ADAPTIVE):
-        return Adaptive(_NDIM[base], getattr(module, "output_size", None))
+        return Adaptive(NDIM[base], getattr(module, "output_size", None))
     if getattr(module, "divisor_override", None) is not None:
         raise UnsuitedError("has a divisor_override, so it is no average")
-    geometry = {key: getattr(module, key) for key in _GEOMETRY if hasattr(module, key)}
+    geometry = {key: getattr(module, key) for key in GEOMETRY if hasattr(module, key)}
     own = {"count_include_pad": module.count_include_pad} if hasattr(module, "count_include_pad") else {}
-    return Windowed(_NDIM[base], geometry, own)
+    return Windowed(NDIM[base], geometry, own)
 
 
-def _functions() -> dict[Callable[..., Any], tuple[type[nn.Module], tuple[str, ...]]]:
-    """Each pooling function of torch with the module that does the same, and its arguments after the input."""
-    arguments = {
-        "MaxPool": (*_GEOMETRY, "return_indices"),
-        "AvgPool": ("kernel_size", "stride", "padding", "ceil_mode", "count_include_pad", "divisor_override"),
-        "LPPool": ("norm_type", "kernel_size", "stride", "ceil_mode"),
-        "AdaptiveMaxPool": ("output_size", "return_indices"),
-        "AdaptiveAvgPool": ("output_size",),
-        "FractionalMaxPool": ("kernel_size", "output_size", "output_ratio", "return_indices", "_random_samples"),
-    }
-    stems = {kind: "".join("_" + c.lower() if c.isupper() else c for c in kind).strip("_") for kind in _KINDS}
-    stems["LPPool"] = "lp_pool"
-    return {
-        getattr(home, f"{stems[kind]}{ndim}d"): (getattr(nn, f"{kind}{ndim}d"), names)
-        for kind, names in arguments.items()
-        for ndim in (1, 2, 3)
-        for home in (torch, F)
-        if hasattr(home, f"{stems[kind]}{ndim}d") and not (home is torch and kind == "AdaptiveMaxPool")
-    }
-
-
-FUNCTIONS = _functions()
-_WITH_INDICES = {
-    getattr(home, name)
-    for home in (torch, F)
-    for name in dir(home)
-    if "max_pool" in name and name.endswith("_with_indices")
-} | {torch.adaptive_max_pool1d}
 #: What a forward names if it calls a pooling function.
 FUNCTION_NAMES = frozenset(
     f"{stem}_pool{n}d{end}"
@@ -139,7 +105,7 @@ FUNCTION_NAMES = frozenset(
 
 def is_call(node: fx.Node) -> bool:
     """Whether this node of a graph calls one of torch's pooling functions."""
-    return node.op == "call_function" and (node.target in FUNCTIONS or node.target in _WITH_INDICES)
+    return node.op == "call_function" and (node.target in FUNCTIONS or node.target in WITH_INDICES)
 
 
 def stand_in(node: fx.Node) -> nn.Module:
@@ -148,17 +114,13 @@ def stand_in(node: fx.Node) -> nn.Module:
     Raises:
         UnsuitedError: there is none; the message says why.
     """
-    if node.target in _WITH_INDICES:
+    if node.target in WITH_INDICES:
         raise UnsuitedError("returns indices, as unpooling needs them")
-    cls, names = FUNCTIONS[node.target]  # type: ignore[index]
-    given: dict[str, Any] = dict(zip(names, node.args[1:], strict=False))
-    given |= {key: value for key, value in node.kwargs.items() if key != "input"}
+    given = name_arguments(node.target, node.args, node.kwargs)
     for key, value in given.items():
         if any(isinstance(part, fx.Node) for part in (value if isinstance(value, (tuple, list)) else (value,))):
             raise UnsuitedError(f"its {key} is computed in forward")
-    if given.get("stride") in ((), []):  # torch.max_pool2d's way to say None
-        del given["stride"]
-    return cls(**given)
+    return FUNCTIONS[node.target][0](**given)  # type: ignore[index]
 
 
 def input_of(node: fx.Node) -> fx.Node:
