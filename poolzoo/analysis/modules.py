@@ -46,9 +46,9 @@ def state_of(module: Pool) -> str:
 
 def backend_of(module: Pool, x: Tensor) -> str:
     """What runs the module on ``x``: ``native`` where that is wanted and had, else ``reference`` or ``torch``."""
-    params = module.params(x)
     if module.info.native is None:
         return module.info.backend
+    params = dict(module.params(x))  # the module's own, which must stay as they are
     backend = params.pop("backend")
     operator, _ = module.info.native(**params)
     return "native" if cuda.takes(operator, x, module.geometry, backend) else module.info.backend

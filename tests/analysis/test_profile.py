@@ -8,7 +8,7 @@ import math
 import pytest
 import torch
 
-from poolzoo import registry
+from poolzoo import cuda, registry
 from poolzoo.analysis.profile import Workload, measure, profile
 from poolzoo.analysis.rows import PROFILE_KEYS
 from poolzoo.registry import create_pool
@@ -64,6 +64,17 @@ def test_a_row_states_its_workload():
     stated = {"pool": "median", "params": "", "state": "fixed", "device": "cpu", "dtype": "float64", "threads": 1}
     stated |= {"kernel_size": "3x2", "stride": 2, "layout": "channels_last", "shape": "2x3x8x6", "backend": "reference"}
     assert {key: row[key] for key in stated} == stated
+
+
+def test_what_a_row_says_has_run_is_what_was_measured():
+    if cuda.why_not():
+        pytest.skip(f"no native build here: {cuda.why_not()}")
+    native = quick(["softpool", "lp", "edscw", "idw"])
+    assert [(row["backend"], row["saved_bytes"], row["peak_bytes"]) for row in native] == [
+        ("native", INPUT, OUTPUT)
+    ] * 4
+    (reference,) = quick(["softpool:backend=reference"])
+    assert reference["backend"] == "reference" and reference["saved_bytes"] > INPUT
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 9), (2, 3, 6, 4, 5)])
