@@ -80,8 +80,10 @@ def unsuited(x: Tensor, operator: str = "softpool") -> str:
         return f"x: dtype {x.dtype}; float64, float32, bfloat16 or float16 is pooled natively"
     if x.layout is not torch.strided:
         return f"x: layout {x.layout}"
-    if x.is_cpu and operator in _forward and not torch.compiler.is_compiling():
-        return ""  # as why_not says in three times the time, which small calls feel
+    # What why_not says in three times the time, which small calls feel. Not in a compiled graph: why_not may still add
+    # the operator, after the compiler has looked at those that there are.
+    if not torch.compiler.is_compiling() and x.is_cpu and operator in _forward:
+        return ""
     reason: str = why_not(x.device.type, operator)
     return reason
 

@@ -75,17 +75,11 @@ def register(name: str) -> Callable[..., Tensor]:
             outer = torch.autograd.grad(
                 [f for f, _ in terms], [grad, *inputs], [seed for _, seed in terms], allow_unused=True
             )
-        of = dict(zip(map(id, inputs), outer[1:], strict=True))
-        of_second_param = None if given[2] is None else of[id(given[2])]
-        return (
-            outer[0],
-            of[id(given[0])],
-            None if given[1] is None else of[id(given[1])],
-            None if of_second_param is None else of_second_param.double(),
-            None,
-            None,
-            None,
-        )
+        found = iter(outer[1:])
+        of_second_x, of_second_second, of_second_param = [None if t is None else next(found) for t in given]
+        if of_second_param is not None:
+            of_second_param = of_second_param.double()
+        return outer[0], of_second_x, of_second_second, of_second_param, None, None, None
 
     torch.library.register_autograd(forward, derivative, setup_context=save)
     torch.library.register_autograd(backward, second_derivative, setup_context=save)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import itertools
 import math
+import subprocess
+import sys
 import warnings
 from typing import Any
 
@@ -91,6 +93,7 @@ def native_operator(spec: str, ending: str = "") -> Any:
     info = pool_info(name)
     defaults = {key: p.default for key, p in operator_params(info).items() if key != "backend"}
     native, _ = info.native(**{**defaults, **params})
+    assert not cuda.why_not("cpu", native)
     return getattr(torch.ops.poolzoo, native + ending)
 
 
@@ -330,6 +333,20 @@ def test_compiles_as_one_graph(name, ndim):
     y.square().sum().backward()
     expected.square().sum().backward()
     torch.testing.assert_close(x.grad, twin.grad)
+
+
+def test_what_was_never_called_before_compiles_as_one_graph():
+    code = """
+import torch, poolzoo.functional as PF
+x = torch.randn(1, 3, 9, 9)
+for pool in (PF.soft_pool2d, PF.ada_pool2d, PF.idw_pool2d):
+    torch._dynamo.reset()
+    compiled = torch.compile(lambda t: pool(t, 2, backend="native"), fullgraph=True, backend="aot_eager")
+    torch.testing.assert_close(compiled(x), pool(x, 2, backend="reference"))
+    torch.testing.assert_close(compiled(x + 1), pool(x + 1, 2, backend="reference"))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
 
 
 @pytest.mark.parametrize("spec", ["softpool", "power", "lip", "adapool", "max"])
