@@ -3,7 +3,7 @@
 Everything in one process, interleaved: each round times every contender once, so that a busy machine slows all alike.
 Reported are medians and quartiles over the rounds, and ratios of medians to ours.
 
-On a GPU the events around a call are timed, after a write of more than its cache holds.
+On a GPU it is the GPU's time between two events, after a write of more than its cache holds.
 
     python benchmarks/bench_operators.py --rounds 11 --output benchmarks/results/operators-cpu.json
     python benchmarks/bench_operators.py --rounds 21 --device cuda --output benchmarks/results/operators-cuda.json
@@ -124,12 +124,14 @@ def interleaved(functions: dict[str, Callable[[], Any]], rounds: int) -> dict[st
 
 
 def interleaved_on_gpu(functions: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
-    """The same by the GPU's own clock, and with nothing of the tensors in its cache."""
+    """The same by the GPU's own clock, with nothing of the tensors in its cache, and without the time that Python takes
+    to launch: the GPU sleeps until all is queued."""
     scratch = torch.empty(1 << 28, dtype=torch.int8, device="cuda")
     seconds: dict[str, list[float]] = {name: [] for name in functions}
     for number in range(rounds + 2):
         for name, function in functions.items():
             start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+            torch.cuda._sleep(4_000_000)
             scratch.fill_(number % 100)
             start.record()
             function()
