@@ -55,11 +55,13 @@ class Setting:
     upsample: str
     normalize: str
     protocol: str
+    input: str = "image"
 
     @classmethod
     def of(cls, row: dict[str, Any]) -> Setting:
         """The setting of a comparison's row."""
-        return cls(*(str(row[key]) for key in ("kernel_size", "stride", "upsample", "normalize", "protocol")))
+        asked = (str(row[key]) for key in ("kernel_size", "stride", "upsample", "normalize", "protocol"))
+        return cls(*(*asked, str(row.get("input") or "image")))
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,12 @@ from poolzoo.reports.tables import (
     visible,
 )
 
+#: How an input is read, by the rows' ``input``.
+_READ = {
+    "image": "An image is read as a viewer would show it, as RGB in [0, 1]",
+    "video": "A video is read as a viewer would show it, as RGB in [0, 1], and pooled over time, height and width",
+    "volume": "A volume is read as grey values, the smallest as 0 and the largest as 1, and pooled over three axes",
+}
 #: A page stays readable and a browser responsive; the JSON holds the rest.
 IMAGES_SHOWN, SIZES_SHOWN, ROWS_SHOWN = 24, 12, 2000
 NAMES_SHOWN = 4
@@ -386,9 +392,15 @@ def _protocol(setting: Setting, metadata: Mapping[str, Any]) -> list[str]:
             f"It is normalised by {setting.normalize}'s mean and deviation.",
             f"{kernel}; normalisation is undone.",
         ]
+    read = _READ.get(setting.input, _READ["image"])
+    if setting.input.startswith("features"):
+        read = (
+            "An image goes through its network's own preprocessing and the network; what is pooled are the"
+            f" {setting.input}, on their own scale. Metrics are relative to each picture's range of activations, the"
+            " largest minus the smallest"
+        )
     steps = [
-        "An image is read as a viewer would show it, as RGB in [0, 1], and cropped to a multiple of the stride"
-        f" ({setting.stride}).",
+        f"{read}. It is cropped to a multiple of the stride ({setting.stride}).",
         *pooled,
         f"It is rebuilt to full size by {UPSAMPLERS.get(setting.upsample, setting.upsample)}"
         f"{'' if setting.upsample == 'nearest' else ' interpolation'} and scored against the cropped original.",
@@ -550,7 +562,8 @@ def _size(size: Mapping[str, Any]) -> str:
 def _setting_title(setting: Setting) -> str:
     normalised = "" if setting.normalize == "none" else f", {setting.normalize} normalisation"
     upsample = UPSAMPLERS.get(setting.upsample, setting.upsample)
-    return f"Kernel {setting.kernel_size}, stride {setting.stride}, rebuilt by {upsample}{normalised}"
+    features = f", {setting.input}" if setting.input.startswith("features") else ""
+    return f"Kernel {setting.kernel_size}, stride {setting.stride}, rebuilt by {upsample}{normalised}{features}"
 
 
 def _title_of(summary: Summary) -> str:
