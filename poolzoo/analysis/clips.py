@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
+import os
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -124,6 +125,11 @@ def _animation(file: BinaryIO) -> Iterator[np.ndarray]:
             image.seek(number)
             shown = show(image)
             yield np.broadcast_to(shown, (*shown.shape[:2], 3))
+        if image.format == "GIF":
+            # Pillow takes the end of the file for that of the clip.
+            file.seek(-min(64, file.seek(0, os.SEEK_END)), os.SEEK_END)
+            if not file.read().rstrip(b"\0").endswith(b";"):
+                raise ImageError("truncated or damaged: it ends without GIF's end mark")
 
 
 def _stream(file: BinaryIO, to_the_end: bool) -> Iterator[np.ndarray]:

@@ -54,7 +54,7 @@ class Layer:
     model: nn.Module
     layer: str
     name: str = "model"
-    weights: str = "given"
+    weights: str = "given weights"
     preprocess: Preprocess = as_it_is
 
     def __post_init__(self) -> None:
@@ -131,7 +131,7 @@ class FeatureMaps:
 
     @property
     def label(self) -> str:
-        return f"features of {self.layer.label}, {self.layer.weights} weights"
+        return f"features of {self.layer.label}, {self.layer.weights}"
 
     def load(self) -> Sample:
         image = load_image(self.source)
@@ -168,7 +168,7 @@ def find_layers(specs: Iterable[str], weights: str | Path | None = None, seed: i
     if weights is not None and len(names) != 1:
         raise ValueError(f"weights={str(weights)!r}: one file is of one network, and {', '.join(names)} are asked for")
     made: dict[str, tuple[nn.Module, Preprocess]] = {}
-    words = f"random (seed {seed})" if weights is None else str(weights)
+    words = f"random weights of seed {seed}" if weights is None else f"weights of {weights}"
     for name in names:
         # The global generator is what networks draw from; it is put back.
         with torch.random.fork_rng(devices=[]):

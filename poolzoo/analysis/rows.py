@@ -24,7 +24,7 @@ COMPARE_KEYS = (
     "upsample",  # nearest | bilinear | bicubic | trilinear
     "normalize",  # none | imagenet
     "protocol",  # roundtrip
-    "input",  # image | video | volume | "features of MODEL:LAYER, ... weights"
+    "input",  # image | video | volume | "features of MODEL:LAYER, weights of FILE"
     "state",  # initial | fitted | train | eval | fixed
     "seed",  # of a train-mode draw, else null
     "data_range",  # of the values, to which the metrics are relative: 1, but of features the largest minus the smallest

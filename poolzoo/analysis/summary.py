@@ -57,6 +57,11 @@ class Setting:
     protocol: str
     input: str = "image"
 
+    @property
+    def of_features(self) -> bool:
+        """Whether a layer's activations are scored: metrics are then relative to each one's own range of values."""
+        return self.input.startswith("features")
+
     @classmethod
     def of(cls, row: dict[str, Any]) -> Setting:
         """The setting of a comparison's row."""

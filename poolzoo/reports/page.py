@@ -22,6 +22,7 @@ from poolzoo.reports import plots
 from poolzoo.reports.pictures import DETAIL, DIFFERENCE_SCALE, DIVERGING, PictureBook, Thumbnail
 from poolzoo.reports.tables import (
     METRIC_NOTES,
+    OWN_RANGE_NOTES,
     PROFILE_SETTING,
     TIME_UNITS,
     UPSAMPLERS,
@@ -393,11 +394,10 @@ def _protocol(setting: Setting, metadata: Mapping[str, Any]) -> list[str]:
             f"{kernel}; normalisation is undone.",
         ]
     read = _READ.get(setting.input, _READ["image"])
-    if setting.input.startswith("features"):
+    if setting.of_features:
         read = (
             "An image goes through its network's own preprocessing and the network; what is pooled are the"
-            f" {setting.input}, on their own scale. Metrics are relative to each picture's range of activations, the"
-            " largest minus the smallest"
+            f" {setting.input}, on their own scale; the range of a map is its largest value minus its smallest"
         )
     steps = [
         f"{read}. It is cropped to a multiple of the stride ({setting.stride}).",
@@ -412,6 +412,7 @@ def _protocol(setting: Setting, metadata: Mapping[str, Any]) -> list[str]:
         "mse": "MSE is the mean squared error of values in [0, 1].",
         "mae": "MAE is the mean absolute error of values in [0, 1].",
     }
+    details |= OWN_RANGE_NOTES if setting.of_features else {}
     steps += [details.get(key, METRIC_NOTES[key]) for key in metadata["metrics"]]
     steps.append(
         "Seeds of one image are averaged first, then images with equal weight; intervals are bootstraps over images,"
@@ -562,7 +563,7 @@ def _size(size: Mapping[str, Any]) -> str:
 def _setting_title(setting: Setting) -> str:
     normalised = "" if setting.normalize == "none" else f", {setting.normalize} normalisation"
     upsample = UPSAMPLERS.get(setting.upsample, setting.upsample)
-    features = f", {setting.input}" if setting.input.startswith("features") else ""
+    features = f", {setting.input}" if setting.of_features else ""
     return f"Kernel {setting.kernel_size}, stride {setting.stride}, rebuilt by {upsample}{normalised}{features}"
 
 

@@ -31,6 +31,12 @@ METRIC_NOTES = {
     "mse": "MSE on [0, 1]",
     "mae": "MAE on [0, 1]",
 }
+#: The same of features, which have no white.
+OWN_RANGE_NOTES = {
+    "psnr": "PSNR of each map's own range",
+    "mse": "MSE relative to each map's own range",
+    "mae": "MAE relative to each map's own range",
+}
 #: What is counted; every other input is an image, or a layer's activations for one.
 NOUNS = {"video": "video", "volume": "volume"}
 
@@ -184,7 +190,7 @@ def _compare_table(setting: Setting, group: Sequence[Summary], metrics: Sequence
     notes = _compare_notes(group, roles, metrics, baseline if not has_baseline else None)
     noun = NOUNS.get(setting.input, "image")
     caption = [
-        *([setting.input] if setting.input.startswith("features") else []),
+        *([setting.input] if setting.of_features else []),
         f"kernel {setting.kernel_size}, stride {setting.stride}",
         f"rebuilt by {UPSAMPLERS.get(setting.upsample, setting.upsample)}",
         "no normalisation" if setting.normalize == "none" else f"{setting.normalize} normalisation",
@@ -193,8 +199,7 @@ def _compare_table(setting: Setting, group: Sequence[Summary], metrics: Sequence
         f"{images} {noun}{'s' * (images != 1)}",
         *([f"{seeds} seed{'s' * (seeds != 1)} in train mode"] if seeds else []),
         *([f"baseline {baseline}"] if has_baseline else []),
-        *(METRIC_NOTES[key] for key in metrics),
-        *(["relative to each map's own range of values"] if setting.input.startswith("features") else []),
+        *((METRIC_NOTES | (OWN_RANGE_NOTES if setting.of_features else {}))[key] for key in metrics),
     ]
     return _table("Information retained", visible(" · ".join(caption)), built, roles, notes)
 
