@@ -17,7 +17,9 @@ import poolzoo
 from poolzoo import registry
 
 if TYPE_CHECKING:
+    from poolzoo.analysis.images import Source
     from poolzoo.analysis.rows import Result
+    from poolzoo.analysis.samples import Input
 
     SizesType = click.ParamType[tuple[int, ...]]
 else:
@@ -165,9 +167,23 @@ def show(spec: str) -> None:
     "--image",
     "sources",
     multiple=True,
-    required=True,
     metavar="SRC",
     help="File, folder, glob or skimage:NAME; repeatable.",
+)
+@click.option(
+    "--features",
+    multiple=True,
+    metavar="MODEL:LAYER",
+    help="Pool this layer's activations for the images instead, as resnet18:layer1 or timm/resnet18:layer1;"
+    " repeatable.",
+)
+@click.option(
+    "--weights", metavar="FILE", help="The network's state dict, .pth or .safetensors.  [default: random, by --seed]"
+)
+@click.option("--video", "videos", multiple=True, metavar="FILE", help="GIF, MP4 and so on, pooled in 3D; repeatable.")
+@click.option("--frames", type=click.IntRange(1), help="Of a video take the first so many.  [default: all]")
+@click.option(
+    "--volume", "volumes", multiple=True, metavar="FILE", help="Stack of TIFF pages, pooled in 3D; repeatable."
 )
 @pool_options
 @click.option(
@@ -204,6 +220,11 @@ def show(spec: str) -> None:
 @click.option("--save-images", type=click.Path(path_type=Path), metavar="DIR", help="Save every picture as PNG.")
 def compare(
     sources: tuple[str, ...],
+    features: tuple[str, ...],
+    weights: str | None,
+    videos: tuple[str, ...],
+    frames: int | None,
+    volumes: tuple[str, ...],
     pools: tuple[str, ...],
     kernel_size: tuple[int, ...],
     stride: tuple[int, ...] | None,
@@ -225,16 +246,18 @@ def compare(
     Examples:
       poolzoo compare --image skimage:coffee
       poolzoo compare --image photos/ --pool avg --pool 'soft*' --pool lp:p=3 --report photos.html
+      poolzoo compare --image photos/ --features resnet18:layer1 --weights resnet18.pth
+      poolzoo compare --video clip.gif --kernel-size 1x2x2
     """
     writer = Writer(fmt, output, report)
     folder = _make_folder(save_images)
     base = _pictures_base(folder, output) if writer.fmt == "json" else None
-    from poolzoo.analysis.images import find_images
-
-    found = find_images(sources)
     specs = registry.expand_specs(pools)
-    _check_axes(kernel_size, stride, 2)
+    ndim = 3 if videos or volumes else 2
+    specs = _defined_for(specs, pools, ndim)
+    _check_axes(kernel_size, stride, ndim)
     _check_device(device)
+    found = _find_inputs(sources, features, weights, videos, frames, volumes, seed)
     from poolzoo.analysis.compare import Protocol, View, compare as run
 
     book, saved = None, None
@@ -326,12 +349,7 @@ def profile(
     writer = Writer(fmt, output, report)
     ndim = len(shape) - 2
     specs = registry.expand_specs(pools)
-    lacking = [s for s in specs if ndim not in registry.pool_info(registry.parse_spec(s)[0]).ndims]
-    named = [s for s in lacking if s in pools]
-    if named or len(lacking) == len(specs):
-        raise Failed(f"--pool {(named or pools)[0]}: not defined for {ndim} spatial axes")
-    if lacking:
-        click.echo(f"left out, not defined for {ndim} spatial axes: {', '.join(lacking)}", err=True)
+    specs = _defined_for(specs, pools, ndim)
     _check_axes(kernel_size, stride, ndim)
     device = "cuda" if gpu else device or "cpu"
     _check_device(device, "--gpu" if gpu else "--device")
@@ -340,7 +358,7 @@ def profile(
     workload = Workload(shape, kernel_size, stride, dtype, device, channels_last, threads, min_time, seed)
     with progress("Profiling") as on_step:
         result = run(
-            [s for s in specs if s not in lacking],
+            specs,
             workload,
             baseline=baseline,
             command=_command_line(),
@@ -609,6 +627,53 @@ def progress(title: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(title, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _find_inputs(
+    sources: Sequence[str],
+    features: Sequence[str],
+    weights: str | None,
+    videos: Sequence[str],
+    frames: int | None,
+    volumes: Sequence[str],
+    seed: int,
+) -> list[Source | Input]:
+    """What `compare` compares: images or their features, or else videos and volumes."""
+    from poolzoo.analysis.images import find_images
+
+    solid = [*videos, *volumes]
+    if not (sources or solid):
+        raise Failed("--image, --video or --volume is needed: what is compared")
+    if sources and solid:
+        raise Failed(f"--image {sources[0]}: is pooled over 2 axes and {solid[0]} over 3; compare one kind at a time")
+    for option, value, needed in (
+        ("--features", features, "--image" if solid else None),
+        ("--weights", weights, None if features else "--features"),
+        ("--frames", frames, None if videos else "--video"),
+    ):
+        if value and needed:
+            raise Failed(f"{option} {value if isinstance(value, (str, int)) else value[0]}: needs {needed}")
+    if solid:
+        from poolzoo.analysis.clips import Video, Volume
+
+        return [*(Video(path, frames) for path in dict.fromkeys(videos)), *map(Volume, dict.fromkeys(volumes))]
+    found = find_images(sources)
+    if not features:
+        return [*found]
+    from poolzoo.analysis.features import feature_maps, find_layers
+
+    return [*feature_maps(found, find_layers(features, weights, seed))]
+
+
+def _defined_for(specs: Sequence[str], pools: Sequence[str], ndim: int) -> list[str]:
+    """``specs`` without the operators that are not defined for ``ndim`` axes, unless those are what was asked for."""
+    lacking = [s for s in specs if ndim not in registry.pool_info(registry.parse_spec(s)[0]).ndims]
+    named = [s for s in lacking if s in pools]
+    if named or len(lacking) == len(specs):
+        raise Failed(f"--pool {(named or pools)[0]}: not defined for {ndim} spatial axes")
+    if lacking:
+        click.echo(f"left out, not defined for {ndim} spatial axes: {', '.join(lacking)}", err=True)
+    return [s for s in specs if s not in lacking]
 
 
 def _check_axes(kernel_size: Sequence[int], stride: Sequence[int] | None, ndim: int) -> None:

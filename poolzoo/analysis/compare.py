@@ -1,12 +1,16 @@
-"""The round trip: crop, normalise, pool, undo the normalisation, rebuild to full size, score against the original."""
+"""The round trip: crop, normalise, pool, undo the normalisation, rebuild to full size, score against the original.
+
+What goes round is an image, a layer's activations, or, pooled over three axes, a video or a volume (see ``samples``).
+"""
 
 from __future__ import annotations
 
 import functools
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from poolzoo import cuda
-from poolzoo.analysis.images import ImageError, Source, load_image
+from poolzoo.analysis.images import ImageError, Source
 from poolzoo.analysis.metrics import METRICS, SSIM_WINDOW
 from poolzoo.analysis.modules import (
     describe_specs,
@@ -27,6 +31,7 @@ from poolzoo.analysis.modules import (
     state_of,
 )
 from poolzoo.analysis.rows import Result
+from poolzoo.analysis.samples import Input, Sample, as_inputs, ndim_of
 from poolzoo.operators.base import Pool
 from poolzoo.windows import Geometry, make_geometry, output_size
 
@@ -38,7 +43,10 @@ UPSAMPLERS: dict[str, dict[str, Any]] = {
     "nearest": {"mode": "nearest"},
     "bilinear": {"mode": "bilinear", "align_corners": False},
     "bicubic": {"mode": "bicubic", "align_corners": False},
+    "trilinear": {"mode": "trilinear", "align_corners": False},
 }
+#: What upsamplers are called, in rows too, where three axes are pooled.
+IN_3D = {"nearest": "nearest", "bilinear": "trilinear", "trilinear": "trilinear"}
 #: Mean and standard deviation per channel that are taken off before pooling and put back after it.
 NORMALIZATIONS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "none": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
@@ -52,7 +60,7 @@ class Protocol:
 
     Attributes:
         kernel_size, stride: of every operator; stride None means kernel_size.
-        upsample: names from :data:`UPSAMPLERS`; each gives its own rows.
+        upsample: names from :data:`UPSAMPLERS`; each gives its own rows. For videos and volumes see :data:`IN_3D`.
         normalize: a name from :data:`NORMALIZATIONS`.
         metrics: names from :data:`METRICS`; the first one sorts tables.
         seed, seeds: stochastic operators draw in train mode with the seeds ``seed`` to ``seed + seeds - 1``.
@@ -97,16 +105,16 @@ class _Pending:
     rebuilt: FloatImage
 
 
-def make_runs(specs: Iterable[str], protocol: Protocol) -> list[Run]:
+def make_runs(specs: Iterable[str], protocol: Protocol, ndim: int = 2, in_channels: int = 3) -> list[Run]:
     """The modules to compare: one a spec, but for stochastic ones one a seed in train mode and one in eval mode.
 
     Raises:
-        ValueError: an unknown operator, or a parameter that is not allowed.
+        ValueError: an unknown operator, or a parameter or number of axes that is not allowed.
     """
     make = functools.partial(
         make_module,
-        ndim=2,
-        in_channels=3,
+        ndim=ndim,
+        in_channels=in_channels,
         kernel_size=protocol.kernel_size,
         stride=protocol.stride,
         seed=protocol.seed,
@@ -126,12 +134,13 @@ def make_runs(specs: Iterable[str], protocol: Protocol) -> list[Run]:
     return runs
 
 
-def rebuild(pooled: Tensor, size: tuple[int, int], upsample: str, phases: Sequence[tuple[int, ...]] = ()) -> Tensor:
+def rebuild(pooled: Tensor, size: tuple[int, ...], upsample: str, phases: Sequence[tuple[int, ...]] = ()) -> Tensor:
     """Grow a pooled image back to ``size``.
 
     Args:
-        pooled: ``(1, C, h, w)``, or ``(1, C, S, h, w)`` from an operator that keeps S submaps.
-        size: height and width of the result.
+        pooled: ``(1, C, h, w)``, or ``(1, C, S, h, w)`` from an operator that keeps S submaps; ``(1, C, d, h, w)``
+            where three axes were pooled.
+        size: height and width of the result, or depth, height and width.
         upsample: a name from :data:`UPSAMPLERS`.
         phases: per submap, how many pixels down and right of the first one its samples lie.
 
@@ -139,7 +148,7 @@ def rebuild(pooled: Tensor, size: tuple[int, int], upsample: str, phases: Sequen
         ``(1, C, *size)``. Submaps are rebuilt one by one, each shifted by its phase (edges repeated), and averaged.
     """
     arguments = UPSAMPLERS[upsample]
-    if pooled.dim() == 4:
+    if pooled.dim() == len(size) + 2:
         return F.interpolate(pooled, size=size, **arguments)
     parts = []
     for submap, (down, right) in zip(pooled.unbind(2), phases, strict=True):
@@ -149,7 +158,7 @@ def rebuild(pooled: Tensor, size: tuple[int, int], upsample: str, phases: Sequen
 
 
 def compare(
-    sources: Sequence[Source],
+    sources: Sequence[Source | Input],
     specs: Sequence[str],
     protocol: Protocol = Protocol(),
     *,
@@ -161,7 +170,9 @@ def compare(
     """Pool every image with every operator and score what is left.
 
     Args:
-        sources: the images, from :func:`poolzoo.analysis.images.find_images`.
+        sources: images, from :func:`poolzoo.analysis.images.find_images`; activations, from
+            :func:`poolzoo.analysis.features.feature_maps`; or, apart from those, a
+            :class:`poolzoo.analysis.clips.Video` or :class:`poolzoo.analysis.clips.Volume`.
         specs: operators as spec strings, from :func:`poolzoo.registry.expand_specs`.
         protocol: how images are pooled, rebuilt and scored.
         baseline: the spec that tables compare with; by default avg if it is there, else the first.
@@ -174,31 +185,37 @@ def compare(
         its ``error`` and no operator; an operator that fails gives a row with its ``error``.
 
     Raises:
-        ValueError: an unknown operator, a parameter that is not allowed, or a baseline that is not compared.
+        ValueError: an unknown operator, a parameter that is not allowed, a baseline that is not compared, sources of
+            which some are pooled over two axes and some over three, or an upsampler or normalisation not for them.
     """
     specs = list(dict.fromkeys(map(normal_spec, specs)))
     baseline = pick_baseline(specs, baseline)
-    geometry = make_geometry(2, protocol.kernel_size, protocol.stride)
-    runs = make_runs(specs, protocol)
-    total = len(sources) * len(runs)
+    inputs = as_inputs(sources)
+    ndim = ndim_of(inputs)
+    protocol = _for_inputs(protocol, inputs, ndim)
+    geometry = make_geometry(ndim, protocol.kernel_size, protocol.stride)
+    runs_for = functools.cache(functools.partial(make_runs, specs, protocol, ndim))
+    count = len(runs_for(3))  # whatever is wrong with an operator is said before anything is read
+    total = len(inputs) * count
     rows: list[dict[str, Any]] = []
     images: list[dict[str, Any]] = []
     # By the reference, so that the numbers do not depend on what this machine has built; `profile` times what runs.
     with cuda.by_reference(), ThreadPoolExecutor(torch.get_num_threads()) as workers:
-        for number, source in enumerate(sources):
+        for number, item in enumerate(inputs):
             try:
-                image = crop(load_image(source), source.name, geometry, protocol.metrics)
+                sample = item.load()
+                sample = replace(sample, image=crop(sample.image, sample.name, geometry, protocol.metrics))
             except ImageError as error:
-                rows.append(_row(source.name, protocol, error=str(error)))
+                rows.append(_row(item, protocol, geometry, error=str(error)))
                 if on_step:
-                    on_step((number + 1) * len(runs), total)
+                    on_step((number + 1) * count, total)
             else:
-                height, width = image.shape[:2]
-                images.append({"name": source.name, "width": width, "height": height})
-                for done, group in enumerate(_score_image(source.name, image, runs, protocol, workers, on_view), 1):
+                images.append({"name": sample.name, **sample.size, **sample.facts})
+                runs = runs_for(sample.image.shape[-1])
+                for done, group in enumerate(_score_sample(item, sample, runs, protocol, workers, on_view), 1):
                     rows.extend(group)
                     if on_step:
-                        on_step(number * len(runs) + done, total)
+                        on_step(number * count + done, total)
     metadata = {
         **provenance(command, baseline),
         "metrics": list(protocol.metrics),
@@ -217,71 +234,100 @@ def compare(
     return Result("compare", metadata, rows)
 
 
+def _for_inputs(protocol: Protocol, inputs: Sequence[Input], ndim: int) -> Protocol:
+    """``protocol`` with the upsamplers' names for ``ndim`` axes.
+
+    Raises:
+        ValueError: an upsampler is not for three axes, or a normalisation of three colours is asked for other inputs.
+    """
+    one_for_all = all(len(set(values)) == 1 for values in NORMALIZATIONS[protocol.normalize])
+    colourless = [item.name for item in inputs if not item.colours]
+    if colourless and not one_for_all:
+        raise ValueError(f"normalize={protocol.normalize!r}: scales three colours, which {colourless[0]!r} has not")
+    if ndim == 2:
+        return protocol
+    for name in protocol.upsample:
+        if name not in IN_3D:
+            raise ValueError(
+                f"upsample={name!r}: not over three axes; for videos and volumes nearest or bilinear is allowed"
+            )
+    return replace(protocol, upsample=tuple(dict.fromkeys(IN_3D[name] for name in protocol.upsample)))
+
+
 def crop(image: FloatImage, name: str, geometry: Geometry, metrics: Sequence[str]) -> FloatImage:
-    """The top-left part of an ``(H, W, 3)`` image whose sides are multiples of the stride.
+    """The first part of an ``(H, W, C)`` or ``(D, H, W, C)`` array whose sides are multiples of the stride.
 
     Raises:
         ImageError: what is left is smaller than the window, or than SSIM's.
     """
-    height, width = image.shape[:2]
-    down, right = geometry.stride
-    image = image[: height - height % down, : width - width % right]
-    left = f"{name!r}: {width}x{height} pixels, of which a multiple of the stride is {image.shape[1]}x{image.shape[0]}"
-    if image.shape[0] < geometry.kernel_size[0] or image.shape[1] < geometry.kernel_size[1]:
-        raise ImageError(f"{left}: smaller than the {geometry.kernel_size[1]}x{geometry.kernel_size[0]} window")
-    if "ssim" in metrics and min(image.shape[:2]) < SSIM_WINDOW:
-        raise ImageError(f"{left}: SSIM needs at least {SSIM_WINDOW} on each side; --metric psnr does not")
-    return image
+    sizes = image.shape[:-1]
+    left = tuple(size - size % step for size, step in zip(sizes, geometry.stride, strict=True))
+    said = f"{name!r}: {_shown_sides(sizes)} pixels, of which a multiple of the stride is {_shown_sides(left)}"
+    if any(size < window for size, window in zip(left, geometry.kernel_size, strict=True)):
+        raise ImageError(f"{said}: smaller than the {_shown_sides(geometry.kernel_size)} window")
+    if "ssim" in metrics and min(left) < SSIM_WINDOW:
+        raise ImageError(f"{said}: SSIM needs at least {SSIM_WINDOW} on each side; --metric psnr does not")
+    return image[tuple(map(slice, left))]
 
 
-def _score_image(
-    name: str,
-    image: FloatImage,
+def _shown_sides(sizes: Sequence[int]) -> str:
+    """Width by height, as pictures' sizes are written; with frames or slices before them."""
+    sides = "x".join(map(str, sizes[:-3:-1]))
+    return f"{sizes[0]}x{sides}" if len(sizes) == 3 else sides
+
+
+def _score_sample(
+    item: Input,
+    sample: Sample,
     runs: Sequence[Run],
     protocol: Protocol,
     workers: ThreadPoolExecutor,
     on_view: Callable[[View], None] | None,
 ) -> Iterator[list[dict[str, Any]]]:
-    """The rows of one image, a group a run. Pooling is timed alone; scoring then runs on all threads at once."""
+    """The rows of one sample, a group a run. Pooling is timed alone; scoring then runs on all threads at once."""
+    image = sample.image
+    size = image.shape[:-1]
     mean, std = (
-        torch.tensor(values, dtype=torch.float64, device=protocol.device).reshape(3, 1, 1)
+        # One value for all channels where it is the same: there may be any number of them.
+        torch.tensor(values[:1] if len(set(values)) == 1 else values, dtype=torch.float64, device=protocol.device)
         for values in NORMALIZATIONS[protocol.normalize]
     )
-    x = ((torch.from_numpy(image).permute(2, 0, 1).to(protocol.device) - mean) / std).unsqueeze(0).contiguous()
-    size = (image.shape[0], image.shape[1])
+    x = torch.from_numpy(image).movedim(-1, 0).to(protocol.device)
+    x = ((x - _per_channel(mean, x)) / _per_channel(std, x)).unsqueeze(0).contiguous()
+    score = functools.partial(_scores, image, metrics=protocol.metrics, data_range=sample.data_range)
     batch = 2 * torch.get_num_threads()
     for start in range(0, len(runs), batch):
         groups: list[list[dict[str, Any]]] = []
         pending: list[_Pending] = []
         for run in runs[start : start + batch]:
-            group = [_row(name, protocol, run, upsample) for upsample in protocol.upsample]
+            geometry = run.module.geometry
+            group = [_row(item, protocol, geometry, run, upsample) for upsample in protocol.upsample]
             groups.append(group)
             try:
                 pooled, seconds, phases = _pool(run, x)
-                per_channel = (3,) + (1,) * (pooled.dim() - 2)
-                pooled = pooled * std.reshape(per_channel) + mean.reshape(per_channel)
+                pooled = pooled * _per_channel(std, pooled[0]) + _per_channel(mean, pooled[0])
                 if not bool(pooled.isfinite().all()):
                     raise ValueError("the pooled image is not finite")
                 kept = pooled.numel() / x.numel()
-                regular = output_size(size, run.module.geometry)
+                regular = math.prod(output_size(size, geometry))
                 for row in group:
                     full = rebuild(pooled, size, row["upsample"], phases)
                     row |= {
+                        "data_range": sample.data_range,
                         "kept": kept,
-                        "equal_kept": pooled.numel() == 3 * regular[0] * regular[1],
+                        "equal_kept": pooled.numel() == image.shape[-1] * regular,
                         "forward_s": seconds,
                     }
-                    pending.append(_Pending(row, pooled, full[0].permute(1, 2, 0).cpu().numpy()))
+                    pending.append(_Pending(row, pooled, full[0].movedim(0, -1).cpu().numpy()))
             except Exception as error:  # a failed operator is a row, not the end of the run
                 for row in group:
                     row["error"] = one_line(error)
-        for item, scores in zip(
-            pending, workers.map(lambda p: _scores(image, p.rebuilt, protocol.metrics), pending), strict=True
-        ):
-            item.row |= scores
-            seed = item.row["seed"]
+        for done, scores in zip(pending, workers.map(score, [p.rebuilt for p in pending]), strict=True):
+            done.row |= scores
+            seed = done.row["seed"]
             if on_view and (seed is None or seed == protocol.seed):
-                on_view(View(item.row, image, _as_picture(item.pooled), item.rebuilt))
+                shown = (image, _side_by_side(done.pooled, sample.ndim), done.rebuilt)
+                on_view(View(done.row, *map(sample.picture, shown)))
         yield from groups
 
 
@@ -316,24 +362,35 @@ def _synchronize(x: Tensor) -> None:
         torch.cuda.synchronize(x.device)
 
 
-def _scores(original: FloatImage, rebuilt: FloatImage, metrics: Sequence[str]) -> dict[str, float]:
-    return {name: METRICS[name](original, rebuilt) for name in metrics}
+def _per_channel(values: Tensor, x: Tensor) -> Tensor:
+    """``(C,)`` or ``(1,)`` to stand beside ``x``, ``(C, ...)``."""
+    return values.reshape(-1, *(1,) * (x.dim() - 1))
 
 
-def _as_picture(pooled: Tensor) -> FloatImage:
-    """``(1, 3, h, w)`` as ``(h, w, 3)``; submaps side by side."""
-    if pooled.dim() == 5:
+def _scores(
+    original: FloatImage, rebuilt: FloatImage, metrics: Sequence[str], data_range: float = 1.0
+) -> dict[str, float]:
+    return {name: METRICS[name](original, rebuilt, data_range=data_range) for name in metrics}
+
+
+def _side_by_side(pooled: Tensor, ndim: int) -> FloatImage:
+    """``(1, C, *sizes)`` as ``(*sizes, C)``; submaps side by side."""
+    if pooled.dim() > ndim + 2:
         pooled = torch.cat(pooled.unbind(2), dim=-1)
-    picture: FloatImage = pooled[0].permute(1, 2, 0).cpu().numpy()
-    return picture
+    values: FloatImage = pooled[0].movedim(0, -1).cpu().numpy()
+    return values
 
 
 def _row(
-    image: str, protocol: Protocol, run: Run | None = None, upsample: str = "", error: str | None = None
+    item: Input,
+    protocol: Protocol,
+    geometry: Geometry,
+    run: Run | None = None,
+    upsample: str = "",
+    error: str | None = None,
 ) -> dict[str, Any]:
-    geometry = run.module.geometry if run else make_geometry(2, protocol.kernel_size, protocol.stride)
     row: dict[str, Any] = {
-        "image": image,
+        "image": item.name,
         "pool": run.pool if run else "",
         "params": run.params if run else "",
         "kernel_size": shown_size(geometry.kernel_size),
@@ -341,8 +398,10 @@ def _row(
         "upsample": upsample,
         "normalize": protocol.normalize,
         "protocol": "roundtrip",
+        "input": item.label,
         "state": run.state if run else "",
         "seed": run.seed if run else None,
+        "data_range": None,
         "kept": None,
         "equal_kept": None,
     }

@@ -197,7 +197,7 @@ def _images_in(folder: str) -> list[str]:
     try:
         names = sorted(os.listdir(folder))
     except OSError as error:
-        raise ImageError(f"{folder!r}: cannot be listed: {_reason(error)}") from error
+        raise ImageError(f"{folder!r}: cannot be listed: {reason(error)}") from error
     paths = [
         os.path.join(folder, name)
         for name in names
@@ -225,18 +225,23 @@ def load_image(source: Source) -> np.ndarray:
             to 1 for floating point.
     """
     try:
-        with _open(source.path) as file, warnings.catch_warnings():
+        with open_file(source.path) as file, warnings.catch_warnings():
             # Pillow warns of a large image, which is bounded here, and of metadata that a viewer would ignore.
             warnings.simplefilter("ignore")
             image, orientation = _decode(file)
         deep = image.mode in ("I", "F") or image.mode.startswith("I;16")
-        shown = _show_deep_grey(image) if deep else _show(image)
+        shown = _show_deep_grey(image) if deep else show(image)
     except ImageError as error:
         raise ImageError(f"{source.name!r}: {error}") from error.__cause__
     return np.ascontiguousarray(ORIENTATIONS.get(orientation, np.asarray)(shown))
 
 
-def _open(path: Path) -> BinaryIO:
+def open_file(path: Path) -> BinaryIO:
+    """Open a regular file that holds something, for reading.
+
+    Raises:
+        ImageError: there is no such file, or it is none; the message does not name it.
+    """
     try:
         about = os.stat(path)
         if stat.S_ISREG(about.st_mode) and about.st_size:
@@ -244,7 +249,7 @@ def _open(path: Path) -> BinaryIO:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ImageError("no such file") from error
     except (OSError, ValueError) as error:
-        raise ImageError(f"cannot be read: {_reason(error)}") from error
+        raise ImageError(f"cannot be read: {reason(error)}") from error
     if stat.S_ISDIR(about.st_mode):
         raise ImageError("a folder; give an image file")
     raise ImageError("empty file" if stat.S_ISREG(about.st_mode) else "not a regular file")
@@ -272,7 +277,7 @@ def _decode(file: BinaryIO) -> tuple[Image.Image, Any]:
     except UnidentifiedImageError as error:
         raise ImageError(f"not an image that Pillow can read as one of {', '.join(formats)}") from error
     except DECODER_ERRORS as error:
-        raise ImageError(f"truncated or damaged: {_reason(error)}") from error
+        raise ImageError(f"truncated or damaged: {reason(error)}") from error
     try:
         # Asked for after load: a decoder that has turned the image itself (TIFF) has removed the tag.
         return image, image.getexif().get(EXIF_ORIENTATION)
@@ -296,7 +301,8 @@ def _show_deep_grey(image: Image.Image) -> np.ndarray:
     return np.repeat(grey[..., None], 3, axis=2)
 
 
-def _show(image: Image.Image) -> np.ndarray:
+def show(image: Image.Image) -> np.ndarray:
+    """A decoded image of at most 8 bits a sample as a viewer shows it: ``(H, W, 1 or 3)`` float64 in [0, 1], sRGB."""
     profile = image.info.get("icc_profile")
     if image.mode == "LAB":
         # The one mode that Image.convert does not know; its numbers are absolute, so no profile is asked.
@@ -328,6 +334,6 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     return plain if np.abs(shown - stored).max() <= SAME_AS_SRGB else transform.apply(image)
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
     """What an exception says, in one line."""
     return " ".join(str(getattr(error, "strerror", None) or error).split()) or type(error).__name__

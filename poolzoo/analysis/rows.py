@@ -21,11 +21,13 @@ COMPARE_KEYS = (
     "params",  # "key=value,key=value" that differ from the defaults, "" where none does
     "kernel_size",  # an int, or "3x2" where the axes differ
     "stride",
-    "upsample",  # nearest | bilinear | bicubic
+    "upsample",  # nearest | bilinear | bicubic | trilinear
     "normalize",  # none | imagenet
     "protocol",  # roundtrip
+    "input",  # image | video | volume | "features of MODEL:LAYER, weights of FILE"
     "state",  # initial | fitted | train | eval | fixed
     "seed",  # of a train-mode draw, else null
+    "data_range",  # of the values, to which the metrics are relative: 1, but of features the largest minus the smallest
     "kept",  # numbers out per number in
     "equal_kept",  # whether kept equals the baseline's
     "psnr",  # dB, higher is better

@@ -55,11 +55,18 @@ class Setting:
     upsample: str
     normalize: str
     protocol: str
+    input: str = "image"
+
+    @property
+    def of_features(self) -> bool:
+        """Whether a layer's activations are scored: metrics are then relative to each one's own range of values."""
+        return self.input.startswith("features")
 
     @classmethod
     def of(cls, row: dict[str, Any]) -> Setting:
         """The setting of a comparison's row."""
-        return cls(*(str(row[key]) for key in ("kernel_size", "stride", "upsample", "normalize", "protocol")))
+        asked = (str(row[key]) for key in ("kernel_size", "stride", "upsample", "normalize", "protocol"))
+        return cls(*(*asked, str(row.get("input") or "image")))
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from poolzoo.reports import plots
 from poolzoo.reports.pictures import DETAIL, DIFFERENCE_SCALE, DIVERGING, PictureBook, Thumbnail
 from poolzoo.reports.tables import (
     METRIC_NOTES,
+    OWN_RANGE_NOTES,
     PROFILE_SETTING,
     TIME_UNITS,
     UPSAMPLERS,
@@ -32,6 +33,12 @@ from poolzoo.reports.tables import (
     visible,
 )
 
+#: How an input is read, by the rows' ``input``.
+_READ = {
+    "image": "An image is read as a viewer would show it, as RGB in [0, 1]",
+    "video": "A video is read as a viewer would show it, as RGB in [0, 1], and pooled over time, height and width",
+    "volume": "A volume is read as grey values, the smallest as 0 and the largest as 1, and pooled over three axes",
+}
 #: A page stays readable and a browser responsive; the JSON holds the rest.
 IMAGES_SHOWN, SIZES_SHOWN, ROWS_SHOWN = 24, 12, 2000
 NAMES_SHOWN = 4
@@ -386,9 +393,14 @@ def _protocol(setting: Setting, metadata: Mapping[str, Any]) -> list[str]:
             f"It is normalised by {setting.normalize}'s mean and deviation.",
             f"{kernel}; normalisation is undone.",
         ]
+    read = _READ.get(setting.input, _READ["image"])
+    if setting.of_features:
+        read = (
+            "An image goes through its network's own preprocessing and the network; what is pooled are the"
+            f" {setting.input}, on their own scale; the range of a map is its largest value minus its smallest"
+        )
     steps = [
-        "An image is read as a viewer would show it, as RGB in [0, 1], and cropped to a multiple of the stride"
-        f" ({setting.stride}).",
+        f"{read}. It is cropped to a multiple of the stride ({setting.stride}).",
         *pooled,
         f"It is rebuilt to full size by {UPSAMPLERS.get(setting.upsample, setting.upsample)}"
         f"{'' if setting.upsample == 'nearest' else ' interpolation'} and scored against the cropped original.",
@@ -400,6 +412,7 @@ def _protocol(setting: Setting, metadata: Mapping[str, Any]) -> list[str]:
         "mse": "MSE is the mean squared error of values in [0, 1].",
         "mae": "MAE is the mean absolute error of values in [0, 1].",
     }
+    details |= OWN_RANGE_NOTES if setting.of_features else {}
     steps += [details.get(key, METRIC_NOTES[key]) for key in metadata["metrics"]]
     steps.append(
         "Seeds of one image are averaged first, then images with equal weight; intervals are bootstraps over images,"
@@ -550,7 +563,8 @@ def _size(size: Mapping[str, Any]) -> str:
 def _setting_title(setting: Setting) -> str:
     normalised = "" if setting.normalize == "none" else f", {setting.normalize} normalisation"
     upsample = UPSAMPLERS.get(setting.upsample, setting.upsample)
-    return f"Kernel {setting.kernel_size}, stride {setting.stride}, rebuilt by {upsample}{normalised}"
+    features = f", {setting.input}" if setting.of_features else ""
+    return f"Kernel {setting.kernel_size}, stride {setting.stride}, rebuilt by {upsample}{normalised}{features}"
 
 
 def _title_of(summary: Summary) -> str:

@@ -24,13 +24,21 @@ from poolzoo.reports.terminal import printed, text_console
 TIME_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
 BYTE_UNITS = ((2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB"), (1.0, "B"))
 
-UPSAMPLERS = {"nearest": "nearest neighbour", "bilinear": "bilinear", "bicubic": "bicubic"}
+UPSAMPLERS = {"nearest": "nearest neighbour", "bilinear": "bilinear", "bicubic": "bicubic", "trilinear": "trilinear"}
 METRIC_NOTES = {
     "psnr": "PSNR of data range 1",
     "ssim": "SSIM as Wang 2004 (11-tap Gaussian, sigma 1.5)",
     "mse": "MSE on [0, 1]",
     "mae": "MAE on [0, 1]",
 }
+#: The same of features, which have no white.
+OWN_RANGE_NOTES = {
+    "psnr": "PSNR of each map's own range",
+    "mse": "MSE relative to each map's own range",
+    "mae": "MAE relative to each map's own range",
+}
+#: What is counted; every other input is an image, or a layer's activations for one.
+NOUNS = {"video": "video", "volume": "volume"}
 
 #: Operators that keep another share of the numbers than the baseline, and learnable ones before any fitting.
 UNEQUAL, UNFITTED = "†", "‡"
@@ -180,16 +188,18 @@ def _compare_table(setting: Setting, group: Sequence[Summary], metrics: Sequence
         "failed" if not s.images else "baseline" if s.is_baseline else "" if s.equal_kept else "unequal" for s in group
     ]
     notes = _compare_notes(group, roles, metrics, baseline if not has_baseline else None)
+    noun = NOUNS.get(setting.input, "image")
     caption = [
+        *([setting.input] if setting.of_features else []),
         f"kernel {setting.kernel_size}, stride {setting.stride}",
         f"rebuilt by {UPSAMPLERS.get(setting.upsample, setting.upsample)}",
         "no normalisation" if setting.normalize == "none" else f"{setting.normalize} normalisation",
         *([f"{setting.protocol} protocol"] if setting.protocol != "roundtrip" else []),
         *([f"{kept[0]:.3g} of the numbers kept"] if len(kept) == 1 else []),
-        f"{images} image{'s' * (images != 1)}",
+        f"{images} {noun}{'s' * (images != 1)}",
         *([f"{seeds} seed{'s' * (seeds != 1)} in train mode"] if seeds else []),
         *([f"baseline {baseline}"] if has_baseline else []),
-        *(METRIC_NOTES[key] for key in metrics),
+        *((METRIC_NOTES | (OWN_RANGE_NOTES if setting.of_features else {}))[key] for key in metrics),
     ]
     return _table("Information retained", visible(" · ".join(caption)), built, roles, notes)
 
