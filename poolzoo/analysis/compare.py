@@ -15,7 +15,7 @@ from torch import Tensor
 
 from poolzoo import cuda
 from poolzoo.analysis.images import ImageError, Source, load_image
-from poolzoo.analysis.metrics import METRICS, SSIM_WINDOW
+from poolzoo.analysis.metrics import LEAST_SIDES, METRICS, check_metrics, use_one_thread
 from poolzoo.analysis.modules import (
     describe_specs,
     make_module,
@@ -174,8 +174,10 @@ def compare(
         its ``error`` and no operator; an operator that fails gives a row with its ``error``.
 
     Raises:
-        ValueError: an unknown operator, a parameter that is not allowed, or a baseline that is not compared.
+        ValueError: an unknown operator, a parameter that is not allowed, a baseline that is not compared, or a metric
+            of piq, which is not installed.
     """
+    check_metrics(protocol.metrics)
     specs = list(dict.fromkeys(map(normal_spec, specs)))
     baseline = pick_baseline(specs, baseline)
     geometry = make_geometry(2, protocol.kernel_size, protocol.stride)
@@ -184,7 +186,8 @@ def compare(
     rows: list[dict[str, Any]] = []
     images: list[dict[str, Any]] = []
     # By the reference, so that the numbers do not depend on what this machine has built; `profile` times what runs.
-    with cuda.by_reference(), ThreadPoolExecutor(torch.get_num_threads()) as workers:
+    threads = torch.get_num_threads()
+    with cuda.by_reference(), ThreadPoolExecutor(threads, initializer=use_one_thread) as workers:
         for number, source in enumerate(sources):
             try:
                 image = crop(load_image(source), source.name, geometry, protocol.metrics)
@@ -221,7 +224,7 @@ def crop(image: FloatImage, name: str, geometry: Geometry, metrics: Sequence[str
     """The top-left part of an ``(H, W, 3)`` image whose sides are multiples of the stride.
 
     Raises:
-        ImageError: what is left is smaller than the window, or than SSIM's.
+        ImageError: what is left is smaller than the window, or than a metric allows.
     """
     height, width = image.shape[:2]
     down, right = geometry.stride
@@ -229,8 +232,10 @@ def crop(image: FloatImage, name: str, geometry: Geometry, metrics: Sequence[str
     left = f"{name!r}: {width}x{height} pixels, of which a multiple of the stride is {image.shape[1]}x{image.shape[0]}"
     if image.shape[0] < geometry.kernel_size[0] or image.shape[1] < geometry.kernel_size[1]:
         raise ImageError(f"{left}: smaller than the {geometry.kernel_size[1]}x{geometry.kernel_size[0]} window")
-    if "ssim" in metrics and min(image.shape[:2]) < SSIM_WINDOW:
-        raise ImageError(f"{left}: SSIM needs at least {SSIM_WINDOW} on each side; --metric psnr does not")
+    for metric in metrics:
+        if min(image.shape[:2]) < LEAST_SIDES.get(metric, 1):
+            least = f"{metric.upper()} needs at least {LEAST_SIDES[metric]} on each side"
+            raise ImageError(f"{left}: {least}; --metric psnr does not")
     return image
 
 
