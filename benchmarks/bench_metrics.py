@@ -14,6 +14,7 @@ import argparse
 import importlib
 import importlib.metadata
 import json
+import statistics
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -21,7 +22,7 @@ from typing import Any
 import numpy as np
 import skimage.data
 import torch
-from bench_operators import interleaved, quartiles
+from bench_operators import interleaved
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from poolzoo import cuda
@@ -57,7 +58,7 @@ def scikit_ssim(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def contenders(metric: str, x: np.ndarray, y: np.ndarray, peers: dict[str, Any]) -> dict[str, Score]:
-    """What to time, by name; ``native`` is ours, ``alone`` ours on one thread."""
+    """What to time, by name; ``native`` is ours."""
     ours, scikit = {"ssim": (ssim, scikit_ssim), "psnr": (psnr, peak_signal_noise_ratio)}[metric]
     arguments = {} if metric == "ssim" else {"data_range": 1}
     functions: dict[str, Score] = {"native": lambda: ours(x, y), "scikit-image": lambda: scikit(x, y, **arguments)}
@@ -88,7 +89,9 @@ def run(metric: str, size: tuple[int, int], rounds: int, peers: dict[str, Any]) 
     functions = contenders(metric, *images(*size), peers)
     scores = {name: float(function()) for name, function in functions.items()}
     row: dict[str, Any] = {"work": f"{metric} {size[0]}x{size[1]} RGB"}
-    row |= {name: quartiles(times) for name, times in interleaved(functions, rounds).items()}
+    for name, times in interleaved(functions, rounds).items():
+        low, middle, high = statistics.quantiles(times, n=4)
+        row[name] = {"median_s": middle, "iqr_s": high - low}
     names = [name for name in functions if name != "native"]
     row["ratio"] = {name: row[name]["median_s"] / row["native"]["median_s"] for name in names}
     row["score"] = scores["native"]

@@ -55,6 +55,8 @@ _CAPABILITY_FLAGS = {
 _FLAGS = ["-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-Wno-psabi", _TORCH_TARGET]
 #: cpp_extension takes the conversions of half types away from kernels, for the sake of torch's own headers.
 _NVCC_FLAGS = ["-std=c++17", "-O3", "-U__CUDA_NO_HALF_CONVERSIONS__", "-U__CUDA_NO_BFLOAT16_CONVERSIONS__"]
+#: Where the compiler links its C++ library statically, that copy must not mix with the one that torch has loaded.
+_LINK_FLAGS = ["-Wl,--exclude-libs,ALL"] if sys.platform == "linux" else []
 
 #: What is said of libraries that cannot be had.
 _GO_ON = {
@@ -103,12 +105,12 @@ def cache_root() -> Path:
 
 def cpu_key(operator: str) -> str:
     """Names one build of an operator's CPU library: all that it depends on, hashed."""
-    return _key("cpu", operator, cpu_flags(), EXTRAS.get(operator, _CPU_SOURCES))
+    return _key("cpu", operator, [*cpu_flags(), *_LINK_FLAGS], EXTRAS.get(operator, _CPU_SOURCES))
 
 
 def cuda_key(operator: str) -> str:
     """Names one build of its CUDA library. Not by nvcc's version: where it is built ahead, nvcc need not be there."""
-    parts = [*_FLAGS, *_NVCC_FLAGS, str(torch.version.cuda), cuda_architectures()]
+    parts = [*_FLAGS, *_NVCC_FLAGS, *_LINK_FLAGS, str(torch.version.cuda), cuda_architectures()]
     return _key("cuda", operator, parts, [*_CUDA_SOURCES, *(path.name for path in HERE.glob("*.cuh"))])
 
 
@@ -253,7 +255,7 @@ def _build(name: str, sources: Sequence[str], work: Path, **flags: list[str]) ->
         from torch.utils.cpp_extension import load
 
         paths = [str(HERE / source) for source in sources]
-        load(name, paths, build_directory=str(work), is_python_module=False, **flags)  # type: ignore[arg-type]
+        load(name, paths, extra_ldflags=_LINK_FLAGS, build_directory=str(work), is_python_module=False, **flags)  # type: ignore[arg-type]
 
 
 def _toolkit() -> Path:
