@@ -26,6 +26,8 @@ else:
     SizesType = click.ParamType  # not generic at run time before click 8.4
 
 FORMATS = ("table", "csv", "json", "markdown")
+#: What compare scores: the names in poolzoo.analysis.metrics.
+METRICS = ("ssim", "psnr", "mse", "mae", "ms_ssim", "vif", "fsim", "gmsd", "mdsi", "haarpsi")
 #: Subsampling that `visualize checkered` draws: the names in poolzoo.analysis.sampling.
 METHODS = ("naive", "lattice", "random", "traditional", "tri", "complete")
 #: What --output's suffix says about the format.
@@ -206,10 +208,10 @@ def show(spec: str) -> None:
     "--metric",
     "metrics",
     multiple=True,
-    type=click.Choice(("ssim", "psnr", "mse", "mae")),
+    type=click.Choice(METRICS),
     default=("ssim", "psnr"),
     show_default=True,
-    help="The first one sorts; repeatable.",
+    help="The first one sorts; repeatable. Those after mae are piq's: pip install 'poolzoo[metrics]'.",
 )
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the first draw and of start values."

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from poolzoo import cuda
 from poolzoo.analysis.images import ImageError, Source
-from poolzoo.analysis.metrics import METRICS, SSIM_WINDOW
+from poolzoo.analysis.metrics import LEAST_SIDES, METRICS, check_metrics, use_one_thread
 from poolzoo.analysis.modules import (
     describe_specs,
     make_module,
@@ -186,8 +186,10 @@ def compare(
 
     Raises:
         ValueError: an unknown operator, a parameter that is not allowed, a baseline that is not compared, sources of
-            which some are pooled over two axes and some over three, or an upsampler or normalisation not for them.
+            which some are pooled over two axes and some over three, an upsampler or normalisation not for them, or a
+            metric of piq, which is not installed.
     """
+    check_metrics(protocol.metrics)
     specs = list(dict.fromkeys(map(normal_spec, specs)))
     baseline = pick_baseline(specs, baseline)
     inputs = as_inputs(sources)
@@ -200,7 +202,8 @@ def compare(
     rows: list[dict[str, Any]] = []
     images: list[dict[str, Any]] = []
     # By the reference, so that the numbers do not depend on what this machine has built; `profile` times what runs.
-    with cuda.by_reference(), ThreadPoolExecutor(torch.get_num_threads()) as workers:
+    threads = torch.get_num_threads()
+    with cuda.by_reference(), ThreadPoolExecutor(threads, initializer=use_one_thread) as workers:
         for number, item in enumerate(inputs):
             try:
                 sample = item.load()
@@ -258,15 +261,17 @@ def crop(image: FloatImage, name: str, geometry: Geometry, metrics: Sequence[str
     """The first part of an ``(H, W, C)`` or ``(D, H, W, C)`` array whose sides are multiples of the stride.
 
     Raises:
-        ImageError: what is left is smaller than the window, or than SSIM's.
+        ImageError: what is left is smaller than the window, or than a metric allows.
     """
     sizes = image.shape[:-1]
     left = tuple(size - size % step for size, step in zip(sizes, geometry.stride, strict=True))
     said = f"{name!r}: {_shown_sides(sizes)} pixels, of which a multiple of the stride is {_shown_sides(left)}"
     if any(size < window for size, window in zip(left, geometry.kernel_size, strict=True)):
         raise ImageError(f"{said}: smaller than the {_shown_sides(geometry.kernel_size)} window")
-    if "ssim" in metrics and min(left) < SSIM_WINDOW:
-        raise ImageError(f"{said}: SSIM needs at least {SSIM_WINDOW} on each side; --metric psnr does not")
+    for metric in metrics:
+        if min(left) < LEAST_SIDES.get(metric, 1):
+            least = f"{metric.upper()} needs at least {LEAST_SIDES[metric]} on each side"
+            raise ImageError(f"{said}: {least}; --metric psnr does not")
     return image[tuple(map(slice, left))]
 
 

@@ -34,10 +34,16 @@ COMPARE_KEYS = (
     "ssim",  # at most 1, higher is better
     "mse",  # only where asked for with --metric
     "mae",
+    "ms_ssim",  # and the rest of piq's
+    "vif",
+    "fsim",
+    "gmsd",
+    "mdsi",
+    "haarpsi",
     "forward_s",  # seconds of a forward pass over this image, the fastest of a few; `profile` measures
     "error",  # null, or one line that says why there are no numbers
 )
-METRIC_KEYS = ("psnr", "ssim", "mse", "mae")
+METRIC_KEYS = ("psnr", "ssim", "mse", "mae", "ms_ssim", "vif", "fsim", "gmsd", "mdsi", "haarpsi")
 
 #: A profile's row: one operator on one tensor.
 PROFILE_KEYS = (

@@ -39,6 +39,12 @@ METRICS = {
         Metric("ssim", "SSIM", "", True, ".4f"),
         Metric("mse", "MSE", "", False, ".6f"),
         Metric("mae", "MAE", "", False, ".5f"),
+        Metric("ms_ssim", "MS-SSIM", "", True, ".4f"),
+        Metric("vif", "VIF", "", True, ".4f"),
+        Metric("fsim", "FSIM", "", True, ".4f"),
+        Metric("gmsd", "GMSD", "", False, ".4f"),
+        Metric("mdsi", "MDSI", "", False, ".4f"),
+        Metric("haarpsi", "HaarPSI", "", True, ".4f"),
     )
 }
 

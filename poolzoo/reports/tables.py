@@ -30,6 +30,12 @@ METRIC_NOTES = {
     "ssim": "SSIM as Wang 2004 (11-tap Gaussian, sigma 1.5)",
     "mse": "MSE on [0, 1]",
     "mae": "MAE on [0, 1]",
+    "ms_ssim": "MS-SSIM as Wang 2003, by piq, values clipped to [0, 1]",
+    "vif": "VIF as Sheikh 2006 in the pixel domain, by piq, values clipped to [0, 1]",
+    "fsim": "FSIM as Zhang 2011 with colour, by piq, values clipped to [0, 1]",
+    "gmsd": "GMSD as Xue 2014, by piq, values clipped to [0, 1]; lower is better",
+    "mdsi": "MDSI as Nafchi 2016, by piq, values clipped to [0, 1]; lower is better",
+    "haarpsi": "HaarPSI as Reisenhofer 2018, by piq, values clipped to [0, 1]",
 }
 #: The same of features, which have no white.
 OWN_RANGE_NOTES = {
