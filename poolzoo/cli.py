@@ -15,6 +15,7 @@ import click
 
 import poolzoo
 from poolzoo import registry
+from poolzoo.analysis.rows import METRIC_KEYS
 
 if TYPE_CHECKING:
     from poolzoo.analysis.rows import Result
@@ -167,7 +168,7 @@ def show(spec: str) -> None:
     multiple=True,
     required=True,
     metavar="SRC",
-    help="File, folder, glob or skimage:NAME; repeatable.",
+    help="File, folder, glob, skimage:NAME or poolzoo:zoneplate; repeatable.",
 )
 @pool_options
 @click.option(
@@ -190,10 +191,18 @@ def show(spec: str) -> None:
     "--metric",
     "metrics",
     multiple=True,
-    type=click.Choice(("ssim", "psnr", "mse", "mae")),
+    type=click.Choice(METRIC_KEYS),
     default=("ssim", "psnr"),
     show_default=True,
     help="The first one sorts; repeatable.",
+)
+@click.option(
+    "--protocol",
+    "scoring",
+    type=click.Choice(("roundtrip", "lowres")),
+    default="roundtrip",
+    show_default=True,
+    help="Rebuild and score at full size, or score what was pooled against an antialiased small original.",
 )
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the first draw and of start values."
@@ -210,6 +219,7 @@ def compare(
     upsamplers: tuple[str, ...],
     normalize: str,
     metrics: tuple[str, ...],
+    scoring: str,
     seed: int,
     seeds: int,
     device: str,
@@ -226,6 +236,8 @@ def compare(
       poolzoo compare --image skimage:coffee
       poolzoo compare --image photos/ --pool avg --pool 'soft*' --pool lp:p=3 --report photos.html
     """
+    if scoring == "lowres" and _is_given("upsamplers"):
+        raise Failed(f"--upsample {upsamplers[0]}: nothing is rebuilt with --protocol lowres; leave it out")
     writer = Writer(fmt, output, report)
     folder = _make_folder(save_images)
     base = _pictures_base(folder, output) if writer.fmt == "json" else None
@@ -257,7 +269,7 @@ def compare(
             if saved is not None:
                 saved.add(picture)
 
-    protocol = Protocol(kernel_size, stride, upsamplers, normalize, metrics, seed, seeds, device)
+    protocol = Protocol(kernel_size, stride, upsamplers, normalize, metrics, seed, seeds, device, scoring)
     with progress("Comparing") as on_step:
         result = run(
             found,
@@ -615,6 +627,11 @@ def _check_axes(kernel_size: Sequence[int], stride: Sequence[int] | None, ndim: 
     for option, value in (("--kernel-size", kernel_size), ("--stride", stride)):
         if value is not None and len(value) not in (1, ndim):
             raise Failed(f"{option} {'x'.join(map(str, value))}: one int or {ndim} are allowed here")
+
+
+def _is_given(parameter: str) -> bool:
+    """Whether an option stands on the command line, rather than for its default."""
+    return click.get_current_context().get_parameter_source(parameter) is not click.core.ParameterSource.DEFAULT
 
 
 def _check_device(device: str, option: str = "--device") -> None:

@@ -1,4 +1,7 @@
-"""The round trip: crop, normalise, pool, undo the normalisation, rebuild to full size, score against the original."""
+"""The round trip: crop, normalise, pool, undo the normalisation, rebuild to full size, score against the original.
+
+Or at low resolution: score what was pooled against the original, made small by an antialiased filter.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,18 @@ import functools
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from poolzoo import cuda
 from poolzoo.analysis.images import ImageError, Source, load_image
+from poolzoo.analysis.lowres import UPSAMPLE_NONE, downscale
+from poolzoo.analysis.measures import Pooling, measure
 from poolzoo.analysis.metrics import METRICS, SSIM_WINDOW
 from poolzoo.analysis.modules import (
     describe_specs,
@@ -39,6 +45,8 @@ UPSAMPLERS: dict[str, dict[str, Any]] = {
     "bilinear": {"mode": "bilinear", "align_corners": False},
     "bicubic": {"mode": "bicubic", "align_corners": False},
 }
+#: Whether what was pooled is rebuilt and scored at full size, or scored as it is (poolzoo.analysis.lowres).
+PROTOCOLS = ("roundtrip", "lowres")
 #: Mean and standard deviation per channel that are taken off before pooling and put back after it.
 NORMALIZATIONS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "none": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
@@ -54,9 +62,10 @@ class Protocol:
         kernel_size, stride: of every operator; stride None means kernel_size.
         upsample: names from :data:`UPSAMPLERS`; each gives its own rows.
         normalize: a name from :data:`NORMALIZATIONS`.
-        metrics: names from :data:`METRICS`; the first one sorts tables.
+        metrics: names from :data:`METRICS` and :data:`poolzoo.analysis.measures.MEASURES`; the first one sorts tables.
         seed, seeds: stochastic operators draw in train mode with the seeds ``seed`` to ``seed + seeds - 1``.
         device: of torch.
+        protocol: a name from :data:`PROTOCOLS`; ``lowres`` does not rebuild, whatever ``upsample`` says.
     """
 
     kernel_size: int | tuple[int, ...] = 2
@@ -67,6 +76,11 @@ class Protocol:
     seed: int = 0
     seeds: int = 3
     device: str = "cpu"
+    protocol: str = "roundtrip"
+
+    def __post_init__(self) -> None:
+        if self.protocol not in PROTOCOLS:
+            raise ValueError(f"protocol={self.protocol!r}: {', '.join(PROTOCOLS)} are allowed")
 
 
 @dataclass(frozen=True)
@@ -94,7 +108,8 @@ class View:
 class _Pending:
     row: dict[str, Any]
     pooled: Tensor
-    rebuilt: FloatImage
+    #: An original and what is left of it; at low resolution a pair for each submap.
+    pairs: list[tuple[FloatImage, FloatImage]]
 
 
 def make_runs(specs: Iterable[str], protocol: Protocol) -> list[Run]:
@@ -176,6 +191,8 @@ def compare(
     Raises:
         ValueError: an unknown operator, a parameter that is not allowed, or a baseline that is not compared.
     """
+    if protocol.protocol == "lowres":
+        protocol = replace(protocol, upsample=(UPSAMPLE_NONE,))
     specs = list(dict.fromkeys(map(normal_spec, specs)))
     baseline = pick_baseline(specs, baseline)
     geometry = make_geometry(2, protocol.kernel_size, protocol.stride)
@@ -212,7 +229,7 @@ def compare(
         "stride": shown_size(geometry.stride),
         "upsample": list(protocol.upsample),
         "normalize": protocol.normalize,
-        "protocol": "roundtrip",
+        "protocol": protocol.protocol,
     }
     return Result("compare", metadata, rows)
 
@@ -247,7 +264,8 @@ def _score_image(
         torch.tensor(values, dtype=torch.float64, device=protocol.device).reshape(3, 1, 1)
         for values in NORMALIZATIONS[protocol.normalize]
     )
-    x = ((torch.from_numpy(image).permute(2, 0, 1).to(protocol.device) - mean) / std).unsqueeze(0).contiguous()
+    picture = torch.from_numpy(image).permute(2, 0, 1).to(protocol.device).unsqueeze(0)
+    x = ((picture - mean) / std).contiguous()
     size = (image.shape[0], image.shape[1])
     batch = 2 * torch.get_num_threads()
     for start in range(0, len(runs), batch):
@@ -258,30 +276,36 @@ def _score_image(
             groups.append(group)
             try:
                 pooled, seconds, phases = _pool(run, x)
-                per_channel = (3,) + (1,) * (pooled.dim() - 2)
-                pooled = pooled * std.reshape(per_channel) + mean.reshape(per_channel)
+                pooled = _denormalise(pooled, mean, std)
                 if not bool(pooled.isfinite().all()):
                     raise ValueError("the pooled image is not finite")
                 kept = pooled.numel() / x.numel()
                 regular = output_size(size, run.module.geometry)
+                operator = functools.partial(_pool_again, run, mean, std)
+                measured = measure(protocol.metrics, Pooling(picture, pooled, operator, run.module.geometry))
                 for row in group:
-                    full = rebuild(pooled, size, row["upsample"], phases)
-                    row |= {
+                    row |= measured | {
                         "kept": kept,
                         "equal_kept": pooled.numel() == 3 * regular[0] * regular[1],
                         "forward_s": seconds,
                     }
-                    pending.append(_Pending(row, pooled, full[0].permute(1, 2, 0).cpu().numpy()))
+                    if protocol.protocol == "lowres":
+                        pairs = _lowres_pairs(picture, pooled, phases, protocol.metrics)
+                    else:
+                        full = rebuild(pooled, size, row["upsample"], phases)
+                        pairs = [(image, full[0].permute(1, 2, 0).cpu().numpy())]
+                    pending.append(_Pending(row, pooled, pairs))
             except Exception as error:  # a failed operator is a row, not the end of the run
                 for row in group:
                     row["error"] = one_line(error)
         for item, scores in zip(
-            pending, workers.map(lambda p: _scores(image, p.rebuilt, protocol.metrics), pending), strict=True
+            pending, workers.map(lambda p: _scores(p.pairs, protocol.metrics), pending), strict=True
         ):
             item.row |= scores
             seed = item.row["seed"]
             if on_view and (seed is None or seed == protocol.seed):
-                on_view(View(item.row, image, _as_picture(item.pooled), item.rebuilt))
+                original, rebuilt = (np.concatenate(parts, axis=1) for parts in zip(*item.pairs, strict=True))
+                on_view(View(item.row, original, _as_picture(item.pooled), rebuilt))
         yield from groups
 
 
@@ -303,6 +327,29 @@ def _pool(run: Run, x: Tensor) -> tuple[Tensor, float, Sequence[tuple[int, ...]]
     return pooled, min(times), phases
 
 
+def _pool_again(run: Run, mean: Tensor, std: Tensor, picture: Tensor) -> Tensor:
+    """What the run makes of another picture, in its own scale, drawing as it did before."""
+    _seed(run, picture)
+    pooled: Tensor = run.module((picture - mean) / std)
+    return _denormalise(pooled, mean, std)
+
+
+def _denormalise(pooled: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    per_channel = (3,) + (1,) * (pooled.dim() - 2)
+    return pooled * std.reshape(per_channel) + mean.reshape(per_channel)
+
+
+def _lowres_pairs(
+    picture: Tensor, pooled: Tensor, phases: Sequence[tuple[int, ...]], metrics: Sequence[str]
+) -> list[tuple[FloatImage, FloatImage]]:
+    height, width = pooled.shape[-2:]
+    if "ssim" in metrics and min(height, width) < SSIM_WINDOW:
+        raise ValueError(f"{width}x{height} pixels when pooled: SSIM needs at least {SSIM_WINDOW} on each side")
+    both = (downscale(picture, pooled, phases), pooled)
+    original, kept = (x.reshape(*x.shape[:2], -1, height, width)[0].permute(1, 2, 3, 0).cpu().numpy() for x in both)
+    return list(zip(original, kept, strict=True))
+
+
 def _seed(run: Run, x: Tensor) -> None:
     """Make every call draw the same: the last one's result is the first one's, and its submaps lie where it says."""
     if run.seed is not None:
@@ -314,8 +361,9 @@ def _synchronize(x: Tensor) -> None:
         torch.cuda.synchronize(x.device)
 
 
-def _scores(original: FloatImage, rebuilt: FloatImage, metrics: Sequence[str]) -> dict[str, float]:
-    return {name: METRICS[name](original, rebuilt) for name in metrics}
+def _scores(pairs: Sequence[tuple[FloatImage, FloatImage]], metrics: Sequence[str]) -> dict[str, float]:
+    """The metrics among ``metrics``, each the mean over ``pairs``."""
+    return {name: sum(METRICS[name](*pair) for pair in pairs) / len(pairs) for name in metrics if name in METRICS}
 
 
 def _as_picture(pooled: Tensor) -> FloatImage:
@@ -338,7 +386,7 @@ def _row(
         "stride": shown_size(geometry.stride),
         "upsample": upsample,
         "normalize": protocol.normalize,
-        "protocol": "roundtrip",
+        "protocol": protocol.protocol,
         "state": run.state if run else "",
         "seed": run.seed if run else None,
         "kept": None,

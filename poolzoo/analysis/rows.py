@@ -21,9 +21,9 @@ COMPARE_KEYS = (
     "params",  # "key=value,key=value" that differ from the defaults, "" where none does
     "kernel_size",  # an int, or "3x2" where the axes differ
     "stride",
-    "upsample",  # nearest | bilinear | bicubic
+    "upsample",  # nearest | bilinear | bicubic; none at low resolution
     "normalize",  # none | imagenet
-    "protocol",  # roundtrip
+    "protocol",  # roundtrip | lowres
     "state",  # initial | fitted | train | eval | fixed
     "seed",  # of a train-mode draw, else null
     "kept",  # numbers out per number in
@@ -32,10 +32,22 @@ COMPARE_KEYS = (
     "ssim",  # at most 1, higher is better
     "mse",  # only where asked for with --metric
     "mae",
+    "alias",  # the measures of poolzoo.analysis.measures; null where the image gives none
+    "spectrum_low",
+    "spectrum_mid",
+    "spectrum_high",
+    "shift",
+    "grad_reach",
+    "effective_weights",
+    "brightness",
     "forward_s",  # seconds of a forward pass over this image, the fastest of a few; `profile` measures
     "error",  # null, or one line that says why there are no numbers
 )
-METRIC_KEYS = ("psnr", "ssim", "mse", "mae")
+METRIC_KEYS = (
+    *("psnr", "ssim", "mse", "mae"),
+    *("alias", "spectrum_low", "spectrum_mid", "spectrum_high"),
+    *("shift", "grad_reach", "effective_weights", "brightness"),
+)
 
 #: A profile's row: one operator on one tensor.
 PROFILE_KEYS = (

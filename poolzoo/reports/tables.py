@@ -30,6 +30,14 @@ METRIC_NOTES = {
     "ssim": "SSIM as Wang 2004 (11-tap Gaussian, sigma 1.5)",
     "mse": "MSE on [0, 1]",
     "mae": "MAE on [0, 1]",
+    "alias": "aliasing: share of the pooled image's energy from frequencies that it cannot represent",
+    "spectrum_low": "low band: energy retained below 1/3 of the coarser Nyquist frequency, 1 is best",
+    "spectrum_mid": "mid band: from 1/3 to 2/3 of it",
+    "spectrum_high": "high band: from 2/3 of it on",
+    "shift": "shift consistency: likeness under shifts by less than a stride, 1 at most",
+    "grad_reach": "gradient reach: share of the input that receives gradient",
+    "effective_weights": "effective weights: elements over which a window's gradient is spread",
+    "brightness": "brightness bias: mean pooled less mean of the original",
 }
 
 #: Operators that keep another share of the numbers than the baseline, and learnable ones before any fitting.
@@ -159,6 +167,13 @@ def errors(result: Result) -> list[str]:
     return [visible(line) for line in lines] + ([f"and {more} more, in the JSON and CSV"] if more else [])
 
 
+def rebuilding(setting: Setting) -> str:
+    """How what was pooled is brought to the original's size, or the original to its."""
+    if setting.protocol == "lowres":
+        return "scored at low resolution, against antialiased bicubic"
+    return f"rebuilt by {UPSAMPLERS.get(setting.upsample, setting.upsample)}"
+
+
 def _compare_table(setting: Setting, group: Sequence[Summary], metrics: Sequence[str], baseline: str | None) -> Table:
     images, seeds = max(summary.images for summary in group), max(summary.seeds for summary in group)
     kept = sorted({round(summary.kept, 4) for summary in group if summary.kept is not None})
@@ -182,9 +197,8 @@ def _compare_table(setting: Setting, group: Sequence[Summary], metrics: Sequence
     notes = _compare_notes(group, roles, metrics, baseline if not has_baseline else None)
     caption = [
         f"kernel {setting.kernel_size}, stride {setting.stride}",
-        f"rebuilt by {UPSAMPLERS.get(setting.upsample, setting.upsample)}",
+        rebuilding(setting),
         "no normalisation" if setting.normalize == "none" else f"{setting.normalize} normalisation",
-        *([f"{setting.protocol} protocol"] if setting.protocol != "roundtrip" else []),
         *([f"{kept[0]:.3g} of the numbers kept"] if len(kept) == 1 else []),
         f"{images} image{'s' * (images != 1)}",
         *([f"{seeds} seed{'s' * (seeds != 1)} in train mode"] if seeds else []),
@@ -209,7 +223,7 @@ def _metric_columns(
             Column(f"{metric.title} {metric.unit}".strip(), drop_plus=4 if first else 6),
             [s.mean if s else None for s in scores],
             _formatter(metric.format),
-            "high" if metric.higher_is_better else "low",
+            metric.merit,
             # Whoever keeps more numbers keeps more of the picture: no merit of the operator.
             [summary.equal_kept and summary.images > 0 for summary in group],
             plus,
@@ -309,7 +323,7 @@ def _numbers(
     column: Column,
     values: Sequence[float | None],
     show: Callable[[float], str],
-    better: str | None = None,
+    better: str | Callable[[float], float] | None = None,
     fair: Sequence[bool] | None = None,
     plus: Sequence[str] | None = None,
 ) -> tuple[Column, list[Cell]]:
@@ -319,7 +333,7 @@ def _numbers(
         column: its heading.
         values: one a line, None where there is none.
         show: a number as text.
-        better: ``high``, ``low``, or None for a column without a best.
+        better: ``high``, ``low``, what gives a better value more, or None for a column without a best.
         fair: which lines may be the best; all of them where None is.
         plus: what each value is uncertain by.
     """
@@ -329,15 +343,19 @@ def _numbers(
         usable = [v is not None and not math.isnan(v) for v in values]
         fair = [a and b for a, b in zip(usable, fair or usable, strict=True)]
         fair = fair if any(fair) else usable
-        running = [(value, text) for value, text, ok in zip(values, texts, fair, strict=True) if ok]
+        merit = _BETTER[better] if isinstance(better, str) else better
+        running = [(merit(v), text) for v, text, ok in zip(values, texts, fair, strict=True) if ok and v is not None]
         if len(running) > 1:
-            best = (max if better == "high" else min)(running)[1]
+            best = max(running)[1]
     else:
         fair = [False] * len(texts)
     return column, [
         Cell(text, extra, ok and text == best)
         for text, extra, ok in zip(texts, plus or [""] * len(texts), fair, strict=True)
     ]
+
+
+_BETTER: dict[str, Callable[[float], float]] = {"high": lambda value: value, "low": lambda value: -value}
 
 
 def _scaled(
