@@ -15,6 +15,7 @@ import click
 
 import poolzoo
 from poolzoo import registry
+from poolzoo.analysis.rows import METRIC_KEYS
 
 if TYPE_CHECKING:
     from poolzoo.analysis.images import Source
@@ -26,8 +27,6 @@ else:
     SizesType = click.ParamType  # not generic at run time before click 8.4
 
 FORMATS = ("table", "csv", "json", "markdown")
-#: What compare scores: the names in poolzoo.analysis.metrics.
-METRICS = ("ssim", "psnr", "mse", "mae", "ms_ssim", "vif", "fsim", "gmsd", "mdsi", "haarpsi")
 #: Subsampling that `visualize checkered` draws: the names in poolzoo.analysis.sampling.
 METHODS = ("naive", "lattice", "random", "traditional", "tri", "complete")
 #: What --output's suffix says about the format.
@@ -170,7 +169,7 @@ def show(spec: str) -> None:
     "sources",
     multiple=True,
     metavar="SRC",
-    help="File, folder, glob or skimage:NAME; repeatable.",
+    help="File, folder, glob, skimage:NAME or poolzoo:zoneplate; repeatable.",
 )
 @click.option(
     "--features",
@@ -208,10 +207,18 @@ def show(spec: str) -> None:
     "--metric",
     "metrics",
     multiple=True,
-    type=click.Choice(METRICS),
+    type=click.Choice(METRIC_KEYS),
     default=("ssim", "psnr"),
     show_default=True,
     help="The first one sorts; repeatable. Those after mae are piq's: pip install 'poolzoo[metrics]'.",
+)
+@click.option(
+    "--protocol",
+    "scoring",
+    type=click.Choice(("roundtrip", "lowres")),
+    default="roundtrip",
+    show_default=True,
+    help="Rebuild and score at full size, or score what was pooled against an antialiased small original.",
 )
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the first draw and of start values."
@@ -233,6 +240,7 @@ def compare(
     upsamplers: tuple[str, ...],
     normalize: str,
     metrics: tuple[str, ...],
+    scoring: str,
     seed: int,
     seeds: int,
     device: str,
@@ -251,6 +259,8 @@ def compare(
       poolzoo compare --image photos/ --features resnet18:layer1 --weights resnet18.pth
       poolzoo compare --video clip.gif --kernel-size 1x2x2
     """
+    if scoring == "lowres" and _is_given("upsamplers"):
+        raise Failed(f"--upsample {upsamplers[0]}: nothing is rebuilt with --protocol lowres; leave it out")
     writer = Writer(fmt, output, report)
     folder = _make_folder(save_images)
     base = _pictures_base(folder, output) if writer.fmt == "json" else None
@@ -282,7 +292,7 @@ def compare(
             if saved is not None:
                 saved.add(picture)
 
-    protocol = Protocol(kernel_size, stride, upsamplers, normalize, metrics, seed, seeds, device)
+    protocol = Protocol(kernel_size, stride, upsamplers, normalize, metrics, seed, seeds, device, scoring)
     with progress("Comparing") as on_step:
         result = run(
             found,
@@ -682,6 +692,11 @@ def _check_axes(kernel_size: Sequence[int], stride: Sequence[int] | None, ndim: 
     for option, value in (("--kernel-size", kernel_size), ("--stride", stride)):
         if value is not None and len(value) not in (1, ndim):
             raise Failed(f"{option} {'x'.join(map(str, value))}: one int or {ndim} are allowed here")
+
+
+def _is_given(parameter: str) -> bool:
+    """Whether an option stands on the command line, rather than for its default."""
+    return click.get_current_context().get_parameter_source(parameter) is not click.core.ParameterSource.DEFAULT
 
 
 def _check_device(device: str, option: str = "--device") -> None:

@@ -1,6 +1,7 @@
 """The round trip: crop, normalise, pool, undo the normalisation, rebuild to full size, score against the original.
 
 What goes round is an image, a layer's activations, or, pooled over three axes, a video or a volume (see ``samples``).
+Or at low resolution: score what was pooled against the original, made small by an antialiased filter.
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from poolzoo import cuda
 from poolzoo.analysis.images import ImageError, Source
+from poolzoo.analysis.lowres import UPSAMPLE_NONE, downscale
+from poolzoo.analysis.measures import Pooling, measure
 from poolzoo.analysis.metrics import LEAST_SIDES, METRICS, check_metrics, use_one_thread
 from poolzoo.analysis.modules import (
     describe_specs,
@@ -47,6 +51,8 @@ UPSAMPLERS: dict[str, dict[str, Any]] = {
 }
 #: What upsamplers are called, in rows too, where three axes are pooled.
 IN_3D = {"nearest": "nearest", "bilinear": "trilinear", "trilinear": "trilinear"}
+#: Whether what was pooled is rebuilt and scored at full size, or scored as it is (poolzoo.analysis.lowres).
+PROTOCOLS = ("roundtrip", "lowres")
 #: Mean and standard deviation per channel that are taken off before pooling and put back after it.
 NORMALIZATIONS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "none": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
@@ -62,9 +68,10 @@ class Protocol:
         kernel_size, stride: of every operator; stride None means kernel_size.
         upsample: names from :data:`UPSAMPLERS`; each gives its own rows. For videos and volumes see :data:`IN_3D`.
         normalize: a name from :data:`NORMALIZATIONS`.
-        metrics: names from :data:`METRICS`; the first one sorts tables.
+        metrics: names from :data:`METRICS` and :data:`poolzoo.analysis.measures.MEASURES`; the first one sorts tables.
         seed, seeds: stochastic operators draw in train mode with the seeds ``seed`` to ``seed + seeds - 1``.
         device: of torch.
+        protocol: a name from :data:`PROTOCOLS`; ``lowres`` does not rebuild, whatever ``upsample`` says.
     """
 
     kernel_size: int | tuple[int, ...] = 2
@@ -75,6 +82,11 @@ class Protocol:
     seed: int = 0
     seeds: int = 3
     device: str = "cpu"
+    protocol: str = "roundtrip"
+
+    def __post_init__(self) -> None:
+        if self.protocol not in PROTOCOLS:
+            raise ValueError(f"protocol={self.protocol!r}: {', '.join(PROTOCOLS)} are allowed")
 
 
 @dataclass(frozen=True)
@@ -98,11 +110,33 @@ class View:
     rebuilt: FloatImage
 
 
+class _Scale:
+    """The normalisation of a protocol, for tensors ``(1, C, ...)``."""
+
+    def __init__(self, protocol: Protocol) -> None:
+        self.mean, self.std = (
+            # One value for all channels where it is the same: there may be any number of them.
+            torch.tensor(values[:1] if len(set(values)) == 1 else values, dtype=torch.float64, device=protocol.device)
+            for values in NORMALIZATIONS[protocol.normalize]
+        )
+
+    def normalise(self, x: Tensor) -> Tensor:
+        return (x - self._beside(self.mean, x)) / self._beside(self.std, x)
+
+    def denormalise(self, x: Tensor) -> Tensor:
+        return x * self._beside(self.std, x) + self._beside(self.mean, x)
+
+    @staticmethod
+    def _beside(values: Tensor, x: Tensor) -> Tensor:
+        return values.reshape(-1, *(1,) * (x.dim() - 2))
+
+
 @dataclass
 class _Pending:
     row: dict[str, Any]
     pooled: Tensor
-    rebuilt: FloatImage
+    #: An original and what is left of it; at low resolution a pair for each submap.
+    pairs: list[tuple[FloatImage, FloatImage]]
 
 
 def make_runs(specs: Iterable[str], protocol: Protocol, ndim: int = 2, in_channels: int = 3) -> list[Run]:
@@ -190,6 +224,8 @@ def compare(
             metric of piq, which is not installed.
     """
     check_metrics(protocol.metrics)
+    if protocol.protocol == "lowres":
+        protocol = replace(protocol, upsample=(UPSAMPLE_NONE,))
     specs = list(dict.fromkeys(map(normal_spec, specs)))
     baseline = pick_baseline(specs, baseline)
     inputs = as_inputs(sources)
@@ -232,7 +268,7 @@ def compare(
         "stride": shown_size(geometry.stride),
         "upsample": list(protocol.upsample),
         "normalize": protocol.normalize,
-        "protocol": "roundtrip",
+        "protocol": protocol.protocol,
     }
     return Result("compare", metadata, rows)
 
@@ -249,6 +285,8 @@ def _for_inputs(protocol: Protocol, inputs: Sequence[Input], ndim: int) -> Proto
         raise ValueError(f"normalize={protocol.normalize!r}: scales three colours, which {colourless[0]!r} has not")
     if ndim == 2:
         return protocol
+    if protocol.protocol == "lowres":
+        raise ValueError("protocol='lowres': not over three axes; for videos and volumes roundtrip is allowed")
     for name in protocol.upsample:
         if name not in IN_3D:
             raise ValueError(
@@ -292,14 +330,9 @@ def _score_sample(
     """The rows of one sample, a group a run. Pooling is timed alone; scoring then runs on all threads at once."""
     image = sample.image
     size = image.shape[:-1]
-    mean, std = (
-        # One value for all channels where it is the same: there may be any number of them.
-        torch.tensor(values[:1] if len(set(values)) == 1 else values, dtype=torch.float64, device=protocol.device)
-        for values in NORMALIZATIONS[protocol.normalize]
-    )
-    x = torch.from_numpy(image).movedim(-1, 0).to(protocol.device)
-    x = ((x - _per_channel(mean, x)) / _per_channel(std, x)).unsqueeze(0).contiguous()
-    score = functools.partial(_scores, image, metrics=protocol.metrics, data_range=sample.data_range)
+    scale = _Scale(protocol)
+    picture = torch.from_numpy(image).movedim(-1, 0).to(protocol.device).unsqueeze(0)
+    x = scale.normalise(picture).contiguous()
     batch = 2 * torch.get_num_threads()
     for start in range(0, len(runs), batch):
         groups: list[list[dict[str, Any]]] = []
@@ -310,28 +343,37 @@ def _score_sample(
             groups.append(group)
             try:
                 pooled, seconds, phases = _pool(run, x)
-                pooled = pooled * _per_channel(std, pooled[0]) + _per_channel(mean, pooled[0])
+                pooled = scale.denormalise(pooled)
                 if not bool(pooled.isfinite().all()):
                     raise ValueError("the pooled image is not finite")
                 kept = pooled.numel() / x.numel()
                 regular = math.prod(output_size(size, geometry))
+                operator = functools.partial(_pool_again, run, scale)
+                pooling = Pooling(picture, pooled, operator, geometry, sample.data_range)
+                measured = measure(protocol.metrics, pooling)
                 for row in group:
-                    full = rebuild(pooled, size, row["upsample"], phases)
-                    row |= {
+                    row |= measured | {
                         "data_range": sample.data_range,
                         "kept": kept,
                         "equal_kept": pooled.numel() == image.shape[-1] * regular,
                         "forward_s": seconds,
                     }
-                    pending.append(_Pending(row, pooled, full[0].movedim(0, -1).cpu().numpy()))
+                    if protocol.protocol == "lowres":
+                        pairs = _lowres_pairs(picture, pooled, phases, protocol.metrics)
+                    else:
+                        full = rebuild(pooled, size, row["upsample"], phases)
+                        pairs = [(image, full[0].movedim(0, -1).cpu().numpy())]
+                    pending.append(_Pending(row, pooled, pairs))
             except Exception as error:  # a failed operator is a row, not the end of the run
                 for row in group:
                     row["error"] = one_line(error)
-        for done, scores in zip(pending, workers.map(score, [p.rebuilt for p in pending]), strict=True):
+        score = functools.partial(_scores, metrics=protocol.metrics, data_range=sample.data_range)
+        for done, scores in zip(pending, workers.map(score, [p.pairs for p in pending]), strict=True):
             done.row |= scores
             seed = done.row["seed"]
             if on_view and (seed is None or seed == protocol.seed):
-                shown = (image, _side_by_side(done.pooled, sample.ndim), done.rebuilt)
+                original, rebuilt = (np.concatenate(parts, axis=-2) for parts in zip(*done.pairs, strict=True))
+                shown = (original, _side_by_side(done.pooled, sample.ndim), rebuilt)
                 on_view(View(done.row, *map(sample.picture, shown)))
         yield from groups
 
@@ -356,6 +398,25 @@ def _pool(run: Run, x: Tensor) -> tuple[Tensor, float, Sequence[tuple[int, ...]]
     return pooled, min(times), phases
 
 
+def _pool_again(run: Run, scale: _Scale, picture: Tensor) -> Tensor:
+    """What the run makes of another picture, in its own scale, drawing as it did before."""
+    _seed(run, picture)
+    return scale.denormalise(run.module(scale.normalise(picture)))
+
+
+def _lowres_pairs(
+    picture: Tensor, pooled: Tensor, phases: Sequence[tuple[int, ...]], metrics: Sequence[str]
+) -> list[tuple[FloatImage, FloatImage]]:
+    height, width = pooled.shape[-2:]
+    for metric in metrics:
+        if min(height, width) < LEAST_SIDES.get(metric, 1):
+            least = f"{metric.upper()} needs at least {LEAST_SIDES[metric]} on each side"
+            raise ValueError(f"{width}x{height} pixels when pooled: {least}")
+    both = (downscale(picture, pooled, phases), pooled)
+    original, kept = (x.reshape(*x.shape[:2], -1, height, width)[0].permute(1, 2, 3, 0).cpu().numpy() for x in both)
+    return list(zip(original, kept, strict=True))
+
+
 def _seed(run: Run, x: Tensor) -> None:
     """Make every call draw the same: the last one's result is the first one's, and its submaps lie where it says."""
     if run.seed is not None:
@@ -367,15 +428,15 @@ def _synchronize(x: Tensor) -> None:
         torch.cuda.synchronize(x.device)
 
 
-def _per_channel(values: Tensor, x: Tensor) -> Tensor:
-    """``(C,)`` or ``(1,)`` to stand beside ``x``, ``(C, ...)``."""
-    return values.reshape(-1, *(1,) * (x.dim() - 1))
-
-
 def _scores(
-    original: FloatImage, rebuilt: FloatImage, metrics: Sequence[str], data_range: float = 1.0
+    pairs: Sequence[tuple[FloatImage, FloatImage]], metrics: Sequence[str], data_range: float = 1.0
 ) -> dict[str, float]:
-    return {name: METRICS[name](original, rebuilt, data_range=data_range) for name in metrics}
+    """The metrics among ``metrics``, each the mean over ``pairs``."""
+    return {
+        name: sum(METRICS[name](*pair, data_range=data_range) for pair in pairs) / len(pairs)
+        for name in metrics
+        if name in METRICS
+    }
 
 
 def _side_by_side(pooled: Tensor, ndim: int) -> FloatImage:
@@ -402,7 +463,7 @@ def _row(
         "stride": shown_size(geometry.stride),
         "upsample": upsample,
         "normalize": protocol.normalize,
-        "protocol": "roundtrip",
+        "protocol": protocol.protocol,
         "input": item.label,
         "state": run.state if run else "",
         "seed": run.seed if run else None,

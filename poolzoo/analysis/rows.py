@@ -21,9 +21,9 @@ COMPARE_KEYS = (
     "params",  # "key=value,key=value" that differ from the defaults, "" where none does
     "kernel_size",  # an int, or "3x2" where the axes differ
     "stride",
-    "upsample",  # nearest | bilinear | bicubic | trilinear
+    "upsample",  # nearest | bilinear | bicubic | trilinear; none at low resolution
     "normalize",  # none | imagenet
-    "protocol",  # roundtrip
+    "protocol",  # roundtrip | lowres
     "input",  # image | video | volume | "features of MODEL:LAYER, weights of FILE"
     "state",  # initial | fitted | train | eval | fixed
     "seed",  # of a train-mode draw, else null
@@ -40,10 +40,23 @@ COMPARE_KEYS = (
     "gmsd",
     "mdsi",
     "haarpsi",
+    "alias",  # the measures of poolzoo.analysis.measures; null where the image gives none
+    "spectrum_low",
+    "spectrum_mid",
+    "spectrum_high",
+    "shift",
+    "grad_reach",
+    "effective_weights",
+    "brightness",
     "forward_s",  # seconds of a forward pass over this image, the fastest of a few; `profile` measures
     "error",  # null, or one line that says why there are no numbers
 )
-METRIC_KEYS = ("psnr", "ssim", "mse", "mae", "ms_ssim", "vif", "fsim", "gmsd", "mdsi", "haarpsi")
+METRIC_KEYS = (
+    *("psnr", "ssim", "mse", "mae"),
+    *("ms_ssim", "vif", "fsim", "gmsd", "mdsi", "haarpsi"),
+    *("alias", "spectrum_low", "spectrum_mid", "spectrum_high"),
+    *("shift", "grad_reach", "effective_weights", "brightness"),
+)
 
 #: A profile's row: one operator on one tensor.
 PROFILE_KEYS = (

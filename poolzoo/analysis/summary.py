@@ -23,13 +23,24 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Metric:
-    """How a metric is named, read and printed."""
+    """How a metric is named, read and printed.
+
+    Where neither more nor less is better, ``target`` is the value that is, and ``higher_is_better`` says on which side
+    of it most values lie.
+    """
 
     key: str
     title: str
     unit: str
     higher_is_better: bool
     format: str
+    target: float | None = None
+
+    def merit(self, value: float) -> float:
+        """How good a value is: more is better, whatever the metric."""
+        if self.target is not None:
+            return -abs(value - self.target)
+        return value if self.higher_is_better else -value
 
 
 METRICS = {
@@ -45,6 +56,14 @@ METRICS = {
         Metric("gmsd", "GMSD", "", False, ".4f"),
         Metric("mdsi", "MDSI", "", False, ".4f"),
         Metric("haarpsi", "HaarPSI", "", True, ".4f"),
+        Metric("alias", "aliasing", "", False, ".4f"),
+        Metric("spectrum_low", "low band", "", True, ".3f", target=1.0),
+        Metric("spectrum_mid", "mid band", "", True, ".3f", target=1.0),
+        Metric("spectrum_high", "high band", "", True, ".3f", target=1.0),
+        Metric("shift", "shift consistency", "", True, ".4f"),
+        Metric("grad_reach", "gradient reach", "", True, ".3f"),
+        Metric("effective_weights", "effective weights", "", True, ".2f"),
+        Metric("brightness", "brightness bias", "", False, ".4f", target=0.0),
     )
 }
 
@@ -262,6 +281,6 @@ def _rank(summary: Summary, metrics: Sequence[str]) -> tuple[Any, ...]:
     value = 0.0
     if score is not None:
         # Without the last digits, which differ between machines and would order equal operators by chance.
-        value = round(-score.mean if METRICS[metrics[0]].higher_is_better else score.mean, 10)
+        value = round(-METRICS[metrics[0]].merit(score.mean), 10)
     lost = score is None or math.isnan(score.mean)
     return summary.images == 0, lost, 0.0 if lost else value, summary.label, summary.state, summary.setting

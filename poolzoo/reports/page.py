@@ -29,6 +29,7 @@ from poolzoo.reports.tables import (
     compare_tables,
     errors,
     profile_tables,
+    rebuilding,
     unit_of,
     visible,
 )
@@ -262,7 +263,7 @@ def _answer(group: Sequence[Summary], seconds: Mapping[tuple[str, str], float] |
         scored = [s for s in fair if key in s.scores and not math.isnan(s.scores[key].mean)]
         if not scored:
             continue
-        value = (max if metric.higher_is_better else min)(s.scores[key].mean for s in scored)
+        value = max((s.scores[key].mean for s in scored), key=metric.merit)
         text = format(value, metric.format)
         best = [s for s in scored if format(s.scores[key].mean, metric.format) == text]
         shown = f"{text} {metric.unit}".strip().replace("inf", "infinite")
@@ -287,8 +288,7 @@ def _answer(group: Sequence[Summary], seconds: Mapping[tuple[str, str], float] |
         fastest = min(points, key=lambda point: (point[1], point[0].label))
         base = next((time for summary, time, _ in points if summary.is_baseline), None)
         ratio = f", {fastest[1] / base:.2f} times the baseline's" if base and not fastest[0].is_baseline else ""
-        sign = 1 if METRICS[first].higher_is_better else -1
-        front = plots.pareto_front([(time, sign * value) for _, time, value in points])
+        front = plots.pareto_front([(time, METRICS[first].merit(value)) for _, time, value in points])
         sentences.append(
             Markup("Fastest is {} at {}{}. Nothing is both faster and closer to the original than {}.").format(
                 _strong(_title_of(fastest[0])),
@@ -344,8 +344,7 @@ def _compare_plots(
     ]
     points = plots.tradeoff_points(shown, first.key, seconds)
     if len(points) > 1:
-        sign = 1 if first.higher_is_better else -1
-        front = plots.pareto_front([(time, sign * value) for _, time, value in points])
+        front = plots.pareto_front([(time, first.merit(value)) for _, time, value in points])
         names = _and([_title_of(points[index][0]) for index in front], most=len(front))
         drawn.append(
             {
@@ -402,7 +401,9 @@ def _protocol(setting: Setting, metadata: Mapping[str, Any]) -> list[str]:
     steps = [
         f"{read}. It is cropped to a multiple of the stride ({setting.stride}).",
         *pooled,
-        f"It is rebuilt to full size by {UPSAMPLERS.get(setting.upsample, setting.upsample)}"
+        "It is scored at its own size, against the cropped original made as small by antialiased bicubic resampling."
+        if setting.protocol == "lowres"
+        else f"It is rebuilt to full size by {UPSAMPLERS.get(setting.upsample, setting.upsample)}"
         f"{'' if setting.upsample == 'nearest' else ' interpolation'} and scored against the cropped original.",
     ]
     details = {
@@ -562,9 +563,8 @@ def _size(size: Mapping[str, Any]) -> str:
 
 def _setting_title(setting: Setting) -> str:
     normalised = "" if setting.normalize == "none" else f", {setting.normalize} normalisation"
-    upsample = UPSAMPLERS.get(setting.upsample, setting.upsample)
     features = f", {setting.input}" if setting.of_features else ""
-    return f"Kernel {setting.kernel_size}, stride {setting.stride}, rebuilt by {upsample}{normalised}{features}"
+    return f"Kernel {setting.kernel_size}, stride {setting.stride}, {rebuilding(setting)}{normalised}{features}"
 
 
 def _title_of(summary: Summary) -> str:

@@ -36,6 +36,14 @@ METRIC_NOTES = {
     "gmsd": "GMSD as Xue 2014, by piq, values clipped to [0, 1]; lower is better",
     "mdsi": "MDSI as Nafchi 2016, by piq, values clipped to [0, 1]; lower is better",
     "haarpsi": "HaarPSI as Reisenhofer 2018, by piq, values clipped to [0, 1]",
+    "alias": "aliasing: share of the pooled image's energy from frequencies that it cannot represent",
+    "spectrum_low": "low band: energy retained below 1/3 of the coarser Nyquist frequency, 1 is best",
+    "spectrum_mid": "mid band: from 1/3 to 2/3 of it",
+    "spectrum_high": "high band: from 2/3 of it on",
+    "shift": "shift consistency: likeness under shifts by less than a stride, 1 at most",
+    "grad_reach": "gradient reach: share of the input that receives gradient",
+    "effective_weights": "effective weights: elements over which a window's gradient is spread",
+    "brightness": "brightness bias: mean pooled less mean of the original",
 }
 #: The same of features, which have no white.
 OWN_RANGE_NOTES = {
@@ -173,6 +181,13 @@ def errors(result: Result) -> list[str]:
     return [visible(line) for line in lines] + ([f"and {more} more, in the JSON and CSV"] if more else [])
 
 
+def rebuilding(setting: Setting) -> str:
+    """How what was pooled is brought to the original's size, or the original to its."""
+    if setting.protocol == "lowres":
+        return "scored at low resolution, against antialiased bicubic"
+    return f"rebuilt by {UPSAMPLERS.get(setting.upsample, setting.upsample)}"
+
+
 def _compare_table(setting: Setting, group: Sequence[Summary], metrics: Sequence[str], baseline: str | None) -> Table:
     images, seeds = max(summary.images for summary in group), max(summary.seeds for summary in group)
     kept = sorted({round(summary.kept, 4) for summary in group if summary.kept is not None})
@@ -198,9 +213,8 @@ def _compare_table(setting: Setting, group: Sequence[Summary], metrics: Sequence
     caption = [
         *([setting.input] if setting.of_features else []),
         f"kernel {setting.kernel_size}, stride {setting.stride}",
-        f"rebuilt by {UPSAMPLERS.get(setting.upsample, setting.upsample)}",
+        rebuilding(setting),
         "no normalisation" if setting.normalize == "none" else f"{setting.normalize} normalisation",
-        *([f"{setting.protocol} protocol"] if setting.protocol != "roundtrip" else []),
         *([f"{kept[0]:.3g} of the numbers kept"] if len(kept) == 1 else []),
         f"{images} {noun}{'s' * (images != 1)}",
         *([f"{seeds} seed{'s' * (seeds != 1)} in train mode"] if seeds else []),
@@ -225,7 +239,7 @@ def _metric_columns(
             Column(f"{metric.title} {metric.unit}".strip(), drop_plus=4 if first else 6),
             [s.mean if s else None for s in scores],
             _formatter(metric.format),
-            "high" if metric.higher_is_better else "low",
+            metric.merit,
             # Whoever keeps more numbers keeps more of the picture: no merit of the operator.
             [summary.equal_kept and summary.images > 0 for summary in group],
             plus,
@@ -325,7 +339,7 @@ def _numbers(
     column: Column,
     values: Sequence[float | None],
     show: Callable[[float], str],
-    better: str | None = None,
+    better: str | Callable[[float], float] | None = None,
     fair: Sequence[bool] | None = None,
     plus: Sequence[str] | None = None,
 ) -> tuple[Column, list[Cell]]:
@@ -335,7 +349,7 @@ def _numbers(
         column: its heading.
         values: one a line, None where there is none.
         show: a number as text.
-        better: ``high``, ``low``, or None for a column without a best.
+        better: ``high``, ``low``, what gives a better value more, or None for a column without a best.
         fair: which lines may be the best; all of them where None is.
         plus: what each value is uncertain by.
     """
@@ -345,15 +359,19 @@ def _numbers(
         usable = [v is not None and not math.isnan(v) for v in values]
         fair = [a and b for a, b in zip(usable, fair or usable, strict=True)]
         fair = fair if any(fair) else usable
-        running = [(value, text) for value, text, ok in zip(values, texts, fair, strict=True) if ok]
+        merit = _BETTER[better] if isinstance(better, str) else better
+        running = [(merit(v), text) for v, text, ok in zip(values, texts, fair, strict=True) if ok and v is not None]
         if len(running) > 1:
-            best = (max if better == "high" else min)(running)[1]
+            best = max(running)[1]
     else:
         fair = [False] * len(texts)
     return column, [
         Cell(text, extra, ok and text == best)
         for text, extra, ok in zip(texts, plus or [""] * len(texts), fair, strict=True)
     ]
+
+
+_BETTER: dict[str, Callable[[float], float]] = {"high": lambda value: value, "low": lambda value: -value}
 
 
 def _scaled(
