@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from poolzoo import cuda
+from poolzoo.analysis.decoders import Decoders, HeldOut
 from poolzoo.analysis.images import ImageError, Source, load_image
 from poolzoo.analysis.metrics import METRICS, SSIM_WINDOW
 from poolzoo.analysis.modules import (
@@ -39,6 +40,8 @@ UPSAMPLERS: dict[str, dict[str, Any]] = {
     "bilinear": {"mode": "bilinear", "align_corners": False},
     "bicubic": {"mode": "bicubic", "align_corners": False},
 }
+#: The other way for it to grow back: by a decoder fitted on other images, see :mod:`poolzoo.analysis.decoders`.
+OPTIMAL = "optimal"
 #: Mean and standard deviation per channel that are taken off before pooling and put back after it.
 NORMALIZATIONS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "none": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
@@ -52,11 +55,12 @@ class Protocol:
 
     Attributes:
         kernel_size, stride: of every operator; stride None means kernel_size.
-        upsample: names from :data:`UPSAMPLERS`; each gives its own rows.
+        upsample: names from :data:`UPSAMPLERS`, or :data:`OPTIMAL`; each gives its own rows.
         normalize: a name from :data:`NORMALIZATIONS`.
         metrics: names from :data:`METRICS`; the first one sorts tables.
         seed, seeds: stochastic operators draw in train mode with the seeds ``seed`` to ``seed + seeds - 1``.
         device: of torch.
+        decoder_images: sources of what optimal decoders are fitted on; none means scikit-image's photographs.
     """
 
     kernel_size: int | tuple[int, ...] = 2
@@ -67,6 +71,7 @@ class Protocol:
     seed: int = 0
     seeds: int = 3
     device: str = "cpu"
+    decoder_images: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,11 @@ class Run:
     state: str
     seed: int | None
     module: Pool
+
+    @property
+    def key(self) -> tuple[str, str, str, int | None]:
+        """What tells this run from every other of a comparison."""
+        return (self.pool, self.params, self.state, self.seed)
 
 
 @dataclass(frozen=True)
@@ -180,14 +190,25 @@ def compare(
     baseline = pick_baseline(specs, baseline)
     geometry = make_geometry(2, protocol.kernel_size, protocol.stride)
     runs = make_runs(specs, protocol)
-    total = len(sources) * len(runs)
+    decoders = None
+    if OPTIMAL in protocol.upsample:
+        decoders = Decoders(protocol.decoder_images, geometry, functools.partial(as_input, protocol=protocol))
+    fits = len(decoders.sources) if decoders else 0
+    total = (fits + len(sources)) * len(runs)
     rows: list[dict[str, Any]] = []
     images: list[dict[str, Any]] = []
     # By the reference, so that the numbers do not depend on what this machine has built; `profile` times what runs.
     with cuda.by_reference(), ThreadPoolExecutor(torch.get_num_threads()) as workers:
-        for number, source in enumerate(sources):
+        if decoders:
+            for number, source in enumerate(decoders.sources, 1):
+                decoders.fit(source, runs)
+                if on_step:
+                    on_step(number * len(runs), total)
+            decoders.check()
+        for number, source in enumerate(sources, fits):
             try:
-                image = crop(load_image(source), source.name, geometry, protocol.metrics)
+                loaded = load_image(source)
+                image = crop(loaded, source.name, geometry, protocol.metrics)
             except ImageError as error:
                 rows.append(_row(source.name, protocol, error=str(error)))
                 if on_step:
@@ -195,7 +216,9 @@ def compare(
             else:
                 height, width = image.shape[:2]
                 images.append({"name": source.name, "width": width, "height": height})
-                for done, group in enumerate(_score_image(source.name, image, runs, protocol, workers, on_view), 1):
+                held_out = decoders.without(loaded) if decoders else None
+                groups = _score_image(source.name, image, runs, protocol, workers, on_view, held_out)
+                for done, group in enumerate(groups, 1):
                     rows.extend(group)
                     if on_step:
                         on_step(number * len(runs) + done, total)
@@ -213,6 +236,7 @@ def compare(
         "upsample": list(protocol.upsample),
         "normalize": protocol.normalize,
         "protocol": "roundtrip",
+        **({"decoder": decoders.describe()} if decoders else {}),
     }
     return Result("compare", metadata, rows)
 
@@ -241,13 +265,11 @@ def _score_image(
     protocol: Protocol,
     workers: ThreadPoolExecutor,
     on_view: Callable[[View], None] | None,
+    held_out: HeldOut | None,
 ) -> Iterator[list[dict[str, Any]]]:
     """The rows of one image, a group a run. Pooling is timed alone; scoring then runs on all threads at once."""
-    mean, std = (
-        torch.tensor(values, dtype=torch.float64, device=protocol.device).reshape(3, 1, 1)
-        for values in NORMALIZATIONS[protocol.normalize]
-    )
-    x = ((torch.from_numpy(image).permute(2, 0, 1).to(protocol.device) - mean) / std).unsqueeze(0).contiguous()
+    mean, std = _scale(protocol)
+    x = as_input(image, protocol)
     size = (image.shape[0], image.shape[1])
     batch = 2 * torch.get_num_threads()
     for start in range(0, len(runs), batch):
@@ -257,15 +279,21 @@ def _score_image(
             group = [_row(name, protocol, run, upsample) for upsample in protocol.upsample]
             groups.append(group)
             try:
-                pooled, seconds, phases = _pool(run, x)
-                per_channel = (3,) + (1,) * (pooled.dim() - 2)
-                pooled = pooled * std.reshape(per_channel) + mean.reshape(per_channel)
+                given, seconds, phases = _pool(run, x)
+                per_channel = (3,) + (1,) * (given.dim() - 2)
+                pooled = given * std.reshape(per_channel) + mean.reshape(per_channel)
                 if not bool(pooled.isfinite().all()):
                     raise ValueError("the pooled image is not finite")
                 kept = pooled.numel() / x.numel()
                 regular = output_size(size, run.module.geometry)
                 for row in group:
-                    full = rebuild(pooled, size, row["upsample"], phases)
+                    if row["upsample"] == OPTIMAL:
+                        full = _decode(row, run, given, size, held_out)
+                        if full is None:
+                            continue
+                        full = full * std + mean
+                    else:
+                        full = rebuild(pooled, size, row["upsample"], phases)
                     row |= {
                         "kept": kept,
                         "equal_kept": pooled.numel() == 3 * regular[0] * regular[1],
@@ -283,6 +311,34 @@ def _score_image(
             if on_view and (seed is None or seed == protocol.seed):
                 on_view(View(item.row, image, _as_picture(item.pooled), item.rebuilt))
         yield from groups
+
+
+def _scale(protocol: Protocol) -> tuple[Tensor, Tensor]:
+    """The mean and the standard deviation that are taken off before pooling, ``(3, 1, 1)`` each."""
+    mean, std = (
+        torch.tensor(values, dtype=torch.float64, device=protocol.device).reshape(3, 1, 1)
+        for values in NORMALIZATIONS[protocol.normalize]
+    )
+    return mean, std
+
+
+def as_input(image: FloatImage, protocol: Protocol) -> Tensor:
+    """What operators are given of an ``(H, W, 3)`` image: ``(1, 3, H, W)``, normalised."""
+    mean, std = _scale(protocol)
+    return ((torch.from_numpy(image).permute(2, 0, 1).to(protocol.device) - mean) / std).unsqueeze(0).contiguous()
+
+
+def _decode(
+    row: dict[str, Any], run: Run, pooled: Tensor, size: tuple[int, int], held_out: HeldOut | None
+) -> Tensor | None:
+    """``pooled`` by the operator's decoder, on the operator's scale; without one None, and the row says why."""
+    assert held_out is not None
+    try:
+        decoder, row["decoder_fitted_on"] = held_out.decoder(run)
+    except ValueError as error:
+        row["error"] = one_line(error)
+        return None
+    return decoder(pooled, size)
 
 
 def _pool(run: Run, x: Tensor) -> tuple[Tensor, float, Sequence[tuple[int, ...]]]:
@@ -341,6 +397,7 @@ def _row(
         "protocol": "roundtrip",
         "state": run.state if run else "",
         "seed": run.seed if run else None,
+        "decoder_fitted_on": None,
         "kept": None,
         "equal_kept": None,
     }

@@ -21,11 +21,12 @@ COMPARE_KEYS = (
     "params",  # "key=value,key=value" that differ from the defaults, "" where none does
     "kernel_size",  # an int, or "3x2" where the axes differ
     "stride",
-    "upsample",  # nearest | bilinear | bicubic
+    "upsample",  # nearest | bilinear | bicubic | optimal
     "normalize",  # none | imagenet
     "protocol",  # roundtrip
     "state",  # initial | fitted | train | eval | fixed
     "seed",  # of a train-mode draw, else null
+    "decoder_fitted_on",  # on which images an optimal decoder was, in words, else null
     "kept",  # numbers out per number in
     "equal_kept",  # whether kept equals the baseline's
     "psnr",  # dB, higher is better

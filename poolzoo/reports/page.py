@@ -391,7 +391,8 @@ def _protocol(setting: Setting, metadata: Mapping[str, Any]) -> list[str]:
         f" ({setting.stride}).",
         *pooled,
         f"It is rebuilt to full size by {UPSAMPLERS.get(setting.upsample, setting.upsample)}"
-        f"{'' if setting.upsample == 'nearest' else ' interpolation'} and scored against the cropped original.",
+        f"{' interpolation' if setting.upsample in ('bilinear', 'bicubic') else ''} and scored against the cropped"
+        " original.",
     ]
     details = {
         "ssim": "SSIM is that of Wang et al. 2004: an 11-tap Gaussian window of sigma 1.5, population covariance, the"
