@@ -1,4 +1,4 @@
-"""The optimal decoder: the linear map from pooled values back to pixels that errs least on images other than the scored.
+"""The optimal decoder: the linear map from pooled values to pixels that errs least, on other images than the scored.
 
 A pixel is a weighted sum of the m x m pooled values around it, in every submap, plus a constant. The weights depend on
 the pixel's phase alone, its position inside a cell of stride x stride pixels, and are the same for all channels, as an
@@ -110,7 +110,7 @@ class Grid:
     @property
     def columns(self) -> int:
         """The numbers that a cell is rebuilt from: its neighbourhoods in all submaps, and a 1."""
-        return len(self.starts) * self.neighbourhood ** len(self.stride) + 1
+        return len(self.starts) * math.prod([self.neighbourhood] * len(self.stride)) + 1
 
     def rows(self, pooled: Tensor, size: Sequence[int], cells: Sequence[int]) -> Iterator[tuple[slice, Tensor]]:
         """The design matrix in blocks of cells along the first axis.
@@ -148,8 +148,9 @@ class Grid:
     def cut(self, x: Tensor, cells: Sequence[int]) -> Tensor:
         """The pixels of whole cells, a phase each: ``(N, C, *size)`` to ``(phases, N, C, *cells)``."""
         n = len(cells)
-        for axis, (count, s) in enumerate(zip(cells, self.stride, strict=True)):
-            x = x.narrow(2 + 2 * axis, 0, count * s).unflatten(2 + 2 * axis, (count, s))
+        for axis, (count, s) in enumerate(zip(cells, self.stride, strict=True), 2):
+            x = x.narrow(axis, 0, count * s)
+        x = x.reshape(*x.shape[:2], *itertools.chain.from_iterable(zip(cells, self.stride, strict=True)))
         return x.permute(*(3 + 2 * axis for axis in range(n)), 0, 1, *(2 + 2 * axis for axis in range(n))).flatten(
             0, n - 1
         )
@@ -157,7 +158,7 @@ class Grid:
     def join(self, phases: Tensor) -> Tensor:
         """The opposite of :meth:`cut`."""
         n = len(self.stride)
-        x = phases.unflatten(0, self.stride)
+        x = phases.reshape(*self.stride, *phases.shape[1:])
         x = x.permute(n, n + 1, *itertools.chain.from_iterable((n + 2 + axis, axis) for axis in range(n)))
         for axis in range(n):
             x = x.flatten(2 + axis, 3 + axis)
@@ -258,7 +259,7 @@ class LinearDecoder:
             place = phases[:, :, :, block]
             place.copy_((weight.T @ design).reshape(place.shape))
         full = self.grid.join(phases)
-        return full[(..., *(slice(extent) for extent in size))].to(pooled.dtype)
+        return _cropped(full, size).to(pooled.dtype)
 
 
 @dataclass(frozen=True)
@@ -340,10 +341,9 @@ def image_weight(x: Tensor, stride: Sequence[int]) -> float:
     """
     n = len(stride)
     size = [extent // s * s for extent, s in zip(x.shape[2:], stride, strict=True)]
-    x = x[(..., *(slice(extent) for extent in size))]
-    means = x
-    for axis, s in enumerate(stride, 2):
-        means = means.unflatten(axis, (-1, s)).mean(axis + 1)
+    x = means = _cropped(x, size)
+    for axis, (extent, s) in enumerate(zip(size, stride, strict=True), 2):
+        means = means.reshape(*means.shape[:axis], extent // s, s, *means.shape[axis + 1 :]).mean(axis + 1)
     coarse = F.interpolate(means, size=size, mode=_LINEAR[n], align_corners=False)
     detail = float((x - coarse).square().mean()) + FLOOR * float(x.square().mean())
     return 1 / (x.numel() * detail) if detail else 0.0
@@ -490,7 +490,15 @@ class HeldOut:
 
 def pixel_digest(image: FloatImage) -> str:
     """SHA-256 of an image's size and values: names and files may differ where pixels do not."""
-    return hashlib.sha256(repr(image.shape).encode() + np.ascontiguousarray(image).tobytes()).hexdigest()
+    digest = hashlib.sha256(repr(image.shape).encode())
+    digest.update(np.ascontiguousarray(image).data)
+    return digest.hexdigest()
+
+
+def _cropped(x: Tensor, size: Sequence[int]) -> Tensor:
+    for axis, extent in enumerate(size, 2):
+        x = x.narrow(axis, 0, extent)
+    return x
 
 
 @torch.no_grad()
