@@ -290,13 +290,13 @@ class DecoderFit:
         """The decoder that errs least on these images.
 
         Raises:
-            ValueError: there are none, or no decoder fits them all since submaps were drawn elsewhere in each.
+            ValueError: there are none, or fits of different operators were added up.
         """
         if not self.images:
             raise ValueError("images: none are left to fit a decoder on; give others than those that are scored")
         solved = [(grid, *own.solve()) for grid, own in self.sums.items() if own.images == self.images]
         if not solved:
-            raise ValueError("seed=None: an operator that draws its submaps' positions needs a seed to be decoded")
+            raise ValueError(f"sums: none is of all {self.images} images; only fits of one operator add up")
         grid, weight, _ = min(solved, key=lambda candidate: candidate[2])
         return LinearDecoder(grid, weight)
 
@@ -313,9 +313,12 @@ def measure_image(
         neighbourhood: pooled values per axis, odd or even.
 
     Raises:
-        ValueError: the pooled values are not finite, or the image is smaller than the window or a cell.
+        ValueError: the pooled values are not finite, the image is smaller than the window or a cell, or positions of
+            submaps are drawn without a seed.
     """
     info, geometry = module.info, module.geometry
+    if seed is None and info.phases and module.stochastic and module.training:
+        raise ValueError("seed=None: an operator that draws where its submaps lie needs a seed to be decoded")
     pooled = _pooled(module, x, seed)
     if not bool(pooled.isfinite().all()):
         raise ValueError("a training image's pooled values are not finite")

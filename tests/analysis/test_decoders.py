@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import pickle
-import subprocess
 import sys
 from pathlib import Path
 
@@ -16,7 +15,7 @@ import torch
 from PIL import Image
 
 import poolzoo
-from poolzoo import registry
+from poolzoo import cli, registry
 from poolzoo.analysis.compare import Protocol, as_input, compare, make_runs
 from poolzoo.analysis.decoders import PHOTOGRAPHS, DecoderFit, Decoders, fit_decoder, measure_image, pixel_digest
 from poolzoo.analysis.images import SKIMAGE_NAMES, find_images, load_image
@@ -198,7 +197,7 @@ def test_memory_is_bounded_by_blocks_that_do_not_show(monkeypatch):
     torch.testing.assert_close(blocks(y, (41, 38)), whole(y, (41, 38)), rtol=0, atol=1e-11)
 
 
-@pytest.mark.parametrize(("kernel", "stride"), [(2, 2), (3, 2), (4, 4)])
+@pytest.mark.parametrize(("kernel", "stride"), [(2, 2), (3, 2)])
 def test_held_out_it_is_at_least_bilinear_and_bicubic_for_every_operator(folder, kernel, stride):
     upsamplers = ("bilinear", "bicubic", "optimal")
     protocol = Protocol(kernel, stride, upsamplers, metrics=("psnr",), seeds=1, decoder_images=(str(folder),))
@@ -220,19 +219,18 @@ def test_held_out_it_is_at_least_bilinear_and_bicubic_for_every_operator(folder,
         assert row["decoder_fitted_on"] == (words if own else None)
 
 
-def test_resampled_pixels_that_lie_between_cells_are_interpolated_first():
-    """torch's area resampling from 41 to 20: 2.05 pixels a step, which no filter a phase can follow."""
-    images = [smooth_noise(1, 3, 81, 81, seed=seed) for seed in (1, 2)]
+def test_resampled_pixels_that_lie_between_cells_are_interpolated_first(folder):
+    """torch's area resampling from 96 to 47: 2.04 pixels a step, which no filter a phase can follow."""
+    *images, x = (as_input(load_image(source), Protocol()) for source in find_images([str(folder)])[:5])
     decoders = {
         pool: fit_decoder(poolzoo.create_pool(pool, kernel_size=3, stride=2).double(), images)
         for pool in ("area", "avg", "max")
     }
     assert decoders["area"].grid.interpolated
     assert not decoders["avg"].grid.interpolated, "its windows lie a stride apart"
-    x = smooth_noise(1, 3, 61, 61, seed=3)
     y = poolzoo.create_pool("area", kernel_size=3, stride=2).double()(x)
-    plain = torch.nn.functional.interpolate(y, size=(61, 61), mode="bicubic", align_corners=False)
-    assert (decoders["area"](y, (61, 61)) - x).square().mean() < (plain - x).square().mean()
+    plain = torch.nn.functional.interpolate(y, size=(96, 96), mode="bicubic", align_corners=False)
+    assert (decoders["area"](y, (96, 96)) - x).square().mean() < (plain - x).square().mean()
 
 
 def test_an_image_is_never_decoded_by_what_was_fitted_on_it(folder, tmp_path):
@@ -339,22 +337,32 @@ def test_what_cannot_be_fitted_is_refused_in_one_line():
     with pytest.raises(ValueError, match="needs a seed"):
         fit_decoder(drawn, images)
     assert fit_decoder(drawn, images, seed=1).weight.shape == (51, 4)
+    with pytest.raises(ValueError, match="only fits of one operator add up"):
+        (measure_image(avg, images[0]) + measure_image(drawn.eval(), images[1])).solve()
     decoder = fit_decoder(avg, images)
     with pytest.raises(ValueError, match="1 submap"):
         decoder(torch.zeros(1, 1, 2, 10, 10, dtype=torch.float64), (20, 20))
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "poolzoo", "compare", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """``poolzoo compare`` in this process: its exit code, what it printed, and what it complained of."""
+
+    def compare_command(*arguments: str) -> tuple[object, str, str]:
+        monkeypatch.setattr(sys, "argv", ["poolzoo", "compare", *arguments])
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+        return (left.value.code, *capsys.readouterr())
+
+    return compare_command
 
 
-def test_the_command_line_says_on_what_a_decoder_was_fitted(folder, tmp_path):
+def test_the_command_line_says_on_what_a_decoder_was_fitted(run, folder, tmp_path):
     image, page = str(folder / "coffee.png"), tmp_path / "page.html"
     arguments = ["--image", image, "--pool", "avg", "--upsample", "optimal", "--decoder-images", str(folder)]
-    done = run(*arguments, "--format", "json", "--report", str(page))
-    assert done.returncode == 0, done.stderr
-    result = json.loads(done.stdout)
+    code, printed, complaint = run(*arguments, "--format", "json", "--report", str(page))
+    assert code == 0, complaint
+    result = json.loads(printed)
     (row,) = result["rows"]
     words = f"7 of 8 images of {folder}, without this image"
     assert (row["upsample"], row["decoder_fitted_on"]) == ("optimal", words)
@@ -371,8 +379,8 @@ def test_the_command_line_says_on_what_a_decoder_was_fitted(folder, tmp_path):
         (["--upsample", "optimal", "--decoder-images", "skimage:camera"], "none is left but this image"),
     ],
 )
-def test_training_images_that_cannot_be_are_one_line_and_exit_code_2(arguments, words):
-    done = run("--image", "skimage:camera", "--pool", "avg", *arguments)
-    assert done.returncode == 2
-    assert words in done.stderr
-    assert done.stderr.count("\n") == 1 and "Traceback" not in done.stderr
+def test_training_images_that_cannot_be_are_one_line_and_exit_code_2(run, arguments, words):
+    code, printed, complaint = run("--image", "skimage:camera", "--pool", "avg", *arguments)
+    assert (code, printed) == (2, "")
+    assert words in complaint
+    assert complaint.count("\n") == 1 and "Traceback" not in complaint
