@@ -191,10 +191,18 @@ def show(spec: str) -> None:
     "--upsample",
     "upsamplers",
     multiple=True,
-    type=click.Choice(("nearest", "bilinear", "bicubic")),
+    type=click.Choice(("nearest", "bilinear", "bicubic", "optimal")),
     default=("bilinear",),
     show_default=True,
-    help="How the pooled image grows back; repeatable.",
+    help="How the pooled image grows back; repeatable. optimal is a linear decoder fitted on other images.",
+)
+@click.option(
+    "--decoder-images",
+    "decoder_images",
+    multiple=True,
+    metavar="SRC",
+    help="What optimal decoders are fitted on, without the image scored; repeatable.  [default: scikit-image's"
+    " photographs]",
 )
 @click.option(
     "--normalize",
@@ -238,6 +246,7 @@ def compare(
     kernel_size: tuple[int, ...],
     stride: tuple[int, ...] | None,
     upsamplers: tuple[str, ...],
+    decoder_images: tuple[str, ...],
     normalize: str,
     metrics: tuple[str, ...],
     scoring: str,
@@ -261,6 +270,8 @@ def compare(
     """
     if scoring == "lowres" and _is_given("upsamplers"):
         raise Failed(f"--upsample {upsamplers[0]}: nothing is rebuilt with --protocol lowres; leave it out")
+    if decoder_images and "optimal" not in upsamplers:
+        raise Failed("--decoder-images: allowed with --upsample optimal, which alone is fitted")
     writer = Writer(fmt, output, report)
     folder = _make_folder(save_images)
     base = _pictures_base(folder, output) if writer.fmt == "json" else None
@@ -292,7 +303,9 @@ def compare(
             if saved is not None:
                 saved.add(picture)
 
-    protocol = Protocol(kernel_size, stride, upsamplers, normalize, metrics, seed, seeds, device, scoring)
+    protocol = Protocol(
+        kernel_size, stride, upsamplers, normalize, metrics, seed, seeds, device, scoring, decoder_images
+    )
     with progress("Comparing") as on_step:
         result = run(
             found,
@@ -303,6 +316,8 @@ def compare(
             on_view=keep if book is not None or saved is not None else None,
             on_step=on_step,
         )
+    for reason in result.metadata.get("decoder", {}).get("skipped", []):
+        click.echo(f"not fitted on: {reason}", err=True)
     if base is not None and saved is not None:
         result.metadata["pictures"] = saved.entries
     writer.finish(result, book)

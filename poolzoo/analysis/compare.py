@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from poolzoo import cuda
+from poolzoo.analysis.decoders import Decoders, HeldOut
 from poolzoo.analysis.images import ImageError, Source
 from poolzoo.analysis.lowres import UPSAMPLE_NONE, downscale
 from poolzoo.analysis.measures import Pooling, measure
@@ -53,6 +54,8 @@ UPSAMPLERS: dict[str, dict[str, Any]] = {
 IN_3D = {"nearest": "nearest", "bilinear": "trilinear", "trilinear": "trilinear"}
 #: Whether what was pooled is rebuilt and scored at full size, or scored as it is (poolzoo.analysis.lowres).
 PROTOCOLS = ("roundtrip", "lowres")
+#: The other way for it to grow back: by a decoder fitted on other images, see :mod:`poolzoo.analysis.decoders`.
+OPTIMAL = "optimal"
 #: Mean and standard deviation per channel that are taken off before pooling and put back after it.
 NORMALIZATIONS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "none": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
@@ -66,12 +69,14 @@ class Protocol:
 
     Attributes:
         kernel_size, stride: of every operator; stride None means kernel_size.
-        upsample: names from :data:`UPSAMPLERS`; each gives its own rows. For videos and volumes see :data:`IN_3D`.
+        upsample: names from :data:`UPSAMPLERS`, or :data:`OPTIMAL`; each gives its own rows. For videos and volumes see
+            :data:`IN_3D`.
         normalize: a name from :data:`NORMALIZATIONS`.
         metrics: names from :data:`METRICS` and :data:`poolzoo.analysis.measures.MEASURES`; the first one sorts tables.
         seed, seeds: stochastic operators draw in train mode with the seeds ``seed`` to ``seed + seeds - 1``.
         device: of torch.
         protocol: a name from :data:`PROTOCOLS`; ``lowres`` does not rebuild, whatever ``upsample`` says.
+        decoder_images: sources of what optimal decoders are fitted on; none means scikit-image's photographs.
     """
 
     kernel_size: int | tuple[int, ...] = 2
@@ -83,6 +88,7 @@ class Protocol:
     seeds: int = 3
     device: str = "cpu"
     protocol: str = "roundtrip"
+    decoder_images: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.protocol not in PROTOCOLS:
@@ -98,6 +104,11 @@ class Run:
     state: str
     seed: int | None
     module: Pool
+
+    @property
+    def key(self) -> tuple[str, str, str, int | None]:
+        """What tells this run from every other of a comparison."""
+        return (self.pool, self.params, self.state, self.seed)
 
 
 @dataclass(frozen=True)
@@ -234,16 +245,26 @@ def compare(
     geometry = make_geometry(ndim, protocol.kernel_size, protocol.stride)
     runs_for = functools.cache(functools.partial(make_runs, specs, protocol, ndim))
     count = len(runs_for(3))  # whatever is wrong with an operator is said before anything is read
-    total = len(inputs) * count
+    decoders = None
+    if OPTIMAL in protocol.upsample:
+        decoders = Decoders(protocol.decoder_images, geometry, functools.partial(as_input, protocol=protocol))
+    fits = len(decoders.sources) if decoders else 0
+    total = (fits + len(inputs)) * count
     rows: list[dict[str, Any]] = []
     images: list[dict[str, Any]] = []
     # By the reference, so that the numbers do not depend on what this machine has built; `profile` times what runs.
     threads = torch.get_num_threads()
     with cuda.by_reference(), ThreadPoolExecutor(threads, initializer=use_one_thread) as workers:
-        for number, item in enumerate(inputs):
+        if decoders:
+            for number, source in enumerate(decoders.sources, 1):
+                decoders.fit(source, runs_for(3))
+                if on_step:
+                    on_step(number * count, total)
+            decoders.check()
+        for number, item in enumerate(inputs, fits):
             try:
-                sample = item.load()
-                sample = replace(sample, image=crop(sample.image, sample.name, geometry, protocol.metrics))
+                loaded = item.load()
+                sample = replace(loaded, image=crop(loaded.image, loaded.name, geometry, protocol.metrics))
             except ImageError as error:
                 rows.append(_row(item, protocol, geometry, error=str(error)))
                 if on_step:
@@ -251,7 +272,10 @@ def compare(
             else:
                 images.append({"name": sample.name, **sample.size, **sample.facts})
                 runs = runs_for(sample.image.shape[-1])
-                for done, group in enumerate(_score_sample(item, sample, runs, protocol, workers, on_view), 1):
+                held_out = decoders.without(loaded.image) if decoders else None
+                for done, group in enumerate(
+                    _score_sample(item, sample, runs, protocol, workers, on_view, held_out), 1
+                ):
                     rows.extend(group)
                     if on_step:
                         on_step(number * count + done, total)
@@ -269,6 +293,7 @@ def compare(
         "upsample": list(protocol.upsample),
         "normalize": protocol.normalize,
         "protocol": protocol.protocol,
+        **({"decoder": decoders.describe()} if decoders else {}),
     }
     return Result("compare", metadata, rows)
 
@@ -283,6 +308,11 @@ def _for_inputs(protocol: Protocol, inputs: Sequence[Input], ndim: int) -> Proto
     colourless = [item.name for item in inputs if not item.colours]
     if colourless and not one_for_all:
         raise ValueError(f"normalize={protocol.normalize!r}: scales three colours, which {colourless[0]!r} has not")
+    if OPTIMAL in protocol.upsample and (colourless or ndim > 2):
+        raise ValueError(
+            f"upsample={OPTIMAL!r}: its decoders are fitted on photographs, for photographs;"
+            " for features, videos and volumes the interpolating ones are allowed"
+        )
     if ndim == 2:
         return protocol
     if protocol.protocol == "lowres":
@@ -326,6 +356,7 @@ def _score_sample(
     protocol: Protocol,
     workers: ThreadPoolExecutor,
     on_view: Callable[[View], None] | None,
+    held_out: HeldOut | None,
 ) -> Iterator[list[dict[str, Any]]]:
     """The rows of one sample, a group a run. Pooling is timed alone; scoring then runs on all threads at once."""
     image = sample.image
@@ -342,8 +373,8 @@ def _score_sample(
             group = [_row(item, protocol, geometry, run, upsample) for upsample in protocol.upsample]
             groups.append(group)
             try:
-                pooled, seconds, phases = _pool(run, x)
-                pooled = scale.denormalise(pooled)
+                given, seconds, phases = _pool(run, x)
+                pooled = scale.denormalise(given)
                 if not bool(pooled.isfinite().all()):
                     raise ValueError("the pooled image is not finite")
                 kept = pooled.numel() / x.numel()
@@ -361,7 +392,13 @@ def _score_sample(
                     if protocol.protocol == "lowres":
                         pairs = _lowres_pairs(picture, pooled, phases, protocol.metrics)
                     else:
-                        full = rebuild(pooled, size, row["upsample"], phases)
+                        if row["upsample"] == OPTIMAL:
+                            full = _decode(row, run, given, size, held_out)
+                            if full is None:
+                                continue
+                            full = scale.denormalise(full)
+                        else:
+                            full = rebuild(pooled, size, row["upsample"], phases)
                         pairs = [(image, full[0].movedim(0, -1).cpu().numpy())]
                     pending.append(_Pending(row, pooled, pairs))
             except Exception as error:  # a failed operator is a row, not the end of the run
@@ -376,6 +413,25 @@ def _score_sample(
                 shown = (original, _side_by_side(done.pooled, sample.ndim), rebuilt)
                 on_view(View(done.row, *map(sample.picture, shown)))
         yield from groups
+
+
+def as_input(image: FloatImage, protocol: Protocol) -> Tensor:
+    """What operators are given of an ``(H, W, C)`` image: ``(1, C, H, W)``, normalised."""
+    x = torch.from_numpy(image).movedim(-1, 0).to(protocol.device).unsqueeze(0)
+    return _Scale(protocol).normalise(x).contiguous()
+
+
+def _decode(
+    row: dict[str, Any], run: Run, pooled: Tensor, size: tuple[int, ...], held_out: HeldOut | None
+) -> Tensor | None:
+    """``pooled`` by the operator's decoder, on the operator's scale; without one None, and the row says why."""
+    assert held_out is not None
+    try:
+        decoder, row["decoder_fitted_on"] = held_out.decoder(run)
+    except ValueError as error:
+        row["error"] = one_line(error)
+        return None
+    return decoder(pooled, size)
 
 
 def _pool(run: Run, x: Tensor) -> tuple[Tensor, float, Sequence[tuple[int, ...]]]:
@@ -468,6 +524,7 @@ def _row(
         "state": run.state if run else "",
         "seed": run.seed if run else None,
         "data_range": None,
+        "decoder_fitted_on": None,
         "kept": None,
         "equal_kept": None,
     }

@@ -21,13 +21,14 @@ COMPARE_KEYS = (
     "params",  # "key=value,key=value" that differ from the defaults, "" where none does
     "kernel_size",  # an int, or "3x2" where the axes differ
     "stride",
-    "upsample",  # nearest | bilinear | bicubic | trilinear; none at low resolution
+    "upsample",  # nearest | bilinear | bicubic | trilinear | optimal; none at low resolution
     "normalize",  # none | imagenet
     "protocol",  # roundtrip | lowres
     "input",  # image | video | volume | "features of MODEL:LAYER, weights of FILE"
     "state",  # initial | fitted | train | eval | fixed
     "seed",  # of a train-mode draw, else null
     "data_range",  # of the values, to which the metrics are relative: 1, but of features the largest minus the smallest
+    "decoder_fitted_on",  # on which images an optimal decoder was, in words, else null
     "kept",  # numbers out per number in
     "equal_kept",  # whether kept equals the baseline's
     "psnr",  # dB, higher is better

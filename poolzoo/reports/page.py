@@ -404,7 +404,8 @@ def _protocol(setting: Setting, metadata: Mapping[str, Any]) -> list[str]:
         "It is scored at its own size, against the cropped original made as small by antialiased bicubic resampling."
         if setting.protocol == "lowres"
         else f"It is rebuilt to full size by {UPSAMPLERS.get(setting.upsample, setting.upsample)}"
-        f"{'' if setting.upsample == 'nearest' else ' interpolation'} and scored against the cropped original.",
+        f"{'' if setting.upsample in ('nearest', 'optimal') else ' interpolation'} and scored against the cropped"
+        " original.",
     ]
     details = {
         "ssim": "SSIM is that of Wang et al. 2004: an 11-tap Gaussian window of sigma 1.5, population covariance, the"

@@ -24,7 +24,13 @@ from poolzoo.reports.terminal import printed, text_console
 TIME_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
 BYTE_UNITS = ((2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB"), (1.0, "B"))
 
-UPSAMPLERS = {"nearest": "nearest neighbour", "bilinear": "bilinear", "bicubic": "bicubic", "trilinear": "trilinear"}
+UPSAMPLERS = {
+    "nearest": "nearest neighbour",
+    "bilinear": "bilinear",
+    "bicubic": "bicubic",
+    "trilinear": "trilinear",
+    "optimal": "the optimal linear decoder",
+}
 METRIC_NOTES = {
     "psnr": "PSNR of data range 1",
     "ssim": "SSIM as Wang 2004 (11-tap Gaussian, sigma 1.5)",
