@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from poolzoo import cuda
+from poolzoo.analysis.fitted import Fitted, check_fits, give_parameters, note_scored
 from poolzoo.analysis.images import ImageError, Source, load_image
 from poolzoo.analysis.metrics import METRICS, SSIM_WINDOW
 from poolzoo.analysis.modules import (
@@ -24,6 +25,7 @@ from poolzoo.analysis.modules import (
     pick_baseline,
     provenance,
     shown_params,
+    shown_size,
     state_of,
 )
 from poolzoo.analysis.rows import Result
@@ -43,6 +45,8 @@ UPSAMPLERS: dict[str, dict[str, Any]] = {
 NORMALIZATIONS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "none": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "inception": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),  # values from -1 to 1
+    "255": ((0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255)),  # values from 0 to 255
 }
 
 
@@ -78,6 +82,7 @@ class Run:
     state: str
     seed: int | None
     module: Pool
+    fitted: Fitted | None = None
 
 
 @dataclass(frozen=True)
@@ -97,11 +102,13 @@ class _Pending:
     rebuilt: FloatImage
 
 
-def make_runs(specs: Iterable[str], protocol: Protocol) -> list[Run]:
+def make_runs(specs: Iterable[str], protocol: Protocol, fits: Sequence[Fitted] = ()) -> list[Run]:
     """The modules to compare: one a spec, but for stochastic ones one a seed in train mode and one in eval mode.
 
+    An operator that is among ``fits`` has one more, with the parameters that it learned.
+
     Raises:
-        ValueError: an unknown operator, or a parameter that is not allowed.
+        ValueError: an unknown operator, a parameter that is not allowed, or one fitted for another protocol.
     """
     make = functools.partial(
         make_module,
@@ -113,16 +120,20 @@ def make_runs(specs: Iterable[str], protocol: Protocol) -> list[Run]:
         device=protocol.device,
         dtype=torch.float64,
     )
+    learned = {fitted.spec: fitted for fitted in fits}
     runs = []
     for spec in specs:
         name, shown = shown_params(spec)
         module = make(spec)
         if not module.stochastic:
             runs.append(Run(name, shown, state_of(module), None, module))
-            continue
-        for seed in range(protocol.seed, protocol.seed + protocol.seeds):
-            runs.append(Run(name, shown, "train", seed, make(spec).train()))
-        runs.append(Run(name, shown, "eval", None, module))
+        else:
+            for seed in range(protocol.seed, protocol.seed + protocol.seeds):
+                runs.append(Run(name, shown, "train", seed, make(spec).train()))
+            runs.append(Run(name, shown, "eval", None, module))
+        if fitted := learned.get(normal_spec(spec)):
+            better = give_parameters(make(spec), fitted, protocol.normalize)
+            runs.append(Run(name, shown, "fitted", None, better, fitted))
     return runs
 
 
@@ -154,6 +165,7 @@ def compare(
     protocol: Protocol = Protocol(),
     *,
     baseline: str | None = None,
+    fits: Sequence[Fitted] = (),
     command: str = "",
     on_view: Callable[[View], None] | None = None,
     on_step: Callable[[int, int], None] | None = None,
@@ -165,6 +177,7 @@ def compare(
         specs: operators as spec strings, from :func:`poolzoo.registry.expand_specs`.
         protocol: how images are pooled, rebuilt and scored.
         baseline: the spec that tables compare with; by default avg if it is there, else the first.
+        fits: what operators among ``specs`` learned; those are shown as they start and fitted.
         command: the command line, for the metadata.
         on_view: called with each row's pictures (of stochastic operators, the first seed's and eval's).
         on_step: called with the number of finished and of all image-operator pairs.
@@ -177,9 +190,10 @@ def compare(
         ValueError: an unknown operator, a parameter that is not allowed, or a baseline that is not compared.
     """
     specs = list(dict.fromkeys(map(normal_spec, specs)))
+    check_fits(fits, specs)
     baseline = pick_baseline(specs, baseline)
     geometry = make_geometry(2, protocol.kernel_size, protocol.stride)
-    runs = make_runs(specs, protocol)
+    runs = make_runs(specs, protocol, fits)
     total = len(sources) * len(runs)
     rows: list[dict[str, Any]] = []
     images: list[dict[str, Any]] = []
@@ -187,7 +201,8 @@ def compare(
     with cuda.by_reference(), ThreadPoolExecutor(torch.get_num_threads()) as workers:
         for number, source in enumerate(sources):
             try:
-                image = crop(load_image(source), source.name, geometry, protocol.metrics)
+                whole = load_image(source)
+                image = crop(whole, source.name, geometry, protocol.metrics)
             except ImageError as error:
                 rows.append(_row(source.name, protocol, error=str(error)))
                 if on_step:
@@ -196,6 +211,7 @@ def compare(
                 height, width = image.shape[:2]
                 images.append({"name": source.name, "width": width, "height": height})
                 for done, group in enumerate(_score_image(source.name, image, runs, protocol, workers, on_view), 1):
+                    note_scored(group, whole, fits)
                     rows.extend(group)
                     if on_step:
                         on_step(number * len(runs) + done, total)
@@ -213,6 +229,7 @@ def compare(
         "upsample": list(protocol.upsample),
         "normalize": protocol.normalize,
         "protocol": "roundtrip",
+        **({"fits": [fitted.facts for fitted in fits]} if fits else {}),
     }
     return Result("compare", metadata, rows)
 
@@ -257,6 +274,8 @@ def _score_image(
             group = [_row(name, protocol, run, upsample) for upsample in protocol.upsample]
             groups.append(group)
             try:
+                if run.fitted and run.fitted.error:
+                    raise ValueError(run.fitted.error)
                 pooled, seconds, phases = _pool(run, x)
                 per_channel = (3,) + (1,) * (pooled.dim() - 2)
                 pooled = pooled * std.reshape(per_channel) + mean.reshape(per_channel)
@@ -341,12 +360,8 @@ def _row(
         "protocol": "roundtrip",
         "state": run.state if run else "",
         "seed": run.seed if run else None,
+        "pool_fitted_on": run.fitted.words if run and run.fitted else None,
         "kept": None,
         "equal_kept": None,
     }
     return row | dict.fromkeys(protocol.metrics) | {"forward_s": None, "error": error}
-
-
-def shown_size(values: Sequence[int]) -> int | str:
-    """``2`` for equal axes, else ``"3x2"``."""
-    return values[0] if len(set(values)) == 1 else "x".join(map(str, values))

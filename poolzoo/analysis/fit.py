@@ -4,29 +4,25 @@ A fit takes square tiles from training images, a fifth of them held back. Every 
 rebuilds it by the protocol's upsampler (:func:`poolzoo.analysis.compare.rebuild`, which is differentiable) and lowers
 the mean over tiles of the logarithm of their mean squared errors (Kingma & Ba 2015, step sizes falling along a cosine):
 that is the mean PSNR, and a smooth tile counts as much as a rough one. The parameters that rebuilt the held-back tiles
-best are kept if they beat the initial ones there by more than chance, else the initial ones are. Fits are saved as
-safetensors.
+best are kept if they beat the initial ones there by more than chance, else the initial ones are.
 """
 
 from __future__ import annotations
 
 import copy
-import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-import poolzoo
 from poolzoo import cuda, registry
-from poolzoo.analysis.compare import NORMALIZATIONS, UPSAMPLERS, Protocol, rebuild, shown_size
+from poolzoo.analysis.compare import NORMALIZATIONS, UPSAMPLERS, Protocol, rebuild
+from poolzoo.analysis.fitted import Fitted
 from poolzoo.analysis.images import load_image
-from poolzoo.analysis.modules import make_module, normal_spec, one_line
+from poolzoo.analysis.modules import make_module, normal_spec, one_line, shown_size
 from poolzoo.analysis.training_images import TrainingSet
 from poolzoo.operators.base import Pool
 from poolzoo.windows import make_geometry
@@ -41,7 +37,7 @@ CONFIDENT = 2.0
 
 #: Adam's first step size. Most operators learn numbers that a sigmoid or softplus bends, and must carry them far.
 LEARNING_RATE = 0.1
-LEARNING_RATES = {"lip": 0.02, "lift": 0.02, "tree": 0.02}
+LEARNING_RATES = {"dpp": 0.03, "gated": 0.5, "lift": 0.02, "tree": 0.02}
 
 #: Squared errors below it count as it: 100 dB, so that an even tile, rebuilt exactly, does not outweigh all others.
 LEAST_ERROR = 1e-10
@@ -60,53 +56,20 @@ class Tiles:
     groups: Tensor
 
 
-@dataclass(frozen=True)
-class Fitted:
-    """Parameters that an operator learned, and how.
-
-    Attributes:
-        spec: the operator, as rows are labelled.
-        kernel_size, stride: of its windows, an int or ``"3x2"``.
-        upsample, normalize: of the round trip whose error was made small.
-        trained_on: what the set of training images was asked for by.
-        images: the training images, name and :func:`~poolzoo.analysis.training_images.pixel_digest`.
-        tiles, held_back, side: how many squares of how many pixels were learned from and scored.
-        steps, best_step: how many were made, and after which the parameters were best; 0 keeps the initial ones.
-        learning_rate, seed: of Adam; of tiles, batches and start values.
-        before, after: mean PSNR over the held-back tiles in dB, of the initial and of the kept parameters.
-        tensors: the module's state by name, on the CPU.
-        error: why there is none, or None.
-    """
-
-    spec: str
-    kernel_size: int | str
-    stride: int | str
-    upsample: str
-    normalize: str
-    trained_on: str
-    images: tuple[tuple[str, str], ...]
-    tiles: int
-    held_back: int
-    side: int
-    steps: int
-    learning_rate: float
-    seed: int
-    best_step: int = 0
-    before: float = 0.0
-    after: float = 0.0
-    tensors: dict[str, Tensor] = field(default_factory=dict, repr=False, compare=False)
-    error: str | None = None
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """All but the tensors, as plain data."""
-        facts = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("tensors", "images", "error")}
-        return facts | {"images": [{"name": name, "sha256": digest} for name, digest in self.images]}
-
-
-def is_learnable(spec: str) -> bool:
+def is_learnable(spec: str, protocol: Protocol = Protocol()) -> bool:
     """Whether the operator has parameters to learn with these arguments: mixed has, ``mixed:mode=random`` has not."""
-    return any(True for _ in _make(spec, Protocol()).parameters())
+    return any(True for _ in _make(spec, protocol).parameters())
+
+
+def learnable_names() -> list[str]:
+    """The operators that have parameters to learn."""
+    return [name for name in registry.list_pools() if registry.pool_info(name).learnable]
+
+
+def check_learnable(spec: str, protocol: Protocol = Protocol()) -> None:
+    """Raise ValueError for an operator without parameters, or an unknown one."""
+    if not is_learnable(spec, protocol):
+        raise ValueError(f"pool={spec!r}: has no parameters to learn; {', '.join(learnable_names())} have")
 
 
 def cut_tiles(training: TrainingSet, protocol: Protocol) -> Tiles:
@@ -170,58 +133,85 @@ def fit(
 
     Returns:
         The parameters that rebuilt the held-back tiles best, if only the initial ones. A fit whose error stops being
-        finite ends there.
+        finite ends there; one that fails has an ``error``.
 
     Raises:
         ValueError: an operator without parameters, or an unknown one.
     """
+    check_learnable(spec, protocol)
     module = _make(spec, protocol)
-    if not any(True for _ in module.parameters()):
-        raise ValueError(f"pool={spec!r}: has no parameters to learn; {', '.join(learnable_names())} have")
     rate = LEARNING_RATES.get(module.info.name, LEARNING_RATE) if learning_rate is None else learning_rate
-    upsample = next((name for name in protocol.upsample if name in UPSAMPLERS), "bilinear")
-    trip = _Trip(module, upsample, protocol)
-    adam = torch.optim.Adam(module.parameters(), lr=rate)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, steps)
-    batches = torch.Generator().manual_seed(protocol.seed)
-    with cuda.by_reference():
-        start = best_scores = trip.score(tiles.held_back)
-        best_step, best = initial = 0, copy.deepcopy(module.state_dict())
-        for step in range(1, steps + 1):
-            batch = torch.randint(len(tiles.learned), (BATCH,), generator=batches)
-            loss = trip.errors(tiles.learned[batch]).log().mean()
-            if not bool(loss.isfinite()):
-                break
-            adam.zero_grad()
-            loss.backward()
-            adam.step()
-            schedule.step()
-            if step % max(1, steps // CHECKS) == 0 or step == steps:
-                scores = trip.score(tiles.held_back)
-                if scores.mean() > best_scores.mean():  # NaN is not
-                    best_scores, best_step, best = scores, step, copy.deepcopy(module.state_dict())
+    plan = Fitted(
+        spec=normal_spec(spec),
+        kernel_size=shown_size(module.kernel_size),
+        stride=shown_size(module.stride),
+        upsample=next((name for name in protocol.upsample if name in UPSAMPLERS), "bilinear"),
+        normalize=protocol.normalize,
+        trained_on=tiles.training.name,
+        images=tuple((image.source.name, image.digest) for image in tiles.training.images),
+        tiles=len(tiles.learned),
+        held_back=len(tiles.held_back),
+        side=tiles.learned.shape[-1],
+        steps=steps,
+        learning_rate=rate,
+        seed=protocol.seed,
+    )
+    try:
+        # By the reference, so that what is learned does not depend on what this machine has built.
+        with cuda.by_reference():
+            return _descend(plan, module, tiles, protocol, on_step)
+    except Exception as error:  # one operator's failure is its row's, not the end of the others
+        return replace(plan, error=f"cannot be fitted: {one_line(error)}")
+
+
+def fit_all(
+    specs: Sequence[str], tiles: Tiles, protocol: Protocol, *, on_step: Callable[[int, int], None] | None = None
+) -> list[Fitted]:
+    """:func:`fit` for each of ``specs``; ``on_step`` counts the steps of all."""
+    fits = []
+    for number, spec in enumerate(specs):
+        done = number * STEPS
+
+        def step(now: int, _: int, done: int = done) -> None:
             if on_step:
-                on_step(step, steps)
+                on_step(done + now, len(specs) * STEPS)
+
+        fits.append(fit(spec, tiles, protocol, on_step=step))
+    return fits
+
+
+def _descend(
+    plan: Fitted, module: Pool, tiles: Tiles, protocol: Protocol, on_step: Callable[[int, int], None] | None
+) -> Fitted:
+    trip = _Trip(module, plan.upsample, protocol)
+    adam = torch.optim.Adam(module.parameters(), lr=plan.learning_rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, plan.steps)
+    batches = torch.Generator().manual_seed(plan.seed)
+    start = best_scores = trip.score(tiles.held_back)
+    best_step, best = initial = 0, copy.deepcopy(module.state_dict())
+    for step in range(1, plan.steps + 1):
+        batch = torch.randint(len(tiles.learned), (BATCH,), generator=batches)
+        loss = trip.errors(tiles.learned[batch]).log().mean()
+        if not bool(loss.isfinite()):
+            break
+        adam.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        adam.step()
+        schedule.step()
+        if step % max(1, plan.steps // CHECKS) == 0 or step == plan.steps:
+            scores = trip.score(tiles.held_back)
+            if scores.mean() > best_scores.mean():  # NaN is not
+                best_scores, best_step, best = scores, step, copy.deepcopy(module.state_dict())
+        if on_step:
+            on_step(step, plan.steps)
     if not _is_gain(best_scores - start, tiles.groups):
         best_scores, (best_step, best) = start, initial
-    return Fitted(
-        normal_spec(spec),
-        shown_size(module.kernel_size),
-        shown_size(module.stride),
-        upsample,
-        protocol.normalize,
-        tiles.training.name,
-        tuple((image.source.name, image.digest) for image in tiles.training.images),
-        len(tiles.learned),
-        len(tiles.held_back),
-        tiles.learned.shape[-1],
-        steps,
-        rate,
-        protocol.seed,
-        best_step,
-        float(start.mean()),
-        float(best_scores.mean()),
-        {name: value.cpu() for name, value in best.items()},
+    return replace(
+        plan,
+        best_step=best_step,
+        before=float(start.mean()),
+        after=float(best_scores.mean()),
+        tensors={name: value.cpu() for name, value in best.items()},
     )
 
 
@@ -230,15 +220,10 @@ def _is_gain(differences: Tensor, groups: Tensor) -> bool:
 
     Tiles of one image are alike, so the images are what is counted; of one image it is the tiles.
     """
-    means = torch.stack([differences[groups == group].mean() for group in groups.unique()])
+    means = torch.stack([differences[groups == group].mean() for group in sorted(set(groups.tolist()))])
     values = means if len(means) > 1 else differences
     error = values.std() / math.sqrt(len(values)) if len(values) > 1 else torch.zeros(())
     return bool(values.mean() > CONFIDENT * error)
-
-
-def learnable_names() -> list[str]:
-    """The operators that have parameters to learn."""
-    return [name for name in registry.list_pools() if registry.pool_info(name).learnable]
 
 
 class _Trip:
@@ -266,7 +251,7 @@ class _Trip:
     def score(self, tiles: Tensor) -> Tensor:
         """The PSNR of each tile in dB."""
         with torch.no_grad():
-            return -10 * torch.cat([self.errors(part) for part in tiles.split(CHECK_BATCH)]).log10().cpu()
+            return -10 * torch.cat([self.errors(part) for part in torch.split(tiles, CHECK_BATCH)]).log10().cpu()
 
 
 def _make(spec: str, protocol: Protocol) -> Pool:

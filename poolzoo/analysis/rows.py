@@ -22,10 +22,11 @@ COMPARE_KEYS = (
     "kernel_size",  # an int, or "3x2" where the axes differ
     "stride",
     "upsample",  # nearest | bilinear | bicubic
-    "normalize",  # none | imagenet
+    "normalize",  # none | imagenet | inception | 255
     "protocol",  # roundtrip
     "state",  # initial | fitted | train | eval | fixed
     "seed",  # of a train-mode draw, else null
+    "pool_fitted_on",  # null, or from which images a fitted operator learned
     "kept",  # numbers out per number in
     "equal_kept",  # whether kept equals the baseline's
     "psnr",  # dB, higher is better

@@ -19,12 +19,19 @@ from typing import Any
 
 from poolzoo.analysis.rows import Result, label
 from poolzoo.analysis.summary import METRICS, Setting, Summary, by_setting, summarise
+from poolzoo.analysis.sweep import sweep_of
 from poolzoo.reports.terminal import printed, text_console
 
 TIME_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
 BYTE_UNITS = ((2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB"), (1.0, "B"))
 
 UPSAMPLERS = {"nearest": "nearest neighbour", "bilinear": "bilinear", "bicubic": "bicubic"}
+NORMALIZED = {
+    "none": "no normalisation",
+    "imagenet": "imagenet normalisation",
+    "inception": "values -1 to 1",
+    "255": "values 0 to 255",
+}
 METRIC_NOTES = {
     "psnr": "PSNR of data range 1",
     "ssim": "SSIM as Wang 2004 (11-tap Gaussian, sigma 1.5)",
@@ -133,9 +140,13 @@ def tables(result: Result, summaries: Sequence[Summary] | None = None) -> list[T
 
 
 def compare_tables(result: Result, summaries: Sequence[Summary]) -> list[Table]:
-    """One table for each setting: a line for each operator and state, best first."""
+    """One table for each setting: a line for each operator and state, best first; of a sweep, by rising value."""
     metrics = result.metadata["metrics"]
     baseline = result.metadata.get("baseline")
+    if sweep := sweep_of(result):
+        # The curve, from the first value to the last, and what it is held against below.
+        place = {spec: number for number, spec in enumerate(sweep.specs)}
+        summaries = sorted(summaries, key=lambda summary: place.get(summary.label, len(place)))
     return [_compare_table(setting, group, metrics, baseline) for setting, group in by_setting(summaries).items()]
 
 
@@ -183,7 +194,7 @@ def _compare_table(setting: Setting, group: Sequence[Summary], metrics: Sequence
     caption = [
         f"kernel {setting.kernel_size}, stride {setting.stride}",
         f"rebuilt by {UPSAMPLERS.get(setting.upsample, setting.upsample)}",
-        "no normalisation" if setting.normalize == "none" else f"{setting.normalize} normalisation",
+        NORMALIZED.get(setting.normalize, f"{setting.normalize} normalisation"),
         *([f"{setting.protocol} protocol"] if setting.protocol != "roundtrip" else []),
         *([f"{kept[0]:.3g} of the numbers kept"] if len(kept) == 1 else []),
         f"{images} image{'s' * (images != 1)}",
