@@ -37,7 +37,7 @@ CONFIDENT = 2.0
 
 #: Adam's first step size. Most operators learn numbers that a sigmoid or softplus bends, and must carry them far.
 LEARNING_RATE = 0.1
-LEARNING_RATES = {"dpp": 0.03, "gated": 0.5, "lift": 0.02, "tree": 0.02}
+LEARNING_RATES = {"dpp": 0.03, "gated": 0.5, "lift": 0.02, "mixed": 0.5, "power": 0.3, "tree": 0.02}
 
 #: Squared errors below it count as it: 100 dB, so that an even tile, rebuilt exactly, does not outweigh all others.
 LEAST_ERROR = 1e-10
@@ -165,18 +165,22 @@ def fit(
 
 
 def fit_all(
-    specs: Sequence[str], tiles: Tiles, protocol: Protocol, *, on_step: Callable[[int, int], None] | None = None
+    specs: Sequence[str],
+    tiles: Tiles,
+    protocol: Protocol,
+    *,
+    steps: int = STEPS,
+    on_step: Callable[[int, int], None] | None = None,
 ) -> list[Fitted]:
     """:func:`fit` for each of ``specs``; ``on_step`` counts the steps of all."""
     fits = []
     for number, spec in enumerate(specs):
-        done = number * STEPS
 
-        def step(now: int, _: int, done: int = done) -> None:
+        def step(done: int, of_one: int, before: int = number * steps) -> None:
             if on_step:
-                on_step(done + now, len(specs) * STEPS)
+                on_step(before + done, len(specs) * of_one)
 
-        fits.append(fit(spec, tiles, protocol, on_step=step))
+        fits.append(fit(spec, tiles, protocol, steps=steps, on_step=step))
     return fits
 
 

@@ -147,7 +147,9 @@ def compare_tables(result: Result, summaries: Sequence[Summary]) -> list[Table]:
         # The curve, from the first value to the last, and what it is held against below.
         place = {spec: number for number, spec in enumerate(sweep.specs)}
         summaries = sorted(summaries, key=lambda summary: place.get(summary.label, len(place)))
-    return [_compare_table(setting, group, metrics, baseline) for setting, group in by_setting(summaries).items()]
+    fitted = _fitted_notes(result)
+    built = [_compare_table(setting, group, metrics, baseline) for setting, group in by_setting(summaries).items()]
+    return [replace(table, notes=(*table.notes, *fitted)) for table in built]
 
 
 def profile_tables(result: Result) -> list[Table]:
@@ -256,6 +258,19 @@ def _compare_notes(
     if missing_baseline:
         notes.append(f"the baseline {visible(missing_baseline)} has no rows here: no differences to it")
     return notes
+
+
+def _fitted_notes(result: Result) -> list[str]:
+    """From which images fitted operators learned; who learned from the same stands together."""
+    learned: dict[str, list[str]] = {}
+    for row in result.rows:
+        if (words := row.get("pool_fitted_on")) and label(row) not in learned.setdefault(words, []):
+            learned[words].append(label(row))
+    names = len({tuple(labels) for labels in learned.values()}) > 1
+    return [
+        visible(f"fitted{' ' + ', '.join(labels) if names else ''}: learned from {words}")
+        for words, labels in learned.items()
+    ]
 
 
 def _profile_table(setting: tuple[Any, ...], rows: Sequence[dict[str, Any]], metadata: dict[str, Any]) -> Table:
