@@ -21,6 +21,7 @@ from torch import Tensor
 
 from poolzoo import cuda
 from poolzoo.analysis.decoders import Decoders, HeldOut
+from poolzoo.analysis.fitted import Fitted, check_fits, give_parameters, note_scored
 from poolzoo.analysis.images import ImageError, Source
 from poolzoo.analysis.lowres import UPSAMPLE_NONE, downscale
 from poolzoo.analysis.measures import Pooling, measure
@@ -33,6 +34,7 @@ from poolzoo.analysis.modules import (
     pick_baseline,
     provenance,
     shown_params,
+    shown_size,
     state_of,
 )
 from poolzoo.analysis.rows import Result
@@ -60,6 +62,8 @@ OPTIMAL = "optimal"
 NORMALIZATIONS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "none": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "inception": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),  # values from -1 to 1
+    "255": ((0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255)),  # values from 0 to 255
 }
 
 
@@ -104,6 +108,7 @@ class Run:
     state: str
     seed: int | None
     module: Pool
+    fitted: Fitted | None = None
 
     @property
     def key(self) -> tuple[str, str, str, int | None]:
@@ -150,11 +155,16 @@ class _Pending:
     pairs: list[tuple[FloatImage, FloatImage]]
 
 
-def make_runs(specs: Iterable[str], protocol: Protocol, ndim: int = 2, in_channels: int = 3) -> list[Run]:
+def make_runs(
+    specs: Iterable[str], protocol: Protocol, ndim: int = 2, in_channels: int = 3, *, fits: Sequence[Fitted] = ()
+) -> list[Run]:
     """The modules to compare: one a spec, but for stochastic ones one a seed in train mode and one in eval mode.
 
+    An operator that is among ``fits`` has one more, with the parameters that it learned.
+
     Raises:
-        ValueError: an unknown operator, or a parameter or number of axes that is not allowed.
+        ValueError: an unknown operator, a parameter or number of axes that is not allowed, or an operator fitted for
+            another protocol.
     """
     make = functools.partial(
         make_module,
@@ -166,16 +176,20 @@ def make_runs(specs: Iterable[str], protocol: Protocol, ndim: int = 2, in_channe
         device=protocol.device,
         dtype=torch.float64,
     )
+    learned = {fitted.spec: fitted for fitted in fits}
     runs = []
     for spec in specs:
         name, shown = shown_params(spec)
         module = make(spec)
         if not module.stochastic:
             runs.append(Run(name, shown, state_of(module), None, module))
-            continue
-        for seed in range(protocol.seed, protocol.seed + protocol.seeds):
-            runs.append(Run(name, shown, "train", seed, make(spec).train()))
-        runs.append(Run(name, shown, "eval", None, module))
+        else:
+            for seed in range(protocol.seed, protocol.seed + protocol.seeds):
+                runs.append(Run(name, shown, "train", seed, make(spec).train()))
+            runs.append(Run(name, shown, "eval", None, module))
+        if fitted := learned.get(normal_spec(spec)):
+            better = give_parameters(make(spec), fitted, protocol.normalize)
+            runs.append(Run(name, shown, "fitted", None, better, fitted))
     return runs
 
 
@@ -208,6 +222,7 @@ def compare(
     protocol: Protocol = Protocol(),
     *,
     baseline: str | None = None,
+    fits: Sequence[Fitted] = (),
     command: str = "",
     on_view: Callable[[View], None] | None = None,
     on_step: Callable[[int, int], None] | None = None,
@@ -221,6 +236,7 @@ def compare(
         specs: operators as spec strings, from :func:`poolzoo.registry.expand_specs`.
         protocol: how images are pooled, rebuilt and scored.
         baseline: the spec that tables compare with; by default avg if it is there, else the first.
+        fits: what operators among ``specs`` learned; those are shown as they start and fitted.
         command: the command line, for the metadata.
         on_view: called with each row's pictures (of stochastic operators, the first seed's and eval's).
         on_step: called with the number of finished and of all image-operator pairs.
@@ -238,18 +254,19 @@ def compare(
     if protocol.protocol == "lowres":
         protocol = replace(protocol, upsample=(UPSAMPLE_NONE,))
     specs = list(dict.fromkeys(map(normal_spec, specs)))
+    check_fits(fits, specs)
     baseline = pick_baseline(specs, baseline)
     inputs = as_inputs(sources)
     ndim = ndim_of(inputs)
-    protocol = _for_inputs(protocol, inputs, ndim)
+    protocol = _for_inputs(protocol, inputs, ndim, fits)
     geometry = make_geometry(ndim, protocol.kernel_size, protocol.stride)
-    runs_for = functools.cache(functools.partial(make_runs, specs, protocol, ndim))
+    runs_for = functools.cache(functools.partial(make_runs, specs, protocol, ndim, fits=fits))
     count = len(runs_for(3))  # whatever is wrong with an operator is said before anything is read
     decoders = None
     if OPTIMAL in protocol.upsample:
         decoders = Decoders(protocol.decoder_images, geometry, functools.partial(as_input, protocol=protocol))
-    fits = len(decoders.sources) if decoders else 0
-    total = (fits + len(inputs)) * count
+    ahead = len(decoders.sources) if decoders else 0
+    total = (ahead + len(inputs)) * count
     rows: list[dict[str, Any]] = []
     images: list[dict[str, Any]] = []
     # By the reference, so that the numbers do not depend on what this machine has built; `profile` times what runs.
@@ -261,7 +278,7 @@ def compare(
                 if on_step:
                     on_step(number * count, total)
             decoders.check()
-        for number, item in enumerate(inputs, fits):
+        for number, item in enumerate(inputs, ahead):
             try:
                 loaded = item.load()
                 sample = replace(loaded, image=crop(loaded.image, loaded.name, geometry, protocol.metrics))
@@ -273,9 +290,9 @@ def compare(
                 images.append({"name": sample.name, **sample.size, **sample.facts})
                 runs = runs_for(sample.image.shape[-1])
                 held_out = decoders.without(loaded.image) if decoders else None
-                for done, group in enumerate(
-                    _score_sample(item, sample, runs, protocol, workers, on_view, held_out), 1
-                ):
+                groups = _score_sample(item, sample, runs, protocol, workers, on_view, held_out)
+                for done, group in enumerate(groups, 1):
+                    note_scored(group, loaded.image, fits)
                     rows.extend(group)
                     if on_step:
                         on_step(number * count + done, total)
@@ -294,25 +311,25 @@ def compare(
         "normalize": protocol.normalize,
         "protocol": protocol.protocol,
         **({"decoder": decoders.describe()} if decoders else {}),
+        **({"fits": [fitted.facts for fitted in fits]} if fits else {}),
     }
     return Result("compare", metadata, rows)
 
 
-def _for_inputs(protocol: Protocol, inputs: Sequence[Input], ndim: int) -> Protocol:
+def _for_inputs(protocol: Protocol, inputs: Sequence[Input], ndim: int, fits: Sequence[Fitted]) -> Protocol:
     """``protocol`` with the upsamplers' names for ``ndim`` axes.
 
     Raises:
-        ValueError: an upsampler is not for three axes, or a normalisation of three colours is asked for other inputs.
+        ValueError: an upsampler is not for three axes, or a normalisation of three colours, a decoder or parameters
+            learned from photographs are asked for other inputs.
     """
     one_for_all = all(len(set(values)) == 1 for values in NORMALIZATIONS[protocol.normalize])
     colourless = [item.name for item in inputs if not item.colours]
     if colourless and not one_for_all:
         raise ValueError(f"normalize={protocol.normalize!r}: scales three colours, which {colourless[0]!r} has not")
-    if OPTIMAL in protocol.upsample and (colourless or ndim > 2):
-        raise ValueError(
-            f"upsample={OPTIMAL!r}: its decoders are fitted on photographs, for photographs;"
-            " for features, videos and volumes the interpolating ones are allowed"
-        )
+    if (colourless or ndim > 2) and (OPTIMAL in protocol.upsample or fits):
+        wanted = "fits" if fits else f"upsample={OPTIMAL!r}"
+        raise ValueError(f"{wanted}: learned from photographs, for photographs; not for features, videos and volumes")
     if ndim == 2:
         return protocol
     if protocol.protocol == "lowres":
@@ -373,6 +390,8 @@ def _score_sample(
             group = [_row(item, protocol, geometry, run, upsample) for upsample in protocol.upsample]
             groups.append(group)
             try:
+                if run.fitted and run.fitted.error:
+                    raise ValueError(run.fitted.error)
                 given, seconds, phases = _pool(run, x)
                 pooled = scale.denormalise(given)
                 if not bool(pooled.isfinite().all()):
@@ -525,12 +544,8 @@ def _row(
         "seed": run.seed if run else None,
         "data_range": None,
         "decoder_fitted_on": None,
+        "pool_fitted_on": run.fitted.words if run and run.fitted else None,
         "kept": None,
         "equal_kept": None,
     }
     return row | dict.fromkeys(protocol.metrics) | {"forward_s": None, "error": error}
-
-
-def shown_size(values: Sequence[int]) -> int | str:
-    """``2`` for equal axes, else ``"3x2"``."""
-    return values[0] if len(set(values)) == 1 else "x".join(map(str, values))

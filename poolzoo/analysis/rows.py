@@ -22,13 +22,14 @@ COMPARE_KEYS = (
     "kernel_size",  # an int, or "3x2" where the axes differ
     "stride",
     "upsample",  # nearest | bilinear | bicubic | trilinear | optimal; none at low resolution
-    "normalize",  # none | imagenet
+    "normalize",  # none | imagenet | inception | 255
     "protocol",  # roundtrip | lowres
     "input",  # image | video | volume | "features of MODEL:LAYER, weights of FILE"
     "state",  # initial | fitted | train | eval | fixed
     "seed",  # of a train-mode draw, else null
     "data_range",  # of the values, to which the metrics are relative: 1, but of features the largest minus the smallest
     "decoder_fitted_on",  # on which images an optimal decoder was, in words, else null
+    "pool_fitted_on",  # null, or from which images a fitted operator learned
     "kept",  # numbers out per number in
     "equal_kept",  # whether kept equals the baseline's
     "psnr",  # dB, higher is better

@@ -18,10 +18,13 @@ from markupsafe import Markup
 
 from poolzoo.analysis.rows import Result, label
 from poolzoo.analysis.summary import METRICS, Setting, Summary, by_setting, summarise
+from poolzoo.analysis.sweep import sweep_of
 from poolzoo.reports import plots
 from poolzoo.reports.pictures import DETAIL, DIFFERENCE_SCALE, DIVERGING, PictureBook, Thumbnail
+from poolzoo.reports.sweep import describe_curves, plot_sweep
 from poolzoo.reports.tables import (
     METRIC_NOTES,
+    NORMALIZED,
     OWN_RANGE_NOTES,
     PROFILE_SETTING,
     TIME_UNITS,
@@ -171,6 +174,7 @@ def _compare_view(
         str(pool["name"]): str(pool["family"]) for pool in _dicts(metadata, "pools") if {"name", "family"} <= set(pool)
     }
     parts, answer, protocol = [], [], []
+    curves = _sweep_plots(result, summaries, f"{anchor}-s-")
     for place, ((setting, group), table) in enumerate(
         zip(settings.items(), compare_tables(result, summaries), strict=True), start=1
     ):
@@ -183,7 +187,7 @@ def _compare_view(
                 "id": part_id,
                 "title": title,
                 "table": table,
-                "plots": _compare_plots(group, families, seconds, timed, part_id),
+                "plots": curves * (place == 1) + _compare_plots(group, families, seconds, timed, part_id),
             }
         )
         answer += [
@@ -358,6 +362,21 @@ def _compare_plots(
     return drawn
 
 
+def _sweep_plots(result: Result, summaries: Sequence[Summary], prefix: str) -> list[dict[str, Any]]:
+    """The curves of a sweep, of all settings together; nothing where there is none."""
+    sweep, scored = sweep_of(result), [summary for summary in summaries if summary.scores]
+    if sweep is None or not scored:
+        return []
+    return [
+        {
+            "svg": Markup(plots.to_svg(plot_sweep(result, summaries), prefix)),
+            "alt": f"Retention of {sweep.pool} against {sweep.over}. {describe_curves(sweep, scored)}.",
+            "caption": f"Retention of {sweep.pool} against {sweep.over}; avg and max, which have no {sweep.over}, are"
+            " flat lines. Bands are bootstrap 95% intervals over images.",
+        }
+    ]
+
+
 def _timing(
     profiles: Sequence[Result], setting: Setting, group: Sequence[Summary]
 ) -> tuple[dict[tuple[str, str], float] | None, str]:
@@ -389,7 +408,7 @@ def _protocol(setting: Setting, metadata: Mapping[str, Any]) -> list[str]:
         ]
     else:
         pooled = [
-            f"It is normalised by {setting.normalize}'s mean and deviation.",
+            f"It is brought to another scale ({NORMALIZED.get(setting.normalize, setting.normalize)}).",
             f"{kernel}; normalisation is undone.",
         ]
     read = _READ.get(setting.input, _READ["image"])
@@ -563,7 +582,11 @@ def _size(size: Mapping[str, Any]) -> str:
 
 
 def _setting_title(setting: Setting) -> str:
-    normalised = "" if setting.normalize == "none" else f", {setting.normalize} normalisation"
+    normalised = (
+        ""
+        if setting.normalize == "none"
+        else f", {NORMALIZED.get(setting.normalize, f'{setting.normalize} normalisation')}"
+    )
     features = f", {setting.input}" if setting.of_features else ""
     return f"Kernel {setting.kernel_size}, stride {setting.stride}, {rebuilding(setting)}{normalised}{features}"
 

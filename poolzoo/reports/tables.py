@@ -19,6 +19,7 @@ from typing import Any
 
 from poolzoo.analysis.rows import Result, label
 from poolzoo.analysis.summary import METRICS, Setting, Summary, by_setting, summarise
+from poolzoo.analysis.sweep import sweep_of
 from poolzoo.reports.terminal import printed, text_console
 
 TIME_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
@@ -30,6 +31,12 @@ UPSAMPLERS = {
     "bicubic": "bicubic",
     "trilinear": "trilinear",
     "optimal": "the optimal linear decoder",
+}
+NORMALIZED = {
+    "none": "no normalisation",
+    "imagenet": "imagenet normalisation",
+    "inception": "values -1 to 1",
+    "255": "values 0 to 255",
 }
 METRIC_NOTES = {
     "psnr": "PSNR of data range 1",
@@ -161,10 +168,16 @@ def tables(result: Result, summaries: Sequence[Summary] | None = None) -> list[T
 
 
 def compare_tables(result: Result, summaries: Sequence[Summary]) -> list[Table]:
-    """One table for each setting: a line for each operator and state, best first."""
+    """One table for each setting: a line for each operator and state, best first; of a sweep, by rising value."""
     metrics = result.metadata["metrics"]
     baseline = result.metadata.get("baseline")
-    return [_compare_table(setting, group, metrics, baseline) for setting, group in by_setting(summaries).items()]
+    if sweep := sweep_of(result):
+        # The curve, from the first value to the last, and what it is held against below.
+        place = {spec: number for number, spec in enumerate(sweep.specs)}
+        summaries = sorted(summaries, key=lambda summary: place.get(summary.label, len(place)))
+    fitted = _fitted_notes(result)
+    built = [_compare_table(setting, group, metrics, baseline) for setting, group in by_setting(summaries).items()]
+    return [replace(table, notes=(*table.notes, *fitted)) for table in built]
 
 
 def profile_tables(result: Result) -> list[Table]:
@@ -220,7 +233,7 @@ def _compare_table(setting: Setting, group: Sequence[Summary], metrics: Sequence
         *([setting.input] if setting.of_features else []),
         f"kernel {setting.kernel_size}, stride {setting.stride}",
         rebuilding(setting),
-        "no normalisation" if setting.normalize == "none" else f"{setting.normalize} normalisation",
+        NORMALIZED.get(setting.normalize, f"{setting.normalize} normalisation"),
         *([f"{kept[0]:.3g} of the numbers kept"] if len(kept) == 1 else []),
         f"{images} {noun}{'s' * (images != 1)}",
         *([f"{seeds} seed{'s' * (seeds != 1)} in train mode"] if seeds else []),
@@ -281,6 +294,19 @@ def _compare_notes(
     if missing_baseline:
         notes.append(f"the baseline {visible(missing_baseline)} has no rows here: no differences to it")
     return notes
+
+
+def _fitted_notes(result: Result) -> list[str]:
+    """From which images fitted operators learned; who learned from the same stands together."""
+    learned: dict[str, list[str]] = {}
+    for row in result.rows:
+        if (words := row.get("pool_fitted_on")) and label(row) not in learned.setdefault(words, []):
+            learned[words].append(label(row))
+    names = len({tuple(labels) for labels in learned.values()}) > 1
+    return [
+        visible(f"fitted{' ' + ', '.join(labels) if names else ''}: learned from {words}")
+        for words, labels in learned.items()
+    ]
 
 
 def _profile_table(setting: tuple[Any, ...], rows: Sequence[dict[str, Any]], metadata: dict[str, Any]) -> Table:
