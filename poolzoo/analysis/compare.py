@@ -57,6 +57,7 @@ class Protocol:
         metrics: names from :data:`METRICS`; the first one sorts tables.
         seed, seeds: stochastic operators draw in train mode with the seeds ``seed`` to ``seed + seeds - 1``.
         device: of torch.
+        timed: whether ``forward_s`` is measured, which takes up to five calls; otherwise it is None.
     """
 
     kernel_size: int | tuple[int, ...] = 2
@@ -67,6 +68,7 @@ class Protocol:
     seed: int = 0
     seeds: int = 3
     device: str = "cpu"
+    timed: bool = True
 
 
 @dataclass(frozen=True)
@@ -189,20 +191,27 @@ def compare(
             try:
                 image = crop(load_image(source), source.name, geometry, protocol.metrics)
             except ImageError as error:
-                rows.append(_row(source.name, protocol, error=str(error)))
+                rows.append(failed_image(source.name, protocol, str(error)))
                 if on_step:
                     on_step((number + 1) * len(runs), total)
             else:
                 height, width = image.shape[:2]
                 images.append({"name": source.name, "width": width, "height": height})
-                for done, group in enumerate(_score_image(source.name, image, runs, protocol, workers, on_view), 1):
+                scored = score_image(source.name, image, runs, protocol, spread=workers.map, on_view=on_view)
+                for done, group in enumerate(scored, 1):
                     rows.extend(group)
                     if on_step:
                         on_step(number * len(runs) + done, total)
-    metadata = {
+    return Result("compare", describe_comparison(specs, protocol, baseline, command) | {"images": images}, rows)
+
+
+def describe_comparison(specs: Sequence[str], protocol: Protocol, baseline: str, command: str) -> dict[str, Any]:
+    """The metadata of a comparison, but for its images."""
+    geometry = make_geometry(2, protocol.kernel_size, protocol.stride)
+    return {
         **provenance(command, baseline),
         "metrics": list(protocol.metrics),
-        "images": images,
+        "images": [],
         "pools": describe_specs(specs),
         "seed": protocol.seed,
         "seeds": protocol.seeds,
@@ -214,7 +223,6 @@ def compare(
         "normalize": protocol.normalize,
         "protocol": "roundtrip",
     }
-    return Result("compare", metadata, rows)
 
 
 def crop(image: FloatImage, name: str, geometry: Geometry, metrics: Sequence[str]) -> FloatImage:
@@ -234,15 +242,25 @@ def crop(image: FloatImage, name: str, geometry: Geometry, metrics: Sequence[str
     return image
 
 
-def _score_image(
+def score_image(
     name: str,
     image: FloatImage,
     runs: Sequence[Run],
     protocol: Protocol,
-    workers: ThreadPoolExecutor,
-    on_view: Callable[[View], None] | None,
+    *,
+    spread: Callable[..., Iterable[Any]] = map,
+    on_view: Callable[[View], None] | None = None,
 ) -> Iterator[list[dict[str, Any]]]:
-    """The rows of one image, a group a run. Pooling is timed alone; scoring then runs on all threads at once."""
+    """The rows of one image, a group a run; where a run fails, its rows have an ``error``.
+
+    Args:
+        name: of the image, for its rows.
+        image: float64 ``(H, W, 3)`` in [0, 1], from :func:`crop`.
+        runs: from :func:`make_runs`.
+        protocol: that of the runs.
+        spread: ``map``, or that of an executor. Pooling is timed alone; scoring then runs on all its threads at once.
+        on_view: called with each row's pictures (of stochastic operators, the first seed's and eval's).
+    """
     mean, std = (
         torch.tensor(values, dtype=torch.float64, device=protocol.device).reshape(3, 1, 1)
         for values in NORMALIZATIONS[protocol.normalize]
@@ -257,7 +275,7 @@ def _score_image(
             group = [_row(name, protocol, run, upsample) for upsample in protocol.upsample]
             groups.append(group)
             try:
-                pooled, seconds, phases = _pool(run, x)
+                pooled, seconds, phases = _pool(run, x, protocol.timed)
                 per_channel = (3,) + (1,) * (pooled.dim() - 2)
                 pooled = pooled * std.reshape(per_channel) + mean.reshape(per_channel)
                 if not bool(pooled.isfinite().all()):
@@ -276,7 +294,7 @@ def _score_image(
                 for row in group:
                     row["error"] = one_line(error)
         for item, scores in zip(
-            pending, workers.map(lambda p: _scores(image, p.rebuilt, protocol.metrics), pending), strict=True
+            pending, spread(lambda p: _scores(image, p.rebuilt, protocol.metrics), pending), strict=True
         ):
             item.row |= scores
             seed = item.row["seed"]
@@ -285,12 +303,12 @@ def _score_image(
         yield from groups
 
 
-def _pool(run: Run, x: Tensor) -> tuple[Tensor, float, Sequence[tuple[int, ...]]]:
+def _pool(run: Run, x: Tensor, timed: bool = True) -> tuple[Tensor, float | None, Sequence[tuple[int, ...]]]:
     """The pooled tensor, the seconds of the fastest of up to five calls, and where its submaps lie."""
     times: list[float] = []
     with torch.no_grad():
         # The first call pays for memory that the others find; the fastest was disturbed least.
-        while len(times) < 5 and sum(times) < 0.2:
+        while len(times) < (5 if timed else 1) and sum(times) < 0.2:
             _seed(run, x)
             _synchronize(x)
             start = time.perf_counter()
@@ -300,7 +318,7 @@ def _pool(run: Run, x: Tensor) -> tuple[Tensor, float, Sequence[tuple[int, ...]]
     info = run.module.info
     _seed(run, x)
     phases = info.phases(run.module.geometry, **run.module.params(x)) if info.phases else ()
-    return pooled, min(times), phases
+    return pooled, min(times) if timed else None, phases
 
 
 def _seed(run: Run, x: Tensor) -> None:
@@ -324,6 +342,11 @@ def _as_picture(pooled: Tensor) -> FloatImage:
         pooled = torch.cat(pooled.unbind(2), dim=-1)
     picture: FloatImage = pooled[0].permute(1, 2, 0).cpu().numpy()
     return picture
+
+
+def failed_image(name: str, protocol: Protocol, error: str) -> dict[str, Any]:
+    """The one row of an image that cannot be used: it has no operator."""
+    return _row(name, protocol, error=error)
 
 
 def _row(
