@@ -9,7 +9,10 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from poolzoo.analysis.summary import Summary
 
 SCHEMA_VERSION = 1
 
@@ -72,11 +75,15 @@ def label(row: dict[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class Result:
-    """Rows of one kind and what was known when they were measured."""
+    """Rows of one kind and what was known when they were measured.
+
+    Of a dataset run ``rows`` are a sample, ``summaries`` stand for all, and ``metadata["dataset"]`` counts them.
+    """
 
     kind: str
     metadata: dict[str, Any]
     rows: list[dict[str, Any]]
+    summaries: tuple[Summary, ...] | None = None
 
     @property
     def columns(self) -> list[str]:
