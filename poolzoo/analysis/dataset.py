@@ -146,7 +146,7 @@ def score_task(job: Job, task: Task) -> Outcome:
             image = crop(load_image(source), source.name, geometry, job.protocol.metrics)
         except ImageError as error:
             if not os.path.isdir(job.folder):
-                raise WorkerError(f"a worker does not see {job.folder!r}; the dataset must lie there for all") from error
+                raise WorkerError(f"a worker does not see {job.folder!r}; it must lie there for all") from error
             return Outcome([failed_image(source.name, job.protocol, str(error))], None)
         except Exception as error:  # one file must not end the run, whatever a decoder makes of it
             return Outcome([failed_image(source.name, job.protocol, f"{source.name!r}: {one_line(error)}")], None)
@@ -158,7 +158,7 @@ def score_task(job: Job, task: Task) -> Outcome:
 _one_at_a_time = threading.Lock()
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _runs(spec: str, protocol: Protocol) -> list[Run]:
     return make_runs([spec], protocol)
 
@@ -232,7 +232,7 @@ class DaskWorkers:
         # What goes wrong is said here, in one line.
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
         try:
-            self._client = Client(address, timeout=10, set_as_default=False)
+            self._client: Any = Client(address, timeout=10, set_as_default=False)
         except (OSError, ValueError, TimeoutError) as error:
             raise WorkerError(f"--scheduler {address}: no scheduler answers there: {one_line(error)}") from error
         try:

@@ -208,7 +208,9 @@ class Store:
             )
             self._connection.executemany("DELETE FROM images WHERE id = ?", numbers)
 
-    def put(self, file: ImageFile, size: tuple[int, int] | None, specs: Sequence[str], rows: list[dict[str, Any]]) -> None:
+    def put(
+        self, file: ImageFile, size: tuple[int, int] | None, specs: Sequence[str], rows: list[dict[str, Any]]
+    ) -> None:
         """Take the rows of ``file`` with all of ``specs``, in place of any it had; committed within about a second.
 
         Args:
@@ -265,8 +267,8 @@ class Store:
         held = self._get("poolzoo")
         if held != poolzoo.__version__:
             raise StoreError(
-                f"{self.path}: a store of poolzoo {held}, this is {poolzoo.__version__}, whose numbers may differ: go on"
-                f" with poolzoo {held}, or give --store another file"
+                f"{self.path}: a store of poolzoo {held}, this is {poolzoo.__version__}, whose numbers may differ:"
+                f" go on with poolzoo {held}, or give --store another file"
             )
         asked = {"--dataset": plan.folder} | dict(plan.protocol)
         has = {"--dataset": self._get("folder")} | self._get("protocol")
@@ -389,8 +391,7 @@ class Store:
         for key, series in members.items():
             numbers = [number for number, _ in series]
             read = {
-                column: self._column(numbers, column, place)
-                for column in ("kept", *self._get("metadata")["metrics"])
+                column: self._column(numbers, column, place) for column in ("kept", *self._get("metadata")["metrics"])
             }
             marks = ", ".join("?" * len(numbers))
             good, bad, equal, images = query(

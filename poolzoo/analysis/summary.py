@@ -11,7 +11,7 @@ import functools
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -119,6 +119,37 @@ class Summary:
     def label(self) -> str:
         """The operator as a spec string."""
         return label({"pool": self.pool, "params": self.params})
+
+    def to_plain(self) -> dict[str, Any]:
+        """As JSON has it: dicts, lists and numbers, and infinity as a string."""
+        plain: dict[str, Any] = _spelled(asdict(self))
+        return plain
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> Summary:
+        """What :meth:`to_plain` gave.
+
+        Raises:
+            AttributeError, KeyError, TypeError, ValueError: something else.
+        """
+        scores = {key: Score(**{k: _read(v) for k, v in plain["scores"][key].items()}) for key in plain["scores"]}
+        if unknown := set(scores) - set(METRICS):
+            raise ValueError(f"no metrics: {', '.join(sorted(unknown))}")
+        return cls(**{**plain, "setting": Setting(**plain["setting"]), "scores": scores})
+
+
+def _spelled(value: Any) -> Any:
+    """``value`` without the floats that JSON lacks: those as strings."""
+    if isinstance(value, dict):
+        return {key: _spelled(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_spelled(item) for item in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _read(value: Any) -> Any:
+    """A number or an interval as it was before :func:`_spelled`."""
+    return tuple(map(float, value)) if isinstance(value, list) else None if value is None else float(value)
 
 
 def bootstrap_interval(values: Sequence[float] | NDArray[np.float64], seed: int = 0) -> tuple[float, float] | None:
