@@ -220,7 +220,16 @@ class Store:
             rows: of these operators, or one row without an operator.
         """
         with _in_one_line(self.path):
-            self._put(file, size, specs, rows)
+            self._connection.execute("SAVEPOINT cell")
+            try:
+                self._put(file, size, specs, rows)
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK TO cell")
+                raise
+            finally:
+                if self._connection.in_transaction:  # a full disk has ended it
+                    self._connection.execute("RELEASE cell")
             if time.monotonic() - self._committed > COMMIT_EVERY:
                 self._connection.execute("COMMIT")
                 self._connection.execute("BEGIN")
