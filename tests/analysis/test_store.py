@@ -264,18 +264,22 @@ def test_a_killed_holder_leaves_what_it_committed_and_no_lock(path):
 
 def test_a_full_disk_keeps_what_was_committed_and_the_run_goes_on_later(path):
     names = [f"{number:03}" for number in range(400)]
-    with pytest.raises(StoreError, match="full: make room"), Store.create(path, PLAN) as store:
-        store._connection.execute("PRAGMA max_page_count = 20")
-        for name in names:
-            store.put(file(name), (32, 32), PLAN.specs, rows_of(name))
-            store._committed = -1e9
+
+    def go_on(pages: int) -> None:
+        with Store.create(path, PLAN) as store:
+            store._connection.execute(f"PRAGMA max_page_count = {pages}")
+            for name in names:
+                if store.missing(file(name)):
+                    store.put(file(name), (32, 32), PLAN.specs, rows_of(name))
+                    store._committed = -1e9
+
+    with pytest.raises(StoreError, match="full: make room"):
+        go_on(pages=20)
     kept = rows_in(path)
     assert 0 < len(kept) < 4 * len(names)
     assert kept == [r for name in names[: len(kept) // 4] for r in rows_of(name)]
-    with Store.create(path, PLAN) as store:
-        for name in names:
-            if store.missing(file(name)):
-                store.put(file(name), (32, 32), PLAN.specs, rows_of(name))
+    go_on(pages=1000)
+    with Store.open(path) as store:
         assert store._connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     assert rows_in(path) == [r for name in names for r in rows_of(name)]
 
