@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -34,15 +35,16 @@ def check_writable(path: str | os.PathLike[str], argument: str) -> Path:
     return path
 
 
-def write_whole(path: str | os.PathLike[str], content: str | bytes) -> Path:
+def write_whole(path: str | os.PathLike[str], content: str | bytes | Iterable[str]) -> Path:
     """Write ``content`` to a temporary name beside ``path``, then rename it, so that no reader sees half a file."""
     path = Path(path)
-    # A file name of undecodable bytes holds lone surrogates; escaped, as JSON escapes them, they can be written.
-    data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
+    parts = (content,) if isinstance(content, (str, bytes)) else content
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".poolzoo-", suffix=path.suffix)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            for part in parts:
+                # A file name of undecodable bytes holds lone surrogates; escaped, as in JSON, they can be written.
+                file.write(part.encode(errors="backslashreplace") if isinstance(part, str) else part)
         # mkstemp makes private files; a result is as readable as any other new file.
         umask = os.umask(0)
         os.umask(umask)

@@ -7,7 +7,8 @@ import io
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -18,11 +19,13 @@ from poolzoo import registry
 from poolzoo.analysis.rows import METRIC_KEYS
 
 if TYPE_CHECKING:
-    from poolzoo.analysis.compare import Protocol
+    from poolzoo.analysis.compare import Protocol, View
     from poolzoo.analysis.fitted import Fitted
     from poolzoo.analysis.images import Source
     from poolzoo.analysis.rows import Result
     from poolzoo.analysis.samples import Input
+    from poolzoo.analysis.store import Store
+    from poolzoo.reports.pictures import PictureBook
 
     SizesType = click.ParamType[tuple[int, ...]]
 else:
@@ -193,6 +196,11 @@ def show(spec: str) -> None:
 @click.option(
     "--volume", "volumes", multiple=True, metavar="FILE", help="Stack of TIFF pages, pooled in 3D; repeatable."
 )
+@click.option("--dataset", metavar="DIR", help="All images below this folder, into --store; goes on where it stopped.")
+@click.option("--store", type=click.Path(path_type=Path), metavar="FILE", help="The SQLite file of --dataset's rows.")
+@click.option("--jobs", type=click.IntRange(1), help="Processes for --dataset.  [default: one a core]")
+@click.option("--scheduler", metavar="ADDRESS", help="Use the workers of this Dask cluster, as tcp://host:8786.")
+@click.option("--retry", is_flag=True, help="Score again what has failed in the store.")
 @pool_options
 @click.option(
     "--upsample",
@@ -265,6 +273,11 @@ def compare(
     videos: tuple[str, ...],
     frames: int | None,
     volumes: tuple[str, ...],
+    dataset: str | None,
+    store: Path | None,
+    jobs: int | None,
+    scheduler: str | None,
+    retry: bool,
     pools: tuple[str, ...],
     kernel_size: tuple[int, ...],
     stride: tuple[int, ...] | None,
@@ -294,21 +307,41 @@ def compare(
       poolzoo compare --image photos/ --features resnet18:layer1 --weights resnet18.pth
       poolzoo compare --video clip.gif --kernel-size 1x2x2
       poolzoo compare --image skimage:coffee --pool avg --pool dpp --pool lip --fit
+      poolzoo compare --dataset photos/ --store photos.sqlite --pool avg --pool 'soft*'
     """
     if scoring == "lowres" and _is_given("upsamplers"):
         raise Failed(f"--upsample {upsamplers[0]}: nothing is rebuilt with --protocol lowres; leave it out")
     if decoder_images and "optimal" not in upsamplers:
         raise Failed("--decoder-images: allowed with --upsample optimal, which alone is fitted")
+    alone = {"--image": sources, "--features": features, "--video": videos, "--volume": volumes}
+    _check_dataset_options(dataset, store, alone, save_images, jobs, scheduler, retry, learn=fit or bool(fit_sources))
     writer = Writer(fmt, output, report)
-    folder = _make_folder(save_images)
-    base = _pictures_base(folder, output) if writer.fmt == "json" else None
-    specs = registry.expand_specs(pools)
     ndim = 3 if videos or volumes else 2
-    specs = _defined_for(specs, pools, ndim)
+    specs = _defined_for(registry.expand_specs(pools), pools, ndim)
     _check_axes(kernel_size, stride, ndim)
     _check_device(device)
+    from poolzoo.analysis.compare import Protocol
+
+    protocol = Protocol(
+        kernel_size,
+        stride,
+        upsamplers,
+        normalize,
+        metrics,
+        seed,
+        seeds,
+        device,
+        protocol=scoring,
+        decoder_images=decoder_images,
+    )
+    if dataset and store:
+        fits, _ = _fits(specs, protocol, (), (), fitted_files, learn=False)
+        _compare_dataset(dataset, store, specs, protocol, fits, writer, baseline, jobs, scheduler, retry)
+        return
+    folder = _make_folder(save_images)
+    base = _pictures_base(folder, output) if writer.fmt == "json" else None
     found = _find_inputs(sources, features, weights, videos, frames, volumes, seed)
-    from poolzoo.analysis.compare import Protocol, View, compare as run
+    from poolzoo.analysis.compare import compare as run
     from poolzoo.analysis.images import Source
 
     book, saved = None, None
@@ -331,18 +364,6 @@ def compare(
             if saved is not None:
                 saved.add(picture)
 
-    protocol = Protocol(
-        kernel_size,
-        stride,
-        upsamplers,
-        normalize,
-        metrics,
-        seed,
-        seeds,
-        device,
-        protocol=scoring,
-        decoder_images=decoder_images,
-    )
     pictures = [item for item in found if isinstance(item, Source)]
     learn = fit or bool(fit_sources)
     if learn and len(pictures) < len(found):
@@ -596,6 +617,108 @@ def sweep(
     writer.finish(result, None)
 
 
+def _check_dataset_options(
+    dataset: str | None,
+    store: Path | None,
+    alone: Mapping[str, Sequence[str]],
+    save_images: Path | None,
+    jobs: int | None,
+    scheduler: str | None,
+    retry: bool,
+    *,
+    learn: bool,
+) -> None:
+    """Which options of `compare` go together; ``alone`` are the other things to compare."""
+    if not (dataset or any(alone.values())):
+        raise Failed("--image or --dataset is needed: what is compared")
+    if dataset and not store:
+        raise Failed(f"--dataset {dataset}: needs --store FILE, where its rows go")
+    if jobs and scheduler:
+        raise Failed("--jobs and --scheduler exclude each other: a cluster has the workers that it has")
+    if dataset and learn:
+        raise Failed("--fit and --dataset exclude each other: learn with `poolzoo fit` first, then give --fitted FILE")
+    for option, value in {**alone, "--save-images": save_images}.items():
+        if dataset and value:
+            raise Failed(f"{option} and --dataset exclude each other")
+    rest: dict[str, object] = {"--store": store, "--jobs": jobs, "--scheduler": scheduler, "--retry": retry}
+    for option, given in rest.items():
+        if given and not dataset:
+            raise Failed(f"{option} goes with --dataset DIR")
+
+
+def _compare_dataset(
+    dataset: str,
+    path: Path,
+    specs: Sequence[str],
+    protocol: Protocol,
+    fits: Sequence[Fitted],
+    writer: Writer,
+    baseline: str | None,
+    jobs: int | None,
+    scheduler: str | None,
+    retry: bool,
+) -> None:
+    """Bring the store up to date with the folder, then print and draw what is in it."""
+    from poolzoo._files import check_writable
+
+    check_writable(path, "--store")
+    from poolzoo.analysis.dataset import compare_dataset
+    from poolzoo.analysis.store import Store
+
+    try:
+        with progress("Comparing", unit="images") as on_step:
+            compare_dataset(
+                dataset,
+                specs,
+                protocol,
+                path,
+                jobs=jobs,
+                scheduler=scheduler,
+                retry=retry,
+                baseline=baseline,
+                fits=fits,
+                plugins=_plugins(),
+                command=_command_line(),
+                on_step=on_step,
+                say=lambda text: click.echo(f"poolzoo: {text}", err=True),
+            )
+    except KeyboardInterrupt:
+        click.echo(f"poolzoo: stopped; the same command goes on from what is in {path}", err=True)
+        sys.exit(130)
+    with Store.open(path) as store:
+        result = store.sample()
+        writer.finish(result, _draw_sample(store, result) if writer.report else None, store.rows())
+
+
+def _plugins() -> list[str]:
+    """What registered operators in this process, as another process finds it."""
+    given = click.get_current_context().find_root().params["plugins"]
+    named = [*filter(None, os.environ.get("POOLZOO_PLUGINS", "").split(os.pathsep)), *given]
+    return [os.path.abspath(name) if name.endswith(".py") else name for name in named]
+
+
+def _draw_sample(store: Store, sample: Result) -> PictureBook:
+    """Pictures of the sample's images, made anew: a store holds numbers only. Without the dataset there are none."""
+    from poolzoo.analysis.compare import Protocol, compare as run
+    from poolzoo.analysis.images import Source
+    from poolzoo.reports.pictures import PictureBook, pictures_of
+
+    book = PictureBook()
+
+    def keep(view: View) -> None:
+        for picture in pictures_of(view):
+            book.add(picture)
+
+    named = [image["name"] for image in sample.metadata["images"]]
+    sources = [Source(name, store.folder / name) for name in named if (store.folder / name).is_file()]
+    if len(sources) < len(named):
+        gone = len(named) - len(sources)
+        click.echo(f"{gone} of {len(named)} pictures are gone from {store.folder}; the page goes without", err=True)
+    with progress("Drawing") as on_step:
+        run(sources, store.specs, Protocol(**store.protocol), on_view=keep, on_step=on_step)
+    return book
+
+
 @cli.command()
 @pool_options
 @click.option("--gpu", is_flag=True, help="Profile on the CUDA GPU; an error where there is none.")
@@ -668,10 +791,10 @@ def profile(
 
 
 @cli.command()
-@click.argument("results", nargs=-1, required=True, metavar="RESULT.json...")
+@click.argument("results", nargs=-1, required=True, metavar="RESULT...")
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="The page to write.")
 def report(results: tuple[str, ...], output: Path) -> None:
-    """Draw an HTML page from saved results, of compare and of profile.
+    """Draw an HTML page from saved results, of compare and of profile: JSON files, and stores of dataset runs.
 
     Pictures are shown where compare was run with --save-images and the folder is still there.
 
@@ -683,12 +806,18 @@ def report(results: tuple[str, ...], output: Path) -> None:
     """
     from poolzoo._files import check_writable, write_whole
     from poolzoo.analysis.rows import Result
+    from poolzoo.analysis.store import Store, is_store
     from poolzoo.reports.page import render_page
     from poolzoo.reports.pictures import PictureBook, book_from_metadata
 
     check_writable(output, "--output")
     loaded, book = [], PictureBook()
     for name in results:
+        if is_store(Path(name)):
+            with Store.open(Path(name)) as store:
+                loaded.append(store.sample())
+                book.update(_draw_sample(store, loaded[-1]))
+            continue
         try:
             text = Path(name).read_text(encoding="utf-8")
         except (OSError, ValueError) as error:
@@ -874,20 +1003,30 @@ class Writer:
         self.fmt = fmt or (SUFFIXES[output.suffix.lower()] if output else "table")
         self.output, self.report = output, report
 
-    def finish(self, result: Result, book: Any) -> None:
-        """Print and write the result; then name what failed and exit 1, or 2 where nothing succeeded."""
+    def finish(self, result: Result, book: Any, rows: Iterable[dict[str, Any]] | None = None) -> None:
+        """Print and write the result; then name what failed and exit 1, or 2 where nothing succeeded.
+
+        Args:
+            result: to print.
+            book: its pictures, for the page.
+            rows: all rows, where the result holds a sample.
+        """
         from poolzoo._files import write_whole
-        from poolzoo.reports.tables import render
+        from poolzoo.reports.tables import render, stream
 
         failures = [row for row in result.rows if row["error"]]
         if len(failures) == len(result.rows):
             _complain(failures)
             sys.exit(2)
         width = _terminal_width()
+        parts = stream(result, rows, self.fmt) if rows is not None and self.fmt in ("csv", "json") else None
         if self.output:
-            write_whole(self.output, render(result, self.fmt))
+            write_whole(self.output, parts or render(result, self.fmt))
             say(render(result, "table", color=sys.stdout.isatty(), width=width))
             click.echo(f"wrote {self.output}", err=True)
+        elif parts:
+            for part in parts:
+                say(part, nl=False)
         else:
             color = self.fmt == "table" and sys.stdout.isatty()
             say(render(result, self.fmt, color=color, width=width))
@@ -898,6 +1037,9 @@ class Writer:
             click.echo(f"wrote {self.report}", err=True)
         if failures:
             _complain(failures)
+            more = result.metadata.get("dataset", {}).get("failed", 0) - len(failures)
+            if more > 0:
+                click.echo(f"poolzoo: and {more} more rows without numbers, in the store", err=True)
             sys.exit(1)
 
 
@@ -915,18 +1057,25 @@ def _complain(failures: Sequence[dict[str, Any]]) -> None:
 
 
 @contextlib.contextmanager
-def progress(title: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on stderr where that is a terminal, nothing elsewhere."""
+def progress(title: str, unit: str | None = None) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on stderr where that is a terminal, nothing elsewhere; with a ``unit`` it shows a rate too."""
     if not sys.stderr.isatty():
         yield lambda done, total: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    rate = [TextColumn("{task.fields[rate]}")] if unit else []
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), *rate, TimeRemainingColumn())
+    began = time.monotonic()
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(title, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        task = bar.add_task(title, total=None, rate="")
+
+        def on_step(done: int, total: int) -> None:
+            rate = done / (time.monotonic() - began)
+            bar.update(task, completed=done, total=total, rate=f"{rate:.3g} {unit}/s")
+
+        yield on_step
 
 
 def _find_inputs(
@@ -1041,10 +1190,10 @@ def _reason(error: BaseException) -> str:
     return str(getattr(error, "strerror", None) or " ".join(str(error).split()))
 
 
-def say(text: str) -> None:
+def say(text: str, nl: bool | None = None) -> None:
     """Print to stdout; a reader that goes away (`| head`) does not end the work that is still to be done."""
     try:
-        click.echo(text, nl=not text.endswith("\n"))
+        click.echo(text, nl=not text.endswith("\n") if nl is None else nl)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

@@ -81,6 +81,7 @@ class Protocol:
         device: of torch.
         protocol: a name from :data:`PROTOCOLS`; ``lowres`` does not rebuild, whatever ``upsample`` says.
         decoder_images: sources of what optimal decoders are fitted on; none means scikit-image's photographs.
+        timed: whether ``forward_s`` is measured, which takes up to five calls; otherwise it is None.
     """
 
     kernel_size: int | tuple[int, ...] = 2
@@ -93,10 +94,13 @@ class Protocol:
     device: str = "cpu"
     protocol: str = "roundtrip"
     decoder_images: tuple[str, ...] = ()
+    timed: bool = True
 
     def __post_init__(self) -> None:
         if self.protocol not in PROTOCOLS:
             raise ValueError(f"protocol={self.protocol!r}: {', '.join(PROTOCOLS)} are allowed")
+        if self.protocol == "lowres":
+            object.__setattr__(self, "upsample", (UPSAMPLE_NONE,))
 
 
 @dataclass(frozen=True)
@@ -251,8 +255,6 @@ def compare(
             metric of piq, which is not installed.
     """
     check_metrics(protocol.metrics)
-    if protocol.protocol == "lowres":
-        protocol = replace(protocol, upsample=(UPSAMPLE_NONE,))
     specs = list(dict.fromkeys(map(normal_spec, specs)))
     check_fits(fits, specs)
     baseline = pick_baseline(specs, baseline)
@@ -283,23 +285,38 @@ def compare(
                 loaded = item.load()
                 sample = replace(loaded, image=crop(loaded.image, loaded.name, geometry, protocol.metrics))
             except ImageError as error:
-                rows.append(_row(item, protocol, geometry, error=str(error)))
+                rows.append(failed_image(item, protocol, str(error)))
                 if on_step:
                     on_step((number + 1) * count, total)
             else:
                 images.append({"name": sample.name, **sample.size, **sample.facts})
                 runs = runs_for(sample.image.shape[-1])
                 held_out = decoders.without(loaded.image) if decoders else None
-                groups = _score_sample(item, sample, runs, protocol, workers, on_view, held_out)
-                for done, group in enumerate(groups, 1):
+                scored = score_sample(item, sample, runs, protocol, held_out, spread=workers.map, on_view=on_view)
+                for done, group in enumerate(scored, 1):
                     note_scored(group, loaded.image, fits)
                     rows.extend(group)
                     if on_step:
                         on_step(number * count + done, total)
-    metadata = {
+    metadata = describe_comparison(specs, protocol, baseline, command, ndim, decoders, fits)
+    return Result("compare", metadata | {"images": images}, rows)
+
+
+def describe_comparison(
+    specs: Sequence[str],
+    protocol: Protocol,
+    baseline: str,
+    command: str,
+    ndim: int = 2,
+    decoders: Decoders | None = None,
+    fits: Sequence[Fitted] = (),
+) -> dict[str, Any]:
+    """The metadata of a comparison, but for its images."""
+    geometry = make_geometry(ndim, protocol.kernel_size, protocol.stride)
+    return {
         **provenance(command, baseline),
         "metrics": list(protocol.metrics),
-        "images": images,
+        "images": [],
         "pools": describe_specs(specs),
         "seed": protocol.seed,
         "seeds": protocol.seeds,
@@ -313,7 +330,6 @@ def compare(
         **({"decoder": decoders.describe()} if decoders else {}),
         **({"fits": [fitted.facts for fitted in fits]} if fits else {}),
     }
-    return Result("compare", metadata, rows)
 
 
 def _for_inputs(protocol: Protocol, inputs: Sequence[Input], ndim: int, fits: Sequence[Fitted]) -> Protocol:
@@ -366,16 +382,27 @@ def _shown_sides(sizes: Sequence[int]) -> str:
     return f"{sizes[0]}x{sides}" if len(sizes) == 3 else sides
 
 
-def _score_sample(
+def score_sample(
     item: Input,
     sample: Sample,
     runs: Sequence[Run],
     protocol: Protocol,
-    workers: ThreadPoolExecutor,
-    on_view: Callable[[View], None] | None,
-    held_out: HeldOut | None,
+    held_out: HeldOut | None = None,
+    *,
+    spread: Callable[..., Iterable[Any]] = map,
+    on_view: Callable[[View], None] | None = None,
 ) -> Iterator[list[dict[str, Any]]]:
-    """The rows of one sample, a group a run. Pooling is timed alone; scoring then runs on all threads at once."""
+    """The rows of one sample, a group a run; where a run fails, its rows have an ``error``.
+
+    Args:
+        item: where the sample comes from, for its rows.
+        sample: as loaded, its array cut by :func:`crop`.
+        runs: from :func:`make_runs`.
+        protocol: that of the runs.
+        held_out: the decoders for this image; needed where ``protocol`` asks for :data:`OPTIMAL`.
+        spread: ``map``, or that of an executor. Pooling is timed alone; scoring then runs on all its threads at once.
+        on_view: called with each row's pictures (of stochastic operators, the first seed's and eval's).
+    """
     image = sample.image
     size = image.shape[:-1]
     scale = _Scale(protocol)
@@ -392,7 +419,7 @@ def _score_sample(
             try:
                 if run.fitted and run.fitted.error:
                     raise ValueError(run.fitted.error)
-                given, seconds, phases = _pool(run, x)
+                given, seconds, phases = _pool(run, x, protocol.timed)
                 pooled = scale.denormalise(given)
                 if not bool(pooled.isfinite().all()):
                     raise ValueError("the pooled image is not finite")
@@ -424,7 +451,7 @@ def _score_sample(
                 for row in group:
                     row["error"] = one_line(error)
         score = functools.partial(_scores, metrics=protocol.metrics, data_range=sample.data_range)
-        for done, scores in zip(pending, workers.map(score, [p.pairs for p in pending]), strict=True):
+        for done, scores in zip(pending, spread(score, [p.pairs for p in pending]), strict=True):
             done.row |= scores
             seed = done.row["seed"]
             if on_view and (seed is None or seed == protocol.seed):
@@ -453,14 +480,14 @@ def _decode(
     return decoder(pooled, size)
 
 
-def _pool(run: Run, x: Tensor) -> tuple[Tensor, float, Sequence[tuple[int, ...]]]:
+def _pool(run: Run, x: Tensor, timed: bool = True) -> tuple[Tensor, float | None, Sequence[tuple[int, ...]]]:
     """The pooled tensor, the seconds of the fastest of up to five calls, and where its submaps lie."""
     times: list[float] = []
     with torch.no_grad():
         if x.is_cuda:  # what a GPU loads and chooses at first use takes longer than all the calls that are timed
             run.module(x)
         # The first call pays for memory that the others find; the fastest was disturbed least.
-        while len(times) < 5 and sum(times) < 0.2:
+        while len(times) < (5 if timed else 1) and sum(times) < 0.2:
             _seed(run, x)
             _synchronize(x)
             start = time.perf_counter()
@@ -470,7 +497,7 @@ def _pool(run: Run, x: Tensor) -> tuple[Tensor, float, Sequence[tuple[int, ...]]
     info = run.module.info
     _seed(run, x)
     phases = info.phases(run.module.geometry, **run.module.params(x)) if info.phases else ()
-    return pooled, min(times), phases
+    return pooled, min(times) if timed else None, phases
 
 
 def _pool_again(run: Run, scale: _Scale, picture: Tensor) -> Tensor:
@@ -520,6 +547,11 @@ def _side_by_side(pooled: Tensor, ndim: int) -> FloatImage:
         pooled = torch.cat(pooled.unbind(2), dim=-1)
     values: FloatImage = pooled[0].movedim(0, -1).cpu().numpy()
     return values
+
+
+def failed_image(item: Input, protocol: Protocol, error: str) -> dict[str, Any]:
+    """The one row of an input that cannot be used: it has no operator."""
+    return _row(item, protocol, make_geometry(item.ndim, protocol.kernel_size, protocol.stride), error=error)
 
 
 def _row(

@@ -6,6 +6,7 @@ JSON under one key of its metadata; safetensors stores several keys in no fixed 
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
@@ -72,6 +73,14 @@ class Fitted:
         """All but the tensors, as plain data."""
         facts = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("tensors", "images", "error")}
         return facts | {"images": [{"name": name, "sha256": digest} for name, digest in self.images]}
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the parameters, by which two fits are told apart."""
+        digest = hashlib.sha256()
+        for name, value in sorted(self.tensors.items()):
+            digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode() + value.contiguous().numpy().tobytes())
+        return digest.hexdigest()
 
     @property
     def words(self) -> str:

@@ -9,7 +9,10 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from poolzoo.analysis.summary import Summary
 
 SCHEMA_VERSION = 1
 
@@ -95,11 +98,15 @@ def label(row: dict[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class Result:
-    """Rows of one kind and what was known when they were measured."""
+    """Rows of one kind and what was known when they were measured.
+
+    Of a dataset run ``rows`` are a sample, ``summaries`` stand for all, and ``metadata["dataset"]`` counts them.
+    """
 
     kind: str
     metadata: dict[str, Any]
     rows: list[dict[str, Any]]
+    summaries: tuple[Summary, ...] | None = None
 
     @property
     def columns(self) -> list[str]:
@@ -112,7 +119,11 @@ class Result:
         """Strict JSON: no NaN, no Infinity; keys in schema order, so that equal results are equal bytes."""
         rows = [{key: _finite(row.get(key)) for key in self.columns} for row in self.rows]
         metadata = {"schema_version": SCHEMA_VERSION, "kind": self.kind, **self.metadata}
-        return json.dumps({"metadata": metadata, "rows": rows}, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        content: dict[str, Any] = {"metadata": metadata}
+        if self.summaries is not None:
+            content["summaries"] = [summary.to_plain() for summary in self.summaries]
+        content["rows"] = rows
+        return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
     @classmethod
     def from_json(cls, text: str, source: str) -> Result:
@@ -143,7 +154,7 @@ class Result:
             isinstance(metadata.get("metrics"), list) and set(metadata["metrics"]) <= set(METRIC_KEYS)
         ):
             raise ValueError(f"{source}: metadata.metrics must list some of {', '.join(METRIC_KEYS)}")
-        result = cls(kind, metadata, data["rows"])
+        result = cls(kind, metadata, data["rows"], _summaries_of(data, source))
         for number, row in enumerate(result.rows):
             missing = set(result.columns) - set(row) if isinstance(row, dict) else set(result.columns)
             if missing:
@@ -151,6 +162,17 @@ class Result:
             if kind == "compare" and row["error"] is None and row.get("psnr", 0.0) is None:
                 row["psnr"] = math.inf
         return result
+
+
+def _summaries_of(data: dict[str, Any], source: str) -> tuple[Summary, ...] | None:
+    if "summaries" not in data:
+        return None
+    from poolzoo.analysis.summary import Summary
+
+    try:
+        return tuple(map(Summary.from_plain, data["summaries"]))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{source}: its summaries are not poolzoo's: {type(error).__name__}: {error}") from error
 
 
 def _finite(value: Any) -> Any:

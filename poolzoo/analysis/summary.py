@@ -7,13 +7,15 @@ percentile bootstraps over images (Efron 1979) and differences are paired: the s
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from poolzoo.analysis.rows import Result, label
 
@@ -126,6 +128,8 @@ class Summary:
         forward_s: median seconds of a forward pass; ``ratio`` is that over the baseline's.
         errors: how many rows have no numbers.
         is_baseline: whether the differences are taken to this group.
+        rank: by the first metric, mean over images of the place among all groups of the setting, 1 the best; None for
+            a single image, and for a group that keeps another share of the numbers.
     """
 
     pool: str
@@ -141,14 +145,46 @@ class Summary:
     ratio: float | None
     errors: int
     is_baseline: bool
+    rank: float | None = None
 
     @property
     def label(self) -> str:
         """The operator as a spec string."""
         return label({"pool": self.pool, "params": self.params})
 
+    def to_plain(self) -> dict[str, Any]:
+        """As JSON has it: dicts, lists and numbers, and infinity as a string."""
+        plain: dict[str, Any] = _spelled(asdict(self))
+        return plain
 
-def bootstrap_interval(values: Sequence[float], seed: int = 0) -> tuple[float, float] | None:
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> Summary:
+        """What :meth:`to_plain` gave.
+
+        Raises:
+            AttributeError, KeyError, TypeError, ValueError: something else.
+        """
+        scores = {key: Score(**{k: _read(v) for k, v in plain["scores"][key].items()}) for key in plain["scores"]}
+        if unknown := set(scores) - set(METRICS):
+            raise ValueError(f"no metrics: {', '.join(sorted(unknown))}")
+        return cls(**{**plain, "setting": Setting(**plain["setting"]), "scores": scores})
+
+
+def _spelled(value: Any) -> Any:
+    """``value`` without the floats that JSON lacks: those as strings."""
+    if isinstance(value, dict):
+        return {key: _spelled(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_spelled(item) for item in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _read(value: Any) -> Any:
+    """A number or an interval as it was before :func:`_spelled`."""
+    return tuple(map(float, value)) if isinstance(value, list) else None if value is None else float(value)
+
+
+def bootstrap_interval(values: Sequence[float] | NDArray[np.float64], seed: int = 0) -> tuple[float, float] | None:
     """Percentile bootstrap interval of the mean of ``values``.
 
     Args:
@@ -173,6 +209,48 @@ def bootstrap_interval(values: Sequence[float], seed: int = 0) -> tuple[float, f
     return float(low), float(high)
 
 
+class GroupKey(NamedTuple):
+    """What rows have in common that are averaged."""
+
+    setting: Setting
+    pool: str
+    params: str
+    state: str
+
+
+@dataclass(frozen=True)
+class Values:
+    """One metric of one group, seeds averaged.
+
+    Attributes:
+        images: which images have a value, as ascending numbers that mean the same in all groups.
+        means: of each of these images.
+        spread: standard deviation over seeds, averaged over images; None where there are no seeds to vary.
+    """
+
+    images: NDArray[np.int64]
+    means: NDArray[np.float64]
+    spread: float | None
+
+
+@dataclass(frozen=True)
+class Group:
+    """What a summary is made of, with one number an image and metric; the rest as in :class:`Summary`."""
+
+    values: dict[str, Values]
+    images: int
+    seeds: int
+    kept: float | None
+    equal_kept: bool
+    forward_s: float | None
+    errors: int
+
+
+def group_key(row: dict[str, Any]) -> GroupKey:
+    """The group of a comparison's row."""
+    return GroupKey(Setting.of(row), row["pool"], row["params"] or "", row["state"])
+
+
 def summarise(result: Result) -> list[Summary]:
     """One summary for each operator, state and setting, best by the first metric first.
 
@@ -184,44 +262,57 @@ def summarise(result: Result) -> list[Summary]:
     """
     if result.kind != "compare":
         raise ValueError(f"result: a {result.kind} has no images to summarise over; expected a compare")
-    metrics = result.metadata["metrics"]
-    groups: dict[tuple[Setting, str, str, str], list[dict[str, Any]]] = defaultdict(list)
+    if result.summaries is not None:
+        return list(result.summaries)
+    rows_of: dict[GroupKey, list[dict[str, Any]]] = defaultdict(list)
     for row in result.rows:
         # An image that could not be read has one row, of no operator.
         if row["pool"]:
-            groups[Setting.of(row), row["pool"], row["params"] or "", row["state"]].append(row)
-    scores = {key: {metric: _by_image(rows, metric) for metric in metrics} for key, rows in groups.items()}
-    baselines = _baselines(groups, result.metadata.get("baseline"))
-    medians = {key: _median(row.get("forward_s") for row in rows) for key, rows in groups.items()}
+            rows_of[group_key(row)].append(row)
+    numbers: dict[str, int] = {}
+    for row in result.rows:
+        numbers.setdefault(row["image"], len(numbers))
+    groups = {key: _group(key, rows, numbers, result.metadata["metrics"]) for key, rows in rows_of.items()}
+    return summarise_groups(groups, result.metadata)
+
+
+def summarise_groups(groups: Mapping[GroupKey, Group], metadata: Mapping[str, Any]) -> list[Summary]:
+    """As :func:`summarise`, of numbers that were collected elsewhere.
+
+    Args:
+        groups: by what their rows have in common.
+        metadata: ``metrics``, the first of which sorts and ranks, and ``baseline``.
+    """
+    metrics = metadata["metrics"]
+    baselines = _baselines(groups, metadata.get("baseline"))
+    ranks = _ranks(groups, metrics[0]) if metrics else {}
     summaries = []
-    for key, rows in groups.items():
-        setting, pool, params, state = key
-        baseline = baselines.get(setting)
-        good = [row for row in rows if row["error"] is None]
-        kept = [row["kept"] for row in good if row["kept"] is not None]
-        own, reference = medians[key], medians[baseline] if baseline else None
+    for key, group in groups.items():
+        baseline = groups[baselines[key.setting]] if key.setting in baselines else None
+        own, reference = group.forward_s, baseline.forward_s if baseline else None
         summaries.append(
             Summary(
-                pool=pool,
-                params=params,
-                state=state,
-                setting=setting,
+                pool=key.pool,
+                params=key.params,
+                state=key.state,
+                setting=key.setting,
                 scores={
-                    metric: _score(by_image, scores[baseline][metric] if baseline else {}, seeded=state == "train")
-                    for metric, by_image in scores[key].items()
-                    if by_image
+                    metric: _score(values, baseline.values.get(metric) if baseline else None)
+                    for metric, values in group.values.items()
+                    if len(values.images)
                 },
-                images=len({row["image"] for row in good}),
-                seeds=len({row["seed"] for row in good if row["seed"] is not None}),
-                kept=float(np.mean(kept)) if kept else None,
-                equal_kept=all(row["equal_kept"] is not False for row in good),
+                images=group.images,
+                seeds=group.seeds,
+                kept=group.kept,
+                equal_kept=group.equal_kept,
                 forward_s=own,
                 ratio=own / reference if own is not None and reference else None,
-                errors=len(rows) - len(good),
-                is_baseline=key == baseline,
+                errors=group.errors,
+                is_baseline=key == baselines.get(key.setting),
+                rank=ranks.get(key),
             )
         )
-    return sorted(summaries, key=lambda summary: _rank(summary, metrics))
+    return sorted(summaries, key=lambda summary: _order(summary, metrics))
 
 
 def by_setting(summaries: Iterable[Summary]) -> dict[Setting, list[Summary]]:
@@ -232,43 +323,95 @@ def by_setting(summaries: Iterable[Summary]) -> dict[Setting, list[Summary]]:
     return dict(sorted(apart.items()))
 
 
-def _by_image(rows: list[dict[str, Any]], metric: str) -> dict[str, list[float]]:
-    values: dict[str, list[float]] = defaultdict(list)
-    for row in rows:
-        if row["error"] is None and row.get(metric) is not None:
-            values[row["image"]].append(float(row[metric]))
-    return values
+def average_draws(images: NDArray[np.int64], values: NDArray[np.float64], *, seeded: bool) -> Values:
+    """Seeds of one image to one number.
+
+    Args:
+        images: the number of each value's image.
+        values: as many; not NaN.
+        seeded: whether several values of an image are draws, whose spread says something.
+    """
+    distinct, place, counts = np.unique(images, return_inverse=True, return_counts=True)
+    means = np.bincount(place, weights=values, minlength=len(distinct)) / counts
+    spread = None
+    if seeded:
+        with np.errstate(invalid="ignore"):
+            squares = np.bincount(place, weights=(values - means[place]) ** 2, minlength=len(distinct))
+        several = (counts > 1) & np.isfinite(means)
+        if several.any():
+            spread = float(np.sqrt(squares[several] / (counts[several] - 1)).mean())
+    return Values(distinct, means, spread)
 
 
-def _baselines(groups: Iterable[tuple[Setting, str, str, str]], name: str | None) -> dict[Setting, Any]:
+def _group(key: GroupKey, rows: list[dict[str, Any]], numbers: dict[str, int], metrics: Sequence[str]) -> Group:
+    good = [row for row in rows if row["error"] is None]
+    kept = [row["kept"] for row in good if row["kept"] is not None]
+    values = {}
+    for metric in metrics:
+        scored = [(numbers[row["image"]], float(row[metric])) for row in good if row.get(metric) is not None]
+        images, scores = np.array([image for image, _ in scored], np.int64), np.array([score for _, score in scored])
+        values[metric] = average_draws(images, scores, seeded=key.state == "train")
+    return Group(
+        values=values,
+        images=len({row["image"] for row in good}),
+        seeds=len({row["seed"] for row in good if row["seed"] is not None}),
+        kept=float(np.mean(kept)) if kept else None,
+        equal_kept=all(row["equal_kept"] is not False for row in good),
+        forward_s=_median(row.get("forward_s") for row in rows),
+        errors=len(rows) - len(good),
+    )
+
+
+def _baselines(groups: Iterable[GroupKey], name: str | None) -> dict[Setting, GroupKey]:
     """The group that each setting's differences are taken to; absent where the baseline was not run."""
-    found: dict[Setting, tuple[Setting, str, str, str]] = {}
+    found: dict[Setting, GroupKey] = {}
     for key in sorted(groups, key=lambda key: _BASELINE_STATES.index(key[3]) if key[3] in _BASELINE_STATES else 99):
-        setting, pool, params, _ = key
-        if name is not None and label({"pool": pool, "params": params}) == name:
-            found.setdefault(setting, key)
+        if name is not None and label({"pool": key.pool, "params": key.params}) == name:
+            found.setdefault(key.setting, key)
     return found
 
 
-def _score(by_image: dict[str, list[float]], baseline: dict[str, list[float]], *, seeded: bool) -> Score:
-    means = {image: float(np.mean(values)) for image, values in by_image.items()}
-    draws = [values for values in by_image.values() if seeded and len(values) > 1 and np.isfinite(values).all()]
-    spreads = [float(np.std(values, ddof=1)) for values in draws]
-    # Two infinite PSNRs (both images rebuilt exactly) differ by nothing; inf - inf would say nan.
-    differences = [
-        0.0 if mean == (other := float(np.mean(baseline[image]))) else mean - other
-        for image, mean in means.items()
-        if image in baseline
-    ]
-    with np.errstate(invalid="ignore"):
-        difference = float(np.mean(differences)) if differences else math.nan
+def _score(own: Values, baseline: Values | None) -> Score:
+    difference = interval = None
+    if baseline is not None:
+        _, here, there = np.intersect1d(own.images, baseline.images, assume_unique=True, return_indices=True)
+        means, others = own.means[here], baseline.means[there]
+        # Two infinite PSNRs (both images rebuilt exactly) differ by nothing; inf - inf would say nan.
+        with np.errstate(invalid="ignore"):
+            differences = np.where(means == others, 0.0, means - others)
+            difference = float(differences.mean()) if len(differences) else math.nan
+        interval = bootstrap_interval(differences)
     return Score(
-        mean=float(np.mean(list(means.values()))),
-        spread=float(np.mean(spreads)) if spreads else None,
-        interval=bootstrap_interval(list(means.values())),
-        difference=None if math.isnan(difference) else difference,
-        difference_interval=bootstrap_interval(differences),
+        mean=float(own.means.mean()),
+        spread=own.spread,
+        interval=bootstrap_interval(own.means),
+        difference=None if difference is None or math.isnan(difference) else difference,
+        difference_interval=interval,
     )
+
+
+def _ranks(groups: Mapping[GroupKey, Group], metric: str) -> dict[GroupKey, float]:
+    """Each group's place among those of its setting, 1 the best, averaged over the images that all of them have.
+
+    Equal scores share the mean of their places, as in Friedman's test (1937). Who keeps another share of the numbers
+    than the others does not compete.
+    """
+    apart: dict[Setting, dict[GroupKey, Values]] = defaultdict(dict)
+    for key, group in groups.items():
+        if group.equal_kept and metric in group.values and len(group.values[metric].images):
+            apart[key.setting][key] = group.values[metric]
+    ranks = {}
+    for rivals in apart.values():
+        common = functools.reduce(np.intersect1d, (values.images for values in rivals.values()))
+        if len(common) < 2:
+            continue
+        sign = -1 if METRICS[metric].higher_is_better else 1
+        # Without the last digits, which differ between machines and would order equal operators by chance.
+        scores = [np.round(sign * v.means[np.searchsorted(v.images, common)], 10) for v in rivals.values()]
+        for key, own in zip(rivals, scores, strict=True):
+            better, equal = sum(other < own for other in scores), sum(other == own for other in scores)
+            ranks[key] = float(np.mean(better + (equal + 1) / 2))
+    return ranks
 
 
 def _median(values: Iterable[float | None]) -> float | None:
@@ -276,7 +419,7 @@ def _median(values: Iterable[float | None]) -> float | None:
     return float(np.median(numbers)) if numbers else None
 
 
-def _rank(summary: Summary, metrics: Sequence[str]) -> tuple[Any, ...]:
+def _order(summary: Summary, metrics: Sequence[str]) -> tuple[Any, ...]:
     score = summary.scores.get(metrics[0]) if metrics else None
     value = 0.0
     if score is not None:

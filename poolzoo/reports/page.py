@@ -196,6 +196,9 @@ def _compare_view(
         protocol.append({"title": names, "steps": _protocol(setting, metadata)})
     # An image that could not be read has a row of no operator and a line among the warnings, nothing else.
     image_names = _unique(row["image"] for row in result.rows if row["pool"])
+    # Of a dataset the rows are a sample.
+    dataset = metadata.get("dataset")
+    count = dataset["images"] - dataset["unreadable"] if dataset else len(image_names)
     # Those with pictures first: they are what a reader opens the page for.
     drawn = set(pictures.images) if pictures else set()
     chosen = sorted(image_names, key=lambda name: name not in drawn)[:IMAGES_SHOWN]
@@ -206,12 +209,12 @@ def _compare_view(
         "protocol": protocol,
         "warnings": _warnings(result, summaries),
         "metrics": _and([METRICS[key].title for key in metadata["metrics"]]),
-        "counts": f"{len(image_names)} image{'s' * (len(image_names) != 1)}",
+        "counts": f"{count} image{'s' * (count != 1)}",
         "image_names": image_names,
         "sizes": [{"name": size.get("name", "?"), "text": _size(size)} for size in sizes[:SIZES_SHOWN]],
         "more_sizes": max(0, len(sizes) - SIZES_SHOWN),
         "images": [_image(result, name, f"{anchor}-i{place}", pictures) for place, name in enumerate(chosen, start=1)],
-        "more_images": len(image_names) - len(chosen),
+        "more_images": count - len(chosen),
     }
 
 
@@ -458,7 +461,7 @@ def _warnings(result: Result, summaries: Sequence[Summary]) -> list[str]:
             f"Not an equal comparison, for another share of the numbers is kept than by the baseline{share}:"
             f" {_and(unequal, most=99)}. Never called best."
         )
-    images = len({row["image"] for row in result.rows if row["error"] is None})
+    images = max((summary.images for summary in summaries), default=0)
     if images == 1:
         warnings.append("One image: there is no interval, and another image may order the operators differently.")
     elif 1 < images < 10:
@@ -467,10 +470,12 @@ def _warnings(result: Result, summaries: Sequence[Summary]) -> list[str]:
     if single:
         warnings.append(f"One seed: the spread of {_and(single, most=99)} in train mode is unknown.")
     failed = errors(result)
-    total = sum(row["error"] is not None for row in result.rows)
+    dataset = result.metadata.get("dataset") or {}
+    total = dataset.get("failed", sum(row["error"] is not None for row in result.rows))
     if failed:
         warnings.append(
-            f"{total} of {len(result.rows)} rows have no numbers: {'; '.join(failed[:8])}" + "; …" * (total > 8)
+            f"{total} of {dataset.get('rows', len(result.rows))} rows have no numbers: {'; '.join(failed[:8])}"
+            + "; …" * (total > 8)
         )
     return warnings
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import math
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -75,6 +76,8 @@ NOTES = {
 }
 MISSING = "–"
 ERRORS_SHOWN = 40
+#: A stream of rows is written in pieces of so many.
+ROWS_AT_ONCE = 1000
 
 #: A profile's rows are compared within one of these.
 PROFILE_SETTING = ("device", "dtype", "shape", "kernel_size", "stride", "layout", "threads")
@@ -138,6 +141,32 @@ def render(result: Result, fmt: str, *, color: bool = False, width: int | None =
     if fmt not in FORMATS:
         raise ValueError(f"fmt: {fmt!r} is not one of {', '.join(FORMATS)}")
     return FORMATS[fmt](result, color, width)
+
+
+def stream(result: Result, rows: Iterable[dict[str, Any]], fmt: str) -> Iterator[str]:
+    """What :func:`render` gives for ``csv`` and ``json``, piece by piece, of more rows than fit into memory.
+
+    Args:
+        result: whose metadata it is; its own rows and summaries are left aside.
+        rows: all rows.
+        fmt: ``csv`` or ``json``.
+    """
+    bare, rows = replace(result, rows=[], summaries=None), iter(rows)
+    blocks = iter(lambda: list(itertools.islice(rows, ROWS_AT_ONCE)), [])
+    # Each block is rendered as a result of its own, and what belongs around all rows is taken off.
+    if fmt == "csv":
+        yield render(bare, fmt)
+        for block in blocks:
+            yield render(replace(bare, rows=block), fmt).partition("\n")[2]
+        return
+    before, after = render(bare, fmt).rsplit("[]", 1)
+    opening = f"{before}["
+    yield opening
+    comma = ""
+    for block in blocks:
+        yield comma + render(replace(bare, rows=block), fmt)[len(opening) : -len(f"\n ]{after}")]
+        comma = ","
+    yield ("\n ]" if comma else "]") + after
 
 
 def visible(text: object) -> str:
@@ -216,6 +245,8 @@ def _compare_table(setting: Setting, group: Sequence[Summary], metrics: Sequence
     built = [_words("operator", names), *_states([summary.state for summary in group])]
     for number, key in enumerate(metrics):
         built += _metric_columns(group, key, baseline if has_baseline else None, first=number == 0)
+    if any(summary.rank is not None for summary in group):
+        built.append(_numbers(Column("rank", drop=4), [s.rank for s in group], _formatter(".2f"), "low"))
     if len(kept) > 1:
         built.append(_numbers(Column("kept", drop=5), [s.kept for s in group], _formatter(".3g")))
     seconds = [summary.forward_s for summary in group]
@@ -291,6 +322,9 @@ def _compare_notes(
         notes += [f"spread over seeds: {'; '.join(filter(None, spreads))}"] * any(spreads)
     elif seeds > 1:
         notes.append(f"± standard deviation over {seeds} seeds")
+    if any(summary.rank is not None for summary in group):
+        first = METRICS[metrics[0]].title
+        notes.append(f"rank: the place by {first}, 1 the best, averaged over images; equal scores share theirs")
     if missing_baseline:
         notes.append(f"the baseline {visible(missing_baseline)} has no rows here: no differences to it")
     return notes

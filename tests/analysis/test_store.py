@@ -1,0 +1,344 @@
+"""What a store gives back, what it refuses, and what it survives. Rows are made up here: nothing is pooled."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+import math
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import poolzoo
+from poolzoo.analysis.rows import SCHEMA_VERSION, Result, label
+from poolzoo.analysis.store import ImageFile, Plan, Store, StoreError, is_store
+from poolzoo.analysis.summary import summarise
+from poolzoo.reports.tables import ROWS_AT_ONCE, render, stream
+
+METADATA = {"metrics": ["ssim", "psnr"], "baseline": "avg"}
+PLAN = Plan("/photos", {"kernel_size": 2, "upsample": ("bilinear",), "seed": 0}, ("avg", "stochastic"), METADATA)
+#: The runs of each operator: its states and seeds.
+RUNS = {"avg": [("fixed", None)], "stochastic": [("train", 0), ("train", 1), ("eval", None)], "max": [("fixed", None)]}
+
+
+def row(image: str, pool: str, state: str = "fixed", seed: int | None = None, **scores: object) -> dict:
+    return {
+        "image": image,
+        "pool": pool,
+        "params": "",
+        "kernel_size": 2,
+        "stride": 2,
+        "upsample": "bilinear" if pool else "",
+        "normalize": "none",
+        "protocol": "roundtrip",
+        "state": state if pool else "",
+        "seed": seed,
+        "kept": 0.25,
+        "equal_kept": True,
+        "psnr": 20.0,
+        "ssim": 0.5,
+        "forward_s": None,
+        "error": None,
+    } | scores
+
+
+def file(name: str, size: int = 1, changed: int = 1) -> ImageFile:
+    return ImageFile(name, size, changed)
+
+
+def rows_of(image: str, specs=PLAN.specs) -> list[dict]:
+    draw = random.Random(ascii(image))
+    return [
+        row(image, spec, state, seed, psnr=draw.uniform(15, 40), ssim=draw.random())
+        for spec in specs
+        for state, seed in RUNS[spec]
+    ]
+
+
+def unreadable(image: str) -> list[dict]:
+    none = dict.fromkeys(("kept", "equal_kept", "psnr", "ssim"))
+    return [row(image, "", error=f"{image!r}: truncated", **none)]
+
+
+def fill(path: Path, names: str, plan: Plan = PLAN) -> Path:
+    with Store.create(path, plan) as store:
+        for name in names:
+            store.put(file(name), (32, 32), plan.specs, rows_of(name, plan.specs))
+    return path
+
+
+def rows_in(path: Path) -> list[dict]:
+    with Store.open(path) as store:
+        return list(store.rows())
+
+
+@pytest.fixture
+def path(tmp_path) -> Path:
+    return tmp_path / "run.sqlite"
+
+
+# Rows
+
+
+def test_rows_come_back_by_name_whatever_the_order_they_came_in(path):
+    fill(path, "cab")
+    assert rows_in(path) == [r for name in "abc" for r in rows_of(name)]
+
+
+def test_infinity_null_and_booleans_come_back(path):
+    odd = [row("a", "avg", psnr=math.inf, ssim=None, equal_kept=False), *rows_of("a", ["stochastic"])]
+    with Store.create(path, PLAN) as store:
+        store.put(file("a"), (32, 32), PLAN.specs, odd)
+    assert rows_in(path) == odd
+
+
+def test_a_name_of_undecodable_bytes_comes_back(path):
+    name = os.fsdecode(b"caf\xe9.png")
+    with Store.create(path, PLAN) as store:
+        store.put(file(name), (32, 32), PLAN.specs, rows_of(name))
+        assert store.missing(file(name)) == []
+        assert store.missing(file("caf\ufffd.png")) == list(PLAN.specs)
+    assert {r["image"] for r in rows_in(path)} == {name}
+
+
+def test_an_image_lacks_nothing_once_it_was_put_and_everything_once_it_changed(path):
+    fill(path, "ab")
+    with Store.create(path, PLAN) as store:
+        assert store.missing(file("a")) == []
+        assert store.missing(file("c")) == ["avg", "stochastic"]
+        assert store.missing(file("a", size=2)) == store.missing(file("a", changed=2)) == ["avg", "stochastic"]
+        new = [r | {"psnr": 1.0} for r in rows_of("a")]
+        store.put(file("a", size=2), (32, 32), PLAN.specs, new)
+    assert rows_in(path) == [*new, *rows_of("b")]
+
+
+def test_an_operator_may_be_added(path):
+    fill(path, "ab")
+    more = dataclasses.replace(PLAN, specs=(*PLAN.specs, "max"))
+    with Store.create(path, more) as store:
+        assert store.missing(file("a")) == ["max"]
+        store.put(file("a"), (32, 32), ["max"], rows_of("a", ["max"]))
+        assert (store.missing(file("a")), store.missing(file("b"))) == ([], ["max"])
+    assert [label(r) for r in rows_in(path)] == ["avg", *["stochastic"] * 3, "max", "avg", *["stochastic"] * 3]
+
+
+def test_a_failure_is_a_result_until_it_is_retried(path):
+    with Store.create(path, PLAN) as store:
+        store.put(file("bad"), None, PLAN.specs, unreadable("bad"))
+        half = [row("half", "avg"), *(r | {"error": "no", "psnr": None} for r in rows_of("half", ["stochastic"]))]
+        store.put(file("half"), (32, 32), PLAN.specs, half)
+        assert (store.missing(file("bad")), store.missing(file("half"))) == ([], [])
+        assert store.missing(file("bad"), retry=True) == ["avg", "stochastic"]
+        assert store.missing(file("half"), retry=True) == ["stochastic"]
+        store.put(file("bad"), (32, 32), PLAN.specs, rows_of("bad"))
+    assert rows_in(path) == [*rows_of("bad"), *half]
+
+
+def test_failures_of_files_that_were_taken_away_are_dropped_but_no_scores(path, tmp_path):
+    fill(path, "ab")
+    (tmp_path / "a").touch()
+    with Store.create(path, PLAN) as store:
+        store.put(file("bad"), None, PLAN.specs, unreadable("bad"))
+        with pytest.raises(StoreError, match="no longer there, 'b'; bring"):
+            store.forget_gone(str(tmp_path))
+        (tmp_path / "b").touch()
+        store.forget_gone(str(tmp_path))
+    assert {r["image"] for r in rows_in(path)} == {"a", "b"}
+
+
+def test_a_cell_that_cannot_be_put_leaves_nothing(path):
+    with Store.create(path, PLAN) as store:
+        store.put(file("a"), (32, 32), PLAN.specs, rows_of("a"))
+        twice = rows_of("b") + rows_of("b")[:1]
+        with pytest.raises(StoreError, match="UNIQUE"):
+            store.put(file("b"), (32, 32), PLAN.specs, twice)
+    assert rows_in(path) == rows_of("a")
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"folder": "/others"}, "dataset was /photos, not /others"),
+        ({"protocol": PLAN.protocol | {"seed": 3}}, "seed was 0, not 3"),
+        ({"protocol": PLAN.protocol | {"upsample": ("nearest", "bilinear")}}, "upsample was bilinear, not nearest,"),
+        ({"protocol": PLAN.protocol | {"kernel_size": (3, 2)}}, "kernel_size was 2, not 3x2"),
+        ({"specs": ("avg", "max")}, "it also holds stochastic"),
+    ],
+)
+def test_another_plan_is_told_in_what_it_differs(path, change, said):
+    before = fill(path, "ab").read_bytes()
+    with pytest.raises(StoreError, match=said) as refused:
+        Store.create(path, dataclasses.replace(PLAN, **change))
+    assert "\n" not in str(refused.value)
+    assert path.read_bytes() == before
+
+
+def test_a_store_of_another_poolzoo_can_be_read_and_not_gone_on_with(path, monkeypatch):
+    fill(path, "a")
+    monkeypatch.setattr(poolzoo, "__version__", "99.0")
+    with pytest.raises(StoreError, match=r"store of poolzoo .*, this is 99\.0.*--store another"):
+        Store.create(path, PLAN)
+    assert rows_in(path) == rows_of("a")
+
+
+@pytest.mark.parametrize("use", [lambda path: Store.create(path, PLAN), Store.open], ids=["create", "open"])
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda path: path.write_text("no database " * 99), "not a database"),
+        (lambda path: sqlite3.connect(path).execute("CREATE TABLE t (x)").connection.close(), "something else"),
+        (lambda path: change_version(fill(path, "a")), f"schema version {SCHEMA_VERSION + 1}; this poolzoo reads"),
+        (lambda path: path.mkdir(), "unable to open"),
+    ],
+)
+def test_what_is_no_store_of_ours_is_one_line(path, use, make, said):
+    make(path)
+    with pytest.raises(StoreError, match=said) as refused:
+        use(path)
+    assert str(path) in str(refused.value)
+
+
+def change_version(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    connection.close()
+
+
+def test_reading_creates_nothing_and_an_empty_file_can_become_a_store(path):
+    with pytest.raises(StoreError, match="no such file"):
+        Store.open(path)
+    assert not path.exists()
+    path.touch()
+    assert not is_store(path)
+    assert is_store(fill(path, "a"))
+    assert rows_in(path) == rows_of("a")
+
+
+# Robustness
+
+
+def test_the_second_to_open_a_store_is_told(path):
+    with Store.create(path, PLAN):
+        for second in (lambda: Store.create(path, PLAN), lambda: Store.open(path)):
+            with pytest.raises(StoreError, match="another run or report has this store open"):
+                second()
+    assert rows_in(fill(path, "a")) == rows_of("a")
+
+
+#: A process that holds a store, has committed image a and put image b. Importing the store takes no torch.
+HOLDER = """
+import sys, time
+sys.path[:0] = sys.argv[2:]
+import test_store
+from pathlib import Path
+store = test_store.Store.create(Path(sys.argv[1]), test_store.PLAN)
+store._committed = -1e9
+for name in "ab":
+    store.put(test_store.file(name), (32, 32), test_store.PLAN.specs, test_store.rows_of(name))
+print("holding", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_killed_holder_leaves_what_it_committed_and_no_lock(path):
+    holder = [sys.executable, "-c", HOLDER, str(path), str(Path(__file__).parent), str(Path(__file__).parents[1])]
+    with subprocess.Popen(holder, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "holding\n"
+        with pytest.raises(StoreError, match="another run"):
+            Store.open(path)
+        process.send_signal(signal.SIGKILL)
+    with Store.create(path, PLAN) as store:
+        assert (store.missing(file("a")), store.missing(file("b"))) == ([], list(PLAN.specs))
+    assert rows_in(fill(path, "b")) == [*rows_of("a"), *rows_of("b")]
+
+
+def test_a_full_disk_keeps_what_was_committed_and_the_run_goes_on_later(path):
+    names = [f"{number:03}" for number in range(400)]
+
+    def go_on(pages: int) -> None:
+        with Store.create(path, PLAN) as store:
+            store._connection.execute(f"PRAGMA max_page_count = {pages}")
+            for name in names:
+                if store.missing(file(name)):
+                    store.put(file(name), (32, 32), PLAN.specs, rows_of(name))
+                    store._committed = -1e9
+
+    with pytest.raises(StoreError, match="full: make room"):
+        go_on(pages=20)
+    kept = rows_in(path)
+    assert 0 < len(kept) < 4 * len(names)
+    assert kept == [r for name in names[: len(kept) // 4] for r in rows_of(name)]
+    go_on(pages=1000)
+    with Store.open(path) as store:
+        assert store._connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert rows_in(path) == [r for name in names for r in rows_of(name)]
+
+
+# Summaries and files
+
+
+def test_a_stores_summaries_are_those_of_its_rows(path):
+    with Store.create(path, PLAN) as store:
+        for name in "cabd":
+            store.put(file(name), (32, 32), PLAN.specs, rows_of(name))
+        store.put(file("bad"), None, PLAN.specs, unreadable("bad"))
+        odd = [row("e", "avg", psnr=math.inf), *(r | {"error": "no"} for r in rows_of("e", ["stochastic"]))]
+        store.put(file("e"), (32, 32), PLAN.specs, odd)
+    with Store.open(path) as store:
+        sample, rows = store.sample(), list(store.rows())
+    expected = summarise(Result("compare", METADATA, rows))
+    assert summarise(sample) == expected
+    counts = {(s.label, s.state): (s.images, s.seeds, s.errors) for s in expected}
+    assert counts["avg", "fixed"] == (5, 0, 0)
+    assert counts["stochastic", "train"] == (4, 2, 2)
+    assert sample.metadata["dataset"] == {"folder": "/photos", "images": 6, "unreadable": 1, "rows": 21, "failed": 4}
+
+
+def test_a_sample_holds_a_few_images_and_all_failures(path):
+    with Store.create(path, PLAN) as store:
+        for number in range(40):
+            name = f"{number:02}"
+            bad = number % 10 == 3
+            rows = unreadable(name) if bad else rows_of(name)
+            store.put(file(name), None if bad else (32, 32), PLAN.specs, rows)
+    with Store.open(path) as store:
+        sample = store.sample()
+    names = [image["name"] for image in sample.metadata["images"]]
+    assert names == ["00", "07", "14", "20", "27", "34"], "spread evenly over the 36 that could be read"
+    assert [r["image"] for r in sample.rows if r["error"]] == ["03", "13", "23", "33"]
+    assert {r["image"] for r in sample.rows if not r["error"]} == set(names)
+    assert max(summary.images for summary in sample.summaries) == 36
+
+
+def test_a_sample_and_its_summaries_survive_json(path):
+    with Store.create(path, PLAN) as store:
+        store.put(file("a"), (32, 32), PLAN.specs, [r | {"psnr": math.inf} for r in rows_of("a")])
+        store.put(file("b"), (32, 32), PLAN.specs, rows_of("b"))
+    with Store.open(path) as store:
+        sample = store.sample()
+    text = sample.to_json()
+    read = Result.from_json(text, "text")
+    assert (read.summaries, read.rows) == (sample.summaries, sample.rows)
+    assert read.to_json() == text
+    damaged = json.loads(text)
+    damaged["summaries"][0].pop("setting")
+    with pytest.raises(ValueError, match="text: its summaries"):
+        Result.from_json(json.dumps(damaged), "text")
+
+
+@pytest.mark.parametrize("fmt", ["csv", "json"])
+@pytest.mark.parametrize("count", [0, 1, ROWS_AT_ONCE, 2 * ROWS_AT_ONCE + 1])
+def test_streamed_rows_are_the_file_that_is_written_at_once(fmt, count):
+    rows = list(itertools.islice((r for number in itertools.count() for r in rows_of(str(number))), count))
+    result = Result("compare", METADATA, rows)
+    assert "".join(stream(result, iter(rows), fmt)) == render(result, fmt)
