@@ -118,12 +118,16 @@ def main() -> None:
     if reason := cuda.why_no_metrics():
         sys.exit(f"nothing to time: {reason}")
     peers = installed()
-    rows = [run(metric, size, given.rounds, peers) for size in SIZES for metric in ("ssim", "psnr")]
+    rows = []
+    for size in SIZES:
+        for metric in ("ssim", "psnr"):
+            rows.append(run(metric, size, given.rounds, peers))
+            print(table(rows[-1:]), flush=True)  # noqa: T201
     metadata = describe_machine() | {name: importlib.metadata.version(name.replace("_", "-")) for name in peers}
     metadata |= {"threads": torch.get_num_threads(), "rounds": given.rounds, "command": " ".join(sys.argv)}
     if given.output:
         write_whole(given.output, json.dumps({"metadata": metadata, "rows": rows}, indent=1, allow_nan=False) + "\n")
-    print(table(rows))  # noqa: T201
+    print("\n" + table(rows))  # noqa: T201
 
 
 if __name__ == "__main__":

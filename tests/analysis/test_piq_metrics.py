@@ -1,4 +1,4 @@
-"""piq's metrics: called as piq means them, described, and named where they are missing; of all metrics, which way is up."""
+"""piq's metrics: called as piq means them, described, and named where they are missing; of all, which way is up."""
 
 from __future__ import annotations
 
