@@ -1,9 +1,9 @@
-"""Our SSIM and PSNR beside those of scikit-image, torchmetrics, piq and pytorch-msssim, those of them that are installed.
+"""Our SSIM and PSNR beside those of scikit-image, torchmetrics, piq and pytorch-msssim, as far as they are installed.
 
 Everything in one process, interleaved: each round times every contender once, so that a busy machine slows all alike.
 Reported are medians and quartiles over the rounds, ratios of medians to ours, and how far each score is from ours. All
-get the same photograph and a noisy one in [0, 1] as they take them, float64; torch's libraries also in float32, which
-is what they are mostly called with.
+get the same photograph and a noisy one in [0, 1], float64, laid out as they take them; torch's libraries in float32
+too, in which they are mostly called.
 
     python benchmarks/bench_metrics.py --rounds 7 --output benchmarks/results/metrics-cpu.json
 """
@@ -118,12 +118,16 @@ def main() -> None:
     if reason := cuda.why_no_metrics():
         sys.exit(f"nothing to time: {reason}")
     peers = installed()
-    rows = [run(metric, size, given.rounds, peers) for size in SIZES for metric in ("ssim", "psnr")]
+    rows = []
+    for size in SIZES:
+        for metric in ("ssim", "psnr"):
+            rows.append(run(metric, size, given.rounds, peers))
+            print(table(rows[-1:]), flush=True)  # noqa: T201
     metadata = describe_machine() | {name: importlib.metadata.version(name.replace("_", "-")) for name in peers}
     metadata |= {"threads": torch.get_num_threads(), "rounds": given.rounds, "command": " ".join(sys.argv)}
     if given.output:
         write_whole(given.output, json.dumps({"metadata": metadata, "rows": rows}, indent=1, allow_nan=False) + "\n")
-    print(table(rows))  # noqa: T201
+    print("\n" + table(rows))  # noqa: T201
 
 
 if __name__ == "__main__":
