@@ -235,6 +235,7 @@ def compare(
     Examples:
       poolzoo compare --image skimage:coffee
       poolzoo compare --image photos/ --pool avg --pool 'soft*' --pool lp:p=3 --report photos.html
+      poolzoo compare --image poolzoo:zoneplate --metric alias --metric shift
     """
     if scoring == "lowres" and _is_given("upsamplers"):
         raise Failed(f"--upsample {upsamplers[0]}: nothing is rebuilt with --protocol lowres; leave it out")

@@ -284,16 +284,16 @@ def _score_image(
                 operator = functools.partial(_pool_again, run, mean, std)
                 measured = measure(protocol.metrics, Pooling(picture, pooled, operator, run.module.geometry))
                 for row in group:
-                    row |= measured | {
-                        "kept": kept,
-                        "equal_kept": pooled.numel() == 3 * regular[0] * regular[1],
-                        "forward_s": seconds,
-                    }
                     if protocol.protocol == "lowres":
                         pairs = _lowres_pairs(picture, pooled, phases, protocol.metrics)
                     else:
                         full = rebuild(pooled, size, row["upsample"], phases)
                         pairs = [(image, full[0].permute(1, 2, 0).cpu().numpy())]
+                    row |= measured | {
+                        "kept": kept,
+                        "equal_kept": pooled.numel() == 3 * regular[0] * regular[1],
+                        "forward_s": seconds,
+                    }
                     pending.append(_Pending(row, pooled, pairs))
             except Exception as error:  # a failed operator is a row, not the end of the run
                 for row in group:
@@ -304,7 +304,7 @@ def _score_image(
             item.row |= scores
             seed = item.row["seed"]
             if on_view and (seed is None or seed == protocol.seed):
-                original, rebuilt = (np.concatenate(parts, axis=1) for parts in zip(*item.pairs, strict=True))
+                original, rebuilt = map(_beside, zip(*item.pairs, strict=True))
                 on_view(View(item.row, original, _as_picture(item.pooled), rebuilt))
         yield from groups
 
@@ -330,7 +330,7 @@ def _pool(run: Run, x: Tensor) -> tuple[Tensor, float, Sequence[tuple[int, ...]]
 def _pool_again(run: Run, mean: Tensor, std: Tensor, picture: Tensor) -> Tensor:
     """What the run makes of another picture, in its own scale, drawing as it did before."""
     _seed(run, picture)
-    pooled: Tensor = run.module((picture - mean) / std)
+    pooled: Tensor = run.module(((picture - mean) / std).contiguous())  # draws may follow the layout
     return _denormalise(pooled, mean, std)
 
 
@@ -364,6 +364,11 @@ def _synchronize(x: Tensor) -> None:
 def _scores(pairs: Sequence[tuple[FloatImage, FloatImage]], metrics: Sequence[str]) -> dict[str, float]:
     """The metrics among ``metrics``, each the mean over ``pairs``."""
     return {name: sum(METRICS[name](*pair) for pair in pairs) / len(pairs) for name in metrics if name in METRICS}
+
+
+def _beside(parts: Sequence[FloatImage]) -> FloatImage:
+    """Submaps side by side; a single one as it is."""
+    return np.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]
 
 
 def _as_picture(pooled: Tensor) -> FloatImage:

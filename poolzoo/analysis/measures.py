@@ -249,8 +249,16 @@ MEASURES: dict[str, Callable[[Pooling], float | None]] = {
 
 
 def measure(names: Iterable[str], pooling: Pooling) -> dict[str, float | None]:
-    """Those of ``names`` that are measures, each measured; the others are metrics of rebuilt images."""
-    return {name: MEASURES[name](pooling) for name in names if name in MEASURES}
+    """Those of ``names`` that are measures, each measured; the others are metrics of rebuilt images.
+
+    Raises:
+        ValueError: the operator gave a number that is not finite for an image it was asked to pool.
+    """
+    values = {name: MEASURES[name](pooling) for name in names if name in MEASURES}
+    for name, value in values.items():
+        if value is not None and not math.isfinite(value):
+            raise ValueError(f"{name}: the operator gives what is not finite, or has no finite gradient")
+    return values
 
 
 def lowpass(x: Tensor, cells: Sequence[int]) -> Tensor:
@@ -302,7 +310,8 @@ def _retained_bands(pooling: Pooling) -> dict[str, float | None]:
     sizes = reference.shape[-ndim:]
     # Some fifteen segments along an axis, but none too short to tell the bands apart or longer than they need.
     lengths = [min(size, max(SHORTEST, min(LONGEST, size // 16 * 2))) for size in sizes]
-    grids = torch.meshgrid(*(torch.fft.fftfreq(n, device=pooled.device) for n in lengths), indexing="ij")
+    axes = (torch.fft.fftfreq(n, dtype=torch.float64, device=pooled.device) for n in lengths)
+    grids = torch.meshgrid(*axes, indexing="ij")
     radius = 2 * torch.stack(grids).square().sum(0).sqrt()
     radius.view(-1)[0] = -1.0  # the mean is in no band
     retained, original = dict.fromkeys(BANDS, 0.0), dict.fromkeys(BANDS, 0.0)

@@ -23,6 +23,7 @@ from poolzoo.analysis.measures import (
     effective_weights,
     grad_reach,
     lowpass,
+    measure,
     resample,
     shift,
     shift_consistency,
@@ -395,6 +396,14 @@ def test_one_seed_measures_alike_and_draws_are_rows_of_their_own(small):
     assert values == [[row[name] for name in protocol.metrics] for row in second]
     assert [(row["state"], row["seed"]) for row in first] == [("train", 0), ("train", 1), ("eval", None)] * 2
     assert values[0] != values[1]
+
+
+def test_what_is_not_finite_is_said():
+    image = np.full((16, 16), 1e-3)
+    image[5:11, 5:11] = 1.0
+    # Without its high frequencies the image rings below 0, where there is no logarithm.
+    with pytest.raises(ValueError, match="alias: the operator gives what is not finite"):
+        measure(["brightness", "alias"], plane(lambda x: x[..., ::2, ::2].log(), image, 2))
 
 
 def test_an_unmeasurable_image_is_a_row_with_its_reason(tmp_path):
