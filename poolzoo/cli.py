@@ -308,6 +308,7 @@ def compare(
       poolzoo compare --video clip.gif --kernel-size 1x2x2
       poolzoo compare --image skimage:coffee --pool avg --pool dpp --pool lip --fit
       poolzoo compare --dataset photos/ --store photos.sqlite --pool avg --pool 'soft*'
+      poolzoo compare --image poolzoo:zoneplate --metric alias --metric shift
     """
     if scoring == "lowres" and _is_given("upsamplers"):
         raise Failed(f"--upsample {upsamplers[0]}: nothing is rebuilt with --protocol lowres; leave it out")

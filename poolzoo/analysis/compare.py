@@ -429,12 +429,6 @@ def score_sample(
                 pooling = Pooling(picture, pooled, operator, geometry, sample.data_range)
                 measured = measure(protocol.metrics, pooling)
                 for row in group:
-                    row |= measured | {
-                        "data_range": sample.data_range,
-                        "kept": kept,
-                        "equal_kept": pooled.numel() == image.shape[-1] * regular,
-                        "forward_s": seconds,
-                    }
                     if protocol.protocol == "lowres":
                         pairs = _lowres_pairs(picture, pooled, phases, protocol.metrics)
                     else:
@@ -446,6 +440,12 @@ def score_sample(
                         else:
                             full = rebuild(pooled, size, row["upsample"], phases)
                         pairs = [(image, full[0].movedim(0, -1).cpu().numpy())]
+                    row |= measured | {
+                        "data_range": sample.data_range,
+                        "kept": kept,
+                        "equal_kept": pooled.numel() == image.shape[-1] * regular,
+                        "forward_s": seconds,
+                    }
                     pending.append(_Pending(row, pooled, pairs))
             except Exception as error:  # a failed operator is a row, not the end of the run
                 for row in group:
@@ -455,7 +455,7 @@ def score_sample(
             done.row |= scores
             seed = done.row["seed"]
             if on_view and (seed is None or seed == protocol.seed):
-                original, rebuilt = (np.concatenate(parts, axis=-2) for parts in zip(*done.pairs, strict=True))
+                original, rebuilt = map(_beside, zip(*done.pairs, strict=True))
                 shown = (original, _side_by_side(done.pooled, sample.ndim), rebuilt)
                 on_view(View(done.row, *map(sample.picture, shown)))
         yield from groups
@@ -503,7 +503,7 @@ def _pool(run: Run, x: Tensor, timed: bool = True) -> tuple[Tensor, float | None
 def _pool_again(run: Run, scale: _Scale, picture: Tensor) -> Tensor:
     """What the run makes of another picture, in its own scale, drawing as it did before."""
     _seed(run, picture)
-    return scale.denormalise(run.module(scale.normalise(picture)))
+    return scale.denormalise(run.module(scale.normalise(picture).contiguous()))  # draws may follow the layout
 
 
 def _lowres_pairs(
@@ -539,6 +539,11 @@ def _scores(
         for name in metrics
         if name in METRICS
     }
+
+
+def _beside(parts: Sequence[FloatImage]) -> FloatImage:
+    """Submaps side by side; a single one as it is."""
+    return np.concatenate(parts, axis=-2) if len(parts) > 1 else parts[0]
 
 
 def _side_by_side(pooled: Tensor, ndim: int) -> FloatImage:

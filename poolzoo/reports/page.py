@@ -527,7 +527,7 @@ def _in_order(group: Iterable[Thumbnail]) -> list[Thumbnail]:
 
 def _figures(thumbnail: Thumbnail, image: str, operator: str, rows: Sequence[dict[str, Any]]) -> list[_Shown]:
     size = f"{thumbnail.width} by {thumbnail.height} pixels"
-    by = f", {thumbnail.upsample}" if thumbnail.upsample else ""
+    by = f", {thumbnail.upsample}" if thumbnail.upsample not in (None, "none") else ""
     scored = "; ".join(filter(None, (_scores(row) for row in rows if thumbnail.upsample in (None, row["upsample"]))))
     alt, caption = {
         "original": (f"{image}, the original, {size}", f"original, {thumbnail.width} × {thumbnail.height}"),
