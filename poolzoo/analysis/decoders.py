@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from poolzoo.analysis.metrics import FloatImage
     from poolzoo.operators.base import Pool
 
-#: Pooled values per axis that a pixel is rebuilt from. On the photographs below, each held out, with 2x2 windows, 3 lose
-#: up to 0.4 dB to 5, and 7 gain less than 0.02.
+#: Pooled values per axis that a pixel is rebuilt from. With 2x2 windows, on the photographs below, each held out, 3
+#: lose up to 0.4 dB to 5, and 7 gain less than 0.02.
 NEIGHBOURHOOD = 5
 #: Of a training image, the middle is fitted on, this many cells per axis: hundreds of thousands of rows for two dozen
 #: weights. Half as many cost smooth images a few tenths of a dB at a stride of 4.
