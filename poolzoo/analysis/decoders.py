@@ -23,14 +23,12 @@ of resampling with windows unlike the stride, are first interpolated to the pixe
 from __future__ import annotations
 
 import copy
-import hashlib
 import itertools
 import math
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -38,6 +36,7 @@ from torch import Tensor
 from poolzoo import cuda
 from poolzoo.analysis.images import SKIMAGE_PREFIX, ImageError, Source, find_images, load_image
 from poolzoo.analysis.modules import one_line
+from poolzoo.analysis.training_images import PHOTOGRAPHS, pixel_digest
 from poolzoo.windows import Geometry
 
 if TYPE_CHECKING:
@@ -51,12 +50,8 @@ NEIGHBOURHOOD = 5
 #: Of a training image, the middle is fitted on, this many cells per axis: hundreds of thousands of rows for two dozen
 #: weights. Half as many cost smooth images a few tenths of a dB at a stride of 4.
 TRAINING_CELLS = 128
-#: Photographs, scans and micrographs in the scikit-image wheel. Not motorcycle_left and _right, a stereo pair of which
-#: one shows what the other is scored on, nor the drawings.
-PHOTOGRAPHS = (
-    *("astronaut", "brick", "camera", "cat", "cell", "clock", "coffee", "coins", "grass", "gravel"),
-    *("hubble_deep_field", "ihc", "microaneurysms", "moon", "page", "retina", "rocket", "text"),
-)
+#: Beside the photographs, scans and micrographs; drawings are not what a decoder is to know.
+DEFAULT_IMAGES = (*PHOTOGRAPHS, "cell", "microaneurysms", "page", "text")
 #: The share of its mean square that is added to an image's squared detail: a flat image does not outweigh all others.
 FLOOR = 1e-6
 #: How many numbers of a design matrix are in memory at once: 32 MB.
@@ -375,7 +370,7 @@ class Decoders:
     """The decoders of several operators, fitted on one set of images; no image is decoded by what was fitted on it.
 
     Args:
-        images: sources as for :func:`poolzoo.analysis.images.find_images`; none means :data:`PHOTOGRAPHS`.
+        images: sources as for :func:`poolzoo.analysis.images.find_images`; none means :data:`DEFAULT_IMAGES`.
         geometry: of the comparison: images smaller than its window, or than a neighbourhood, are skipped.
         prepare: from float64 ``(H, W, 3)`` in [0, 1] to what the operators are given, ``(1, 3, H, W)``.
 
@@ -392,7 +387,7 @@ class Decoders:
         self.geometry, self.prepare = geometry, prepare
         self.title = f"images of {' '.join(images)}" if images else "photographs of scikit-image"
         try:
-            self.sources = find_images(images or [SKIMAGE_PREFIX + name for name in PHOTOGRAPHS])
+            self.sources = find_images(images or [SKIMAGE_PREFIX + name for name in DEFAULT_IMAGES])
         except ImageError as error:
             raise ValueError(f"decoder_images: {error}") from error
         self.fitted: dict[str, str] = {}
@@ -488,13 +483,6 @@ class HeldOut:
             raise ValueError(f"decoder_images: {title}: none is left but this image, on which it would be scored")
         fit = all_of_them._fits[run.key] - measure_image(run.module, self.own, seed=run.seed)
         return fit.solve(), f"{count - 1} of {count} {title}, without this image"
-
-
-def pixel_digest(image: FloatImage) -> str:
-    """SHA-256 of an image's size and values: names and files may differ where pixels do not."""
-    digest = hashlib.sha256(repr(image.shape).encode())
-    digest.update(np.ascontiguousarray(image).data)
-    return digest.hexdigest()
 
 
 def _cropped(x: Tensor, size: Sequence[int]) -> Tensor:
