@@ -14,7 +14,7 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from poolzoo.analysis.rows import PROFILE_SETTING, Result, label
@@ -66,7 +66,7 @@ class Cell:
     plus: str = ""
     best: bool = False
     worst: bool = False
-    value: float | None = None
+    value: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,8 @@ def _compare_table(setting: Setting, group: Sequence[Summary], metrics: Sequence
         built.append(_numbers(Column("kept", drop=5), [s.kept for s in group], _formatter(".3g")))
     seconds = [summary.forward_s for summary in group]
     if any(value is not None for value in seconds):
-        built.append(_scaled(Column("time", drop=2), seconds, TIME_UNITS))
+        fair = [summary.equal_kept and summary.images > 0 for summary in group]
+        built.append(_scaled(Column("time", drop=2), seconds, TIME_UNITS, fair=fair))
     if any(summary.ratio is not None for summary in group):
         built.append(_numbers(Column("ratio", drop=3, relative=True), [s.ratio for s in group], _times))
 
@@ -323,14 +324,14 @@ def joined_table(summaries: Sequence[Summary], profile: Result) -> Table | None:
         means = [score.mean if score else None for score in scores]
         built.append(_numbers(heading, means, _formatter(metric.format), better, fair, plus))
     iqr = [row["forward_iqr_s"] for row in found]
-    built.append(_scaled(Column("forward"), [row["forward_s"] for row in found], TIME_UNITS, plus=iqr))
+    built.append(_scaled(Column("forward"), [row["forward_s"] for row in found], TIME_UNITS, iqr, fair))
     for title, measure, units in (
         ("fwd+bwd", "forward_backward_s", TIME_UNITS),
         ("saved", "saved_bytes", BYTE_UNITS),
         ("peak", "peak_bytes", BYTE_UNITS),
     ):
         if any(row[measure] is not None for row in found):
-            built.append(_scaled(Column(title), [row[measure] for row in found], units))
+            built.append(_scaled(Column(title), [row[measure] for row in found], units, fair=fair))
     roles = ["baseline" if s.is_baseline else "" if s.equal_kept else "unequal" for s in group]
     named = dict(zip(PROFILE_SETTING, tensor, strict=True))
     caption = f"times and memory of {named['shape']} {named['dtype']} on {named['device']}"
@@ -466,6 +467,7 @@ def _scaled(
     values: Sequence[float | None],
     units: Sequence[tuple[float, str]],
     plus: Sequence[float | None] | None = None,
+    fair: Sequence[bool] | None = None,
 ) -> tuple[Column, list[Cell]]:
     """A column of times or sizes, less is better, in one unit, which its heading names."""
     known = [value for value in values if value is not None]
@@ -473,7 +475,7 @@ def _scaled(
     show = _significant([value / size for value in known])
     extra = None if plus is None else ["" if value is None else f"±{show(value / size)}" for value in plus]
     scaled = [None if value is None else value / size for value in values]
-    return _numbers(replace(column, heading=f"{column.heading} {unit}"), scaled, show, "low", plus=extra)
+    return _numbers(replace(column, heading=f"{column.heading} {unit}"), scaled, show, "low", fair, extra)
 
 
 def _significant(values: Iterable[float | None]) -> Callable[[float], str]:
