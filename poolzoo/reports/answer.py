@@ -20,18 +20,19 @@ class Answer:
     """The sentences of one setting: ``entries`` are a question and its answer's paragraphs."""
 
     title: str
-    entries: tuple[tuple[str, tuple[Markup, ...]], ...]
+    entries: tuple[tuple[str, tuple[Markup | str, ...]], ...]
 
 
 def answer_of(verdict: Verdict, title: str = "") -> Answer:
     """A comparison's verdict: who keeps most, who costs least, whom nothing beats at both.
 
-    Of operators that keep another share of the numbers than a plain pool, only who keeps most.
+    Of operators that keep another share of the numbers than a plain pool, only who is ahead.
     """
     plain = verdict.candidates[0].equal_kept
-    entries: list[tuple[str, tuple[Markup, ...]]] = []
+    entries: list[tuple[str, tuple[Markup | str, ...]]] = []
     for number, lead in enumerate(verdict.leads if plain else verdict.leads[:1]):
-        question = "Keeps most" if not number else f"By {METRICS[lead.metric].title}"
+        question = f"By {METRICS[lead.metric].title}" if number else "Keeps most"
+        question = question if plain else f"Keeping {verdict.kept:.3g}"
         entries.append((question, (_leads(lead), *_beside(lead))))
     if verdict.cost and plain:
         entries.append(("Costs least", _costs(verdict)))
@@ -146,7 +147,8 @@ def _beside(lead: Lead) -> list[Markup]:
     """How near the next one is, what cannot be told apart, and what would be better but is not to be had."""
     said = []
     if lead.runner_up and not lead.runner_up.other.is_baseline:
-        said.append(Markup("It is {}.").format(_gap(lead.runner_up, lead.metric, "the next, ")))
+        they = "It is" if len(lead.best) == 1 else "They are"
+        said.append(Markup("{} {}.").format(they, _gap(lead.runner_up, lead.metric, "the next, ")))
     if lead.unsure:
         unsure = names(list(map(title_of, lead.unsure)))
         said.append(Markup("Not distinguishable from {}: the interval holds 0.").format(unsure))

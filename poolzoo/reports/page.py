@@ -34,6 +34,7 @@ from poolzoo.reports.tables import (
     errors,
     joined_table,
     profile_tables,
+    signed,
     versus_tables,
 )
 from poolzoo.reports.templates import environment
@@ -44,10 +45,10 @@ IMAGES_SHOWN, SIZES_SHOWN, ROWS_SHOWN = 24, 12, 2000
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #: A profile's figures in words.
 FIGURES = {
-    "forward_s": "forward time",
-    "forward_backward_s": "forward and backward time",
-    "saved_bytes": "memory kept by autograd",
-    "peak_bytes": "peak memory",
+    "forward_s": "Forward time",
+    "forward_backward_s": "Forward and backward time",
+    "saved_bytes": "Memory kept by autograd",
+    "peak_bytes": "Peak memory",
 }
 
 
@@ -90,7 +91,7 @@ def render_page(results: Sequence[Result], pictures: PictureBook | None = None, 
         .get_template("page.html.j2")
         .render(
             title=_title(views),
-            answers=_answers(views),
+            answers=[*(view["answer"] for view in sections["versus"] if view["answer"].entries), *_answers(views)],
             contents=_contents(views, sections),
             results=views,
             evidence=embed(results),
@@ -138,7 +139,10 @@ def _title(views: Sequence[Mapping[str, Any]]) -> str:
 def _answers(views: Sequence[Mapping[str, Any]]) -> list[Answer]:
     # Where a comparison took its times from a profile, it has said who is fastest.
     timed = any(view["timed"] for view in views)
-    return [answer for view in views if not (timed and view["kind"] == "profile") for answer in view["answers"]]
+    shown = [answer for view in views if not (timed and view["kind"] == "profile") for answer in view["answers"]]
+    # Those of one setting, which differ in how many numbers they keep, are one block.
+    titles = dict.fromkeys(answer.title for answer in shown)
+    return [Answer(title, tuple(e for a in shown if a.title == title for e in a.entries)) for title in titles]
 
 
 def _contents(views: Sequence[Mapping[str, Any]], sections: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -307,8 +311,6 @@ def _families(result: Result) -> dict[str, str]:
 
 def _verdict_title(verdict: Verdict, comparison: str, several_settings: bool) -> str:
     parts = [comparison] * bool(comparison) + [setting_title(verdict.setting)] * several_settings
-    if not verdict.candidates[0].equal_kept:
-        parts.append(f"Operators that keep {verdict.kept:.3g} of the numbers")
     return ", ".join(parts)
 
 
@@ -340,7 +342,7 @@ def _versus_views(results: Sequence[Result], letters: Sequence[str]) -> list[dic
                 "heading": heading,
                 "runs": names,
                 "differing": versus.differing,
-                "changed": _changed(versus),
+                "answer": Answer(heading, tuple(_changed(versus))),
                 "tables": [
                     {"id": f"versus-{kind}-{place}", "grid": grid(table, families)}
                     for place, table in enumerate(tables, start=1)
@@ -351,29 +353,31 @@ def _versus_views(results: Sequence[Result], letters: Sequence[str]) -> list[dic
     return views
 
 
-def _changed(versus: Versus) -> list[str]:
+def _changed(versus: Versus) -> list[tuple[str, tuple[str, ...]]]:
     """For each measure and further run, the median change and the extremes over the operators that were matched."""
     said = []
     for place, measure in enumerate(versus.measures):
+        sentences = []
         for run in range(len(versus.only) - 1):
             changes = [(figures[place].changes[run], name) for (_, name, _), figures in versus.matched]
             known = sorted((change, name) for change, name in changes if change is not None and math.isfinite(change))
             if known:
-                said.append(_change(measure, known, LETTERS[run + 1 : run + 2] or str(run + 2)))
+                sentences.append(_change(measure, known, LETTERS[run + 1 : run + 2] or str(run + 2)))
+        if sentences:
+            title = METRICS[measure].title if measure in METRICS else FIGURES[measure]
+            said.append((title, tuple(sentences)))
     return said
 
 
 def _change(measure: str, known: Sequence[tuple[float, str]], letter: str) -> str:
-    """``SSIM, B − A: median 0.0000 over 12 operators, from -0.0010 (max) to 0.0020 (avg)``."""
+    """``B − A: median 0.0000 over 12 operators, from -0.0010 (max) to +0.0020 (avg).``"""
     metric = METRICS.get(measure)
-    if metric:
-        title, show = f"{metric.title}, {letter} − A", f"+{metric.format}"
-    else:
-        title, show = f"{FIGURES[measure]}, {letter} / A", ".2f"
     (low, first), (high, last) = known[0], known[-1]
-    least, middle, most = (f"{value:{show}}" for value in (low, known[len(known) // 2][0], high))
+    show = signed(metric.format) if metric else lambda value: f"{value:.2f}"
+    least, middle, most = (show(value) for value in (low, known[len(known) // 2][0], high))
     span = f", from {least} ({first}) to {most} ({last})" if least != most else ""
-    return f"{title}: median {middle} over {len(known)} operators{span}."
+    how = f"{letter} − A" if metric else f"{letter} / A"
+    return f"{how}: median {middle} over {len(known)} operators{span}."
 
 
 def _compare_plots(

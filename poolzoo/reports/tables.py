@@ -125,6 +125,11 @@ def unit_of(values: Iterable[float], units: Sequence[tuple[float, str]]) -> tupl
     return next((unit for unit in units if middle >= unit[0]), units[-1])
 
 
+def signed(spec: str) -> Callable[[float], str]:
+    """Shows a difference with its sign, unless the digits show none."""
+    return _formatter(f"+{spec}")
+
+
 def tables(result: Result, summaries: Sequence[Summary] | None = None) -> list[Table]:
     """The aggregated tables of a result, one for each setting.
 
@@ -367,7 +372,11 @@ def versus_tables(versus: Versus, letters: Sequence[str], baselines: Sequence[st
     for (setting, name, state), figures in versus.matched:
         apart[setting].append((name, state, figures))
     drawn = []
+    best_low = bool(versus.measures) and not (
+        versus.measures[0] in METRICS and METRICS[versus.measures[0]].higher_is_better
+    )
     for setting, lines in apart.items():
+        lines.sort(key=lambda line: _first_value(line[2], best_low))
         built = [_words("operator", [name for name, *_ in lines]), *_states([state for _, state, _ in lines])]
         for place, measure in enumerate(versus.measures):
             built += _versus_columns(measure, [figures[place] for *_, figures in lines], letters)
@@ -381,6 +390,12 @@ def versus_tables(versus: Versus, letters: Sequence[str], baselines: Sequence[st
             notes.append("± half the bootstrap 95% interval of the paired change, image by image")
         drawn.append(_table("Runs side by side", visible(" · ".join(caption)), built, roles, notes))
     return drawn
+
+
+def _first_value(figures: Sequence[Figure], best_low: bool) -> tuple[bool, float]:
+    """What sorts the best by the first measure in the first run first, and what is missing there last."""
+    value = figures[0].values[0] if figures else None
+    return value is None, 0.0 if value is None else round(value if best_low else -value, 10)
 
 
 def _versus_columns(measure: str, figures: Sequence[Figure], letters: Sequence[str]) -> list[tuple[Column, list[Cell]]]:
