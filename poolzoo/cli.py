@@ -382,7 +382,7 @@ def report(results: tuple[str, ...], output: Path) -> None:
             raise Failed(f"{name}: {_reason(error)}") from error
         found = results_in_page(text, name) if is_page(text) else [Result.from_json(text, name)]
         loaded += found
-        sources += [name] * len(found)
+        sources += [Path(name).name] * len(found)
         try:
             for result in found:
                 book.update(book_from_metadata(result.metadata, Path(name).parent))
