@@ -219,7 +219,8 @@ def judge(result: Result, summaries: Sequence[Summary], profiles: Sequence[Resul
         times, timed = times_of(group, setting, profiles)
         apart: dict[tuple[bool, float], list[Summary]] = defaultdict(list)
         for summary in group:
-            if summary.scores:
+            # Of whom it is not known how much is kept, nobody is an equal.
+            if summary.scores and (summary.equal_kept or summary.kept is not None):
                 # Where images differ in size, the mean share of a plain pool need not be a round number.
                 share = 0.0 if summary.equal_kept else round(summary.kept or 0, 6)
                 apart[not summary.equal_kept, share].append(summary)

@@ -122,6 +122,8 @@ def test_operators_are_compared_only_with_those_that_keep_as_much():
     assert names(plain.candidates) == ["avg", "max"]
     assert names(plain.leads[0].best) == ["avg"]
     assert (halves.kept, names(halves.candidates)) == (0.5, ["checkered", "tri"])
+    unknown = scored("a", [0.5], kept=None, equal_kept=False) + scored("b", [0.6], kept=None, equal_kept=False)
+    assert verdicts(unknown) == []
     assert "complete" not in names(plain.candidates + halves.candidates), "alone, it is compared with nobody"
 
 
