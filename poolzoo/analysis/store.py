@@ -378,7 +378,8 @@ class Store:
             f"SELECT name, width, height FROM images WHERE id IN ({marks}) ORDER BY name", chosen
         )
         metadata["images"] = [dict(zip(("name", "width", "height"), size, strict=True)) for size in sizes]
-        return Result("compare", metadata, [*rows, *failed], tuple(summarise_groups(self.groups(), metadata)))
+        groups = self.groups()
+        return Result("compare", metadata, [*rows, *failed], tuple(summarise_groups(groups, metadata)), groups)
 
     def _sampled(self) -> list[int]:
         """Images that could be read, evenly spread by name."""

@@ -12,7 +12,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,8 @@ from poolzoo.analysis.rows import Result, label
 
 RESAMPLES = 1000
 CONFIDENCE = 0.95
+
+Number = TypeVar("Number", float, "NDArray[np.float64]")
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,8 @@ class Metric:
     format: str
     target: float | None = None
 
-    def merit(self, value: float) -> float:
-        """How good a value is: more is better, whatever the metric."""
+    def merit(self, value: Number) -> Number:
+        """How good a value is, or each of an array: more is better, whatever the metric."""
         if self.target is not None:
             return -abs(value - self.target)
         return value if self.higher_is_better else -value
@@ -230,6 +232,11 @@ class GroupKey(NamedTuple):
     params: str
     state: str
 
+    @property
+    def label(self) -> str:
+        """The operator as a spec string."""
+        return label({"pool": self.pool, "params": self.params})
+
 
 @dataclass(frozen=True)
 class Values:
@@ -277,6 +284,13 @@ def summarise(result: Result) -> list[Summary]:
         raise ValueError(f"result: a {result.kind} has no images to summarise over; expected a compare")
     if result.summaries is not None:
         return list(result.summaries)
+    return summarise_groups(groups_of(result), result.metadata)
+
+
+def groups_of(result: Result) -> Mapping[GroupKey, Group]:
+    """What a comparison's summaries are made of; of a dataset run, what its store gave along."""
+    if result.groups is not None:
+        return result.groups
     rows_of: dict[GroupKey, list[dict[str, Any]]] = defaultdict(list)
     for row in result.rows:
         # An image that could not be read has one row, of no operator.
@@ -285,8 +299,7 @@ def summarise(result: Result) -> list[Summary]:
     numbers: dict[str, int] = {}
     for row in result.rows:
         numbers.setdefault(row["image"], len(numbers))
-    groups = {key: _group(key, rows, numbers, result.metadata["metrics"]) for key, rows in rows_of.items()}
-    return summarise_groups(groups, result.metadata)
+    return {key: _group(key, rows, numbers, result.metadata["metrics"]) for key, rows in rows_of.items()}
 
 
 def summarise_groups(groups: Mapping[GroupKey, Group], metadata: Mapping[str, Any]) -> list[Summary]:
@@ -386,13 +399,13 @@ def _scores(
 ) -> dict[GroupKey, dict[str, Score]]:
     """Every group's scores, and their differences to the baseline of its setting."""
     cells = [(key, metric, v) for key, group in groups.items() for metric, v in group.values.items() if len(v.images)]
-    differences = []
+    apart = []
     for key, metric, values in cells:
         baseline = groups[baselines[key.setting]].values.get(metric) if key.setting in baselines else None
-        differences.append(_differences(values, baseline) if baseline else np.empty(0))
-    intervals = bootstrap_intervals([*(values.means for _, _, values in cells), *differences])
+        apart.append(differences(values, baseline) if baseline else np.empty(0))
+    intervals = bootstrap_intervals([*(values.means for _, _, values in cells), *apart])
     scores: dict[GroupKey, dict[str, Score]] = {key: {} for key in groups}
-    for place, ((key, metric, values), paired) in enumerate(zip(cells, differences, strict=True)):
+    for place, ((key, metric, values), paired) in enumerate(zip(cells, apart, strict=True)):
         with np.errstate(invalid="ignore"):
             mean, difference = float(values.means.mean()), float(paired.mean()) if len(paired) else math.nan
         scores[key][metric] = Score(
@@ -405,8 +418,8 @@ def _scores(
     return scores
 
 
-def _differences(own: Values, baseline: Values) -> NDArray[np.float64]:
-    """Over the images that both have."""
+def differences(own: Values, baseline: Values) -> NDArray[np.float64]:
+    """``own - baseline`` of each image that both have."""
     _, here, there = np.intersect1d(own.images, baseline.images, assume_unique=True, return_indices=True)
     means, others = own.means[here], baseline.means[there]
     # Two infinite PSNRs (both images rebuilt exactly) differ by nothing; inf - inf would say nan.
@@ -429,9 +442,10 @@ def _ranks(groups: Mapping[GroupKey, Group], metric: str) -> dict[GroupKey, floa
         common = functools.reduce(np.intersect1d, (values.images for values in rivals.values()))
         if len(common) < 2:
             continue
-        sign = -1 if METRICS[metric].higher_is_better else 1
         # Without the last digits, which differ between machines and would order equal operators by chance.
-        scores = [np.round(sign * v.means[np.searchsorted(v.images, common)], 10) for v in rivals.values()]
+        scores = [
+            np.round(-METRICS[metric].merit(v.means[np.searchsorted(v.images, common)]), 10) for v in rivals.values()
+        ]
         for key, own in zip(rivals, scores, strict=True):
             better, equal = sum(other < own for other in scores), sum(other == own for other in scores)
             ranks[key] = float(np.mean(better + (equal + 1) / 2))
