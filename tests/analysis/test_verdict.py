@@ -109,7 +109,7 @@ def test_less_is_better_where_the_metric_says_so():
     rows = [row("a", pool, 0.5, mse=mse) for pool, mse in (("avg", 0.02), ("max", 0.03), ("good", 0.01))]
     (lead,) = verdicts(rows, ["mse"])[0].leads
     assert names(lead.best) == ["good"]
-    assert lead.baseline.difference == pytest.approx(-0.01)
+    assert lead.baseline.difference == pytest.approx(0.01)
     assert lead.runner_up.other.label == "avg"
 
 
