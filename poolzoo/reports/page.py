@@ -461,7 +461,9 @@ def _protocol(setting: Setting, metadata: Mapping[str, Any]) -> list[str]:
         ]
     else:
         pooled = [
-            f"It is brought to another scale ({NORMALIZED.get(setting.normalize, setting.normalize)}).",
+            f"It is normalised by {setting.normalize}'s mean and deviation."
+            if setting.normalize == "imagenet"
+            else f"It is brought to another scale ({NORMALIZED.get(setting.normalize, setting.normalize)}).",
             f"{kernel}; normalisation is undone.",
         ]
     read = _READ.get(setting.input, _READ["image"])

@@ -110,6 +110,8 @@ def _draw_panel(axes: Axes, sweep: Sweep, summaries: Sequence[Summary], key: str
     for number, setting in enumerate(settings):
         curve = _curve(sweep, [s for s in summaries if s.setting == setting], key)
         colour = palette[number % len(palette)]
+        if not curve:
+            continue
         values = [value for value, _ in curve]
         scores = [summary.scores[key] for _, summary in curve]
         name = plain(NORMALIZED.get(setting.normalize, setting.normalize))
