@@ -3,7 +3,10 @@
 Everything in one process, interleaved: each round times every contender once, so that a busy machine slows all alike.
 Reported are medians and quartiles over the rounds, and ratios of medians to ours.
 
+On a GPU it is the GPU's time between two events, after a write of more than its cache holds.
+
     python benchmarks/bench_operators.py --rounds 11 --output benchmarks/results/operators-cpu.json
+    python benchmarks/bench_operators.py --rounds 21 --device cuda --output benchmarks/results/operators-cuda.json
 """
 
 from __future__ import annotations
@@ -120,10 +123,29 @@ def interleaved(functions: dict[str, Callable[[], Any]], rounds: int) -> dict[st
     return seconds
 
 
-def run(case: Case, rounds: int, compile_too: bool) -> dict[str, Any]:
+def interleaved_on_gpu(functions: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
+    """The same by the GPU's own clock, with nothing of the tensors in its cache, and without the time that Python takes
+    to launch: the GPU sleeps until all is queued."""
+    scratch = torch.empty(1 << 28, dtype=torch.int8, device="cuda")
+    seconds: dict[str, list[float]] = {name: [] for name in functions}
+    for number in range(rounds + 2):
+        for name, function in functions.items():
+            start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+            torch.cuda._sleep(4_000_000)
+            scratch.fill_(number % 100)
+            start.record()
+            function()
+            end.record()
+            torch.cuda.synchronize()
+            if number >= 2:  # the first ones warm up
+                seconds[name].append(start.elapsed_time(end) * 1e-3)
+    return seconds
+
+
+def run(case: Case, rounds: int, compile_too: bool, device: str) -> dict[str, Any]:
     operator, shape, window, dtype, channels_last, backward = case
     torch.manual_seed(0)
-    x = torch.randn(shape).to(dtype)
+    x = torch.randn(shape).to(device, dtype)
     if channels_last:
         x = x.contiguous(memory_format=torch.channels_last)
     torch._dynamo.reset()
@@ -131,7 +153,7 @@ def run(case: Case, rounds: int, compile_too: bool) -> dict[str, Any]:
     if not compile_too:
         functions.pop("compiled", None)
     with torch.set_grad_enabled(backward):
-        seconds = interleaved(functions, rounds)
+        seconds = (interleaved_on_gpu if x.is_cuda else interleaved)(functions, rounds)
         row: dict[str, Any] = {
             "work": describe(case),
         }
@@ -165,16 +187,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--output", help="JSON file; the table is printed")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--only", default="", help="run the cases whose name holds this, as 'k2s2 float32'")
     parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
     given = parser.parse_args()
-    if reason := cuda.why_not():
+    if reason := cuda.why_not(given.device):
         sys.exit(f"nothing to time: {reason}")
     rows = []
     for case in CASES:
         name = describe(case)
         if given.only in name:
-            rows.append(run(case, given.rounds, not given.no_compile))
+            rows.append(run(case, given.rounds, not given.no_compile, given.device))
             print(table(rows[-1:]).splitlines()[-1], flush=True)  # noqa: T201
     metadata = describe_machine() | {
         "threads": torch.get_num_threads(),

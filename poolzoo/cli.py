@@ -8,7 +8,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -16,10 +16,14 @@ import click
 
 import poolzoo
 from poolzoo import registry
+from poolzoo.analysis.rows import METRIC_KEYS
 
 if TYPE_CHECKING:
     from poolzoo.analysis.compare import Protocol, View
+    from poolzoo.analysis.fitted import Fitted
+    from poolzoo.analysis.images import Source
     from poolzoo.analysis.rows import Result
+    from poolzoo.analysis.samples import Input
     from poolzoo.analysis.store import Store
     from poolzoo.reports.pictures import PictureBook
 
@@ -32,6 +36,11 @@ FORMATS = ("table", "csv", "json", "markdown")
 METHODS = ("naive", "lattice", "random", "traditional", "tri", "complete")
 #: What --output's suffix says about the format.
 SUFFIXES = {".csv": "csv", ".json": "json", ".md": "markdown", ".txt": "table"}
+
+#: Scales of the input: the names in poolzoo.analysis.compare.NORMALIZATIONS.
+NORMALIZATIONS = ("none", "imagenet", "inception", "255")
+#: How a pooled image grows back so that operators can learn from it: the names in poolzoo.analysis.compare.UPSAMPLERS.
+UPSAMPLERS = ("nearest", "bilinear", "bicubic")
 
 #: Operators whose weights differ to the eye: what `visualize weights` shows unless told otherwise.
 TELLING = ("avg", "max", "median", "lse:r=20", "softpool", "softpool:beta=20", "blur", "strided", "lanczos")
@@ -170,7 +179,22 @@ def show(spec: str) -> None:
     "sources",
     multiple=True,
     metavar="SRC",
-    help="File, folder, glob or skimage:NAME; repeatable.",
+    help="File, folder, glob, skimage:NAME or poolzoo:zoneplate; repeatable.",
+)
+@click.option(
+    "--features",
+    multiple=True,
+    metavar="MODEL:LAYER",
+    help="Pool this layer's activations for the images instead, as resnet18:layer1 or timm/resnet18:layer1;"
+    " repeatable.",
+)
+@click.option(
+    "--weights", metavar="FILE", help="The network's state dict, .pth or .safetensors.  [default: random, by --seed]"
+)
+@click.option("--video", "videos", multiple=True, metavar="FILE", help="GIF, MP4 and so on, pooled in 3D; repeatable.")
+@click.option("--frames", type=click.IntRange(1), help="Of a video take the first so many.  [default: all]")
+@click.option(
+    "--volume", "volumes", multiple=True, metavar="FILE", help="Stack of TIFF pages, pooled in 3D; repeatable."
 )
 @click.option("--dataset", metavar="DIR", help="All images below this folder, into --store; goes on where it stopped.")
 @click.option("--store", type=click.Path(path_type=Path), metavar="FILE", help="The SQLite file of --dataset's rows.")
@@ -182,14 +206,22 @@ def show(spec: str) -> None:
     "--upsample",
     "upsamplers",
     multiple=True,
-    type=click.Choice(("nearest", "bilinear", "bicubic")),
+    type=click.Choice(("nearest", "bilinear", "bicubic", "optimal")),
     default=("bilinear",),
     show_default=True,
-    help="How the pooled image grows back; repeatable.",
+    help="How the pooled image grows back; repeatable. optimal is a linear decoder fitted on other images.",
+)
+@click.option(
+    "--decoder-images",
+    "decoder_images",
+    multiple=True,
+    metavar="SRC",
+    help="What optimal decoders are fitted on, without the image scored; repeatable.  [default: scikit-image's"
+    " photographs]",
 )
 @click.option(
     "--normalize",
-    type=click.Choice(("none", "imagenet")),
+    type=click.Choice(NORMALIZATIONS),
     default="none",
     show_default=True,
     help="Scale of the input; SoftPool and its kin depend on it.",
@@ -198,20 +230,49 @@ def show(spec: str) -> None:
     "--metric",
     "metrics",
     multiple=True,
-    type=click.Choice(("ssim", "psnr", "mse", "mae")),
+    type=click.Choice(METRIC_KEYS),
     default=("ssim", "psnr"),
     show_default=True,
-    help="The first one sorts; repeatable.",
+    help="The first one sorts; repeatable. Those after mae are piq's: pip install 'poolzoo[metrics]'.",
+)
+@click.option(
+    "--protocol",
+    "scoring",
+    type=click.Choice(("roundtrip", "lowres")),
+    default="roundtrip",
+    show_default=True,
+    help="Rebuild and score at full size, or score what was pooled against an antialiased small original.",
 )
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the first draw and of start values."
 )
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Draws of a stochastic operator.")
 @click.option("--device", default="cpu", show_default=True, help="As cpu or cuda:0.")
+@click.option("--fit", is_flag=True, help="Show learnable operators as they start and fitted, on other images.")
+@click.option(
+    "--fit-images",
+    "fit_sources",
+    multiple=True,
+    metavar="SRC",
+    help="Images to fit on, those that are scored left out; repeatable, and the same as --fit.  "
+    "[default: scikit-image's photographs]",
+)
+@click.option(
+    "--fitted",
+    "fitted_files",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A file of poolzoo fit; repeatable.",
+)
 @output_options
 @click.option("--save-images", type=click.Path(path_type=Path), metavar="DIR", help="Save every picture as PNG.")
 def compare(
     sources: tuple[str, ...],
+    features: tuple[str, ...],
+    weights: str | None,
+    videos: tuple[str, ...],
+    frames: int | None,
+    volumes: tuple[str, ...],
     dataset: str | None,
     store: Path | None,
     jobs: int | None,
@@ -221,11 +282,16 @@ def compare(
     kernel_size: tuple[int, ...],
     stride: tuple[int, ...] | None,
     upsamplers: tuple[str, ...],
+    decoder_images: tuple[str, ...],
     normalize: str,
     metrics: tuple[str, ...],
+    scoring: str,
     seed: int,
     seeds: int,
     device: str,
+    fit: bool,
+    fit_sources: tuple[str, ...],
+    fitted_files: tuple[Path, ...],
     fmt: str | None,
     output: Path | None,
     report: Path | None,
@@ -238,28 +304,46 @@ def compare(
     Examples:
       poolzoo compare --image skimage:coffee
       poolzoo compare --image photos/ --pool avg --pool 'soft*' --pool lp:p=3 --report photos.html
+      poolzoo compare --image photos/ --features resnet18:layer1 --weights resnet18.pth
+      poolzoo compare --video clip.gif --kernel-size 1x2x2
+      poolzoo compare --image skimage:coffee --pool avg --pool dpp --pool lip --fit
       poolzoo compare --dataset photos/ --store photos.sqlite --pool avg --pool 'soft*'
+      poolzoo compare --image poolzoo:zoneplate --metric alias --metric shift
     """
-    _check_dataset_options(dataset, store, sources, save_images, jobs, scheduler, retry)
+    if scoring == "lowres" and _is_given("upsamplers"):
+        raise Failed(f"--upsample {upsamplers[0]}: nothing is rebuilt with --protocol lowres; leave it out")
+    if decoder_images and "optimal" not in upsamplers:
+        raise Failed("--decoder-images: allowed with --upsample optimal, which alone is fitted")
+    alone = {"--image": sources, "--features": features, "--video": videos, "--volume": volumes}
+    _check_dataset_options(dataset, store, alone, save_images, jobs, scheduler, retry, learn=fit or bool(fit_sources))
     writer = Writer(fmt, output, report)
-    if dataset and store:
-        _check_axes(kernel_size, stride, 2)
-        _check_device(device)
-        from poolzoo.analysis.compare import Protocol
+    ndim = 3 if videos or volumes else 2
+    specs = _defined_for(registry.expand_specs(pools), pools, ndim)
+    _check_axes(kernel_size, stride, ndim)
+    _check_device(device)
+    from poolzoo.analysis.compare import Protocol
 
-        protocol = Protocol(kernel_size, stride, upsamplers, normalize, metrics, seed, seeds, device)
-        chosen = registry.expand_specs(pools)
-        _compare_dataset(dataset, store, chosen, protocol, writer, baseline, jobs, scheduler, retry)
+    protocol = Protocol(
+        kernel_size,
+        stride,
+        upsamplers,
+        normalize,
+        metrics,
+        seed,
+        seeds,
+        device,
+        protocol=scoring,
+        decoder_images=decoder_images,
+    )
+    if dataset and store:
+        fits, _ = _fits(specs, protocol, (), (), fitted_files, learn=False)
+        _compare_dataset(dataset, store, specs, protocol, fits, writer, baseline, jobs, scheduler, retry)
         return
     folder = _make_folder(save_images)
     base = _pictures_base(folder, output) if writer.fmt == "json" else None
-    from poolzoo.analysis.images import find_images
-
-    found = find_images(sources)
-    specs = registry.expand_specs(pools)
-    _check_axes(kernel_size, stride, 2)
-    _check_device(device)
-    from poolzoo.analysis.compare import Protocol, compare as run
+    found = _find_inputs(sources, features, weights, videos, frames, volumes, seed)
+    from poolzoo.analysis.compare import compare as run
+    from poolzoo.analysis.images import Source
 
     book, saved = None, None
     seen: set[str] = set()
@@ -281,39 +365,280 @@ def compare(
             if saved is not None:
                 saved.add(picture)
 
-    protocol = Protocol(kernel_size, stride, upsamplers, normalize, metrics, seed, seeds, device)
+    pictures = [item for item in found if isinstance(item, Source)]
+    learn = fit or bool(fit_sources)
+    if learn and len(pictures) < len(found):
+        raise Failed("--fit: operators learn from photographs, for --image alone")
+    fits, unusable = _fits(specs, protocol, pictures, fit_sources, fitted_files, learn=learn)
     with progress("Comparing") as on_step:
         result = run(
             found,
             specs,
             protocol,
             baseline=baseline,
+            fits=fits,
             command=_command_line(),
             on_view=keep if book is not None or saved is not None else None,
             on_step=on_step,
         )
+    for reason in result.metadata.get("decoder", {}).get("skipped", []):
+        click.echo(f"not fitted on: {reason}", err=True)
     if base is not None and saved is not None:
         result.metadata["pictures"] = saved.entries
     writer.finish(result, book)
+    if unusable:
+        sys.exit(1)
+
+
+def _fits(
+    specs: Sequence[str],
+    protocol: Protocol,
+    scored: Sequence[Source],
+    sources: Sequence[str],
+    files: Sequence[Path],
+    *,
+    learn: bool,
+) -> tuple[list[Fitted], tuple[str, ...]]:
+    """What operators learned, from files and, if asked for, now; and a line for each training image that is no use."""
+    from poolzoo.analysis.fitted import check_fits, load_fitted
+    from poolzoo.analysis.modules import normal_spec
+
+    fits = [load_fitted(path) for path in files]
+    check_fits(fits, [normal_spec(spec) for spec in specs])
+    if not learn:
+        return fits, ()
+    from poolzoo.analysis.fit import cut_tiles, fit_all, is_learnable, learnable_names
+    from poolzoo.analysis.training_images import find_training_images
+
+    wanted = [spec for spec in specs if is_learnable(spec, protocol)]
+    if not wanted:
+        raise Failed(f"--fit: none of the operators compared learns; {', '.join(learnable_names())} do")
+    training = find_training_images(sources, scored, seed=protocol.seed)
+    _say_unusable(training.errors)
+    tiles = cut_tiles(training, protocol)
+    have = {fitted.spec for fitted in fits}
+    with progress("Fitting") as on_step:
+        fits += fit_all([spec for spec in wanted if normal_spec(spec) not in have], tiles, protocol, on_step=on_step)
+    return fits, training.errors
+
+
+def _say_unusable(errors: Sequence[str]) -> None:
+    for error in errors:
+        click.echo(f"poolzoo: training image left out: {error}", err=True)
+
+
+@cli.command("fit")
+@click.option("--pool", "spec", required=True, metavar="SPEC", help="The operator, as lip or dpp:variant=full.")
+@click.option(
+    "--images",
+    "sources",
+    multiple=True,
+    required=True,
+    metavar="SRC",
+    help="Images to learn from: file, folder, glob or skimage:NAME; repeatable.",
+)
+@click.option("--output", type=click.Path(path_type=Path), required=True, help="The .safetensors file to write.")
+@click.option("--kernel-size", type=Sizes(1, range(1, 3)), default="2", show_default=True, help="As 2 or 3x2.")
+@click.option("--stride", type=Sizes(1, range(1, 3)), help="As 2 or 3x2.  [default: the kernel size]")
+@click.option(
+    "--upsample",
+    type=click.Choice(UPSAMPLERS),
+    default="bilinear",
+    show_default=True,
+    help="How the pooled image grows back.",
+)
+@click.option(
+    "--normalize", type=click.Choice(NORMALIZATIONS), default="none", show_default=True, help="Scale of the input."
+)
+@click.option("--steps", type=click.IntRange(1), default=200, show_default=True, help="Steps of Adam.")
+@click.option(
+    "--lr", type=click.FloatRange(0, min_open=True), help="Adam's first step size.  [default: the operator's own]"
+)
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of start values, tiles and batches."
+)
+@click.option("--device", default="cpu", show_default=True, help="As cpu or cuda:0.")
+def fit_command(
+    spec: str,
+    sources: tuple[str, ...],
+    output: Path,
+    kernel_size: tuple[int, ...],
+    stride: tuple[int, ...] | None,
+    upsample: str,
+    normalize: str,
+    steps: int,
+    lr: float | None,
+    seed: int,
+    device: str,
+) -> None:
+    """Learn an operator's parameters from images: those that leave the least error when the pooled image is rebuilt.
+
+    \b
+    Example:
+      poolzoo fit --pool lip --images photos/ --output lip.safetensors
+      poolzoo compare --image skimage:coffee --pool avg --pool lip --fitted lip.safetensors
+    """
+    from poolzoo._files import check_writable
+
+    if output.suffix.lower() != ".safetensors":
+        raise Failed(f"--output {str(output)!r}: a file name that ends in .safetensors is needed")
+    check_writable(output, "--output")
+    registry.pool_info(registry.parse_spec(spec)[0])  # an unknown name is answered before torch is imported
+    _check_axes(kernel_size, stride, 2)
+    _check_device(device)
+    from poolzoo.analysis.compare import Protocol
+    from poolzoo.analysis.fit import check_learnable, cut_tiles, fit
+    from poolzoo.analysis.fitted import save_fitted
+    from poolzoo.analysis.training_images import find_training_images
+    from poolzoo.reports.fit import render_fit
+
+    protocol = Protocol(kernel_size, stride, (upsample,), normalize, seed=seed, device=device)
+    check_learnable(spec, protocol)
+    training = find_training_images(sources, seed=seed)
+    _say_unusable(training.errors)
+    tiles = cut_tiles(training, protocol)
+    with progress("Fitting") as on_step:
+        fitted = fit(spec, tiles, protocol, steps=steps, learning_rate=lr, on_step=on_step)
+    if fitted.error:
+        raise Failed(f"{fitted.spec}: {fitted.error}")
+    save_fitted(output, fitted)
+    say(render_fit(fitted))
+    click.echo(f"wrote {output}", err=True)
+    if training.errors:
+        sys.exit(1)
+
+
+@cli.command()
+@click.option("--pool", "spec", required=True, metavar="SPEC", help="The operator whose parameter is varied.")
+@click.option(
+    "--over",
+    required=True,
+    metavar="NAME=VALUES",
+    help="A parameter and a range, beta=0.1..16, or a list, beta=0.1,1,4.",
+)
+@click.option(
+    "--points",
+    type=click.IntRange(2, 1000),
+    default=9,
+    show_default=True,
+    help="Values in a range: spaced by a common factor, or by a common step where 0 or less is in it.",
+)
+@click.option(
+    "--image",
+    "sources",
+    multiple=True,
+    required=True,
+    metavar="SRC",
+    help="File, folder, glob or skimage:NAME; repeatable.",
+)
+@click.option("--kernel-size", type=Sizes(1, range(1, 3)), default="2", show_default=True, help="As 2 or 3x2.")
+@click.option("--stride", type=Sizes(1, range(1, 3)), help="As 2 or 3x2.  [default: the kernel size]")
+@click.option(
+    "--upsample",
+    "upsamplers",
+    multiple=True,
+    type=click.Choice(UPSAMPLERS),
+    default=("bilinear",),
+    show_default=True,
+    help="How the pooled image grows back; repeatable.",
+)
+@click.option(
+    "--normalize",
+    "normalizations",
+    multiple=True,
+    type=click.Choice(NORMALIZATIONS),
+    default=("none",),
+    show_default=True,
+    help="Scale of the input, a curve for each; repeatable.",
+)
+@click.option(
+    "--metric",
+    "metrics",
+    multiple=True,
+    type=click.Choice(("ssim", "psnr", "mse", "mae")),
+    default=("ssim", "psnr"),
+    show_default=True,
+    help="Repeatable.",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of draws and of start values.")
+@click.option("--device", default="cpu", show_default=True, help="As cpu or cuda:0.")
+@output_options
+@click.option("--plot", type=click.Path(path_type=Path), help="Draw the curves: a .png, .svg or .pdf file.")
+def sweep(
+    spec: str,
+    over: str,
+    points: int,
+    sources: tuple[str, ...],
+    kernel_size: tuple[int, ...],
+    stride: tuple[int, ...] | None,
+    upsamplers: tuple[str, ...],
+    normalizations: tuple[str, ...],
+    metrics: tuple[str, ...],
+    seed: int,
+    device: str,
+    fmt: str | None,
+    output: Path | None,
+    report: Path | None,
+    baseline: str | None,
+    plot: Path | None,
+) -> None:
+    """Vary one parameter of an operator, and see how much is left at each value; avg and max stand beside it.
+
+    \b
+    Examples:
+      poolzoo sweep --pool softpool --over beta=0.1..16 --image skimage:coffee --plot softpool.png
+      poolzoo sweep --pool softpool --over beta=0.1..16 --normalize none --normalize 255 --image skimage:coffee
+    """
+    from poolzoo._files import check_writable, write_whole
+
+    writer = Writer(fmt, output, report)
+    if plot:
+        if plot.suffix.lower() not in (".png", ".svg", ".pdf"):
+            raise Failed(f"--plot {str(plot)!r}: a file name that ends in .png, .svg or .pdf is needed")
+        check_writable(plot, "--plot")
+    _check_axes(kernel_size, stride, 2)
+    from poolzoo.analysis.images import find_images
+    from poolzoo.analysis.sweep import plan_sweep, run_sweep
+
+    plan = plan_sweep(spec, over, points)
+    found = find_images(sources)
+    _check_device(device)
+    from poolzoo.analysis.compare import Protocol
+
+    protocol = Protocol(kernel_size, stride, upsamplers, metrics=metrics, seed=seed, device=device)
+    with progress("Sweeping") as on_step:
+        result = run_sweep(
+            plan, found, protocol, normalizations, baseline=baseline, command=_command_line(), on_step=on_step
+        )
+    if plot and any(row["error"] is None for row in result.rows):
+        from poolzoo.reports.sweep import draw_sweep
+
+        write_whole(plot, draw_sweep(result, plot.suffix.lower()))
+        click.echo(f"wrote {plot}", err=True)
+    writer.finish(result, None)
 
 
 def _check_dataset_options(
     dataset: str | None,
     store: Path | None,
-    sources: Sequence[str],
+    alone: Mapping[str, Sequence[str]],
     save_images: Path | None,
     jobs: int | None,
     scheduler: str | None,
     retry: bool,
+    *,
+    learn: bool,
 ) -> None:
-    """Which options of `compare` go together."""
-    if not (sources or dataset):
+    """Which options of `compare` go together; ``alone`` are the other things to compare."""
+    if not (dataset or any(alone.values())):
         raise Failed("--image or --dataset is needed: what is compared")
     if dataset and not store:
         raise Failed(f"--dataset {dataset}: needs --store FILE, where its rows go")
     if jobs and scheduler:
         raise Failed("--jobs and --scheduler exclude each other: a cluster has the workers that it has")
-    for option, value in (("--image", sources), ("--save-images", save_images)):
+    if dataset and learn:
+        raise Failed("--fit and --dataset exclude each other: learn with `poolzoo fit` first, then give --fitted FILE")
+    for option, value in {**alone, "--save-images": save_images}.items():
         if dataset and value:
             raise Failed(f"{option} and --dataset exclude each other")
     rest: dict[str, object] = {"--store": store, "--jobs": jobs, "--scheduler": scheduler, "--retry": retry}
@@ -327,6 +652,7 @@ def _compare_dataset(
     path: Path,
     specs: Sequence[str],
     protocol: Protocol,
+    fits: Sequence[Fitted],
     writer: Writer,
     baseline: str | None,
     jobs: int | None,
@@ -351,6 +677,7 @@ def _compare_dataset(
                 scheduler=scheduler,
                 retry=retry,
                 baseline=baseline,
+                fits=fits,
                 plugins=_plugins(),
                 command=_command_line(),
                 on_step=on_step,
@@ -446,12 +773,7 @@ def profile(
     writer = Writer(fmt, output, report)
     ndim = len(shape) - 2
     specs = registry.expand_specs(pools)
-    lacking = [s for s in specs if ndim not in registry.pool_info(registry.parse_spec(s)[0]).ndims]
-    named = [s for s in lacking if s in pools]
-    if named or len(lacking) == len(specs):
-        raise Failed(f"--pool {(named or pools)[0]}: not defined for {ndim} spatial axes")
-    if lacking:
-        click.echo(f"left out, not defined for {ndim} spatial axes: {', '.join(lacking)}", err=True)
+    specs = _defined_for(specs, pools, ndim)
     _check_axes(kernel_size, stride, ndim)
     device = "cuda" if gpu else device or "cpu"
     _check_device(device, "--gpu" if gpu else "--device")
@@ -460,7 +782,7 @@ def profile(
     workload = Workload(shape, kernel_size, stride, dtype, device, channels_last, threads, min_time, seed)
     with progress("Profiling") as on_step:
         result = run(
-            [s for s in specs if s not in lacking],
+            specs,
             workload,
             baseline=baseline,
             command=_command_line(),
@@ -757,10 +1079,62 @@ def progress(title: str, unit: str | None = None) -> Iterator[Callable[[int, int
         yield on_step
 
 
+def _find_inputs(
+    sources: Sequence[str],
+    features: Sequence[str],
+    weights: str | None,
+    videos: Sequence[str],
+    frames: int | None,
+    volumes: Sequence[str],
+    seed: int,
+) -> list[Source | Input]:
+    """What `compare` compares: images or their features, or else videos and volumes."""
+    from poolzoo.analysis.images import find_images
+
+    solid = [*videos, *volumes]
+    if not (sources or solid):
+        raise Failed("--image, --video or --volume is needed: what is compared")
+    if sources and solid:
+        raise Failed(f"--image {sources[0]}: is pooled over 2 axes and {solid[0]} over 3; compare one kind at a time")
+    for option, value, needed in (
+        ("--features", features, "--image" if solid else None),
+        ("--weights", weights, None if features else "--features"),
+        ("--frames", frames, None if videos else "--video"),
+    ):
+        if value and needed:
+            raise Failed(f"{option} {value if isinstance(value, (str, int)) else value[0]}: needs {needed}")
+    if solid:
+        from poolzoo.analysis.clips import Video, Volume
+
+        return [*(Video(path, frames) for path in dict.fromkeys(videos)), *map(Volume, dict.fromkeys(volumes))]
+    found = find_images(sources)
+    if not features:
+        return [*found]
+    from poolzoo.analysis.features import feature_maps, find_layers
+
+    return [*feature_maps(found, find_layers(features, weights, seed))]
+
+
+def _defined_for(specs: Sequence[str], pools: Sequence[str], ndim: int) -> list[str]:
+    """``specs`` without the operators that are not defined for ``ndim`` axes, unless those are what was asked for."""
+    lacking = [s for s in specs if ndim not in registry.pool_info(registry.parse_spec(s)[0]).ndims]
+    named = [s for s in lacking if s in pools]
+    if named or len(lacking) == len(specs):
+        raise Failed(f"--pool {(named or pools)[0]}: not defined for {ndim} spatial axes")
+    if lacking:
+        click.echo(f"left out, not defined for {ndim} spatial axes: {', '.join(lacking)}", err=True)
+    return [s for s in specs if s not in lacking]
+
+
 def _check_axes(kernel_size: Sequence[int], stride: Sequence[int] | None, ndim: int) -> None:
     for option, value in (("--kernel-size", kernel_size), ("--stride", stride)):
         if value is not None and len(value) not in (1, ndim):
             raise Failed(f"{option} {'x'.join(map(str, value))}: one int or {ndim} are allowed here")
+
+
+def _is_given(parameter: str) -> bool:
+    """Whether an option stands on the command line, rather than for its default."""
+    return click.get_current_context().get_parameter_source(parameter) is not click.core.ParameterSource.DEFAULT
 
 
 def _check_device(device: str, option: str = "--device") -> None:

@@ -1,21 +1,31 @@
-"""The round trip: crop, normalise, pool, undo the normalisation, rebuild to full size, score against the original."""
+"""The round trip: crop, normalise, pool, undo the normalisation, rebuild to full size, score against the original.
+
+What goes round is an image, a layer's activations, or, pooled over three axes, a video or a volume (see ``samples``).
+Or at low resolution: score what was pooled against the original, made small by an antialiased filter.
+"""
 
 from __future__ import annotations
 
 import functools
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from poolzoo import cuda
-from poolzoo.analysis.images import ImageError, Source, load_image
-from poolzoo.analysis.metrics import METRICS, SSIM_WINDOW
+from poolzoo.analysis.decoders import Decoders, HeldOut
+from poolzoo.analysis.fitted import Fitted, check_fits, give_parameters, note_scored
+from poolzoo.analysis.images import ImageError, Source
+from poolzoo.analysis.lowres import UPSAMPLE_NONE, downscale
+from poolzoo.analysis.measures import Pooling, measure
+from poolzoo.analysis.metrics import LEAST_SIDES, METRICS, check_metrics, use_one_thread
 from poolzoo.analysis.modules import (
     describe_specs,
     make_module,
@@ -24,9 +34,11 @@ from poolzoo.analysis.modules import (
     pick_baseline,
     provenance,
     shown_params,
+    shown_size,
     state_of,
 )
 from poolzoo.analysis.rows import Result
+from poolzoo.analysis.samples import Input, Sample, as_inputs, ndim_of
 from poolzoo.operators.base import Pool
 from poolzoo.windows import Geometry, make_geometry, output_size
 
@@ -38,11 +50,20 @@ UPSAMPLERS: dict[str, dict[str, Any]] = {
     "nearest": {"mode": "nearest"},
     "bilinear": {"mode": "bilinear", "align_corners": False},
     "bicubic": {"mode": "bicubic", "align_corners": False},
+    "trilinear": {"mode": "trilinear", "align_corners": False},
 }
+#: What upsamplers are called, in rows too, where three axes are pooled.
+IN_3D = {"nearest": "nearest", "bilinear": "trilinear", "trilinear": "trilinear"}
+#: Whether what was pooled is rebuilt and scored at full size, or scored as it is (poolzoo.analysis.lowres).
+PROTOCOLS = ("roundtrip", "lowres")
+#: The other way for it to grow back: by a decoder fitted on other images, see :mod:`poolzoo.analysis.decoders`.
+OPTIMAL = "optimal"
 #: Mean and standard deviation per channel that are taken off before pooling and put back after it.
 NORMALIZATIONS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "none": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "inception": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),  # values from -1 to 1
+    "255": ((0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255)),  # values from 0 to 255
 }
 
 
@@ -52,11 +73,14 @@ class Protocol:
 
     Attributes:
         kernel_size, stride: of every operator; stride None means kernel_size.
-        upsample: names from :data:`UPSAMPLERS`; each gives its own rows.
+        upsample: names from :data:`UPSAMPLERS`, or :data:`OPTIMAL`; each gives its own rows. For videos and volumes see
+            :data:`IN_3D`.
         normalize: a name from :data:`NORMALIZATIONS`.
-        metrics: names from :data:`METRICS`; the first one sorts tables.
+        metrics: names from :data:`METRICS` and :data:`poolzoo.analysis.measures.MEASURES`; the first one sorts tables.
         seed, seeds: stochastic operators draw in train mode with the seeds ``seed`` to ``seed + seeds - 1``.
         device: of torch.
+        protocol: a name from :data:`PROTOCOLS`; ``lowres`` does not rebuild, whatever ``upsample`` says.
+        decoder_images: sources of what optimal decoders are fitted on; none means scikit-image's photographs.
         timed: whether ``forward_s`` is measured, which takes up to five calls; otherwise it is None.
     """
 
@@ -68,7 +92,15 @@ class Protocol:
     seed: int = 0
     seeds: int = 3
     device: str = "cpu"
+    protocol: str = "roundtrip"
+    decoder_images: tuple[str, ...] = ()
     timed: bool = True
+
+    def __post_init__(self) -> None:
+        if self.protocol not in PROTOCOLS:
+            raise ValueError(f"protocol={self.protocol!r}: {', '.join(PROTOCOLS)} are allowed")
+        if self.protocol == "lowres":
+            object.__setattr__(self, "upsample", (UPSAMPLE_NONE,))
 
 
 @dataclass(frozen=True)
@@ -80,6 +112,12 @@ class Run:
     state: str
     seed: int | None
     module: Pool
+    fitted: Fitted | None = None
+
+    @property
+    def key(self) -> tuple[str, str, str, int | None]:
+        """What tells this run from every other of a comparison."""
+        return (self.pool, self.params, self.state, self.seed)
 
 
 @dataclass(frozen=True)
@@ -92,48 +130,80 @@ class View:
     rebuilt: FloatImage
 
 
+class _Scale:
+    """The normalisation of a protocol, for tensors ``(1, C, ...)``."""
+
+    def __init__(self, protocol: Protocol) -> None:
+        self.mean, self.std = (
+            # One value for all channels where it is the same: there may be any number of them.
+            torch.tensor(values[:1] if len(set(values)) == 1 else values, dtype=torch.float64, device=protocol.device)
+            for values in NORMALIZATIONS[protocol.normalize]
+        )
+
+    def normalise(self, x: Tensor) -> Tensor:
+        return (x - self._beside(self.mean, x)) / self._beside(self.std, x)
+
+    def denormalise(self, x: Tensor) -> Tensor:
+        return x * self._beside(self.std, x) + self._beside(self.mean, x)
+
+    @staticmethod
+    def _beside(values: Tensor, x: Tensor) -> Tensor:
+        return values.reshape(-1, *(1,) * (x.dim() - 2))
+
+
 @dataclass
 class _Pending:
     row: dict[str, Any]
     pooled: Tensor
-    rebuilt: FloatImage
+    #: An original and what is left of it; at low resolution a pair for each submap.
+    pairs: list[tuple[FloatImage, FloatImage]]
 
 
-def make_runs(specs: Iterable[str], protocol: Protocol) -> list[Run]:
+def make_runs(
+    specs: Iterable[str], protocol: Protocol, ndim: int = 2, in_channels: int = 3, *, fits: Sequence[Fitted] = ()
+) -> list[Run]:
     """The modules to compare: one a spec, but for stochastic ones one a seed in train mode and one in eval mode.
 
+    An operator that is among ``fits`` has one more, with the parameters that it learned.
+
     Raises:
-        ValueError: an unknown operator, or a parameter that is not allowed.
+        ValueError: an unknown operator, a parameter or number of axes that is not allowed, or an operator fitted for
+            another protocol.
     """
     make = functools.partial(
         make_module,
-        ndim=2,
-        in_channels=3,
+        ndim=ndim,
+        in_channels=in_channels,
         kernel_size=protocol.kernel_size,
         stride=protocol.stride,
         seed=protocol.seed,
         device=protocol.device,
         dtype=torch.float64,
     )
+    learned = {fitted.spec: fitted for fitted in fits}
     runs = []
     for spec in specs:
         name, shown = shown_params(spec)
         module = make(spec)
         if not module.stochastic:
             runs.append(Run(name, shown, state_of(module), None, module))
-            continue
-        for seed in range(protocol.seed, protocol.seed + protocol.seeds):
-            runs.append(Run(name, shown, "train", seed, make(spec).train()))
-        runs.append(Run(name, shown, "eval", None, module))
+        else:
+            for seed in range(protocol.seed, protocol.seed + protocol.seeds):
+                runs.append(Run(name, shown, "train", seed, make(spec).train()))
+            runs.append(Run(name, shown, "eval", None, module))
+        if fitted := learned.get(normal_spec(spec)):
+            better = give_parameters(make(spec), fitted, protocol.normalize)
+            runs.append(Run(name, shown, "fitted", None, better, fitted))
     return runs
 
 
-def rebuild(pooled: Tensor, size: tuple[int, int], upsample: str, phases: Sequence[tuple[int, ...]] = ()) -> Tensor:
+def rebuild(pooled: Tensor, size: tuple[int, ...], upsample: str, phases: Sequence[tuple[int, ...]] = ()) -> Tensor:
     """Grow a pooled image back to ``size``.
 
     Args:
-        pooled: ``(1, C, h, w)``, or ``(1, C, S, h, w)`` from an operator that keeps S submaps.
-        size: height and width of the result.
+        pooled: ``(1, C, h, w)``, or ``(1, C, S, h, w)`` from an operator that keeps S submaps; ``(1, C, d, h, w)``
+            where three axes were pooled.
+        size: height and width of the result, or depth, height and width.
         upsample: a name from :data:`UPSAMPLERS`.
         phases: per submap, how many pixels down and right of the first one its samples lie.
 
@@ -141,7 +211,7 @@ def rebuild(pooled: Tensor, size: tuple[int, int], upsample: str, phases: Sequen
         ``(1, C, *size)``. Submaps are rebuilt one by one, each shifted by its phase (edges repeated), and averaged.
     """
     arguments = UPSAMPLERS[upsample]
-    if pooled.dim() == 4:
+    if pooled.dim() == len(size) + 2:
         return F.interpolate(pooled, size=size, **arguments)
     parts = []
     for submap, (down, right) in zip(pooled.unbind(2), phases, strict=True):
@@ -151,11 +221,12 @@ def rebuild(pooled: Tensor, size: tuple[int, int], upsample: str, phases: Sequen
 
 
 def compare(
-    sources: Sequence[Source],
+    sources: Sequence[Source | Input],
     specs: Sequence[str],
     protocol: Protocol = Protocol(),
     *,
     baseline: str | None = None,
+    fits: Sequence[Fitted] = (),
     command: str = "",
     on_view: Callable[[View], None] | None = None,
     on_step: Callable[[int, int], None] | None = None,
@@ -163,10 +234,13 @@ def compare(
     """Pool every image with every operator and score what is left.
 
     Args:
-        sources: the images, from :func:`poolzoo.analysis.images.find_images`.
+        sources: images, from :func:`poolzoo.analysis.images.find_images`; activations, from
+            :func:`poolzoo.analysis.features.feature_maps`; or, apart from those, a
+            :class:`poolzoo.analysis.clips.Video` or :class:`poolzoo.analysis.clips.Volume`.
         specs: operators as spec strings, from :func:`poolzoo.registry.expand_specs`.
         protocol: how images are pooled, rebuilt and scored.
         baseline: the spec that tables compare with; by default avg if it is there, else the first.
+        fits: what operators among ``specs`` learned; those are shown as they start and fitted.
         command: the command line, for the metadata.
         on_view: called with each row's pictures (of stochastic operators, the first seed's and eval's).
         on_step: called with the number of finished and of all image-operator pairs.
@@ -176,38 +250,69 @@ def compare(
         its ``error`` and no operator; an operator that fails gives a row with its ``error``.
 
     Raises:
-        ValueError: an unknown operator, a parameter that is not allowed, or a baseline that is not compared.
+        ValueError: an unknown operator, a parameter that is not allowed, a baseline that is not compared, sources of
+            which some are pooled over two axes and some over three, an upsampler or normalisation not for them, or a
+            metric of piq, which is not installed.
     """
+    check_metrics(protocol.metrics)
     specs = list(dict.fromkeys(map(normal_spec, specs)))
+    check_fits(fits, specs)
     baseline = pick_baseline(specs, baseline)
-    geometry = make_geometry(2, protocol.kernel_size, protocol.stride)
-    runs = make_runs(specs, protocol)
-    total = len(sources) * len(runs)
+    inputs = as_inputs(sources)
+    ndim = ndim_of(inputs)
+    protocol = _for_inputs(protocol, inputs, ndim, fits)
+    geometry = make_geometry(ndim, protocol.kernel_size, protocol.stride)
+    runs_for = functools.cache(functools.partial(make_runs, specs, protocol, ndim, fits=fits))
+    count = len(runs_for(3))  # whatever is wrong with an operator is said before anything is read
+    decoders = None
+    if OPTIMAL in protocol.upsample:
+        decoders = Decoders(protocol.decoder_images, geometry, functools.partial(as_input, protocol=protocol))
+    ahead = len(decoders.sources) if decoders else 0
+    total = (ahead + len(inputs)) * count
     rows: list[dict[str, Any]] = []
     images: list[dict[str, Any]] = []
     # By the reference, so that the numbers do not depend on what this machine has built; `profile` times what runs.
-    with cuda.by_reference(), ThreadPoolExecutor(torch.get_num_threads()) as workers:
-        for number, source in enumerate(sources):
-            try:
-                image = crop(load_image(source), source.name, geometry, protocol.metrics)
-            except ImageError as error:
-                rows.append(failed_image(source.name, protocol, str(error)))
+    threads = torch.get_num_threads()
+    with cuda.by_reference(), ThreadPoolExecutor(threads, initializer=use_one_thread) as workers:
+        if decoders:
+            for number, source in enumerate(decoders.sources, 1):
+                decoders.fit(source, runs_for(3))
                 if on_step:
-                    on_step((number + 1) * len(runs), total)
+                    on_step(number * count, total)
+            decoders.check()
+        for number, item in enumerate(inputs, ahead):
+            try:
+                loaded = item.load()
+                sample = replace(loaded, image=crop(loaded.image, loaded.name, geometry, protocol.metrics))
+            except ImageError as error:
+                rows.append(failed_image(item, protocol, str(error)))
+                if on_step:
+                    on_step((number + 1) * count, total)
             else:
-                height, width = image.shape[:2]
-                images.append({"name": source.name, "width": width, "height": height})
-                scored = score_image(source.name, image, runs, protocol, spread=workers.map, on_view=on_view)
+                images.append({"name": sample.name, **sample.size, **sample.facts})
+                runs = runs_for(sample.image.shape[-1])
+                held_out = decoders.without(loaded.image) if decoders else None
+                scored = score_sample(item, sample, runs, protocol, held_out, spread=workers.map, on_view=on_view)
                 for done, group in enumerate(scored, 1):
+                    note_scored(group, loaded.image, fits)
                     rows.extend(group)
                     if on_step:
-                        on_step(number * len(runs) + done, total)
-    return Result("compare", describe_comparison(specs, protocol, baseline, command) | {"images": images}, rows)
+                        on_step(number * count + done, total)
+    metadata = describe_comparison(specs, protocol, baseline, command, ndim, decoders, fits)
+    return Result("compare", metadata | {"images": images}, rows)
 
 
-def describe_comparison(specs: Sequence[str], protocol: Protocol, baseline: str, command: str) -> dict[str, Any]:
+def describe_comparison(
+    specs: Sequence[str],
+    protocol: Protocol,
+    baseline: str,
+    command: str,
+    ndim: int = 2,
+    decoders: Decoders | None = None,
+    fits: Sequence[Fitted] = (),
+) -> dict[str, Any]:
     """The metadata of a comparison, but for its images."""
-    geometry = make_geometry(2, protocol.kernel_size, protocol.stride)
+    geometry = make_geometry(ndim, protocol.kernel_size, protocol.stride)
     return {
         **provenance(command, baseline),
         "metrics": list(protocol.metrics),
@@ -221,92 +326,166 @@ def describe_comparison(specs: Sequence[str], protocol: Protocol, baseline: str,
         "stride": shown_size(geometry.stride),
         "upsample": list(protocol.upsample),
         "normalize": protocol.normalize,
-        "protocol": "roundtrip",
+        "protocol": protocol.protocol,
+        **({"decoder": decoders.describe()} if decoders else {}),
+        **({"fits": [fitted.facts for fitted in fits]} if fits else {}),
     }
 
 
-def crop(image: FloatImage, name: str, geometry: Geometry, metrics: Sequence[str]) -> FloatImage:
-    """The top-left part of an ``(H, W, 3)`` image whose sides are multiples of the stride.
+def _for_inputs(protocol: Protocol, inputs: Sequence[Input], ndim: int, fits: Sequence[Fitted]) -> Protocol:
+    """``protocol`` with the upsamplers' names for ``ndim`` axes.
 
     Raises:
-        ImageError: what is left is smaller than the window, or than SSIM's.
+        ValueError: an upsampler is not for three axes, or a normalisation of three colours, a decoder or parameters
+            learned from photographs are asked for other inputs.
     """
-    height, width = image.shape[:2]
-    down, right = geometry.stride
-    image = image[: height - height % down, : width - width % right]
-    left = f"{name!r}: {width}x{height} pixels, of which a multiple of the stride is {image.shape[1]}x{image.shape[0]}"
-    if image.shape[0] < geometry.kernel_size[0] or image.shape[1] < geometry.kernel_size[1]:
-        raise ImageError(f"{left}: smaller than the {geometry.kernel_size[1]}x{geometry.kernel_size[0]} window")
-    if "ssim" in metrics and min(image.shape[:2]) < SSIM_WINDOW:
-        raise ImageError(f"{left}: SSIM needs at least {SSIM_WINDOW} on each side; --metric psnr does not")
-    return image
+    one_for_all = all(len(set(values)) == 1 for values in NORMALIZATIONS[protocol.normalize])
+    colourless = [item.name for item in inputs if not item.colours]
+    if colourless and not one_for_all:
+        raise ValueError(f"normalize={protocol.normalize!r}: scales three colours, which {colourless[0]!r} has not")
+    if (colourless or ndim > 2) and (OPTIMAL in protocol.upsample or fits):
+        wanted = "fits" if fits else f"upsample={OPTIMAL!r}"
+        raise ValueError(f"{wanted}: learned from photographs, for photographs; not for features, videos and volumes")
+    if ndim == 2:
+        return protocol
+    if protocol.protocol == "lowres":
+        raise ValueError("protocol='lowres': not over three axes; for videos and volumes roundtrip is allowed")
+    for name in protocol.upsample:
+        if name not in IN_3D:
+            raise ValueError(
+                f"upsample={name!r}: not over three axes; for videos and volumes nearest or bilinear is allowed"
+            )
+    return replace(protocol, upsample=tuple(dict.fromkeys(IN_3D[name] for name in protocol.upsample)))
 
 
-def score_image(
-    name: str,
-    image: FloatImage,
+def crop(image: FloatImage, name: str, geometry: Geometry, metrics: Sequence[str]) -> FloatImage:
+    """The first part of an ``(H, W, C)`` or ``(D, H, W, C)`` array whose sides are multiples of the stride.
+
+    Raises:
+        ImageError: what is left is smaller than the window, or than a metric allows.
+    """
+    sizes = image.shape[:-1]
+    left = tuple(size - size % step for size, step in zip(sizes, geometry.stride, strict=True))
+    said = f"{name!r}: {_shown_sides(sizes)} pixels, of which a multiple of the stride is {_shown_sides(left)}"
+    if any(size < window for size, window in zip(left, geometry.kernel_size, strict=True)):
+        raise ImageError(f"{said}: smaller than the {_shown_sides(geometry.kernel_size)} window")
+    for metric in metrics:
+        if min(left) < LEAST_SIDES.get(metric, 1):
+            least = f"{metric.upper()} needs at least {LEAST_SIDES[metric]} on each side"
+            raise ImageError(f"{said}: {least}; --metric psnr does not")
+    return image[tuple(map(slice, left))]
+
+
+def _shown_sides(sizes: Sequence[int]) -> str:
+    """Width by height, as pictures' sizes are written; with frames or slices before them."""
+    sides = "x".join(map(str, sizes[:-3:-1]))
+    return f"{sizes[0]}x{sides}" if len(sizes) == 3 else sides
+
+
+def score_sample(
+    item: Input,
+    sample: Sample,
     runs: Sequence[Run],
     protocol: Protocol,
+    held_out: HeldOut | None = None,
     *,
     spread: Callable[..., Iterable[Any]] = map,
     on_view: Callable[[View], None] | None = None,
 ) -> Iterator[list[dict[str, Any]]]:
-    """The rows of one image, a group a run; where a run fails, its rows have an ``error``.
+    """The rows of one sample, a group a run; where a run fails, its rows have an ``error``.
 
     Args:
-        name: of the image, for its rows.
-        image: float64 ``(H, W, 3)`` in [0, 1], from :func:`crop`.
+        item: where the sample comes from, for its rows.
+        sample: as loaded, its array cut by :func:`crop`.
         runs: from :func:`make_runs`.
         protocol: that of the runs.
+        held_out: the decoders for this image; needed where ``protocol`` asks for :data:`OPTIMAL`.
         spread: ``map``, or that of an executor. Pooling is timed alone; scoring then runs on all its threads at once.
         on_view: called with each row's pictures (of stochastic operators, the first seed's and eval's).
     """
-    mean, std = (
-        torch.tensor(values, dtype=torch.float64, device=protocol.device).reshape(3, 1, 1)
-        for values in NORMALIZATIONS[protocol.normalize]
-    )
-    x = ((torch.from_numpy(image).permute(2, 0, 1).to(protocol.device) - mean) / std).unsqueeze(0).contiguous()
-    size = (image.shape[0], image.shape[1])
+    image = sample.image
+    size = image.shape[:-1]
+    scale = _Scale(protocol)
+    picture = torch.from_numpy(image).movedim(-1, 0).to(protocol.device).unsqueeze(0)
+    x = scale.normalise(picture).contiguous()
     batch = 2 * torch.get_num_threads()
     for start in range(0, len(runs), batch):
         groups: list[list[dict[str, Any]]] = []
         pending: list[_Pending] = []
         for run in runs[start : start + batch]:
-            group = [_row(name, protocol, run, upsample) for upsample in protocol.upsample]
+            geometry = run.module.geometry
+            group = [_row(item, protocol, geometry, run, upsample) for upsample in protocol.upsample]
             groups.append(group)
             try:
-                pooled, seconds, phases = _pool(run, x, protocol.timed)
-                per_channel = (3,) + (1,) * (pooled.dim() - 2)
-                pooled = pooled * std.reshape(per_channel) + mean.reshape(per_channel)
+                if run.fitted and run.fitted.error:
+                    raise ValueError(run.fitted.error)
+                given, seconds, phases = _pool(run, x, protocol.timed)
+                pooled = scale.denormalise(given)
                 if not bool(pooled.isfinite().all()):
                     raise ValueError("the pooled image is not finite")
                 kept = pooled.numel() / x.numel()
-                regular = output_size(size, run.module.geometry)
+                regular = math.prod(output_size(size, geometry))
+                operator = functools.partial(_pool_again, run, scale)
+                pooling = Pooling(picture, pooled, operator, geometry, sample.data_range)
+                measured = measure(protocol.metrics, pooling)
                 for row in group:
-                    full = rebuild(pooled, size, row["upsample"], phases)
-                    row |= {
+                    if protocol.protocol == "lowres":
+                        pairs = _lowres_pairs(picture, pooled, phases, protocol.metrics)
+                    else:
+                        if row["upsample"] == OPTIMAL:
+                            full = _decode(row, run, given, size, held_out)
+                            if full is None:
+                                continue
+                            full = scale.denormalise(full)
+                        else:
+                            full = rebuild(pooled, size, row["upsample"], phases)
+                        pairs = [(image, full[0].movedim(0, -1).cpu().numpy())]
+                    row |= measured | {
+                        "data_range": sample.data_range,
                         "kept": kept,
-                        "equal_kept": pooled.numel() == 3 * regular[0] * regular[1],
+                        "equal_kept": pooled.numel() == image.shape[-1] * regular,
                         "forward_s": seconds,
                     }
-                    pending.append(_Pending(row, pooled, full[0].permute(1, 2, 0).cpu().numpy()))
+                    pending.append(_Pending(row, pooled, pairs))
             except Exception as error:  # a failed operator is a row, not the end of the run
                 for row in group:
                     row["error"] = one_line(error)
-        for item, scores in zip(
-            pending, spread(lambda p: _scores(image, p.rebuilt, protocol.metrics), pending), strict=True
-        ):
-            item.row |= scores
-            seed = item.row["seed"]
+        score = functools.partial(_scores, metrics=protocol.metrics, data_range=sample.data_range)
+        for done, scores in zip(pending, spread(score, [p.pairs for p in pending]), strict=True):
+            done.row |= scores
+            seed = done.row["seed"]
             if on_view and (seed is None or seed == protocol.seed):
-                on_view(View(item.row, image, _as_picture(item.pooled), item.rebuilt))
+                original, rebuilt = map(_beside, zip(*done.pairs, strict=True))
+                shown = (original, _side_by_side(done.pooled, sample.ndim), rebuilt)
+                on_view(View(done.row, *map(sample.picture, shown)))
         yield from groups
+
+
+def as_input(image: FloatImage, protocol: Protocol) -> Tensor:
+    """What operators are given of an ``(H, W, C)`` image: ``(1, C, H, W)``, normalised."""
+    x = torch.from_numpy(image).movedim(-1, 0).to(protocol.device).unsqueeze(0)
+    return _Scale(protocol).normalise(x).contiguous()
+
+
+def _decode(
+    row: dict[str, Any], run: Run, pooled: Tensor, size: tuple[int, ...], held_out: HeldOut | None
+) -> Tensor | None:
+    """``pooled`` by the operator's decoder, on the operator's scale; without one None, and the row says why."""
+    assert held_out is not None
+    try:
+        decoder, row["decoder_fitted_on"] = held_out.decoder(run)
+    except ValueError as error:
+        row["error"] = one_line(error)
+        return None
+    return decoder(pooled, size)
 
 
 def _pool(run: Run, x: Tensor, timed: bool = True) -> tuple[Tensor, float | None, Sequence[tuple[int, ...]]]:
     """The pooled tensor, the seconds of the fastest of up to five calls, and where its submaps lie."""
     times: list[float] = []
     with torch.no_grad():
+        if x.is_cuda:  # what a GPU loads and chooses at first use takes longer than all the calls that are timed
+            run.module(x)
         # The first call pays for memory that the others find; the fastest was disturbed least.
         while len(times) < (5 if timed else 1) and sum(times) < 0.2:
             _seed(run, x)
@@ -321,6 +500,25 @@ def _pool(run: Run, x: Tensor, timed: bool = True) -> tuple[Tensor, float | None
     return pooled, min(times) if timed else None, phases
 
 
+def _pool_again(run: Run, scale: _Scale, picture: Tensor) -> Tensor:
+    """What the run makes of another picture, in its own scale, drawing as it did before."""
+    _seed(run, picture)
+    return scale.denormalise(run.module(scale.normalise(picture).contiguous()))  # draws may follow the layout
+
+
+def _lowres_pairs(
+    picture: Tensor, pooled: Tensor, phases: Sequence[tuple[int, ...]], metrics: Sequence[str]
+) -> list[tuple[FloatImage, FloatImage]]:
+    height, width = pooled.shape[-2:]
+    for metric in metrics:
+        if min(height, width) < LEAST_SIDES.get(metric, 1):
+            least = f"{metric.upper()} needs at least {LEAST_SIDES[metric]} on each side"
+            raise ValueError(f"{width}x{height} pixels when pooled: {least}")
+    both = (downscale(picture, pooled, phases), pooled)
+    original, kept = (x.reshape(*x.shape[:2], -1, height, width)[0].permute(1, 2, 3, 0).cpu().numpy() for x in both)
+    return list(zip(original, kept, strict=True))
+
+
 def _seed(run: Run, x: Tensor) -> None:
     """Make every call draw the same: the last one's result is the first one's, and its submaps lie where it says."""
     if run.seed is not None:
@@ -332,44 +530,59 @@ def _synchronize(x: Tensor) -> None:
         torch.cuda.synchronize(x.device)
 
 
-def _scores(original: FloatImage, rebuilt: FloatImage, metrics: Sequence[str]) -> dict[str, float]:
-    return {name: METRICS[name](original, rebuilt) for name in metrics}
+def _scores(
+    pairs: Sequence[tuple[FloatImage, FloatImage]], metrics: Sequence[str], data_range: float = 1.0
+) -> dict[str, float]:
+    """The metrics among ``metrics``, each the mean over ``pairs``."""
+    return {
+        name: sum(METRICS[name](*pair, data_range=data_range) for pair in pairs) / len(pairs)
+        for name in metrics
+        if name in METRICS
+    }
 
 
-def _as_picture(pooled: Tensor) -> FloatImage:
-    """``(1, 3, h, w)`` as ``(h, w, 3)``; submaps side by side."""
-    if pooled.dim() == 5:
+def _beside(parts: Sequence[FloatImage]) -> FloatImage:
+    """Submaps side by side; a single one as it is."""
+    return np.concatenate(parts, axis=-2) if len(parts) > 1 else parts[0]
+
+
+def _side_by_side(pooled: Tensor, ndim: int) -> FloatImage:
+    """``(1, C, *sizes)`` as ``(*sizes, C)``; submaps side by side."""
+    if pooled.dim() > ndim + 2:
         pooled = torch.cat(pooled.unbind(2), dim=-1)
-    picture: FloatImage = pooled[0].permute(1, 2, 0).cpu().numpy()
-    return picture
+    values: FloatImage = pooled[0].movedim(0, -1).cpu().numpy()
+    return values
 
 
-def failed_image(name: str, protocol: Protocol, error: str) -> dict[str, Any]:
-    """The one row of an image that cannot be used: it has no operator."""
-    return _row(name, protocol, error=error)
+def failed_image(item: Input, protocol: Protocol, error: str) -> dict[str, Any]:
+    """The one row of an input that cannot be used: it has no operator."""
+    return _row(item, protocol, make_geometry(item.ndim, protocol.kernel_size, protocol.stride), error=error)
 
 
 def _row(
-    image: str, protocol: Protocol, run: Run | None = None, upsample: str = "", error: str | None = None
+    item: Input,
+    protocol: Protocol,
+    geometry: Geometry,
+    run: Run | None = None,
+    upsample: str = "",
+    error: str | None = None,
 ) -> dict[str, Any]:
-    geometry = run.module.geometry if run else make_geometry(2, protocol.kernel_size, protocol.stride)
     row: dict[str, Any] = {
-        "image": image,
+        "image": item.name,
         "pool": run.pool if run else "",
         "params": run.params if run else "",
         "kernel_size": shown_size(geometry.kernel_size),
         "stride": shown_size(geometry.stride),
         "upsample": upsample,
         "normalize": protocol.normalize,
-        "protocol": "roundtrip",
+        "protocol": protocol.protocol,
+        "input": item.label,
         "state": run.state if run else "",
         "seed": run.seed if run else None,
+        "data_range": None,
+        "decoder_fitted_on": None,
+        "pool_fitted_on": run.fitted.words if run and run.fitted else None,
         "kept": None,
         "equal_kept": None,
     }
     return row | dict.fromkeys(protocol.metrics) | {"forward_s": None, "error": error}
-
-
-def shown_size(values: Sequence[int]) -> int | str:
-    """``2`` for equal axes, else ``"3x2"``."""
-    return values[0] if len(set(values)) == 1 else "x".join(map(str, values))

@@ -26,17 +26,23 @@ import torch
 import poolzoo
 from poolzoo import cuda, registry
 from poolzoo.analysis.compare import (
+    OPTIMAL,
     Protocol,
     Run,
+    as_input,
     crop,
     describe_comparison,
     failed_image,
     make_runs,
-    score_image,
+    score_sample,
 )
-from poolzoo.analysis.images import SUFFIXES, ImageError, Source, load_image
+from poolzoo.analysis.decoders import Decoders
+from poolzoo.analysis.fitted import Fitted, note_scored
+from poolzoo.analysis.images import SUFFIXES, ImageError, Source
+from poolzoo.analysis.metrics import check_metrics, use_one_thread
 from poolzoo.analysis.modules import normal_spec, one_line, pick_baseline
 from poolzoo.analysis.rows import Result
+from poolzoo.analysis.samples import Picture
 from poolzoo.analysis.store import ImageFile, Plan, Store
 from poolzoo.windows import make_geometry
 
@@ -55,12 +61,16 @@ class Job:
     Attributes:
         folder: the dataset.
         protocol: of the comparison.
+        fits: what operators learned, for rows of their own.
+        decoders: fitted, where the protocol asks for optimal ones.
         plugins: what registers a user's operators, for :func:`poolzoo.registry.load_plugin`.
         version: of poolzoo, which workers must have too.
     """
 
     folder: str
     protocol: Protocol
+    fits: tuple[Fitted, ...] = ()
+    decoders: Decoders | None = None
     plugins: tuple[str, ...] = ()
     version: str = poolzoo.__version__
 
@@ -140,27 +150,36 @@ def score_task(job: Job, task: Task) -> Outcome:
     with _one_at_a_time, cuda.by_reference():
         torch.set_num_threads(1)
         registry.load_plugins(job.plugins)
+        use_one_thread()
         geometry = make_geometry(2, job.protocol.kernel_size, job.protocol.stride)
-        source = Source(task.file.name, Path(job.folder, task.file.name))
+        item = _picture(job, task)
         try:
-            image = crop(load_image(source), source.name, geometry, job.protocol.metrics)
+            loaded = item.load()
+            sample = replace(loaded, image=crop(loaded.image, item.name, geometry, job.protocol.metrics))
         except ImageError as error:
             if not os.path.isdir(job.folder):
                 raise WorkerError(f"a worker does not see {job.folder!r}; it must lie there for all") from error
-            return Outcome([failed_image(source.name, job.protocol, str(error))], None)
+            return Outcome([failed_image(item, job.protocol, str(error))], None)
         except Exception as error:  # one file must not end the run, whatever a decoder makes of it
-            return Outcome([failed_image(source.name, job.protocol, f"{source.name!r}: {one_line(error)}")], None)
-        runs = [run for spec in task.specs for run in _runs(spec, job.protocol)]
-        groups = score_image(source.name, image, runs, job.protocol)
-        return Outcome([row for group in groups for row in group], (image.shape[1], image.shape[0]))
+            return Outcome([failed_image(item, job.protocol, f"{item.name!r}: {one_line(error)}")], None)
+        runs = [run for spec in task.specs for run in _runs(spec, job.protocol, job.fits)]
+        held_out = job.decoders.without(loaded.image) if job.decoders else None
+        rows = [row for group in score_sample(item, sample, runs, job.protocol, held_out) for row in group]
+        note_scored(rows, loaded.image, job.fits)
+        height, width = sample.image.shape[:2]
+        return Outcome(rows, (width, height))
+
+
+def _picture(job: Job, task: Task) -> Picture:
+    return Picture(Source(task.file.name, Path(job.folder, task.file.name)))
 
 
 _one_at_a_time = threading.Lock()
 
 
 @functools.cache
-def _runs(spec: str, protocol: Protocol) -> list[Run]:
-    return make_runs([spec], protocol)
+def _runs(spec: str, protocol: Protocol, fits: tuple[Fitted, ...]) -> list[Run]:
+    return make_runs([spec], protocol, fits=fits)
 
 
 class LocalWorkers:
@@ -309,7 +328,7 @@ def score_all(
                     suspects.append(again)
                 else:
                     text = f"{task.file.name!r}: the worker process died {TRIES} times: killed, or out of memory"
-                    yield task, Outcome([failed_image(task.file.name, job.protocol, text)], None)
+                    yield task, Outcome([failed_image(_picture(job, task), job.protocol, text)], None)
         if broken and not in_flight:
             say("a worker process died (killed, or out of memory); what it had is scored again")
             workers.restart()
@@ -339,6 +358,7 @@ def compare_dataset(
     scheduler: str | None = None,
     retry: bool = False,
     baseline: str | None = None,
+    fits: Sequence[Fitted] = (),
     plugins: Sequence[str] = (),
     command: str = "",
     on_step: Callable[[int, int], None] | None = None,
@@ -355,6 +375,7 @@ def compare_dataset(
         scheduler: address of a Dask scheduler, whose workers are then used instead.
         retry: whether to score again what has failed before.
         baseline: the spec that tables compare with; by default avg if it is there, else the first.
+        fits: what operators learned, see :func:`poolzoo.analysis.fitted.load_fitted`, for rows of their own.
         plugins: scripts or modules that register operators.
         command: the command line, for the metadata.
         on_step: called with the number of finished images and of all that were missing.
@@ -374,12 +395,13 @@ def compare_dataset(
     folder = os.path.realpath(folder)
     protocol = replace(protocol, timed=False)
     specs = tuple(dict.fromkeys(map(normal_spec, specs)))
-    make_runs(specs, protocol)  # what is wrong with them is known before anything is begun
-    metadata = describe_comparison(specs, protocol, pick_baseline(specs, baseline), command)
-    with Store.create(path, Plan(folder, asdict(protocol), specs, metadata)) as store:
+    check_metrics(protocol.metrics)
+    runs = make_runs(specs, protocol, fits=fits)  # what is wrong with them is known before anything is begun
+    metadata = describe_comparison(specs, protocol, pick_baseline(specs, baseline), command, fits=fits)
+    with Store.create(path, Plan(folder, asdict(protocol), specs, metadata, fits)) as store:
         total = _count_missing(folder, store, retry)
         if total:
-            job = Job(folder, protocol, tuple(plugins))
+            job = Job(folder, protocol, tuple(fits), _fit_decoders(protocol, runs), tuple(plugins))
             tasks = (
                 Task(file, tuple(missing))
                 for file in find_files(folder)
@@ -392,6 +414,19 @@ def compare_dataset(
                     if on_step:
                         on_step(done, total)
         return store.sample()
+
+
+def _fit_decoders(protocol: Protocol, runs: Sequence[Run]) -> Decoders | None:
+    """The optimal decoders of all runs, if there are to be some; workers leave an image's own share out."""
+    if OPTIMAL not in protocol.upsample:
+        return None
+    geometry = make_geometry(2, protocol.kernel_size, protocol.stride)
+    decoders = Decoders(protocol.decoder_images, geometry, functools.partial(as_input, protocol=protocol))
+    with cuda.by_reference():
+        for source in decoders.sources:
+            decoders.fit(source, runs)
+    decoders.check()
+    return decoders
 
 
 def _count_missing(folder: str, store: Store, retry: bool) -> int:

@@ -1,10 +1,10 @@
 """Images in: which files a list of sources names, and each file as an array of what a viewer would show.
 
-``find_images`` turns files, folders, globs and ``skimage:NAME`` into :class:`Source` objects; ``load_image`` turns one
-of them into float64 RGB in [0, 1]. Pillow decodes. 8-bit samples are divided by 255 and 16-bit greys by 65535, EXIF
-orientation is applied, a colour profile is converted to sRGB, transparency is shown over white, and of an animation or
-a multi-page file the first frame is read. Two things Pillow cannot do: 16-bit colour keeps its upper 8 bits, and the
-profile of a 16-bit or floating-point grey is not applied.
+``find_images`` turns files, folders, globs, ``skimage:NAME`` and ``poolzoo:NAME`` into :class:`Source` objects;
+``load_image`` turns one of them into float64 RGB in [0, 1]. Pillow decodes. 8-bit samples are divided by 255 and 16-bit
+greys by 65535, EXIF orientation is applied, a colour profile is converted to sRGB, transparency is shown over white,
+and of an animation or a multi-page file the first frame is read. Two things Pillow cannot do: 16-bit colour keeps its
+upper 8 bits, and the profile of a 16-bit or floating-point grey is not applied.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
+
+from poolzoo.analysis.patterns import PATTERNS
 
 #: The most pixels that are decoded, checked against the header before any are: 1.5 GB as float64 RGB.
 MAX_PIXELS = 64_000_000
@@ -83,6 +85,7 @@ SKIMAGE_NAMES = {
     "text": "text.png",
 }
 SKIMAGE_PREFIX = "skimage:"
+PATTERN_PREFIX = "poolzoo:"
 
 #: What Pillow's decoders raise on a damaged file, over what they document.
 DECODER_ERRORS = (
@@ -135,16 +138,18 @@ class ImageError(ValueError):
 
 @dataclass(frozen=True)
 class Source:
-    """One image to load: its name as the user gave it, and its file."""
+    """One image to load: its name as the user gave it, and its file, or the test pattern that it is."""
 
     name: str
     path: Path
+    pattern: str = ""
 
 
 def find_images(sources: Iterable[str]) -> list[Source]:
     """List the images that ``sources`` name, in that order, each file once under its first name.
 
-    A source is ``skimage:NAME`` (see :data:`SKIMAGE_NAMES`), a folder (the files in it with an image suffix, sorted;
+    A source is ``skimage:NAME`` (see :data:`SKIMAGE_NAMES`), ``poolzoo:NAME`` (a test pattern, see
+    :data:`poolzoo.analysis.patterns.PATTERNS`), a folder (the files in it with an image suffix, sorted;
     hidden ones and subfolders are left out), a file, or, where no such file exists, a glob (``**`` crosses folders). A
     missing file is listed too, so that one wrong name does not end a batch: :func:`load_image` reports it.
 
@@ -152,15 +157,26 @@ def find_images(sources: Iterable[str]) -> list[Source]:
         sources: names as they come from a command line. ``./skimage:coffee`` is a file of that name.
 
     Raises:
-        ImageError: an empty name, an unknown ``skimage:`` name, a folder without images or a glob without matches.
+        ImageError: an empty name, an unknown ``skimage:`` or ``poolzoo:`` name, a folder without images or a glob
+            without matches.
     """
     found: dict[str, Source] = {}
     for source in sources:
+        if source.startswith(PATTERN_PREFIX):
+            found.setdefault(source, Source(source, Path(source), _pattern_of(source)))
+            continue
         for name, path in _expand(source):
             # realpath rejects the names that no file can have; they stay in the list as missing files.
             key = os.path.realpath(path) if os.path.lexists(path) else path
             found.setdefault(key, Source(name, Path(path)))
     return list(found.values())
+
+
+def _pattern_of(source: str) -> str:
+    name = source.removeprefix(PATTERN_PREFIX)
+    if name not in PATTERNS:
+        raise ImageError(f"{source!r}: no such test pattern; {', '.join(PATTERNS)} is allowed")
+    return name
 
 
 def _expand(source: str) -> Iterator[tuple[str, str]]:
@@ -197,7 +213,7 @@ def _images_in(folder: str) -> list[str]:
     try:
         names = sorted(os.listdir(folder))
     except OSError as error:
-        raise ImageError(f"{folder!r}: cannot be listed: {_reason(error)}") from error
+        raise ImageError(f"{folder!r}: cannot be listed: {reason(error)}") from error
     paths = [
         os.path.join(folder, name)
         for name in names
@@ -224,19 +240,26 @@ def load_image(source: Source) -> np.ndarray:
             :data:`MAX_PIXELS` pixels, or grey values outside the range that has a white: 0 to 65535 for integers, 0
             to 1 for floating point.
     """
+    if source.pattern:
+        return PATTERNS[source.pattern]()
     try:
-        with _open(source.path) as file, warnings.catch_warnings():
+        with open_file(source.path) as file, warnings.catch_warnings():
             # Pillow warns of a large image, which is bounded here, and of metadata that a viewer would ignore.
             warnings.simplefilter("ignore")
             image, orientation = _decode(file)
         deep = image.mode in ("I", "F") or image.mode.startswith("I;16")
-        shown = _show_deep_grey(image) if deep else _show(image)
+        shown = _show_deep_grey(image) if deep else show(image)
     except ImageError as error:
         raise ImageError(f"{source.name!r}: {error}") from error.__cause__
     return np.ascontiguousarray(ORIENTATIONS.get(orientation, np.asarray)(shown))
 
 
-def _open(path: Path) -> BinaryIO:
+def open_file(path: Path) -> BinaryIO:
+    """Open a regular file that holds something, for reading.
+
+    Raises:
+        ImageError: there is no such file, or it is none; the message does not name it.
+    """
     try:
         about = os.stat(path)
         if stat.S_ISREG(about.st_mode) and about.st_size:
@@ -244,7 +267,7 @@ def _open(path: Path) -> BinaryIO:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ImageError("no such file") from error
     except (OSError, ValueError) as error:
-        raise ImageError(f"cannot be read: {_reason(error)}") from error
+        raise ImageError(f"cannot be read: {reason(error)}") from error
     if stat.S_ISDIR(about.st_mode):
         raise ImageError("a folder; give an image file")
     raise ImageError("empty file" if stat.S_ISREG(about.st_mode) else "not a regular file")
@@ -272,7 +295,7 @@ def _decode(file: BinaryIO) -> tuple[Image.Image, Any]:
     except UnidentifiedImageError as error:
         raise ImageError(f"not an image that Pillow can read as one of {', '.join(formats)}") from error
     except DECODER_ERRORS as error:
-        raise ImageError(f"truncated or damaged: {_reason(error)}") from error
+        raise ImageError(f"truncated or damaged: {reason(error)}") from error
     try:
         # Asked for after load: a decoder that has turned the image itself (TIFF) has removed the tag.
         return image, image.getexif().get(EXIF_ORIENTATION)
@@ -296,7 +319,8 @@ def _show_deep_grey(image: Image.Image) -> np.ndarray:
     return np.repeat(grey[..., None], 3, axis=2)
 
 
-def _show(image: Image.Image) -> np.ndarray:
+def show(image: Image.Image) -> np.ndarray:
+    """A decoded image of at most 8 bits a sample as a viewer shows it: ``(H, W, 1 or 3)`` float64 in [0, 1], sRGB."""
     profile = image.info.get("icc_profile")
     if image.mode == "LAB":
         # The one mode that Image.convert does not know; its numbers are absolute, so no profile is asked.
@@ -328,6 +352,6 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     return plain if np.abs(shown - stored).max() <= SAME_AS_SRGB else transform.apply(image)
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
     """What an exception says, in one line."""
     return " ".join(str(getattr(error, "strerror", None) or error).split()) or type(error).__name__

@@ -60,6 +60,11 @@ def shown_params(spec: str) -> tuple[str, str]:
     return name, registry.format_params(params)
 
 
+def shown_size(values: Sequence[int]) -> int | str:
+    """``2`` for equal axes, else ``"3x2"``."""
+    return values[0] if len(set(values)) == 1 else "x".join(map(str, values))
+
+
 def normal_spec(spec: str) -> str:
     """A spec as rows are labelled: parameters sorted, values as they are understood."""
     name, params = shown_params(spec)

@@ -13,7 +13,6 @@ from torch import Tensor
 from torch.utils.benchmark import Measurement, Timer
 
 from poolzoo import registry
-from poolzoo.analysis.compare import shown_size
 from poolzoo.analysis.modules import (
     backend_of,
     describe_specs,
@@ -23,6 +22,7 @@ from poolzoo.analysis.modules import (
     pick_baseline,
     provenance,
     shown_params,
+    shown_size,
     state_of,
 )
 from poolzoo.analysis.rows import Result

@@ -24,21 +24,44 @@ COMPARE_KEYS = (
     "params",  # "key=value,key=value" that differ from the defaults, "" where none does
     "kernel_size",  # an int, or "3x2" where the axes differ
     "stride",
-    "upsample",  # nearest | bilinear | bicubic
-    "normalize",  # none | imagenet
-    "protocol",  # roundtrip
+    "upsample",  # nearest | bilinear | bicubic | trilinear | optimal; none at low resolution
+    "normalize",  # none | imagenet | inception | 255
+    "protocol",  # roundtrip | lowres
+    "input",  # image | video | volume | "features of MODEL:LAYER, weights of FILE"
     "state",  # initial | fitted | train | eval | fixed
     "seed",  # of a train-mode draw, else null
+    "data_range",  # of the values, to which the metrics are relative: 1, but of features the largest minus the smallest
+    "decoder_fitted_on",  # on which images an optimal decoder was, in words, else null
+    "pool_fitted_on",  # null, or from which images a fitted operator learned
     "kept",  # numbers out per number in
     "equal_kept",  # whether kept equals the baseline's
     "psnr",  # dB, higher is better
     "ssim",  # at most 1, higher is better
     "mse",  # only where asked for with --metric
     "mae",
+    "ms_ssim",  # and the rest of piq's
+    "vif",
+    "fsim",
+    "gmsd",
+    "mdsi",
+    "haarpsi",
+    "alias",  # the measures of poolzoo.analysis.measures; null where the image gives none
+    "spectrum_low",
+    "spectrum_mid",
+    "spectrum_high",
+    "shift",
+    "grad_reach",
+    "effective_weights",
+    "brightness",
     "forward_s",  # seconds of a forward pass over this image, the fastest of a few; `profile` measures
     "error",  # null, or one line that says why there are no numbers
 )
-METRIC_KEYS = ("psnr", "ssim", "mse", "mae")
+METRIC_KEYS = (
+    *("psnr", "ssim", "mse", "mae"),
+    *("ms_ssim", "vif", "fsim", "gmsd", "mdsi", "haarpsi"),
+    *("alias", "spectrum_low", "spectrum_mid", "spectrum_high"),
+    *("shift", "grad_reach", "effective_weights", "brightness"),
+)
 
 #: A profile's row: one operator on one tensor.
 PROFILE_KEYS = (

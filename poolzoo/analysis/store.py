@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from poolzoo.analysis.fitted import Fitted
     from poolzoo.analysis.summary import Group, GroupKey
 
 #: SQLite's mark in the header of a file that says whose it is: "PLZO".
@@ -84,12 +85,19 @@ class Plan:
         protocol: the fields of a :class:`poolzoo.analysis.compare.Protocol`.
         specs: the operators, as rows are labelled. A store may hold fewer of them, which are then scored too.
         metadata: what :func:`poolzoo.analysis.compare.describe_comparison` says of the run.
+        fits: what operators learned beforehand.
     """
 
     folder: str
     protocol: Mapping[str, Any]
     specs: tuple[str, ...]
     metadata: Mapping[str, Any]
+    fits: Sequence[Fitted] = ()
+
+    @property
+    def fitted(self) -> list[str]:
+        """Each fit's operator and a digest of the parameters."""
+        return [f"{fitted.spec} {fitted.digest[:12]}" for fitted in self.fits]
 
 
 class Store:
@@ -279,8 +287,8 @@ class Store:
                 f"{self.path}: a store of poolzoo {held}, this is {poolzoo.__version__}, whose numbers may differ:"
                 f" go on with poolzoo {held}, or give --store another file"
             )
-        asked = {"--dataset": plan.folder} | dict(plan.protocol)
-        has = {"--dataset": self._get("folder")} | self._get("protocol")
+        asked = {"--dataset": plan.folder, "--fitted": plan.fitted} | dict(plan.protocol)
+        has = {"--dataset": self._get("folder"), "--fitted": self._get("fitted")} | self._get("protocol")
         differing = [
             f"{key} was {_shown(has.get(key))}, not {_shown(asked.get(key))}"
             for key in {**has, **asked}
@@ -477,7 +485,12 @@ def _lay_out(connection: sqlite3.Connection, plan: Plan) -> None:
     connection.execute("BEGIN")
     for statement in filter(str.strip, LAYOUT.split(";")):
         connection.execute(statement)
-    values = {"poolzoo": poolzoo.__version__, "folder": plan.folder, "protocol": dict(plan.protocol)}
+    values = {
+        "poolzoo": poolzoo.__version__,
+        "folder": plan.folder,
+        "protocol": dict(plan.protocol),
+        "fitted": plan.fitted,
+    }
     connection.executemany(
         "INSERT INTO meta (key, value) VALUES (?, ?)", [(key, json.dumps(value)) for key, value in values.items()]
     )

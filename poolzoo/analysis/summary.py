@@ -25,13 +25,24 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Metric:
-    """How a metric is named, read and printed."""
+    """How a metric is named, read and printed.
+
+    Where neither more nor less is better, ``target`` is the value that is, and ``higher_is_better`` says on which side
+    of it most values lie.
+    """
 
     key: str
     title: str
     unit: str
     higher_is_better: bool
     format: str
+    target: float | None = None
+
+    def merit(self, value: float) -> float:
+        """How good a value is: more is better, whatever the metric."""
+        if self.target is not None:
+            return -abs(value - self.target)
+        return value if self.higher_is_better else -value
 
 
 METRICS = {
@@ -41,6 +52,20 @@ METRICS = {
         Metric("ssim", "SSIM", "", True, ".4f"),
         Metric("mse", "MSE", "", False, ".6f"),
         Metric("mae", "MAE", "", False, ".5f"),
+        Metric("ms_ssim", "MS-SSIM", "", True, ".4f"),
+        Metric("vif", "VIF", "", True, ".4f"),
+        Metric("fsim", "FSIM", "", True, ".4f"),
+        Metric("gmsd", "GMSD", "", False, ".4f"),
+        Metric("mdsi", "MDSI", "", False, ".4f"),
+        Metric("haarpsi", "HaarPSI", "", True, ".4f"),
+        Metric("alias", "aliasing", "", False, ".4f"),
+        Metric("spectrum_low", "low band", "", True, ".3f", target=1.0),
+        Metric("spectrum_mid", "mid band", "", True, ".3f", target=1.0),
+        Metric("spectrum_high", "high band", "", True, ".3f", target=1.0),
+        Metric("shift", "shift consistency", "", True, ".4f"),
+        Metric("grad_reach", "gradient reach", "", True, ".3f"),
+        Metric("effective_weights", "effective weights", "", True, ".2f"),
+        Metric("brightness", "brightness bias", "", False, ".4f", target=0.0),
     )
 }
 
@@ -57,11 +82,18 @@ class Setting:
     upsample: str
     normalize: str
     protocol: str
+    input: str = "image"
+
+    @property
+    def of_features(self) -> bool:
+        """Whether a layer's activations are scored: metrics are then relative to each one's own range of values."""
+        return self.input.startswith("features")
 
     @classmethod
     def of(cls, row: dict[str, Any]) -> Setting:
         """The setting of a comparison's row."""
-        return cls(*(str(row[key]) for key in ("kernel_size", "stride", "upsample", "normalize", "protocol")))
+        asked = (str(row[key]) for key in ("kernel_size", "stride", "upsample", "normalize", "protocol"))
+        return cls(*(*asked, str(row.get("input") or "image")))
 
 
 @dataclass(frozen=True)
@@ -416,6 +448,6 @@ def _order(summary: Summary, metrics: Sequence[str]) -> tuple[Any, ...]:
     value = 0.0
     if score is not None:
         # Without the last digits, which differ between machines and would order equal operators by chance.
-        value = round(-score.mean if METRICS[metrics[0]].higher_is_better else score.mean, 10)
+        value = round(-METRICS[metrics[0]].merit(score.mean), 10)
     lost = score is None or math.isnan(score.mean)
     return summary.images == 0, lost, 0.0 if lost else value, summary.label, summary.state, summary.setting

@@ -54,14 +54,26 @@ def available(device: str = "cpu", operator: str = "softpool") -> bool:
     return not reason
 
 
+def why_no_metrics() -> str:
+    """What keeps the native image metrics, ``torch.ops.poolzoo.metric_*``, from running; "" where nothing does.
+
+    Builds them the first time. They run inside :func:`by_reference` too: what they give does not depend on the machine.
+    """
+    from poolzoo.cuda import _build
+
+    return _build.load_metrics()
+
+
 def build(device: str = "cpu") -> str:
-    """Build and load every operator ahead of time, as many at once as there are cores; gives what is in the way."""
+    """Build and load all libraries ahead of time, as many at once as there are cores; gives what is in the way."""
     from concurrent.futures import ThreadPoolExecutor
 
     from poolzoo.cuda import _build
 
     with ThreadPoolExecutor(_build.builds_at_once()) as workers:
+        metrics = workers.submit(why_no_metrics) if device == "cpu" else None
         reasons = list(workers.map(lambda operator: str(why_not(device, operator)), _build.REDUCERS))
+        reasons += [metrics.result()] if metrics else []
     return next(filter(None, reasons), "")
 
 

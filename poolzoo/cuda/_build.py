@@ -1,6 +1,7 @@
 """Build and load the native libraries: once, under a lock that a killed process cannot leave behind, in a keyed cache.
 
 Each operator has libraries of its own, one for the CPU and one for CUDA, so that first use waits for no other operator.
+The image metrics have one more, for the CPU.
 
 The key is everything that a library depends on (sources, flags, compiler, torch, CPU capability or CUDA version and
 architectures), so that a cache of another machine or version is never loaded. A failure is remembered for this process
@@ -44,6 +45,8 @@ REDUCERS = {
     "idw": "Idw",
     "adapool": "AdaPool",
 }
+#: The CPU libraries that are no operator's, and their sources.
+EXTRAS = {"metrics": ("metrics_cpu.cpp", "glue_metrics.cpp")}
 #: By torch's CPU capability, not by this machine: what torch does not use may be switched off for a reason.
 _CAPABILITY_FLAGS = {
     "AVX512": ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mprefer-vector-width=512", "-mfma", "-mf16c"],
@@ -52,8 +55,16 @@ _CAPABILITY_FLAGS = {
 _FLAGS = ["-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-Wno-psabi", _TORCH_TARGET]
 #: cpp_extension takes the conversions of half types away from kernels, for the sake of torch's own headers.
 _NVCC_FLAGS = ["-std=c++17", "-O3", "-U__CUDA_NO_HALF_CONVERSIONS__", "-U__CUDA_NO_BFLOAT16_CONVERSIONS__"]
+#: Where the compiler links its C++ library statically, that copy must not mix with the one that torch has loaded.
+_LINK_FLAGS = ["-Wl,--exclude-libs,ALL"] if sys.platform == "linux" else []
 
-#: Why a device's libraries cannot be had, and the operators whose libraries are loaded.
+#: What is said of libraries that cannot be had.
+_GO_ON = {
+    "cpu": "poolzoo's native CPU operators cannot be had, the slower reference ones go on",
+    "cuda": "poolzoo's native CUDA operators cannot be had, the slower reference ones go on",
+    "metrics": "poolzoo's native metrics cannot be had, the slower ones of scikit-image go on",
+}
+#: Why a device's libraries, or the metrics', cannot be had, and the operators whose libraries are loaded.
 _failure: dict[str, str] = {}
 _loaded: set[tuple[str, str]] = set()
 
@@ -63,8 +74,8 @@ class Unavailable(Exception):
 
 
 def operator_flags(operator: str) -> list[str]:
-    """What compiles the sources for one operator."""
-    return [f"-DPOOLZOO_OPERATOR={operator}", f"-DPOOLZOO_REDUCER={REDUCERS[operator]}"]
+    """What compiles the sources for one operator; "metrics" is none."""
+    return [] if operator in EXTRAS else [f"-DPOOLZOO_OPERATOR={operator}", f"-DPOOLZOO_REDUCER={REDUCERS[operator]}"]
 
 
 def cpu_flags() -> list[str]:
@@ -94,12 +105,12 @@ def cache_root() -> Path:
 
 def cpu_key(operator: str) -> str:
     """Names one build of an operator's CPU library: all that it depends on, hashed."""
-    return _key("cpu", operator, cpu_flags(), _CPU_SOURCES)
+    return _key("cpu", operator, [*cpu_flags(), *_LINK_FLAGS], EXTRAS.get(operator, _CPU_SOURCES))
 
 
 def cuda_key(operator: str) -> str:
     """Names one build of its CUDA library. Not by nvcc's version: where it is built ahead, nvcc need not be there."""
-    parts = [*_FLAGS, *_NVCC_FLAGS, str(torch.version.cuda), cuda_architectures()]
+    parts = [*_FLAGS, *_NVCC_FLAGS, *_LINK_FLAGS, str(torch.version.cuda), cuda_architectures()]
     return _key("cuda", operator, parts, [*_CUDA_SOURCES, *(path.name for path in HERE.glob("*.cuh"))])
 
 
@@ -117,12 +128,17 @@ def load_cpu(operator: str) -> str:
     Returns:
         "" where they are, else why not. Asked again, the same answer: a failed build is not repeated in this process.
     """
-    return _remember("CPU", operator, _load_cpu)
+    return _remember("cpu", operator, _load_cpu)
 
 
 def load_cuda(operator: str) -> str:
     """The same for the operator's CUDA kernels; its CPU library, which defines it, is loaded before."""
-    return _remember("CUDA", operator, _load_cuda)
+    return _remember("cuda", operator, _load_cuda)
+
+
+def load_metrics() -> str:
+    """The same for the metrics, which fail and succeed by themselves."""
+    return _remember("metrics", "metrics", _load_cpu)
 
 
 def status(device: str) -> str:
@@ -133,8 +149,9 @@ def status(device: str) -> str:
         return "cannot be had: this torch is built without CUDA"
     if device == "cuda" and not cuda_architectures():
         return "not built: no GPU is visible, and TORCH_CUDA_ARCH_LIST names no architecture"
-    built = [operator for operator in REDUCERS if _library(device, operator).is_file()]
-    missing = [operator for operator in REDUCERS if operator not in built]
+    libraries = [*REDUCERS, *(EXTRAS if device == "cpu" else ())]
+    built = [name for name in libraries if _library(device, name).is_file()]
+    missing = [name for name in libraries if name not in built]
     parts = [f"built in {cache_root()}: {', '.join(built)}"] if built else []
     parts += [f"built at first use, or by `poolzoo build`: {', '.join(missing)}"] if missing else []
     return "; ".join(parts)
@@ -145,8 +162,7 @@ def _library(device: str, operator: str) -> Path:
     return cache_root() / key / f"poolzoo_{device}_{operator}.so"
 
 
-def _remember(device: str, operator: str, load: Callable[[str], str]) -> str:
-    name = device.lower()
+def _remember(name: str, operator: str, load: Callable[[str], str]) -> str:
     if (name, operator) in _loaded:
         return ""
     if name in _failure:
@@ -156,11 +172,7 @@ def _remember(device: str, operator: str, load: Callable[[str], str]) -> str:
         reason = "POOLZOO_NATIVE=0 switches it off" if off else load(operator)
     except Exception as error:  # whatever is wrong with this machine, the reference path still works
         reason = _explain(error)
-        warnings.warn(
-            f"poolzoo's native {device} operators cannot be had, the slower reference ones go on: {reason}",
-            RuntimeWarning,
-            stacklevel=3,
-        )
+        warnings.warn(f"{_GO_ON[name]}: {reason}", RuntimeWarning, stacklevel=3)
     if reason:
         _failure[name] = reason
     else:
@@ -217,7 +229,8 @@ def _build_and_load(work: Path, library: Path, what: str, build: Callable[[Path]
 
 
 def _build_cpu(operator: str, work: Path) -> None:
-    _build(f"poolzoo_cpu_{operator}", _CPU_SOURCES, work, extra_cflags=[*cpu_flags(), *operator_flags(operator)])
+    sources = EXTRAS.get(operator, _CPU_SOURCES)
+    _build(f"poolzoo_cpu_{operator}", sources, work, extra_cflags=[*cpu_flags(), *operator_flags(operator)])
 
 
 def _build_cuda(operator: str, work: Path) -> None:
@@ -242,7 +255,7 @@ def _build(name: str, sources: Sequence[str], work: Path, **flags: list[str]) ->
         from torch.utils.cpp_extension import load
 
         paths = [str(HERE / source) for source in sources]
-        load(name, paths, build_directory=str(work), is_python_module=False, **flags)  # type: ignore[arg-type]
+        load(name, paths, extra_ldflags=_LINK_FLAGS, build_directory=str(work), is_python_module=False, **flags)  # type: ignore[arg-type]
 
 
 def _toolkit() -> Path:

@@ -94,7 +94,7 @@ inline double number(const Tensor& param) {
   STD_TORCH_CHECK(param.numel() == 1 && param.scalar_type() == ScalarType::Double, "poolzoo: param: a float64 scalar");
   if (param.is_cpu()) return *static_cast<const double*>(param.const_data_ptr());
   double value = 0;
-  STABLE_TORCH_ERROR_CODE_CHECK(aoti_torch_item_float64(param.get(), &value));
+  TORCH_ERROR_CODE_CHECK(aoti_torch_item_float64(param.get(), &value));
   return value;
 }
 

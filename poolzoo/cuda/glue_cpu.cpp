@@ -10,7 +10,7 @@ namespace poolzoo {
 namespace {
 
 void run_parallel(int64_t count, int64_t grain, void (*body)(int64_t, int64_t, void*), void* context) {
-  STABLE_TORCH_ERROR_CODE_CHECK(torch_parallel_for(0, count, grain, body, context));
+  TORCH_ERROR_CODE_CHECK(torch_parallel_for(0, count, grain, body, context));
 }
 
 // Memory fresh from the system costs a fault for each page at its first touch, more than pooling itself costs.

@@ -17,7 +17,7 @@ struct Place {
 
   explicit Place(const Tensor& x) : guard(x.get_device_index()) {
     void* current = nullptr;
-    STABLE_TORCH_ERROR_CODE_CHECK(aoti_torch_get_current_cuda_stream(x.get_device_index(), &current));
+    TORCH_ERROR_CODE_CHECK(aoti_torch_get_current_cuda_stream(x.get_device_index(), &current));
     stream = static_cast<cudaStream_t>(current);
   }
 };
@@ -44,7 +44,7 @@ std::tuple<Tensor, Tensor, Tensor> backward(const Tensor& grad, const Tensor& x,
   Arguments a(x, second, param, value, window, ceil_mode);
   DType dtype = dtype_of(x);
   Tensor dy = a.like(grad, a.out_shape, "grad"), dx = a.empty(a.in_shape);
-  Tensor dsecond = second ? a.empty(a.in_shape) : a.empty({0});
+  Tensor dsecond = second ? a.empty(a.in_shape) : a.empty({0}, x.scalar_type());
   Tensor workspace = a.empty({POOLZOO_LAUNCHER(workspace)(&a.g, dtype)}, ScalarType::Byte);
   Tensor sums = a.empty({param ? POOLZOO_LAUNCHER(param_sums)(&a.g) : 0}, ScalarType::Double);
   Place place(x);

@@ -442,24 +442,28 @@ __global__ void pool_shares(const T* __restrict__ grad_y, Inputs<T> x, Share<R, 
   }
 }
 
-template <class R, class T, class I>
+// S is the stride of both axes of windows in one plane without dilation, known to the compiler, or 0 for any windows: finding
+// an element's windows takes divisions, which are dear where they are by numbers that only the launch knows.
+template <class R, class T, class I, int S>
 __global__ void pool_gather_backward(Inputs<T> x, const Share<R, Acc<T>>* __restrict__ shares, Gradients<T> grad,
                                      Windows<I> g, I count, R r) {
   using A = Acc<T>;
   for (I i = first_item<I>(); i < count; i += items_apart<I>()) {
     const Place<I> p(i, g.in, g.inner);
+    const auto stride = [&](int axis) { return S == 0 ? g.stride[axis] : axis == 0 ? I(1) : I(S); };
+    const auto dilation = [&](int axis) { return S == 0 ? g.dilation[axis] : I(1); };
     I first[3], last[3];  // windows whose span covers the element
 #pragma unroll
     for (int axis = 0; axis < 3; ++axis) {
-      const I at = p.at[axis] + g.padding[axis], before = at - g.dilation[axis] * (g.kernel[axis] - 1);
-      first[axis] = before <= 0 ? 0 : (before + g.stride[axis] - 1) / g.stride[axis];
-      last[axis] = at / g.stride[axis] < g.out[axis] ? at / g.stride[axis] : g.out[axis] - 1;
+      const I at = p.at[axis] + g.padding[axis], before = at - dilation(axis) * (g.kernel[axis] - 1);
+      first[axis] = before <= 0 ? 0 : (before + stride(axis) - 1) / stride(axis);
+      last[axis] = at / stride(axis) < g.out[axis] ? at / stride(axis) : g.out[axis] - 1;
     }
-    const auto reach = [&](int axis, I o) { return p.at[axis] + g.padding[axis] - o * g.stride[axis]; };
+    const auto reach = [&](int axis, I o) { return p.at[axis] + g.padding[axis] - o * stride(axis); };
     const auto held = [&](int axis, I o) {  // by a tap, not by a hole of the dilation
-      return g.dilation[axis] == 1 || reach(axis, o) % g.dilation[axis] == 0;
+      return dilation(axis) == 1 || reach(axis, o) % dilation(axis) == 0;
     };
-    const auto number = [&](int axis, I o) { return reach(axis, o) / g.dilation[axis]; };
+    const auto number = [&](int axis, I o) { return reach(axis, o) / dilation(axis); };
     auto e = tap(r, x, i, 0);
     A sum[R::kInputs] = {};
     for (I oz = first[0]; oz <= last[0]; ++oz) {

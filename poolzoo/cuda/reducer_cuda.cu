@@ -59,9 +59,14 @@ void with_index(const Geometry& g, Launch launch) {
     launch(Windows<int64_t>(g), int64_t{});
 }
 
-bool is_small(const Geometry& g, int64_t size) {
-  return is_narrow(g) && g.kernel[0] == 1 && g.padding[0] == 0 && g.stride[0] == 1 && g.kernel[1] == size &&
-         g.kernel[2] == size;
+// Windows that stay within one plane, which is all there is of them in 2D.
+bool is_flat(const Geometry& g) { return is_narrow(g) && g.kernel[0] == 1 && g.padding[0] == 0 && g.stride[0] == 1; }
+
+bool is_small(const Geometry& g, int64_t size) { return is_flat(g) && g.kernel[1] == size && g.kernel[2] == size; }
+
+// Flat windows without holes, as far apart in both directions.
+bool is_dense(const Geometry& g, int64_t stride) {
+  return is_flat(g) && g.dilation[1] == 1 && g.dilation[2] == 1 && g.stride[1] == stride && g.stride[2] == stride;
 }
 
 bool is_aligned(int64_t bytes, std::initializer_list<const void*> pointers) {
@@ -164,7 +169,14 @@ void backward(const T* grad_y, const Inputs<T>& x, const Gradients<T>& grad, voi
           <<<blocks(outputs(g)), kThreads, 0, stream>>>(grad_y, x, shares, Windows<int32_t>(g), int(outputs(g)), r);
     else
       pool_shares<R, T, Taps<I>><<<blocks(outputs(g)), kThreads, 0, stream>>>(grad_y, x, shares, windows, I(outputs(g)), r);
-    pool_gather_backward<R, T, I><<<blocks(inputs(g)), kThreads, 0, stream>>>(x, shares, grad, windows, I(inputs(g)), r);
+    const auto gather = [&](auto s) {
+      pool_gather_backward<R, T, I, s><<<blocks(inputs(g)), kThreads, 0, stream>>>(x, shares, grad, windows, I(inputs(g)), r);
+    };
+    if constexpr (std::is_same_v<I, int32_t>) {
+      if (is_dense(g, 1)) return gather(std::integral_constant<int, 1>{});
+      if (is_dense(g, 2)) return gather(std::integral_constant<int, 2>{});
+    }
+    gather(std::integral_constant<int, 0>{});
   });
 }
 

@@ -18,20 +18,31 @@ from markupsafe import Markup
 
 from poolzoo.analysis.rows import Result, label
 from poolzoo.analysis.summary import METRICS, Setting, Summary, by_setting, summarise
+from poolzoo.analysis.sweep import sweep_of
 from poolzoo.reports import plots
 from poolzoo.reports.pictures import DETAIL, DIFFERENCE_SCALE, DIVERGING, PictureBook, Thumbnail
+from poolzoo.reports.sweep import describe_curves, plot_sweep
 from poolzoo.reports.tables import (
     METRIC_NOTES,
+    NORMALIZED,
+    OWN_RANGE_NOTES,
     PROFILE_SETTING,
     TIME_UNITS,
     UPSAMPLERS,
     compare_tables,
     errors,
     profile_tables,
+    rebuilding,
     unit_of,
     visible,
 )
 
+#: How an input is read, by the rows' ``input``.
+_READ = {
+    "image": "An image is read as a viewer would show it, as RGB in [0, 1]",
+    "video": "A video is read as a viewer would show it, as RGB in [0, 1], and pooled over time, height and width",
+    "volume": "A volume is read as grey values, the smallest as 0 and the largest as 1, and pooled over three axes",
+}
 #: A page stays readable and a browser responsive; the JSON holds the rest.
 IMAGES_SHOWN, SIZES_SHOWN, ROWS_SHOWN = 24, 12, 2000
 NAMES_SHOWN = 4
@@ -163,6 +174,7 @@ def _compare_view(
         str(pool["name"]): str(pool["family"]) for pool in _dicts(metadata, "pools") if {"name", "family"} <= set(pool)
     }
     parts, answer, protocol = [], [], []
+    curves = _sweep_plots(result, summaries, f"{anchor}-s-")
     for place, ((setting, group), table) in enumerate(
         zip(settings.items(), compare_tables(result, summaries), strict=True), start=1
     ):
@@ -175,7 +187,7 @@ def _compare_view(
                 "id": part_id,
                 "title": title,
                 "table": table,
-                "plots": _compare_plots(group, families, seconds, timed, part_id),
+                "plots": curves * (place == 1) + _compare_plots(group, families, seconds, timed, part_id),
             }
         )
         answer += [
@@ -258,7 +270,7 @@ def _answer(group: Sequence[Summary], seconds: Mapping[tuple[str, str], float] |
         scored = [s for s in fair if key in s.scores and not math.isnan(s.scores[key].mean)]
         if not scored:
             continue
-        value = (max if metric.higher_is_better else min)(s.scores[key].mean for s in scored)
+        value = max((s.scores[key].mean for s in scored), key=metric.merit)
         text = format(value, metric.format)
         best = [s for s in scored if format(s.scores[key].mean, metric.format) == text]
         shown = f"{text} {metric.unit}".strip().replace("inf", "infinite")
@@ -283,8 +295,7 @@ def _answer(group: Sequence[Summary], seconds: Mapping[tuple[str, str], float] |
         fastest = min(points, key=lambda point: (point[1], point[0].label))
         base = next((time for summary, time, _ in points if summary.is_baseline), None)
         ratio = f", {fastest[1] / base:.2f} times the baseline's" if base and not fastest[0].is_baseline else ""
-        sign = 1 if METRICS[first].higher_is_better else -1
-        front = plots.pareto_front([(time, sign * value) for _, time, value in points])
+        front = plots.pareto_front([(time, METRICS[first].merit(value)) for _, time, value in points])
         sentences.append(
             Markup("Fastest is {} at {}{}. Nothing is both faster and closer to the original than {}.").format(
                 _strong(_title_of(fastest[0])),
@@ -340,8 +351,7 @@ def _compare_plots(
     ]
     points = plots.tradeoff_points(shown, first.key, seconds)
     if len(points) > 1:
-        sign = 1 if first.higher_is_better else -1
-        front = plots.pareto_front([(time, sign * value) for _, time, value in points])
+        front = plots.pareto_front([(time, first.merit(value)) for _, time, value in points])
         names = _and([_title_of(points[index][0]) for index in front], most=len(front))
         drawn.append(
             {
@@ -353,6 +363,21 @@ def _compare_plots(
             }
         )
     return drawn
+
+
+def _sweep_plots(result: Result, summaries: Sequence[Summary], prefix: str) -> list[dict[str, Any]]:
+    """The curves of a sweep, of all settings together; nothing where there is none."""
+    sweep, scored = sweep_of(result), [summary for summary in summaries if summary.scores]
+    if sweep is None or not scored:
+        return []
+    return [
+        {
+            "svg": Markup(plots.to_svg(plot_sweep(result, summaries), prefix)),
+            "alt": f"Retention of {sweep.pool} against {sweep.over}. {describe_curves(sweep, scored)}.",
+            "caption": f"Retention of {sweep.pool} against {sweep.over}; avg and max, which have no {sweep.over}, are"
+            " flat lines. Bands are bootstrap 95% intervals over images.",
+        }
+    ]
 
 
 def _timing(
@@ -386,15 +411,23 @@ def _protocol(setting: Setting, metadata: Mapping[str, Any]) -> list[str]:
         ]
     else:
         pooled = [
-            f"It is normalised by {setting.normalize}'s mean and deviation.",
+            f"It is brought to another scale ({NORMALIZED.get(setting.normalize, setting.normalize)}).",
             f"{kernel}; normalisation is undone.",
         ]
+    read = _READ.get(setting.input, _READ["image"])
+    if setting.of_features:
+        read = (
+            "An image goes through its network's own preprocessing and the network; what is pooled are the"
+            f" {setting.input}, on their own scale; the range of a map is its largest value minus its smallest"
+        )
     steps = [
-        "An image is read as a viewer would show it, as RGB in [0, 1], and cropped to a multiple of the stride"
-        f" ({setting.stride}).",
+        f"{read}. It is cropped to a multiple of the stride ({setting.stride}).",
         *pooled,
-        f"It is rebuilt to full size by {UPSAMPLERS.get(setting.upsample, setting.upsample)}"
-        f"{'' if setting.upsample == 'nearest' else ' interpolation'} and scored against the cropped original.",
+        "It is scored at its own size, against the cropped original made as small by antialiased bicubic resampling."
+        if setting.protocol == "lowres"
+        else f"It is rebuilt to full size by {UPSAMPLERS.get(setting.upsample, setting.upsample)}"
+        f"{'' if setting.upsample in ('nearest', 'optimal') else ' interpolation'} and scored against the cropped"
+        " original.",
     ]
     details = {
         "ssim": "SSIM is that of Wang et al. 2004: an 11-tap Gaussian window of sigma 1.5, population covariance, the"
@@ -403,6 +436,7 @@ def _protocol(setting: Setting, metadata: Mapping[str, Any]) -> list[str]:
         "mse": "MSE is the mean squared error of values in [0, 1].",
         "mae": "MAE is the mean absolute error of values in [0, 1].",
     }
+    details |= OWN_RANGE_NOTES if setting.of_features else {}
     steps += [details.get(key, METRIC_NOTES[key]) for key in metadata["metrics"]]
     steps.append(
         "Seeds of one image are averaged first, then images with equal weight; intervals are bootstraps over images,"
@@ -493,7 +527,7 @@ def _in_order(group: Iterable[Thumbnail]) -> list[Thumbnail]:
 
 def _figures(thumbnail: Thumbnail, image: str, operator: str, rows: Sequence[dict[str, Any]]) -> list[_Shown]:
     size = f"{thumbnail.width} by {thumbnail.height} pixels"
-    by = f", {thumbnail.upsample}" if thumbnail.upsample else ""
+    by = f", {thumbnail.upsample}" if thumbnail.upsample not in (None, "none") else ""
     scored = "; ".join(filter(None, (_scores(row) for row in rows if thumbnail.upsample in (None, row["upsample"]))))
     alt, caption = {
         "original": (f"{image}, the original, {size}", f"original, {thumbnail.width} × {thumbnail.height}"),
@@ -553,9 +587,13 @@ def _size(size: Mapping[str, Any]) -> str:
 
 
 def _setting_title(setting: Setting) -> str:
-    normalised = "" if setting.normalize == "none" else f", {setting.normalize} normalisation"
-    upsample = UPSAMPLERS.get(setting.upsample, setting.upsample)
-    return f"Kernel {setting.kernel_size}, stride {setting.stride}, rebuilt by {upsample}{normalised}"
+    normalised = (
+        ""
+        if setting.normalize == "none"
+        else f", {NORMALIZED.get(setting.normalize, f'{setting.normalize} normalisation')}"
+    )
+    features = f", {setting.input}" if setting.of_features else ""
+    return f"Kernel {setting.kernel_size}, stride {setting.stride}, {rebuilding(setting)}{normalised}{features}"
 
 
 def _title_of(summary: Summary) -> str:

@@ -107,8 +107,7 @@ def plot_tradeoff(
 
     metric = next((METRICS[key] for summary in summaries for key in summary.scores), METRICS["psnr"])
     points = tradeoff_points(summaries, metric.key, seconds)
-    sign = 1 if metric.higher_is_better else -1
-    front = pareto_front([(time, sign * value) for _, time, value in points])
+    front = pareto_front([(time, metric.merit(value)) for _, time, value in points])
     low, high = _limits([value for *_, value in points], metric.higher_is_better)
     size, unit = unit_of([time for _, time, _ in points], TIME_UNITS)
     times = [time / size for _, time, _ in points]
@@ -388,6 +387,8 @@ def _limits(values: Sequence[float], higher_is_better: bool) -> tuple[float, flo
 def _score_axis(key: str) -> str:
     metric = METRICS[key]
     unit = f" ({metric.unit})" if metric.unit else ""
+    if metric.target is not None:
+        return f"{metric.title}{unit}, {metric.target:g} is best"
     return f"{metric.title}{unit}, {'higher' if metric.higher_is_better else 'lower'} is better"
 
 

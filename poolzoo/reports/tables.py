@@ -20,18 +20,53 @@ from typing import Any
 
 from poolzoo.analysis.rows import Result, label
 from poolzoo.analysis.summary import METRICS, Setting, Summary, by_setting, summarise
+from poolzoo.analysis.sweep import sweep_of
 from poolzoo.reports.terminal import printed, text_console
 
 TIME_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
 BYTE_UNITS = ((2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB"), (1.0, "B"))
 
-UPSAMPLERS = {"nearest": "nearest neighbour", "bilinear": "bilinear", "bicubic": "bicubic"}
+UPSAMPLERS = {
+    "nearest": "nearest neighbour",
+    "bilinear": "bilinear",
+    "bicubic": "bicubic",
+    "trilinear": "trilinear",
+    "optimal": "the optimal linear decoder",
+}
+NORMALIZED = {
+    "none": "no normalisation",
+    "imagenet": "imagenet normalisation",
+    "inception": "values -1 to 1",
+    "255": "values 0 to 255",
+}
 METRIC_NOTES = {
     "psnr": "PSNR of data range 1",
     "ssim": "SSIM as Wang 2004 (11-tap Gaussian, sigma 1.5)",
     "mse": "MSE on [0, 1]",
     "mae": "MAE on [0, 1]",
+    "ms_ssim": "MS-SSIM as Wang 2003, by piq, values clipped to [0, 1]",
+    "vif": "VIF as Sheikh 2006 in the pixel domain, by piq, values clipped to [0, 1]",
+    "fsim": "FSIM as Zhang 2011 with colour, by piq, values clipped to [0, 1]",
+    "gmsd": "GMSD as Xue 2014, by piq, values clipped to [0, 1]; lower is better",
+    "mdsi": "MDSI as Nafchi 2016, by piq, values clipped to [0, 1]; lower is better",
+    "haarpsi": "HaarPSI as Reisenhofer 2018, by piq, values clipped to [0, 1]",
+    "alias": "aliasing: share of the pooled image's energy from frequencies that it cannot represent",
+    "spectrum_low": "low band: energy retained below 1/3 of the pooled grid's Nyquist frequency",
+    "spectrum_mid": "mid band: from 1/3 to 2/3 of Nyquist",
+    "spectrum_high": "high band: from 2/3 of Nyquist on",
+    "shift": "shift consistency: likeness under shifts by less than a stride, 1 at most",
+    "grad_reach": "gradient reach: share of the input that receives gradient",
+    "effective_weights": "effective weights: elements over which a window's gradient is spread",
+    "brightness": "brightness bias: mean pooled less mean of the original",
 }
+#: The same of features, which have no white.
+OWN_RANGE_NOTES = {
+    "psnr": "PSNR of each map's own range",
+    "mse": "MSE relative to each map's own range",
+    "mae": "MAE relative to each map's own range",
+}
+#: What is counted; every other input is an image, or a layer's activations for one.
+NOUNS = {"video": "video", "volume": "volume"}
 
 #: Operators that keep another share of the numbers than the baseline, and learnable ones before any fitting.
 UNEQUAL, UNFITTED = "†", "‡"
@@ -162,10 +197,16 @@ def tables(result: Result, summaries: Sequence[Summary] | None = None) -> list[T
 
 
 def compare_tables(result: Result, summaries: Sequence[Summary]) -> list[Table]:
-    """One table for each setting: a line for each operator and state, best first."""
+    """One table for each setting: a line for each operator and state, best first; of a sweep, by rising value."""
     metrics = result.metadata["metrics"]
     baseline = result.metadata.get("baseline")
-    return [_compare_table(setting, group, metrics, baseline) for setting, group in by_setting(summaries).items()]
+    if sweep := sweep_of(result):
+        # The curve, from the first value to the last, and what it is held against below.
+        place = {spec: number for number, spec in enumerate(sweep.specs)}
+        summaries = sorted(summaries, key=lambda summary: place.get(summary.label, len(place)))
+    fitted = _fitted_notes(result)
+    built = [_compare_table(setting, group, metrics, baseline) for setting, group in by_setting(summaries).items()]
+    return [replace(table, notes=(*table.notes, *fitted)) for table in built]
 
 
 def profile_tables(result: Result) -> list[Table]:
@@ -186,6 +227,13 @@ def errors(result: Result) -> list[str]:
         lines.append(": ".join(filter(None, [" on ".join([label(row)] * bool(row["pool"]) + image), row["error"]])))
     more = len(failed) - len(lines)
     return [visible(line) for line in lines] + ([f"and {more} more, in the JSON and CSV"] if more else [])
+
+
+def rebuilding(setting: Setting) -> str:
+    """How what was pooled is brought to the original's size, or the original to its."""
+    if setting.protocol == "lowres":
+        return "scored at low resolution, against antialiased bicubic"
+    return f"rebuilt by {UPSAMPLERS.get(setting.upsample, setting.upsample)}"
 
 
 def _compare_table(setting: Setting, group: Sequence[Summary], metrics: Sequence[str], baseline: str | None) -> Table:
@@ -211,16 +259,17 @@ def _compare_table(setting: Setting, group: Sequence[Summary], metrics: Sequence
         "failed" if not s.images else "baseline" if s.is_baseline else "" if s.equal_kept else "unequal" for s in group
     ]
     notes = _compare_notes(group, roles, metrics, baseline if not has_baseline else None)
+    noun = NOUNS.get(setting.input, "image")
     caption = [
+        *([setting.input] if setting.of_features else []),
         f"kernel {setting.kernel_size}, stride {setting.stride}",
-        f"rebuilt by {UPSAMPLERS.get(setting.upsample, setting.upsample)}",
-        "no normalisation" if setting.normalize == "none" else f"{setting.normalize} normalisation",
-        *([f"{setting.protocol} protocol"] if setting.protocol != "roundtrip" else []),
+        rebuilding(setting),
+        NORMALIZED.get(setting.normalize, f"{setting.normalize} normalisation"),
         *([f"{kept[0]:.3g} of the numbers kept"] if len(kept) == 1 else []),
-        f"{images} image{'s' * (images != 1)}",
+        f"{images} {noun}{'s' * (images != 1)}",
         *([f"{seeds} seed{'s' * (seeds != 1)} in train mode"] if seeds else []),
         *([f"baseline {baseline}"] if has_baseline else []),
-        *(METRIC_NOTES[key] for key in metrics),
+        *((METRIC_NOTES | (OWN_RANGE_NOTES if setting.of_features else {}))[key] for key in metrics),
     ]
     return _table("Information retained", visible(" · ".join(caption)), built, roles, notes)
 
@@ -240,7 +289,7 @@ def _metric_columns(
             Column(f"{metric.title} {metric.unit}".strip(), drop_plus=4 if first else 6),
             [s.mean if s else None for s in scores],
             _formatter(metric.format),
-            "high" if metric.higher_is_better else "low",
+            metric.merit,
             # Whoever keeps more numbers keeps more of the picture: no merit of the operator.
             [summary.equal_kept and summary.images > 0 for summary in group],
             plus,
@@ -279,6 +328,19 @@ def _compare_notes(
     if missing_baseline:
         notes.append(f"the baseline {visible(missing_baseline)} has no rows here: no differences to it")
     return notes
+
+
+def _fitted_notes(result: Result) -> list[str]:
+    """From which images fitted operators learned; who learned from the same stands together."""
+    learned: dict[str, list[str]] = {}
+    for row in result.rows:
+        if (words := row.get("pool_fitted_on")) and label(row) not in learned.setdefault(words, []):
+            learned[words].append(label(row))
+    names = len({tuple(labels) for labels in learned.values()}) > 1
+    return [
+        visible(f"fitted{' ' + ', '.join(labels) if names else ''}: learned from {words}")
+        for words, labels in learned.items()
+    ]
 
 
 def _profile_table(setting: tuple[Any, ...], rows: Sequence[dict[str, Any]], metadata: dict[str, Any]) -> Table:
@@ -343,7 +405,7 @@ def _numbers(
     column: Column,
     values: Sequence[float | None],
     show: Callable[[float], str],
-    better: str | None = None,
+    better: str | Callable[[float], float] | None = None,
     fair: Sequence[bool] | None = None,
     plus: Sequence[str] | None = None,
 ) -> tuple[Column, list[Cell]]:
@@ -353,7 +415,7 @@ def _numbers(
         column: its heading.
         values: one a line, None where there is none.
         show: a number as text.
-        better: ``high``, ``low``, or None for a column without a best.
+        better: ``high``, ``low``, what gives a better value more, or None for a column without a best.
         fair: which lines may be the best; all of them where None is.
         plus: what each value is uncertain by.
     """
@@ -363,15 +425,19 @@ def _numbers(
         usable = [v is not None and not math.isnan(v) for v in values]
         fair = [a and b for a, b in zip(usable, fair or usable, strict=True)]
         fair = fair if any(fair) else usable
-        running = [(value, text) for value, text, ok in zip(values, texts, fair, strict=True) if ok]
+        merit = _BETTER[better] if isinstance(better, str) else better
+        running = [(merit(v), text) for v, text, ok in zip(values, texts, fair, strict=True) if ok and v is not None]
         if len(running) > 1:
-            best = (max if better == "high" else min)(running)[1]
+            best = max(running)[1]
     else:
         fair = [False] * len(texts)
     return column, [
         Cell(text, extra, ok and text == best)
         for text, extra, ok in zip(texts, plus or [""] * len(texts), fair, strict=True)
     ]
+
+
+_BETTER: dict[str, Callable[[float], float]] = {"high": lambda value: value, "low": lambda value: -value}
 
 
 def _scaled(

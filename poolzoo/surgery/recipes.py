@@ -62,8 +62,8 @@ def create_model(
         name: see :func:`list_models`.
         pool: ``"softpool"``; another operator's spec to have it in the same places; or ``"lip"`` for the networks of
             the LIP paper, where strided convolutions become LIPs too.
-        weights: a state dict or a checkpoint that holds one as ``state_dict``, or the file of either. A leading
-            ``module.``, which DataParallel leaves in the names, is taken off.
+        weights: a state dict or a checkpoint that holds one as ``state_dict``, or the file of either, torch's or
+            safetensors'. A leading ``module.``, which DataParallel leaves in the names, is taken off.
         centred: every window starts ``kernel_size // 2`` earlier, and of n positions ``n // stride`` windows are kept.
             So did the authors' CUDA kernel when they published their SoftPool weights; later ones start the windows
             where the paper and this package do. Not for ``"lip"``.
@@ -89,7 +89,7 @@ def create_model(
         raise ImportError(f"create_model needs torchvision, pip install 'poolzoo[models]': {error}") from error
     model = _lip(name, **kwargs) if operator == "lip" else _softpool(name, pool, centred, **kwargs)
     if weights is not None:
-        _load(model, name, weights)
+        load_weights(model, f"{name} with these pools", weights)
     return model
 
 
@@ -152,10 +152,38 @@ class _Centred(nn.Module):
         return y
 
 
-def _load(model: nn.Module, name: str, weights: str | os.PathLike[str] | Mapping[str, Any]) -> None:
-    held = weights if isinstance(weights, Mapping) else torch.load(weights, map_location="cpu", weights_only=True)
+def load_weights(model: nn.Module, what: str, weights: str | os.PathLike[str] | Mapping[str, Any]) -> None:
+    """Load a network's weights, strictly.
+
+    Args:
+        model: the network; changed in place.
+        what: it, in words, for messages.
+        weights: see :func:`create_model`. Nothing but tensors and plain containers is unpickled.
+
+    Raises:
+        ValueError: the file cannot be read, or its weights do not fit.
+    """
+    held = weights if isinstance(weights, Mapping) else _read_weights(weights)
     state = {key.removeprefix("module."): value for key, value in held.get("state_dict", held).items()}
     try:
         model.load_state_dict(state, strict=True)
     except RuntimeError as error:
-        raise ValueError(f"weights: not those of {name} with these pools: {' '.join(str(error).split())}") from error
+        raise ValueError(f"weights: not those of {what}: {' '.join(str(error).split())}") from error
+
+
+def _read_weights(file: str | os.PathLike[str]) -> Mapping[str, Any]:
+    try:
+        if os.fspath(file).endswith(".safetensors"):
+            from safetensors.torch import load_file
+
+            held: Any = load_file(file)
+        else:
+            held = torch.load(file, map_location="cpu", weights_only=True)
+    except ImportError as error:
+        raise ValueError(f"weights={str(file)!r}: needs safetensors, pip install safetensors") from error
+    except Exception as error:  # a damaged file fails in as many ways as there are bytes
+        reason = getattr(error, "strerror", None) or str(error).strip().partition("\n")[0]
+        raise ValueError(f"weights={str(file)!r}: cannot be read: {reason or type(error).__name__}") from error
+    if not isinstance(held, Mapping) or not isinstance(held.get("state_dict", held), Mapping):
+        raise ValueError(f"weights={str(file)!r}: holds no state dict")
+    return held

@@ -7,9 +7,10 @@ import math
 
 import pytest
 
-from poolzoo.analysis.rows import COMPARE_KEYS, PROFILE_KEYS, SCHEMA_VERSION, Result, label
+from poolzoo.analysis.rows import COMPARE_KEYS, METRIC_KEYS, PROFILE_KEYS, SCHEMA_VERSION, Result, label
 
-ROW = {key: None for key in COMPARE_KEYS if key not in ("mse", "mae")} | {"pool": "avg", "params": "", "psnr": 30.5}
+UNASKED = set(METRIC_KEYS) - {"psnr", "ssim"}
+ROW = {key: None for key in COMPARE_KEYS if key not in UNASKED} | {"pool": "avg", "params": "", "psnr": 30.5}
 RESULT = Result("compare", {"metrics": ["ssim", "psnr"]}, [ROW | {"ssim": 0.5}])
 
 

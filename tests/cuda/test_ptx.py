@@ -574,7 +574,7 @@ MUTATIONS = {
     "last_row": Mutation("if (below)", "if (false)", "k2s2_odd_height", "unwritten-output"),
     "last_column": Mutation("g.in[2] % 2;", "false;", "k2s2_odd", "unwritten-output"),
     "last_cell": Mutation("== g.out[axis] - 1 ? g.in[axis] :", "< 0 ? g.in[axis] :", "k5s5", "unwritten-output"),
-    "first_window": Mutation("(before + g.stride[axis] - 1)", "(before + g.stride[axis])", "k3s2p1", "differ"),
+    "first_window": Mutation("(before + stride(axis) - 1)", "(before + stride(axis))", "k3s2p1", "differ"),
     "barrier": Mutation("    __syncthreads();\n", "", "k2s2", "race"),
     "workspace": Mutation("outputs(*g) * share", "(outputs(*g) - 1) * share", "k3s2", "out-of-bounds"),
     "clipped_taps": Mutation("number += before * tap;", "", "rectangular", "differ", "max"),

@@ -30,6 +30,7 @@ def compare_row(image, pool, psnr, ssim, **more):
         "protocol": "roundtrip",
         "state": "initial" if pool in LEARNABLE else "fixed",
         "seed": None,
+        "decoder_fitted_on": None,
         "kept": 0.5 if pool == "checkered" else 0.25,
         "equal_kept": pool != "checkered",
         "psnr": psnr,

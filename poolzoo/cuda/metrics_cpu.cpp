@@ -1,0 +1,226 @@
+// SSIM (Wang et al. 2004) and plain errors of two images, in one pass over them.
+//
+// SSIM needs means, variances and the covariance under a Gaussian window at every pixel. The window is the product of one
+// down the columns and one along the rows. Of each column of 11 pixels come its means (m, n), its covariance (p) and the
+// variance of the difference (d) around those means; along a row of columns these give the window's (M, N, P, D):
+//
+//   M = sum w m,   P = sum w (p + (m - M)(n - N)),   D = sum w (d + ((m - M) - (n - N))^2)      (law of total covariance)
+//   SSIM = (2 M N + C1)(2 P + C2) / ((2 M N + C1 + (M - N)^2)(2 P + C2 + D)),
+//
+// which is Wang's formula, as M^2 + N^2 = 2 M N + (M - N)^2 and var x + var y = 2 P + D. Every square is of a deviation
+// from its own window's mean, so that no large mean takes the digits of a small variance; equal images give 1 exactly,
+// and exchanged ones the same.
+//
+// Work is cut into bands of rows by the size of the image alone, and the bands' sums are added in order: results do not
+// depend on the number of threads. A band goes from left to right in tiles that stay in the cache, and each tile from top
+// to bottom with its last 11 rows copied side by side: pixels with their channels innermost, or, of planar images, one
+// channel at a time. To the loops, taps then lie `inner` numbers apart, and all else is one row of numbers.
+#include "metrics.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "cpu_vectors.h"
+
+namespace poolzoo {
+namespace {
+
+using V = DoubleVector;
+constexpr int64_t kLanes = Lanes<V>::kCount;
+constexpr int64_t kBand = 32;        // rows of results
+constexpr int64_t kTileLanes = 512;  // numbers in a tile's row, about
+constexpr int64_t kLeastTile = 32;   // pixels: of many channels, most of a tile else were what its windows overhang
+
+int64_t round_up(int64_t n) { return (n + kLanes - 1) / kLanes * kLanes; }
+
+// How a pair is walked through: `planes` images of `width` pixels of `inner` numbers, in bands of `kBand` rows.
+struct Walk {
+  const Pair& pair;
+  int64_t planes, inner, rows, columns, bands;
+
+  // `margin`: how many rows and columns of results there are less than pixels.
+  Walk(const Pair& given, int64_t margin) : pair(given) {
+    bool planar = is_planar(pair);
+    planes = planar ? pair.channels : 1;
+    inner = planar ? 1 : pair.channels;
+    rows = pair.height - margin;
+    columns = pair.width - margin;
+    bands = (rows + kBand - 1) / kBand;
+  }
+
+  int64_t tasks() const { return planes * bands; }
+  int64_t tile() const { return std::max(kTileLanes / inner, kLeastTile); }
+
+  // `count` pixels of a row, from column `first` on, into one piece.
+  void read(int which, int64_t plane, int64_t row, int64_t first, int64_t count, double* to) const {
+    const int64_t* stride = pair.stride[which];
+    const double* from = pair.data[which] + plane * stride[2] + row * stride[0] + first * stride[1];
+    if (stride[1] == inner && (inner == 1 || stride[2] == 1)) {
+      std::copy_n(from, count * inner, to);
+      return;
+    }
+    for (int64_t c = 0; c < inner; ++c)
+      for (int64_t x = 0; x < count; ++x) to[x * inner + c] = from[c * stride[2] + x * stride[1]];
+  }
+};
+
+template <class Body>
+void parallel_for(Parallel parallel, int64_t count, const Body& body) {
+  auto call = [](int64_t first, int64_t last, void* context) {
+    for (int64_t task = first; task < last; ++task) (*static_cast<const Body*>(context))(task);
+  };
+  parallel(count, 1, call, const_cast<Body*>(&body));
+}
+
+double sum(const double* values, int64_t count) {
+  V lanes{};
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) lanes += load<V>(values + i);
+  double rest = 0;
+  for (; i < count; ++i) rest += values[i];
+  return total(lanes, kLanes) + rest;
+}
+
+struct Weights {
+  double of[kTaps];
+
+  Weights() {
+    double all = 0;
+    for (int64_t k = 0; k < kTaps; ++k) all += of[k] = std::exp(-double((k - 5) * (k - 5)) / (2 * 1.5 * 1.5));
+    for (double& weight : of) weight /= all;
+  }
+};
+
+// A tile on its way down: the last rows of both images, and what became of their columns.
+class Tile {
+ public:
+  Tile(const Walk& walk, double data_range)
+      : walk_(walk),
+        room_(round_up((walk.tile() + kTaps - 1) * walk.inner) + kLanes),
+        c1_(0.01 * data_range * (0.01 * data_range)),
+        c2_(0.03 * data_range * (0.03 * data_range)),
+        data_(room_ * (2 * kTaps + 5)) {
+    std::fill_n(data_.get(), room_ * (2 * kTaps + 5), 0.0);
+  }
+
+  void read(int64_t plane, int64_t row, int64_t first, int64_t count) {
+    for (int which : {0, 1}) walk_.read(which, plane, row, first, count, slot(which, row));
+  }
+
+  // SSIM of the windows that begin at `row`, which has been read with the ten rows after it; valid up to the next call.
+  const double* score(int64_t row, int64_t columns) {
+    double *m = plane(0), *n = plane(1), *p = plane(2), *d = plane(3), *result = plane(4);
+    const double *x[kTaps], *y[kTaps];
+    for (int64_t k = 0; k < kTaps; ++k) x[k] = slot(0, row + k), y[k] = slot(1, row + k);
+    const int64_t count = columns * walk_.inner;
+    for (int64_t i = 0; i < count + (kTaps - 1) * walk_.inner; i += kLanes) down(x, y, i, m, n, p, d);
+    for (int64_t i = 0; i < count; i += kLanes) store(result + i, across(m + i, n + i, p + i, d + i));
+    return result;
+  }
+
+ private:
+  double* plane(int64_t i) const { return data_.get() + room_ * (2 * kTaps + i); }
+  double* slot(int which, int64_t row) const { return data_.get() + room_ * (which * kTaps + row % kTaps); }
+
+  void down(const double* const* x, const double* const* y, int64_t i, double* m, double* n, double* p, double* d) const {
+    V a[kTaps], b[kTaps], mean_a{}, mean_b{}, shared{}, apart{};
+#pragma GCC unroll 11
+    for (int64_t k = 0; k < kTaps; ++k) {
+      a[k] = load<V>(x[k] + i), b[k] = load<V>(y[k] + i);
+      mean_a += a[k] * weights_.of[k];
+      mean_b += b[k] * weights_.of[k];
+    }
+#pragma GCC unroll 11
+    for (int64_t k = 0; k < kTaps; ++k) {
+      V s = a[k] - mean_a, t = b[k] - mean_b, e = s - t;
+      shared += s * t * weights_.of[k];
+      apart += e * e * weights_.of[k];
+    }
+    store(m + i, mean_a), store(n + i, mean_b), store(p + i, shared), store(d + i, apart);
+  }
+
+  V across(const double* m, const double* n, const double* p, const double* d) const {
+    V a[kTaps], b[kTaps], mean_a{}, mean_b{}, shared{}, apart{};
+#pragma GCC unroll 11
+    for (int64_t k = 0; k < kTaps; ++k) {
+      a[k] = load<V>(m + k * walk_.inner), b[k] = load<V>(n + k * walk_.inner);
+      mean_a += a[k] * weights_.of[k];
+      mean_b += b[k] * weights_.of[k];
+    }
+#pragma GCC unroll 11
+    for (int64_t k = 0; k < kTaps; ++k) {
+      V s = a[k] - mean_a, t = b[k] - mean_b, e = s - t;
+      shared += (s * t + load<V>(p + k * walk_.inner)) * weights_.of[k];
+      apart += (e * e + load<V>(d + k * walk_.inner)) * weights_.of[k];
+    }
+    V light = mean_a * mean_b * 2.0 + c1_, contrast = shared * 2.0 + c2_, step = mean_a - mean_b;
+    return light * contrast / ((light + step * step) * (contrast + apart));
+  }
+
+  const Walk& walk_;
+  Weights weights_;
+  int64_t room_;
+  double c1_, c2_;
+  Buffer<double> data_;
+};
+
+}  // namespace
+
+bool is_planar(const Pair& pair) { return pair.stride[0][1] == 1 && pair.stride[1][1] == 1; }
+
+double ssim(const Pair& pair, double data_range, double* map, Parallel parallel) {
+  const Walk walk(pair, kTaps - 1);
+  std::vector<double> sums(walk.tasks());
+  parallel_for(parallel, walk.tasks(), [&](int64_t task) {
+    const int64_t plane = task / walk.bands, top = task % walk.bands * kBand;
+    const int64_t bottom = std::min(top + kBand, walk.rows);
+    Tile tile(walk, data_range);
+    double all = 0;
+    for (int64_t left = 0; left < walk.columns; left += walk.tile()) {
+      const int64_t columns = std::min(walk.tile(), walk.columns - left), count = columns * walk.inner;
+      for (int64_t row = top; row < top + kTaps - 1; ++row) tile.read(plane, row, left, columns + kTaps - 1);
+      for (int64_t row = top; row < bottom; ++row) {
+        tile.read(plane, row + kTaps - 1, left, columns + kTaps - 1);
+        const double* scores = tile.score(row, columns);
+        all += sum(scores, count);
+        if (map) std::copy_n(scores, count, map + ((plane * walk.rows + row) * walk.columns + left) * walk.inner);
+      }
+    }
+    sums[task] = all;
+  });
+  return sum(sums.data(), walk.tasks()) / double(walk.rows * walk.columns * pair.channels);
+}
+
+void errors(const Pair& pair, double* squares, double* absolutes, Parallel parallel) {
+  const Walk walk(pair, 0);
+  std::vector<double> square_sums(walk.tasks()), absolute_sums(walk.tasks());
+  parallel_for(parallel, walk.tasks(), [&](int64_t task) {
+    const int64_t plane = task / walk.bands, top = task % walk.bands * kBand;
+    const int64_t room = round_up(walk.tile() * walk.inner);
+    Buffer<double> rows(2 * room);
+    double *x = rows.get(), *y = x + room;
+    for (int64_t row = top; row < std::min(top + kBand, walk.rows); ++row) {
+      for (int64_t left = 0; left < walk.columns; left += walk.tile()) {
+        const int64_t columns = std::min(walk.tile(), walk.columns - left), count = columns * walk.inner;
+        walk.read(0, plane, row, left, columns, x);
+        walk.read(1, plane, row, left, columns, y);
+        std::fill(x + count, x + round_up(count), 0.0);
+        std::fill(y + count, y + round_up(count), 0.0);
+        V square{}, absolutely{};
+        for (int64_t i = 0; i < count; i += kLanes) {
+          V e = load<V>(x + i) - load<V>(y + i);
+          square += e * e;
+          absolutely += absolute(e);
+        }
+        square_sums[task] += total(square, kLanes);
+        absolute_sums[task] += total(absolutely, kLanes);
+      }
+    }
+  });
+  const double count = double(walk.rows * walk.columns * pair.channels);
+  *squares = sum(square_sums.data(), walk.tasks()) / count;
+  *absolutes = sum(absolute_sums.data(), walk.tasks()) / count;
+}
+
+}  // namespace poolzoo
