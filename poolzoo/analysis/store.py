@@ -538,6 +538,6 @@ ADVICE = {
 
 def _shown(value: Any) -> str:
     """A value of the plan as it stands in a message, and the same for a tuple and for the list JSON makes of it."""
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple)) and value:
         return "x".join(map(str, value)) if all(isinstance(item, int) for item in value) else ", ".join(map(str, value))
-    return "none" if value is None else str(value)
+    return str(value) if value or value == 0 else "none"
