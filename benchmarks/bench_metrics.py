@@ -2,8 +2,8 @@
 
 Everything in one process, interleaved: each round times every contender once, so that a busy machine slows all alike.
 Reported are medians and quartiles over the rounds, ratios of medians to ours, and how far each score is from ours. All
-get the same photograph and a noisy one in [0, 1], float64, laid out as they take them; torch's libraries in float32
-too, in which they are mostly called.
+get the same photograph and a noisy one in [0, 1], laid out as they take them: float64, and torch's libraries float32,
+in which they are mostly called and fastest.
 
     python benchmarks/bench_metrics.py --rounds 7 --output benchmarks/results/metrics-cpu.json
 """
@@ -63,7 +63,8 @@ def contenders(metric: str, x: np.ndarray, y: np.ndarray, peers: dict[str, Any])
     arguments = {} if metric == "ssim" else {"data_range": 1}
     functions: dict[str, Score] = {"native": lambda: ours(x, y), "scikit-image": lambda: scikit(x, y, **arguments)}
     # Peers are handed what they ask for, batch x channels x height x width, ready made.
-    for dtype in (torch.float64, torch.float32):
+    small = x.size < 1_000_000  # float64 convolutions of a large image take torch half a minute each
+    for dtype in (torch.float64, torch.float32) if small else (torch.float32,):
         a, b = (torch.from_numpy(z.transpose(2, 0, 1)[None].copy()).to(dtype) for z in (x, y))
         suffix = "" if dtype is torch.float64 else " float32"
         for name, call in _peers(metric, peers).items():
