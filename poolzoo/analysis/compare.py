@@ -82,12 +82,16 @@ class Run:
 
 @dataclass(frozen=True)
 class View:
-    """What one row's pictures show: float64 ``(H, W, 3)`` arrays in the image's own scale."""
+    """What one row's pictures show: float64 ``(H, W, 3)`` arrays in the image's own scale.
+
+    ``submaps`` is how many stand side by side in ``pooled``.
+    """
 
     row: dict[str, Any]
     original: FloatImage
     pooled: FloatImage
     rebuilt: FloatImage
+    submaps: int = 1
 
 
 @dataclass
@@ -281,7 +285,8 @@ def _score_image(
             item.row |= scores
             seed = item.row["seed"]
             if on_view and (seed is None or seed == protocol.seed):
-                on_view(View(item.row, image, _as_picture(item.pooled), item.rebuilt))
+                submaps = item.pooled.shape[2] if item.pooled.dim() == 5 else 1
+                on_view(View(item.row, image, _as_picture(item.pooled), item.rebuilt, submaps))
         yield from groups
 
 

@@ -1,0 +1,300 @@
+"""The picture explorer of the page: one cut-out of each image, with every operator, down to single pixels.
+
+The page carries the original cut-out, the pooled values of each operator and a few weights, as bytes (see
+:mod:`poolzoo.reports.cutouts`); ``explorer.js`` rebuilds, subtracts, transforms and compares on demand. Without
+JavaScript, or where a browser cannot inflate, plain pictures of some operators stand there instead. All text comes
+from results: it passes :func:`poolzoo.reports.tables.visible` and Jinja's autoescaping or :func:`script_json`.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+
+from poolzoo.analysis.rows import Result, label
+from poolzoo.analysis.summary import METRICS, summarise
+from poolzoo.reports.cutouts import CUBIC, Box, Part, pack, rebuild_part, sources
+from poolzoo.reports.pictures import CONTRAST, CUTOUT, DIVERGING, Operator, PictureBook, Shelf, thumbnail, two_axes
+from poolzoo.reports.tables import visible
+from poolzoo.reports.weights import COLOURS, MOST
+
+#: What the pictures of a page may take, as base64, and the sides of cut-outs that are tried until they do.
+BUDGET = 8_000_000
+SIDES = (CUTOUT, 320, 256, 224, 192, 160, 128, 96, 64)
+#: Operators that are shown without JavaScript, and the metrics that stand beside a name.
+FIGURES, SCORES = 3, 3
+#: Longest side of their cut-outs.
+FIGURE_SIDE = 160
+
+#: Dark blue to yellow, as bright as the value is high: matplotlib's cividis (Nunez et al. 2018), made for colour-blind
+#: and other readers to see alike.
+SEQUENTIAL = (
+    (0, 34, 78),
+    (33, 61, 109),
+    (76, 85, 108),
+    (108, 110, 114),
+    (142, 137, 120),
+    (179, 166, 113),
+    (217, 197, 95),
+    (254, 232, 56),
+)
+
+
+@dataclass(frozen=True)
+class _Figure:
+    """A picture as the template places it."""
+
+    uri: str
+    width: int
+    height: int
+    alt: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One operator of one image: what it is called, its rows by upsampling, and its state."""
+
+    operator: Operator
+    title: str
+    baseline: bool
+    rows: Mapping[str, Mapping[str, Any]]
+
+
+def explorer_script() -> str:
+    """The script that the page inlines: one strict function, no globals, nothing fetched."""
+    return _read("explorer.js")
+
+
+def explorer_style() -> str:
+    """The styles that the page inlines."""
+    return _read("explorer.css")
+
+
+def render_explorer(book: PictureBook, results: Sequence[Result]) -> Markup:
+    """The explorer and the plain pictures that stand there without JavaScript; empty where there are no pictures.
+
+    Args:
+        book: the pictures.
+        results: their comparisons; an operator's scores are those of the first result that has its row.
+    """
+    import jinja2
+
+    shelves = {name: (book.shelf(name), _entries(book.shelf(name), name, results)) for name in book.images}
+    shelves = {name: (shelf, entries) for name, (shelf, entries) in shelves.items() if entries}
+    if not shelves:
+        return Markup("")
+    side, images = _fitted(shelves)
+    environment = jinja2.Environment(
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=lambda value: visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    data = {"cubic": CUBIC, "colours": _colours(), "images": images}
+    compared = {row["image"] for result in results if result.kind == "compare" for row in result.rows if row["pool"]}
+    return Markup(
+        environment.from_string(_read("explorer.html.j2")).render(
+            images=[
+                {"name": name, "figures": _figures(name, shelf, entries, side)}
+                for name, (shelf, entries) in shelves.items()
+            ],
+            more=len(compared - set(shelves)),
+            contrast=f"{CONTRAST:.0%}",
+            data=script_json(data),
+        )
+    )
+
+
+def script_json(data: Any) -> Markup:
+    """JSON that may stand in a script element: nothing in it ends the element, opens a comment or breaks a line."""
+    text = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    for char in "<>&":
+        text = text.replace(char, f"\\u{ord(char):04x}")
+    return Markup(text)  # noqa: S704
+
+
+def nice_ceiling(value: float) -> float:
+    """The smallest of 1, 1.5, 2, 2.5, 3, 4, 5 and 7.5 times a power of ten that is at least ``value``."""
+    if not 0 < value < math.inf:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(value))
+    step = next((step for step in (1, 1.5, 2, 2.5, 3, 4, 5, 7.5) if step * power >= value * (1 - 1e-9)), 10)
+    return float(f"{step * power:.3g}")
+
+
+def _read(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _colours() -> dict[str, Any]:
+    weights = [[round(channel * 255) for channel in colour] for colour in COLOURS.tolist()]
+    return {"diverging": DIVERGING, "sequential": SEQUENTIAL, "weights": weights, "most": MOST}
+
+
+def _entries(shelf: Shelf, name: str, results: Sequence[Result]) -> list[_Entry]:
+    """The operators of an image, best first by the first metric of the first result that knows them."""
+    entries: dict[Operator, _Entry] = {}
+    for result in (result for result in results if result.kind == "compare"):
+        own = Result(result.kind, result.metadata, [row for row in result.rows if row["image"] == name])
+        summaries = summarise(own)
+        order = {(s.pool, s.params, s.state): place for place, s in reversed(list(enumerate(summaries)))}
+        baselines = {(s.pool, s.params, s.state) for s in summaries if s.is_baseline}
+        for operator in sorted(shelf.operators, key=lambda operator: order.get(operator[:3], len(order))):
+            rows = {row["upsample"]: row for row in own.rows if _operator(row) == operator}
+            if rows and operator not in entries:
+                entries[operator] = _Entry(operator, _title(operator), operator[:3] in baselines, rows)
+    return list(entries.values())
+
+
+def _operator(row: Mapping[str, Any]) -> Operator:
+    return (row["pool"], row["params"] or "", row["state"], row["seed"])
+
+
+def _title(operator: Operator) -> str:
+    pool, params, state, seed = operator
+    notes = [state] * (state not in ("fixed", "")) + [f"seed {seed}"] * (seed is not None)
+    return label({"pool": pool, "params": params}) + (f" ({', '.join(notes)})" if notes else "")
+
+
+def _scores(row: Mapping[str, Any]) -> str:
+    parts = [
+        f"{metric.title} {row[key]:{metric.format}} {metric.unit}".strip().replace("inf", "∞")
+        for key, metric in METRICS.items()
+        if row.get(key) is not None
+    ]
+    return " · ".join(parts[:SCORES])
+
+
+def _fitted(shelves: Mapping[str, tuple[Shelf, list[_Entry]]]) -> tuple[int, list[dict[str, Any]]]:
+    """The largest side at which all images fit into the budget, and the images' data."""
+    place = 0
+    while True:
+        side = SIDES[place]
+        images = [_image(name, shelf, entries, side) for name, (shelf, entries) in shelves.items()]
+        size = sum(image.pop("bytes") for image in images)
+        if size <= BUDGET or side == SIDES[-1]:
+            return side, images
+        # What the pictures take goes with their area: sides that cannot do are not tried.
+        place += 1
+        while SIDES[place] != SIDES[-1] and size * (SIDES[place] / side) ** 2 > BUDGET:
+            place += 1
+
+
+def _image(name: str, shelf: Shelf, entries: Sequence[_Entry], side: int) -> dict[str, Any]:
+    """One image as the script reads it; ``bytes`` is what its pictures take."""
+    box = _cut(shelf, side)
+    pooled = {operator: part.cut(sources(box, part.size, shelf.size)) for operator, part in shelf.pooled.items()}
+    # What the others are close to: the baseline's, or else the best's.
+    first = sorted((e for e in entries if e.operator in pooled), key=lambda entry: not entry.baseline)
+    reference = pooled[first[0].operator].bytes if first else None
+    contrasts = [shelf.rebuilt[e.operator, up].contrast for e in entries for up in e.rows if (e.operator, up) in shelf.rebuilt]
+    packed = _Packer()
+    operators = []
+    for entry in first[:1] + [entry for entry in entries if entry not in first[:1]]:
+        part, weights = pooled.get(entry.operator), shelf.weights.get(entry.operator)
+        kernel, stride = (two_axes(next(iter(entry.rows.values()))[key]) for key in ("kernel_size", "stride"))
+        views = [
+            {
+                "upsample": upsample,
+                "scores": visible(_scores(row)),
+                "picture": packed.part(rebuilt.part.cut(box)) if rebuilt.part else None,
+            }
+            for upsample, row in entry.rows.items()
+            if (rebuilt := shelf.rebuilt.get((entry.operator, upsample)))
+        ]
+        operators.append(
+            {
+                "title": visible(entry.title),
+                "baseline": entry.baseline,
+                "rank": entries.index(entry),
+                "kernel": kernel,
+                "stride": stride,
+                "clipped": entry.operator in shelf.clipped,
+                "pooled": packed.part(part, None if entry is first[0] else reference) if part else None,
+                "weights": packed.part(weights) if weights and kernel and stride and box.holds(weights.box) else None,
+                "views": views,
+            }
+        )
+    return {
+        "name": visible(name),
+        "size": shelf.size,
+        "cut": [box.top, box.left, box.height, box.width],
+        "original": packed.part(shelf.original.cut(box)),
+        "operators": operators,
+        "scale": nice_ceiling(float(np.quantile(contrasts, 0.75))),
+        "bytes": packed.size,
+    }
+
+
+def _cut(shelf: Shelf, side: int) -> Box:
+    """The cut-out at most ``side`` long, around the pixels whose weights are known."""
+    weights = next(iter(shelf.weights.values()), None)
+    outer = shelf.original.box
+    return outer.around(weights.box if weights else outer, side)
+
+
+class _Packer:
+    """Parts as the script reads them, and what they take so far."""
+
+    def __init__(self) -> None:
+        self.size = 0
+
+    def part(self, part: Part, reference: Any = None) -> dict[str, Any]:
+        """A part of a picture; ``reference`` is one that the script knows before."""
+        coding, packed = pack(part.bytes, reference)
+        text = base64.b64encode(packed).decode()
+        self.size += len(text)
+        return {
+            "box": [part.box.top, part.box.left, part.box.height, part.box.width],
+            "size": part.size,
+            "submaps": part.submaps,
+            "bounds": [part.low, part.high],
+            "coding": coding,
+            "data": text,
+        }
+
+
+def _figures(name: str, shelf: Shelf, entries: Sequence[_Entry], side: int) -> list[_Figure]:
+    """What there is without JavaScript: the original, and some operators' pooled and rebuilt cut-outs."""
+    height, width = shelf.size
+    small = shelf.thumbnail
+    box = _cut(shelf, min(side, FIGURE_SIDE))
+    figures = [_Figure(small.uri, small.width, small.height, f"{name}, the original, {width} by {height} pixels", f"original, {width} × {height}")]
+    cut = f"cut-out of {box.width} × {box.height} pixels"
+    figures.append(_figure(shelf.original.cut(box).values, f"{cut} of {name}, the original", f"{cut} of the original"))
+    chosen = [e for e in entries if e.baseline] + [e for e in entries if not e.baseline]
+    for entry in sorted(chosen[:FIGURES], key=entries.index):
+        pooled = shelf.pooled.get(entry.operator)
+        if pooled:
+            values = pooled.cut(sources(box, pooled.size, shelf.size)).values
+            figures.append(_figure(values, f"The same {cut} of {name}, pooled by {entry.title}", f"{entry.title}, pooled"))
+        upsample, row = next(iter(entry.rows.items()))
+        rebuilt = shelf.rebuilt.get((entry.operator, upsample))
+        if rebuilt:
+            if rebuilt.part:
+                values = rebuilt.part.cut(box).values
+            else:
+                values = rebuild_part(pooled, box, shelf.size, upsample)
+            figures.append(
+                _figure(
+                    values,
+                    f"The same {cut} of {name}, rebuilt from what {entry.title} kept, {upsample}: {_scores(row)}",
+                    f"{entry.title}, rebuilt, {upsample}: {_scores(row)}",
+                )
+            )
+    return figures
+
+
+def _figure(values: Any, alt: str, caption: str) -> _Figure:
+    small = thumbnail(values)
+    return _Figure(small.uri, small.width, small.height, alt, caption)
