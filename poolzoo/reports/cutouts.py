@@ -78,7 +78,7 @@ class Part:
         box: where it lies in the picture.
         size: height and width of the whole picture (of one submap, where there are several).
         submaps: how many rectangles stand side by side, the same one of each submap.
-        low, high: at least [0, 1], further where values leave that.
+        low, high: of pictures at least [0, 1], further where values leave that.
         deflated: the bytes, ``(box.height, submaps * box.width, 3)``.
     """
 
@@ -109,23 +109,28 @@ class Part:
         return Part(box, self.size, self.submaps, self.low, self.high, zlib.compress(pixels.tobytes(), 1))
 
 
-def cut_part(pixels: Pixels, box: Box, submaps: int = 1, bounds: tuple[float, float] | None = None) -> Part:
+def cut_part(
+    pixels: Pixels,
+    box: Box,
+    submaps: int = 1,
+    bounds: tuple[float, float] = (0.0, 1.0),
+) -> Part:
     """The rectangle ``box`` of a picture, rounded to bytes.
 
     Args:
-        pixels: ``(H, submaps * W, 3)`` or without the last axis; floats of any range, or bytes that mean [0, 1] (or
-            ``bounds``).
+        pixels: ``(H, submaps * W, 3)`` or without the last axis; floats of any range, or bytes.
         box: counted in one submap.
-        bounds: what 0 and 255 mean in a picture of bytes.
+        bounds: what 0 and 255 mean, of bytes; of floats, what they mean at least.
     """
     height, width = pixels.shape[0], pixels.shape[1] // submaps
     rows, columns = box.slices
     cut = np.hstack([tile[rows, columns] for tile in np.split(pixels, submaps, axis=1)])
     cut = np.broadcast_to(cut if cut.ndim == 3 else cut[..., None], (*cut.shape[:2], 3))
-    low, high = bounds or (0.0, 1.0)
+    low, high = bounds
     if cut.dtype != np.uint8:
         cut = np.nan_to_num(cut.astype(np.float64), posinf=1, neginf=0)
-        low, high = min(0.0, float(cut.min())), max(1.0, float(cut.max()))
+        low, high = min(low, float(cut.min())), max(high, float(cut.max()))
+        high = high if high > low else low + 1
         cut = np.rint((cut - low) / (high - low) * 255).astype(np.uint8)
     return Part(box, (height, width), submaps, low, high, zlib.compress(cut.tobytes(), 1))
 

@@ -223,7 +223,7 @@
 
   const ZOOMS = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32];
   const state = { image: 0, a: null, b: null, view: "rebuilt", layout: "beside", zoom: 2, x: 0, y: 0, share: 0.5, probe: null };
-  let image = null, cache = new Map(), turn = 0, waiting = false;
+  let image = null, cache = new Map(), turn = 0, waiting = false, fitted = false;
 
   // Made once for each image, and forgotten with it.
   function once(key, make) {
@@ -264,7 +264,8 @@
   };
 
   // A layer is a canvas, the place [x, y] of its corner in the cut-out, how many of the cut-out's pixels one of its own
-  // takes, how its zoom differs, the copies that stand side by side, and the text for a pixel.
+  // takes, how its zoom differs, the copies that stand side by side, and the text for a pixel. Where a view is `plain`,
+  // it says nothing of the original, which is then shown as it is.
   const colours = (picture) => (at) => [0, 1, 2].map((c) => format(picture.values[3 * at + c])).join(" ");
   function flat(picture) {
     return { canvas: photo(picture), place: [0, 0], step: [1, 1], ratio: [1, 1], copies: 1, text: colours(picture) };
@@ -285,6 +286,7 @@
     matched: { of: async (choice) => (choice ? pooledLayer(choice, true) : flat(await originalOf())), about: "What the operator keeps, each pooled pixel as large as the pixels that it stands for. Nothing is smoothed." },
     rebuilt: { of: async (choice) => flat(await rebuiltOf(choice)), about: "Pooled and grown back to full size." },
     difference: {
+      plain: true,
       scale: () => scales.difference(),
       about: "Rebuilt minus original, the mean of the three channels, on one scale for all operators of this image.",
       of: async (choice) => {
@@ -293,6 +295,7 @@
       },
     },
     ssim: {
+      plain: true,
       scale: () => scales.ssim(),
       about: "Local SSIM of rebuilt and original (Wang et al. 2004, 11-tap Gaussian window, mean of the channels). At the border, where the window would leave the cut-out, there is none.",
       of: async (choice) => {
@@ -331,7 +334,7 @@
   // --- drawing -------------------------------------------------------------------------------------------------------
 
   const figures = { reference: find(".x-reference"), a: find(".x-a"), b: find(".x-b"), both: find(".x-both") };
-  const canvasOf = (name) => find("canvas:not(.x-window)", figures[name]);
+  const canvasOf = (name) => find("canvas", figures[name]);
   const choiceOf = (name) => (name === "reference" ? null : state[name]);
   let layers = {};
 
@@ -461,45 +464,48 @@
     for (const name of ["reference", "a", "b"]) {
       const text = probe ? valueAt(layers[name], probe) : "";
       find(".x-value", figures[name]).textContent = text;
-      drawWindow(name);
-      if (text && !(name === "reference" && state.view === "original")) values.push(`${name === "reference" ? "original" : `${name.toUpperCase()} ${text === "" ? "" : nameOf(state[name])}`}: ${text}`);
+      if (name !== "reference") drawWindow(name);
+      if (text) values.push(`${name === "reference" ? "original" : `${name.toUpperCase()} ${nameOf(state[name])}`}: ${text}`);
     }
     find(".x-value", figures.both).textContent = probe ? values.slice(1).join(" · ") : "";
     window.clearTimeout(announced);
     // A reader that speaks hears where the pointer stays, not all that it passes.
     announced = window.setTimeout(() => {
-      readout.textContent = probe ? `Pixel ${probe[0] + image.cut[1]}, ${probe[1] + image.cut[0]} of the image. ${values.join("; ")}.` : "Point at a picture, or move there with the arrow keys, to read its values and the weights of the window.";
+      readout.textContent = probe ? `Pixel ${probe[0] + image.cut[1]}, ${probe[1] + image.cut[0]} of the image. ${values.join("; ")}.` : "Point at a picture, or move it with the arrow keys, to read values; weights are known inside of the dashed frame.";
     }, probe ? 250 : 0);
   }
 
   // The weights of the window under the pointer, and of what lies a stride around it.
   async function drawWindow(name) {
-    const canvas = find(".x-window", figures[name]), choice = choiceOf(name), part = choice && choice.operator.weights;
-    const box = part && state.probe && windowAt(choice.operator, state.probe);
-    canvas.hidden = !box;
-    if (!box) return;
-    const found = await weightsOf(choice.operator), scale = scales.weights(choice.operator), [sh, sw] = choice.operator.stride;
-    const [x0, y0] = [box[0] - sw + image.cut[1] - part.box[1], box[1] - sh + image.cut[0] - part.box[0]];
-    const [columns, rows] = [box[2] + 2 * sw, box[3] + 2 * sh], cell = Math.max(4, Math.floor(264 / columns));
-    [canvas.width, canvas.height] = [columns * cell, rows * cell];
+    const canvas = find(`.x-window-${name} canvas`), choice = state[name], part = choice && choice.operator.weights;
+    const box = part && state.probe && windowAt(choice.operator, state.probe), mine = state.probe;
+    const found = box && (await weightsOf(choice.operator));
+    if (mine !== state.probe || choice !== state[name]) return;
     const context = canvas.getContext("2d"), inside = [];
-    context.font = `${Math.floor(cell * 0.3)}px system-ui, sans-serif`;
+    const [sh, sw] = box ? choice.operator.stride : [1, 1], [columns, rows] = box ? [box[2] + 2 * sw, box[3] + 2 * sh] : [1, 1];
+    const cell = Math.max(4, Math.floor(336 / Math.max(columns, rows)));
+    [canvas.width, canvas.height] = [columns * cell, rows * cell];
+    canvas.setAttribute("aria-label", "None");
+    if (!box) return;
+    const scale = scales.weights(choice.operator);
+    const [x0, y0] = [box[0] - sw + image.cut[1] - part.box[1], box[1] - sh + image.cut[0] - part.box[0]];
+    context.font = `${Math.floor(cell * 0.36)}px system-ui, sans-serif`;
     [context.textAlign, context.textBaseline] = ["center", "middle"];
     for (let y = 0; y < rows; y++) {
       for (let x = 0; x < columns; x++) {
-        const [i, j] = [x0 + x, y0 + y];
-        const known = i >= 0 && j >= 0 && i < found.width && j < found.height;
-        const weight = known ? found.map[j * found.width + i] : 0;
-        const [r, g, b] = known ? scale.colour((weight - scale.low) / (scale.high - scale.low)) : [200, 200, 200];
+        const [i, j] = [x0 + x, y0 + y], known = i >= 0 && j >= 0 && i < found.width && j < found.height;
+        if (x >= sw && y >= sh && x < columns - sw && y < rows - sh) inside.push(known ? format(found.map[j * found.width + i]) : "unknown");
+        if (!known) continue;
+        const weight = found.map[j * found.width + i], [r, g, b] = scale.colour((weight - scale.low) / (scale.high - scale.low));
         context.fillStyle = `rgb(${r} ${g} ${b})`;
         context.fillRect(x * cell, y * cell, cell, cell);
-        const ours = x >= sw && y >= sh && x < columns - sw && y < rows - sh;
-        if (ours) inside.push(known ? format(weight) : "unknown");
-        if (known && cell >= 30 && Math.abs(weight) >= 0.005) {
-          context.fillStyle = r + g + b > 330 ? "#000" : "#fff";
-          context.fillText(format(weight, 2), (x + 0.5) * cell, (y + 0.5) * cell);
-        }
+        context.fillStyle = r + g + b > 330 ? "#000" : "#fff";
+        if (cell >= 30 && Math.abs(weight) >= 0.005) context.fillText(format(weight, 2), (x + 0.5) * cell, (y + 0.5) * cell);
       }
+    }
+    if (inside.every((text) => text === "unknown")) {
+      context.clearRect(0, 0, canvas.width, canvas.height);
+      return;
     }
     outline(context, sw * cell, sh * cell, box[2] * cell, box[3] * cell, []);
     canvas.setAttribute("aria-label", `Weights that ${titleOf(choice)} gives the pixels of this window: ${inside.join(", ")}`);
@@ -520,8 +526,10 @@
       if (choice || name !== "reference") find(".x-name", figures[name]).textContent = nameOf(choice);
       canvasOf(name).setAttribute("aria-label", `${image.name}: ${choice ? ABOUT[state.view](nameOf(choice)) : "the original"}${missing && `, ${missing}`}`);
     }
-    find(".x-name-a").textContent = nameOf(state.a);
-    find(".x-name-b").textContent = nameOf(state.b);
+    for (const [name, side] of [["a", ".x-left"], ["b", ".x-right"]]) {
+      find(`.x-name-${name}`).textContent = nameOf(state[name]);
+      find(`${side} .x-scores`).textContent = find(".x-scores", figures[name]).textContent;
+    }
     canvasOf("both").setAttribute("aria-label", `${image.name}, left ${ABOUT[state.view](nameOf(state.a))}, right ${ABOUT[state.view](nameOf(state.b))}`);
     const view = views[state.view], scale = view.scale && view.scale(state.a || state.b), legend = find(".x-legend");
     legend.hidden = !scale;
@@ -559,11 +567,12 @@
 
   // The layers of all panes; what was asked for before is dropped when it comes late.
   async function load() {
-    const mine = ++turn, view = views[state.view];
+    const mine = ++turn;
     const wanted = { reference: null, a: state.a, b: state.b };
     const made = {};
     for (const [name, choice] of Object.entries(wanted)) {
-      made[name] = await once(`layer ${state.view} ${keyOf(choice)}`, () => view.of(choice));
+      const kind = name === "reference" && views[state.view].plain ? "original" : state.view;
+      made[name] = await once(`layer ${kind} ${keyOf(choice)}`, () => views[kind].of(choice));
       if (mine !== turn) return;
     }
     layers = made;
@@ -590,11 +599,13 @@
     redraw();
     return state.zoom !== before;
   }
-  function fit(cover = false) {
+  // Shows [top, left, height, width] of the cut-out: as large as it fits in, or so large that nothing around is seen.
+  function fit(cover = false, [top, left, tall, wide] = [0, 0, image.cut[2], image.cut[3]]) {
     const canvas = canvasOf(shown()[0] || "a"), [w, h] = fitCanvas(canvas);
-    const whole = Math.min(w / image.cut[3], h / image.cut[2]);
+    const whole = Math.min(w / wide, h / tall);
+    fitted = w > 0;
     state.zoom = cover ? ZOOMS.find((zoom) => zoom >= whole) || ZOOMS.at(-1) : ZOOMS.filter((zoom) => zoom <= whole).at(-1) || 1;
-    [state.x, state.y] = [image.cut[3] / 2, image.cut[2] / 2];
+    [state.x, state.y] = [left + wide / 2, top + tall / 2];
     redraw();
   }
 
@@ -759,7 +770,7 @@
     if (event.target.name === "view") {
       state.view = event.target.value;
       const part = state.view === "weights" && (state.a || state.b) && (state.a || state.b).operator.weights;
-      if (part) [state.x, state.y] = [part.box[1] - image.cut[1] + part.box[3] / 2, part.box[0] - image.cut[0] + part.box[2] / 2];
+      if (part) fit(false, [part.box[0] - image.cut[0], part.box[1] - image.cut[1], part.box[2], part.box[3]]);
       load();
     } else if (event.target.name === "layout") {
       state.layout = event.target.value;
@@ -771,6 +782,7 @@
 
   root.hidden = false;
   document.getElementById("explorer-plain").hidden = true;
-  new ResizeObserver(redraw).observe(panes);
+  // Inside of what is folded up there is no size to fit into yet.
+  new ResizeObserver(() => (fitted ? redraw() : fit(true))).observe(panes);
   open(0);
 })();

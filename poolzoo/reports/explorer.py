@@ -22,7 +22,7 @@ from markupsafe import Markup
 from poolzoo.analysis.rows import Result, label
 from poolzoo.analysis.summary import METRICS, summarise
 from poolzoo.reports.cutouts import CUBIC, Box, Part, pack, rebuild_part, sources
-from poolzoo.reports.pictures import CONTRAST, CUTOUT, DIVERGING, Operator, PictureBook, Shelf, thumbnail, two_axes
+from poolzoo.reports.pictures import CUTOUT, DIVERGING, Operator, PictureBook, Shelf, thumbnail, two_axes
 from poolzoo.reports.tables import visible
 from poolzoo.reports.weights import COLOURS, MOST
 
@@ -109,7 +109,6 @@ def render_explorer(book: PictureBook, results: Sequence[Result]) -> Markup:
                 for name, (shelf, entries) in shelves.items()
             ],
             more=len(compared - set(shelves)),
-            contrast=f"{CONTRAST:.0%}",
             data=script_json(data),
         )
     )
@@ -231,7 +230,8 @@ def _image(name: str, shelf: Shelf, entries: Sequence[_Entry], side: int) -> dic
         "cut": [box.top, box.left, box.height, box.width],
         "original": packed.part(shelf.original.cut(box)),
         "operators": operators,
-        "scale": nice_ceiling(float(np.quantile(contrasts, 0.75))),
+        # Half of the operators stay below it nearly everywhere.
+        "scale": nice_ceiling(float(np.median(contrasts))),
         "bytes": packed.size,
     }
 

@@ -41,7 +41,7 @@ THUMBNAIL, CUTOUT, WEIGHTS = 320, 384, 48
 IMAGES = 8
 WEBP_QUALITY = 80
 #: The share of a cut-out's pixels that a colour scale for its differences must reach.
-CONTRAST = 0.99
+CONTRAST = 0.98
 
 #: The difference that gets the strongest colour; larger ones look the same.
 DIFFERENCE_SCALE = 0.25
@@ -67,7 +67,7 @@ class Picture:
 
     ``kind`` is one of :data:`KINDS`. An original has no operator: ``pool``, ``params`` and ``state`` are empty.
     ``upsample`` says how it was rebuilt, where one operator has several. ``submaps`` stand side by side in a pooled
-    picture. ``bounds`` are what 0 and 255 mean, where pixels are bytes; ``clipped`` says that they cannot tell all.
+    picture. ``bounds`` are what black and white mean, of floats at least; ``clipped`` says that they cannot tell all.
     ``corner`` says where in the original, counted from its top and left, the pixels lie that ``weights`` are of.
     """
 
@@ -173,7 +173,7 @@ def weights_picture(row: Mapping[str, Any], box: Box, weights: Pixels) -> Pictur
         weights: ``(H, W)``, of any sign.
     """
     who = (row["pool"], row["params"], row["state"], row["seed"])
-    return Picture(row["image"], *who, "weights", weights, corner=(box.top, box.left))
+    return Picture(row["image"], *who, "weights", weights, bounds=(0.0, 0.0), corner=(box.top, box.left))
 
 
 def two_axes(size: Any) -> tuple[int, int] | None:
@@ -390,7 +390,7 @@ class PictureFolder:
 def _for_file(picture: Picture) -> tuple[Pixels, dict[str, Any]]:
     """The bytes to save, and what an entry has to say of them beside the usual."""
     if picture.kind == "weights":
-        part = cut_part(picture.pixels, Box(0, 0, *picture.pixels.shape[:2]))
+        part = cut_part(picture.pixels, Box(0, 0, *picture.pixels.shape[:2]), bounds=picture.bounds)
         return part.bytes, {"bounds": [part.low, part.high], "corner": list(picture.corner)}
     more: dict[str, Any] = {"submaps": picture.submaps} if picture.submaps > 1 else {}
     beyond = picture.pixels.dtype != np.uint8 and (picture.pixels.min() < 0 or picture.pixels.max() > 1)
