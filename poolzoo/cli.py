@@ -627,9 +627,9 @@ def _weights_of(view: View) -> Iterator[Picture]:
 
     row = view.row
     kernel_size, stride = (two_axes(row[key]) for key in ("kernel_size", "stride"))
-    box = weights_box(view.original, stride) if kernel_size and stride else None
+    box = weights_box(view.original, stride) if stride else None
     # Weights are of evaluation, and of what learns as it starts.
-    if box is None or row["state"] not in ("fixed", "initial", "eval"):
+    if not (box and kernel_size and stride) or row["state"] not in ("fixed", "initial", "eval"):
         return
     grey, corner, size = view.original.mean(axis=2), (box.top, box.left), (box.height, box.width)
     with contextlib.suppress(ValueError, RuntimeError):  # an operator that takes no single channel has none to show

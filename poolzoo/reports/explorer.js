@@ -313,7 +313,7 @@
         const frequency = (at) => [at % width / width - 0.5, Math.floor(at / width) / height - 0.5].map((f) => signed(f)).join(", ");
         return {
           ...flat({ width: 1, height: 1, values: [0, 0, 0] }), canvas: mapped(found, scales.spectrum()), step: [image.cut[3] / width, image.cut[2] / height],
-          text: (at) => `${(10 ** found.map[at]).toExponential(1).replace("-", "−")} at ${frequency(at)} cycles a pixel`,
+          text: (at) => `${(10 ** found.map[at]).toExponential(2).replace("-", "−")} at ${frequency(at)} cycles a pixel`,
           frame: choice && choice.operator.pooled ? [image.size[1], image.size[0]].map((many, n) => choice.operator.pooled.size[1 - n] / many) : null,
         };
       },
@@ -421,6 +421,7 @@
         const split = Math.round(state.share * w);
         drawLayer(canvas, layers.a, 0, split);
         drawLayer(canvas, layers.b, split, w);
+        drawMarks(canvas, "a", layers.a);
         const divider = find(".x-divider");
         divider.style.left = `${100 * state.share}%`;
         divider.setAttribute("aria-valuenow", Math.round(100 * state.share));
@@ -467,7 +468,6 @@
       if (name !== "reference") drawWindow(name);
       if (text) values.push(`${name === "reference" ? "original" : `${name.toUpperCase()} ${nameOf(state[name])}`}: ${text}`);
     }
-    find(".x-value", figures.both).textContent = probe ? values.slice(1).join(" · ") : "";
     window.clearTimeout(announced);
     // A reader that speaks hears where the pointer stays, not all that it passes.
     announced = window.setTimeout(() => {

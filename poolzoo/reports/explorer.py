@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -21,8 +21,18 @@ from markupsafe import Markup
 
 from poolzoo.analysis.rows import Result, label
 from poolzoo.analysis.summary import METRICS, summarise
-from poolzoo.reports.cutouts import CUBIC, Box, Part, pack, rebuild_part, sources
-from poolzoo.reports.pictures import CUTOUT, DIVERGING, Operator, PictureBook, Shelf, thumbnail, two_axes
+from poolzoo.reports.cutouts import CUBIC, Box, Floats, Part, Pixels, pack, rebuild_part, sources
+from poolzoo.reports.pictures import (
+    CUTOUT,
+    DIVERGING,
+    Operator,
+    PictureBook,
+    Rebuilt,
+    Shelf,
+    Thumbnail,
+    thumbnail,
+    two_axes,
+)
 from poolzoo.reports.tables import visible
 from poolzoo.reports.weights import COLOURS, MOST
 
@@ -119,7 +129,7 @@ def script_json(data: Any) -> Markup:
     text = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     for char in "<>&":
         text = text.replace(char, f"\\u{ord(char):04x}")
-    return Markup(text)  # noqa: S704
+    return Markup(text)
 
 
 def nice_ceiling(value: float) -> float:
@@ -191,49 +201,53 @@ def _fitted(shelves: Mapping[str, tuple[Shelf, list[_Entry]]]) -> tuple[int, lis
 
 def _image(name: str, shelf: Shelf, entries: Sequence[_Entry], side: int) -> dict[str, Any]:
     """One image as the script reads it; ``bytes`` is what its pictures take."""
-    box = _cut(shelf, side)
+    box, packer = _cut(shelf, side), _Packer()
     pooled = {operator: part.cut(sources(box, part.size, shelf.size)) for operator, part in shelf.pooled.items()}
-    # What the others are close to: the baseline's, or else the best's.
-    first = sorted((e for e in entries if e.operator in pooled), key=lambda entry: not entry.baseline)
-    reference = pooled[first[0].operator].bytes if first else None
-    contrasts = [shelf.rebuilt[e.operator, up].contrast for e in entries for up in e.rows if (e.operator, up) in shelf.rebuilt]
-    packed = _Packer()
+    # What the others are close to comes first: the baseline's pooled values, or else the best operator's.
+    first = sorted(entries, key=lambda entry: (entry.operator not in pooled, not entry.baseline))[0]
+    reference = pooled[first.operator].bytes if first.operator in pooled else None
     operators = []
-    for entry in first[:1] + [entry for entry in entries if entry not in first[:1]]:
+    for entry in sorted(entries, key=lambda entry: entry is not first):
         part, weights = pooled.get(entry.operator), shelf.weights.get(entry.operator)
-        kernel, stride = (two_axes(next(iter(entry.rows.values()))[key]) for key in ("kernel_size", "stride"))
-        views = [
-            {
-                "upsample": upsample,
-                "scores": visible(_scores(row)),
-                "picture": packed.part(rebuilt.part.cut(box)) if rebuilt.part else None,
-            }
-            for upsample, row in entry.rows.items()
-            if (rebuilt := shelf.rebuilt.get((entry.operator, upsample)))
-        ]
+        row = next(iter(entry.rows.values()))
         operators.append(
             {
                 "title": visible(entry.title),
                 "baseline": entry.baseline,
                 "rank": entries.index(entry),
-                "kernel": kernel,
-                "stride": stride,
+                "kernel": two_axes(row["kernel_size"]),
+                "stride": two_axes(row["stride"]),
                 "clipped": entry.operator in shelf.clipped,
-                "pooled": packed.part(part, None if entry is first[0] else reference) if part else None,
-                "weights": packed.part(weights) if weights and kernel and stride and box.holds(weights.box) else None,
-                "views": views,
+                "pooled": packer.part(part, None if entry is first else reference) if part else None,
+                "weights": packer.part(weights) if weights and box.holds(weights.box) else None,
+                "views": [
+                    {
+                        "upsample": visible(upsample),
+                        "scores": visible(_scores(row)),
+                        "picture": packer.part(rebuilt.part.cut(box)) if rebuilt.part else None,
+                    }
+                    for upsample, row, rebuilt in _rebuilt(entry, shelf)
+                ],
             }
         )
+    contrasts = [rebuilt.contrast for entry in entries for _, _, rebuilt in _rebuilt(entry, shelf)]
     return {
         "name": visible(name),
         "size": shelf.size,
         "cut": [box.top, box.left, box.height, box.width],
-        "original": packed.part(shelf.original.cut(box)),
+        "original": packer.part(shelf.original.cut(box)),
         "operators": operators,
         # Half of the operators stay below it nearly everywhere.
         "scale": nice_ceiling(float(np.median(contrasts))),
-        "bytes": packed.size,
+        "bytes": packer.size,
     }
+
+
+def _rebuilt(entry: _Entry, shelf: Shelf) -> Iterator[tuple[str, Mapping[str, Any], Rebuilt]]:
+    """The upsamplers of an operator whose pictures are known: name, row and picture."""
+    for upsample, row in entry.rows.items():
+        if (rebuilt := shelf.rebuilt.get((entry.operator, upsample))) is not None:
+            yield upsample, row, rebuilt
 
 
 def _cut(shelf: Shelf, side: int) -> Box:
@@ -249,7 +263,7 @@ class _Packer:
     def __init__(self) -> None:
         self.size = 0
 
-    def part(self, part: Part, reference: Any = None) -> dict[str, Any]:
+    def part(self, part: Part, reference: Pixels | None = None) -> dict[str, Any]:
         """A part of a picture; ``reference`` is one that the script knows before."""
         coding, packed = pack(part.bytes, reference)
         text = base64.b64encode(packed).decode()
@@ -266,35 +280,39 @@ class _Packer:
 
 def _figures(name: str, shelf: Shelf, entries: Sequence[_Entry], side: int) -> list[_Figure]:
     """What there is without JavaScript: the original, and some operators' pooled and rebuilt cut-outs."""
-    height, width = shelf.size
-    small = shelf.thumbnail
     box = _cut(shelf, min(side, FIGURE_SIDE))
-    figures = [_Figure(small.uri, small.width, small.height, f"{name}, the original, {width} by {height} pixels", f"original, {width} × {height}")]
     cut = f"cut-out of {box.width} × {box.height} pixels"
-    figures.append(_figure(shelf.original.cut(box).values, f"{cut} of {name}, the original", f"{cut} of the original"))
-    chosen = [e for e in entries if e.baseline] + [e for e in entries if not e.baseline]
-    for entry in sorted(chosen[:FIGURES], key=entries.index):
-        pooled = shelf.pooled.get(entry.operator)
+    height, width = shelf.size
+    whole = f"original, {width} × {height}"
+    figures = [
+        _figure(shelf.thumbnail, f"{name}, the {whole} pixels", whole),
+        _figure(shelf.original.cut(box).values, f"A {cut} of {name}, the original", f"{cut} of the original"),
+    ]
+    chosen = sorted(entries, key=lambda entry: not entry.baseline)[:FIGURES]
+    for entry in sorted(chosen, key=entries.index):
+        upsample, row = next(iter(entry.rows.items()))
+        pooled, rebuilt = shelf.pooled.get(entry.operator), shelf.rebuilt.get((entry.operator, upsample))
         if pooled:
             values = pooled.cut(sources(box, pooled.size, shelf.size)).values
-            figures.append(_figure(values, f"The same {cut} of {name}, pooled by {entry.title}", f"{entry.title}, pooled"))
-        upsample, row = next(iter(entry.rows.items()))
-        rebuilt = shelf.rebuilt.get((entry.operator, upsample))
-        if rebuilt:
-            if rebuilt.part:
-                values = rebuilt.part.cut(box).values
-            else:
-                values = rebuild_part(pooled, box, shelf.size, upsample)
-            figures.append(
-                _figure(
-                    values,
-                    f"The same {cut} of {name}, rebuilt from what {entry.title} kept, {upsample}: {_scores(row)}",
-                    f"{entry.title}, rebuilt, {upsample}: {_scores(row)}",
-                )
-            )
+            alt = f"The same {cut} of {name}, pooled by {entry.title}"
+            figures.append(_figure(values, alt, f"{entry.title}, pooled"))
+        again = _values(pooled, rebuilt, box, shelf.size, upsample)
+        if again is not None:
+            how = f"{upsample}: {_scores(row)}"
+            alt = f"The same {cut} of {name}, rebuilt from what {entry.title} kept, {how}"
+            figures.append(_figure(again, alt, f"{entry.title}, rebuilt, {how}"))
     return figures
 
 
-def _figure(values: Any, alt: str, caption: str) -> _Figure:
-    small = thumbnail(values)
+def _values(
+    pooled: Part | None, rebuilt: Rebuilt | None, box: Box, full: tuple[int, int], upsample: str
+) -> Floats | None:
+    """A rebuilt cut-out, from whichever is known."""
+    if rebuilt and rebuilt.part:
+        return rebuilt.part.cut(box).values
+    return rebuild_part(pooled, box, full, upsample) if rebuilt and pooled else None
+
+
+def _figure(shown: Thumbnail | Floats, alt: str, caption: str) -> _Figure:
+    small = shown if isinstance(shown, Thumbnail) else thumbnail(shown)
     return _Figure(small.uri, small.width, small.height, alt, caption)

@@ -23,7 +23,7 @@ import numpy as np
 
 from poolzoo._files import write_whole
 from poolzoo.analysis.rows import label
-from poolzoo.reports.cutouts import TAPS, Box, Part, Pixels, cut_part, rebuild_part, sources
+from poolzoo.reports.cutouts import TAPS, Box, Part, Pixels as Pixels, cut_part, rebuild_part, sources
 
 if TYPE_CHECKING:
     from poolzoo.analysis.compare import View
