@@ -358,38 +358,45 @@ def profile(
 
 
 @cli.command()
-@click.argument("results", nargs=-1, required=True, metavar="RESULT.json...")
+@click.argument("results", nargs=-1, required=True, metavar="RESULT...")
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="The page to write.")
 def report(results: tuple[str, ...], output: Path) -> None:
-    """Draw an HTML page from saved results, of compare and of profile.
+    """Draw an HTML page from saved results, of compare and of profile: JSON files, or pages drawn before.
 
-    Pictures are shown where compare was run with --save-images and the folder is still there.
+    Several results of one kind are shown side by side, with the change of every operator. Pictures are shown where
+    compare was run with --save-images and the folder is still there.
 
     \b
     Example:
       poolzoo compare --image skimage:coffee --save-images coffee --output coffee.json
       poolzoo profile --output cost.json
       poolzoo report coffee.json cost.json --output coffee.html
+      poolzoo report before.html after.json --output change.html
     """
     from poolzoo._files import check_writable, write_whole
     from poolzoo.analysis.rows import Result
+    from poolzoo.reports.evidence import is_page, results_in_page
     from poolzoo.reports.page import render_page
     from poolzoo.reports.pictures import PictureBook, book_from_metadata
 
     check_writable(output, "--output")
-    loaded, book = [], PictureBook()
+    loaded: list[Result] = []
+    sources: list[str] = []
+    book = PictureBook()
     for name in results:
         try:
             text = Path(name).read_text(encoding="utf-8")
         except (OSError, ValueError) as error:
             raise Failed(f"{name}: {_reason(error)}") from error
-        result = Result.from_json(text, name)
-        loaded.append(result)
+        found = results_in_page(text, name) if is_page(text) else [Result.from_json(text, name)]
+        loaded += found
+        sources += [name] * len(found)
         try:
-            book.update(book_from_metadata(result.metadata, Path(name).parent))
+            for result in found:
+                book.update(book_from_metadata(result.metadata, Path(name).parent))
         except FileNotFoundError as error:
             click.echo(f"{name}: its picture {error.filename} is gone; the page goes without", err=True)
-    write_whole(output, render_page(loaded, book))
+    write_whole(output, render_page(loaded, book, sources))
     click.echo(f"wrote {output}", err=True)
 
 

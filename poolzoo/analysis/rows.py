@@ -63,6 +63,8 @@ PROFILE_KEYS = (
     "error",
 )
 KEYS = {"compare": COMPARE_KEYS, "profile": PROFILE_KEYS}
+#: Figures of a profile are held against each other only where these are equal.
+PROFILE_SETTING = ("device", "dtype", "shape", "kernel_size", "stride", "layout", "threads")
 
 
 def label(row: dict[str, Any]) -> str:

@@ -15,9 +15,10 @@ from contextlib import contextmanager
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from poolzoo.analysis.rows import Result, label
+from poolzoo.analysis.rows import PROFILE_SETTING, Result, label
 from poolzoo.analysis.summary import METRICS, Score, Summary
-from poolzoo.reports.tables import PROFILE_SETTING, TIME_UNITS, unit_of, visible
+from poolzoo.analysis.verdict import pareto_front
+from poolzoo.reports.tables import TIME_UNITS, unit_of, visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,27 +27,6 @@ if TYPE_CHECKING:
 LONGEST_NAME = 34
 POINT, BASELINE, FRONT, MUTED = "#0173b2", "#222222", "#de8f05", "#8a8a8a"
 MARKERS = "oDs^vPX<>p"
-
-
-def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
-    """Which of ``(cost, value)`` no other point beats by costing no more and being worth no less, one of them better.
-
-    Args:
-        points: lower cost and higher value are better.
-
-    Returns:
-        Indices by rising cost.
-    """
-    front: list[int] = []
-    best = -math.inf
-    order = sorted(range(len(points)), key=lambda index: (points[index][0], -points[index][1]))
-    for index in order:
-        cost, value = points[index]
-        # A point equal to the last of the front is not beaten by it.
-        if value > best or (front and points[front[-1]] == (cost, value)):
-            front.append(index)
-            best = value
-    return front
 
 
 def plot_retention(summaries: Sequence[Summary], families: Mapping[str, str] | None = None) -> Figure:
@@ -262,12 +242,20 @@ def to_svg(figure: Figure, prefix: str = "") -> str:
     svg = re.sub(r' xmlns(:\w+)?="[^"]*"', "", svg.replace("xlink:href", "href"))
     # matplotlib styles every element of the document; in a page that would reach beyond the figure.
     svg = re.sub(r"<style[^>]*>.*?</style>", "", svg, flags=re.DOTALL)
+    # A policy that forbids styles from elsewhere forbids style attributes too; as plain attributes they say the same.
+    svg = re.sub(r' style="([^"]*)"', lambda found: _attributes(found[1]), svg)
     # Comments repeat every label, which the glyphs already draw.
     svg = re.sub(r"<!--.*?-->\n?", "", svg, flags=re.DOTALL)
     svg = svg.replace("<svg ", '<svg stroke-linejoin="round" stroke-linecap="butt" ', 1)
     if prefix:
         svg = re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{prefix}", svg)
     return svg
+
+
+def _attributes(style: str) -> str:
+    """``fill: none; stroke: #000`` as presentation attributes."""
+    pairs = (part.split(":", 1) for part in style.split(";") if part.strip())
+    return "".join(f' {name.strip()}="{value.strip()}"' for name, value in pairs)
 
 
 @contextmanager
