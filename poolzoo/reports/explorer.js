@@ -8,7 +8,7 @@
   if (!root || !source || typeof DecompressionStream === "undefined") return;
   const book = JSON.parse(source.textContent);
   const find = (selector, from = root) => from.querySelector(selector);
-  const controls = find(".x-controls").elements;
+  const controls = Object.fromEntries(["image", "a", "b", "swap", "out", "in", "fit"].map((name) => [name, find(`[name=${name}]`)]));
   const panes = find(".x-panes");
   const readout = find(".x-readout");
 
@@ -750,7 +750,6 @@
     event.preventDefault();
   });
 
-  find(".x-controls").addEventListener("submit", (event) => event.preventDefault());
   controls.in.addEventListener("click", () => zoomBy(1));
   controls.out.addEventListener("click", () => zoomBy(-1));
   controls.fit.addEventListener("click", () => fit());

@@ -34,6 +34,7 @@ from poolzoo.reports.pictures import (
     two_axes,
 )
 from poolzoo.reports.tables import visible
+from poolzoo.reports.templates import environment
 from poolzoo.reports.weights import COLOURS, MOST
 
 #: What the pictures of a page may take, as base64, and the sides of cut-outs that are tried until they do.
@@ -96,24 +97,17 @@ def render_explorer(book: PictureBook, results: Sequence[Result]) -> Markup:
         book: the pictures.
         results: their comparisons; an operator's scores are those of the first result that has its row.
     """
-    import jinja2
-
     shelves = {name: (book.shelf(name), _entries(book.shelf(name), name, results)) for name in book.images}
     shelves = {name: (shelf, entries) for name, (shelf, entries) in shelves.items() if entries}
     if not shelves:
         return Markup("")
     side, images = _fitted(shelves)
-    environment = jinja2.Environment(
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        finalize=lambda value: visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     data = {"cubic": CUBIC, "colours": _colours(), "images": images}
     compared = {row["image"] for result in results if result.kind == "compare" for row in result.rows if row["pool"]}
     return Markup(
-        environment.from_string(_read("explorer.html.j2")).render(
+        environment()
+        .get_template("explorer.html.j2")
+        .render(
             images=[
                 {"name": name, "figures": _figures(name, shelf, entries, side)}
                 for name, (shelf, entries) in shelves.items()
@@ -246,8 +240,11 @@ def _image(name: str, shelf: Shelf, entries: Sequence[_Entry], side: int) -> dic
 def _rebuilt(entry: _Entry, shelf: Shelf) -> Iterator[tuple[str, Mapping[str, Any], Rebuilt]]:
     """The upsamplers of an operator whose pictures are known: name, row and picture."""
     for upsample, row in entry.rows.items():
-        if (rebuilt := shelf.rebuilt.get((entry.operator, upsample))) is not None:
-            yield upsample, row, rebuilt
+        # A picture need not say how it was rebuilt where there is one way only.
+        for name in (upsample, ""):
+            if (rebuilt := shelf.rebuilt.get((entry.operator, name))) is not None:
+                yield upsample, row, rebuilt
+                break
 
 
 def _cut(shelf: Shelf, side: int) -> Box:
@@ -290,27 +287,20 @@ def _figures(name: str, shelf: Shelf, entries: Sequence[_Entry], side: int) -> l
     ]
     chosen = sorted(entries, key=lambda entry: not entry.baseline)[:FIGURES]
     for entry in sorted(chosen, key=entries.index):
-        upsample, row = next(iter(entry.rows.items()))
-        pooled, rebuilt = shelf.pooled.get(entry.operator), shelf.rebuilt.get((entry.operator, upsample))
+        pooled, found = shelf.pooled.get(entry.operator), list(_rebuilt(entry, shelf))[:1]
         if pooled:
             values = pooled.cut(sources(box, pooled.size, shelf.size)).values
             alt = f"The same {cut} of {name}, pooled by {entry.title}"
             figures.append(_figure(values, alt, f"{entry.title}, pooled"))
-        again = _values(pooled, rebuilt, box, shelf.size, upsample)
-        if again is not None:
-            how = f"{upsample}: {_scores(row)}"
-            alt = f"The same {cut} of {name}, rebuilt from what {entry.title} kept, {how}"
-            figures.append(_figure(again, alt, f"{entry.title}, rebuilt, {how}"))
+        for upsample, row, rebuilt in found:
+            again = rebuilt.part.cut(box).values if rebuilt.part else None
+            if again is None and pooled:
+                again = rebuild_part(pooled, box, shelf.size, upsample)
+            if again is not None:
+                how = f"{upsample}: {_scores(row)}"
+                alt = f"The same {cut} of {name}, rebuilt from what {entry.title} kept, {how}"
+                figures.append(_figure(again, alt, f"{entry.title}, rebuilt, {how}"))
     return figures
-
-
-def _values(
-    pooled: Part | None, rebuilt: Rebuilt | None, box: Box, full: tuple[int, int], upsample: str
-) -> Floats | None:
-    """A rebuilt cut-out, from whichever is known."""
-    if rebuilt and rebuilt.part:
-        return rebuilt.part.cut(box).values
-    return rebuild_part(pooled, box, full, upsample) if rebuilt and pooled else None
 
 
 def _figure(shown: Thumbnail | Floats, alt: str, caption: str) -> _Figure:
