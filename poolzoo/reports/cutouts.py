@@ -210,9 +210,9 @@ def pack(pixels: Pixels, reference: Pixels | None = None) -> tuple[str, bytes]:
     before = np.pad(planes.astype(np.int16), ((0, 0), (1, 0), (1, 0)))
     left, up, corner = before[:, 1:, :-1], before[:, :-1, 1:], before[:, :-1, :-1]
     predicted = np.clip(left + up - corner, np.minimum(left, up), np.maximum(left, up))
-    packed = [("spatial", zlib.compress((planes - predicted).astype(np.uint8).tobytes(), 9))]
+    packed = [("spatial", zlib.compress((planes - predicted).astype(np.uint8).tobytes()))]
     if reference is not None and reference.shape == pixels.shape:
-        packed.append(("reference", zlib.compress((planes - _planes(reference)).tobytes(), 9)))
+        packed.append(("reference", zlib.compress((planes - _planes(reference)).tobytes())))
     return min(packed, key=lambda item: len(item[1]))
 
 
