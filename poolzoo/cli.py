@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import os
 import shlex
 import sys
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from poolzoo.analysis.rows import Result
     from poolzoo.analysis.samples import Input
     from poolzoo.analysis.store import Store
-    from poolzoo.reports.pictures import PictureBook
+    from poolzoo.reports.pictures import Picture, PictureBook
 
     SizesType = click.ParamType[tuple[int, ...]]
 else:
@@ -348,13 +349,18 @@ def compare(
     book, saved = None, None
     seen: set[str] = set()
     if report or folder:
-        from poolzoo.reports.pictures import PictureBook, PictureFolder, pictures_of
+        from poolzoo.reports.pictures import IMAGES, PictureBook, PictureFolder, pictures_of
 
         book = PictureBook() if report else None
         saved = PictureFolder(folder, base) if folder else None
 
+    def weights_of(view: View) -> Iterator[Picture]:
+        # Once an operator, and for images that a page has room for.
+        if view.row["upsample"] == upsamplers[0] and len(seen | {view.row["image"]}) <= IMAGES:
+            yield from _weights_of(view)
+
     def keep(view: View) -> None:
-        for picture in pictures_of(view):
+        for picture in itertools.chain(pictures_of(view), weights_of(view)):
             if picture.kind == "original":
                 # Every row of an image brings its original; one is enough.
                 if picture.image in seen:
@@ -1133,6 +1139,27 @@ def _defined_for(specs: Sequence[str], pools: Sequence[str], ndim: int) -> list[
     if lacking:
         click.echo(f"left out, not defined for {ndim} spatial axes: {', '.join(lacking)}", err=True)
     return [s for s in specs if s not in lacking]
+
+
+def _weights_of(view: View) -> Iterator[Picture]:
+    """The picture of the weights of some pixels, where they are those of the operator that was measured."""
+    from poolzoo.analysis.rows import label
+    from poolzoo.analysis.weights import weights_within
+    from poolzoo.reports.pictures import two_axes, weights_box, weights_picture
+
+    row = view.row
+    kernel_size, stride = (two_axes(row[key]) for key in ("kernel_size", "stride"))
+    box = weights_box(view.original, stride) if stride else None
+    # Weights are of images, of evaluation, and of what learns as it starts.
+    if (
+        not (box and kernel_size and stride)
+        or row["input"] != "image"
+        or row["state"] not in ("fixed", "initial", "eval")
+    ):
+        return
+    grey, corner, size = view.original.mean(axis=2), (box.top, box.left), (box.height, box.width)
+    with contextlib.suppress(ValueError, RuntimeError):  # an operator that takes no single channel has none to show
+        yield weights_picture(row, box, weights_within(label(row), grey, corner, size, kernel_size, stride))
 
 
 def _check_axes(kernel_size: Sequence[int], stride: Sequence[int] | None, ndim: int) -> None:

@@ -14,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -122,12 +121,16 @@ class Run:
 
 @dataclass(frozen=True)
 class View:
-    """What one row's pictures show: float64 ``(H, W, 3)`` arrays in the image's own scale."""
+    """What one row's pictures show: float64 ``(H, W, 3)`` arrays in the image's own scale.
+
+    ``submaps`` is how many stand side by side in ``pooled``.
+    """
 
     row: dict[str, Any]
     original: FloatImage
     pooled: FloatImage
     rebuilt: FloatImage
+    submaps: int = 1
 
 
 class _Scale:
@@ -242,7 +245,8 @@ def compare(
         baseline: the spec that tables compare with; by default avg if it is there, else the first.
         fits: what operators among ``specs`` learned; those are shown as they start and fitted.
         command: the command line, for the metadata.
-        on_view: called with each row's pictures (of stochastic operators, the first seed's and eval's).
+        on_view: called with each row's pictures (of stochastic operators, the first seed's and eval's); not at low
+            resolution, where nothing is rebuilt.
         on_step: called with the number of finished and of all image-operator pairs.
 
     Returns:
@@ -454,10 +458,11 @@ def score_sample(
         for done, scores in zip(pending, spread(score, [p.pairs for p in pending]), strict=True):
             done.row |= scores
             seed = done.row["seed"]
-            if on_view and (seed is None or seed == protocol.seed):
-                original, rebuilt = map(_beside, zip(*done.pairs, strict=True))
-                shown = (original, _side_by_side(done.pooled, sample.ndim), rebuilt)
-                on_view(View(done.row, *map(sample.picture, shown)))
+            rebuilt = protocol.protocol == "roundtrip"  # at low resolution there is nothing to show beside the original
+            if on_view and rebuilt and (seed is None or seed == protocol.seed):
+                submaps = done.pooled.shape[2] if done.pooled.dim() > sample.ndim + 2 else 1
+                shown = (image, _side_by_side(done.pooled, sample.ndim), done.pairs[0][1])
+                on_view(View(done.row, *map(sample.picture, shown), submaps))
         yield from groups
 
 
@@ -539,11 +544,6 @@ def _scores(
         for name in metrics
         if name in METRICS
     }
-
-
-def _beside(parts: Sequence[FloatImage]) -> FloatImage:
-    """Submaps side by side; a single one as it is."""
-    return np.concatenate(parts, axis=-2) if len(parts) > 1 else parts[0]
 
 
 def _side_by_side(pooled: Tensor, ndim: int) -> FloatImage:

@@ -25,6 +25,7 @@ from poolzoo.analysis.versus import Versus, side_by_side
 from poolzoo.reports import plots
 from poolzoo.reports.answer import Answer, answer_of, answer_of_profile, listed, setting_title, title_of, warnings_of
 from poolzoo.reports.evidence import ROWS_EMBEDDED, embed
+from poolzoo.reports.explorer import explorer_script, explorer_style, render_explorer
 from poolzoo.reports.pictures import PictureBook
 from poolzoo.reports.sweep import describe_curves, plot_sweep
 from poolzoo.reports.tables import (
@@ -42,7 +43,6 @@ from poolzoo.reports.tables import (
     versus_tables,
 )
 from poolzoo.reports.templates import environment
-from poolzoo.reports.thumbnails import explorer_script, explorer_style, render_explorer
 
 #: How an input is read, by the rows' ``input``.
 _READ = {
