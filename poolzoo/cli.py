@@ -637,7 +637,7 @@ def _check_dataset_options(
 ) -> None:
     """Which options of `compare` go together; ``alone`` are the other things to compare."""
     if not (dataset or any(alone.values())):
-        raise Failed("--image or --dataset is needed: what is compared")
+        raise Failed("--image, --video, --volume or --dataset is needed: what is compared")
     if dataset and not store:
         raise Failed(f"--dataset {dataset}: needs --store FILE, where its rows go")
     if jobs and scheduler:
@@ -1108,7 +1108,7 @@ def _find_inputs(
 
     solid = [*videos, *volumes]
     if not (sources or solid):
-        raise Failed("--image, --video or --volume is needed: what is compared")
+        raise Failed("--features needs --image: what goes through the network")
     if sources and solid:
         raise Failed(f"--image {sources[0]}: is pooled over 2 axes and {solid[0]} over 3; compare one kind at a time")
     for option, value, needed in (

@@ -56,7 +56,7 @@ _FLAGS = ["-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-Wno-ps
 #: cpp_extension takes the conversions of half types away from kernels, for the sake of torch's own headers.
 _NVCC_FLAGS = ["-std=c++17", "-O3", "-U__CUDA_NO_HALF_CONVERSIONS__", "-U__CUDA_NO_BFLOAT16_CONVERSIONS__"]
 #: Where the compiler links its C++ library statically, that copy must not mix with the one that torch has loaded.
-_LINK_FLAGS = ["-Wl,--exclude-libs,ALL"] if sys.platform == "linux" else []
+_LINK_FLAGS = ("-Wl,--exclude-libs,ALL",) if sys.platform == "linux" else ()
 
 #: What is said of libraries that cannot be had.
 _GO_ON = {
@@ -255,7 +255,7 @@ def _build(name: str, sources: Sequence[str], work: Path, **flags: list[str]) ->
         from torch.utils.cpp_extension import load
 
         paths = [str(HERE / source) for source in sources]
-        load(name, paths, extra_ldflags=_LINK_FLAGS, build_directory=str(work), is_python_module=False, **flags)  # type: ignore[arg-type]
+        load(name, paths, extra_ldflags=list(_LINK_FLAGS), build_directory=str(work), is_python_module=False, **flags)  # type: ignore[arg-type]
 
 
 def _toolkit() -> Path:

@@ -25,7 +25,7 @@ from poolzoo.analysis.clips import Video, Volume
 from poolzoo.analysis.compare import Protocol, View, compare
 from poolzoo.analysis.features import Layer, feature_maps, find_layers
 from poolzoo.analysis.images import ImageError, find_images
-from poolzoo.analysis.rows import COMPARE_KEYS, Result, label
+from poolzoo.analysis.rows import COMPARE_KEYS, METRIC_KEYS, Result, label
 from poolzoo.analysis.summary import summarise
 
 #: Where the submaps of an operator lie with a stride of 2, as the operator is by default.
@@ -282,7 +282,7 @@ def test_scores_of_features_do_not_depend_on_their_unit(network, photo, factor):
 def test_layers_are_never_averaged_and_a_file_brings_them_back(network, photo):
     layers = [Layer(network, name, "net", "weights of x") for name in ("conv", "relu")]
     result = compare(feature_maps(find_images([str(photo)]), layers), ["avg"], Protocol(metrics=("psnr",)))
-    assert set(result.rows[0]) == set(COMPARE_KEYS) - {"ssim", "mse", "mae"}
+    assert set(result.rows[0]) == set(COMPARE_KEYS) - set(METRIC_KEYS) | {"psnr"}
     again = Result.from_json(result.to_json(), "text")
     summaries = summarise(again)
     assert {s.setting.input for s in summaries} == {
@@ -464,7 +464,7 @@ def test_operators_without_three_axes_are_left_out_unless_named(run, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], ["--image, --video or --volume is needed"]),
+        ([], ["--image, --video, --volume or --dataset is needed"]),
         (["--video", "GIF", "--image", "skimage:coffee"], ["--image skimage:coffee", "2 axes", "over 3"]),
         (["--video", "GIF", "--upsample", "bicubic"], ["upsample='bicubic'", "nearest or bilinear"]),
         (["--video", "GIF", "--kernel-size", "2x2"], ["--kernel-size 2x2", "3 are allowed"]),
