@@ -16,8 +16,9 @@ from poolzoo import registry
 from poolzoo.analysis.compare import Protocol, View, compare
 from poolzoo.analysis.images import find_images
 from poolzoo.analysis.summary import summarise
+from poolzoo.reports.figures import to_png
 from poolzoo.reports.pictures import difference_pixels
-from poolzoo.reports.plots import plot_retention, to_png
+from poolzoo.reports.plots import plot_retention
 
 FOLDER = Path(__file__).parent
 SHOWN = ("max", "strided", "avg", "softpool:beta=20", "blur", "lanczos", "checkered:pool=avg")

@@ -18,10 +18,9 @@ from markupsafe import Markup
 
 from poolzoo.analysis.rows import Result, label
 from poolzoo.analysis.summary import METRICS, Setting, Summary, by_setting, summarise
-from poolzoo.analysis.sweep import sweep_of
 from poolzoo.reports import plots
+from poolzoo.reports.drawings import Drawing, compare_drawings, profile_drawings, scaling_drawings
 from poolzoo.reports.pictures import DETAIL, DIFFERENCE_SCALE, DIVERGING, PictureBook, Thumbnail
-from poolzoo.reports.sweep import describe_curves, plot_sweep
 from poolzoo.reports.tables import (
     METRIC_NOTES,
     NORMALIZED,
@@ -71,7 +70,8 @@ def render_page(results: Sequence[Result], pictures: PictureBook | None = None) 
         if result.kind == "compare":
             views.append(_compare_view(result, f"r{number}", number_text, profiles, pictures))
         else:
-            views.append(_profile_view(result, f"r{number}", number_text))
+            drawings = profile_drawings(result) + (scaling_drawings(profiles) if result is profiles[-1] else [])
+            views.append(_profile_view(result, f"r{number}", number_text, drawings))
     source = resources.files(__package__).joinpath("page.html.j2").read_text(encoding="utf-8")
     environment = jinja2.Environment(
         autoescape=True,
@@ -170,15 +170,12 @@ def _compare_view(
     metadata = result.metadata
     summaries = summarise(result)
     settings = by_setting(summaries)
-    families = {
-        str(pool["name"]): str(pool["family"]) for pool in _dicts(metadata, "pools") if {"name", "family"} <= set(pool)
-    }
     parts, answer, protocol = [], [], []
-    curves = _sweep_plots(result, summaries, f"{anchor}-s-")
+    drawings = compare_drawings(result, profiles, summaries)
     for place, ((setting, group), table) in enumerate(
         zip(settings.items(), compare_tables(result, summaries), strict=True), start=1
     ):
-        seconds, timed = _timing(profiles, setting, group)
+        seconds, _ = _timing(profiles, setting, group)
         title = _setting_title(setting)
         names = ", ".join([view["title"]] * bool(number) + [title] * (len(settings) > 1))
         part_id = f"{anchor}-{place}"
@@ -187,7 +184,7 @@ def _compare_view(
                 "id": part_id,
                 "title": title,
                 "table": table,
-                "plots": curves * (place == 1) + _compare_plots(group, families, seconds, timed, part_id),
+                "plots": _plots(drawings[setting], part_id),
             }
         )
         answer += [
@@ -218,7 +215,7 @@ def _compare_view(
     }
 
 
-def _profile_view(result: Result, anchor: str, number: str) -> dict[str, Any]:
+def _profile_view(result: Result, anchor: str, number: str, drawings: Sequence[Drawing]) -> dict[str, Any]:
     view = _view(result, anchor, number, "Profile")
     tables = profile_tables(result)
     answer, failed = [], errors(result)
@@ -240,20 +237,9 @@ def _profile_view(result: Result, anchor: str, number: str) -> dict[str, Any]:
                 len(rows), visible(where), _strong(label(best)), _seconds(best["forward_s"]), visible(ratio)
             )
         )
-    pictures = []
-    if apart:
-        pictures.append(
-            {
-                "svg": Markup(plots.to_svg(plots.plot_profile(result), f"{anchor}-p-")),
-                "alt": f"Forward time, and forward and backward time, of {len(view['operators'])} operators, fastest on"
-                " top. The table above holds the same numbers.",
-                "caption": "Median time of a forward pass and of forward and backward together; at the right, forward"
-                " time as a ratio to the baseline's.",
-            }
-        )
     return view | {
         "parts": [{"id": f"{anchor}-{place}", "table": table} for place, table in enumerate(tables, start=1)],
-        "plots": pictures,
+        "plots": _plots(drawings, anchor),
         "answer": answer,
         "warnings": [f"{len(failed)} of {len(result.rows)} measurements failed: {'; '.join(failed[:5])}"]
         * bool(failed),
@@ -324,59 +310,11 @@ def _margin(best: Summary, key: str, baseline: Summary) -> str:
     return text
 
 
-def _compare_plots(
-    group: Sequence[Summary],
-    families: Mapping[str, str],
-    seconds: Mapping[tuple[str, str], float] | None,
-    timed: str,
-    anchor: str,
-) -> list[dict[str, Any]]:
-    shown = [summary for summary in group if summary.scores]
-    if not shown:
-        return []
-    first = METRICS[next(iter(shown[0].scores))]
-    titles = " and ".join(METRICS[key].title for key in shown[0].scores)
-    bars = "Lines are bootstrap 95% intervals over images. " if max(s.images for s in shown) > 1 else ""
-    if not bars and any(score.spread is not None for s in shown for score in s.scores.values()):
-        bars = "Lines are standard deviations over seeds. "
-    line = "The dashed line is the baseline. " if any(s.is_baseline for s in shown) else ""
-    drawn = [
-        {
-            "svg": Markup(plots.to_svg(plots.plot_retention(shown, families), f"{anchor}-r-")),
-            "alt": f"{titles} of {len(shown)} operators as points, best on top: from {_title_of(shown[0])} to"
-            f" {_title_of(shown[-1])}. The table above holds the same numbers.",
-            "caption": f"{titles} by operator. {bars}{line}Values beyond the axis stand at"
-            " its edge; operators that keep another share of the numbers are grey.",
-        }
-    ]
-    points = plots.tradeoff_points(shown, first.key, seconds)
-    if len(points) > 1:
-        front = plots.pareto_front([(time, first.merit(value)) for _, time, value in points])
-        names = _and([_title_of(points[index][0]) for index in front], most=len(front))
-        drawn.append(
-            {
-                "svg": Markup(plots.to_svg(plots.plot_tradeoff(shown, seconds, timed), f"{anchor}-t-")),
-                "alt": f"{first.title} against forward time of {len(points)} operators. On the Pareto front: {names}.",
-                "caption": f"{first.title} against the forward time of {timed}; operators that keep as much as the"
-                " baseline."
-                + (" Times of a single pass are rough; poolzoo profile measures them." if seconds is None else ""),
-            }
-        )
-    return drawn
-
-
-def _sweep_plots(result: Result, summaries: Sequence[Summary], prefix: str) -> list[dict[str, Any]]:
-    """The curves of a sweep, of all settings together; nothing where there is none."""
-    sweep, scored = sweep_of(result), [summary for summary in summaries if summary.scores]
-    if sweep is None or not scored:
-        return []
+def _plots(drawings: Sequence[Drawing], anchor: str) -> list[dict[str, Any]]:
+    """Plots as the template places them."""
     return [
-        {
-            "svg": Markup(plots.to_svg(plot_sweep(result, summaries), prefix)),
-            "alt": f"Retention of {sweep.pool} against {sweep.over}. {describe_curves(sweep, scored)}.",
-            "caption": f"Retention of {sweep.pool} against {sweep.over}; avg and max, which have no {sweep.over}, are"
-            " flat lines. Bands are bootstrap 95% intervals over images.",
-        }
+        {"svg": Markup(drawing.svg(f"{anchor}-{drawing.name}-")), "alt": drawing.alt, "caption": drawing.caption}
+        for drawing in drawings
     ]
 
 
