@@ -1,9 +1,9 @@
-"""Our SSIM and PSNR beside those of scikit-image, torchmetrics, piq and pytorch-msssim, those of them that are installed.
+"""Our SSIM and PSNR beside those of scikit-image, torchmetrics, piq and pytorch-msssim, as far as they are installed.
 
 Everything in one process, interleaved: each round times every contender once, so that a busy machine slows all alike.
 Reported are medians and quartiles over the rounds, ratios of medians to ours, and how far each score is from ours. All
-get the same photograph and a noisy one in [0, 1] as they take them, float64; torch's libraries also in float32, which
-is what they are mostly called with.
+get the same photograph and a noisy one in [0, 1], laid out as they take them: float64, and torch's libraries float32,
+in which they are mostly called and fastest.
 
     python benchmarks/bench_metrics.py --rounds 7 --output benchmarks/results/metrics-cpu.json
 """
@@ -63,7 +63,8 @@ def contenders(metric: str, x: np.ndarray, y: np.ndarray, peers: dict[str, Any])
     arguments = {} if metric == "ssim" else {"data_range": 1}
     functions: dict[str, Score] = {"native": lambda: ours(x, y), "scikit-image": lambda: scikit(x, y, **arguments)}
     # Peers are handed what they ask for, batch x channels x height x width, ready made.
-    for dtype in (torch.float64, torch.float32):
+    small = x.size < 1_000_000  # float64 convolutions of a large image take torch half a minute each
+    for dtype in (torch.float64, torch.float32) if small else (torch.float32,):
         a, b = (torch.from_numpy(z.transpose(2, 0, 1)[None].copy()).to(dtype) for z in (x, y))
         suffix = "" if dtype is torch.float64 else " float32"
         for name, call in _peers(metric, peers).items():
@@ -118,12 +119,16 @@ def main() -> None:
     if reason := cuda.why_no_metrics():
         sys.exit(f"nothing to time: {reason}")
     peers = installed()
-    rows = [run(metric, size, given.rounds, peers) for size in SIZES for metric in ("ssim", "psnr")]
+    rows = []
+    for size in SIZES:
+        for metric in ("ssim", "psnr"):
+            rows.append(run(metric, size, given.rounds, peers))
+            print(table(rows[-1:]), flush=True)  # noqa: T201
     metadata = describe_machine() | {name: importlib.metadata.version(name.replace("_", "-")) for name in peers}
     metadata |= {"threads": torch.get_num_threads(), "rounds": given.rounds, "command": " ".join(sys.argv)}
     if given.output:
         write_whole(given.output, json.dumps({"metadata": metadata, "rows": rows}, indent=1, allow_nan=False) + "\n")
-    print(table(rows))  # noqa: T201
+    print("\n" + table(rows))  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import os
 import shlex
 import sys
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from poolzoo.analysis.rows import Result
     from poolzoo.analysis.samples import Input
     from poolzoo.analysis.store import Store
-    from poolzoo.reports.pictures import PictureBook
+    from poolzoo.reports.pictures import Picture, PictureBook
 
     SizesType = click.ParamType[tuple[int, ...]]
 else:
@@ -318,6 +319,7 @@ def compare(
       poolzoo compare --video clip.gif --kernel-size 1x2x2
       poolzoo compare --image skimage:coffee --pool avg --pool dpp --pool lip --fit
       poolzoo compare --dataset photos/ --store photos.sqlite --pool avg --pool 'soft*'
+      poolzoo compare --image poolzoo:zoneplate --metric alias --metric shift
     """
     if scoring == "lowres" and _is_given("upsamplers"):
         raise Failed(f"--upsample {upsamplers[0]}: nothing is rebuilt with --protocol lowres; leave it out")
@@ -357,13 +359,18 @@ def compare(
     book, saved = None, None
     seen: set[str] = set()
     if report or folder:
-        from poolzoo.reports.pictures import PictureBook, PictureFolder, pictures_of
+        from poolzoo.reports.pictures import IMAGES, PictureBook, PictureFolder, pictures_of
 
         book = PictureBook() if report else None
         saved = PictureFolder(folder, base) if folder else None
 
+    def weights_of(view: View) -> Iterator[Picture]:
+        # Once an operator, and for images that a page has room for.
+        if view.row["upsample"] == upsamplers[0] and len(seen | {view.row["image"]}) <= IMAGES:
+            yield from _weights_of(view)
+
     def keep(view: View) -> None:
-        for picture in pictures_of(view):
+        for picture in itertools.chain(pictures_of(view), weights_of(view)):
             if picture.kind == "original":
                 # Every row of an image brings its original; one is enough.
                 if picture.image in seen:
@@ -808,42 +815,51 @@ def profile(
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="The page to write.")
 @save_plots_option
 def report(results: tuple[str, ...], output: Path, save_plots: Path | None) -> None:
-    """Draw an HTML page from saved results, of compare and of profile: JSON files, and stores of dataset runs.
+    """Draw an HTML page from saved results, of compare and of profile: JSON files, pages drawn before, and stores of
+    dataset runs.
 
-    Pictures are shown where compare was run with --save-images and the folder is still there.
+    Several results of one kind are shown side by side, with the change of every operator. Pictures are shown where
+    compare was run with --save-images and the folder is still there.
 
     \b
     Example:
       poolzoo compare --image skimage:coffee --save-images coffee --output coffee.json
       poolzoo profile --output cost.json
       poolzoo report coffee.json cost.json --output coffee.html
+      poolzoo report before.html after.json --output change.html
     """
     from poolzoo._files import check_writable, write_whole
     from poolzoo.analysis.rows import Result
     from poolzoo.analysis.store import Store, is_store
+    from poolzoo.reports.evidence import is_page, results_in_page
     from poolzoo.reports.page import render_page
     from poolzoo.reports.pictures import PictureBook, book_from_metadata
 
     check_writable(output, "--output")
     folder = _make_folder(save_plots, "--save-plots")
-    loaded, book = [], PictureBook()
+    loaded: list[Result] = []
+    sources: list[str] = []
+    book = PictureBook()
     for name in results:
         if is_store(Path(name)):
             with Store.open(Path(name)) as store:
                 loaded.append(store.sample())
                 book.update(_draw_sample(store, loaded[-1]))
+            sources.append(Path(name).name)
             continue
         try:
             text = Path(name).read_text(encoding="utf-8")
         except (OSError, ValueError) as error:
             raise Failed(f"{name}: {_reason(error)}") from error
-        result = Result.from_json(text, name)
-        loaded.append(result)
+        found = results_in_page(text, name) if is_page(text) else [Result.from_json(text, name)]
+        loaded += found
+        sources += [Path(name).name] * len(found)
         try:
-            book.update(book_from_metadata(result.metadata, Path(name).parent))
+            for result in found:
+                book.update(book_from_metadata(result.metadata, Path(name).parent))
         except FileNotFoundError as error:
             click.echo(f"{name}: its picture {error.filename} is gone; the page goes without", err=True)
-    write_whole(output, render_page(loaded, book))
+    write_whole(output, render_page(loaded, book, sources))
     click.echo(f"wrote {output}", err=True)
     if folder:
         _save_plots(folder, loaded)
@@ -1152,6 +1168,27 @@ def _defined_for(specs: Sequence[str], pools: Sequence[str], ndim: int) -> list[
     if lacking:
         click.echo(f"left out, not defined for {ndim} spatial axes: {', '.join(lacking)}", err=True)
     return [s for s in specs if s not in lacking]
+
+
+def _weights_of(view: View) -> Iterator[Picture]:
+    """The picture of the weights of some pixels, where they are those of the operator that was measured."""
+    from poolzoo.analysis.rows import label
+    from poolzoo.analysis.weights import weights_within
+    from poolzoo.reports.pictures import two_axes, weights_box, weights_picture
+
+    row = view.row
+    kernel_size, stride = (two_axes(row[key]) for key in ("kernel_size", "stride"))
+    box = weights_box(view.original, stride) if stride else None
+    # Weights are of images, of evaluation, and of what learns as it starts.
+    if (
+        not (box and kernel_size and stride)
+        or row["input"] != "image"
+        or row["state"] not in ("fixed", "initial", "eval")
+    ):
+        return
+    grey, corner, size = view.original.mean(axis=2), (box.top, box.left), (box.height, box.width)
+    with contextlib.suppress(ValueError, RuntimeError):  # an operator that takes no single channel has none to show
+        yield weights_picture(row, box, weights_within(label(row), grey, corner, size, kernel_size, stride))
 
 
 def _check_axes(kernel_size: Sequence[int], stride: Sequence[int] | None, ndim: int) -> None:

@@ -92,7 +92,8 @@ def _named(path: str) -> Iterator[None]:
             yield
     except ImageError as error:
         raise ImageError(f"{path!r}: {error}") from error.__cause__
-    except DECODER_ERRORS as error:
+    except (Image.DecompressionBombError, *DECODER_ERRORS) as error:
+        # A bomb here is a frame whose size is not the picture's: the picture's own was checked.
         raise ImageError(f"{path!r}: truncated or damaged: {reason(error)}") from error
 
 
@@ -141,7 +142,7 @@ def _stream(file: BinaryIO, to_the_end: bool) -> Iterator[np.ndarray]:
         raise ImageError(f"not an animation that Pillow can read as {', '.join(ANIMATIONS)}; {needed}") from error
     try:
         container = av.open(file, "r", options={"format_whitelist": ",".join(CONTAINERS), "protocol_whitelist": "none"})
-    except DECODER_ERRORS as error:
+    except (av.FFmpegError, *DECODER_ERRORS) as error:
         known = ", ".join((*ANIMATIONS, *CONTAINERS))
         raise ImageError(f"not a video that can be read as one of {known}: {reason(error)}") from error
     with container:

@@ -14,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -122,12 +121,16 @@ class Run:
 
 @dataclass(frozen=True)
 class View:
-    """What one row's pictures show: float64 ``(H, W, 3)`` arrays in the image's own scale."""
+    """What one row's pictures show: float64 ``(H, W, 3)`` arrays in the image's own scale.
+
+    ``submaps`` is how many stand side by side in ``pooled``.
+    """
 
     row: dict[str, Any]
     original: FloatImage
     pooled: FloatImage
     rebuilt: FloatImage
+    submaps: int = 1
 
 
 class _Scale:
@@ -242,7 +245,8 @@ def compare(
         baseline: the spec that tables compare with; by default avg if it is there, else the first.
         fits: what operators among ``specs`` learned; those are shown as they start and fitted.
         command: the command line, for the metadata.
-        on_view: called with each row's pictures (of stochastic operators, the first seed's and eval's).
+        on_view: called with each row's pictures (of stochastic operators, the first seed's and eval's); not at low
+            resolution, where nothing is rebuilt.
         on_step: called with the number of finished and of all image-operator pairs.
 
     Returns:
@@ -429,12 +433,6 @@ def score_sample(
                 pooling = Pooling(picture, pooled, operator, geometry, sample.data_range)
                 measured = measure(protocol.metrics, pooling)
                 for row in group:
-                    row |= measured | {
-                        "data_range": sample.data_range,
-                        "kept": kept,
-                        "equal_kept": pooled.numel() == image.shape[-1] * regular,
-                        "forward_s": seconds,
-                    }
                     if protocol.protocol == "lowres":
                         pairs = _lowres_pairs(picture, pooled, phases, protocol.metrics)
                     else:
@@ -446,6 +444,12 @@ def score_sample(
                         else:
                             full = rebuild(pooled, size, row["upsample"], phases)
                         pairs = [(image, full[0].movedim(0, -1).cpu().numpy())]
+                    row |= measured | {
+                        "data_range": sample.data_range,
+                        "kept": kept,
+                        "equal_kept": pooled.numel() == image.shape[-1] * regular,
+                        "forward_s": seconds,
+                    }
                     pending.append(_Pending(row, pooled, pairs))
             except Exception as error:  # a failed operator is a row, not the end of the run
                 for row in group:
@@ -454,10 +458,11 @@ def score_sample(
         for done, scores in zip(pending, spread(score, [p.pairs for p in pending]), strict=True):
             done.row |= scores
             seed = done.row["seed"]
-            if on_view and (seed is None or seed == protocol.seed):
-                original, rebuilt = (np.concatenate(parts, axis=-2) for parts in zip(*done.pairs, strict=True))
-                shown = (original, _side_by_side(done.pooled, sample.ndim), rebuilt)
-                on_view(View(done.row, *map(sample.picture, shown)))
+            rebuilt = protocol.protocol == "roundtrip"  # at low resolution there is nothing to show beside the original
+            if on_view and rebuilt and (seed is None or seed == protocol.seed):
+                submaps = done.pooled.shape[2] if done.pooled.dim() > sample.ndim + 2 else 1
+                shown = (image, _side_by_side(done.pooled, sample.ndim), done.pairs[0][1])
+                on_view(View(done.row, *map(sample.picture, shown), submaps))
         yield from groups
 
 
@@ -503,7 +508,7 @@ def _pool(run: Run, x: Tensor, timed: bool = True) -> tuple[Tensor, float | None
 def _pool_again(run: Run, scale: _Scale, picture: Tensor) -> Tensor:
     """What the run makes of another picture, in its own scale, drawing as it did before."""
     _seed(run, picture)
-    return scale.denormalise(run.module(scale.normalise(picture)))
+    return scale.denormalise(run.module(scale.normalise(picture).contiguous()))  # draws may follow the layout
 
 
 def _lowres_pairs(

@@ -198,8 +198,7 @@ class LocalWorkers:
 
         # One thread each: as many processes as cores, and the same sums in the same order everywhere.
         threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-        # Workers whose main process was killed go when they have waited so long.
-        executor: Executor = ProcessPoolExecutor(self._jobs, timeout=20, initializer=_ignore_interrupts, env=threads)
+        executor: Executor = ProcessPoolExecutor(self._jobs, initializer=_begin, initargs=(os.getpid(),), env=threads)
         return executor
 
     def submit(self, job: Job, task: Task) -> Future[Outcome]:
@@ -224,11 +223,19 @@ def _ready() -> None:
     """Done by a worker that has all its modules."""
 
 
-def _ignore_interrupts() -> None:
-    """Ctrl-C reaches all processes of a terminal; the main one stops the others."""
+def _begin(parent: int) -> None:
+    """Let a worker end with its main process, not before: Ctrl-C reaches all processes of a terminal."""
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    """A killed main process tells nobody; its workers would wait for work for ever."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
 class DaskWorkers:

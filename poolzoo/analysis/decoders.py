@@ -23,14 +23,12 @@ of resampling with windows unlike the stride, are first interpolated to the pixe
 from __future__ import annotations
 
 import copy
-import hashlib
 import itertools
 import math
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -38,6 +36,7 @@ from torch import Tensor
 from poolzoo import cuda
 from poolzoo.analysis.images import SKIMAGE_PREFIX, ImageError, Source, find_images, load_image
 from poolzoo.analysis.modules import one_line
+from poolzoo.analysis.training_images import PHOTOGRAPHS, pixel_digest
 from poolzoo.windows import Geometry
 
 if TYPE_CHECKING:
@@ -45,19 +44,14 @@ if TYPE_CHECKING:
     from poolzoo.analysis.metrics import FloatImage
     from poolzoo.operators.base import Pool
 
-#: Pooled values per axis that a pixel is rebuilt from. On the photographs below, each held out, 3 lose 0.2 to 0.4 dB
-#: to 5 and 7 gain less than 0.02.
+#: Pooled values per axis that a pixel is rebuilt from. With 2x2 windows, on the photographs below, each held out, 3
+#: lose up to 0.4 dB to 5, and 7 gain less than 0.02.
 NEIGHBOURHOOD = 5
-#: Of a training image, this many pixels per axis in its middle are fitted on: enough for thousands of rows a weight.
-TRAINING_SIDE = 256
-#: Or as many as make this many cells, where that is more.
-TRAINING_CELLS = 32
-#: Photographs, scans and micrographs in the scikit-image wheel. Not motorcycle_left and _right, a stereo pair of which
-#: one shows what the other is scored on, nor the drawings.
-PHOTOGRAPHS = (
-    *("astronaut", "brick", "camera", "cat", "cell", "clock", "coffee", "coins", "grass", "gravel"),
-    *("hubble_deep_field", "ihc", "microaneurysms", "moon", "page", "retina", "rocket", "text"),
-)
+#: Of a training image, the middle is fitted on, this many cells per axis: hundreds of thousands of rows for two dozen
+#: weights. Half as many cost smooth images a few tenths of a dB at a stride of 4.
+TRAINING_CELLS = 128
+#: Beside the photographs, scans and micrographs; drawings are not what a decoder is to know.
+DEFAULT_IMAGES = (*PHOTOGRAPHS, "cell", "microaneurysms", "page", "text")
 #: The share of its mean square that is added to an image's squared detail: a flat image does not outweigh all others.
 FLOOR = 1e-6
 #: How many numbers of a design matrix are in memory at once: 32 MB.
@@ -376,7 +370,7 @@ class Decoders:
     """The decoders of several operators, fitted on one set of images; no image is decoded by what was fitted on it.
 
     Args:
-        images: sources as for :func:`poolzoo.analysis.images.find_images`; none means :data:`PHOTOGRAPHS`.
+        images: sources as for :func:`poolzoo.analysis.images.find_images`; none means :data:`DEFAULT_IMAGES`.
         geometry: of the comparison: images smaller than its window, or than a neighbourhood, are skipped.
         prepare: from float64 ``(H, W, 3)`` in [0, 1] to what the operators are given, ``(1, 3, H, W)``.
 
@@ -393,7 +387,7 @@ class Decoders:
         self.geometry, self.prepare = geometry, prepare
         self.title = f"images of {' '.join(images)}" if images else "photographs of scikit-image"
         try:
-            self.sources = find_images(images or [SKIMAGE_PREFIX + name for name in PHOTOGRAPHS])
+            self.sources = find_images(images or [SKIMAGE_PREFIX + name for name in DEFAULT_IMAGES])
         except ImageError as error:
             raise ValueError(f"decoder_images: {error}") from error
         self.fitted: dict[str, str] = {}
@@ -447,7 +441,7 @@ class Decoders:
         """What a result's metadata says of them."""
         return {
             "neighbourhood": NEIGHBOURHOOD,
-            "side": TRAINING_SIDE,
+            "cells": TRAINING_CELLS,
             "images": [{"name": name, "sha256": digest} for digest, name in self.fitted.items()],
             "skipped": list(self.skipped.values()),
         }
@@ -459,7 +453,7 @@ class Decoders:
             least = max(k, s * NEIGHBOURHOOD)
             if n < least:
                 raise ImageError(f"{image.shape[1]}x{image.shape[0]} pixels; fitting takes at least {least} on a side")
-            extent = min(n, max(TRAINING_SIDE, TRAINING_CELLS * s, least)) // s * s
+            extent = min(n, max(TRAINING_CELLS * s, least)) // s * s
             slices.append(slice((n - extent) // 2, (n - extent) // 2 + extent))
         return self.prepare(image[tuple(slices)])
 
@@ -489,13 +483,6 @@ class HeldOut:
             raise ValueError(f"decoder_images: {title}: none is left but this image, on which it would be scored")
         fit = all_of_them._fits[run.key] - measure_image(run.module, self.own, seed=run.seed)
         return fit.solve(), f"{count - 1} of {count} {title}, without this image"
-
-
-def pixel_digest(image: FloatImage) -> str:
-    """SHA-256 of an image's size and values: names and files may differ where pixels do not."""
-    digest = hashlib.sha256(repr(image.shape).encode())
-    digest.update(np.ascontiguousarray(image).data)
-    return digest.hexdigest()
 
 
 def _cropped(x: Tensor, size: Sequence[int]) -> Tensor:

@@ -1,10 +1,10 @@
 """Images in: which files a list of sources names, and each file as an array of what a viewer would show.
 
 ``find_images`` turns files, folders, globs, ``skimage:NAME`` and ``poolzoo:NAME`` into :class:`Source` objects;
-``load_image`` turns one of them into float64 RGB in [0, 1]. Pillow decodes. 8-bit samples are divided by 255 and 16-bit greys by 65535, EXIF
-orientation is applied, a colour profile is converted to sRGB, transparency is shown over white, and of an animation or
-a multi-page file the first frame is read. Two things Pillow cannot do: 16-bit colour keeps its upper 8 bits, and the
-profile of a 16-bit or floating-point grey is not applied.
+``load_image`` turns one of them into float64 RGB in [0, 1]. Pillow decodes. 8-bit samples are divided by 255 and 16-bit
+greys by 65535, EXIF orientation is applied, a colour profile is converted to sRGB, transparency is shown over white,
+and of an animation or a multi-page file the first frame is read. Two things Pillow cannot do: 16-bit colour keeps its
+upper 8 bits, and the profile of a 16-bit or floating-point grey is not applied.
 """
 
 from __future__ import annotations

@@ -24,11 +24,13 @@ from poolzoo.windows import Geometry, output_size
 
 #: What float64 leaves of an energy that should be 0, relative to the energy that it is a part of.
 ROUNDING = 1e-24
-#: Longest segment of a pooled image's spectrum, in cells, and where the radial bands end in parts of Nyquist.
-SEGMENT = 32
+#: Segments of a pooled image's spectrum, in cells, and where the radial bands end, in parts of Nyquist.
+SHORTEST, LONGEST = 16, 32
 BANDS = {"low": (0.0, 1 / 3), "mid": (1 / 3, 2 / 3), "high": (2 / 3, math.inf)}
 #: Cells between windows whose weights are looked at together, at least: far enough for Lanczos filters not to meet.
-PROBES = 8
+APART = 8
+#: How many windows' weights are looked at, if there are as many.
+PROBES = 256
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,12 @@ class Pooling:
         return tuple(self.pooled.shape[-self.geometry.ndim :])
 
     @functools.cached_property
+    def traced(self) -> tuple[Tensor, Tensor]:
+        """The image and what is pooled of it, for autograd to follow."""
+        x = self.image.detach().requires_grad_()
+        return x, self.pool(x)
+
+    @functools.cached_property
     def bands(self) -> dict[str, float | None]:
         """The retained share of each radial band: see :func:`spectrum_low`."""
         return _retained_bands(self)
@@ -100,14 +108,15 @@ def spectrum_low(pooling: Pooling) -> float | None:
     """Energy that the pooled image retains of the original's frequencies below a third of the coarser Nyquist.
 
     P is the pooled image, O the original, ideally band-limited and sampled on the same grid (DCT domain). Their spectra
-    are Welch's: segments of up to 32 cells along each axis, half overlapping, their means taken off, under a Hann
+    are Welch's: segments of 16 to 32 cells along each axis, half overlapping, their means taken off, under a Hann
     window. Of the output, ``|<P O*>|^2 / <|O|^2>`` is the part coherent with the original at a frequency (<> sums over
     segments), so that noise and aliases, which are not, do not count, nor does it matter where in its window an
     operator samples. Summed over a band and divided by the original's energy there: 1 where everything is retained in
     proportion, ``|H|^2`` for a filter H, over 1 where a band is amplified. Bands are radial: frequencies f with
     ``|f| / Nyquist`` up to 1/3, 2/3, and the rest, the spectrum's corners among them.
 
-    Small images have few segments n, and of what is not coherent some 1/n is taken for it.
+    Of what is not coherent some 1/n is taken for it, n the number of segments: 225 on 512x512 pixels pooled by 2, but 1
+    where less than 24 cells are left, so that there it is a ratio of energies.
 
     Returns:
         At least 0; None where the original has no energy in the band.
@@ -186,8 +195,7 @@ def grad_reach(pooling: Pooling) -> float:
 
     Source: that operators differ in which elements receive gradient, Stergiou et al. 2021 (arXiv 2101.00440).
     """
-    x = pooling.image.detach().requires_grad_()
-    y = pooling.pool(x)
+    x, y = pooling.traced
     generator = torch.Generator().manual_seed(0)
     factors = torch.rand(y.shape, generator=generator, dtype=torch.float64).to(y) + 0.5
     size = _gradient((y * factors).sum(), x).abs()
@@ -198,37 +206,28 @@ def effective_weights(pooling: Pooling) -> float | None:
     """Effective number of weights a window: over how many elements the gradient of a pooled value is spread.
 
     With ``w_i = dy / dx_i`` and the shares ``p_i = w_i^2 / sum w^2`` of the gradient's energy it is ``1 / sum p_i^2``,
-    the participation ratio, ``(sum w^2)^2 / sum w^4``: n for n equal weights, 1 where one element decides. The mean over every
-    fourth window or so along each axis, in the first channel and with the weights in all channels. Windows without any
-    gradient are left out.
+    the participation ratio, ``(sum w^2)^2 / sum w^4``: n for n equal weights, 1 where one element decides. It is the
+    mean over windows of the first channel, with their weights in all channels; windows without a gradient are left out.
 
-    Windows are looked at together where at least 8 cells, and twice their own length, lie between them; a weight counts
-    for the nearest one. Operators that look at the whole image have tails cut off there.
+    Every eighth window or so is looked at along each axis, and those between them where that is less than 256. Windows
+    are looked at together where 8 cells, or twice their own length, lie between them, and a weight counts for the
+    nearest: of operators that look at the whole image, the tails are cut off there.
 
     Returns:
         At least 1; None where no window has a gradient.
 
     Source: Bell & Dean 1970 (Discuss. Faraday Soc. 50); as a number of equal shares, order 2 of Hill 1973 (Ecology 54).
     """
-    ndim = pooling.geometry.ndim
-    x = pooling.image.detach().requires_grad_()
-    y = pooling.pool(x)[0, 0].reshape(-1, *pooling.pooled.shape[-ndim:])
+    y = pooling.traced[1][0, 0]
+    submaps = y.reshape(-1, *y.shape[-pooling.geometry.ndim :])
     steps = [size / cells for size, cells in zip(pooling.sizes, pooling.cells, strict=True)]
-    apart = [max(PROBES, 2 * math.ceil(span / step)) for span, step in zip(pooling.geometry.spans, steps, strict=True)]
-    found = []
-    for submap, starts in itertools.product(y, itertools.product(*((0, gap // 2) for gap in apart))):
-        probes = submap[tuple(slice(start, None, gap) for start, gap in zip(starts, apart, strict=True))]
-        if not probes.numel():
-            continue
-        energy = _gradient(probes.sum(), x)[0].square()
-        nearest = [
-            _nearest(pooling, axis, start, gap, count)
-            for axis, (start, gap, count) in enumerate(zip(starts, apart, probes.shape, strict=True))
-        ]
-        total, fourth = (_gathered(power.sum(0), nearest, probes.shape) for power in (energy, energy.square()))
-        found.append((total.square() / fourth)[total > 0])
+    apart = [max(APART, 2 * math.ceil(span / step)) for span, step in zip(pooling.geometry.spans, steps, strict=True)]
+    found: list[Tensor] = []
+    for starts in itertools.product(*((0, gap // 2) for gap in apart)):
+        if sum(map(len, found)) < PROBES * len(submaps):
+            found += [_participations(pooling, submap, starts, apart) for submap in submaps]
     numbers = torch.cat(found)
-    return float(numbers.mean()) if numbers.numel() else None
+    return float(numbers.mean()) if len(numbers) else None
 
 
 def brightness(pooling: Pooling) -> float:
@@ -252,8 +251,16 @@ MEASURES: dict[str, Callable[[Pooling], float | None]] = {
 
 
 def measure(names: Iterable[str], pooling: Pooling) -> dict[str, float | None]:
-    """Those of ``names`` that are measures, each measured; the others are metrics of rebuilt images."""
-    return {name: MEASURES[name](pooling) for name in names if name in MEASURES}
+    """Those of ``names`` that are measures, each measured; the others are metrics of rebuilt images.
+
+    Raises:
+        ValueError: the operator gave a number that is not finite for an image it was asked to pool.
+    """
+    values = {name: MEASURES[name](pooling) for name in names if name in MEASURES}
+    for name, value in values.items():
+        if value is not None and not math.isfinite(value):
+            raise ValueError(f"{name}: the operator gives what is not finite, or has no finite gradient")
+    return values
 
 
 def lowpass(x: Tensor, cells: Sequence[int]) -> Tensor:
@@ -265,13 +272,15 @@ def lowpass(x: Tensor, cells: Sequence[int]) -> Tensor:
     """
     for axis, count in enumerate(cells):
         dim = axis - len(cells)
-        if count < x.shape[dim]:
-            x = resample(resample(x, dim, count), dim, x.shape[dim])
+        n = x.shape[dim]
+        if count < n:
+            spectrum = torch.fft.rfft(torch.cat([x, x.flip(dim)], dim), dim=dim).narrow(dim, 0, count)
+            x = torch.fft.irfft(spectrum, n=2 * n, dim=dim).narrow(dim, 0, n)
     return x
 
 
 def resample(x: Tensor, dim: int, count: int) -> Tensor:
-    """``x`` at ``count`` points along an axis, without any alias: its DCT-II cropped, or filled up with zeros.
+    """``x`` at ``count`` points along an axis, without any alias: its DCT-II cropped or filled up with zeros.
 
     The points are the centres of cells: point o lies at ``(o + 1/2) n / count - 1/2`` of the n elements.
 
@@ -301,8 +310,10 @@ def _retained_bands(pooling: Pooling) -> dict[str, float | None]:
         reference = resample(reference, dim, count).narrow(dim, 0, common)
         pooled = pooled.narrow(dim, 0, common)
     sizes = reference.shape[-ndim:]
-    lengths = [min(size, max(8, min(SEGMENT, size // 8 * 2))) for size in sizes]
-    grids = torch.meshgrid(*(torch.fft.fftfreq(n, device=pooled.device) for n in lengths), indexing="ij")
+    # Some fifteen segments along an axis, but none too short to tell the bands apart or longer than they need.
+    lengths = [min(size, max(SHORTEST, min(LONGEST, size // 16 * 2))) for size in sizes]
+    axes = (torch.fft.fftfreq(n, dtype=torch.float64, device=pooled.device) for n in lengths)
+    grids = torch.meshgrid(*axes, indexing="ij")
     radius = 2 * torch.stack(grids).square().sum(0).sqrt()
     radius.view(-1)[0] = -1.0  # the mean is in no band
     retained, original = dict.fromkeys(BANDS, 0.0), dict.fromkeys(BANDS, 0.0)
@@ -334,8 +345,26 @@ def _segments(plane: Tensor, lengths: Sequence[int]) -> Tensor:
     return spectra
 
 
+def _participations(pooling: Pooling, submap: Tensor, starts: Sequence[int], apart: Sequence[int]) -> Tensor:
+    """The participation ratios of a submap's windows that lie ``apart`` from each other, from ``starts`` on."""
+    probes = submap[tuple(slice(start, None, gap) for start, gap in zip(starts, apart, strict=True))]
+    if not probes.numel():  # the map ends before the first of them
+        return probes.flatten()
+    energy = _gradient(probes.sum(), pooling.traced[0])[0].square()
+    nearest = [
+        _nearest(pooling, axis, start, gap, count)
+        for axis, (start, gap, count) in enumerate(zip(starts, apart, probes.shape, strict=True))
+    ]
+    total, fourth = (_gathered(power.sum(0), nearest, probes.shape) for power in (energy, energy.square()))
+    return (total.square() / fourth)[fourth > 0]
+
+
 def _nearest(pooling: Pooling, axis: int, start: int, gap: int, count: int) -> Tensor:
-    """Which of ``count`` windows, the ``start``-th and every ``gap``-th on, is nearest each position of an axis."""
+    """Which of ``count`` windows, each ``gap``-th from the ``start``-th on, every position of an axis is nearest.
+
+    Returns:
+        ``(size,)`` int64 from 0 to count - 1.
+    """
     size, geometry = pooling.sizes[axis], pooling.geometry
     step = size / pooling.cells[axis]
     centre = (geometry.spans[axis] - 1) / 2 - geometry.padding[axis] if pooling.regular else (step - 1) / 2

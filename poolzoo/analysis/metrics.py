@@ -218,12 +218,13 @@ def _by_piq(name: str, original: FloatImage, rebuilt: FloatImage, *, data_range:
         raise ValueError(f"metric {name}: an image of shape {original.shape}; (H, W, 1) and (H, W, 3) are allowed")
     if not (np.isfinite(original).all() and np.isfinite(rebuilt).all()):
         return math.nan
+    # A grey is repeated, as it is where an image is read: not all of them take one channel.
     x, y = (
-        torch.from_numpy(np.clip(image / data_range, 0, 1).transpose(2, 0, 1)[None]) for image in (original, rebuilt)
+        torch.from_numpy(np.clip(image / data_range, 0, 1).transpose(2, 0, 1)[None]).expand(-1, 3, -1, -1)
+        for image in (original, rebuilt)
     )
-    arguments = {"chromatic": x.shape[1] == 3} if name == "fsim" else {}
     with _piq_lock, torch.no_grad():
-        return float(getattr(_piq(), PIQ_METRICS[name].function)(x, y, data_range=1.0, **arguments))
+        return float(getattr(_piq(), PIQ_METRICS[name].function)(x, y, data_range=1.0))
 
 
 #: The shortest side that a metric is defined for, where that is not 1.

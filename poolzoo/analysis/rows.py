@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from poolzoo.analysis.summary import Summary
+    from poolzoo.analysis.summary import Group, GroupKey, Summary
 
 SCHEMA_VERSION = 1
 
@@ -89,6 +90,8 @@ PROFILE_KEYS = (
     "error",
 )
 KEYS = {"compare": COMPARE_KEYS, "profile": PROFILE_KEYS}
+#: Figures of a profile are held against each other only where these are equal.
+PROFILE_SETTING = ("device", "dtype", "shape", "kernel_size", "stride", "layout", "threads")
 
 
 def label(row: dict[str, Any]) -> str:
@@ -107,6 +110,8 @@ class Result:
     metadata: dict[str, Any]
     rows: list[dict[str, Any]]
     summaries: tuple[Summary, ...] | None = None
+    #: What the summaries were made of, as long as the store is at hand: it is not written.
+    groups: Mapping[GroupKey, Group] | None = field(default=None, compare=False, repr=False)
 
     @property
     def columns(self) -> list[str]:

@@ -378,7 +378,8 @@ class Store:
             f"SELECT name, width, height FROM images WHERE id IN ({marks}) ORDER BY name", chosen
         )
         metadata["images"] = [dict(zip(("name", "width", "height"), size, strict=True)) for size in sizes]
-        return Result("compare", metadata, [*rows, *failed], tuple(summarise_groups(self.groups(), metadata)))
+        groups = self.groups()
+        return Result("compare", metadata, [*rows, *failed], tuple(summarise_groups(groups, metadata)), groups)
 
     def _sampled(self) -> list[int]:
         """Images that could be read, evenly spread by name."""
@@ -537,6 +538,6 @@ ADVICE = {
 
 def _shown(value: Any) -> str:
     """A value of the plan as it stands in a message, and the same for a tuple and for the list JSON makes of it."""
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple)) and value:
         return "x".join(map(str, value)) if all(isinstance(item, int) for item in value) else ", ".join(map(str, value))
-    return "none" if value is None else str(value)
+    return str(value) if value or value == 0 else "none"

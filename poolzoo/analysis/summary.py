@@ -12,7 +12,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,8 @@ from poolzoo.analysis.rows import Result, label
 
 RESAMPLES = 1000
 CONFIDENCE = 0.95
+
+Number = TypeVar("Number", float, "NDArray[np.float64]")
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,8 @@ class Metric:
     format: str
     target: float | None = None
 
-    def merit(self, value: float) -> float:
-        """How good a value is: more is better, whatever the metric."""
+    def merit(self, value: Number) -> Number:
+        """How good a value is, or each of an array: more is better, whatever the metric."""
         if self.target is not None:
             return -abs(value - self.target)
         return value if self.higher_is_better else -value
@@ -194,19 +196,32 @@ def bootstrap_interval(values: Sequence[float] | NDArray[np.float64], seed: int 
     Returns:
         The bounds, or None for fewer than two values or any that is not finite.
     """
-    data = np.asarray(values, dtype=np.float64)
-    if len(data) < 2 or not np.isfinite(data).all():
-        return None
-    generator = np.random.default_rng(seed)
-    # In blocks, so that memory stays at a few MB however many images there are.
-    block = max(1, min(RESAMPLES, 1_000_000 // len(data)))
-    means = [
-        data[generator.integers(0, len(data), (min(block, RESAMPLES - start), len(data)))].mean(axis=1)
-        for start in range(0, RESAMPLES, block)
-    ]
+    return bootstrap_intervals([np.asarray(values, dtype=np.float64)], seed)[0]
+
+
+def bootstrap_intervals(columns: Sequence[NDArray[np.float64]], seed: int = 0) -> list[tuple[float, float] | None]:
+    """:func:`bootstrap_interval` of each column; those of one length share their draws, which take longest."""
+    found: list[tuple[float, float] | None] = [None] * len(columns)
+    alike: dict[int, list[int]] = defaultdict(list)
+    for number, column in enumerate(columns):
+        if len(column) > 1 and np.isfinite(column).all():
+            alike[len(column)].append(number)
     tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(np.concatenate(means), (tail, 1 - tail))
-    return float(low), float(high)
+    for length, numbers in alike.items():
+        generator = np.random.default_rng(seed)
+        values = np.stack([columns[number] for number in numbers], axis=1)
+        # In blocks, so that memory stays at a few MB however many images there are.
+        block = max(1, min(RESAMPLES, 1_000_000 // length))
+        means = []
+        for start in range(0, RESAMPLES, block):
+            picks = generator.integers(0, length, (min(block, RESAMPLES - start), length))
+            rows = np.arange(len(picks))[:, None] * length
+            times = np.bincount((picks + rows).ravel(), minlength=picks.size).reshape(picks.shape)
+            means.append(times.astype(np.float64) @ values / length)
+        low, high = np.quantile(np.concatenate(means), (tail, 1 - tail), axis=0)
+        for place, number in enumerate(numbers):
+            found[number] = (float(low[place]), float(high[place]))
+    return found
 
 
 class GroupKey(NamedTuple):
@@ -216,6 +231,11 @@ class GroupKey(NamedTuple):
     pool: str
     params: str
     state: str
+
+    @property
+    def label(self) -> str:
+        """The operator as a spec string."""
+        return label({"pool": self.pool, "params": self.params})
 
 
 @dataclass(frozen=True)
@@ -264,6 +284,13 @@ def summarise(result: Result) -> list[Summary]:
         raise ValueError(f"result: a {result.kind} has no images to summarise over; expected a compare")
     if result.summaries is not None:
         return list(result.summaries)
+    return summarise_groups(groups_of(result), result.metadata)
+
+
+def groups_of(result: Result) -> Mapping[GroupKey, Group]:
+    """What a comparison's summaries are made of; of a dataset run, what its store gave along."""
+    if result.groups is not None:
+        return result.groups
     rows_of: dict[GroupKey, list[dict[str, Any]]] = defaultdict(list)
     for row in result.rows:
         # An image that could not be read has one row, of no operator.
@@ -272,8 +299,7 @@ def summarise(result: Result) -> list[Summary]:
     numbers: dict[str, int] = {}
     for row in result.rows:
         numbers.setdefault(row["image"], len(numbers))
-    groups = {key: _group(key, rows, numbers, result.metadata["metrics"]) for key, rows in rows_of.items()}
-    return summarise_groups(groups, result.metadata)
+    return {key: _group(key, rows, numbers, result.metadata["metrics"]) for key, rows in rows_of.items()}
 
 
 def summarise_groups(groups: Mapping[GroupKey, Group], metadata: Mapping[str, Any]) -> list[Summary]:
@@ -286,6 +312,7 @@ def summarise_groups(groups: Mapping[GroupKey, Group], metadata: Mapping[str, An
     metrics = metadata["metrics"]
     baselines = _baselines(groups, metadata.get("baseline"))
     ranks = _ranks(groups, metrics[0]) if metrics else {}
+    scores = _scores(groups, baselines)
     summaries = []
     for key, group in groups.items():
         baseline = groups[baselines[key.setting]] if key.setting in baselines else None
@@ -296,11 +323,7 @@ def summarise_groups(groups: Mapping[GroupKey, Group], metadata: Mapping[str, An
                 params=key.params,
                 state=key.state,
                 setting=key.setting,
-                scores={
-                    metric: _score(values, baseline.values.get(metric) if baseline else None)
-                    for metric, values in group.values.items()
-                    if len(values.images)
-                },
+                scores=scores[key],
                 images=group.images,
                 seeds=group.seeds,
                 kept=group.kept,
@@ -371,23 +394,37 @@ def _baselines(groups: Iterable[GroupKey], name: str | None) -> dict[Setting, Gr
     return found
 
 
-def _score(own: Values, baseline: Values | None) -> Score:
-    difference = interval = None
-    if baseline is not None:
-        _, here, there = np.intersect1d(own.images, baseline.images, assume_unique=True, return_indices=True)
-        means, others = own.means[here], baseline.means[there]
-        # Two infinite PSNRs (both images rebuilt exactly) differ by nothing; inf - inf would say nan.
+def _scores(
+    groups: Mapping[GroupKey, Group], baselines: Mapping[Setting, GroupKey]
+) -> dict[GroupKey, dict[str, Score]]:
+    """Every group's scores, and their differences to the baseline of its setting."""
+    cells = [(key, metric, v) for key, group in groups.items() for metric, v in group.values.items() if len(v.images)]
+    apart = []
+    for key, metric, values in cells:
+        baseline = groups[baselines[key.setting]].values.get(metric) if key.setting in baselines else None
+        apart.append(differences(values, baseline) if baseline else np.empty(0))
+    intervals = bootstrap_intervals([*(values.means for _, _, values in cells), *apart])
+    scores: dict[GroupKey, dict[str, Score]] = {key: {} for key in groups}
+    for place, ((key, metric, values), paired) in enumerate(zip(cells, apart, strict=True)):
         with np.errstate(invalid="ignore"):
-            differences = np.where(means == others, 0.0, means - others)
-            difference = float(differences.mean()) if len(differences) else math.nan
-        interval = bootstrap_interval(differences)
-    return Score(
-        mean=float(own.means.mean()),
-        spread=own.spread,
-        interval=bootstrap_interval(own.means),
-        difference=None if difference is None or math.isnan(difference) else difference,
-        difference_interval=interval,
-    )
+            mean, difference = float(values.means.mean()), float(paired.mean()) if len(paired) else math.nan
+        scores[key][metric] = Score(
+            mean=mean,
+            spread=values.spread,
+            interval=intervals[place],
+            difference=None if math.isnan(difference) else difference,
+            difference_interval=intervals[len(cells) + place],
+        )
+    return scores
+
+
+def differences(own: Values, baseline: Values) -> NDArray[np.float64]:
+    """``own - baseline`` of each image that both have."""
+    _, here, there = np.intersect1d(own.images, baseline.images, assume_unique=True, return_indices=True)
+    means, others = own.means[here], baseline.means[there]
+    # Two infinite PSNRs (both images rebuilt exactly) differ by nothing; inf - inf would say nan.
+    with np.errstate(invalid="ignore"):
+        return np.where(means == others, 0.0, means - others)
 
 
 def _ranks(groups: Mapping[GroupKey, Group], metric: str) -> dict[GroupKey, float]:
@@ -405,9 +442,10 @@ def _ranks(groups: Mapping[GroupKey, Group], metric: str) -> dict[GroupKey, floa
         common = functools.reduce(np.intersect1d, (values.images for values in rivals.values()))
         if len(common) < 2:
             continue
-        sign = -1 if METRICS[metric].higher_is_better else 1
         # Without the last digits, which differ between machines and would order equal operators by chance.
-        scores = [np.round(sign * v.means[np.searchsorted(v.images, common)], 10) for v in rivals.values()]
+        scores = [
+            np.round(-METRICS[metric].merit(v.means[np.searchsorted(v.images, common)]), 10) for v in rivals.values()
+        ]
         for key, own in zip(rivals, scores, strict=True):
             better, equal = sum(other < own for other in scores), sum(other == own for other in scores)
             ranks[key] = float(np.mean(better + (equal + 1) / 2))

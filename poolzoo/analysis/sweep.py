@@ -184,4 +184,9 @@ def sweep_of(result: Result) -> Sweep | None:
         return None
     if not values or not all(isinstance(v, (int, float)) and math.isfinite(v) for v in values):
         return None
-    return Sweep(pool, over, tuple(values), spacing if isinstance(spacing, str) else "list")
+    sweep = Sweep(pool, over, tuple(values), spacing if isinstance(spacing, str) else "list")
+    try:
+        registry.parse_spec(pool)
+    except ValueError:
+        return None
+    return sweep

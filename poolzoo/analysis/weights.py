@@ -18,6 +18,7 @@ from torch import Tensor
 from poolzoo import cuda, registry
 from poolzoo.analysis.modules import make_module, normal_spec
 from poolzoo.operators.base import Pool
+from poolzoo.windows import make_geometry
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 #: Windows a sample has along each axis; the middle one is looked at, and the filters that reach past it end inside.
 SAMPLE_WINDOWS = 5
+#: Strides around a part of a picture that are pooled with it: further than any filter's weights that matter.
+MARGIN = 4
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,38 @@ def pixel_weights(
         (weights,) = torch.autograd.grad(y.sum(), x)
         found.append(PixelWeights(spec, weights[0, 0].numpy()))
     return found
+
+
+def weights_within(
+    spec: str,
+    picture: Floats,
+    corner: tuple[int, int],
+    size: tuple[int, int],
+    kernel_size: int | tuple[int, ...] = 2,
+    stride: int | tuple[int, ...] | None = None,
+) -> Floats:
+    """:func:`pixel_weights` of a part of a large picture, as if the rest were there.
+
+    Of the rest only :data:`MARGIN` strides around the part are looked at.
+
+    Args:
+        spec: one operator.
+        picture: ``(H, W)``, grey.
+        corner: top and left of the part, multiples of the stride.
+        size: its height and width.
+        kernel_size, stride: of the operator; stride None means kernel_size.
+
+    Returns:
+        ``(*size,)``, dy/da of each pixel of the part.
+    """
+    geometry = make_geometry(2, kernel_size, stride)
+    before = [min(MARGIN * step, start) for step, start in zip(geometry.stride, corner, strict=True)]
+    rows, columns = (
+        slice(start - margin, start + length + MARGIN * step)
+        for start, margin, length, step in zip(corner, before, size, geometry.stride, strict=True)
+    )
+    (found,) = pixel_weights([spec], picture[rows, columns], geometry.kernel_size, geometry.stride)
+    return found.weights[before[0] : before[0] + size[0], before[1] : before[1] + size[1]]
 
 
 def _module(spec: str, ndim: int, kernel_size: Any, stride: Any = None) -> Pool:

@@ -11,21 +11,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from poolzoo._files import write_whole
-from poolzoo.analysis.rows import Result, label
+from poolzoo.analysis.rows import Result
 from poolzoo.analysis.summary import METRICS, Setting, Summary, by_setting, summarise
 from poolzoo.analysis.sweep import sweep_of
+from poolzoo.analysis.verdict import profile_rows
 from poolzoo.reports import plots
 from poolzoo.reports.figures import FORMATS, to_file, to_svg
 from poolzoo.reports.sweep import describe_curves, plot_sweep
-from poolzoo.reports.tables import PROFILE_SETTING, UNEQUAL
+from poolzoo.reports.tables import UNEQUAL
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-#: Files of one result are told apart by its letter, as on the page.
+#: What tells results of one kind apart, in headings and in names of files.
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #: A profile's costs by the plot they make.
 TRADEOFFS = {"time": "forward_s", "memory": "peak_bytes", "training-memory": "saved_bytes"}
@@ -50,6 +51,16 @@ class Drawing:
     def svg(self, prefix: str) -> str:
         """As part of a page, whose other ids do not begin with ``prefix``."""
         return to_svg(self.draw(), prefix)
+
+
+def result_letters(results: Sequence[Result]) -> list[str]:
+    """A, B, C for results of one kind; "" for the only one of its kind."""
+    kinds = [result.kind for result in results]
+    places = [kinds[:number].count(kind) for number, kind in enumerate(kinds)]
+    return [
+        "" if kinds.count(kind) == 1 else LETTERS[place] if place < len(LETTERS) else str(place + 1)
+        for kind, place in zip(kinds, places, strict=True)
+    ]
 
 
 def compare_drawings(
@@ -111,20 +122,16 @@ def all_drawings(results: Sequence[Result]) -> list[Drawing]:
     """Every plot of the results, under names of their own: ``retention``, ``A-retention-nearest``."""
     profiles = [result for result in results if result.kind == "profile"]
     found: list[Drawing] = []
-    for kind in ("compare", "profile"):
-        same = [result for result in results if result.kind == kind]
-        for place, result in enumerate(same):
-            prefix = f"{_letter(place)}-" if len(same) > 1 else ""
-            if kind == "profile":
-                named = profile_drawings(result)
-            else:
-                apart = compare_drawings(result, profiles)
-                named = [
-                    replace(drawing, name=drawing.name + _difference(setting, list(apart)))
-                    for setting, drawings in apart.items()
-                    for drawing in drawings
-                ]
-            found += [replace(drawing, name=prefix + drawing.name) for drawing in named]
+    for result, letter in zip(results, result_letters(results), strict=True):
+        prefix = f"{letter}-" if letter else ""
+        apart = compare_drawings(result, profiles) if result.kind == "compare" else {}
+        named = profile_drawings(result) if result.kind == "profile" else []
+        named += [
+            replace(drawing, name=drawing.name + _difference(setting, list(apart)))
+            for setting, drawings in apart.items()
+            for drawing in drawings
+        ]
+        found += [replace(drawing, name=prefix + drawing.name) for drawing in named]
     return _distinct([*found, *scaling_drawings(profiles)])
 
 
@@ -143,32 +150,6 @@ def save_drawings(folder: Path, results: Sequence[Result]) -> list[Path]:
         figure = drawing.draw()
         written += [write_whole(folder / f"{drawing.name}.{fmt}", to_file(figure, fmt)) for fmt in FORMATS]
     return written
-
-
-def profile_costs(
-    group: Sequence[Summary], setting: Setting, profiles: Sequence[Result], cost: str
-) -> tuple[dict[tuple[str, str], float], str] | None:
-    """What operators cost by (label, state), and what was measured in words, from the first profile that has them all.
-
-    Args:
-        group: the summaries of one setting.
-        setting: whose window the profile must have.
-        profiles: to look in.
-        cost: the profile's key.
-    """
-    wanted = {summary.label for summary in group}
-    for profile in profiles:
-        apart: dict[tuple[Any, ...], dict[str, float]] = {}
-        for row in profile.rows:
-            window = (str(row["kernel_size"]), str(row["stride"]))
-            if row["forward_s"] and row[cost] is not None and window == (setting.kernel_size, setting.stride):
-                apart.setdefault(tuple(row[key] for key in PROFILE_SETTING), {})[label(row)] = row[cost]
-        for key, costs in apart.items():
-            if wanted <= set(costs):
-                named = dict(zip(PROFILE_SETTING, key, strict=True))
-                found = {(summary.label, summary.state): costs[summary.label] for summary in group}
-                return found, f"{named['shape']} {named['dtype']} on {named['device']}"
-    return None
 
 
 def _of_setting(
@@ -196,11 +177,11 @@ def _of_setting(
                 " either side: hollow points, whose bars do not reach that of the best, are unlikely to be as good.",
             )
         )
+    measured, source = profile_rows(shown, setting, profiles) or ({}, "one image")
     for name, cost in TRADEOFFS.items():
-        measured = profile_costs(shown, setting, profiles, cost)
-        if measured is None and cost != "forward_s":
+        if not measured and cost != "forward_s":
             continue
-        costs, source = measured or (None, "one image")
+        costs = {key: row[cost] for key, row in measured.items() if row[cost] is not None} if measured else None
         if len(plots.tradeoff_points(shown, first.key, costs)) > 1:
             rough = "" if measured else " Times of a single pass are rough; poolzoo profile measures them."
             drawings.append(
@@ -266,10 +247,6 @@ def _difference(setting: Setting, settings: Sequence[Setting]) -> str:
     told = [f.name for f in fields(Setting) if len({getattr(other, f.name) for other in settings}) > 1]
     words = [re.sub(r"[^a-z0-9.]+", "-", str(getattr(setting, name)).lower()).strip("-")[:60] for name in told]
     return "".join(f"-{word}" for word in words if word)
-
-
-def _letter(place: int) -> str:
-    return LETTERS[place] if place < len(LETTERS) else str(place + 1)
 
 
 def _distinct(drawings: Sequence[Drawing]) -> list[Drawing]:

@@ -24,7 +24,7 @@ def render_fit(fitted: Fitted) -> str:
     kept = (
         f"after {fitted.best_step} of {fitted.steps} steps"
         if fitted.best_step
-        else f"nothing in {fitted.steps} steps was better by more than chance: the initial parameters are kept"
+        else f"nothing in {fitted.steps} steps was better by enough to count: the initial parameters are kept"
     )
     return (
         f"{visible(' · '.join(about))}\n\n"

@@ -1,8 +1,8 @@
-"""Pictures of what an operator leaves: thumbnails for the page, full-size PNG files for a folder.
+"""Pictures of what an operator leaves: a cut-out of each for the page, full-size PNG files for a folder.
 
-A picture is encoded when it is handed over and its pixels are forgotten, so that memory holds kilobytes a picture
-however large the photographs are. Differences are drawn on one scale for all operators; a scale of its own for each
-would make the worst operator look like the best.
+What a picture gives is taken when it is handed over and its pixels are forgotten, so that memory holds kilobytes a
+picture however large the photographs are, and a bounded number of images however many there are. Saved differences
+are drawn on one scale for all operators; a scale of its own for each would make the worst operator look like the best.
 """
 
 from __future__ import annotations
@@ -11,32 +11,37 @@ import base64
 import errno
 import hashlib
 import io
+import math
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from poolzoo._files import write_whole
 from poolzoo.analysis.rows import label
+from poolzoo.reports.cutouts import TAPS, Box, Part, Pixels as Pixels, cut_part, rebuild_part, sources
 
 if TYPE_CHECKING:
     from poolzoo.analysis.compare import View
 
-Pixels = npt.NDArray[Any]
+#: Operator, parameters, state, seed.
+Operator = tuple[str, str, str, "int | None"]
 #: Operator, parameters, state, seed, upsampling, kind.
 Key = tuple[str, str, str, "int | None", "str | None", str]
 
-KINDS = ("original", "pooled", "rebuilt", "difference")
+KINDS = ("original", "pooled", "rebuilt", "difference", "weights")
 
-#: Longest side of a thumbnail, and of the cut-out that is shown pixel by pixel.
-THUMBNAIL = 320
-DETAIL = 150
+#: Longest side of a thumbnail, of the cut-out that a page shows pixel by pixel, and of the part of it with weights.
+THUMBNAIL, CUTOUT, WEIGHTS = 320, 384, 48
+#: Images of which a book keeps pictures: the first ones; the rest are in the rows.
+IMAGES = 8
 WEBP_QUALITY = 80
+#: The share of a cut-out's pixels that a colour scale for its differences must reach.
+CONTRAST = 0.98
 
 #: The difference that gets the strongest colour; larger ones look the same.
 DIFFERENCE_SCALE = 0.25
@@ -58,10 +63,12 @@ PIXEL_LIMIT = 178_956_970
 
 @dataclass
 class Picture:
-    """One picture: ``pixels`` are (height, width, 3), uint8 or floats in [0, 1].
+    """One picture: ``pixels`` are (height, width, 3), floats or uint8; a page shows 0 as black and 1 as white.
 
     ``kind`` is one of :data:`KINDS`. An original has no operator: ``pool``, ``params`` and ``state`` are empty.
-    ``upsample`` says how it was rebuilt, where one operator has several.
+    ``upsample`` says how it was rebuilt, where one operator has several. ``submaps`` stand side by side in a pooled
+    picture. ``bounds`` are what black and white mean, of floats at least; ``clipped`` says that they cannot tell all.
+    ``corner`` says where in the original, counted from its top and left, the pixels lie that ``weights`` are of.
     """
 
     image: str
@@ -72,47 +79,76 @@ class Picture:
     kind: str
     pixels: Pixels
     upsample: str | None = None
+    submaps: int = 1
+    bounds: tuple[float, float] = (0.0, 1.0)
+    clipped: bool = False
+    corner: tuple[int, int] = (0, 0)
+
+    @property
+    def operator(self) -> Operator:
+        """What made it."""
+        return (self.pool, self.params, self.state, self.seed)
 
     @property
     def key(self) -> Key:
         """What tells this picture from every other of its image."""
-        return (self.pool, self.params, self.state, self.seed, self.upsample, self.kind)
+        return (*self.operator, self.upsample, self.kind)
 
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """A picture made small, from ``width`` by ``height`` to ``size``.
+    """A picture made small: its width and height, and a WebP file."""
 
-    ``detail`` is a cut-out at full resolution: scaling down hides what pooling did.
-    """
-
-    image: str
-    pool: str
-    params: str
-    state: str
-    seed: int | None
-    kind: str
-    upsample: str | None
     width: int
     height: int
-    size: tuple[int, int]
     webp: bytes
-    detail: tuple[tuple[int, int], bytes] | None
-
-    @property
-    def key(self) -> Key:
-        """What tells this picture from every other of its image."""
-        return (self.pool, self.params, self.state, self.seed, self.upsample, self.kind)
 
     @property
     def uri(self) -> str:
-        """The thumbnail as a data URI."""
-        return _uri(self.webp)
+        """The picture as a data URI."""
+        return "data:image/webp;base64," + base64.b64encode(self.webp).decode()
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """A rebuilt cut-out.
+
+    Attributes:
+        part: its pixels; None where interpolating the pooled ones gives them.
+        contrast: the difference to the original, averaged over the channels, that :data:`CONTRAST` of the pixels do
+            not exceed.
+    """
+
+    part: Part | None
+    contrast: float
+
+
+@dataclass
+class Shelf:
+    """What a book keeps of one image.
+
+    Attributes:
+        size: height and width of the original.
+        thumbnail: all of it, small.
+        original: the cut-out; ``original.box`` is where it lies.
+        pooled: by operator, the values from which the cut-out is rebuilt.
+        rebuilt: by operator and upsampling.
+        weights: by operator, the weights of a small part of the cut-out.
+        clipped: operators whose pictures come from files that could not hold values beyond [0, 1].
+    """
+
+    size: tuple[int, int]
+    thumbnail: Thumbnail
+    original: Part
+    pooled: dict[Operator, Part] = field(default_factory=dict)
+    rebuilt: dict[tuple[Operator, str], Rebuilt] = field(default_factory=dict)
+    weights: dict[Operator, Part] = field(default_factory=dict)
+    clipped: set[Operator] = field(default_factory=set)
 
     @property
-    def detail_uri(self) -> str | None:
-        """The cut-out as a data URI."""
-        return _uri(self.detail[1]) if self.detail else None
+    def operators(self) -> list[Operator]:
+        """Those that have a rebuilt picture, in the order they came."""
+        return list(dict.fromkeys(operator for operator, _ in self.rebuilt))
 
 
 def pictures_of(view: View) -> Iterator[Picture]:
@@ -123,74 +159,176 @@ def pictures_of(view: View) -> Iterator[Picture]:
     row = view.row
     name, who = row["image"], (row["pool"], row["params"], row["state"], row["seed"])
     yield Picture(name, "", "", "", None, "original", view.original)
-    yield Picture(name, *who, "pooled", view.pooled)
+    yield Picture(name, *who, "pooled", view.pooled, submaps=view.submaps)
     yield Picture(name, *who, "rebuilt", view.rebuilt, row["upsample"])
     yield Picture(name, *who, "difference", difference_pixels(view.original, view.rebuilt), row["upsample"])
 
 
+def weights_picture(row: Mapping[str, Any], box: Box, weights: Pixels) -> Picture:
+    """The weights of the pixels of ``box`` in a row's image, as a picture.
+
+    Args:
+        row: of the operator.
+        box: from :func:`weights_box`.
+        weights: ``(H, W)``, of any sign.
+    """
+    who = (row["pool"], row["params"], row["state"], row["seed"])
+    return Picture(row["image"], *who, "weights", weights, bounds=(0.0, 0.0), corner=(box.top, box.left))
+
+
+def two_axes(size: Any) -> tuple[int, int] | None:
+    """``2`` or ``"3x2"``, as a row states a size, for two axes; None where it is of another number of axes."""
+    sizes = str(size).split("x")
+    if len(sizes) > 2 or not all(part.isascii() and part.isdigit() and int(part) for part in sizes):
+        return None
+    return int(sizes[0]), int(sizes[-1])
+
+
+def cutout_box(original: Pixels, side: int = CUTOUT) -> Box:
+    """Where an image is busiest: the rectangle, at most ``side`` long, that a page shows pixel by pixel."""
+    height, width = (min(side, length) for length in original.shape[:2])
+    return Box(*busiest(original, height, width), height, width)
+
+
+def weights_box(original: Pixels, stride: tuple[int, ...]) -> Box | None:
+    """The busiest part of the cut-out, in whole strides, of which a page shows weights; None where there is none."""
+    outer = cutout_box(original)
+    inner = cutout_box(original[outer.slices], WEIGHTS)
+    tops, lefts = (
+        range(-(-start // step) * step, start + length - step + 1, step)
+        for start, length, step in zip(
+            (outer.top + inner.top, outer.left + inner.left), (inner.height, inner.width), stride, strict=True
+        )
+    )
+    return Box(tops[0], lefts[0], len(tops) * tops.step, len(lefts) * lefts.step) if tops and lefts else None
+
+
 class PictureBook:
-    """Thumbnails of many pictures, by image."""
+    """Cut-outs of the pictures of the first :data:`IMAGES` images."""
 
     def __init__(self) -> None:
-        self._pictures: dict[str, dict[Key, Thumbnail]] = {}
-        self._corners: dict[tuple[str, int, int], tuple[int, int]] = {}
+        self._shelves: dict[str, Shelf] = {}
+
+    def has_room(self, image: str) -> bool:
+        """Whether pictures of ``image`` are kept."""
+        return image in self._shelves or len(self._shelves) < IMAGES
 
     def add(self, picture: Picture) -> None:
-        """Encode ``picture`` now; one that is there already is not encoded again.
+        """Keep what the page needs of ``picture``; one that is there already, or has no room, is passed over.
 
-        Add an image's original before the rest, so that all of its cut-outs show its busiest spot.
+        Raises:
+            ValueError: an image's original did not come first, or the picture does not fit it.
         """
-        from PIL import Image
-
-        shelf = self._pictures.setdefault(picture.image, {})
-        if picture.key in shelf:
+        if not self.has_room(picture.image):
             return
-        pixels = to_uint8(picture.pixels)
-        height, width = pixels.shape[:2]
-        small = Image.fromarray(pixels)
-        if max(width, height) > THUMBNAIL:
-            scale = THUMBNAIL / max(width, height)
-            small = small.resize(
-                (max(1, round(width * scale)), max(1, round(height * scale))), Image.Resampling.LANCZOS
-            )
-        detail = None
-        if picture.kind in ("original", "rebuilt") and max(width, height) > DETAIL:
-            shrink = DETAIL / max(width, height)
-            rows, columns = max(1, round(height * shrink)), max(1, round(width * shrink))
-            size = (picture.image, height, width)
-            if picture.kind == "original":
-                self._corners[size] = busiest(pixels, rows, columns)
-            top, left = self._corners.get(size, ((height - rows) // 2, (width - columns) // 2))
-            cut = Image.fromarray(pixels[top : top + rows, left : left + columns])
-            detail = (cut.size, _webp(cut))
-        shelf[picture.key] = Thumbnail(
-            picture.image,
-            picture.pool,
-            picture.params,
-            picture.state,
-            picture.seed,
-            picture.kind,
-            picture.upsample,
-            width,
-            height,
-            small.size,
-            _webp(small),
-            detail,
-        )
+        shelf = self._shelves.get(picture.image)
+        if picture.kind == "original":
+            if shelf is None:
+                box = cutout_box(picture.pixels)
+                part = cut_part(picture.pixels, box, bounds=picture.bounds)
+                self._shelves[picture.image] = Shelf(picture.pixels.shape[:2], thumbnail(picture.pixels), part)
+        elif shelf is None:
+            raise ValueError(f"picture of {picture.image!r}: its original has to come first")
+        else:
+            _KEEP[picture.kind](shelf, picture)
 
     def update(self, other: PictureBook) -> None:
-        """Take over another book's pictures."""
-        for name, pictures in other._pictures.items():
-            self._pictures.setdefault(name, {}).update(pictures)
+        """Take over another book's pictures, where there is room and none of the same."""
+        for name, theirs in other._shelves.items():
+            if not self.has_room(name):
+                continue
+            own = self._shelves.setdefault(name, theirs)
+            if own.original == theirs.original:
+                own.pooled = theirs.pooled | own.pooled
+                own.rebuilt = theirs.rebuilt | own.rebuilt
+                own.weights = theirs.weights | own.weights
+                own.clipped |= theirs.clipped
 
     @property
     def images(self) -> list[str]:
         """The images that have pictures, in the order of their first."""
-        return list(self._pictures)
+        return list(self._shelves)
 
-    def for_image(self, name: str) -> list[Thumbnail]:
-        """The pictures of one image, in the order they were added."""
-        return list(self._pictures.get(name, {}).values())
+    def shelf(self, name: str) -> Shelf:
+        """What is kept of one image."""
+        return self._shelves[name]
+
+
+def _keep_pooled(shelf: Shelf, picture: Picture) -> None:
+    if picture.operator in shelf.pooled:
+        return
+    size = (picture.pixels.shape[0], picture.pixels.shape[1] // picture.submaps)
+    if picture.pixels.shape[1] % picture.submaps:
+        raise ValueError(f"picture of {picture.image!r}: {picture.pixels.shape[1]} columns, {picture.submaps} submaps")
+    box = sources(shelf.original.box, size, shelf.size)
+    shelf.pooled[picture.operator] = cut_part(picture.pixels, box, picture.submaps, picture.bounds)
+    if picture.clipped:
+        shelf.clipped.add(picture.operator)
+
+
+def _keep_rebuilt(shelf: Shelf, picture: Picture) -> None:
+    upsample = picture.upsample or ""
+    if (picture.operator, upsample) in shelf.rebuilt:
+        return
+    if picture.pixels.shape[:2] != shelf.size:
+        height, width = shelf.size
+        raise ValueError(
+            f"picture of {picture.image!r}: a rebuilt one has {picture.pixels.shape[1]}x{picture.pixels.shape[0]}"
+            f" pixels, the original {width}x{height}"
+        )
+    box = shelf.original.box
+    part = cut_part(picture.pixels, box, bounds=picture.bounds)
+    pooled = shelf.pooled.get(picture.operator)
+    derived = pooled is not None and _gives(pooled, picture, box, shelf.size)
+    difference = abs((part.values - shelf.original.values).mean(axis=2))
+    contrast = float(np.quantile(difference, CONTRAST))
+    shelf.rebuilt[picture.operator, upsample] = Rebuilt(None if derived else part, contrast)
+    if picture.clipped:
+        shelf.clipped.add(picture.operator)
+
+
+def _gives(pooled: Part, picture: Picture, box: Box, full: tuple[int, int]) -> bool:
+    """Whether interpolating the pooled bytes gives the rebuilt picture, as exactly as bytes can."""
+    if pooled.submaps > 1 or picture.upsample not in TAPS:
+        return False
+    again, wanted = rebuild_part(pooled, box, full, picture.upsample), picture.pixels[box.slices]
+    half = (pooled.high - pooled.low) / 510
+    # Bicubic weights add up to at most 1.375 an axis without their signs: that much of half a step can remain.
+    allowed = half * 1.375**2 + 1e-6
+    if wanted.dtype == np.uint8:
+        wanted, again, allowed = wanted / 255, np.clip(again, 0, 1), allowed + 1 / 510
+    return bool(abs(again - wanted).max() <= allowed)
+
+
+def _keep_weights(shelf: Shelf, picture: Picture) -> None:
+    box = Box(*picture.corner, *picture.pixels.shape[:2])
+    if not shelf.original.box.holds(box):
+        raise ValueError(f"picture of {picture.image!r}: weights of pixels that are not in the cut-out")
+    part = cut_part(picture.pixels, Box(0, 0, box.height, box.width), bounds=picture.bounds)
+    shelf.weights.setdefault(picture.operator, replace(part, box=box, size=shelf.size))
+
+
+#: How a book keeps a picture of each kind. Differences are drawn from the others.
+_KEEP: dict[str, Callable[[Shelf, Picture], None]] = {
+    "pooled": _keep_pooled,
+    "rebuilt": _keep_rebuilt,
+    "difference": lambda shelf, picture: None,
+    "weights": _keep_weights,
+}
+
+
+def thumbnail(pixels: Pixels, side: int = THUMBNAIL) -> Thumbnail:
+    """A picture, at most ``side`` long, as lossy WebP."""
+    from PIL import Image
+
+    image = Image.fromarray(to_uint8(pixels))
+    if max(image.size) > side:
+        scale = side / max(image.size)
+        width, height = (max(1, round(length * scale)) for length in image.size)
+        image = image.resize((width, height), Image.Resampling.LANCZOS)
+    stream = io.BytesIO()
+    image.save(stream, "WEBP", quality=WEBP_QUALITY, method=2)
+    return Thumbnail(*image.size, stream.getvalue())
 
 
 class PictureFolder:
@@ -236,15 +374,27 @@ class PictureFolder:
             raise ValueError(f"{str(self.path)!r} is not inside {str(self.base)!r}, where the result is kept") from None
         file.parent.mkdir(parents=True, exist_ok=True)
         stream = io.BytesIO()
-        Image.fromarray(to_uint8(picture.pixels)).save(stream, "PNG")
+        pixels, more = _for_file(picture)
+        Image.fromarray(pixels).save(stream, "PNG")
         write_whole(file, stream.getvalue())
         entry = {key: getattr(picture, key) for key in ("image", "pool", "params", "state", "seed", "kind", "upsample")}
+        entry |= more
         return self._entries.setdefault((picture.image, picture.key), {**entry, "file": relative.as_posix()})
 
     @property
     def entries(self) -> list[dict[str, Any]]:
         """An entry for each picture that was written, in that order: what belongs into ``metadata["pictures"]``."""
         return list(self._entries.values())
+
+
+def _for_file(picture: Picture) -> tuple[Pixels, dict[str, Any]]:
+    """The bytes to save, and what an entry has to say of them beside the usual."""
+    if picture.kind == "weights":
+        part = cut_part(picture.pixels, Box(0, 0, *picture.pixels.shape[:2]), bounds=picture.bounds)
+        return part.bytes, {"bounds": [part.low, part.high], "corner": list(picture.corner)}
+    more: dict[str, Any] = {"submaps": picture.submaps} if picture.submaps > 1 else {}
+    beyond = picture.pixels.dtype != np.uint8 and (picture.pixels.min() < 0 or picture.pixels.max() > 1)
+    return to_uint8(picture.pixels), more | ({"clipped": True} if beyond else {})
 
 
 class SafeNames:
@@ -345,7 +495,8 @@ def book_from_metadata(metadata: Mapping[str, Any], folder: str | Path) -> Pictu
         folder: where the result lies.
 
     Raises:
-        ValueError: an entry is malformed, its file lies outside ``folder``, is no PNG or too large.
+        ValueError: an entry is malformed, its file lies outside ``folder``, is no PNG, too large, or does not fit its
+            image's original.
         FileNotFoundError: a picture is not there any more.
     """
     book = PictureBook()
@@ -353,28 +504,43 @@ def book_from_metadata(metadata: Mapping[str, Any], folder: str | Path) -> Pictu
     bad = [entry for entry in entries if not _is_entry(entry)] if isinstance(entries, list) else [entries]
     if bad:
         raise ValueError(f"metadata.pictures: {str(bad[0])[:200]!r} is not a picture's entry")
-    # Originals first: the cut-outs of the others are taken where the original is busiest.
-    for entry in sorted(entries, key=lambda entry: entry["kind"] != "original"):
+    # In the order of KINDS: what is kept of one depends on those before it. Differences follow from the others.
+    for entry in sorted(entries, key=lambda entry: KINDS.index(entry["kind"])):
+        if entry["kind"] == "difference" or not book.has_room(entry["image"]):
+            continue
         pixels = _read_png(Path(folder), entry["file"])
-        seed, upsample = entry.get("seed"), entry.get("upsample")
-        book.add(
-            Picture(
-                entry["image"],
-                entry["pool"],
-                entry["params"],
-                entry["state"],
-                seed if isinstance(seed, int) else None,
-                entry["kind"],
-                pixels,
-                upsample if isinstance(upsample, str) else None,
-            )
-        )
+        texts = {key: entry[key] for key in ("image", "pool", "params", "state", "kind")}
+        known = {key: entry[key] for key in ("seed", "upsample", "submaps", "clipped") if entry.get(key) is not None}
+        pairs = {key: tuple(entry[key]) for key in ("bounds", "corner") if entry.get(key) is not None}
+        book.add(Picture(**{"seed": None, **texts, **known, **pairs}, pixels=pixels))
     return book
 
 
 def _is_entry(entry: Any) -> bool:
     texts = ("image", "pool", "params", "state", "kind", "file")
-    return isinstance(entry, dict) and all(isinstance(entry.get(key), str) for key in texts) and entry["kind"] in KINDS
+    if not (isinstance(entry, dict) and all(isinstance(entry.get(key), str) for key in texts)):
+        return False
+    checked = (_MAY_SAY[key](entry[key]) for key in _MAY_SAY if entry.get(key) is not None)
+    return entry["kind"] in KINDS and all(checked)
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 2**31
+
+
+def _is_bound(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+#: What an entry need not have, and what it may be.
+_MAY_SAY: dict[str, Callable[[Any], bool]] = {
+    "seed": lambda value: type(value) is int,
+    "upsample": lambda value: isinstance(value, str),
+    "submaps": lambda value: _is_count(value) and value > 0,
+    "clipped": lambda value: isinstance(value, bool),
+    "bounds": lambda value: isinstance(value, list) and len(value) == 2 and all(map(_is_bound, value)),
+    "corner": lambda value: isinstance(value, list) and len(value) == 2 and all(map(_is_count, value)),
+}
 
 
 def _read_png(folder: Path, name: str) -> Pixels:
@@ -401,13 +567,3 @@ def _read_png(folder: Path, name: str) -> Pixels:
                 return np.asarray(image.convert("RGB"))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"metadata.pictures: {str(file)!r}: {error}") from error
-
-
-def _webp(image: Any) -> bytes:
-    stream = io.BytesIO()
-    image.save(stream, "WEBP", quality=WEBP_QUALITY, method=2)
-    return stream.getvalue()
-
-
-def _uri(webp: bytes) -> str:
-    return "data:image/webp;base64," + base64.b64encode(webp).decode()

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from poolzoo.analysis.rows import Result, label
+from poolzoo.analysis.rows import PROFILE_SETTING, Result, label
 from poolzoo.analysis.summary import METRICS, Metric, Score, Summary
+from poolzoo.analysis.verdict import pareto_front
+from poolzoo.reports.answer import title_of
 from poolzoo.reports.figures import (
     AROUND,
     BASELINE,
@@ -33,7 +35,7 @@ from poolzoo.reports.figures import (
     shortened,
     style,
 )
-from poolzoo.reports.tables import BYTE_UNITS, PROFILE_SETTING, TIME_UNITS, UNEQUAL, unit_of
+from poolzoo.reports.tables import BYTE_UNITS, TIME_UNITS, UNEQUAL, unit_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -82,27 +84,6 @@ class Curve:
 
         sizes, times = np.log(self.points).T
         return float(np.polyfit(sizes, times, 1)[0])
-
-
-def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
-    """Which of ``(cost, value)`` no other point beats by costing no more and being worth no less, one of them better.
-
-    Args:
-        points: lower cost and higher value are better.
-
-    Returns:
-        Indices by rising cost.
-    """
-    front: list[int] = []
-    best = -math.inf
-    order = sorted(range(len(points)), key=lambda index: (points[index][0], -points[index][1]))
-    for index in order:
-        cost, value = points[index]
-        # A point equal to the last of the front is not beaten by it.
-        if value > best or (front and points[front[-1]] == (cost, value)):
-            front.append(index)
-            best = value
-    return front
 
 
 def plot_retention(summaries: Sequence[Summary], families: Mapping[str, str] | None = None) -> Figure:
@@ -167,9 +148,9 @@ def describe_retention(summaries: Sequence[Summary]) -> str:
         ranked = sorted(scored, key=lambda s: -metric.merit(s.scores[key].mean))
         if not ranked:
             continue
-        ends = [f"{title(s)} {_valued(s.scores[key], metric)}" for s in (ranked[0], ranked[-1])]
+        ends = [f"{title_of(s)} {_valued(s.scores[key], metric)}" for s in (ranked[0], ranked[-1])]
         base = next((s for s in ranked if s.is_baseline and s is not ranked[0] and s is not ranked[-1]), None)
-        middle = f", baseline {title(base)} {_valued(base.scores[key], metric)}" if base else ""
+        middle = f", baseline {title_of(base)} {_valued(base.scores[key], metric)}" if base else ""
         sentences.append(f"{metric.title}: best {ends[0]}{middle}, worst {ends[1]}.")
     count = len([summary for summary in summaries if summary.scores])
     return " ".join([f"Retention of {count} operators as points, best on top.", *sentences])
@@ -244,8 +225,8 @@ def describe_ranks(summaries: Sequence[Summary]) -> str:
     images = min(summary.images for summary in shown)
     return (
         f"Mean ranks of {len(shown)} operators over {images} images, best on top:"
-        f" best {title(shown[0])} {first:.1f}, worst {title(shown[-1])} {last:.1f}. {alike} of the others are within"
-        f" the critical difference of {difference:.1f} of the best, so that they cannot be told apart from it."
+        f" best {title_of(shown[0])} {first:.1f}, worst {title_of(shown[-1])} {last:.1f}. {alike} of the others cannot"
+        f" be told apart from the best: they are within the critical difference of {difference:.1f}."
     )
 
 
@@ -319,7 +300,7 @@ def describe_tradeoff(
     front = pareto_front([(price, metric.merit(value)) for _, price, value in points])
     size, unit = unit_of([price for _, price, _ in points], about.units)
     members = [
-        f"{title(summary)} ({price / size:.3g} {unit}, {_number(value, metric)})"
+        f"{title_of(summary)} ({price / size:.3g} {unit}, {_number(value, metric)})"
         for summary, price, value in (points[index] for index in front)
     ]
     return (
@@ -440,9 +421,9 @@ def curves_of_images(result: Result) -> list[Curve]:
     import numpy as np
 
     sizes = {
-        str(image["name"]): float(image["cropped_width"] * image["cropped_height"])
+        image["name"]: float(image["width"] * image["height"])
         for image in result.metadata.get("images") or ()
-        if isinstance(image, dict) and image.get("cropped_width") and image.get("cropped_height")
+        if isinstance(image, dict) and image.get("name") and image.get("width") and image.get("height")
     }
     apart: dict[tuple[str, bool], dict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
     for row in result.rows:
@@ -529,21 +510,15 @@ def plot_scaling(curves: Sequence[Curve], what: str = "elements") -> Figure:
 
 
 def describe_scaling(curves: Sequence[Curve], what: str = "elements") -> str:
-    """How many operators grow faster and slower than their input, and whose time grows most and least."""
+    """Whose time grows most and least with size, and who is fastest and slowest at the largest."""
     order = sorted(curves, key=lambda curve: (curve.exponent, curve.name))
-    low, high = (min if pick == 0 else max for pick in (0, 1))
+    least, most = (f"{curve.name} as n to the {curve.exponent:.2f}" for curve in (order[0], order[-1]))
     sizes = [size for curve in curves for size, _ in curve.points]
-    ends = [f"{curve.name} as n to the {curve.exponent:.2f}" for curve in (order[0], order[-1])]
     return (
-        f"Forward time of {len(curves)} operators against size, from {low(sizes):,.0f} to {high(sizes):,.0f} {what}:"
-        f" time grows least for {ends[0]}, most for {ends[1]}. At the largest size {curves[0].name} is fastest for each"
-        f" of the {what}, {curves[-1].name} slowest."
+        f"Forward time of {len(curves)} operators against size, from {min(sizes):,.0f} to {max(sizes):,.0f} {what}: it"
+        f" grows least for {least}, most for {most}. At the largest size {curves[0].name} is fastest,"
+        f" {curves[-1].name} slowest."
     )
-
-
-def title(summary: Summary) -> str:
-    """An operator with its state, in words."""
-    return summary.label if summary.state == "fixed" else f"{summary.label} ({summary.state})"
 
 
 def _first_metric(summaries: Sequence[Summary]) -> Metric:

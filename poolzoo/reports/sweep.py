@@ -55,12 +55,15 @@ def plot_sweep(result: Result, summaries: Sequence[Summary] | None = None) -> Fi
 
 def describe_curves(sweep: Sweep, summaries: Sequence[Summary]) -> str:
     """What the curves show in words, for who cannot see them: the ends and the best of each, by the first metric."""
+    scored = sorted((summary for summary in summaries if summary.scores), key=_by_scale)
+    if not scored:
+        return ""
+    metric = METRICS[next(iter(scored[0].scores))]
     sentences = []
-    for setting in dict.fromkeys(summary.setting for summary in summaries if summary.scores):
-        curve = _curve(sweep, [s for s in summaries if s.setting == setting], next(iter(summaries[0].scores)))
+    for setting in dict.fromkeys(summary.setting for summary in scored):
+        curve = _curve(sweep, [s for s in scored if s.setting == setting], metric.key)
         if not curve:
             continue
-        metric = METRICS[next(iter(summaries[0].scores))]
         best = (max if metric.higher_is_better else min)(curve, key=lambda point: point[1].scores[metric.key].mean)
         ends = " to ".join(f"{s.scores[metric.key].mean:{metric.format}}" for _, s in (curve[0], curve[-1]))
         sentences.append(
@@ -85,6 +88,8 @@ def _draw_panel(axes: Axes, sweep: Sweep, summaries: Sequence[Summary], key: str
     for number, setting in enumerate(settings):
         curve = _curve(sweep, [s for s in summaries if s.setting == setting], key)
         colour = palette[number % len(palette)]
+        if not curve:
+            continue
         values = [value for value, _ in curve]
         scores = [summary.scores[key] for _, summary in curve]
         name = plain(NORMALIZED.get(setting.normalize, setting.normalize))

@@ -15,12 +15,13 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from poolzoo.analysis.rows import Result, label
+from poolzoo.analysis.rows import PROFILE_SETTING, Result, label
 from poolzoo.analysis.summary import METRICS, Setting, Summary, by_setting, summarise
 from poolzoo.analysis.sweep import sweep_of
+from poolzoo.analysis.versus import Figure, Versus
 from poolzoo.reports.terminal import printed, text_console
 
 TIME_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
@@ -51,9 +52,9 @@ METRIC_NOTES = {
     "mdsi": "MDSI as Nafchi 2016, by piq, values clipped to [0, 1]; lower is better",
     "haarpsi": "HaarPSI as Reisenhofer 2018, by piq, values clipped to [0, 1]",
     "alias": "aliasing: share of the pooled image's energy from frequencies that it cannot represent",
-    "spectrum_low": "low band: energy retained below 1/3 of the coarser Nyquist frequency, 1 is best",
-    "spectrum_mid": "mid band: from 1/3 to 2/3 of it",
-    "spectrum_high": "high band: from 2/3 of it on",
+    "spectrum_low": "low band: energy retained below 1/3 of the pooled grid's Nyquist frequency",
+    "spectrum_mid": "mid band: from 1/3 to 2/3 of Nyquist",
+    "spectrum_high": "high band: from 2/3 of Nyquist on",
     "shift": "shift consistency: likeness under shifts by less than a stride, 1 at most",
     "grad_reach": "gradient reach: share of the input that receives gradient",
     "effective_weights": "effective weights: elements over which a window's gradient is spread",
@@ -79,9 +80,6 @@ ERRORS_SHOWN = 40
 #: A stream of rows is written in pieces of so many.
 ROWS_AT_ONCE = 1000
 
-#: A profile's rows are compared within one of these.
-PROFILE_SETTING = ("device", "dtype", "shape", "kernel_size", "stride", "layout", "threads")
-
 
 @dataclass(frozen=True)
 class Column:
@@ -91,15 +89,22 @@ class Column:
     number: bool = True
     drop: int = 0
     drop_plus: int = 0  # the same for the column's uncertainties alone
+    relative: bool = False  # differences or ratios to the baseline
+    better: str = ""  # high or low, where one of them is
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What stands in a table: a text, what it is uncertain by, and whether it is the best of its column."""
+    """What stands in a table: a text, what it is uncertain by, whether it is the best or the worst of its column.
+
+    ``value`` is what the text shows, in the column's unit; None for words and for what is missing.
+    """
 
     text: str
     plus: str = ""
     best: bool = False
+    worst: bool = False
+    value: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -184,6 +189,11 @@ def unit_of(values: Iterable[float], units: Sequence[tuple[float, str]]) -> tupl
     return next((unit for unit in units if middle >= unit[0]), units[-1])
 
 
+def signed(spec: str) -> Callable[[float], str]:
+    """Shows a difference with its sign, unless the digits show none."""
+    return _formatter(f"+{spec}")
+
+
 def tables(result: Result, summaries: Sequence[Summary] | None = None) -> list[Table]:
     """The aggregated tables of a result, one for each setting.
 
@@ -251,9 +261,10 @@ def _compare_table(setting: Setting, group: Sequence[Summary], metrics: Sequence
         built.append(_numbers(Column("kept", drop=5), [s.kept for s in group], _formatter(".3g")))
     seconds = [summary.forward_s for summary in group]
     if any(value is not None for value in seconds):
-        built.append(_scaled(Column("time", drop=2), seconds, TIME_UNITS))
+        fair = [summary.equal_kept and summary.images > 0 for summary in group]
+        built.append(_scaled(Column("time", drop=2), seconds, TIME_UNITS, fair=fair))
     if any(summary.ratio is not None for summary in group):
-        built.append(_numbers(Column("ratio", drop=3), [s.ratio for s in group], _times))
+        built.append(_numbers(Column("ratio", drop=3, relative=True), [s.ratio for s in group], _times))
 
     roles = [
         "failed" if not s.images else "baseline" if s.is_baseline else "" if s.equal_kept else "unequal" for s in group
@@ -301,7 +312,7 @@ def _metric_columns(
         others = [None if summary.is_baseline else score for summary, score in zip(group, scores, strict=True)]
         columns.append(
             _numbers(
-                Column(f"vs {name}" if len(name) <= 8 else "vs baseline", drop=1 if first else 7),
+                Column(f"vs {name}" if len(name) <= 8 else "vs baseline", drop=1 if first else 7, relative=True),
                 [s.difference if s else None for s in others],
                 _formatter("+" + metric.format),
                 plus=[_half(s.difference_interval if s else None, metric.format) for s in others],
@@ -353,7 +364,7 @@ def _profile_table(setting: tuple[Any, ...], rows: Sequence[dict[str, Any]], met
         built.append(_words("backend", values["backend"], drop=7))
     built += [
         _scaled(Column("forward"), values["forward_s"], TIME_UNITS, plus=values["forward_iqr_s"]),
-        _numbers(Column("ratio", drop=1), values["ratio"], _times),
+        _numbers(Column("ratio", drop=1, relative=True), values["ratio"], _times),
         _scaled(Column("backward", drop=4), values["backward_s"], TIME_UNITS, plus=values["backward_iqr_s"]),
         _scaled(Column("fwd+bwd", drop=2), values["forward_backward_s"], TIME_UNITS),
         _numbers(Column("GB/s", drop=5), values["gbps"], _significant(values["gbps"]), "high"),
@@ -379,6 +390,130 @@ def _profile_table(setting: tuple[Any, ...], rows: Sequence[dict[str, Any]], met
     notes = [f"{UNFITTED} {NOTES[UNFITTED]}"] * ("initial" in values["state"])
     notes.append("median ± interquartile range; saved: kept by autograd for the backward pass; peak: of a forward pass")
     return _table("Cost", visible(" · ".join(caption)), built, roles, notes)
+
+
+def joined_table(summaries: Sequence[Summary], profile: Result) -> Table | None:
+    """Retention against cost: operators of one setting beside what a profile measured of them at the same window.
+
+    Args:
+        summaries: of one setting, best first.
+        profile: whose first tensor with that window is taken.
+
+    Returns:
+        None where the two have no operator in common. What only one of them has is named in the notes.
+    """
+    setting = summaries[0].setting
+    window = (setting.kernel_size, setting.stride)
+    rows = [r for r in profile.rows if r["forward_s"] and (str(r["kernel_size"]), str(r["stride"])) == window]
+    tensor = tuple(rows[0][key] for key in PROFILE_SETTING) if rows else ()
+    costs = {label(row): row for row in rows if tuple(row[key] for key in PROFILE_SETTING) == tensor}
+    group = [summary for summary in summaries if summary.scores and summary.label in costs]
+    if not group:
+        return None
+    found = [costs[summary.label] for summary in group]
+    fair = [summary.equal_kept for summary in group]
+    built = [
+        _words("operator", [s.label if s.equal_kept else f"{s.label} {UNEQUAL}" for s in group]),
+        *_states([s.state for s in group]),
+    ]
+    for key in dict.fromkeys(key for summary in group for key in summary.scores):
+        metric = METRICS[key]
+        scores = [summary.scores.get(key) for summary in group]
+        plus = [_half(score.interval if score else None, metric.format) for score in scores]
+        heading = Column(f"{metric.title} {metric.unit}".strip())
+        means = [score.mean if score else None for score in scores]
+        built.append(_numbers(heading, means, _formatter(metric.format), metric.merit, fair, plus))
+    iqr = [row["forward_iqr_s"] for row in found]
+    built.append(_scaled(Column("forward"), [row["forward_s"] for row in found], TIME_UNITS, iqr, fair))
+    for title, measure, units in (
+        ("fwd+bwd", "forward_backward_s", TIME_UNITS),
+        ("saved", "saved_bytes", BYTE_UNITS),
+        ("peak", "peak_bytes", BYTE_UNITS),
+    ):
+        if any(row[measure] is not None for row in found):
+            built.append(_scaled(Column(title), [row[measure] for row in found], units, fair=fair))
+    roles = ["baseline" if s.is_baseline else "" if s.equal_kept else "unequal" for s in group]
+    named = dict(zip(PROFILE_SETTING, tensor, strict=True))
+    caption = f"times and memory of {named['shape']} {named['dtype']} on {named['device']}"
+    scored = list(dict.fromkeys(summary.label for summary in summaries if summary.scores))
+    notes = [f"{UNEQUAL} {NOTES[UNEQUAL]}"] * (not all(fair))
+    notes += [f"{UNFITTED} {NOTES[UNFITTED]}"] * any(summary.state == "initial" for summary in group)
+    for who, missing in (
+        ("only in the comparison", [name for name in scored if name not in costs]),
+        ("only in the profile", [name for name in costs if name not in scored]),
+    ):
+        notes += [f"{who}: {', '.join(map(visible, missing))}"] * bool(missing)
+    return _table("Retention against cost", visible(caption), built, roles, notes)
+
+
+#: How the figures of a profile are headed where runs stand side by side, and their units.
+_PROFILE_HEADS = {
+    "forward_s": ("forward", TIME_UNITS),
+    "forward_backward_s": ("fwd+bwd", TIME_UNITS),
+    "saved_bytes": ("saved", BYTE_UNITS),
+    "peak_bytes": ("peak", BYTE_UNITS),
+}
+
+
+def versus_tables(versus: Versus, letters: Sequence[str], baselines: Sequence[str | None]) -> list[Table]:
+    """Runs side by side, one table for each setting: each measure in every run, and its change to the first.
+
+    Args:
+        versus: the runs, matched.
+        letters: what stands for each run in a heading.
+        baselines: of each run; the first one's line is marked.
+    """
+    apart = defaultdict(list)
+    for (setting, name, state), figures in versus.matched:
+        apart[setting].append((name, state, figures))
+    drawn = []
+    best_low = bool(versus.measures) and not (
+        versus.measures[0] in METRICS and METRICS[versus.measures[0]].higher_is_better
+    )
+    for setting, lines in apart.items():
+        lines.sort(key=lambda line: _first_value(line[2], best_low))
+        built = [_words("operator", [name for name, *_ in lines]), *_states([state for _, state, _ in lines])]
+        for place, measure in enumerate(versus.measures):
+            built += _versus_columns(measure, [figures[place] for *_, figures in lines], letters)
+        roles = ["baseline" if name == baselines[0] else "" for name, *_ in lines]
+        caption = [f"{name} {value}" for name, value in zip(versus.setting, setting, strict=True)]
+        if versus.images is not None:
+            caption.append(f"{versus.images} image{'s' * (versus.images != 1)} in common")
+        built = [(column, cells) for column, cells in built if any(cell.text != MISSING for cell in cells)]
+        notes = []
+        if versus.images is not None and versus.images > 1:
+            notes.append("± half the bootstrap 95% interval of the paired change, image by image")
+        drawn.append(_table("Runs side by side", visible(" · ".join(caption)), built, roles, notes))
+    return drawn
+
+
+def _first_value(figures: Sequence[Figure], best_low: bool) -> tuple[bool, float]:
+    """What sorts the best by the first measure in the first run first, and what is missing there last."""
+    value = figures[0].values[0] if figures else None
+    return value is None, 0.0 if value is None else round(value if best_low else -value, 10)
+
+
+def _versus_columns(measure: str, figures: Sequence[Figure], letters: Sequence[str]) -> list[tuple[Column, list[Cell]]]:
+    columns = []
+    if measure in METRICS:
+        metric = METRICS[measure]
+        size, unit, heading, show = 1.0, metric.unit, metric.title, _formatter(metric.format)
+        change, as_text = _formatter("+" + metric.format), metric.format
+    else:
+        heading, units = _PROFILE_HEADS[measure]
+        known = [value for figure in figures for value in figure.values if value is not None]
+        size, unit = unit_of(known, units)
+        show, change, as_text = _significant([value / size for value in known]), _times, ".2f"
+    for run, letter in enumerate(letters):
+        values = [figure.values[run] for figure in figures]
+        column = Column(f"{heading} {unit} {letter}".replace("  ", " "))
+        columns.append(_numbers(column, [None if v is None else v / size for v in values], show))
+        if run:
+            title = f"{letter} − {letters[0]}" if measure in METRICS else f"{letter} / {letters[0]}"
+            plus = [_half(figure.intervals[run - 1], as_text) for figure in figures]
+            changes = [figure.changes[run - 1] for figure in figures]
+            columns.append(_numbers(Column(title, relative=True), changes, change, plus=plus))
+    return columns
 
 
 def _table(
@@ -420,7 +555,7 @@ def _numbers(
         plus: what each value is uncertain by.
     """
     texts = [MISSING if value is None else show(value) for value in values]
-    best = None
+    best, worst, direction = None, None, ""
     if better:
         usable = [v is not None and not math.isnan(v) for v in values]
         fair = [a and b for a, b in zip(usable, fair or usable, strict=True)]
@@ -428,12 +563,13 @@ def _numbers(
         merit = _BETTER[better] if isinstance(better, str) else better
         running = [(merit(v), text) for v, text, ok in zip(values, texts, fair, strict=True) if ok and v is not None]
         if len(running) > 1:
-            best = max(running)[1]
+            best, worst = max(running)[1], min(running)[1]
+        direction = "high" if merit(1.0) > merit(0.0) else "low"
     else:
         fair = [False] * len(texts)
-    return column, [
-        Cell(text, extra, ok and text == best)
-        for text, extra, ok in zip(texts, plus or [""] * len(texts), fair, strict=True)
+    return replace(column, better=direction), [
+        Cell(text, extra, ok and text == best, ok and text == worst != best, value)
+        for text, extra, ok, value in zip(texts, plus or [""] * len(texts), fair, values, strict=True)
     ]
 
 
@@ -445,6 +581,7 @@ def _scaled(
     values: Sequence[float | None],
     units: Sequence[tuple[float, str]],
     plus: Sequence[float | None] | None = None,
+    fair: Sequence[bool] | None = None,
 ) -> tuple[Column, list[Cell]]:
     """A column of times or sizes, less is better, in one unit, which its heading names."""
     known = [value for value in values if value is not None]
@@ -452,7 +589,7 @@ def _scaled(
     show = _significant([value / size for value in known])
     extra = None if plus is None else ["" if value is None else f"±{show(value / size)}" for value in plus]
     scaled = [None if value is None else value / size for value in values]
-    return _numbers(replace(column, heading=f"{column.heading} {unit}"), scaled, show, "low", plus=extra)
+    return _numbers(replace(column, heading=f"{column.heading} {unit}"), scaled, show, "low", fair, extra)
 
 
 def _significant(values: Iterable[float | None]) -> Callable[[float], str]:

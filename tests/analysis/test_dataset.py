@@ -445,16 +445,17 @@ def test_a_store_of_something_else_is_left_alone(run, folder, tmp_path):
 
 def test_a_full_disk_is_one_line_and_the_same_command_goes_on(run, folder, tmp_path, inline, monkeypatch, expected):
     path = tmp_path / "run.sqlite"
-    connect = stores._connect
+    puts = Store.put
 
-    def small(*arguments: object):
-        connection = connect(*arguments)
-        connection.execute("PRAGMA max_page_count = 13")
-        return connection
+    def put(self: Store, *arguments: object) -> None:
+        """No page more than the first image took."""
+        puts(self, *arguments)
+        (pages,) = self._connection.execute("PRAGMA page_count").fetchone()
+        self._connection.execute(f"PRAGMA max_page_count = {pages}")
 
     command = ("compare", "--dataset", folder, "--store", path, *(part for name in POOLS for part in ("--pool", name)))
     with monkeypatch.context() as patch:
-        patch.setattr(stores, "_connect", small)
+        patch.setattr(Store, "put", put)
         patch.setattr(stores, "COMMIT_EVERY", 0)
         code, out, err = run(*command)
     assert (code, out, err.count("\n")) == (2, "", 1), err

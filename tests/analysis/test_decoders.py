@@ -17,9 +17,10 @@ from PIL import Image
 import poolzoo
 from poolzoo import cli, registry
 from poolzoo.analysis.compare import Protocol, as_input, compare, make_runs
-from poolzoo.analysis.decoders import PHOTOGRAPHS, DecoderFit, Decoders, fit_decoder, measure_image, pixel_digest
+from poolzoo.analysis.decoders import DEFAULT_IMAGES, DecoderFit, Decoders, fit_decoder, measure_image
 from poolzoo.analysis.images import SKIMAGE_NAMES, find_images, load_image
 from poolzoo.analysis.summary import summarise
+from poolzoo.analysis.training_images import pixel_digest
 from poolzoo.windows import make_geometry
 
 #: Cut from photographs where there is something to see: name, top, left.
@@ -285,8 +286,8 @@ def test_an_operator_that_cannot_be_fitted_has_an_error_under_optimal_alone(fold
 
 
 def test_the_default_photographs_ship_with_scikit_image_and_hold_no_pair():
-    assert set(PHOTOGRAPHS) <= set(SKIMAGE_NAMES)
-    files = [SKIMAGE_NAMES[name] for name in PHOTOGRAPHS]
+    assert set(DEFAULT_IMAGES) <= set(SKIMAGE_NAMES)
+    files = [SKIMAGE_NAMES[name] for name in DEFAULT_IMAGES]
     assert len(set(files)) == len(files)
     decoders = Decoders((), make_geometry(2, 2), lambda image: as_input(image, Protocol()))
     decoders.fit(decoders.sources[2], make_runs(["avg"], Protocol()))

@@ -179,6 +179,18 @@ def test_an_mp4_is_read_as_it_was_written_and_its_first_frames_are(tmp_path):
     np.testing.assert_array_equal(Video(path, frames=4).load().image, frames[:4] / 255)
 
 
+def test_a_video_is_turned_as_its_file_says(tmp_path):
+    """As telephones do: the track's matrix (ISO/IEC 14496-12) maps (p, q) to (height - q, p), a turn clockwise."""
+    frames = moving(2, 32, 48)
+    path = write_mp4(tmp_path / "clip.mp4", frames)
+    data = path.read_bytes()
+    numbers = [[0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000], [0, 0x10000, 0, -0x10000, 0, 0, 32 << 16, 0, 1 << 30]]
+    plain, turned = (b"".join(n.to_bytes(4, "big", signed=True) for n in matrix) for matrix in numbers)
+    track = data.index(plain, data.index(b"tkhd"))
+    path.write_bytes(data[:track] + turned + data[track + len(turned) :])
+    np.testing.assert_array_equal(Video(str(path)).load().image, np.rot90(frames, -1, (1, 2)) / 255)
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32", "float64"])
 @pytest.mark.parametrize("options", [{}, {"compression": "zlib"}, {"imagej": True}], ids=["plain", "zlib", "imagej"])
 def test_a_volume_is_scaled_by_its_extremes(tmp_path, dtype, options):

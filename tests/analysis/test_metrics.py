@@ -1,4 +1,4 @@
-"""Metrics against scikit-image, exact fractions and piq, by hand, and on the edges: native, and what stands in."""
+"""Metrics against scikit-image, exact fractions, by hand, and on the edges: native, and what stands in."""
 
 from __future__ import annotations
 
@@ -19,13 +19,7 @@ import torch
 from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
 
 from poolzoo import cuda
-from poolzoo.analysis import metrics
-from poolzoo.analysis.compare import crop
-from poolzoo.analysis.images import ImageError
-from poolzoo.analysis.metrics import METRICS, PIQ_METRICS, mae, mse, psnr, ssim, ssim_map, use_one_thread
-from poolzoo.analysis.rows import METRIC_KEYS
-from poolzoo.analysis.summary import METRICS as DESCRIBED
-from poolzoo.windows import make_geometry
+from poolzoo.analysis.metrics import METRICS, mae, mse, psnr, ssim, ssim_map, use_one_thread
 
 needs_native = pytest.mark.skipif(bool(cuda.why_no_metrics()), reason=f"no native build here: {cuda.why_no_metrics()}")
 PLAIN = ("psnr", "ssim", "mse", "mae")
@@ -121,8 +115,8 @@ def test_a_large_mean_takes_no_digits_of_a_small_variance(mean):
     x = noisy(scene, 0.1)
     y = noisy(x, 0.05, seed=1)
     exact = exact_ssim(x, y)
-    # A rounded mean, 1e-16 of it off, shifts a variance by that times the deviation, 0.1.
-    assert ssim(x, y) == pytest.approx(exact, abs=1e-14 + 1e-17 * mean)
+    # Means rounded by 1e-16 of them, in both images, shift a covariance by that times the deviation, 0.1.
+    assert ssim(x, y) == pytest.approx(exact, abs=1e-14 + 2e-17 * mean)
     if mean >= 1e6:
         assert abs(ssim(x, y) - exact) < 1e-6 * abs(scikit_ssim(x, y) - exact)
 
@@ -231,13 +225,11 @@ def test_volumes_are_scored_by_scikit_image():
     assert mse(volume, other) == pytest.approx(mean_squared_error(volume, other), rel=1e-12)
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", PLAIN)
 @pytest.mark.parametrize("which", [0, 1])
 def test_a_nan_is_not_hidden(name, which):
-    if name in PIQ_METRICS:
-        pytest.importorskip("piq", reason="piq, where it is installed")
-    images = [photo(170, 165), photo(170, 165)]
-    images[which][60, 77, 1] = math.nan
+    images = [photo(40, 45), photo(40, 45)]
+    images[which][20, 27, 1] = math.nan
     assert math.isnan(METRICS[name](*images))
 
 
@@ -294,63 +286,3 @@ def test_without_a_build_scikit_image_goes_on(way, tmp_path, environment, reason
     assert reason in done.stdout
     said = "RuntimeWarning: poolzoo's native metrics cannot be had, the slower ones of scikit-image go on"
     assert done.stderr.count(said) == done.stderr.count("RuntimeWarning") == warnings
-
-
-# piq's
-
-
-def test_every_metric_is_described_and_has_a_row_key():
-    assert set(METRICS) <= set(DESCRIBED) and set(METRICS) <= set(METRIC_KEYS)
-
-
-def direct(name: str, x: np.ndarray, y: np.ndarray) -> float:
-    piq = pytest.importorskip("piq", reason="piq, where it is installed")
-    x, y = (torch.from_numpy(z.transpose(2, 0, 1)[None].copy()) for z in (x, y))
-    function = {"ms_ssim": piq.multi_scale_ssim, "vif": piq.vif_p}.get(name) or getattr(piq, name)
-    return float(function(x, y, data_range=1.0))
-
-
-@pytest.mark.parametrize("name", PIQ_METRICS)
-def test_piqs_metrics_are_piqs_of_clipped_images(name):
-    image = photo(170, 165)
-    other = noisy(image, 0.1)
-    assert other.max() > 1 and other.min() < 0
-    expected = direct(name, image, other.clip(0, 1))
-    assert METRICS[name](image, other) == pytest.approx(expected, rel=1e-12)
-    assert METRICS[name](image * 9, other * 9, data_range=9) == pytest.approx(expected, rel=1e-9)
-
-
-@pytest.mark.parametrize("name", METRICS)
-def test_better_is_the_direction_that_the_table_says(name):
-    if name in PIQ_METRICS:
-        pytest.importorskip("piq", reason="piq, where it is installed")
-    image = photo(170, 165)
-    scores = [METRICS[name](image, noisy(image, sigma)) for sigma in (0, 0.02, 0.1)]
-    assert scores == sorted(scores, reverse=DESCRIBED[name].higher_is_better)
-    assert len(set(scores)) == 3
-
-
-@pytest.mark.parametrize("name", PIQ_METRICS)
-def test_piqs_metrics_take_grey_and_rgb_from_a_least_size_on(name):
-    pytest.importorskip("piq", reason="piq, where it is installed")
-    least = PIQ_METRICS[name].least
-    for channels in (1, 3):
-        image = photo(least, least + 1, channels)
-        assert math.isfinite(METRICS[name](image, noisy(image, 0.1)))
-    with pytest.raises(ValueError, match=r"\(H, W, 1\) and \(H, W, 3\)"):
-        METRICS[name](*[photo(least, least, 4)] * 2)
-    with pytest.raises(ValueError, match=f"{name} needs at least {least}"):
-        METRICS[name](*[photo(least, least - 1)] * 2)
-
-
-@pytest.mark.parametrize(("name", "least"), [("ms_ssim", 161), ("vif", 41), ("haarpsi", 16), ("ssim", 11)])
-def test_an_image_too_small_for_a_metric_is_a_row_that_says_so(name, least):
-    with pytest.raises(ImageError, match=f"'a.png'.*{name.upper()} needs at least {least}"):
-        crop(photo(least - 1, 170), "a.png", make_geometry(2, 1, None), ("psnr", name))
-
-
-def test_without_piq_a_line_says_how_to_get_it(monkeypatch):
-    monkeypatch.setitem(sys.modules, "piq", None)
-    metrics._piq.cache_clear()
-    with pytest.raises(ValueError, match=r"^metric vif: pip install 'poolzoo\[metrics\]'"):
-        metrics.check_metrics(["ssim", "vif"])

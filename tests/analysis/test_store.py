@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 import poolzoo
-from poolzoo.analysis.rows import SCHEMA_VERSION, Result, label
+from poolzoo.analysis.rows import COMPARE_KEYS, METRIC_KEYS, SCHEMA_VERSION, Result, label
 from poolzoo.analysis.store import ImageFile, Plan, Store, StoreError, is_store
 from poolzoo.analysis.summary import summarise
 from poolzoo.reports.tables import ROWS_AT_ONCE, render, stream
@@ -29,24 +29,28 @@ RUNS = {"avg": [("fixed", None)], "stochastic": [("train", 0), ("train", 1), ("e
 
 
 def row(image: str, pool: str, state: str = "fixed", seed: int | None = None, **scores: object) -> dict:
-    return {
-        "image": image,
-        "pool": pool,
-        "params": "",
-        "kernel_size": 2,
-        "stride": 2,
-        "upsample": "bilinear" if pool else "",
-        "normalize": "none",
-        "protocol": "roundtrip",
-        "state": state if pool else "",
-        "seed": seed,
-        "kept": 0.25,
-        "equal_kept": True,
-        "psnr": 20.0,
-        "ssim": 0.5,
-        "forward_s": None,
-        "error": None,
-    } | scores
+    return (
+        dict.fromkeys(key for key in COMPARE_KEYS if key not in METRIC_KEYS)
+        | {
+            "image": image,
+            "pool": pool,
+            "params": "",
+            "kernel_size": 2,
+            "stride": 2,
+            "upsample": "bilinear" if pool else "",
+            "normalize": "none",
+            "protocol": "roundtrip",
+            "state": state if pool else "",
+            "seed": seed,
+            "kept": 0.25,
+            "equal_kept": True,
+            "psnr": 20.0,
+            "ssim": 0.5,
+            "forward_s": None,
+            "error": None,
+        }
+        | scores
+    )
 
 
 def file(name: str, size: int = 1, changed: int = 1) -> ImageFile:

@@ -128,7 +128,15 @@ def test_beta_times_the_scale_is_what_counts(swept):
 
 
 @pytest.mark.parametrize(
-    "about", [None, 3, {}, {"pool": "x", "over": "y", "values": []}, {"pool": 1, "over": "y", "values": [1]}]
+    "about",
+    [
+        None,
+        3,
+        {},
+        {"pool": "x", "over": "y", "values": []},
+        {"pool": 1, "over": "y", "values": [1]},
+        {"pool": "x:=", "over": "y", "values": [1]},
+    ],
 )
 def test_a_file_that_says_it_wrongly_is_a_plain_comparison(swept, about):
     spoilt = Result("compare", swept.metadata | {"sweep": about}, swept.rows)

@@ -1,23 +1,27 @@
-"""The page in a real browser: it opens from disk, asks the network for nothing, and fits its window."""
+"""The page in a real browser: it opens from disk, asks the network for nothing, fits, and its tables work."""
 
 from __future__ import annotations
 
+import csv
+import io
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from reports.conftest import HOSTILE, compare_row, make_compare, profile_row
 
 from poolzoo import registry
 from poolzoo.analysis.compare import View, compare
 from poolzoo.analysis.images import find_images
 from poolzoo.analysis.profile import Workload, profile
+from poolzoo.analysis.rows import Result
 from poolzoo.reports.page import render_page
 from poolzoo.reports.pictures import PictureBook, pictures_of
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
@@ -59,36 +63,283 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+@pytest.fixture(scope="module")
+def small_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page of few operators with known numbers, twice measured and once profiled, with names that bite."""
+    scores = {"avg": (30.0, 2e-3), "max": (25.5, 1e-3), "checkered": (34.0, 3e-3), "lip": (30.25, 4e-3)}
+    rows = [
+        compare_row(image, pool, psnr + shift, 0.5, forward_s=seconds)
+        for shift, image in enumerate((HOSTILE, "</script><b>\u202etxt.exe"))
+        for pool, (psnr, seconds) in scores.items()
+    ]
+    rows.append(compare_row(HOSTILE, "bad_name", 20.0, 0.5, params='s="</th>&|$%_{"', forward_s=5e-3))
+    profiled = Result("profile", {"baseline": "avg"}, [profile_row(name, time) for name, (_, time) in scores.items()])
+    file = tmp_path_factory.mktemp("small") / "page.html"
+    families = [{"name": name, "family": f"<{len(name)}>"} for name in scores]
+    command = {"pools": families, "command": "poolzoo compare --image '</script><script>alert(1)</script>'"}
+    compared = make_compare(rows=rows, metrics=["psnr"], **command)
+    again = make_compare(rows=[row | {"psnr": row["psnr"] + 1} for row in rows], metrics=["psnr"], poolzoo="0.2")
+    file.write_text(render_page([compared, again, profiled]))
+    return file
+
+
+#: What the page hands to the clipboard ends up in window.copied.
+CLIPBOARD = "Object.defineProperty(navigator, 'clipboard', {value: {writeText: async t => { window.copied = t; }}});"
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
+    contexts = []
+
+    def opened(file: Path, script: str = "", **settings: object) -> Page:
+        contexts.append(browser.new_context(**settings))
+        page = contexts[-1].new_page()
+        page.set_default_timeout(10_000)
+        page.complaints, page.requests = [], []
+        page.on("request", lambda request: page.requests.append(request.url))
+        page.on("console", lambda message: page.complaints.append(message.text))
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.on("dialog", lambda dialog: (page.complaints.append(dialog.message), dialog.dismiss()))
+        if script:
+            page.add_init_script(script)
+        page.goto(file.as_uri())
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [375, 1920])
-def test_it_opens_from_disk_without_the_network_and_fits(browser, page_file, scheme, width):
-    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    page = context.new_page()
-    requests, complaints = [], []
-    page.on("request", lambda request: requests.append(request.url))
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("dialog", lambda dialog: (complaints.append(dialog.message), dialog.dismiss()))
-    page.goto(page_file.as_uri())
+def test_it_opens_from_disk_without_the_network_and_fits(open_page, page_file, scheme, width):
+    page = open_page(page_file, viewport={"width": width, "height": 900}, color_scheme=scheme)
     page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
     page.wait_for_load_state("load")
-    assert [url for url in requests if not url.startswith("data:")] == [page_file.as_uri()]
-    assert complaints == []
+    assert [url for url in page.requests if not url.startswith("data:")] == [page_file.as_uri()]
+    assert page.complaints == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width, "nothing sticks out of the window"
     broken = page.evaluate(
+        "for (const image of document.images) image.loading = 'eager';"
         "Promise.all([...document.images].map(i => i.decode().then(() => null, () => i.alt || 'no alt')))"
         ".then(all => all.filter(x => x))"
     )
     assert broken == [], "every picture decodes"
     assert page.evaluate("[...document.images].filter(i => !i.alt).length") == 0
     assert page.locator("h1").count() == 1
-    context.close()
 
 
-def test_it_is_all_there_without_javascript(browser, page_file):
-    context = browser.new_context(java_script_enabled=False)
-    page = context.new_page()
-    page.goto(page_file.as_uri())
+def test_it_is_all_there_without_javascript(open_page, page_file):
+    page = open_page(page_file, java_script_enabled=False)
     assert page.locator("table").count() >= 2
     assert page.get_by_text("softpool_channelsum").count() >= 1
-    context.close()
+    assert page.locator(".tools, button:visible").count() == 0, "nothing that would not work"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_serious_violation(open_page, small_file, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python").Axe()
+    page = open_page(small_file, bypass_csp=True, color_scheme=scheme)  # axe is put into the page, which forbids it
+    page.evaluate("for (const fold of document.querySelectorAll('details')) fold.open = true")
+    found = axe.run(page).response["violations"]
+    grave = [(v["id"], v["nodes"][0]["html"][:200]) for v in found if v["impact"] in ("serious", "critical")]
+    assert grave == []
+
+
+def test_a_hostile_name_is_text_and_isolated(open_page, small_file):
+    page = open_page(small_file)
+    for name in (HOSTILE, "</script><b>\\u202etxt.exe"):
+        assert page.locator("bdi", has_text=name).count() > 0
+    assert page.evaluate("document.images.length") == 0
+    assert page.complaints == []
+
+
+# The table of the first comparison. Its lines, as its reader sees them.
+
+
+class Reader:
+    def __init__(self, page: Page, table: str = "#r1-table") -> None:
+        self.page = page
+        self.frame = page.locator(f"section:has({table}) .frame").first
+        self.table = self.frame.locator("table")
+
+    @property
+    def lines(self) -> list[list[str]]:
+        script = (
+            "table => [...table.rows].filter(r => !r.hidden)"
+            ".map(r => [...r.cells].filter(c => !c.hidden).map(c => c.innerText.trim()))"
+        )
+        return self.table.evaluate(script)
+
+    @property
+    def names(self) -> list[str]:
+        return [line[0].split()[0] for line in self.lines[1:]]
+
+    def column(self, heading: str) -> dict[str, str]:
+        place = [text.strip() for text in self.lines[0]].index(heading)
+        return {line[0].split()[0]: line[place] for line in self.lines[1:]}
+
+    def heading(self, text: str):
+        return self.frame.get_by_role("button", name=text, exact=True).first
+
+    def tool(self, label: str):
+        return self.frame.get_by_label(label, exact=True)
+
+    @property
+    def said(self) -> str:
+        return self.frame.locator("output").inner_text()
+
+
+@pytest.fixture
+def reader(open_page, small_file):
+    return Reader(open_page(small_file, CLIPBOARD))
+
+
+BAD = 'bad_name:s="</th>&|$%_{"'
+BEST_FIRST = ["checkered", "lip", "avg", "max", BAD]
+
+
+@pytest.mark.parametrize("by", ["mouse", "keyboard"])
+def test_a_heading_sorts_and_says_how(reader, by):
+    def press(heading: str) -> None:
+        if by == "mouse":
+            reader.heading(heading).click()
+        else:
+            reader.heading(heading).focus()
+            reader.page.keyboard.press("Enter")
+
+    assert reader.names == BEST_FIRST
+    time = reader.table.locator("th", has_text="time")
+    press("time ms")
+    assert reader.names == ["max", "avg", "checkered", "lip", BAD]
+    assert time.get_attribute("aria-sort") == "ascending"
+    press("time ms")
+    assert reader.names == [BAD, "lip", "checkered", "avg", "max"]
+    assert time.get_attribute("aria-sort") == "descending"
+    press("time ms")
+    assert reader.names == BEST_FIRST
+    assert time.get_attribute("aria-sort") is None
+    press("operator")
+    assert reader.names == ["avg", BAD, "checkered", "lip", "max"]
+    assert "Sorted by operator" in reader.said
+
+
+def test_a_text_or_a_family_filters(reader):
+    reader.tool("Show lines that hold this text").press_sequentially("LIP")
+    assert reader.names == ["lip"]
+    assert "1 of 5" in reader.said
+    reader.tool("Show lines that hold this text").fill("")
+    reader.tool("Show operators of this family").select_option("<3>")
+    assert reader.names == ["lip", "avg", "max"]
+
+
+def test_numbers_are_shown_against_any_operator(reader):
+    assert reader.column("PSNR dB")["lip"].startswith("★ 30.75")
+    reader.tool("How to show the numbers").select_option("difference")
+    assert "vs avg" not in reader.lines[0]
+    assert reader.column("PSNR dB − avg") == {
+        "checkered": "+4.00",
+        "lip": "★ +0.25",
+        "avg": "0.00",
+        "max": "-4.50",
+        BAD: "▾ -10.50",
+    }
+    reader.tool("Operator to compare with").select_option(label="max")
+    assert reader.column("PSNR dB − max")["avg"] == "+4.50"
+    reader.tool("How to show the numbers").select_option("ratio")
+    assert reader.column("time ms / max") == {
+        "checkered": "3.00x",
+        "lip": "4.00x",
+        "avg": "2.00x",
+        "max": "★ 1.00x",
+        BAD: "▾ 5.00x",
+    }
+    reader.tool("How to show the numbers").select_option("")
+    assert reader.column("PSNR dB")["lip"].startswith("★ 30.75")
+    assert "vs avg" in reader.lines[0]
+
+
+@pytest.mark.parametrize("by", ["mouse", "keyboard"])
+def test_columns_hide_and_come_back(reader, by):
+    menu, keys = reader.frame.locator("summary", has_text="Columns"), reader.page.keyboard
+    for left in (False, True):
+        if by == "mouse":
+            menu.click()
+            reader.frame.get_by_role("checkbox", name="kept").click()
+            menu.click()
+        else:
+            menu.focus()
+            keys.press("Enter")
+            reader.frame.get_by_role("checkbox", name="state").focus()
+            for _ in range(3):  # state, PSNR, vs avg, kept
+                keys.press("Tab")
+            keys.press("Space")
+            keys.press("Escape")
+            assert reader.page.evaluate("document.activeElement.textContent") == "Columns"
+        assert ("kept" in reader.lines[0]) == left
+        assert all(len(line) == len(reader.lines[0]) for line in reader.lines)
+
+
+def test_what_is_seen_is_copied(reader):
+    reader.heading("time ms").click()
+    reader.tool("Show lines that hold this text").fill("fixed")
+    reader.frame.locator("summary", has_text="Columns").click()
+    for hidden in ("state", "vs avg", "kept", "ratio"):
+        reader.frame.get_by_role("checkbox", name=hidden).click()
+
+    def copied(name: str) -> str:
+        reader.tool(f"Copy as {name}").click()
+        reader.page.wait_for_function("window.copied")
+        assert f"Copied 4 lines as {name}." in reader.said
+        return reader.page.evaluate("const text = window.copied; window.copied = ''; text")
+
+    lines = list(csv.reader(io.StringIO(copied("CSV"))))
+    assert lines[0] == ["operator", "PSNR dB", "PSNR dB ±", "time ms"]
+    assert [line[0] for line in lines[1:]] == ["max", "avg", "checkered", BAD]
+    assert lines[2] == ["avg", "30.50", "0.50", "2.0"]
+    markdown = copied("Markdown").splitlines()
+    assert markdown[:2] == ["| operator | PSNR dB | time ms |", "| :--- | ---: | ---: |"]
+    assert markdown[2] == "| max | 26.00 ±0.50 | **1.0** |"
+    assert markdown[5].startswith('| bad\\_name:s="&lt;/th&gt;&amp;\\|\\$%\\_{" |')
+    latex = copied("LaTeX")
+    assert latex.index("\\toprule") < latex.index("\\midrule") < latex.index("\\bottomrule")
+    assert "\\begin{tabular}{lrr}" in latex
+    assert "  max & 26.00 $\\pm$0.50 & \\textbf{1.0} \\\\\n" in latex
+    assert (
+        "bad\\_name:s=\\textquotedbl{}\\textless{}/th\\textgreater{}\\&\\textbar{}\\$\\%\\_\\{\\textquotedbl{} & "
+        in latex
+    )
+
+
+NO_CLIPBOARD = """Object.defineProperty(navigator, 'clipboard', {value: undefined});
+document.addEventListener('copy', () => { window.copied = document.getSelection().toString(); });"""
+
+
+def test_without_a_clipboard_the_old_way_copies_and_else_the_reader_can(open_page, small_file):
+    reader = Reader(open_page(small_file, NO_CLIPBOARD))
+    reader.tool("Copy as CSV").click()
+    reader.page.wait_for_function("window.copied")
+    assert reader.page.evaluate("window.copied").startswith("operator,state,PSNR dB")
+    reader.page.evaluate("document.execCommand = () => false")
+    reader.tool("Copy as Markdown").click()
+    by_hand = reader.tool("The table as text, to be copied by hand")
+    by_hand.wait_for()
+    assert by_hand.input_value().startswith("| operator | state |")
+    assert "by hand" in reader.said
+
+
+def test_runs_side_by_side_show_what_changed(open_page, small_file):
+    reader = Reader(open_page(small_file), "#versus-compare")
+    assert reader.lines[0] == ["operator", "state", "PSNR dB A", "PSNR dB B", "B − A"]
+    assert reader.column("B − A")["avg"].split()[0] == "+1.00"
+
+
+def test_the_scheme_can_be_changed(open_page, small_file):
+    page = open_page(small_file, color_scheme="light")
+    paper = "getComputedStyle(document.body).backgroundColor"
+    assert page.evaluate(paper) == "rgb(255, 255, 255)"
+    page.locator("#theme").press("Enter")
+    assert page.evaluate(paper) == "rgb(21, 24, 27)"
+    page.emulate_media(media="print")
+    assert page.evaluate(paper) == "rgb(255, 255, 255)", "paper is white"
+    assert page.locator(".tools:visible, nav:visible").count() == 0

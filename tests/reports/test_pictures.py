@@ -6,25 +6,35 @@ import base64
 import io
 import os
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
+import torch.nn.functional as F
 from PIL import Image
 from reports.conftest import HOSTILE
 
+from poolzoo.analysis.compare import UPSAMPLERS
 from poolzoo.reports.pictures import (
-    DETAIL,
+    CUTOUT,
     DIFFERENCE_SCALE,
+    IMAGES,
     THUMBNAIL,
+    WEIGHTS,
     Picture,
     PictureBook,
     PictureFolder,
     SafeNames,
     book_from_metadata,
     busiest,
+    cutout_box,
     difference_pixels,
     slugify,
+    thumbnail,
     to_uint8,
+    two_axes,
+    weights_box,
 )
 
 
@@ -32,8 +42,10 @@ def pixels(height=40, width=60, seed=0):
     return np.random.default_rng(seed).random((height, width, 3))
 
 
-def picture(image="a.png", pool="max", params="", state="fixed", seed=None, kind="rebuilt", data=None, upsample=None):
-    return Picture(image, pool, params, state, seed, kind, pixels() if data is None else data, upsample)
+def picture(
+    image="a.png", pool="max", params="", state="fixed", seed=None, kind="rebuilt", data=None, upsample=None, **more
+):
+    return Picture(image, pool, params, state, seed, kind, pixels() if data is None else data, upsample, **more)
 
 
 def original(image="a.png", data=None):
@@ -111,74 +123,160 @@ def test_the_busiest_spot_is_where_the_detail_is():
     assert left + 80 >= 260
 
 
-# --- thumbnails -------------------------------------------------------------------------------------------------------
+# --- the book ---------------------------------------------------------------------------------------------------------
 
 
 def test_a_large_picture_becomes_small_and_keeps_its_shape():
-    book = PictureBook()
-    book.add(picture(data=pixels(500, 1000)))
-    (thumbnail,) = book.for_image("a.png")
-    assert (thumbnail.width, thumbnail.height) == (1000, 500)
-    assert decode(thumbnail.uri).shape == (THUMBNAIL // 2, THUMBNAIL, 3)
-    assert len(thumbnail.webp) < 60_000
+    small = thumbnail(pixels(500, 1000))
+    assert (small.width, small.height) == (THUMBNAIL, THUMBNAIL // 2)
+    assert decode(small.uri).shape == (THUMBNAIL // 2, THUMBNAIL, 3)
+    assert len(small.webp) < 60_000
 
 
 def test_a_small_picture_is_not_enlarged():
-    book = PictureBook()
-    book.add(picture(data=pixels(4, 7)))
-    assert decode(book.for_image("a.png")[0].uri).shape == (4, 7, 3)
+    assert decode(thumbnail(pixels(4, 7)).uri).shape == (4, 7, 3)
 
 
 def test_a_thumbnail_looks_like_its_picture():
     gradient = np.broadcast_to(np.linspace(0, 1, 64)[None, :, None], (48, 64, 3))
-    book = PictureBook()
-    book.add(picture(data=gradient))
-    assert np.abs(decode(book.for_image("a.png")[0].uri) / 255 - gradient).max() < 0.05
+    assert np.abs(decode(thumbnail(gradient).uri) / 255 - gradient).max() < 0.05
 
 
-def test_cut_outs_show_the_originals_busiest_spot_pixel_by_pixel():
-    data = np.full((400, 600, 3), 0.5)
-    data[300:380, 450:560] = pixels(80, 110)
+def test_cut_outs_are_the_originals_busiest_spot_to_half_a_255th():
+    data = np.full((800, 900, 3), 0.5)
+    data[500:700, 450:650] = pixels(200, 200)
     book = PictureBook()
     book.add(original(data=data))
-    book.add(picture(data=np.where(data == 0.5, 0.5, 1 - data)))
-    first, second = (decode(thumbnail.detail_uri) for thumbnail in book.for_image("a.png"))
-    assert first.shape == second.shape == (100, DETAIL, 3)
-    assert first.std() > 20
-    assert np.corrcoef(first.ravel(), second.ravel())[0, 1] < -0.7, "the same place in both"
+    book.add(picture(data=1 - data))
+    shelf = book.shelf("a.png")
+    box = shelf.original.box
+    assert (box.height, box.width) == (CUTOUT, CUTOUT)
+    assert box.top <= 500 and box.top + CUTOUT >= 700 and box.left <= 450 and box.left + CUTOUT >= 650
+    assert np.abs(shelf.original.values - data[box.slices]).max() <= 0.5 / 255 + 1e-12
+    (rebuilt,) = shelf.rebuilt.values()
+    assert np.abs(rebuilt.part.values - (1 - data)[box.slices]).max() <= 0.5 / 255 + 1e-12, "the same place"
+
+
+@pytest.mark.parametrize("upsample", ["nearest", "bilinear", "bicubic"])
+@pytest.mark.parametrize("as_bytes", [False, True])
+def test_what_interpolation_gives_is_not_kept_twice(upsample, as_bytes):
+    pooled = pixels(30, 25)
+    size = (60, 50)
+    rebuilt = F.interpolate(torch.from_numpy(pooled).permute(2, 0, 1)[None], size=size, **UPSAMPLERS[upsample])[0]
+    rebuilt = rebuilt.permute(1, 2, 0).numpy()
+    kept = []
+    for change in (0, 0.02):
+        shown = [original(data=pixels(*size)), picture(kind="pooled", data=pooled)]
+        shown.append(picture(data=rebuilt + change, upsample=upsample))
+        book = PictureBook()
+        for item in shown:
+            book.add(replace(item, pixels=to_uint8(item.pixels)) if as_bytes else item)
+        ((_, name),) = book.shelf("a.png").rebuilt
+        assert name == upsample
+        kept += [item.part for item in book.shelf("a.png").rebuilt.values()]
+    assert kept[0] is None
+    assert kept[1] is not None, "another decoder's picture is kept"
+
+
+def test_values_beyond_the_range_are_kept():
+    pooled = 4 * pixels(20, 30) - 1
+    book = PictureBook()
+    book.add(original())
+    book.add(picture(kind="pooled", data=pooled))
+    (part,) = book.shelf("a.png").pooled.values()
+    assert (part.low, part.high) == (pooled.min(), pooled.max())
+    assert np.abs(part.values - pooled).max() <= (part.high - part.low) / 510 + 1e-12
+
+
+def test_submaps_keep_the_same_part_each():
+    first, second = pixels(300, 400), pixels(300, 400, 1)
+    book = PictureBook()
+    book.add(original(data=pixels(600, 800)))
+    book.add(picture(kind="pooled", data=np.hstack([first, second]), submaps=2))
+    (part,) = book.shelf("a.png").pooled.values()
+    rows, columns = part.box.slices
+    assert np.abs(part.values - np.hstack([first[rows, columns], second[rows, columns]])).max() <= 0.5 / 255 + 1e-12
 
 
 def test_a_book_holds_bytes_and_not_pixels():
     data = pixels(400, 400)
     book = PictureBook()
-    book.add(picture(data=data))
+    book.add(original(data=data))
     data[:] = 0
-    (thumbnail,) = book.for_image("a.png")
-    assert decode(thumbnail.uri).mean() > 50
-    assert not any(isinstance(value, np.ndarray) for value in vars(thumbnail).values())
+    assert book.shelf("a.png").original.values.mean() > 0.4
+    assert not any(isinstance(value, np.ndarray) for value in vars(book.shelf("a.png").original).values())
 
 
-def test_pictures_are_kept_by_image_in_order():
+def test_a_book_is_full_after_so_many_images():
     book = PictureBook()
-    for image, pool in (("b", "x"), ("a", "y"), ("b", "z")):
-        book.add(picture(image, pool))
-    assert book.images == ["b", "a"]
-    assert [thumbnail.pool for thumbnail in book.for_image("b")] == ["x", "z"]
-    assert book.for_image("none") == []
+    for number in range(IMAGES + 3):
+        book.add(original(f"{number}"))
+        book.add(picture(f"{number}"))
+    assert book.images == [f"{number}" for number in range(IMAGES)]
 
 
-def test_the_same_picture_is_encoded_once():
+def test_the_same_picture_is_taken_once():
     book = PictureBook()
     book.add(original())
-    book.add(original())
-    assert len(book.for_image("a.png")) == 1
+    before = book.shelf("a.png").original
+    book.add(original(data=pixels(seed=5)))
+    assert book.shelf("a.png").original is before
 
 
-def test_equal_pictures_give_equal_bytes():
+def test_equal_pictures_give_equal_books():
     books = [PictureBook(), PictureBook()]
     for book in books:
-        book.add(picture(data=pixels(400, 500)))
-    assert books[0].for_image("a.png") == books[1].for_image("a.png")
+        book.add(original(data=pixels(400, 500)))
+        book.add(picture(data=pixels(400, 500, 1)))
+    assert books[0].shelf("a.png") == books[1].shelf("a.png")
+
+
+def test_a_picture_without_its_original_is_refused():
+    with pytest.raises(ValueError, match="original has to come first"):
+        PictureBook().add(picture())
+
+
+def test_a_picture_of_another_size_is_refused():
+    book = PictureBook()
+    book.add(original())
+    with pytest.raises(ValueError, match="has 5x4 pixels, the original 60x40"):
+        book.add(picture(data=pixels(4, 5)))
+
+
+def test_books_are_joined_without_changing_what_is_there():
+    mine, theirs = PictureBook(), PictureBook()
+    for book, pool in ((mine, "max"), (theirs, "avg")):
+        book.add(original())
+        book.add(picture(pool=pool))
+    mine.update(theirs)
+    assert [operator[0] for operator in mine.shelf("a.png").operators] == ["avg", "max"]
+
+
+@pytest.mark.parametrize("stride", [(2, 2), (3, 2), (7, 5)])
+def test_weights_are_of_whole_strides_inside_of_the_cut_out(stride):
+    data = pixels(700, 600)
+    box = weights_box(data, stride)
+    assert cutout_box(data).holds(box)
+    assert [box.top % stride[0], box.left % stride[1], box.height % stride[0], box.width % stride[1]] == [0] * 4
+    assert min(box.height, box.width) > WEIGHTS - 2 * max(stride)
+
+
+def test_a_cut_out_smaller_than_a_stride_has_no_weights():
+    assert weights_box(pixels(900, 900), (800, 800)) is None
+
+
+def test_weights_outside_of_the_cut_out_are_refused():
+    book = PictureBook()
+    book.add(original(data=pixels(100, 100)))
+    with pytest.raises(ValueError, match="not in the cut-out"):
+        book.add(picture(kind="weights", data=np.ones((10, 10)), corner=(95, 0)))
+
+
+@pytest.mark.parametrize(
+    ("size", "axes"), [(2, (2, 2)), ("3x2", (3, 2)), ("2x2x2", None), ("x", None), (0, None), ("", None)]
+)
+def test_sizes_of_rows_are_read_for_two_axes(size, axes):
+    assert two_axes(size) == axes
 
 
 # --- names of files ---------------------------------------------------------------------------------------------------
@@ -292,17 +390,29 @@ def test_saved_pictures_come_back(tmp_path):
     folder, direct = PictureFolder(tmp_path / "out", tmp_path), PictureBook()
     shown = [
         original(data=pixels(300, 400)),
+        picture(kind="pooled", data=pixels(150, 800, 2), submaps=2),
         picture(data=pixels(300, 400, 1)),
+        picture(kind="weights", data=3 * pixels(8, 6)[..., 0] - 1, corner=(40, 30), bounds=(0.0, 0.0)),
+        original(HOSTILE),
         picture(HOSTILE, state="train", seed=2),
     ]
     for item in shown:
         folder.add(item)
         direct.add(item)
-    # In whatever order: the original's busiest spot is known before the others are cut.
+    # In whatever order: the original is known before the others are cut.
     book = book_from_metadata({"pictures": folder.entries[::-1]}, tmp_path)
     assert set(book.images) == set(direct.images)
     for name in book.images:
-        assert book.for_image(name) == direct.for_image(name)
+        assert book.shelf(name) == direct.shelf(name)
+
+
+def test_files_say_where_they_could_not_hold_a_value(tmp_path):
+    folder = PictureFolder(tmp_path / "out", tmp_path)
+    for item in (original(), picture(data=2 * pixels()), picture(pool="avg")):
+        folder.add(item)
+    assert [entry.get("clipped") for entry in folder.entries] == [None, True, None]
+    book = book_from_metadata({"pictures": folder.entries}, tmp_path)
+    assert book.shelf("a.png").clipped == {("max", "", "fixed", None)}
 
 
 def test_without_pictures_the_book_is_empty(tmp_path):
@@ -344,13 +454,26 @@ def test_an_absolute_path_is_refused_even_into_the_folder(secret):
     Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(file)
     with pytest.raises(ValueError, match="leaves the result's folder"):
         book_from_metadata({"pictures": [entry(str(file))]}, secret)
-    assert book_from_metadata({"pictures": [entry("own.png")]}, secret).images == ["a"]
+    own = entry("own.png", pool="", kind="original")
+    assert book_from_metadata({"pictures": [own]}, secret).images == ["a"]
 
 
 @pytest.mark.parametrize(
     "bad",
-    [entry(3), entry("x.png", kind="other"), entry("x.png", image=None), {}, "x", 3, None],
-    ids=["file", "kind", "image", "empty", "text", "number", "null"],
+    [
+        entry(3),
+        entry("x.png", kind="other"),
+        entry("x.png", image=None),
+        entry("x.png", submaps=0),
+        entry("x.png", bounds=[0, float("inf")]),
+        entry("x.png", bounds=[0]),
+        entry("x.png", corner=[-1, 0]),
+        {},
+        "x",
+        3,
+        None,
+    ],
+    ids=["file", "kind", "image", "submaps", "bounds", "bound", "corner", "empty", "text", "number", "null"],
 )
 def test_malformed_entries_are_refused(bad, tmp_path):
     with pytest.raises(ValueError, match="not a picture's entry"):

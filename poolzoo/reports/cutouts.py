@@ -1,0 +1,222 @@
+"""Cut-outs: the part of each picture that a page carries, exact to half a 255th of its range, and small.
+
+A page cannot hold whole photographs at full size for every operator, and what is scaled down no longer shows what
+pooling did. So each image has one cut-out, where it is busiest; of each operator the pooled values beneath it are
+kept, with the neighbours that interpolation needs at its border, and whoever shows the page rebuilds from them. Where
+that does not give what was measured (submaps, fitted decoders) the rebuilt cut-out is kept too.
+
+Interpolation is that of torch.nn.functional.interpolate with ``align_corners=False``: output position x looks at
+(x + 1/2) n / m - 1/2, where n are the input's and m the output's samples; bicubic is Keys' kernel with a = -0.75 (Keys
+1981, eq. 15).
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Pixels = npt.NDArray[Any]
+Floats = npt.NDArray[np.float64]
+#: Of one axis: the input samples that each output position reads, and their weights; both (positions, taps).
+Taps = tuple[npt.NDArray[np.int64], Floats]
+
+CUBIC = -0.75
+#: Interpolation reaches this many samples up and down from the one at or before a position.
+REACH_DOWN, REACH_UP = 1, 2
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle of pixels."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """What cuts it out of an array."""
+        return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
+
+    def within(self, outer: Box) -> Box:
+        """The same rectangle, counted from the corner of ``outer``."""
+        return Box(self.top - outer.top, self.left - outer.left, self.height, self.width)
+
+    def holds(self, inner: Box) -> bool:
+        """Whether all of ``inner`` lies in this one."""
+        place = inner.within(self)
+        return (
+            min(place.top, place.left) >= 0
+            and place.top + place.height <= self.height
+            and place.left + place.width <= self.width
+        )
+
+    def around(self, inner: Box, side: int) -> Box:
+        """The part of this one that is at most ``side`` pixels long, with ``inner`` as near to its middle as can be."""
+        height, width = min(side, self.height), min(side, self.width)
+        top = inner.top + (inner.height - height) // 2
+        left = inner.left + (inner.width - width) // 2
+        return Box(
+            min(max(top, self.top), self.top + self.height - height),
+            min(max(left, self.left), self.left + self.width - width),
+            height,
+            width,
+        )
+
+
+@dataclass(frozen=True)
+class Part:
+    """A rectangle of a picture as bytes, of which byte b means ``low + b / 255 * (high - low)``.
+
+    Attributes:
+        box: where it lies in the picture.
+        size: height and width of the whole picture (of one submap, where there are several).
+        submaps: how many rectangles stand side by side, the same one of each submap.
+        low, high: of pictures at least [0, 1], further where values leave that.
+        deflated: the bytes, ``(box.height, submaps * box.width, 3)``.
+    """
+
+    box: Box
+    size: tuple[int, int]
+    submaps: int
+    low: float
+    high: float
+    deflated: bytes
+
+    @property
+    def bytes(self) -> Pixels:
+        """``(height, submaps * width, 3)`` uint8."""
+        shape = (self.box.height, self.submaps * self.box.width, 3)
+        return np.frombuffer(zlib.decompress(self.deflated), np.uint8).reshape(shape)
+
+    @property
+    def values(self) -> Floats:
+        """The same as float64 in the picture's own units."""
+        found: Floats = self.low + self.bytes / 255 * (self.high - self.low)
+        return found
+
+    def cut(self, box: Box) -> Part:
+        """The part of this part that lies in ``box``, counted in the whole picture."""
+        rows, columns = box.within(self.box).slices
+        tiles = np.split(self.bytes, self.submaps, axis=1)
+        pixels = np.hstack([tile[rows, columns] for tile in tiles])
+        return Part(box, self.size, self.submaps, self.low, self.high, zlib.compress(pixels.tobytes(), 1))
+
+
+def cut_part(
+    pixels: Pixels,
+    box: Box,
+    submaps: int = 1,
+    bounds: tuple[float, float] = (0.0, 1.0),
+) -> Part:
+    """The rectangle ``box`` of a picture, rounded to bytes.
+
+    Args:
+        pixels: ``(H, submaps * W, 3)`` or without the last axis; floats of any range, or bytes.
+        box: counted in one submap.
+        bounds: what 0 and 255 mean, of bytes; of floats, what they mean at least.
+    """
+    height, width = pixels.shape[0], pixels.shape[1] // submaps
+    rows, columns = box.slices
+    cut = np.hstack([tile[rows, columns] for tile in np.split(pixels, submaps, axis=1)])
+    cut = np.broadcast_to(cut if cut.ndim == 3 else cut[..., None], (*cut.shape[:2], 3))
+    low, high = bounds
+    if cut.dtype != np.uint8:
+        cut = np.nan_to_num(cut.astype(np.float64), posinf=1, neginf=0)
+        low, high = min(low, float(cut.min())), max(high, float(cut.max()))
+        high = high if high > low else low + 1
+        cut = np.rint((cut - low) / (high - low) * 255).astype(np.uint8)
+    return Part(box, (height, width), submaps, low, high, zlib.compress(cut.tobytes(), 1))
+
+
+def sources(box: Box, pooled: tuple[int, int], full: tuple[int, int]) -> Box:
+    """The rectangle of a pooled picture from which any interpolation to ``full`` size rebuilds ``box``."""
+    spans = []
+    for start, length, few, many in zip((box.top, box.left), (box.height, box.width), pooled, full, strict=True):
+        first, last = (((at + 0.5) * few / many - 0.5) // 1 for at in (start, start + length - 1))
+        low, high = max(0, int(first) - REACH_DOWN), min(few, int(last) + REACH_UP + 1)
+        spans.append((low, high - low))
+    (top, height), (left, width) = spans
+    return Box(top, left, height, width)
+
+
+def rebuild_part(pooled: Part, box: Box, full: tuple[int, int], upsample: str) -> Floats:
+    """Interpolate a pooled picture to ``full`` size, and of that the rectangle ``box``: ``(height, width, 3)``.
+
+    Args:
+        pooled: without submaps, and with all that :func:`sources` asks for.
+        box: counted in the full picture.
+        full: height and width that the pooled picture grows to.
+        upsample: a name from :data:`TAPS`.
+    """
+    values = pooled.values
+    for axis, (start, length) in enumerate(((box.top, box.height), (box.left, box.width))):
+        at, weight = TAPS[upsample](pooled.size[axis], full[axis], np.arange(start, start + length))
+        first = (pooled.box.top, pooled.box.left)[axis]
+        taken = np.moveaxis(values, axis, 0)[at - first]
+        values = np.moveaxis(np.einsum("pt,pt...->p...", weight, taken), 0, axis)
+    return values
+
+
+def _nearest(few: int, many: int, at: npt.NDArray[np.int64]) -> Taps:
+    # torch multiplies single-precision numbers here, whatever the picture's are.
+    first = np.floor(at.astype(np.float32) * (np.float32(few) / np.float32(many))).astype(np.int64)
+    return np.minimum(first, few - 1)[:, None], np.ones((len(at), 1))
+
+
+def _bilinear(few: int, many: int, at: npt.NDArray[np.int64]) -> Taps:
+    where = np.maximum((at + 0.5) * few / many - 0.5, 0)
+    first = np.floor(where).astype(np.int64)
+    t = where - first
+    return np.minimum(np.stack([first, first + 1], 1), few - 1), np.stack([1 - t, t], 1)
+
+
+def _bicubic(few: int, many: int, at: npt.NDArray[np.int64]) -> Taps:
+    where = (at + 0.5) * few / many - 0.5
+    first = np.floor(where).astype(np.int64)
+    t = where - first
+    near, far = ((CUBIC + 2) * x**3 - (CUBIC + 3) * x**2 + 1 for x in (t, 1 - t))
+    before, after = (CUBIC * (x**3 - 5 * x**2 + 8 * x - 4) for x in (1 + t, 2 - t))
+    index = np.clip(first[:, None] + np.arange(-REACH_DOWN, REACH_UP + 1), 0, few - 1)
+    return index, np.stack([before, near, far, after], 1)
+
+
+#: By the name of an upsampler, the taps of an axis: of how few samples, to how many, at which positions.
+TAPS: dict[str, Callable[[int, int, npt.NDArray[np.int64]], Taps]] = {
+    "nearest": _nearest,
+    "bilinear": _bilinear,
+    "bicubic": _bicubic,
+}
+
+
+def pack(pixels: Pixels, reference: Pixels | None = None) -> tuple[str, bytes]:
+    """Bytes for the page, losslessly: the name of the prediction that was taken off, and the deflated rest.
+
+    Green, red minus green and blue minus green are three planes. ``spatial`` takes off the median edge predictor of
+    LOCO-I (Weinberger et al. 2000), ``reference`` a picture that is known, of the same shape: what operators leave
+    differs little. The shorter one is returned.
+
+    Args:
+        pixels: ``(H, W, 3)`` uint8.
+        reference: the same, or None.
+    """
+    planes = _planes(pixels)
+    before = np.pad(planes.astype(np.int16), ((0, 0), (1, 0), (1, 0)))
+    left, up, corner = before[:, 1:, :-1], before[:, :-1, 1:], before[:, :-1, :-1]
+    predicted = np.clip(left + up - corner, np.minimum(left, up), np.maximum(left, up))
+    packed = [("spatial", zlib.compress((planes - predicted).astype(np.uint8).tobytes()))]
+    if reference is not None and reference.shape == pixels.shape:
+        packed.append(("reference", zlib.compress((planes - _planes(reference)).tobytes())))
+    return min(packed, key=lambda item: len(item[1]))
+
+
+def _planes(pixels: Pixels) -> Pixels:
+    """``(3, H, W)`` uint8: green, red minus green, blue minus green, modulo 256."""
+    red, green, blue = np.moveaxis(pixels, 2, 0)
+    return np.stack([green, red - green, blue - green])

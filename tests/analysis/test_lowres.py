@@ -1,0 +1,110 @@
+"""Scores at low resolution: the reference is Pillow's, and the row says that nothing was rebuilt."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import skimage.data
+import torch
+from PIL import Image
+from skimage.metrics import peak_signal_noise_ratio
+
+from poolzoo import registry
+from poolzoo.analysis.compare import Protocol, View, compare
+from poolzoo.analysis.images import find_images
+from poolzoo.analysis.lowres import downscale
+from poolzoo.analysis.rows import Result
+from poolzoo.analysis.summary import summarise
+from poolzoo.reports.page import _protocol, _setting_title
+from poolzoo.reports.tables import render
+
+IMAGE = skimage.data.coffee()[100:141, 200:250]
+LOWRES = Protocol(protocol="lowres", metrics=("psnr",))
+
+
+@pytest.fixture
+def source(tmp_path):
+    Image.fromarray(IMAGE).save(tmp_path / "coffee.png")
+    return find_images([str(tmp_path / "coffee.png")])
+
+
+def pillow(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """``(H, W, C)`` made smaller by Pillow, which computes in float32."""
+    planes = [Image.fromarray(plane.astype(np.float32)) for plane in np.moveaxis(image, -1, 0)]
+    return np.stack([np.asarray(plane.resize((width, height), Image.Resampling.BICUBIC)) for plane in planes], axis=-1)
+
+
+@pytest.mark.parametrize("size", [(20, 25), (13, 16), (8, 40)])
+def test_the_reference_is_pillows_bicubic(size):
+    image = IMAGE[:40] / 255.0
+    x = torch.from_numpy(image).permute(2, 0, 1)[None]
+    reference = downscale(x, torch.zeros(1, 3, *size))[0].permute(1, 2, 0).numpy()
+    np.testing.assert_allclose(reference, pillow(image, *size), rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize("kernel_size", [2, 5])
+def test_scores_are_those_of_the_pooled_image_against_pillows(source, kernel_size):
+    size = (IMAGE.shape[0] // kernel_size, IMAGE.shape[1] // kernel_size)
+    image = IMAGE[: size[0] * kernel_size] / 255.0
+    protocol = Protocol(kernel_size, protocol="lowres", metrics=("psnr", "mse", "alias"))
+    for row in compare(source, ["avg", "max", "strided"], protocol).rows:
+        cells = image.reshape(size[0], kernel_size, size[1], kernel_size, 3)
+        pooled = {"avg": cells.mean((1, 3)), "max": cells.max((1, 3)), "strided": cells[:, 0, :, 0]}[row["pool"]]
+        reference = pillow(image, *size)
+        assert row["psnr"] == pytest.approx(peak_signal_noise_ratio(reference, pooled, data_range=1), abs=1e-3)
+        assert row["mse"] == pytest.approx(((reference - pooled) ** 2).mean(), rel=1e-3)
+        assert (row["upsample"], row["protocol"]) == ("none", "lowres")
+        assert 0 < row["alias"] < 1
+
+
+def test_the_bicubic_operator_is_perfect_and_only_it(source):
+    rows = compare(source, registry.expand_specs([]), LOWRES).rows
+    assert all(row["error"] is None for row in rows)
+    perfect = {row["pool"] for row in rows if row["psnr"] > 200}
+    assert perfect == {"bicubic"}
+
+
+def test_each_submap_is_scored_where_it_was_taken(source):
+    # Windows of one pixel: a submap is the image at its phase, and so is its reference taken from there.
+    (row,) = compare(source, ["checkered"], Protocol(1, 2, protocol="lowres", metrics=("psnr",))).rows
+    image = IMAGE[:40] / 255.0
+    moved = np.pad(image[1:, 1:], ((0, 1), (0, 1), (0, 0)), mode="edge")
+    scores = [peak_signal_noise_ratio(pillow(x, 20, 25), x[::2, ::2], data_range=1) for x in (image, moved)]
+    # The last window of the second phase lies past the image in neither.
+    assert row["psnr"] == pytest.approx(np.mean(scores), abs=1e-3)
+
+
+def test_views_show_the_small_original(source):
+    views: list[View] = []
+    compare(source, ["avg", "checkered"], LOWRES, on_view=views.append)
+    assert [view.original.shape for view in views] == [(20, 25, 3), (20, 50, 3)]
+    assert all(view.original.shape == view.rebuilt.shape == view.pooled.shape for view in views)
+
+
+def test_too_small_for_ssim_is_the_rows_error(source):
+    rows = compare(source, ["avg"], Protocol(4, protocol="lowres")).rows
+    assert rows[0]["error"] == "12x10 pixels when pooled: SSIM needs at least 11 on each side"
+    assert rows[0]["ssim"] is None
+
+
+def test_reports_say_that_nothing_was_rebuilt(source):
+    result = compare(source, ["avg", "max"], LOWRES)
+    assert result.metadata["protocol"] == "lowres"
+    assert result.metadata["upsample"] == ["none"]
+    again = Result.from_json(result.to_json(), "r.json")
+    (setting,) = {summary.setting for summary in summarise(again)}
+    for text in (render(again, "table"), _setting_title(setting), *_protocol(setting, again.metadata)):
+        assert "rebuilt" not in " ".join(text.split())
+    assert "scored at low resolution, against antialiased bicubic" in " ".join(render(again, "table").split())
+
+
+def test_an_unknown_protocol_is_named():
+    with pytest.raises(ValueError, match="protocol='highres': roundtrip, lowres are allowed"):
+        Protocol(protocol="highres")
+
+
+def test_stride_1_is_its_own_reference(source):
+    (row,) = compare(source, ["max"], Protocol(1, protocol="lowres", metrics=("psnr",))).rows
+    assert row["psnr"] == math.inf

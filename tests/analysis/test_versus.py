@@ -1,0 +1,82 @@
+"""Runs side by side: what is matched, what changed, what only one has."""
+
+from __future__ import annotations
+
+import pytest
+from analysis.test_verdict import row, scored, timed
+
+from poolzoo.analysis.rows import Result
+from poolzoo.analysis.versus import PROFILE_FIGURES, side_by_side
+
+
+def compared(rows, metrics=("ssim",), **metadata):
+    return Result("compare", {"metrics": list(metrics), "baseline": "avg", **metadata}, rows)
+
+
+def profiled(rows, **metadata):
+    more = {"forward_backward_s": None, "saved_bytes": 10, "peak_bytes": 20}
+    return Result("profile", metadata, [more | row for row in rows])
+
+
+def test_a_change_is_the_mean_paired_difference_over_the_images_in_common():
+    before = compared(scored("avg", [0.5, 0.6, 0.7]))
+    # image0 is missing and another one is there: neither says anything about a change.
+    after = compared([*scored("avg", [0.5, 0.7, 0.72])[1:], row("elsewhere", "avg", 0.0)])
+    versus = side_by_side([before, after])
+    assert versus.images == 2
+    ((match, (figure,)),) = versus.matched
+    assert match[1:] == ("avg", "fixed")
+    assert figure.values == pytest.approx((0.65, 0.71))
+    assert figure.changes == pytest.approx((0.06,))
+    assert figure.intervals[0] == pytest.approx((0.02, 0.1))
+
+
+def test_operators_match_in_the_same_state_and_setting_only():
+    before = compared(scored("lip", [0.5], state="initial") + scored("avg", [0.5]) + scored("old", [0.5]))
+    after = compared(scored("lip", [0.6], state="fitted") + scored("avg", [0.5], stride=3) + scored("new", [0.5]))
+    versus = side_by_side([before, after])
+    assert versus.matched == ()
+    assert versus.only == (("lip (initial)", "avg", "old"), ("lip (fitted)", "avg", "new"))
+
+
+def test_without_a_shared_image_nothing_has_changed():
+    versus = side_by_side([compared([row("a", "avg", 0.5)]), compared([row("b", "avg", 0.9)])])
+    ((_, (figure,)),) = versus.matched
+    assert (versus.images, figure.values, figure.changes) == (0, (None, None), (None,))
+
+
+def test_only_metrics_that_all_runs_have_are_shown():
+    first = compared(scored("avg", [0.5]), ["ssim", "psnr"])
+    assert side_by_side([first, compared(scored("avg", [0.5]), ["psnr"])]).measures == ("psnr",)
+
+
+def test_a_profiles_change_is_a_ratio():
+    versus = side_by_side(
+        [profiled([timed("avg", 2e-3)]), profiled([timed("avg", 3e-3)]), profiled([timed("avg", 1e-3)])]
+    )
+    ((_, figures),) = versus.matched
+    by_name = dict(zip(PROFILE_FIGURES, figures, strict=True))
+    assert by_name["forward_s"].changes == pytest.approx((1.5, 0.5))
+    assert by_name["forward_backward_s"].changes == (None, None)
+    assert by_name["saved_bytes"].changes == (1, 1)
+
+
+def test_profiles_match_across_devices_where_each_keeps_to_one():
+    one, two = timed("avg", 2e-3), timed("avg", 1e-3, device="cuda", threads=8)
+    assert len(side_by_side([profiled([one]), profiled([two])]).matched) == 1
+    versus = side_by_side([profiled([one, two]), profiled([two])])
+    ((match, _),) = versus.matched
+    assert "cuda" in match[0], "where a run has two devices, each is matched with its own"
+    assert side_by_side([profiled([one]), profiled([timed("avg", 1e-3, shape="9x2x8x8")])]).matched == ()
+
+
+def test_what_differs_between_runs_is_named_and_nothing_else():
+    first = compared(scored("avg", [0.5]), poolzoo="0.1", machine={"cpu": "x", "torch": "2"}, device="cpu")
+    second = compared(scored("avg", [0.5]), poolzoo="0.2", machine={"cpu": "x", "torch": "3"}, device="cpu")
+    assert side_by_side([first, second]).differing == (("poolzoo", ("0.1", "0.2")), ("torch", ("2", "3")))
+
+
+@pytest.mark.parametrize("runs", [[], [compared([])], [compared([]), profiled([])]])
+def test_one_run_or_two_kinds_cannot_stand_side_by_side(runs):
+    with pytest.raises(ValueError, match="at least two of one kind"):
+        side_by_side(runs)

@@ -1,0 +1,90 @@
+"""Measures, the zone plate and the low-resolution protocol from the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import skimage.data
+from PIL import Image
+from test_cli import Cli
+
+from poolzoo.analysis.measures import MEASURES
+from poolzoo.analysis.metrics import METRICS
+from poolzoo.analysis.rows import METRIC_KEYS
+from poolzoo.analysis.summary import METRICS as DESCRIBED
+from poolzoo.reports.tables import METRIC_NOTES
+
+ALL = [word for name in MEASURES for word in ("--metric", name)]
+FEW = ("--metric", "brightness", "--metric", "mse")
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    return Cli(monkeypatch, capsys)
+
+
+@pytest.fixture
+def photo(tmp_path) -> Path:
+    path = tmp_path / "photo.png"
+    Image.fromarray(skimage.data.coffee()[100:140, 200:250]).save(path)
+    return path
+
+
+def test_every_metric_is_described_once_wherever_it_is_named():
+    assert set(METRICS) | set(MEASURES) == set(METRIC_KEYS) == set(DESCRIBED) == set(METRIC_NOTES)
+
+
+def test_every_measure_is_a_key_of_the_rows(run, photo):
+    run("compare", "--image", photo, "--pool", "max", *ALL, "--format", "json")
+    assert run.code == 0
+    (row,) = json.loads(run.out)["rows"]
+    assert all(isinstance(row[name], float) for name in MEASURES)
+    assert row["grad_reach"] == 0.25
+    assert not {"psnr", "ssim"} & set(row)
+
+
+def test_measures_that_an_image_has_none_of_are_null_and_a_dash(run, tmp_path):
+    Image.new("RGB", (20, 20), (90, 90, 90)).save(tmp_path / "flat.png")
+    arguments = ("compare", "--image", tmp_path / "flat.png", "--pool", "avg", "--metric", "spectrum_low")
+    assert json.loads(run(*arguments, "--format", "json").out)["rows"][0]["spectrum_low"] is None
+    assert run.code == 0
+    assert "–" in run(*arguments).out
+
+
+def test_aliasing_of_the_zone_plate_sorts_the_table(run):
+    run("compare", "--image", "poolzoo:zoneplate", "--metric", "alias", *pools("strided", "blur", "avg"))
+    names = [line.split()[0] for line in run.out.splitlines() if line.startswith(("strided", "blur", "avg"))]
+    assert names == ["blur", "avg", "strided"]
+
+
+def pools(*names: str) -> list[str]:
+    return [word for name in names for word in ("--pool", name)]
+
+
+def test_low_resolution_rows_say_so(run, photo, tmp_path):
+    run("compare", "--image", photo, "--pool", "avg", "--protocol", "lowres", "--format", "json")
+    data = json.loads(run.out)
+    assert (data["rows"][0]["protocol"], data["rows"][0]["upsample"]) == ("lowres", "none")
+    assert data["metadata"]["protocol"] == "lowres"
+
+
+def test_low_resolution_has_pictures_and_a_page(run, photo, tmp_path):
+    page = tmp_path / "page.html"
+    assert run("compare", "--image", photo, *pools("avg"), "--protocol", "lowres", *FEW, "--report", page).code == 0
+    assert page.read_text().count("data:image/webp") >= 4
+    assert "antialiased bicubic" in page.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--protocol", "lowres", "--upsample", "bilinear"], ["--upsample bilinear", "--protocol lowres"]),
+        (["--protocol", "highres"], ["--protocol", "highres", "lowres"]),
+        (["--image", "poolzoo:zebra"], ["poolzoo:zebra", "zoneplate"]),
+        (["--metric", "aliasing"], ["--metric", "aliasing", "alias"]),
+    ],
+)
+def test_a_bad_argument_is_one_line_and_exit_code_2(run, photo, arguments, said):
+    run("compare", "--image", photo, "--pool", "avg", *arguments).fails(*said)
