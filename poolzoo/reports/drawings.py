@@ -165,6 +165,16 @@ def _of_setting(
             _retention_caption(shown),
         )
     ]
+    if len(plots.paired(shown)) > 1:
+        drawings.append(
+            Drawing(
+                "differences",
+                partial(plots.plot_differences, shown, families),
+                plots.describe_differences(shown),
+                "Score minus the baseline's, averaged over images; lines are bootstrap 95% intervals of the paired"
+                " differences. Whose line crosses the dashed one may be no better or worse than the baseline.",
+            )
+        )
     rivals = plots.ranked(shown)
     first = METRICS[next(iter(shown[0].scores))]
     if len(rivals) > 1:

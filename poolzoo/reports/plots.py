@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from poolzoo.reports.figures import (
     BASELINE,
     FRONT,
     LINE,
+    LONGEST_NAME,
     MARKERS,
     MUTED,
     POINT,
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 #: In a row: metrics of a list of operators, operators of their scaling, families of a legend.
-METRICS_ACROSS, CURVES_ACROSS, LEGEND_ACROSS = 3, 6, 5
+METRICS_ACROSS, CURVES_ACROSS, LEGEND_ACROSS = 3, 5, 5
 #: Sizes must span this factor before anything can be said of scaling.
 LEAST_SPAN = 2.0
 #: Nemenyi's test: the share of families of operators, all equal, in which some pair is said to differ.
@@ -96,34 +97,90 @@ def plot_retention(summaries: Sequence[Summary], families: Mapping[str, str] | N
         summaries: of one setting; those with errors only are left out.
         families: registry name to family, for the colours.
     """
+    shown = [summary for summary in summaries if summary.scores]
+    return _plot_operators(shown, families or {}, score_axis)
+
+
+def plot_differences(summaries: Sequence[Summary], families: Mapping[str, str] | None = None) -> Figure:
+    """Every operator's score minus the baseline's on the same images, as :func:`plot_retention` shows scores.
+
+    Images differ far more than operators do; of paired differences that is no part, so that their intervals say which
+    operators differ. A metric whose best value lies between others is left out.
+
+    Args:
+        summaries: of one setting, with differences.
+        families: registry name to family, for the colours.
+    """
+    shown = paired(summaries)
+    base = next((shortened(summary.label) for summary in shown if summary.is_baseline), "the baseline")
+
+    def axis(key: str) -> str:
+        what, _, better = score_axis(key).rpartition(", ")
+        return f"{what} minus that of {base}, {better}"
+
+    return _plot_operators(shown, families or {}, axis)
+
+
+def paired(summaries: Sequence[Summary]) -> list[Summary]:
+    """Summaries whose scores are the differences to the baseline; without those that have none with an interval."""
+    found = []
+    for summary in summaries:
+        scores = {
+            key: Score(score.difference, interval=score.difference_interval)
+            for key, score in summary.scores.items()
+            if score.difference is not None and score.difference_interval and METRICS[key].target is None
+        }
+        found += [replace(summary, scores=scores)] * bool(scores)
+    return found
+
+
+def describe_differences(summaries: Sequence[Summary]) -> str:
+    """How many operators are better and worse than the baseline beyond chance, and who leads, by each metric."""
+    shown = [summary for summary in paired(summaries) if summary.equal_kept and not summary.is_baseline]
+    sentences = []
+    for key in dict.fromkeys(key for summary in shown for key in summary.scores):
+        metric = METRICS[key]
+        scores = {title_of(summary): summary.scores[key] for summary in shown if key in summary.scores}
+        sign = 1 if metric.higher_is_better else -1
+        sides = [
+            sum(all(side * sign * bound > 0 for bound in score.interval or ()) for score in scores.values())
+            for side in (1, -1)
+        ]
+        best = max(scores, key=lambda name: metric.merit(scores[name].mean))
+        sentences.append(
+            f"By {metric.title} {sides[0]} operators are better than the baseline and {sides[1]} worse, beyond chance;"
+            f" the best is {best}: {_valued(scores[best], metric)}."
+        )
+    return " ".join(["Differences to the baseline on the same images.", *sentences])
+
+
+def _plot_operators(shown: Sequence[Summary], families: Mapping[str, str], axis: Callable[[str], str]) -> Figure:
+    """A list of operators with a panel for each metric, whose axis ``axis`` names."""
     import seaborn as sns
     from matplotlib.lines import Line2D
 
-    shown = [summary for summary in summaries if summary.scores]
     # The first metric asked for sorted the operators: its panel comes first.
     metrics = list(dict.fromkeys(key for summary in shown for key in summary.scores))
-    names = sorted({(families or {}).get(summary.pool, "") for summary in shown} - {""})
+    names = sorted({families.get(summary.pool, "") for summary in shown} - {""})
     # Seven colours that the colour-blind can tell apart and that stand out on white; shapes tell further families.
     palette = [sns.color_palette("colorblind")[index] for index in (0, 1, 2, 3, 4, 5, 9)]
     colours = {"": POINT, **{name: palette[number % len(palette)] for number, name in enumerate(names)}}
     markers = {"": "o", **{name: MARKERS[number % len(MARKERS)] for number, name in enumerate(names)}}
     rows = max(1, math.ceil(len(metrics) / METRICS_ACROSS))
     with style():
-        figure = new_figure(
-            WIDTH, rows * (AROUND + LINE * max(len(shown), 3)) + 0.17 * math.ceil(len(names) / LEGEND_ACROSS)
-        )
+        legend = 0.17 * math.ceil(len(names) / LEGEND_ACROSS)
+        figure = new_figure(WIDTH, rows * (AROUND + LINE * max(len(shown), 3)) + legend)
         grid = figure.subplots(rows, min(METRICS_ACROSS, max(1, len(metrics))), sharey=True, squeeze=False)
         for axes, key in zip(grid.flat, metrics, strict=False):
-            _retention_panel(axes, shown, key, families or {}, colours, markers)
+            _retention_panel(axes, shown, key, families, colours, markers)
+            axes.set_xlabel(axis(key).replace(", ", "\n"))
         for axes in grid.flat[len(metrics) :]:
             axes.remove()
         unequal = [not summary.equal_kept for summary in shown]
-        list_axis(
-            grid[0][0],
-            [operator_name(s.label, s.state) + f" {UNEQUAL}" * grey for s, grey in zip(shown, unequal, strict=True)],
-            [summary.is_baseline for summary in shown],
-            unequal,
-        )
+        labels = [
+            operator_name(s.label, s.state) + f" {UNEQUAL}" * grey for s, grey in zip(shown, unequal, strict=True)
+        ]
+        list_axis(grid[0][0], labels, [summary.is_baseline for summary in shown], unequal)
         if names:
             handles = [Line2D([], [], color=colours[name], marker=markers[name], ls="") for name in names]
             figure.legend(
@@ -207,6 +264,8 @@ def plot_ranks(summaries: Sequence[Summary]) -> Figure:
             )
         list_axis(axes, [operator_name(s.label, s.state) for s in shown], [s.is_baseline for s in shown])
         axes.set_xlim(min(0.0, ranks[0] - reach) - 0.5, max(len(shown) + 1.0, ranks[-1] + reach) + 0.5)
+        # A bar may reach below the first rank, a tick may not.
+        axes.set_xticks([1, *(tick for tick in axes.get_xticks() if 1 < tick <= len(shown) and tick == int(tick))])
         images = min(summary.images for summary in shown)
         first = METRICS[next(iter(shown[0].scores))]
         axes.set_xlabel(
@@ -486,9 +545,9 @@ def plot_scaling(curves: Sequence[Curve], what: str = "elements") -> Figure:
                 zorder=3,
             )
             axes.set_title(
-                shortened(curve.name, 24 if across == CURVES_ACROSS else 34),
+                shortened(curve.name, 25 if across == CURVES_ACROSS else LONGEST_NAME),
                 loc="left",
-                fontsize=6 if across == CURVES_ACROSS else 7.5,
+                fontsize=6.2 if across == CURVES_ACROSS else 7.5,
                 fontweight="bold" if curve.is_baseline else "normal",
             )
             axes.annotate(
@@ -504,6 +563,9 @@ def plot_scaling(curves: Sequence[Curve], what: str = "elements") -> Figure:
         first = grid[0][0]
         log_axis(first, "x", [size / large for curve in curves for size, _ in curve.points], "")
         log_axis(first, "y", [time / unit_size for time in times], "")
+        # A small panel has room for few numbers.
+        first.xaxis.get_major_locator().set_params(subs=(1.0, 3.0), numticks=4)
+        first.yaxis.get_major_locator().set_params(subs=(1.0,), numticks=4)
         figure.supxlabel(f"{prefix}{what}, logarithmic", fontsize=8)
         figure.supylabel(f"forward time ({unit}, logarithmic)", fontsize=8)
     return figure
@@ -592,7 +654,7 @@ def _retention_panel(
         if summary.is_baseline:
             axes.axvline(score.mean, color=BASELINE, lw=0.8, ls="--", zorder=1)
     margin = 0.05 * (high - low)
-    axes.set(xlim=(low - margin, high + margin), xlabel=score_axis(key).replace(", ", "\n"))
+    axes.set_xlim(low - margin, high + margin)
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.spines["left"].set_visible(False)
 
