@@ -172,7 +172,7 @@ def _of_setting(
                 partial(plots.plot_differences, shown, families),
                 plots.describe_differences(shown),
                 "Score minus the baseline's, averaged over images; lines are bootstrap 95% intervals of the paired"
-                " differences. Whose line crosses the dashed one may be no better or worse than the baseline.",
+                " differences. Hollow points, whose line reaches the dashed one, may be neither better nor worse.",
             )
         )
     rivals = plots.ranked(shown)

@@ -108,7 +108,7 @@ def plot_differences(summaries: Sequence[Summary], families: Mapping[str, str] |
     operators differ. A metric whose best value lies between others is left out.
 
     Args:
-        summaries: of one setting, with differences.
+        summaries: of one setting, with differences. Whose interval holds 0 has a hollow point.
         families: registry name to family, for the colours.
     """
     shown = paired(summaries)
@@ -118,7 +118,7 @@ def plot_differences(summaries: Sequence[Summary], families: Mapping[str, str] |
         what, _, better = score_axis(key).rpartition(", ")
         return f"{what} minus that of {base}, {better}"
 
-    return _plot_operators(shown, families or {}, axis)
+    return _plot_operators(shown, families or {}, axis, hollow=_could_be_chance)
 
 
 def paired(summaries: Sequence[Summary]) -> list[Summary]:
@@ -154,8 +154,18 @@ def describe_differences(summaries: Sequence[Summary]) -> str:
     return " ".join(["Differences to the baseline on the same images.", *sentences])
 
 
-def _plot_operators(shown: Sequence[Summary], families: Mapping[str, str], axis: Callable[[str], str]) -> Figure:
-    """A list of operators with a panel for each metric, whose axis ``axis`` names."""
+def _could_be_chance(difference: Score) -> bool:
+    low, high = difference.interval or (0.0, 0.0)
+    return low <= 0 <= high
+
+
+def _plot_operators(
+    shown: Sequence[Summary],
+    families: Mapping[str, str],
+    axis: Callable[[str], str],
+    hollow: Callable[[Score], bool] = lambda score: False,
+) -> Figure:
+    """A list of operators with a panel for each metric, whose axis ``axis`` names; points that are ``hollow``."""
     import seaborn as sns
     from matplotlib.lines import Line2D
 
@@ -172,7 +182,7 @@ def _plot_operators(shown: Sequence[Summary], families: Mapping[str, str], axis:
         figure = new_figure(WIDTH, rows * (AROUND + LINE * max(len(shown), 3)) + legend)
         grid = figure.subplots(rows, min(METRICS_ACROSS, max(1, len(metrics))), sharey=True, squeeze=False)
         for axes, key in zip(grid.flat, metrics, strict=False):
-            _retention_panel(axes, shown, key, families, colours, markers)
+            _retention_panel(axes, shown, key, families, colours, markers, hollow)
             axes.set_xlabel(axis(key).replace(", ", "\n"))
         for axes in grid.flat[len(metrics) :]:
             axes.remove()
@@ -423,7 +433,7 @@ def plot_profile(result: Result) -> Figure:
             text = shortened(f"{text}, stride {named['stride']}, {named['layout']}", 90)
             axes.set_title(text, loc="left")
             if any(row["ratio"] for row in rows):
-                axes.set_title(f"/ {shortened(baseline or 'baseline', 12)}", loc="right", fontweight="normal", x=1.075)
+                axes.set_title(f"vs {shortened(baseline or 'baseline', 12)}", loc="right", fontweight="normal", x=1.075)
         if apart:
             handles, names = panels[0].get_legend_handles_labels()
             figure.legend(handles, names, loc="outside lower center", ncols=2, frameon=False)
@@ -522,7 +532,7 @@ def plot_scaling(curves: Sequence[Curve], what: str = "elements") -> Figure:
         (1.0, ""),
     )
     with style():
-        figure = new_figure(WIDTH, 0.45 + (7.1 / across * 0.78) * down)
+        figure = new_figure(WIDTH, 0.45 + 0.62 * WIDTH / across * down)
         grid = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
         for axes, curve in zip(grid.flat, curves, strict=False):
             if base is not None and curve is not base:
@@ -545,9 +555,9 @@ def plot_scaling(curves: Sequence[Curve], what: str = "elements") -> Figure:
                 zorder=3,
             )
             axes.set_title(
-                shortened(curve.name, 25 if across == CURVES_ACROSS else LONGEST_NAME),
+                shortened(curve.name, 23 if across == CURVES_ACROSS else LONGEST_NAME),
                 loc="left",
-                fontsize=6.2 if across == CURVES_ACROSS else 7.5,
+                fontsize=6 if across == CURVES_ACROSS else 7.5,
                 fontweight="bold" if curve.is_baseline else "normal",
             )
             axes.annotate(
@@ -558,8 +568,11 @@ def plot_scaling(curves: Sequence[Curve], what: str = "elements") -> Figure:
                 fontsize=6.5,
                 color="#4d4d4d",
             )
-        for axes in grid.flat[len(curves) :]:
-            axes.remove()
+        for place, axes in enumerate(grid.flat):
+            # The lowest of a column has the numbers, also where the last row is short.
+            axes.tick_params(labelbottom=place + across >= len(curves))
+            if place >= len(curves):
+                axes.remove()
         first = grid[0][0]
         log_axis(first, "x", [size / large for curve in curves for size, _ in curve.points], "")
         log_axis(first, "y", [time / unit_size for time in times], "")
@@ -608,6 +621,7 @@ def _retention_panel(
     families: Mapping[str, str],
     colours: Mapping[str, Any],
     markers: Mapping[str, str],
+    hollow: Callable[[Score], bool],
 ) -> None:
     import numpy as np
     from matplotlib.ticker import MaxNLocator
@@ -624,14 +638,16 @@ def _retention_panel(
     low, high = min([low, *(bar[0] for bar in inside)]), max([high, *(bar[1] for bar in inside)])
     for place, summary, score in scored:
         family = families.get(summary.pool, "")
+        empty = hollow(score) and not summary.is_baseline
         axes.plot(
             [min(max(score.mean, low), high)],
             [place],
             marker=markers[family],
             color=colours[family],
-            mec="white",
-            mew=0.4,
-            ms=5.2,
+            mfc="white" if empty else colours[family],
+            mec=colours[family] if empty else "white",
+            mew=1 if empty else 0.4,
+            ms=4.2 if empty else 5.2,
             ls="",
             zorder=3,
         )
