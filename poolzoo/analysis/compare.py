@@ -462,7 +462,8 @@ def score_sample(
             if on_view and rebuilt and (seed is None or seed == protocol.seed):
                 submaps = done.pooled.shape[2] if done.pooled.dim() > sample.ndim + 2 else 1
                 shown = (image, _side_by_side(done.pooled, sample.ndim), done.pairs[0][1])
-                on_view(View(done.row, *map(sample.picture, shown), submaps))
+                first, second, third = map(sample.picture, shown)
+                on_view(View(done.row, first, second, third, submaps))
         yield from groups
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from poolzoo.analysis.summary import Group, GroupKey, Summary
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 #: A comparison's row: one image, one operator in one state (and seed), one protocol. The metrics asked for stand
 #: between ``equal_kept`` and ``forward_s``.

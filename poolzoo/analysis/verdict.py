@@ -167,7 +167,7 @@ class Doubts:
 
     Attributes:
         images: how many images gave a score.
-        unfitted: learnable operators shown as they start.
+        unfitted: learnable operators shown only as they start.
         unequal: operators that keep another share of the numbers than the rest of their setting, with that share.
         kept: the share of the rest.
         one_seed: stochastic operators with a single draw.
@@ -327,10 +327,11 @@ def doubts(result: Result, summaries: Sequence[Summary] = ()) -> Doubts:
         return Doubts(noisy=tuple(noisy), failed=failed, rows=len(result.rows), unfitted=_once(unfitted))
     scored = [summary for summary in summaries if summary.scores]
     unequal = {s.label: s.kept for s in scored if not s.equal_kept and s.kept}
+    learned = {s.label for s in scored if s.state == "fitted"}
     dataset = result.metadata.get("dataset") or {}  # of which the rows are a sample
     return Doubts(
         images=max((s.images for s in scored), default=0),
-        unfitted=_once(s.label for s in scored if s.state == "initial"),
+        unfitted=_once(s.label for s in scored if s.state == "initial" and s.label not in learned),
         unequal=tuple(unequal.items()),
         kept=next((s.kept for s in scored if s.equal_kept and s.kept), None),
         one_seed=_once(s.label for s in scored if s.state == "train" and s.seeds == 1),

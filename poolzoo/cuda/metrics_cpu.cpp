@@ -65,12 +65,14 @@ struct Walk {
   }
 };
 
+// At least `numbers` results to a thread: waking one takes as long as some work.
 template <class Body>
-void parallel_for(Parallel parallel, int64_t count, const Body& body) {
+void parallel_for(Parallel parallel, const Walk& walk, int64_t numbers, const Body& body) {
   auto call = [](int64_t first, int64_t last, void* context) {
     for (int64_t task = first; task < last; ++task) (*static_cast<const Body*>(context))(task);
   };
-  parallel(count, 1, call, const_cast<Body*>(&body));
+  const int64_t a_task = kBand * walk.columns * walk.inner;
+  parallel(walk.tasks(), std::max<int64_t>(1, numbers / a_task), call, const_cast<Body*>(&body));
 }
 
 double sum(const double* values, int64_t count) {
@@ -172,7 +174,7 @@ bool is_planar(const Pair& pair) { return pair.stride[0][1] == 1 && pair.stride[
 double ssim(const Pair& pair, double data_range, double* map, Parallel parallel) {
   const Walk walk(pair, kTaps - 1);
   std::vector<double> sums(walk.tasks());
-  parallel_for(parallel, walk.tasks(), [&](int64_t task) {
+  parallel_for(parallel, walk, 1 << 16, [&](int64_t task) {
     const int64_t plane = task / walk.bands, top = task % walk.bands * kBand;
     const int64_t bottom = std::min(top + kBand, walk.rows);
     Tile tile(walk, data_range);
@@ -195,7 +197,7 @@ double ssim(const Pair& pair, double data_range, double* map, Parallel parallel)
 void errors(const Pair& pair, double* squares, double* absolutes, Parallel parallel) {
   const Walk walk(pair, 0);
   std::vector<double> square_sums(walk.tasks()), absolute_sums(walk.tasks());
-  parallel_for(parallel, walk.tasks(), [&](int64_t task) {
+  parallel_for(parallel, walk, 1 << 20, [&](int64_t task) {
     const int64_t plane = task / walk.bands, top = task % walk.bands * kBand;
     const int64_t room = round_up(walk.tile() * walk.inner);
     Buffer<double> rows(2 * room);

@@ -162,7 +162,7 @@ def test_memory_layout_does_not_matter(shape):
 @needs_native
 @pytest.mark.parametrize("planar", [False, True])
 def test_results_are_the_same_to_the_bit_for_any_number_of_threads(planar):
-    image = np.random.default_rng(0).random((150, 222, 3))
+    image = np.random.default_rng(0).random((460, 700, 3))  # enough that all threads get some
     other = noisy(image, 0.1)
     if planar:
         image, other = laid_out(image)["planar"], laid_out(other)["planar"]

@@ -45,11 +45,11 @@ def test_an_infinite_psnr_is_null_without_an_error():
         ("", "not a JSON file"),
         ("[]", "not a poolzoo result"),
         ('{"metadata": {}, "rows": {}}', "not a poolzoo result"),
-        ('{"metadata": {"schema_version": 99}, "rows": []}', "schema version 99; this poolzoo reads version 1"),
-        ('{"metadata": {"schema_version": 1, "kind": "x"}, "rows": []}', "kind 'x'"),
-        ('{"metadata": {"schema_version": 1, "kind": "compare"}, "rows": []}', "metadata.metrics"),
-        ('{"metadata": {"schema_version": 1, "kind": "profile"}, "rows": [{}]}', "row 0 lacks backend"),
-        ('{"metadata": {"schema_version": 1, "kind": "profile"}, "rows": [3]}', "row 0 lacks backend"),
+        ('{"metadata": {"schema_version": 99}, "rows": []}', "schema version 99; this poolzoo reads version 2"),
+        ('{"metadata": {"schema_version": 2, "kind": "x"}, "rows": []}', "kind 'x'"),
+        ('{"metadata": {"schema_version": 2, "kind": "compare"}, "rows": []}', "metadata.metrics"),
+        ('{"metadata": {"schema_version": 2, "kind": "profile"}, "rows": [{}]}', "row 0 lacks backend"),
+        ('{"metadata": {"schema_version": 2, "kind": "profile"}, "rows": [3]}', "row 0 lacks backend"),
     ],
 )
 def test_a_file_that_is_no_result_is_answered_in_one_line(text, message):
