@@ -21,7 +21,7 @@ from poolzoo.analysis.verdict import profile_rows
 from poolzoo.reports import plots
 from poolzoo.reports.figures import FORMATS, to_file, to_svg
 from poolzoo.reports.sweep import describe_curves, plot_sweep
-from poolzoo.reports.tables import UNEQUAL
+from poolzoo.reports.tables import UNEQUAL, dicts
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -75,9 +75,9 @@ def compare_drawings(
     """
     summaries = summarise(result) if summaries is None else summaries
     families = {
-        str(pool["name"]): str(pool["family"])
-        for pool in result.metadata.get("pools") or ()
-        if isinstance(pool, dict) and {"name", "family"} <= set(pool)
+        str(pool["name"]): str(pool["family"] or "")
+        for pool in dicts(result.metadata, "pools")
+        if {"name", "family"} <= set(pool)
     }
     drawings = {
         setting: _of_setting(setting, [s for s in group if s.scores], families, profiles)

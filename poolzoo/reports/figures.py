@@ -36,7 +36,7 @@ POINT, BASELINE, FRONT, MUTED = "#0173b2", "#222222", "#de8f05", "#7a7a7a"
 MARKERS = "oDs^vPX<>p"
 
 # fmt: off
-_RC = {
+_RC: dict[Any, Any] = {
     "font.family": ["DejaVu Sans"], "font.size": 8, "text.usetex": False,
     "axes.labelsize": 8, "axes.titlesize": 8, "axes.titleweight": "bold", "axes.labelpad": 3, "axes.titlepad": 4,
     "xtick.labelsize": 7.5, "ytick.labelsize": 7.5, "legend.fontsize": 7.5,
@@ -65,9 +65,10 @@ _BETWEEN = (15, 165, 345, 195, 30, 150, 330, 210, 60, 120, 300, 240, 75, 105, 28
 @contextmanager
 def style() -> Iterator[None]:
     """The look, for whatever is drawn inside."""
+    import matplotlib as mpl
     import seaborn as sns
 
-    with sns.axes_style("whitegrid", _RC), sns.plotting_context("paper", rc=_RC), _quiet():
+    with sns.axes_style("whitegrid"), mpl.rc_context(_RC), _quiet():
         yield
 
 
@@ -184,17 +185,20 @@ def log_axis(axes: Axes, which: str, values: Sequence[float], what: str) -> None
     Args:
         axes: whose axis.
         which: ``x`` or ``y``.
-        values: what is drawn; with a zero among them the axis is linear below the smallest of the others.
+        values: what is drawn; with a zero among them the axis goes over four decades and is linear below.
         what: its name.
     """
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+    from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
     positive = [value for value in values if value > 0] or [1.0]
     low, high = min(positive), max(positive)
     axis = getattr(axes, f"{which}axis")
     if min(values, default=1.0) <= 0:
-        getattr(axes, f"set_{which}scale")("symlog", linthresh=low, linscale=0.4)
-        getattr(axes, f"set_{which}lim")(-0.25 * low, high * 1.5)
+        least = 10.0 ** math.ceil(math.log10(max(low, high / 1e4)))
+        getattr(axes, f"set_{which}scale")("symlog", linthresh=least, linscale=0.6)
+        getattr(axes, f"set_{which}lim")(-0.3 * least, high * 1.5)
+        decades = range(round(math.log10(least)), math.floor(math.log10(high * 1.5)) + 1)
+        axis.set_major_locator(FixedLocator([0.0, *(10.0**decade for decade in decades)]))
         axis.set_minor_locator(NullLocator())
     else:
         getattr(axes, f"set_{which}scale")("log")
@@ -259,7 +263,7 @@ def name_points(
             continue
         box, tie = found
         text.set_position(((box.x0 - spots[index][0]) * 72 / figure.dpi, (box.y0 - spots[index][1]) * 72 / figure.dpi))
-        taken.append(box)
+        taken.append(box.padded(1.5 * figure.dpi / 72))
         if tie:
             taken += _along(*tie)
             (x0, y0), (x1, y1) = axes.transData.inverted().transform(tie)

@@ -41,6 +41,7 @@ from poolzoo.reports.tables import (
     UPSAMPLERS,
     Table,
     compare_tables,
+    dicts,
     errors,
     joined_table,
     profile_tables,
@@ -233,7 +234,7 @@ def _compare_view(result: Result, anchor: str, letter: str, source: str, profile
     dataset = metadata.get("dataset")
     count = dataset["images"] - dataset["unreadable"] if dataset else len(image_names)
     chosen = image_names[:IMAGES_SHOWN] if len(image_names) > 1 else []
-    sizes = _dicts(metadata, "images")
+    sizes = dicts(metadata, "images")
     return view | {
         "parts": parts,
         "joined": joined,
@@ -297,7 +298,7 @@ def _number(value: float) -> str:
 
 
 def _families(result: Result) -> dict[str, str]:
-    pools = _dicts(result.metadata, "pools")
+    pools = dicts(result.metadata, "pools")
     return {str(pool["name"]): str(pool["family"] or "") for pool in pools if {"name", "family"} <= set(pool)}
 
 
@@ -440,18 +441,12 @@ def _operators(results: Sequence[Result]) -> list[dict[str, str]]:
     """What the results know of their operators, each once."""
     known: dict[str, dict[str, str]] = {}
     for result in results:
-        for pool in _dicts(result.metadata, "pools"):
+        for pool in dicts(result.metadata, "pools"):
             name = str(pool.get("label") or pool.get("name") or "")
             texts = {key: str(pool.get(key) or "") for key in ("formula", "source", "summary", "family")}
             if name and any(texts.values()):
                 known.setdefault(name, {"label": name, **texts})
     return list(known.values())
-
-
-def _dicts(metadata: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
-    """``metadata[key]`` as a list of dicts, whatever a file made of it."""
-    value = metadata.get(key)
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _size(size: Mapping[str, Any]) -> str:

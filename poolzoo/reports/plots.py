@@ -7,6 +7,7 @@ Every function returns a ``Figure`` of its own, in the look of :mod:`poolzoo.rep
 from __future__ import annotations
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -36,7 +37,7 @@ from poolzoo.reports.figures import (
     shortened,
     style,
 )
-from poolzoo.reports.tables import BYTE_UNITS, TIME_UNITS, UNEQUAL, unit_of
+from poolzoo.reports.tables import BYTE_UNITS, TIME_UNITS, UNEQUAL, dicts, unit_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -367,11 +368,10 @@ def describe_tradeoff(
     metric, about = _first_metric(summaries), COSTS[cost]
     points = tradeoff_points(summaries, metric.key, costs)
     front = pareto_front([(price, metric.merit(value)) for _, price, value in points])
-    size, unit = unit_of([price for _, price, _ in points], about.units)
-    members = [
-        f"{title_of(summary)} ({price / size:.3g} {unit}, {_number(value, metric)})"
-        for summary, price, value in (points[index] for index in front)
-    ]
+    members = []
+    for summary, price, value in (points[index] for index in front):
+        size, unit = unit_of([price], about.units)
+        members.append(f"{title_of(summary)} ({price / size:.3g} {unit}, {_number(value, metric)})")
     return (
         f"{metric.title} of {len(points)} operators against {about.title} of {source}. On the Pareto front, from the"
         f" cheapest: {', '.join(members)}."
@@ -408,7 +408,7 @@ def plot_profile(result: Result) -> Figure:
                 if row["ratio"]:
                     # In axes coordinates: the ratios stand in a column of their own right of the plot.
                     axes.annotate(
-                        f"{row['ratio']:.2f}x",
+                        f"{row['ratio']:.{2 if row['ratio'] < 10 else 1 if row['ratio'] < 100 else 0}f}x",
                         (1.075, place),
                         xycoords=("axes fraction", "data"),
                         ha="right",
@@ -474,7 +474,8 @@ def curves_of_profiles(profiles: Sequence[Result]) -> dict[str, list[Curve]]:
     apart: dict[str, dict[tuple[str, bool], dict[float, float]]] = defaultdict(lambda: defaultdict(dict))
     for result in profiles:
         for row in result.rows:
-            if row["forward_s"]:
+            # A shape that a file spells otherwise is no size.
+            if row["forward_s"] and re.fullmatch(r"[0-9]{1,9}(x[0-9]{1,9}){2,4}", str(row["shape"])):
                 place = (
                     f"{row['shape'].count('x') - 1}D {row['dtype']} tensors on {row['device']}, kernel"
                     f" {row['kernel_size']}, stride {row['stride']}, {row['layout']}, {row['threads']} threads"
@@ -490,9 +491,9 @@ def curves_of_images(result: Result) -> list[Curve]:
     import numpy as np
 
     sizes = {
-        image["name"]: float(image["width"] * image["height"])
-        for image in result.metadata.get("images") or ()
-        if isinstance(image, dict) and image.get("name") and image.get("width") and image.get("height")
+        str(image["name"]): float(image["width"] * image["height"])
+        for image in dicts(result.metadata, "images")
+        if image.get("name") and all(isinstance(image.get(side), int) for side in ("width", "height"))
     }
     apart: dict[tuple[str, bool], dict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
     for row in result.rows:

@@ -201,7 +201,7 @@ def test_sweep_writes_all_that_is_asked_for(run, photos, tmp_path):
     result = Result.from_json(files[0].read_text(), "sweep.json")
     assert sweep_of(result).values == (0.1, 1, 10)
     assert {row["normalize"] for row in result.rows} == {"none", "inception"}
-    assert Image.open(io.BytesIO(files[1].read_bytes())).width == 1900
+    assert Image.open(io.BytesIO(files[1].read_bytes())).width == 2130
     assert "Retention of softpool" in files[2].read_text()
     assert "softpool:beta=10" in run.out
 
