@@ -18,6 +18,7 @@ from reports.test_browser import CHROMIUM, browser  # noqa: F401  the fixture
 
 from poolzoo.analysis.compare import UPSAMPLERS
 from poolzoo.reports import explorer
+from poolzoo.reports.cutouts import TAPS
 from poolzoo.reports.explorer import explorer_script, explorer_style, nice_ceiling, render_explorer, script_json
 from poolzoo.reports.pictures import Picture, PictureBook
 
@@ -50,7 +51,7 @@ def make_book(images=("a.png",)):
         for pool, pooled in POOLS.items():
             who = (pool, "", "fixed", None)
             book.add(Picture(name, *who, "pooled", pooled))
-            for upsample in UPSAMPLERS:
+            for upsample in TAPS:
                 book.add(Picture(name, *who, "rebuilt", interpolate(pooled, FULL, upsample), upsample))
             book.add(Picture(name, *who, "weights", WEIGHTS, corner=(24, 32), bounds=(0.0, 1.0)))
         who = ("checkered", "", "fixed", None)
@@ -64,7 +65,7 @@ def make_result(images=("a.png",)):
         compare_row(image, pool, 20.0 + place, 0.5, upsample=upsample)
         for image in images
         for place, pool in enumerate(POOLS)
-        for upsample in UPSAMPLERS
+        for upsample in TAPS
     ]
     return make_compare(images, rows + [compare_row(image, "checkered", 30.0, 0.5) for image in images])
 
@@ -271,7 +272,7 @@ class TestBrowser:
         assert "rebuilt from what avg kept, nearest: PSNR 20.00 dB" in " ".join(alts)
         assert page.get_by_role("heading", name=HOSTILE).is_visible()
 
-    @pytest.mark.parametrize("upsample", UPSAMPLERS)
+    @pytest.mark.parametrize("upsample", TAPS)
     def test_pictures_are_rebuilt_as_torch_rebuilds_them(self, opened, upsample):
         page = opened()
         for pool, pooled in POOLS.items():
