@@ -41,12 +41,14 @@ class Drawing:
         draw: makes the figure.
         alt: what it shows in words, with the numbers that count.
         caption: how it is read.
+        shared: whether it is of all settings of its result.
     """
 
     name: str
     draw: Callable[[], Figure]
     alt: str
     caption: str
+    shared: bool = False
 
     def svg(self, prefix: str) -> str:
         """As part of a page, whose other ids do not begin with ``prefix``."""
@@ -127,7 +129,7 @@ def all_drawings(results: Sequence[Result]) -> list[Drawing]:
         apart = compare_drawings(result, profiles) if result.kind == "compare" else {}
         named = profile_drawings(result) if result.kind == "profile" else []
         named += [
-            replace(drawing, name=drawing.name + _difference(setting, list(apart)))
+            drawing if drawing.shared else replace(drawing, name=drawing.name + _difference(setting, list(apart)))
             for setting, drawings in apart.items()
             for drawing in drawings
         ]
@@ -232,6 +234,7 @@ def _of_sweep(result: Result, summaries: Sequence[Summary]) -> list[Drawing]:
             f"Retention of {sweep.pool} against {sweep.over}. {describe_curves(sweep, scored)}.",
             f"Retention of {sweep.pool} against {sweep.over}; avg and max, which have no {sweep.over}, are flat lines."
             " Bands are bootstrap 95% intervals over images.",
+            shared=True,
         )
     ]
 
@@ -248,6 +251,7 @@ def _of_images(result: Result) -> list[Drawing]:
             "Forward time against the size of the image, fastest first; n^ is the slope of a line through the points, 1"
             " where twice the size takes twice the time. The dashed line is the baseline's. Times of a single pass are"
             " rough.",
+            shared=True,
         )
     ]
 

@@ -145,9 +145,8 @@ def describe_differences(summaries: Sequence[Summary]) -> str:
         sure = [metric.merit(score.mean) > 0 for score in scores.values() if not _could_be_chance(score)]
         best = max(scores, key=lambda name: metric.merit(scores[name].mean))
         sentences.append(
-            f"By {metric.title} {sum(sure)} operators are better than the baseline and {sure.count(False)} worse, beyond"
-            f" chance;"
-            f" the best is {best}: {_valued(scores[best], metric)}."
+            f"By {metric.title} {sum(sure)} operators are better than the baseline and {sure.count(False)} worse,"
+            f" beyond chance; the best is {best}: {_valued(scores[best], metric)}."
         )
     return " ".join(["Differences to the baseline on the same images.", *sentences])
 
@@ -171,7 +170,7 @@ def _plot_operators(
     # The first metric asked for sorted the operators: its panel comes first.
     metrics = list(dict.fromkeys(key for summary in shown for key in summary.scores))
     names = sorted({families.get(summary.pool, "") for summary in shown} - {""})
-    # Seven colours that the colour-blind can tell apart and that stand out on white; shapes tell further families.
+    # Seven colours that the colour-blind can tell apart and that stand out on white; shapes tell all families apart.
     palette = [sns.color_palette("colorblind")[index] for index in (0, 1, 2, 3, 4, 5, 9)]
     colours = {"": POINT, **{name: palette[number % len(palette)] for number, name in enumerate(names)}}
     markers = {"": "o", **{name: MARKERS[number % len(MARKERS)] for number, name in enumerate(names)}}

@@ -97,7 +97,7 @@ def _draw_panel(axes: Axes, sweep: Sweep, summaries: Sequence[Summary], key: str
         axes.plot(values, [score.mean for score in scores], color=colour, marker=marker, label=name)
         if all(score.interval for score in scores):
             low, high = zip(*(score.interval for score in scores if score.interval), strict=True)
-            axes.fill_between(values, low, high, color=colour, alpha=0.15, lw=0)
+            axes.fill_between(values, low, high, color=colour, alpha=0.1, lw=0)
     # Average and maximum are the same on every scale.
     flat = {s.label: s.scores[key].mean for s in summaries if s.label in REFERENCES and key in s.scores}
     for (name, score), (colour, dashes) in zip(sorted(flat.items()), FLAT, strict=False):
