@@ -5,7 +5,7 @@ CUDA_VENV ?= .venv-cuda
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: compare test test-models sanitize lint pictures cards catalog clean
+.PHONY: compare test test-models sanitize lint pictures gallery cards catalog clean
 
 compare: $(VENV)/.installed
 	@mkdir -p results
@@ -28,13 +28,17 @@ lint: $(VENV)/.installed-lint
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# The pictures in README.md.
-pictures: $(VENV)/.installed
+# The pictures in README.md; those of the page need Chromium.
+pictures: $(VENV)/.installed-test
 	$(BIN)/python docs/make_pictures.py
 
 # The operators' pages in docs/operators.
 cards: $(VENV)/.installed
 	$(BIN)/python docs/make_cards.py
+
+# docs/gallery.md, and results/gallery.html with every picture: all operators on scikit-image's photographs.
+gallery: $(VENV)/.installed
+	$(BIN)/python docs/make_gallery.py
 
 # What `poolzoo list` reads.
 catalog: $(VENV)/.installed

@@ -2,26 +2,37 @@
 
 ``strip.png`` shows a cut-out of scikit-image's coffee photograph after 4x4 pooling and rebuilding, with the difference
 to the original below; ``retention.png`` is the plot of the report for the same photograph and 2x2 windows.
+``page-light.png`` and ``page-dark.png`` are the report of six photographs as Chromium shows it: its answer, and below
+that its pictures.
 """
 
 from __future__ import annotations
 
+import io
+import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
 from poolzoo import registry
 from poolzoo.analysis.compare import Protocol, View, compare
 from poolzoo.analysis.images import find_images
 from poolzoo.analysis.summary import summarise
-from poolzoo.reports.pictures import difference_pixels
-from poolzoo.reports.plots import plot_retention, to_png
+from poolzoo.reports.figures import to_png
+from poolzoo.reports.page import render_page
+from poolzoo.reports.pictures import PictureBook, difference_pixels, pictures_of
+from poolzoo.reports.plots import plot_retention
 
 FOLDER = Path(__file__).parent
 SHOWN = ("max", "strided", "avg", "softpool:beta=20", "blur", "lanczos", "checkered:pool=avg")
 TOP, LEFT, SIDE = 150, 330, 120
+PHOTOGRAPHS = ("astronaut", "camera", "chelsea", "clock", "coffee", "rocket")
+#: Of the page, in CSS pixels.
+WIDTH, HEIGHT = 1200, 1000
 
 
 def strip() -> Figure:
@@ -49,7 +60,57 @@ def strip() -> Figure:
     return figure
 
 
+def page() -> str:
+    """The report of all operators on the photographs, with pictures."""
+    book = PictureBook()
+
+    def keep(view: View) -> None:
+        for picture in pictures_of(view):
+            book.add(picture)
+
+    sources = find_images([f"skimage:{name}" for name in PHOTOGRAPHS])
+    command = "poolzoo compare" + "".join(f" --image skimage:{name}" for name in PHOTOGRAPHS) + " --report page.html"
+    return render_page([compare(sources, registry.expand_specs([]), command=command, on_view=keep)], book)
+
+
+def screenshots(html: str) -> dict[str, bytes]:
+    """A page's answer and its pictures in light and in dark, as PNG of 256 colours."""
+    from playwright.sync_api import sync_playwright
+
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        raise SystemExit("no chromium or google-chrome on PATH, which draws the pictures of the page")
+    shots = {}
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
+        path = Path(folder) / "page.html"
+        path.write_text(html, encoding="utf-8")
+        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        for scheme in ("light", "dark"):
+            view = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme=scheme)
+            view.goto(path.as_uri())
+            parts = [view.locator(part).screenshot() for part in ("header", "section:has(> #pictures)")]
+            shots[scheme] = _stacked([Image.open(io.BytesIO(part)).convert("RGB") for part in parts])
+            view.close()
+        browser.close()
+    return shots
+
+
+def _stacked(parts: list[Image.Image]) -> bytes:
+    margin = 24
+    size = (max(part.width for part in parts) + 2 * margin, sum(part.height + margin for part in parts) + margin)
+    whole = Image.new("RGB", size, parts[0].getpixel((0, 0)))
+    top = margin
+    for part in parts:
+        whole.paste(part, (margin, top))
+        top += part.height + margin
+    stream = io.BytesIO()
+    whole.quantize(256, dither=Image.Dither.NONE).save(stream, "PNG", optimize=True)
+    return stream.getvalue()
+
+
 def main() -> None:
+    for scheme, png in screenshots(page()).items():
+        (FOLDER / f"page-{scheme}.png").write_bytes(png)
     (FOLDER / "strip.png").write_bytes(to_png(strip(), scale=1))
     result = compare(find_images(["skimage:coffee"]), registry.expand_specs([]))
     (FOLDER / "retention.png").write_bytes(to_png(plot_retention(summarise(result))))

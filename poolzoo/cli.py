@@ -100,6 +100,14 @@ def cli(plugins: tuple[str, ...]) -> None:
     registry.load_plugins(plugins)
 
 
+save_plots_option = click.option(
+    "--save-plots",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Save every plot as PNG, SVG and PDF, two columns of a paper wide.",
+)
+
+
 def output_options(command: Command) -> Command:
     """The options of every command that measures."""
     options = [
@@ -111,6 +119,7 @@ def output_options(command: Command) -> Command:
         ),
         click.option("--report", type=click.Path(path_type=Path), help="Write an HTML page that opens anywhere."),
         click.option("--baseline", metavar="SPEC", help="Operator to compare with.  [default: avg]"),
+        save_plots_option,
     ]
     for option in reversed(options):
         command = option(command)
@@ -297,6 +306,7 @@ def compare(
     output: Path | None,
     report: Path | None,
     baseline: str | None,
+    save_plots: Path | None,
     save_images: Path | None,
 ) -> None:
     """Pool images, rebuild them, and score what is left.
@@ -317,7 +327,7 @@ def compare(
         raise Failed("--decoder-images: allowed with --upsample optimal, which alone is fitted")
     alone = {"--image": sources, "--features": features, "--video": videos, "--volume": volumes}
     _check_dataset_options(dataset, store, alone, save_images, jobs, scheduler, retry, learn=fit or bool(fit_sources))
-    writer = Writer(fmt, output, report)
+    writer = Writer(fmt, output, report, save_plots)
     ndim = 3 if videos or volumes else 2
     specs = _defined_for(registry.expand_specs(pools), pools, ndim)
     _check_axes(kernel_size, stride, ndim)
@@ -340,7 +350,7 @@ def compare(
         fits, _ = _fits(specs, protocol, (), (), fitted_files, learn=False)
         _compare_dataset(dataset, store, specs, protocol, fits, writer, baseline, jobs, scheduler, retry)
         return
-    folder = _make_folder(save_images)
+    folder = _make_folder(save_images, "--save-images")
     base = _pictures_base(folder, output) if writer.fmt == "json" else None
     found = _find_inputs(sources, features, weights, videos, frames, volumes, seed)
     from poolzoo.analysis.compare import compare as run
@@ -586,6 +596,7 @@ def sweep(
     output: Path | None,
     report: Path | None,
     baseline: str | None,
+    save_plots: Path | None,
     plot: Path | None,
 ) -> None:
     """Vary one parameter of an operator, and see how much is left at each value; avg and max stand beside it.
@@ -597,7 +608,7 @@ def sweep(
     """
     from poolzoo._files import check_writable, write_whole
 
-    writer = Writer(fmt, output, report)
+    writer = Writer(fmt, output, report, save_plots)
     if plot:
         if plot.suffix.lower() not in (".png", ".svg", ".pdf"):
             raise Failed(f"--plot {str(plot)!r}: a file name that ends in .png, .svg or .pdf is needed")
@@ -617,9 +628,10 @@ def sweep(
             plan, found, protocol, normalizations, baseline=baseline, command=_command_line(), on_step=on_step
         )
     if plot and any(row["error"] is None for row in result.rows):
-        from poolzoo.reports.sweep import draw_sweep
+        from poolzoo.reports.figures import to_file
+        from poolzoo.reports.sweep import plot_sweep
 
-        write_whole(plot, draw_sweep(result, plot.suffix.lower()))
+        write_whole(plot, to_file(plot_sweep(result), plot.suffix[1:].lower()))
         click.echo(f"wrote {plot}", err=True)
     writer.finish(result, None)
 
@@ -764,6 +776,7 @@ def profile(
     output: Path | None,
     report: Path | None,
     baseline: str | None,
+    save_plots: Path | None,
 ) -> None:
     """Measure what operators cost: time, memory, bandwidth.
 
@@ -776,7 +789,7 @@ def profile(
         raise Failed("--gpu and --device exclude each other")
     # torch's profiler, which counts memory, else narrates on stderr; it reads this when torch is imported.
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")
-    writer = Writer(fmt, output, report)
+    writer = Writer(fmt, output, report, save_plots)
     ndim = len(shape) - 2
     specs = registry.expand_specs(pools)
     specs = _defined_for(specs, pools, ndim)
@@ -800,7 +813,8 @@ def profile(
 @cli.command()
 @click.argument("results", nargs=-1, required=True, metavar="RESULT...")
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="The page to write.")
-def report(results: tuple[str, ...], output: Path) -> None:
+@save_plots_option
+def report(results: tuple[str, ...], output: Path, save_plots: Path | None) -> None:
     """Draw an HTML page from saved results, of compare and of profile: JSON files, pages drawn before, and stores of
     dataset runs.
 
@@ -822,6 +836,7 @@ def report(results: tuple[str, ...], output: Path) -> None:
     from poolzoo.reports.pictures import PictureBook, book_from_metadata
 
     check_writable(output, "--output")
+    folder = _make_folder(save_plots, "--save-plots")
     loaded: list[Result] = []
     sources: list[str] = []
     book = PictureBook()
@@ -846,6 +861,8 @@ def report(results: tuple[str, ...], output: Path) -> None:
             click.echo(f"{name}: its picture {error.filename} is gone; the page goes without", err=True)
     write_whole(output, render_page(loaded, book, sources))
     click.echo(f"wrote {output}", err=True)
+    if folder:
+        _save_plots(folder, loaded)
 
 
 @cli.group()
@@ -909,8 +926,8 @@ def weights(
     if len(found) != 1:
         raise Failed(f"--image {source!r}: {len(found)} pictures; one is drawn")
     from poolzoo.analysis.weights import pixel_weights
+    from poolzoo.reports.figures import to_png
     from poolzoo.reports.pictures import busiest
-    from poolzoo.reports.plots import to_png
     from poolzoo.reports.weights import plot_weights
     from poolzoo.windows import make_geometry
 
@@ -1005,7 +1022,9 @@ def doctor() -> None:
 class Writer:
     """Where a result goes. Made before the work, so that what cannot be written is known first."""
 
-    def __init__(self, fmt: str | None, output: Path | None, report: Path | None) -> None:
+    def __init__(
+        self, fmt: str | None, output: Path | None, report: Path | None, save_plots: Path | None = None
+    ) -> None:
         from poolzoo._files import check_writable
 
         for path, option in ((output, "--output"), (report, "--report")):
@@ -1018,6 +1037,7 @@ class Writer:
             )
         self.fmt = fmt or (SUFFIXES[output.suffix.lower()] if output else "table")
         self.output, self.report = output, report
+        self.plots = _make_folder(save_plots, "--save-plots")
 
     def finish(self, result: Result, book: Any, rows: Iterable[dict[str, Any]] | None = None) -> None:
         """Print and write the result; then name what failed and exit 1, or 2 where nothing succeeded.
@@ -1051,12 +1071,21 @@ class Writer:
 
             write_whole(self.report, render_page([result], book))
             click.echo(f"wrote {self.report}", err=True)
+        if self.plots:
+            _save_plots(self.plots, [result])
         if failures:
             _complain(failures)
             more = result.metadata.get("dataset", {}).get("failed", 0) - len(failures)
             if more > 0:
                 click.echo(f"poolzoo: and {more} more rows without numbers, in the store", err=True)
             sys.exit(1)
+
+
+def _save_plots(folder: Path, results: Sequence[Result]) -> None:
+    from poolzoo.reports.drawings import save_drawings
+
+    written = save_drawings(folder, results)
+    click.echo(f"wrote {len(written)} files of plots into {folder}", err=True)
 
 
 def _complain(failures: Sequence[dict[str, Any]]) -> None:
@@ -1192,16 +1221,16 @@ def _check_device(device: str, option: str = "--device") -> None:
         raise Failed(f"{option} {device}: cannot be used: {_reason(error)}") from error
 
 
-def _make_folder(folder: Path | None) -> Path | None:
+def _make_folder(folder: Path | None, option: str) -> Path | None:
     if folder is None:
         return None
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise Failed(f"--save-images: cannot make the folder {str(folder)!r}: {error.strerror}") from error
+        raise Failed(f"{option}: cannot make the folder {str(folder)!r}: {error.strerror}") from error
     from poolzoo._files import check_writable
 
-    check_writable(folder / "x.png", "--save-images")
+    check_writable(folder / "x.png", option)
     return folder
 
 

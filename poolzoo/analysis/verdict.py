@@ -254,20 +254,36 @@ def times_of(
     Returns:
         The profile's times and its tensor in words, or the comparison's rough times and None.
     """
+    measured = profile_rows(group, setting, profiles)
+    if measured:
+        rows, what = measured
+        return {key: Time(row["forward_s"], row.get("forward_iqr_s")) for key, row in rows.items()}, what
+    return {(s.label, s.state): Time(s.forward_s) for s in group if s.scores and s.forward_s}, None
+
+
+def profile_rows(
+    group: Sequence[Summary], setting: Setting, profiles: Sequence[Result]
+) -> tuple[dict[tuple[str, str], dict[str, Any]], str] | None:
+    """A profile's rows by label and state, and its tensor in words; None where no profile timed all with that window.
+
+    Args:
+        group: the summaries of one setting.
+        setting: whose window a profile must have.
+        profiles: the first that timed every operator of the group is taken.
+    """
     scored = [summary for summary in group if summary.scores]
     for profile in profiles:
-        apart: dict[tuple[Any, ...], dict[str, Time]] = {}
+        apart: dict[tuple[Any, ...], dict[str, dict[str, Any]]] = {}
         for row in profile.rows:
             window = (str(row["kernel_size"]), str(row["stride"]))
             if row["forward_s"] and window == (setting.kernel_size, setting.stride):
-                key = tuple(row[name] for name in PROFILE_SETTING)
-                apart.setdefault(key, {})[label(row)] = Time(row["forward_s"], row.get("forward_iqr_s"))
-        for key, times in apart.items():
-            if {summary.label for summary in scored} <= set(times):
+                apart.setdefault(tuple(row[name] for name in PROFILE_SETTING), {})[label(row)] = row
+        for key, rows in apart.items():
+            if {summary.label for summary in scored} <= set(rows):
                 named = dict(zip(PROFILE_SETTING, key, strict=True))
-                found = {(summary.label, summary.state): times[summary.label] for summary in scored}
+                found = {(summary.label, summary.state): rows[summary.label] for summary in scored}
                 return found, f"{named['shape']} {named['dtype']} on {named['device']}"
-    return {(s.label, s.state): Time(s.forward_s) for s in scored if s.forward_s}, None
+    return None
 
 
 def judge_profile(result: Result) -> list[ProfileLead]:

@@ -19,15 +19,20 @@ from markupsafe import Markup
 
 from poolzoo.analysis.rows import Result, label
 from poolzoo.analysis.summary import METRICS, Setting, Summary, by_setting, summarise
-from poolzoo.analysis.sweep import sweep_of
-from poolzoo.analysis.verdict import Verdict, doubts, judge, judge_profile, pareto_front, times_of
+from poolzoo.analysis.verdict import Verdict, doubts, judge, judge_profile
 from poolzoo.analysis.versus import Versus, side_by_side
-from poolzoo.reports import plots
-from poolzoo.reports.answer import Answer, answer_of, answer_of_profile, listed, setting_title, title_of, warnings_of
+from poolzoo.reports.answer import Answer, answer_of, answer_of_profile, listed, setting_title, warnings_of
+from poolzoo.reports.drawings import (
+    LETTERS,
+    Drawing,
+    compare_drawings,
+    profile_drawings,
+    result_letters,
+    scaling_drawings,
+)
 from poolzoo.reports.evidence import ROWS_EMBEDDED, embed
 from poolzoo.reports.explorer import explorer_script, explorer_style, render_explorer
 from poolzoo.reports.pictures import PictureBook
-from poolzoo.reports.sweep import describe_curves, plot_sweep
 from poolzoo.reports.tables import (
     METRIC_NOTES,
     NORMALIZED,
@@ -36,6 +41,7 @@ from poolzoo.reports.tables import (
     UPSAMPLERS,
     Table,
     compare_tables,
+    dicts,
     errors,
     joined_table,
     profile_tables,
@@ -52,7 +58,6 @@ _READ = {
 }
 #: A page stays readable and a browser responsive; the JSON holds the rest.
 IMAGES_SHOWN, SIZES_SHOWN, ROWS_SHOWN = 24, 12, 2000
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #: A profile's figures in words.
 FIGURES = {
     "forward_s": "Forward time",
@@ -77,14 +82,16 @@ def render_page(results: Sequence[Result], pictures: PictureBook | None = None, 
     if not results:
         raise ValueError("results: a page needs at least one result")
     profiles = [result for result in results if result.kind == "profile"]
-    letters = _letters(results)
+    letters = result_letters(results)
     views = []
     for number, (result, letter) in enumerate(zip(results, letters, strict=True), start=1):
         source = sources[number - 1] if len(results) > 1 and sources else ""
         if result.kind == "compare":
             views.append(_compare_view(result, f"r{number}", letter, source, profiles))
         else:
-            views.append(_profile_view(result, f"r{number}", letter, source))
+            # How time grows with size is a matter of all profiles: it stands with the last.
+            drawings = profile_drawings(result) + (scaling_drawings(profiles) if result is profiles[-1] else [])
+            views.append(_profile_view(result, f"r{number}", letter, source, drawings))
     sections = {
         "versus": _versus_views(results, letters),
         "protocol": [steps for view in views for steps in view["protocol"]],
@@ -125,16 +132,6 @@ def _policy(style: str, script: str) -> str:
 
 def _read(name: str) -> str:
     return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
-
-
-def _letters(results: Sequence[Result]) -> list[str]:
-    """A, B, C for results of one kind; "" for the only one of its kind."""
-    kinds = [result.kind for result in results]
-    places = [kinds[:number].count(kind) for number, kind in enumerate(kinds)]
-    return [
-        "" if kinds.count(kind) == 1 else LETTERS[place] if place < len(LETTERS) else str(place + 1)
-        for kind, place in zip(kinds, places, strict=True)
-    ]
 
 
 def _title(views: Sequence[Mapping[str, Any]]) -> str:
@@ -209,11 +206,10 @@ def _compare_view(result: Result, anchor: str, letter: str, source: str, profile
     verdicts = judge(result, summaries, profiles)
     families = _families(result)
     parts, joined, protocol = [], [], []
-    curves = _sweep_plots(result, summaries, f"{anchor}-s-")
+    drawings = compare_drawings(result, profiles, summaries)
     for place, ((setting, group), table) in enumerate(
         zip(settings.items(), compare_tables(result, summaries), strict=True), start=1
     ):
-        times, timed = times_of(group, setting, profiles)
         title = setting_title(setting)
         names = ", ".join([view["title"]] * bool(letter) + [title] * (len(settings) > 1))
         part_id = f"{anchor}-{place}"
@@ -222,14 +218,7 @@ def _compare_view(result: Result, anchor: str, letter: str, source: str, profile
                 "id": part_id,
                 "title": title,
                 "grid": grid(table, families),
-                "plots": curves * (place == 1)
-                + _compare_plots(
-                    group,
-                    families,
-                    {key: time.seconds for key, time in times.items()} if timed else None,
-                    timed or "one image",
-                    part_id,
-                ),
+                "plots": _plots(drawings[setting], part_id),
             }
         )
         tables = [(number, joined_table(group, profile)) for number, profile in enumerate(profiles, start=1)]
@@ -245,7 +234,7 @@ def _compare_view(result: Result, anchor: str, letter: str, source: str, profile
     dataset = metadata.get("dataset")
     count = dataset["images"] - dataset["unreadable"] if dataset else len(image_names)
     chosen = image_names[:IMAGES_SHOWN] if len(image_names) > 1 else []
-    sizes = _dicts(metadata, "images")
+    sizes = dicts(metadata, "images")
     return view | {
         "parts": parts,
         "joined": joined,
@@ -266,29 +255,18 @@ def _compare_view(result: Result, anchor: str, letter: str, source: str, profile
     }
 
 
-def _profile_view(result: Result, anchor: str, letter: str, source: str) -> dict[str, Any]:
+def _profile_view(result: Result, anchor: str, letter: str, source: str, drawings: Sequence[Drawing]) -> dict[str, Any]:
     view = _view(result, anchor, letter, source, "Profile")
     tables = profile_tables(result)
     leads = judge_profile(result)
     families = _families(result)
-    pictures = []
-    if leads:
-        pictures.append(
-            {
-                "svg": Markup(plots.to_svg(plots.plot_profile(result), f"{anchor}-p-")),
-                "alt": f"Forward time, and forward and backward time, of {len(view['operators'])} operators, fastest on"
-                " top. The table above holds the same numbers.",
-                "caption": "Median time of a forward pass and of forward and backward together; at the right, forward"
-                " time as a ratio to the baseline's.",
-            }
-        )
     prefix = f"{view['title']}: " if letter else ""
     answers = [answer_of_profile(lead) for lead in leads]
     return view | {
         "parts": [
             {"id": f"{anchor}-{place}", "grid": grid(table, families)} for place, table in enumerate(tables, start=1)
         ],
-        "plots": pictures,
+        "plots": _plots(drawings, anchor),
         "answers": [Answer(prefix + answer.title, answer.entries) for answer in answers],
         "warnings": [prefix + text for text in _warnings(result, ())],
         "images": [],
@@ -320,7 +298,7 @@ def _number(value: float) -> str:
 
 
 def _families(result: Result) -> dict[str, str]:
-    pools = _dicts(result.metadata, "pools")
+    pools = dicts(result.metadata, "pools")
     return {str(pool["name"]): str(pool["family"] or "") for pool in pools if {"name", "family"} <= set(pool)}
 
 
@@ -395,59 +373,11 @@ def _change(measure: str, known: Sequence[tuple[float, str]], letter: str) -> st
     return f"{how}: median {middle} over {len(known)} operators{span}."
 
 
-def _compare_plots(
-    group: Sequence[Summary],
-    families: Mapping[str, str],
-    seconds: Mapping[tuple[str, str], float] | None,
-    timed: str,
-    anchor: str,
-) -> list[dict[str, Any]]:
-    shown = [summary for summary in group if summary.scores]
-    if not shown:
-        return []
-    first = METRICS[next(iter(shown[0].scores))]
-    titles = " and ".join(METRICS[key].title for key in shown[0].scores)
-    bars = "Lines are bootstrap 95% intervals over images. " if max(s.images for s in shown) > 1 else ""
-    if not bars and any(score.spread is not None for s in shown for score in s.scores.values()):
-        bars = "Lines are standard deviations over seeds. "
-    line = "The dashed line is the baseline. " if any(s.is_baseline for s in shown) else ""
-    drawn = [
-        {
-            "svg": Markup(plots.to_svg(plots.plot_retention(shown, families), f"{anchor}-r-")),
-            "alt": f"{titles} of {len(shown)} operators as points, best on top: from {title_of(shown[0])} to"
-            f" {title_of(shown[-1])}. The table above holds the same numbers.",
-            "caption": f"{titles} by operator. {bars}{line}Values beyond the axis stand at"
-            " its edge; operators that keep another share of the numbers are grey.",
-        }
-    ]
-    points = plots.tradeoff_points(shown, first.key, seconds)
-    if len(points) > 1:
-        front = pareto_front([(time, first.merit(value)) for _, time, value in points])
-        names = listed([title_of(points[index][0]) for index in front], len(front))
-        drawn.append(
-            {
-                "svg": Markup(plots.to_svg(plots.plot_tradeoff(shown, seconds, timed), f"{anchor}-t-")),
-                "alt": f"{first.title} against forward time of {len(points)} operators. On the Pareto front: {names}.",
-                "caption": f"{first.title} against the forward time of {timed}; operators that keep as much as the"
-                " baseline."
-                + (" Times of a single pass are rough; poolzoo profile measures them." if seconds is None else ""),
-            }
-        )
-    return drawn
-
-
-def _sweep_plots(result: Result, summaries: Sequence[Summary], prefix: str) -> list[dict[str, Any]]:
-    """The curves of a sweep, of all settings together; nothing where there is none."""
-    sweep, scored = sweep_of(result), [summary for summary in summaries if summary.scores]
-    if sweep is None or not scored:
-        return []
+def _plots(drawings: Sequence[Drawing], anchor: str) -> list[dict[str, Any]]:
+    """Plots as the template places them."""
     return [
-        {
-            "svg": Markup(plots.to_svg(plot_sweep(result, summaries), prefix)),
-            "alt": f"Retention of {sweep.pool} against {sweep.over}. {describe_curves(sweep, scored)}.",
-            "caption": f"Retention of {sweep.pool} against {sweep.over}; avg and max, which have no {sweep.over}, are"
-            " flat lines. Bands are bootstrap 95% intervals over images.",
-        }
+        {"svg": Markup(drawing.svg(f"{anchor}-{drawing.name}-")), "alt": drawing.alt, "caption": drawing.caption}
+        for drawing in drawings
     ]
 
 
@@ -511,18 +441,12 @@ def _operators(results: Sequence[Result]) -> list[dict[str, str]]:
     """What the results know of their operators, each once."""
     known: dict[str, dict[str, str]] = {}
     for result in results:
-        for pool in _dicts(result.metadata, "pools"):
+        for pool in dicts(result.metadata, "pools"):
             name = str(pool.get("label") or pool.get("name") or "")
             texts = {key: str(pool.get(key) or "") for key in ("formula", "source", "summary", "family")}
             if name and any(texts.values()):
                 known.setdefault(name, {"label": name, **texts})
     return list(known.values())
-
-
-def _dicts(metadata: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
-    """``metadata[key]`` as a list of dicts, whatever a file made of it."""
-    value = metadata.get(key)
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _size(size: Mapping[str, Any]) -> str:

@@ -1,32 +1,91 @@
-"""Plots of a result with seaborn: retention by operator, retention against time, and what operators cost.
+"""Plots of results with seaborn: retention by operator, ranks, retention against cost, what operators cost, and how it
+grows with size. Beside each stands what it says in words, for who cannot see it.
 
-Every function returns a matplotlib ``Figure`` of its own: nothing goes through pyplot's current figure, so plots can be
-drawn in any process without a display and leave nothing behind. Bytes are deterministic: no dates, hashed ids.
+Every function returns a ``Figure`` of its own, in the look of :mod:`poolzoo.reports.figures`.
 """
 
 from __future__ import annotations
 
-import io
 import math
 import re
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from poolzoo.analysis.rows import PROFILE_SETTING, Result, label
-from poolzoo.analysis.summary import METRICS, Score, Summary
+from poolzoo.analysis.summary import METRICS, Metric, Score, Summary
 from poolzoo.analysis.verdict import pareto_front
-from poolzoo.reports.tables import TIME_UNITS, unit_of, visible
+from poolzoo.reports.answer import title_of
+from poolzoo.reports.figures import (
+    AROUND,
+    BASELINE,
+    FRONT,
+    LINE,
+    LONGEST_NAME,
+    MARKERS,
+    MUTED,
+    POINT,
+    WIDTH,
+    list_axis,
+    log_axis,
+    name_points,
+    new_figure,
+    operator_name,
+    score_axis,
+    shortened,
+    style,
+)
+from poolzoo.reports.tables import BYTE_UNITS, TIME_UNITS, UNEQUAL, dicts, unit_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-LONGEST_NAME = 34
-POINT, BASELINE, FRONT, MUTED = "#0173b2", "#222222", "#de8f05", "#8a8a8a"
-MARKERS = "oDs^vPX<>p"
+#: In a row: metrics of a list of operators, operators of their scaling, families of a legend.
+METRICS_ACROSS, CURVES_ACROSS, LEGEND_ACROSS = 3, 5, 5
+#: Sizes must span this factor before anything can be said of scaling.
+LEAST_SPAN = 2.0
+#: Nemenyi's test: the share of families of operators, all equal, in which some pair is said to differ.
+ALPHA = 0.05
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What an operator costs, by the profile's key: ``less`` is how words say that another costs less."""
+
+    key: str
+    title: str
+    less: str
+    units: tuple[tuple[float, str], ...]
+
+
+COSTS = {
+    cost.key: cost
+    for cost in (
+        Cost("forward_s", "forward time", "faster", TIME_UNITS),
+        Cost("peak_bytes", "peak memory of a forward pass", "smaller", BYTE_UNITS),
+        Cost("saved_bytes", "memory kept for the backward pass", "smaller", BYTE_UNITS),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Curve:
+    """How long an operator takes by size: ``points`` are (elements, seconds) by rising size."""
+
+    name: str
+    is_baseline: bool
+    points: tuple[tuple[float, float], ...]
+
+    @property
+    def exponent(self) -> float:
+        """The slope of the least-squares line through the logarithms: 1 where twice the size takes twice the time."""
+        import numpy as np
+
+        sizes, times = np.log(self.points).T
+        return float(np.polyfit(sizes, times, 1)[0])
 
 
 def plot_retention(summaries: Sequence[Summary], families: Mapping[str, str] | None = None) -> Figure:
@@ -39,249 +98,520 @@ def plot_retention(summaries: Sequence[Summary], families: Mapping[str, str] | N
         summaries: of one setting; those with errors only are left out.
         families: registry name to family, for the colours.
     """
+    shown = [summary for summary in summaries if summary.scores]
+    return _plot_operators(shown, families or {}, score_axis)
+
+
+def plot_differences(summaries: Sequence[Summary], families: Mapping[str, str] | None = None) -> Figure:
+    """Every operator's score minus the baseline's on the same images, as :func:`plot_retention` shows scores.
+
+    Images differ far more than operators do; of paired differences that is no part, so that their intervals say which
+    operators differ. A metric whose best value lies between others is left out.
+
+    Args:
+        summaries: of one setting, with differences. Whose interval holds 0 has a hollow point.
+        families: registry name to family, for the colours.
+    """
+    shown = paired(summaries)
+    base = next((shortened(summary.label) for summary in shown if summary.is_baseline), "the baseline")
+
+    def axis(key: str) -> str:
+        what, _, better = score_axis(key).rpartition(", ")
+        return f"{what} minus that of {base}, {better}"
+
+    return _plot_operators(shown, families or {}, axis, hollow=_could_be_chance)
+
+
+def paired(summaries: Sequence[Summary]) -> list[Summary]:
+    """Summaries whose scores are the differences to the baseline; without those that have none with an interval."""
+    found = []
+    for summary in summaries:
+        scores = {
+            key: Score(score.difference, interval=score.difference_interval)
+            for key, score in summary.scores.items()
+            if score.difference is not None and score.difference_interval and METRICS[key].target is None
+        }
+        found += [replace(summary, scores=scores)] * bool(scores)
+    return found
+
+
+def describe_differences(summaries: Sequence[Summary]) -> str:
+    """How many operators are better and worse than the baseline beyond chance, and who leads, by each metric."""
+    shown = [summary for summary in paired(summaries) if summary.equal_kept and not summary.is_baseline]
+    sentences = []
+    for key in dict.fromkeys(key for summary in shown for key in summary.scores):
+        metric = METRICS[key]
+        scores = {title_of(summary): summary.scores[key] for summary in shown if key in summary.scores}
+        sure = [metric.merit(score.mean) > 0 for score in scores.values() if not _could_be_chance(score)]
+        best = max(scores, key=lambda name: metric.merit(scores[name].mean))
+        sentences.append(
+            f"By {metric.title} {sum(sure)} operators are better than the baseline and {sure.count(False)} worse,"
+            f" beyond chance; the best is {best}: {_valued(scores[best], metric)}."
+        )
+    return " ".join(["Differences to the baseline on the same images.", *sentences])
+
+
+def _could_be_chance(difference: Score) -> bool:
+    # Without the last digits: operators that compute the same in another order do not differ.
+    low, high = (round(bound, 10) for bound in difference.interval or (0.0, 0.0))
+    return low <= 0 <= high
+
+
+def _plot_operators(
+    shown: Sequence[Summary],
+    families: Mapping[str, str],
+    axis: Callable[[str], str],
+    hollow: Callable[[Score], bool] = lambda score: False,
+) -> Figure:
+    """A list of operators with a panel for each metric, whose axis ``axis`` names; points that are ``hollow``."""
     import seaborn as sns
     from matplotlib.lines import Line2D
 
-    shown = [summary for summary in summaries if summary.scores]
     # The first metric asked for sorted the operators: its panel comes first.
     metrics = list(dict.fromkeys(key for summary in shown for key in summary.scores))
-    names = sorted({(families or {}).get(summary.pool, "") for summary in shown} - {""})
-    # Seven colours that the colour-blind can tell apart and that stand out on white; shapes tell further families.
+    names = sorted({families.get(summary.pool, "") for summary in shown} - {""})
+    # Seven colours that the colour-blind can tell apart and that stand out on white; shapes tell all families apart.
     palette = [sns.color_palette("colorblind")[index] for index in (0, 1, 2, 3, 4, 5, 9)]
     colours = {"": POINT, **{name: palette[number % len(palette)] for number, name in enumerate(names)}}
     markers = {"": "o", **{name: MARKERS[number % len(MARKERS)] for number, name in enumerate(names)}}
-    with _style():
-        figure = new_figure(9.5, 1.6 + 0.25 * len(shown))
-        panels = figure.subplots(1, max(1, len(metrics)), sharey=True, squeeze=False)[0]
-        for axes, key in zip(panels, metrics, strict=False):
-            _retention_panel(axes, shown, key, families or {}, colours, markers)
-        axes = panels[0]
-        axes.set_yticks(range(len(shown)), [_name(summary.label, summary.state) for summary in shown])
-        axes.set_ylim(len(shown) - 0.4, -0.6)
-        for tick, summary in zip(axes.get_yticklabels(), shown, strict=True):
-            tick.set_fontweight("bold" if summary.is_baseline else "normal")
-            tick.set_color("#262626" if summary.equal_kept else MUTED)
+    rows = max(1, math.ceil(len(metrics) / METRICS_ACROSS))
+    with style():
+        legend = 0.17 * math.ceil(len(names) / LEGEND_ACROSS)
+        figure = new_figure(WIDTH, rows * (AROUND + LINE * max(len(shown), 3)) + legend)
+        grid = figure.subplots(rows, min(METRICS_ACROSS, max(1, len(metrics))), sharey=True, squeeze=False)
+        for axes, key in zip(grid.flat, metrics, strict=False):
+            _retention_panel(axes, shown, key, families, colours, markers, hollow)
+            axes.set_xlabel(axis(key).replace(", ", "\n"))
+        for axes in grid.flat[len(metrics) :]:
+            axes.remove()
+        unequal = [not summary.equal_kept for summary in shown]
+        labels = [
+            operator_name(s.label, s.state) + f" {UNEQUAL}" * grey for s, grey in zip(shown, unequal, strict=True)
+        ]
+        list_axis(grid[0][0], labels, [summary.is_baseline for summary in shown], unequal)
         if names:
             handles = [Line2D([], [], color=colours[name], marker=markers[name], ls="") for name in names]
             figure.legend(
                 handles,
-                [_short(name) for name in names],
+                [shortened(name) for name in names],
                 loc="outside lower center",
-                ncols=min(6, len(names)),
+                ncols=min(LEGEND_ACROSS, len(names)),
                 frameon=False,
+                handletextpad=0.2,
+                columnspacing=1.2,
             )
     return figure
 
 
-def plot_tradeoff(
-    summaries: Sequence[Summary], seconds: Mapping[tuple[str, str], float] | None = None, source: str = "one image"
-) -> Figure:
-    """Retention by the first metric against the time of a forward pass, the Pareto front marked.
+def describe_retention(summaries: Sequence[Summary]) -> str:
+    """Who is best and worst by each metric, and by how much."""
+    fair = [summary for summary in summaries if summary.scores and summary.equal_kept]
+    sentences = []
+    for key in dict.fromkeys(key for summary in fair for key in summary.scores):
+        metric = METRICS[key]
+        scored = [s for s in fair if key in s.scores and not math.isnan(s.scores[key].mean)]
+        ranked = sorted(scored, key=lambda s: -metric.merit(s.scores[key].mean))
+        if not ranked:
+            continue
+        ends = [f"{title_of(s)} {_valued(s.scores[key], metric)}" for s in (ranked[0], ranked[-1])]
+        base = next((s for s in ranked if s.is_baseline and s is not ranked[0] and s is not ranked[-1]), None)
+        middle = f", baseline {title_of(base)} {_valued(base.scores[key], metric)}" if base else ""
+        sentences.append(f"{metric.title}: best {ends[0]}{middle}, worst {ends[1]}.")
+    count = len([summary for summary in summaries if summary.scores])
+    return " ".join([f"Retention of {count} operators as points, best on top.", *sentences])
+
+
+def ranked(summaries: Sequence[Summary]) -> list[Summary]:
+    """Who competes for ranks, best first: none for a single image."""
+    rivals = [(summary.rank, summary) for summary in summaries if summary.rank is not None]
+    return [s for _, s in sorted(rivals, key=lambda pair: (pair[0], pair[1].label, pair[1].state))]
+
+
+def critical_difference(operators: int, images: int) -> float:
+    """By how much two mean ranks must differ before a difference is unlikely to be chance.
+
+    Nemenyi's test as in Demšar, Statistical Comparisons of Classifiers over Multiple Data Sets, JMLR 7 (2006):
+    ``q sqrt(k (k + 1) / (6 N))``, with ``q`` the studentised range for infinitely many degrees of freedom over
+    ``sqrt(2)``, at 5%.
 
     Args:
-        summaries: of one setting.
-        seconds: forward time by (label, state); the summaries' own where None.
-        source: what was timed, for the axis.
+        operators: how many were ranked, ``k``.
+        images: on how many, ``N``.
     """
-    import seaborn as sns
+    from scipy.stats import studentized_range
 
-    metric = next((METRICS[key] for summary in summaries for key in summary.scores), METRICS["psnr"])
-    points = tradeoff_points(summaries, metric.key, seconds)
-    front = pareto_front([(time, metric.merit(value)) for _, time, value in points])
-    low, high = _limits([value for *_, value in points], metric.higher_is_better)
-    size, unit = unit_of([time for _, time, _ in points], TIME_UNITS)
-    times = [time / size for _, time, _ in points]
-    values = [min(max(value, low), high) for *_, value in points]
-    with _style():
-        figure = new_figure(9.5, 5.6)
+    quantile = float(studentized_range.ppf(1 - ALPHA, operators, math.inf)) / math.sqrt(2)
+    return quantile * math.sqrt(operators * (operators + 1) / (6 * images))
+
+
+def plot_ranks(summaries: Sequence[Summary]) -> Figure:
+    """Mean rank by the first metric, best on top, each with half the critical difference to either side.
+
+    Whose bar reaches that of the best, the shaded band, cannot be told apart from it; the others are hollow.
+
+    Args:
+        summaries: of one setting, several of them with a rank.
+    """
+    shown = ranked(summaries)
+    reach = _critical(shown) / 2
+    ranks = [summary.rank or 0.0 for summary in shown]
+    with style():
+        figure = new_figure(WIDTH, AROUND + LINE * max(len(shown), 3))
         axes = figure.subplots()
-        axes.set_xscale("log")
-        sns.scatterplot(x=times, y=values, color=POINT, s=42, ax=axes, zorder=3, linewidth=0)
-        axes.plot(
-            [times[index] for index in front],
-            [values[index] for index in front],
-            color=FRONT,
-            lw=1.6,
-            marker="o",
-            ms=7,
-            zorder=4,
-            label="Pareto front: nothing faster retains as much",
+        axes.axvspan(ranks[0] - reach, ranks[0] + reach, color="#e3edf5", zorder=0)
+        for place, (summary, rank) in enumerate(zip(shown, ranks, strict=True)):
+            alike = rank - ranks[0] <= 2 * reach
+            axes.plot([rank - reach, rank + reach], [place] * 2, color=MUTED, lw=0.9, zorder=2)
+            axes.plot(
+                [rank],
+                [place],
+                marker="D" if summary.is_baseline else "o",
+                color=POINT,
+                mfc=POINT if alike else "white",
+                zorder=3,
+            )
+        list_axis(axes, [operator_name(s.label, s.state) for s in shown], [s.is_baseline for s in shown])
+        axes.set_xlim(min(0.0, ranks[0] - reach) - 0.5, max(len(shown) + 1.0, ranks[-1] + reach) + 0.5)
+        # A bar may reach below the first rank, a tick may not.
+        axes.set_xticks([1, *(tick for tick in axes.get_xticks() if 1 < tick <= len(shown) and tick == int(tick))])
+        images = min(summary.images for summary in shown)
+        first = METRICS[next(iter(shown[0].scores))]
+        axes.set_xlabel(
+            f"mean rank by {first.title} over {images} images, 1 is best;"
+            f" bars: critical difference {2 * reach:.1f} (Nemenyi, {ALPHA:.0%})"
         )
-        for (summary, *_), time, value in zip(points, times, values, strict=True):
-            if summary.is_baseline:
-                axes.plot(
-                    [time],
-                    [value],
-                    "o",
-                    ms=12,
-                    mfc="none",
-                    mec=BASELINE,
-                    zorder=5,
-                    label=f"baseline {_short(summary.label)}",
-                )
-        margin = 0.06 * (high - low)
-        axes.set_ylim(low - margin, high + margin)
-        _time_axis(axes, times, unit, f"forward time of {source}")
-        axes.set_ylabel(_score_axis(metric.key))
-        figure.legend(loc="outside lower center", ncols=2, frameon=False)
-        always = [index for index, (summary, *_) in enumerate(points) if summary.is_baseline]
-        texts = []
-        for summary, _, value in points:
-            off = "" if low <= value <= high else f" ▾ {value:{metric.format}}".replace("inf", "∞")
-            texts.append(_name(summary.label, summary.state, longest=24) + off)
-        _label_points(figure, axes, list(zip(times, values, strict=True)), texts, front, always)
     return figure
 
 
+def describe_ranks(summaries: Sequence[Summary]) -> str:
+    """The best mean ranks, the worst, and how many cannot be told apart from the best."""
+    shown = ranked(summaries)
+    difference = _critical(shown)
+    first, last = shown[0].rank or 0.0, shown[-1].rank or 0.0
+    alike = sum((summary.rank or 0.0) - first <= difference for summary in shown) - 1
+    images = min(summary.images for summary in shown)
+    return (
+        f"Mean ranks of {len(shown)} operators over {images} images, best on top:"
+        f" best {title_of(shown[0])} {first:.1f}, worst {title_of(shown[-1])} {last:.1f}. {alike} of the others cannot"
+        f" be told apart from the best: they are within the critical difference of {difference:.1f}."
+    )
+
+
+def plot_tradeoff(
+    summaries: Sequence[Summary],
+    costs: Mapping[tuple[str, str], float] | None = None,
+    source: str = "one image",
+    cost: str = "forward_s",
+) -> Figure:
+    """Retention by the first metric against a cost, the Pareto front drawn and its members named.
+
+    Args:
+        summaries: of one setting.
+        costs: by (label, state); the summaries' own forward times where None.
+        source: what was measured, for the axis.
+        cost: which of :data:`COSTS` it is.
+    """
+    metric, about = _first_metric(summaries), COSTS[cost]
+    points = tradeoff_points(summaries, metric.key, costs)
+    front = pareto_front([(price, metric.merit(value)) for _, price, value in points])
+    low, high = _limits([value for *_, value in points], metric.higher_is_better)
+    size, unit = unit_of([price for _, price, _ in points], about.units)
+    prices = [price / size for _, price, _ in points]
+    values = [min(max(value, low), high) for *_, value in points]
+    others = [index for index in range(len(points)) if index not in front]
+    with style():
+        figure = new_figure(WIDTH, 4.6)
+        axes = figure.subplots()
+        log_axis(axes, "x", prices, f"{about.title} of {source} ({unit}, logarithmic)")
+        rest = ([prices[index] for index in others], [values[index] for index in others])
+        axes.plot(*rest, "o", color=POINT, ms=4, mec="white", mew=0.4, zorder=3)
+        # What can be had for a price is what the last member of the front gives: steps, not slopes.
+        steps = [(prices[index], values[index]) for index in front]
+        axes.plot(
+            [price for price, _ in steps],
+            [value for _, value in steps],
+            drawstyle="steps-post",
+            color=FRONT,
+            marker="s",
+            ms=5,
+            zorder=4,
+            label=f"Pareto front: nothing {about.less} retains as much",
+        )
+        for (summary, *_), price, value in zip(points, prices, values, strict=True):
+            if summary.is_baseline:
+                name = f"baseline {shortened(summary.label)}"
+                axes.plot([price], [value], "o", ms=9, mfc="none", mec=BASELINE, mew=0.9, zorder=5, label=name)
+        # Names of the best, who crowd at one end, need room there.
+        axes.set_ylim(low - 0.1 * (high - low), high + 0.16 * (high - low))
+        axes.set_ylabel(score_axis(metric.key))
+        figure.legend(loc="outside lower center", ncols=2, frameon=False)
+        texts = []
+        for summary, _, value in points:
+            off = "" if low <= value <= high else f" {'▾' if value < low else '▴'} {value:{metric.format}}"
+            texts.append(operator_name(summary.label, summary.state, longest=24) + off.replace("inf", "∞"))
+        path = [point for one, two in pairwise(steps) for point in (one, (two[0], one[1]), two)]
+        base = [index for index, (summary, *_) in enumerate(points) if summary.is_baseline and index not in front]
+        name_points(figure, axes, list(zip(prices, values, strict=True)), texts, [*front, *base], path)
+    return figure
+
+
+def describe_tradeoff(
+    summaries: Sequence[Summary],
+    costs: Mapping[tuple[str, str], float] | None = None,
+    source: str = "one image",
+    cost: str = "forward_s",
+) -> str:
+    """Who is on the front, from the cheapest to what retains most, with both numbers."""
+    metric, about = _first_metric(summaries), COSTS[cost]
+    points = tradeoff_points(summaries, metric.key, costs)
+    front = pareto_front([(price, metric.merit(value)) for _, price, value in points])
+    members = []
+    for summary, price, value in (points[index] for index in front):
+        size, unit = unit_of([price], about.units)
+        members.append(f"{title_of(summary)} ({price / size:.3g} {unit}, {_number(value, metric)})")
+    return (
+        f"{metric.title} of {len(points)} operators against {about.title} of {source}. On the Pareto front, from the"
+        f" cheapest: {', '.join(members)}."
+    )
+
+
 def tradeoff_points(
-    summaries: Sequence[Summary], metric: str, seconds: Mapping[tuple[str, str], float] | None = None
+    summaries: Sequence[Summary], metric: str, costs: Mapping[tuple[str, str], float] | None = None
 ) -> list[tuple[Summary, float, float]]:
-    """Who can be placed by cost and score: ``(summary, seconds, score)`` at the baseline's ``kept``, without NaN."""
+    """Who can be placed by cost and score: ``(summary, cost, score)`` at the baseline's ``kept``, without NaN."""
     points = []
     for summary in summaries:
-        time = summary.forward_s if seconds is None else seconds.get((summary.label, summary.state))
+        cost = summary.forward_s if costs is None else costs.get((summary.label, summary.state))
         score = summary.scores.get(metric)
-        if summary.equal_kept and time and score and not math.isnan(score.mean):
+        if summary.equal_kept and cost is not None and score and not math.isnan(score.mean):
             # Without the last digits: rounding must not put an operator on the front before its equal.
-            points.append((summary, time, round(score.mean, 10)))
+            points.append((summary, cost, round(score.mean, 10)))
     return points
 
 
 def plot_profile(result: Result) -> Figure:
     """Forward and forward plus backward time of every operator, fastest on top; a panel for each tensor and device."""
-    import pandas as pd
-    import seaborn as sns
-
-    apart: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
-    for row in result.rows:
-        if row["forward_s"]:
-            apart.setdefault(tuple(row[key] for key in PROFILE_SETTING), []).append(row)
-    heights = [1.4 + 0.25 * len(rows) for rows in apart.values()] or [2.0]
-    series = (("forward_s", "forward"), ("forward_backward_s", "forward and backward"))
-    with _style():
-        figure = new_figure(9.5, sum(heights))
+    apart = profiled(result)
+    heights = [AROUND + LINE * max(len(rows), 3) for rows in apart.values()] or [2.0]
+    series = (("forward_s", "forward", "o", POINT), ("forward_backward_s", "forward and backward", "D", FRONT))
+    with style():
+        figure = new_figure(WIDTH, sum(heights) + 0.25)
         panels = figure.subplots(len(heights), 1, squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
         for axes, (setting, rows) in zip(panels, apart.items(), strict=False):
-            rows = sorted(rows, key=lambda row: (row["forward_s"], label(row)))
             size, unit = unit_of([row["forward_s"] for row in rows], TIME_UNITS)
-            frame = pd.DataFrame(
-                [
-                    {"time": row[key] / size, "operator": place, "pass": name}
-                    for key, name in series
-                    for place, row in enumerate(rows)
-                    if row[key]
-                ]
-            )
             for place, row in enumerate(rows):
-                ends = [row[key] / size for key, _ in series if row[key]]
-                axes.plot(ends, [place] * len(ends), color="#c9c9c9", lw=1.5, zorder=1)
+                ends = [row[key] / size for key, *_ in series if row[key]]
+                axes.plot(ends, [place] * len(ends), color="#c9c9c9", lw=1.1, zorder=1)
                 if row["ratio"]:
                     # In axes coordinates: the ratios stand in a column of their own right of the plot.
                     axes.annotate(
-                        f"{row['ratio']:.2f}x",
-                        (1.01, place),
+                        f"{row['ratio']:.{2 if row['ratio'] < 10 else 1 if row['ratio'] < 100 else 0}f}x",
+                        (1.075, place),
                         xycoords=("axes fraction", "data"),
+                        ha="right",
                         va="center",
-                        fontsize=8.5,
+                        fontsize=7,
                         color=BASELINE,
                     )
-            sns.scatterplot(
-                frame,
-                x="time",
-                y="operator",
-                hue="pass",
-                style="pass",
-                palette=[POINT, FRONT][: frame["pass"].nunique()],
-                s=46,
-                ax=axes,
-                zorder=3,
+            for key, name, marker, colour in series:
+                points = [(row[key] / size, place) for place, row in enumerate(rows) if row[key]]
+                if points:
+                    axes.plot(*zip(*points, strict=True), marker, color=colour, ms=4.2, label=name, zorder=3)
+            times = [row[key] / size for row in rows for key, *_ in series if row[key]]
+            log_axis(axes, "x", times, f"time ({unit}, logarithmic)")
+            baseline = result.metadata.get("baseline")
+            list_axis(
+                axes,
+                [operator_name(label(row), row["state"]) for row in rows],
+                [label(row) == baseline for row in rows],
             )
-            axes.legend(loc="upper right", title=None, fontsize=8.5, framealpha=0.9)
-            axes.set_xscale("log")
-            _time_axis(axes, list(frame["time"]), unit, "time")
-            axes.set_yticks(range(len(rows)), [_name(label(row), row["state"]) for row in rows])
-            axes.set(ylabel="", ylim=(len(rows) - 0.4, -0.6))
-            for tick, row in zip(axes.get_yticklabels(), rows, strict=True):
-                tick.set_fontweight("bold" if label(row) == result.metadata.get("baseline") else "normal")
             named = dict(zip(PROFILE_SETTING, setting, strict=True))
-            title = f"{named['shape']} {named['dtype']}, {named['device']}, kernel {named['kernel_size']}"
-            title = _short(f"{title}, stride {named['stride']}, {named['layout']}", 90)
-            axes.set_title(title, loc="left", fontsize=10)
+            text = f"{named['shape']} {named['dtype']}, {named['device']}, kernel {named['kernel_size']}"
+            text = shortened(f"{text}, stride {named['stride']}, {named['layout']}", 90)
+            axes.set_title(text, loc="left")
             if any(row["ratio"] for row in rows):
-                axes.set_title(
-                    f"vs {_short(result.metadata.get('baseline') or 'baseline', 16)}", loc="right", fontsize=9
-                )
+                axes.set_title(f"vs {shortened(baseline or 'baseline', 12)}", loc="right", fontweight="normal", x=1.075)
+        if apart:
+            handles, names = panels[0].get_legend_handles_labels()
+            figure.legend(handles, names, loc="outside lower center", ncols=2, frameon=False)
     return figure
 
 
-def to_png(figure: Figure, scale: float = 2) -> bytes:
-    """The figure as PNG; ``scale`` 1 is 100 pixels an inch."""
-    stream = io.BytesIO()
-    with _quiet():
-        figure.savefig(stream, format="png", dpi=100 * scale, metadata={"Software": None})
-    return stream.getvalue()
+def profiled(result: Result) -> dict[tuple[Any, ...], list[dict[str, Any]]]:
+    """A profile's timed rows, fastest first, apart for each tensor and device."""
+    apart: dict[tuple[Any, ...], list[dict[str, Any]]] = defaultdict(list)
+    for row in sorted(result.rows, key=lambda row: (row["forward_s"] or 0.0, label(row))):
+        if row["forward_s"]:
+            apart[tuple(row[key] for key in PROFILE_SETTING)].append(row)
+    return apart
 
 
-def to_svg(figure: Figure, prefix: str = "") -> str:
-    """The figure as one ``<svg>`` element for a page: glyphs as paths, so that it needs no font.
+def describe_profile(result: Result) -> str:
+    """Who is fastest and slowest on each tensor, and how the fastest stands to the baseline."""
+    sentences = []
+    for setting, rows in profiled(result).items():
+        named = dict(zip(PROFILE_SETTING, setting, strict=True))
+        ends = []
+        for row in (rows[0], rows[-1]):
+            size, unit = unit_of([row["forward_s"]], TIME_UNITS)
+            ratio = f", {row['ratio']:.2f} times {result.metadata.get('baseline')}" if row["ratio"] else ""
+            ends.append(f"{label(row)} ({row['forward_s'] / size:.3g} {unit}{ratio})")
+        sentences.append(
+            f"On {named['shape']} {named['dtype']} the fastest of {len(rows)} operators forward is {ends[0]}, the"
+            f" slowest {ends[1]}."
+        )
+    return " ".join(["Time of a forward pass, and of forward and backward, fastest on top.", *sentences])
+
+
+def curves_of_profiles(profiles: Sequence[Result]) -> dict[str, list[Curve]]:
+    """Time by size, from profiles that differ in the tensor's shape alone: by what they have in common, in words.
+
+    An operator that was timed on one size only has no curve.
+    """
+    apart: dict[str, dict[tuple[str, bool], dict[float, float]]] = defaultdict(lambda: defaultdict(dict))
+    for result in profiles:
+        for row in result.rows:
+            # A shape that a file spells otherwise is no size.
+            if row["forward_s"] and re.fullmatch(r"[0-9]{1,9}(x[0-9]{1,9}){2,4}", str(row["shape"])):
+                place = (
+                    f"{row['shape'].count('x') - 1}D {row['dtype']} tensors on {row['device']}, kernel"
+                    f" {row['kernel_size']}, stride {row['stride']}, {row['layout']}, {row['threads']} threads"
+                )
+                name = operator_name(label(row), row["state"])
+                size = math.prod(map(int, row["shape"].split("x")))
+                apart[place][name, label(row) == result.metadata.get("baseline")].setdefault(size, row["forward_s"])
+    return {place: curves for place, found in apart.items() if (curves := _curves(found))}
+
+
+def curves_of_images(result: Result) -> list[Curve]:
+    """Time by size, from the images of a comparison: the median of those of one size. None where sizes are alike."""
+    import numpy as np
+
+    sizes = {
+        str(image["name"]): float(image["width"] * image["height"])
+        for image in dicts(result.metadata, "images")
+        if image.get("name") and all(isinstance(image.get(side), int) for side in ("width", "height"))
+    }
+    apart: dict[tuple[str, bool], dict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for row in result.rows:
+        if row["forward_s"] and row["image"] in sizes and row.get("input") in (None, "image"):
+            name = operator_name(label(row), row["state"])
+            apart[name, label(row) == result.metadata.get("baseline")][sizes[row["image"]]].append(row["forward_s"])
+    return _curves(
+        {key: {size: float(np.median(times)) for size, times in points.items()} for key, points in apart.items()}
+    )
+
+
+def _curves(found: Mapping[tuple[str, bool], Mapping[float, float]]) -> list[Curve]:
+    """Curves, fastest at the largest size first, of what was timed over a span of sizes."""
+    spans = {key: points for key, points in found.items() if max(points) >= LEAST_SPAN * min(points)}
+    curves = [Curve(name, base, tuple(sorted(points.items()))) for (name, base), points in spans.items()]
+    return sorted(curves, key=lambda curve: (curve.points[-1][1] / curve.points[-1][0], curve.name))
+
+
+def plot_scaling(curves: Sequence[Curve], what: str = "elements") -> Figure:
+    """Forward time against size, a small panel for each operator with the baseline's line in each, fastest first.
 
     Args:
-        figure: what to draw.
-        prefix: put before every id, so that several figures in one page share none.
+        curves: of one kind of tensor.
+        what: of which there are so many: elements of a tensor, pixels of an image.
     """
-    import matplotlib as mpl
-
-    stream = io.StringIO()
-    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    with mpl.rc_context({"svg.hashsalt": "poolzoo", "svg.fonttype": "path"}), _quiet():
-        figure.savefig(stream, format="svg", metadata=nothing, transparent=True)
-    svg = stream.getvalue()
-    svg = svg[svg.index("<svg") :]
-    # Names of XML namespaces mean nothing inside HTML, and a page that fetches nothing need not name a host.
-    svg = re.sub(r' xmlns(:\w+)?="[^"]*"', "", svg.replace("xlink:href", "href"))
-    # matplotlib styles every element of the document; in a page that would reach beyond the figure.
-    svg = re.sub(r"<style[^>]*>.*?</style>", "", svg, flags=re.DOTALL)
-    # A policy that forbids styles from elsewhere forbids style attributes too; as plain attributes they say the same.
-    svg = re.sub(r' style="([^"]*)"', lambda found: _attributes(found[1]), svg)
-    # Comments repeat every label, which the glyphs already draw.
-    svg = re.sub(r"<!--.*?-->\n?", "", svg, flags=re.DOTALL)
-    svg = svg.replace("<svg ", '<svg stroke-linejoin="round" stroke-linecap="butt" ', 1)
-    if prefix:
-        svg = re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{prefix}", svg)
-    return svg
-
-
-def _attributes(style: str) -> str:
-    """``fill: none; stroke: #000`` as presentation attributes."""
-    pairs = (part.split(":", 1) for part in style.split(";") if part.strip())
-    return "".join(f' {name.strip()}="{value.strip()}"' for name, value in pairs)
-
-
-@contextmanager
-def _style() -> Iterator[None]:
-    import seaborn as sns
-
-    rc = {"grid.color": "#e4e4e4", "axes.edgecolor": "#bbbbbb", "font.family": ["DejaVu Sans"], "text.usetex": False}
-    with sns.axes_style("whitegrid", rc), sns.plotting_context("notebook", font_scale=0.8), _quiet():
-        yield
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """A name in a script that the font lacks is drawn as boxes; the reader of a report has no use for the warning."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        yield
-
-
-def new_figure(width: float, height: float) -> Figure:
-    """An empty figure that belongs to no window and to no global state; inches."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
+    across = min(CURVES_ACROSS, max(3, len(curves)))
+    down = math.ceil(len(curves) / across)
+    base = next((curve for curve in curves if curve.is_baseline), None)
+    times = [time for curve in curves for _, time in curve.points]
+    unit_size, unit = unit_of(times, TIME_UNITS)
+    large, prefix = next(
+        (
+            (factor, name)
+            for factor, name in ((1e6, "million "), (1e3, "thousand "))
+            if curves[-1].points[-1][0] >= factor
+        ),
+        (1.0, ""),
+    )
+    with style():
+        figure = new_figure(WIDTH, 0.45 + 0.62 * WIDTH / across * down)
+        grid = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
+        for axes, curve in zip(grid.flat, curves, strict=False):
+            if base is not None and curve is not base:
+                sizes, baseline = zip(*base.points, strict=True)
+                axes.plot(
+                    [size / large for size in sizes],
+                    [time / unit_size for time in baseline],
+                    color=MUTED,
+                    ls=(0, (4, 2)),
+                    lw=0.8,
+                    zorder=2,
+                )
+            sizes, own = zip(*curve.points, strict=True)
+            axes.plot(
+                [size / large for size in sizes],
+                [time / unit_size for time in own],
+                color=BASELINE if curve.is_baseline else POINT,
+                marker="o",
+                ms=2.6,
+                zorder=3,
+            )
+            axes.set_title(
+                shortened(curve.name, 23 if across == CURVES_ACROSS else LONGEST_NAME),
+                loc="left",
+                fontsize=6 if across == CURVES_ACROSS else 7.5,
+                fontweight="bold" if curve.is_baseline else "normal",
+            )
+            axes.annotate(
+                f"n^{curve.exponent:.2f}",
+                (0.04, 0.96),
+                xycoords="axes fraction",
+                va="top",
+                fontsize=6.5,
+                color="#4d4d4d",
+            )
+        for place, axes in enumerate(grid.flat):
+            # The lowest of a column has the numbers, also where the last row is short.
+            axes.tick_params(labelbottom=place + across >= len(curves))
+            if place >= len(curves):
+                axes.remove()
+        first = grid[0][0]
+        log_axis(first, "x", [size / large for curve in curves for size, _ in curve.points], "")
+        log_axis(first, "y", [time / unit_size for time in times], "")
+        # Where a curve that rises is not.
+        first.set_ylim(top=4 * first.get_ylim()[1])
+        # A small panel has room for few numbers.
+        first.xaxis.get_major_locator().set_params(subs=(1.0, 3.0), numticks=4)
+        first.yaxis.get_major_locator().set_params(subs=(1.0,), numticks=4)
+        figure.supxlabel(f"{prefix}{what}, logarithmic", fontsize=8)
+        figure.supylabel(f"forward time ({unit}, logarithmic)", fontsize=8)
     return figure
+
+
+def describe_scaling(curves: Sequence[Curve], what: str = "elements") -> str:
+    """Whose time grows most and least with size, and who is fastest and slowest at the largest."""
+    order = sorted(curves, key=lambda curve: (curve.exponent, curve.name))
+    least, most = (f"{curve.name} as n to the {curve.exponent:.2f}" for curve in (order[0], order[-1]))
+    sizes = [size for curve in curves for size, _ in curve.points]
+    return (
+        f"Forward time of {len(curves)} operators against size, from {min(sizes):,.0f} to {max(sizes):,.0f} {what}: it"
+        f" grows least for {least}, most for {most}. At the largest size {curves[0].name} is fastest,"
+        f" {curves[-1].name} slowest."
+    )
+
+
+def _first_metric(summaries: Sequence[Summary]) -> Metric:
+    return next((METRICS[key] for summary in summaries for key in summary.scores), METRICS["psnr"])
+
+
+def _critical(shown: Sequence[Summary]) -> float:
+    return critical_difference(len(shown), min(summary.images for summary in shown))
+
+
+def _number(value: float, metric: Metric) -> str:
+    return f"{value:{metric.format}} {metric.unit}".strip().replace("inf", "infinite")
+
+
+def _valued(score: Score, metric: Metric) -> str:
+    """``0.8473 (0.8101 to 0.8790)``."""
+    bounds = " to ".join(format(bound, metric.format) for bound in score.interval or ())
+    return _number(score.mean, metric) + (f" ({bounds})" if bounds else "")
 
 
 def _retention_panel(
@@ -291,10 +621,10 @@ def _retention_panel(
     families: Mapping[str, str],
     colours: Mapping[str, Any],
     markers: Mapping[str, str],
+    hollow: Callable[[Score], bool],
 ) -> None:
     import numpy as np
-    import pandas as pd
-    import seaborn as sns
+    from matplotlib.ticker import MaxNLocator
 
     metric = METRICS[key]
     scored = [(place, summary, summary.scores[key]) for place, summary in enumerate(shown) if key in summary.scores]
@@ -306,48 +636,43 @@ def _retention_panel(
     low, high = _limits([score.mean for _, score in scaling], metric.higher_is_better)
     inside = [bars[place] for place, score in scaling if low <= score.mean <= high]
     low, high = min([low, *(bar[0] for bar in inside)]), max([high, *(bar[1] for bar in inside)])
-    frame = pd.DataFrame(
-        {
-            "score": [min(max(score.mean, low), high) for *_, score in scored],
-            "operator": [place for place, *_ in scored],
-            "family": [families.get(summary.pool, "") for _, summary, _ in scored],
-        }
-    )
-    sns.scatterplot(
-        frame,
-        x="score",
-        y="operator",
-        hue="family",
-        hue_order=sorted(set(frame["family"]), key=lambda name: (name == "", name)),
-        style="family",
-        palette={name: colours[name] for name in set(frame["family"])},
-        markers={name: markers[name] for name in set(frame["family"])},
-        s=50,
-        ax=axes,
-        zorder=3,
-        legend=False,
-    )
     for place, summary, score in scored:
+        family = families.get(summary.pool, "")
+        empty = hollow(score) and not summary.is_baseline
+        axes.plot(
+            [min(max(score.mean, low), high)],
+            [place],
+            marker=markers[family],
+            color=colours[family],
+            mfc="white" if empty else colours[family],
+            mec=colours[family] if empty else "white",
+            mew=1 if empty else 0.4,
+            ms=4.2 if empty else 5.2,
+            ls="",
+            zorder=3,
+        )
         if not low <= score.mean <= high:
             below = score.mean < low
             text = f"{score.mean:{metric.format}}".replace("inf", "∞")
             axes.annotate(
                 f"◂ {text}" if below else f"{text} ▸",
                 (low if below else high, place),
-                (9 if below else -9, 0),
+                (5 if below else -5, 0),
                 textcoords="offset points",
                 ha="left" if below else "right",
                 va="center",
-                fontsize=8,
+                fontsize=6.5,
                 color=MUTED,
-                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4},
             )
             continue
-        axes.plot(np.clip(bars[place], low, high), [place] * 2, color=MUTED, lw=1.3, zorder=2)
+        axes.plot(np.clip(bars[place], low, high), [place] * 2, color=MUTED, lw=1, zorder=2)
         if summary.is_baseline:
-            axes.axvline(score.mean, color=BASELINE, lw=1, ls="--", zorder=1)
+            axes.axvline(score.mean, color=BASELINE, lw=0.8, ls="--", zorder=1)
     margin = 0.05 * (high - low)
-    axes.set(xlim=(low - margin, high + margin), xlabel=_score_axis(key), ylabel="")
+    axes.set_xlim(low - margin, high + margin)
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.spines["left"].set_visible(False)
 
 
 def _bar(score: Score) -> tuple[float, float]:
@@ -370,108 +695,3 @@ def _limits(values: Sequence[float], higher_is_better: bool) -> tuple[float, flo
     low, high = finite[0], finite[-1]
     pad = 0.0 if high > low else max(abs(low) * 0.01, 1e-6)
     return low - pad, high + pad
-
-
-def _score_axis(key: str) -> str:
-    metric = METRICS[key]
-    unit = f" ({metric.unit})" if metric.unit else ""
-    if metric.target is not None:
-        return f"{metric.title}{unit}, {metric.target:g} is best"
-    return f"{metric.title}{unit}, {'higher' if metric.higher_is_better else 'lower'} is better"
-
-
-def _time_axis(axes: Axes, times: Sequence[float], unit: str, what: str) -> None:
-    """Plain numbers on a logarithmic axis, with ticks enough to read it where it spans less than a decade."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    low, high = min(times, default=1.0), max(times, default=1.0)
-    axes.set_xlim(low / 1.25, high * 1.35)
-    wide = high / low > 1000
-    axes.xaxis.set_major_locator(LogLocator(10, subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_xlabel(f"{what} ({unit}, logarithmic)")
-
-
-def _name(text: str, state: str, longest: int = LONGEST_NAME) -> str:
-    return _short(text, longest) + ("" if state in ("fixed", None, "") else plain(f" ({state})"))
-
-
-def _short(text: str, longest: int = LONGEST_NAME) -> str:
-    return plain(text if len(text) <= longest else f"{text[: longest - 1]}…")
-
-
-def plain(text: object) -> str:
-    """``text`` so that matplotlib neither reads mathematics into it nor stumbles over it."""
-    text = visible(text)
-    # An underscore first would hide a legend entry.
-    return (f" {text}" if text.startswith("_") else text).replace("$", r"\$")
-
-
-def _label_points(
-    figure: Figure,
-    axes: Axes,
-    points: Sequence[tuple[float, float]],
-    texts: Sequence[str],
-    front: Sequence[int],
-    always: Sequence[int],
-) -> None:
-    """Write names beside points: the front's and ``always``, the others' only where they cover nothing."""
-    from matplotlib.transforms import Bbox
-
-    figure.draw_without_rendering()
-    renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
-    spots = axes.transData.transform(list(points)).tolist() if points else []
-    taken = [Bbox.from_bounds(x - 5, y - 5, 10, 10) for x, y in spots]
-    # The front's line is in the way too: as a row of small boxes.
-    line = [spots[index] for index in front]
-    for (x0, y0), (x1, y1) in pairwise(line):
-        steps = max(2, round(math.hypot(x1 - x0, y1 - y0) / 6))
-        for step in range(steps + 1):
-            x, y = x0 + (x1 - x0) * step / steps, y0 + (y1 - y0) * step / steps
-            taken.append(Bbox.from_bounds(x - 2, y - 2, 4, 4))
-    inside = axes.get_window_extent(renderer)
-    offsets = [
-        (8, 0, "left", "center"),
-        (-8, 0, "right", "center"),
-        (0, 8, "center", "bottom"),
-        (0, -8, "center", "top"),
-    ]
-    offsets += [(7, 7, "left", "bottom"), (-7, 7, "right", "bottom"), (7, -7, "left", "top"), (-7, -7, "right", "top")]
-    offsets += [
-        (14, 16, "left", "bottom"),
-        (14, -16, "left", "top"),
-        (-14, 16, "right", "bottom"),
-        (-14, -16, "right", "top"),
-    ]
-    seen = set()
-    rest = [index for index in range(len(points)) if index not in front]
-    for index in [*front, *(index for index in always if index in rest), *(i for i in rest if i not in always)]:
-        marked = index in front
-        best = None
-        for dx, dy, ha, va in offsets:
-            text = axes.annotate(
-                texts[index],
-                points[index],
-                (dx, dy),
-                textcoords="offset points",
-                ha=ha,
-                va=va,
-                fontsize=9 if marked else 8,
-                fontweight="bold" if marked else "normal",
-                color=BASELINE if marked else "#666666",
-                zorder=6,
-            )
-            box = text.get_window_extent(renderer)
-            covered = sum(box.overlaps(other) for other in taken) + 3 * (
-                box.x0 < inside.x0 or box.x1 > inside.x1 or box.y0 < inside.y0 or box.y1 > inside.y1
-            )
-            text.remove()
-            if best is None or covered < best[0]:
-                best = (covered, text, box)
-            if not covered:
-                break
-        if best and (marked or index in always or not best[0]) and texts[index] not in seen:
-            axes.add_artist(best[1])
-            taken.append(best[2])
-            seen.add(texts[index])

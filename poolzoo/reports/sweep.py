@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from poolzoo.analysis.rows import Result
 from poolzoo.analysis.summary import METRICS, Summary, summarise
 from poolzoo.analysis.sweep import REFERENCES, Sweep, sweep_of
-from poolzoo.reports.plots import MARKERS, _quiet, _score_axis, _style, new_figure, plain
+from poolzoo.reports.figures import BASELINE, MARKERS, MUTED, WIDTH, log_axis, new_figure, plain, score_axis, style
 from poolzoo.reports.tables import NORMALIZED, UPSAMPLERS
 
 if TYPE_CHECKING:
@@ -17,13 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 #: How avg, max and whatever else is no value of the sweep are drawn: flat, and apart in dashes as in shade.
-FLAT = (("#222222", "--"), ("#8a8a8a", ":"), ("#5c5c5c", "-."))
-#: What matplotlib would write into a file that changes from run to run.
-_UNDATED: dict[str, dict[str, Any]] = {
-    ".png": {"Software": None},
-    ".svg": {"Date": None},
-    ".pdf": {"CreationDate": None},
-}
+FLAT = ((BASELINE, "--"), (MUTED, ":"))
 
 
 def plot_sweep(result: Result, summaries: Sequence[Summary] | None = None) -> Figure:
@@ -44,35 +37,20 @@ def plot_sweep(result: Result, summaries: Sequence[Summary] | None = None) -> Fi
         raise ValueError("result: no sweep with numbers; `poolzoo sweep` makes one")
     metrics = [key for key in result.metadata["metrics"] if any(key in s.scores for s in shown)]
     upsamplers = list(dict.fromkeys(row["upsample"] for row in result.rows if row["upsample"]))
-    with _style():
-        figure = new_figure(9.5, 0.6 + 3.4 * len(upsamplers))
+    with style():
+        figure = new_figure(WIDTH, 0.35 + 2.6 * len(upsamplers))
         grid = figure.subplots(len(upsamplers), len(metrics), sharex=True, squeeze=False)
         for panels, upsample in zip(grid, upsamplers, strict=True):
             own = [summary for summary in shown if summary.setting.upsample == upsample]
             for axes, key in zip(panels, metrics, strict=True):
                 _draw_panel(axes, sweep, own, key)
                 if len(upsamplers) > 1:
-                    axes.set_title(f"rebuilt by {plain(UPSAMPLERS.get(upsample, upsample))}", loc="left", fontsize=10)
+                    axes.set_title(f"rebuilt by {plain(UPSAMPLERS.get(upsample, upsample))}", loc="left")
         for axes in grid[-1]:
             axes.set_xlabel(plain(f"{sweep.over} of {sweep.pool}"))
         handles, names = grid[0][0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside lower center", ncols=min(4, len(names)), frameon=False)
     return figure
-
-
-def draw_sweep(result: Result, suffix: str) -> bytes:
-    """:func:`plot_sweep` as a file's content.
-
-    Args:
-        result: a comparison with a sweep in its metadata.
-        suffix: ``.png``, ``.svg`` or ``.pdf``.
-    """
-    import matplotlib as mpl
-
-    stream = io.BytesIO()
-    with mpl.rc_context({"svg.hashsalt": "poolzoo", "svg.fonttype": "path"}), _quiet():
-        plot_sweep(result).savefig(stream, format=suffix[1:], dpi=200, metadata=_UNDATED[suffix])
-    return stream.getvalue()
 
 
 def describe_curves(sweep: Sweep, summaries: Sequence[Summary]) -> str:
@@ -116,20 +94,17 @@ def _draw_panel(axes: Axes, sweep: Sweep, summaries: Sequence[Summary], key: str
         scores = [summary.scores[key] for _, summary in curve]
         name = plain(NORMALIZED.get(setting.normalize, setting.normalize))
         marker = MARKERS[number % len(MARKERS)]
-        axes.plot(values, [score.mean for score in scores], color=colour, marker=marker, ms=5, lw=1.6, label=name)
+        axes.plot(values, [score.mean for score in scores], color=colour, marker=marker, label=name)
         if all(score.interval for score in scores):
             low, high = zip(*(score.interval for score in scores if score.interval), strict=True)
-            axes.fill_between(values, low, high, color=colour, alpha=0.15, lw=0)
+            axes.fill_between(values, low, high, color=colour, alpha=0.1, lw=0)
     # Average and maximum are the same on every scale.
     flat = {s.label: s.scores[key].mean for s in summaries if s.label in REFERENCES and key in s.scores}
     for (name, score), (colour, dashes) in zip(sorted(flat.items()), FLAT, strict=False):
-        axes.axhline(score, color=colour, ls=dashes, lw=1.2, label=plain(name), zorder=1)
+        axes.axhline(score, color=colour, ls=dashes, lw=1, label=plain(name), zorder=1)
     if sweep.spacing == "log":
-        from matplotlib.ticker import FuncFormatter
-
-        axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.set_ylabel(_score_axis(key))
+        log_axis(axes, "x", sweep.values, "")
+    axes.set_ylabel(score_axis(key))
 
 
 def _by_scale(summary: Summary) -> int:

@@ -14,7 +14,7 @@ import math
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -180,6 +180,12 @@ def visible(text: object) -> str:
         ascii(char)[1:-1] if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") else char
         for char in str(text)
     )
+
+
+def dicts(metadata: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+    """``metadata[key]`` as a list of dicts, whatever a file made of it."""
+    value = metadata.get(key)
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def unit_of(values: Iterable[float], units: Sequence[tuple[float, str]]) -> tuple[float, str]:

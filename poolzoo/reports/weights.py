@@ -48,7 +48,7 @@ def plot_weights(
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import LinearSegmentedColormap, Normalize
 
-    from poolzoo.reports.plots import new_figure, plain
+    from poolzoo.reports.figures import new_figure, plain
 
     rows, columns = math.ceil((1 + len(found)) / COLUMNS), min(COLUMNS, 1 + len(found))
     figure = new_figure(2.3 * columns + 0.8, 2.6 * rows)

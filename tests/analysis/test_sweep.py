@@ -17,8 +17,9 @@ from poolzoo.analysis.images import find_images
 from poolzoo.analysis.rows import Result, label
 from poolzoo.analysis.summary import summarise
 from poolzoo.analysis.sweep import plan_sweep, run_sweep, sweep_of
+from poolzoo.reports.figures import to_file
 from poolzoo.reports.page import render_page
-from poolzoo.reports.sweep import draw_sweep, plot_sweep
+from poolzoo.reports.sweep import plot_sweep
 from poolzoo.reports.tables import NORMALIZED, tables
 
 
@@ -176,9 +177,9 @@ def test_a_logarithmic_range_has_a_logarithmic_axis(swept):
 
 @pytest.mark.parametrize(("suffix", "start"), [(".png", b"\x89PNG"), (".svg", b"<?xml"), (".pdf", b"%PDF")])
 def test_a_plot_is_the_same_every_time(swept, suffix, start):
-    drawn = draw_sweep(swept, suffix)
+    drawn = to_file(plot_sweep(swept), suffix[1:])
     assert drawn.startswith(start)
-    assert drawn == draw_sweep(swept, suffix)
+    assert drawn == to_file(plot_sweep(swept), suffix[1:])
 
 
 def test_the_page_shows_the_curves_and_escapes_what_a_file_calls_them(swept):
@@ -200,7 +201,7 @@ def test_sweep_writes_all_that_is_asked_for(run, photos, tmp_path):
     result = Result.from_json(files[0].read_text(), "sweep.json")
     assert sweep_of(result).values == (0.1, 1, 10)
     assert {row["normalize"] for row in result.rows} == {"none", "inception"}
-    assert Image.open(io.BytesIO(files[1].read_bytes())).width == 1900
+    assert Image.open(io.BytesIO(files[1].read_bytes())).width == 2130
     assert "Retention of softpool" in files[2].read_text()
     assert "softpool:beta=10" in run.out
 

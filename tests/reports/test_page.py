@@ -146,9 +146,10 @@ def test_every_picture_says_what_it_shows(page):
     assert f"{cut}, pooled by max" in alts
     assert f"{cut}, rebuilt from what max kept, bilinear: PSNR 27.90 dB · SSIM 0.8719" in alts
     plots = [a["aria-label"] for _, a in page.elements if a.get("role") == "img" and a.get("class") == "canvas"]
-    assert len(plots) == 3
-    assert all("operators" in label for label in plots)
-    assert len(page.all("svg")) == 3
+    # Retention, differences, ranks, against time and two kinds of memory; the profile.
+    assert len(plots) == len(set(plots)) == 7
+    assert all(any(char.isdigit() for char in label) for label in plots)
+    assert len(page.all("svg")) == 7
 
 
 def test_the_answer_comes_first(html, page):

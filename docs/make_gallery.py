@@ -1,0 +1,126 @@
+"""Make the gallery: ``python docs/make_gallery.py`` (or ``make gallery``); it takes some minutes.
+
+Every operator pools the photographs that scikit-image brings, with 2x2 windows, bilinearly rebuilt. What that gives is
+written twice: the whole page, with its pictures, to ``results/gallery.html`` (8 MB or so, not kept in the repository),
+and a summary to ``docs/gallery.md``, with plots in ``docs/gallery/`` and the scores that both are drawn from in
+``docs/gallery/scores.json``, without times, which are a machine's. ``--redraw`` draws the summary from those scores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from poolzoo import registry
+from poolzoo.analysis.compare import View, compare
+from poolzoo.analysis.images import find_images
+from poolzoo.analysis.rows import Result
+from poolzoo.analysis.training_images import PHOTOGRAPHS
+from poolzoo.reports.cards import Pixels, to_png
+from poolzoo.reports.drawings import Drawing, compare_drawings
+from poolzoo.reports.page import render_page
+from poolzoo.reports.pictures import PictureBook, pictures_of
+from poolzoo.reports.tables import render
+
+ROOT = Path(__file__).parents[1]
+PAGE, SUMMARY, FOLDER = ROOT / "results" / "gallery.html", ROOT / "docs" / "gallery.md", ROOT / "docs" / "gallery"
+SCORES = FOLDER / "scores.json"
+SHOWN = ("retention", "differences", "ranks")
+#: Pixels an inch of a plot, and the digits of a score that do not depend on the machine.
+DPI, DIGITS = 150, 6
+#: Of the metadata: what the scores and the summary rest on.
+KEPT = ("baseline", "metrics", "images", "pools")
+
+HEAD = """# Gallery
+
+Every operator of poolzoo on the {images} photographs that scikit-image brings, pooled by 2x2 windows of stride 2 and
+rebuilt bilinearly. Learnable operators are shown as they start, not fitted. `make gallery` writes this page, and
+`results/gallery.html`: the same with tables that sort and filter, and every picture, pooled, rebuilt and compared.
+Plots by {versions}.
+
+"""
+
+
+def measure(book: PictureBook, names: Sequence[str] = PHOTOGRAPHS, specs: Sequence[str] | None = None) -> Result:
+    """All operators on the photographs; their pictures go into the book."""
+
+    def keep(view: View) -> None:
+        for picture in pictures_of(view):
+            book.add(picture)
+
+    sources = find_images([f"skimage:{name}" for name in names])
+    return compare(sources, specs or registry.expand_specs([]), command="make gallery", on_view=keep)
+
+
+def to_scores(result: Result) -> str:
+    """The rows as JSON that is small and the same on every machine: what all of them say once, no times."""
+    rows = [{key: _rounded(None if key == "forward_s" else row[key]) for key in result.columns} for row in result.rows]
+    same = {key: rows[0][key] for key in result.columns if all(row[key] == rows[0][key] for row in rows)}
+    keys = [key for key in result.columns if key not in same]
+    lines = ",\n".join(json.dumps([row[key] for key in keys]) for row in rows)
+    about = json.dumps({key: result.metadata[key] for key in KEPT} | {"command": "make gallery"}, indent=1)
+    return (
+        f'{{"metadata": {about},\n"same": {json.dumps(same)},\n"keys": {json.dumps(keys)},\n"rows": [\n{lines}\n]}}\n'
+    )
+
+
+def from_scores(text: str) -> Result:
+    """What :func:`to_scores` kept of a result."""
+    scores = json.loads(text)
+    rows = [scores["same"] | dict(zip(scores["keys"], row, strict=True)) for row in scores["rows"]]
+    return Result("compare", scores["metadata"], rows)
+
+
+def draw(result: Result) -> tuple[str, dict[str, Pixels]]:
+    """The summary's text and its plots by file name."""
+    (drawings,) = compare_drawings(result).values()
+    shown = [drawing for drawing in drawings if drawing.name in SHOWN]
+    head = HEAD.format(images=len(result.metadata["images"]), versions=versions())
+    plots = [
+        f"![{drawing.alt}](gallery/{drawing.name}.png)\n\n{drawing.caption}\n\n"
+        for drawing in sorted(shown, key=lambda drawing: SHOWN.index(drawing.name))
+    ]
+    return head + "".join(plots) + render(result, "markdown"), {f"{d.name}.png": _pixels(d) for d in shown}
+
+
+def versions() -> str:
+    """What the plots' pixels and the intervals may depend on."""
+    return ", ".join(f"{name} {version(name)}" for name in ("matplotlib", "seaborn", "numpy", "scipy"))
+
+
+def _pixels(drawing: Drawing) -> Pixels:
+    figure = drawing.draw()
+    figure.set_dpi(DPI)
+    figure.canvas.draw()
+    return np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()  # type: ignore[attr-defined]
+
+
+def _rounded(value: Any) -> Any:
+    return round(value, DIGITS) if isinstance(value, float) else value
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--redraw", action="store_true", help="draw the summary from the scores there are")
+    FOLDER.mkdir(exist_ok=True)
+    if not parser.parse_args().redraw:
+        book = PictureBook()
+        result = measure(book)
+        PAGE.parent.mkdir(exist_ok=True)
+        PAGE.write_text(render_page([result], book), encoding="utf-8")
+        SCORES.write_text(to_scores(replace(result, summaries=None)), encoding="utf-8")
+    text, plots = draw(from_scores(SCORES.read_text(encoding="utf-8")))
+    SUMMARY.write_text(text, encoding="utf-8")
+    for name, pixels in plots.items():
+        (FOLDER / name).write_bytes(to_png(pixels))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""The gallery in docs is what its scores give, and its scores are those of the operators that there are."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+from poolzoo import registry
+from poolzoo.analysis.rows import label
+from poolzoo.analysis.training_images import PHOTOGRAPHS
+from poolzoo.reports.cards import pixels_hash, read_pixels_hash
+from poolzoo.reports.pictures import PictureBook
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def maker():
+    spec = importlib.util.spec_from_file_location("make_gallery", ROOT / "docs" / "make_gallery.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def kept(maker):
+    return maker.from_scores(maker.SCORES.read_text(encoding="utf-8"))
+
+
+def test_the_gallery_is_drawn_from_its_scores(maker, kept):
+    shown = maker.SUMMARY.read_text(encoding="utf-8")
+    if maker.versions() not in shown:
+        pytest.skip(f"the plots are those of other versions than {maker.versions()}")
+    text, plots = maker.draw(kept)
+    assert shown == text, "`python docs/make_gallery.py --redraw` writes it anew"
+    for name, pixels in plots.items():
+        png = (maker.FOLDER / name).read_bytes()
+        assert read_pixels_hash(png) == pixels_hash(pixels), f"{name}: `make gallery` draws it"
+        assert len(png) < 150_000
+    assert {path.name for path in maker.FOLDER.iterdir()} == {*plots, "scores.json"}
+
+
+def test_the_scores_are_of_every_operator_and_photograph(kept):
+    builtin = {facts["name"] for facts in registry.builtin_facts()}
+    assert {row["pool"] for row in kept.rows} == {name for name in builtin if 2 in registry.pool_info(name).ndims}
+    assert {row["image"] for row in kept.rows} == {f"skimage:{name}" for name in PHOTOGRAPHS}
+    assert all(row["error"] is None and row["forward_s"] is None for row in kept.rows)
+    about = {pool["label"]: pool for pool in kept.metadata["pools"]}
+    for row in kept.rows:
+        info = registry.pool_info(row["pool"])
+        assert (about[label(row)]["formula"], about[label(row)]["family"]) == (info.formula, info.family)
+
+
+def test_the_scores_are_what_is_measured(maker, kept):
+    specs = ["avg", "strided", "lanczos", "s3"]
+    result = maker.measure(PictureBook(), ["clock"], specs)
+    again = maker.from_scores(maker.to_scores(result)).rows
+    place = ("pool", "params", "state", "seed")
+    found = {tuple(row[key] for key in place): row for row in kept.rows if row["image"] == "skimage:clock"}
+    assert len(again) == 1 + 1 + 1 + 4
+    for row in again:
+        known = found[tuple(row[key] for key in place)]
+        assert [row[key] for key in ("ssim", "psnr", "kept")] == pytest.approx(
+            [known[key] for key in ("ssim", "psnr", "kept")], abs=2 * 10**-maker.DIGITS
+        )
+
+
+def test_scores_hold_all_but_times(maker, compared):
+    for row in compared.rows:
+        row["data_range"] = row["input"] = row["pool_fitted_on"] = None
+    back = maker.from_scores(maker.to_scores(compared))
+    assert len(back.rows) == len(compared.rows)
+    for one, other in zip(compared.rows, back.rows, strict=True):
+        assert {key: other[key] for key in compared.columns if key != "forward_s"} == pytest.approx(
+            {key: one[key] for key in compared.columns if key != "forward_s"}, abs=10**-maker.DIGITS
+        )
+    assert "forward_s" in json.loads(maker.to_scores(compared))["same"]
