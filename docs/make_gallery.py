@@ -10,27 +10,23 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
+import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from poolzoo import registry
-from poolzoo.analysis.compare import View, compare
-from poolzoo.analysis.images import find_images
 from poolzoo.analysis.rows import Result
 from poolzoo.analysis.training_images import PHOTOGRAPHS
 from poolzoo.reports.cards import Pixels, to_png
 from poolzoo.reports.drawings import Drawing, compare_drawings
-from poolzoo.reports.page import render_page
-from poolzoo.reports.pictures import PictureBook, pictures_of
 from poolzoo.reports.tables import render
 
 ROOT = Path(__file__).parents[1]
-PAGE, SUMMARY, FOLDER = ROOT / "results" / "gallery.html", ROOT / "docs" / "gallery.md", ROOT / "docs" / "gallery"
+RESULTS, SUMMARY, FOLDER = ROOT / "results", ROOT / "docs" / "gallery.md", ROOT / "docs" / "gallery"
 SCORES = FOLDER / "scores.json"
 SHOWN = ("retention", "differences", "ranks")
 #: Pixels an inch of a plot, and the digits of a score that do not depend on the machine.
@@ -48,15 +44,14 @@ Plots by {versions}.
 """
 
 
-def measure(book: PictureBook, names: Sequence[str] = PHOTOGRAPHS, specs: Sequence[str] | None = None) -> Result:
-    """All operators on the photographs; their pictures go into the book."""
-
-    def keep(view: View) -> None:
-        for picture in pictures_of(view):
-            book.add(picture)
-
-    sources = find_images([f"skimage:{name}" for name in names])
-    return compare(sources, specs or registry.expand_specs([]), command="make gallery", on_view=keep)
+def measure(folder: Path, names: Sequence[str] = PHOTOGRAPHS, specs: Sequence[str] = ()) -> Result:
+    """Operators on photographs, by the command line: ``gallery.json``, which is returned, and ``gallery.html``."""
+    written = [f"--output={folder / 'gallery.json'}", f"--report={folder / 'gallery.html'}"]
+    asked = [f"--image=skimage:{name}" for name in names] + [f"--pool={spec}" for spec in specs]
+    subprocess.run(
+        [sys.executable, "-m", "poolzoo", "compare", *asked, *written], check=True, stdout=subprocess.DEVNULL
+    )
+    return Result.from_json((folder / "gallery.json").read_text(encoding="utf-8"), "gallery.json")
 
 
 def to_scores(result: Result) -> str:
@@ -111,11 +106,8 @@ def main() -> None:
     parser.add_argument("--redraw", action="store_true", help="draw the summary from the scores there are")
     FOLDER.mkdir(exist_ok=True)
     if not parser.parse_args().redraw:
-        book = PictureBook()
-        result = measure(book)
-        PAGE.parent.mkdir(exist_ok=True)
-        PAGE.write_text(render_page([result], book), encoding="utf-8")
-        SCORES.write_text(to_scores(replace(result, summaries=None)), encoding="utf-8")
+        RESULTS.mkdir(exist_ok=True)
+        SCORES.write_text(to_scores(measure(RESULTS)), encoding="utf-8")
     text, plots = draw(from_scores(SCORES.read_text(encoding="utf-8")))
     SUMMARY.write_text(text, encoding="utf-8")
     for name, pixels in plots.items():

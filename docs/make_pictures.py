@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import io
 import shutil
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -23,8 +25,7 @@ from poolzoo.analysis.compare import Protocol, View, compare
 from poolzoo.analysis.images import find_images
 from poolzoo.analysis.summary import summarise
 from poolzoo.reports.figures import to_png
-from poolzoo.reports.page import render_page
-from poolzoo.reports.pictures import PictureBook, difference_pixels, pictures_of
+from poolzoo.reports.pictures import difference_pixels
 from poolzoo.reports.plots import plot_retention
 
 FOLDER = Path(__file__).parent
@@ -62,15 +63,12 @@ def strip() -> Figure:
 
 def page() -> str:
     """The report of all operators on the photographs, with pictures."""
-    book = PictureBook()
-
-    def keep(view: View) -> None:
-        for picture in pictures_of(view):
-            book.add(picture)
-
-    sources = find_images([f"skimage:{name}" for name in PHOTOGRAPHS])
-    command = "poolzoo compare" + "".join(f" --image skimage:{name}" for name in PHOTOGRAPHS) + " --report page.html"
-    return render_page([compare(sources, registry.expand_specs([]), command=command, on_view=keep)], book)
+    asked = [f"--image=skimage:{name}" for name in PHOTOGRAPHS]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "page.html"
+        command = [sys.executable, "-m", "poolzoo", "compare", *asked, f"--report={path}"]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        return path.read_text(encoding="utf-8")
 
 
 def screenshots(html: str) -> dict[str, bytes]:

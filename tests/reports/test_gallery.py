@@ -12,7 +12,6 @@ from poolzoo import registry
 from poolzoo.analysis.rows import label
 from poolzoo.analysis.training_images import PHOTOGRAPHS
 from poolzoo.reports.cards import pixels_hash, read_pixels_hash
-from poolzoo.reports.pictures import PictureBook
 
 ROOT = Path(__file__).parents[2]
 
@@ -55,9 +54,9 @@ def test_the_scores_are_of_every_operator_and_photograph(kept):
         assert (about[label(row)]["formula"], about[label(row)]["family"]) == (info.formula, info.family)
 
 
-def test_the_scores_are_what_is_measured(maker, kept):
-    specs = ["avg", "strided", "lanczos", "s3"]
-    result = maker.measure(PictureBook(), ["clock"], specs)
+def test_the_scores_are_what_is_measured(maker, kept, tmp_path):
+    result = maker.measure(tmp_path, ["clock"], ["avg", "strided", "lanczos", "s3"])
+    assert (tmp_path / "gallery.html").stat().st_size > 100_000
     again = maker.from_scores(maker.to_scores(result)).rows
     place = ("pool", "params", "state", "seed")
     found = {tuple(row[key] for key in place): row for row in kept.rows if row["image"] == "skimage:clock"}
