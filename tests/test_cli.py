@@ -98,7 +98,7 @@ def test_list_of_nothing_is_an_error(run):
 def test_doctor_names_torch_and_the_processor(run):
     lines = dict(line.split(None, 1) for line in run("doctor").out.splitlines())
     assert run.code == 0
-    assert lines["torch"] == torch.__version__
+    assert torch.__version__.startswith(lines["torch"])  # which may name a build of that version, as 2.13.0+cu130
     assert {"python", "cpu", "ninja", "nvcc", "cuda"} <= set(lines)
 
 

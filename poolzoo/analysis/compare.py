@@ -420,6 +420,7 @@ def score_sample(
             geometry = run.module.geometry
             group = [_row(item, protocol, geometry, run, upsample) for upsample in protocol.upsample]
             groups.append(group)
+            before = len(pending)
             try:
                 if run.fitted and run.fitted.error:
                     raise ValueError(run.fitted.error)
@@ -452,6 +453,7 @@ def score_sample(
                     }
                     pending.append(_Pending(row, pooled, pairs))
             except Exception as error:  # a failed operator is a row, not the end of the run
+                del pending[before:]
                 for row in group:
                     row["error"] = one_line(error)
         score = functools.partial(_scores, metrics=protocol.metrics, data_range=sample.data_range)
