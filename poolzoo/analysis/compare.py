@@ -32,6 +32,7 @@ from poolzoo.analysis.modules import (
     one_line,
     pick_baseline,
     provenance,
+    seed_draws,
     shown_params,
     shown_size,
     state_of,
@@ -268,9 +269,7 @@ def compare(
     geometry = make_geometry(ndim, protocol.kernel_size, protocol.stride)
     runs_for = functools.cache(functools.partial(make_runs, specs, protocol, ndim, fits=fits))
     count = len(runs_for(3))  # whatever is wrong with an operator is said before anything is read
-    decoders = None
-    if OPTIMAL in protocol.upsample:
-        decoders = Decoders(protocol.decoder_images, geometry, functools.partial(as_input, protocol=protocol))
+    decoders = decoders_for(protocol, geometry)
     ahead = len(decoders.sources) if decoders else 0
     total = (ahead + len(inputs)) * count
     rows: list[dict[str, Any]] = []
@@ -279,11 +278,7 @@ def compare(
     threads = torch.get_num_threads()
     with cuda.by_reference(), ThreadPoolExecutor(threads, initializer=use_one_thread) as workers:
         if decoders:
-            for number, source in enumerate(decoders.sources, 1):
-                decoders.fit(source, runs_for(3))
-                if on_step:
-                    on_step(number * count, total)
-            decoders.check()
+            decoders.fit_all(runs_for(3), lambda number: on_step(number * count, total) if on_step else None)
         for number, item in enumerate(inputs, ahead):
             try:
                 loaded = item.load()
@@ -475,6 +470,13 @@ def as_input(image: FloatImage, protocol: Protocol) -> Tensor:
     return _Scale(protocol).normalise(x).contiguous()
 
 
+def decoders_for(protocol: Protocol, geometry: Geometry) -> Decoders | None:
+    """What a protocol's optimal decoders are to be fitted by; None where it asks for none."""
+    if OPTIMAL not in protocol.upsample:
+        return None
+    return Decoders(protocol.decoder_images, geometry, functools.partial(as_input, protocol=protocol))
+
+
 def _decode(
     row: dict[str, Any], run: Run, pooled: Tensor, size: tuple[int, ...], held_out: HeldOut | None
 ) -> Tensor | None:
@@ -492,7 +494,9 @@ def _pool(run: Run, x: Tensor, timed: bool = True) -> tuple[Tensor, float | None
     """The pooled tensor, the seconds of the fastest of up to five calls, and where its submaps lie."""
     times: list[float] = []
     with torch.no_grad():
-        if x.is_cuda:  # what a GPU loads and chooses at first use takes longer than all the calls that are timed
+        if (
+            timed and x.is_cuda
+        ):  # what a GPU loads and chooses at first use takes longer than all the calls that are timed
             run.module(x)
         # The first call pays for memory that the others find; the fastest was disturbed least.
         while len(times) < (5 if timed else 1) and sum(times) < 0.2:
@@ -530,7 +534,7 @@ def _lowres_pairs(
 def _seed(run: Run, x: Tensor) -> None:
     """Make every call draw the same: the last one's result is the first one's, and its submaps lie where it says."""
     if run.seed is not None:
-        run.module.generator = torch.Generator(x.device).manual_seed(run.seed)  # type: ignore[assignment]
+        seed_draws(run.module, x, run.seed)
 
 
 def _synchronize(x: Tensor) -> None:

@@ -26,11 +26,10 @@ import torch
 import poolzoo
 from poolzoo import cuda, registry
 from poolzoo.analysis.compare import (
-    OPTIMAL,
     Protocol,
     Run,
-    as_input,
     crop,
+    decoders_for,
     describe_comparison,
     failed_image,
     make_runs,
@@ -418,14 +417,10 @@ def compare_dataset(
 
 def _fit_decoders(protocol: Protocol, runs: Sequence[Run]) -> Decoders | None:
     """The optimal decoders of all runs, if there are to be some; workers leave an image's own share out."""
-    if OPTIMAL not in protocol.upsample:
-        return None
-    geometry = make_geometry(2, protocol.kernel_size, protocol.stride)
-    decoders = Decoders(protocol.decoder_images, geometry, functools.partial(as_input, protocol=protocol))
-    with cuda.by_reference():
-        for source in decoders.sources:
-            decoders.fit(source, runs)
-    decoders.check()
+    decoders = decoders_for(protocol, make_geometry(2, protocol.kernel_size, protocol.stride))
+    if decoders:
+        with cuda.by_reference():
+            decoders.fit_all(runs)
     return decoders
 
 

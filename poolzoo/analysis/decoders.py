@@ -35,7 +35,7 @@ from torch import Tensor
 
 from poolzoo import cuda
 from poolzoo.analysis.images import SKIMAGE_PREFIX, ImageError, Source, find_images, load_image
-from poolzoo.analysis.modules import one_line
+from poolzoo.analysis.modules import one_line, seed_draws
 from poolzoo.analysis.training_images import PHOTOGRAPHS, pixel_digest
 from poolzoo.windows import Geometry
 
@@ -319,7 +319,7 @@ def measure_image(
     if any(n < s for n, s in zip(x.shape[2:], geometry.stride, strict=True)):
         raise ValueError(f"x: {tuple(x.shape[2:])} is smaller than a cell of {geometry.stride}")
     if seed is not None:
-        _seed(module, x, seed)
+        seed_draws(module, x, seed)
     phases = info.phases(geometry, **module.params(x)) if info.phases else [(0,) * geometry.ndim]
     grids = [Grid.of(geometry, phases, neighbourhood)]
     values = pooled.unsqueeze(2) if pooled.dim() == x.dim() else pooled
@@ -416,6 +416,18 @@ class Decoders:
             else:
                 self._fits[run.key] = self._fits.get(run.key, DecoderFit()) + own
 
+    def fit_all(self, runs: Sequence[Run], on_image: Callable[[int], None] | None = None) -> None:
+        """Add every source; ``on_image`` is called with how many are done.
+
+        Raises:
+            ValueError: there is nothing to fit on.
+        """
+        for number, source in enumerate(self.sources, 1):
+            self.fit(source, runs)
+            if on_image:
+                on_image(number)
+        self.check()
+
     def __add__(self, other: Decoders) -> Decoders:
         """Both fits as one, which were made of different images: workers can share them out."""
         both = copy.copy(self)
@@ -494,12 +506,8 @@ def _cropped(x: Tensor, size: Sequence[int]) -> Tensor:
 @torch.no_grad()
 def _pooled(module: Pool, x: Tensor, seed: int | None) -> Tensor:
     if seed is not None:
-        _seed(module, x, seed)
+        seed_draws(module, x, seed)
     # By the reference, as in a comparison: the same numbers on every machine.
     with cuda.by_reference():
         pooled: Tensor = module(x)
     return pooled
-
-
-def _seed(module: Pool, x: Tensor, seed: int) -> None:
-    module.generator = torch.Generator(x.device).manual_seed(seed)  # type: ignore[assignment]

@@ -8,15 +8,14 @@ about a change. A profile's change is a ratio of medians.
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from poolzoo.analysis.rows import PROFILE_SETTING, Result, label
-from poolzoo.analysis.summary import Setting, Values
+from poolzoo.analysis.summary import Setting, Values, groups_of
 from poolzoo.analysis.verdict import paired
 
 #: Figures of a profile whose changes are shown; all are better when lower.
@@ -92,21 +91,16 @@ Found = list[dict[Match, dict[str, Any]]]
 
 def _image_means(result: Result) -> dict[tuple[Setting, str, str], dict[str, dict[str, float]]]:
     """By setting, label and state: by metric, each image's score by its name, its seeds averaged."""
-    values: dict[tuple[Setting, str, str], dict[str, dict[str, list[float]]]] = defaultdict(
-        lambda: defaultdict(lambda: defaultdict(list))
-    )
-    for row in result.rows:
-        if row["pool"] and row["error"] is None:
-            for metric in result.metadata["metrics"]:
-                if row.get(metric) is not None:
-                    values[Setting.of(row), label(row), row["state"]][metric][row["image"]].append(float(row[metric]))
-    return {
-        group: {
-            metric: {image: float(np.mean(seeds)) for image, seeds in images.items()}
-            for metric, images in metrics.items()
+    names = list(dict.fromkeys(row["image"] for row in result.rows))  # in the order in which groups count images
+    found = {
+        (key.setting, key.label, key.state): {
+            metric: {names[image]: mean for image, mean in zip(v.images, v.means.tolist(), strict=True)}
+            for metric, v in group.values.items()
+            if len(v.images)
         }
-        for group, metrics in values.items()
+        for key, group in groups_of(replace(result, groups=None)).items()
     }
+    return {key: scores for key, scores in found.items() if scores}
 
 
 def _compared(runs: Sequence[Result]) -> tuple[tuple[str, ...], tuple[str, ...], Found, int]:

@@ -7,31 +7,15 @@ import statistics
 
 import numpy as np
 import pytest
+from reports.conftest import compare_row
 
 from poolzoo.analysis.rows import Result
 from poolzoo.analysis.summary import METRICS, Setting, bootstrap_interval, by_setting, summarise
 
 
 def row(image, pool, psnr=30.0, ssim=0.9, **more):
-    base = {
-        "image": image,
-        "pool": pool,
-        "params": "",
-        "kernel_size": 2,
-        "stride": 2,
-        "upsample": "bilinear",
-        "normalize": "none",
-        "protocol": "roundtrip",
-        "state": "fixed",
-        "seed": None,
-        "kept": 0.25,
-        "equal_kept": True,
-        "psnr": psnr,
-        "ssim": ssim,
-        "forward_s": 0.001,
-        "error": None,
-    }
-    return base | more
+    same = {"state": "fixed", "kept": 0.25, "equal_kept": True, "forward_s": 0.001}
+    return compare_row(image, pool, psnr, ssim) | same | more
 
 
 def failed(image, pool, **more):

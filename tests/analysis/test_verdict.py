@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
+from reports.conftest import compare_row
 
 from poolzoo.analysis.rows import Result
 from poolzoo.analysis.summary import summarise
@@ -14,25 +15,8 @@ TWELVE = [f"image{number}" for number in range(12)]
 
 
 def row(image, pool, ssim, **more):
-    base = {
-        "image": image,
-        "pool": pool,
-        "params": "",
-        "kernel_size": 2,
-        "stride": 2,
-        "upsample": "bilinear",
-        "normalize": "none",
-        "protocol": "roundtrip",
-        "state": "fixed",
-        "seed": None,
-        "kept": 0.25,
-        "equal_kept": True,
-        "ssim": ssim,
-        "psnr": 40 * ssim,
-        "forward_s": 0.001,
-        "error": None,
-    }
-    return base | more
+    same = {"state": "fixed", "kept": 0.25, "equal_kept": True, "forward_s": 0.001}
+    return compare_row(image, pool, 40 * ssim, ssim) | same | more
 
 
 def failed(image, pool):
