@@ -385,7 +385,8 @@ class Store:
         """Images that could be read, evenly spread by name."""
         good = "FROM images WHERE width IS NOT NULL"
         (count,) = self._connection.execute(f"SELECT count(*) {good}").fetchone()
-        places = sorted({place * count // IMAGES_SAMPLED for place in range(min(count, IMAGES_SAMPLED))})
+        shown = min(count, IMAGES_SAMPLED)
+        places = [place * count // shown for place in range(shown)]
         query = f"SELECT id {good} ORDER BY name LIMIT 1 OFFSET ?"
         return [self._connection.execute(query, (place,)).fetchone()[0] for place in places]
 

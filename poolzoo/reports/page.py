@@ -139,6 +139,8 @@ def _title(views: Sequence[Mapping[str, Any]]) -> str:
     count = len({name for view in (compared or views) for name in view["operators"]})
     if not compared:
         return f"What {count} pooling operators cost"
+    if any(view["sampled"] for view in compared):  # the names are not all of them
+        return f"{count} pooling operators on {listed(_unique(view['counts'] for view in compared))}"
     names = list(dict.fromkeys(name for view in compared for name in view["image_names"]))
     return f"{count} pooling operators on {listed(names, 2, 'images')}" if names else f"{count} pooling operators"
 
@@ -248,6 +250,7 @@ def _compare_view(result: Result, anchor: str, letter: str, source: str, profile
         "metrics": listed([METRICS[key].title for key in metadata["metrics"]]),
         "counts": f"{count} image{'s' * (count != 1)}",
         "image_names": image_names,
+        "sampled": count > len(image_names),
         "sizes": [{"name": size.get("name", "?"), "text": _size(size)} for size in sizes[:SIZES_SHOWN]],
         "more_sizes": max(0, len(sizes) - SIZES_SHOWN),
         "images": [_image(result, name, f"{anchor}-i{place}", families) for place, name in enumerate(chosen, start=1)],

@@ -487,6 +487,7 @@ def test_a_report_shows_all_numbers_and_some_pictures(run, folder, tmp_path, inl
     assert code == 1
     text = page.read_text()
     assert "How much of 24 images survives" in text
+    assert "2 pooling operators on 24 images</bdi></h1>" in text
     assert "1 of 49 rows" in text
     shown = set(re.findall(r'alt="A cut-out of \d+ × \d+ pixels of ([^",]+\.png)', text))
     assert len(shown) == stores.IMAGES_SAMPLED

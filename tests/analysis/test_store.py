@@ -78,6 +78,13 @@ def fill(path: Path, names: str, plan: Plan = PLAN) -> Path:
     return path
 
 
+@pytest.mark.parametrize("count", [1, 3, 5, 6, 7])
+def test_a_sample_has_every_image_of_a_few_and_six_of_many(tmp_path, count):
+    names = "abcdefg"[:count]
+    with Store.open(fill(tmp_path / "run.sqlite", names)) as store:
+        assert len(store.sample().metadata["images"]) == min(count, 6)
+
+
 def rows_in(path: Path) -> list[dict]:
     with Store.open(path) as store:
         return list(store.rows())
