@@ -277,7 +277,7 @@ def test_a_worker_of_another_version_or_without_the_folder_says_so(folder, tmp_p
 
 # Processes
 
-#: A run with one worker process that says each image that it has put, and commits each at once.
+#: A run with one worker process that says each image that it has put, commits each at once, and stays at one of them.
 SCRIPT = """
 import sys, time
 from pathlib import Path
@@ -285,8 +285,11 @@ from poolzoo.analysis import dataset, store
 from poolzoo.analysis.compare import Protocol
 if __name__ == "__main__":
     store.COMMIT_EVERY = 0
-    step = lambda done, total: print(done, flush=True)
-    path, folder, *specs = sys.argv[1:]
+    path, folder, last, *specs = sys.argv[1:]
+    def step(done, total):
+        print(done, flush=True)
+        if done == int(last):
+            time.sleep(600)
     dataset.compare_dataset(folder, specs, Protocol(), Path(path), jobs=1, on_step=step)
 """
 
@@ -295,9 +298,10 @@ def test_a_run_that_is_killed_three_times_ends_like_one_that_is_not(folder, tmp_
     draw, path = random.Random(5), tmp_path / "run.sqlite"
     seen = []
     for _ in range(3):
-        command = [sys.executable, "-c", SCRIPT, str(path), str(folder), *POOLS]
+        steps = draw.randrange(1, 7)
+        command = [sys.executable, "-c", SCRIPT, str(path), str(folder), str(steps + 1), *POOLS]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-            for _ in range(draw.randrange(1, 7)):
+            for _ in range(steps):
                 process.stdout.readline()
             time.sleep(draw.uniform(0, 0.02))
             process.send_signal(signal.SIGKILL)

@@ -9,7 +9,6 @@ import random
 import resource
 import socket
 import struct
-import time
 import warnings
 import zlib
 from pathlib import Path
@@ -588,9 +587,8 @@ def test_an_unusable_profile_is_ignored(tmp_path, profile):
 def test_a_bomb_is_refused_by_its_header(tmp_path):
     header = png(30_000, 30_000, 8, 2, [b"\0" * 100])
     (tmp_path / "a.png").write_bytes(header)
-    before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     message = refusal(tmp_path / "a.png")
-    assert time.perf_counter() - start < 1
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # KiB; decoded it is 2.7 GB
     assert "900000000 pixels" in message and "at most 64000000 are decoded" in message
 

@@ -121,7 +121,7 @@ def act(page, action):
     canvas = page.locator(".x-a canvas")
     before = canvas.get_attribute("data-turn")
     action()
-    for _ in range(100):
+    for _ in range(1500):
         if canvas.get_attribute("data-turn") != before:
             return
         time.sleep(0.02)
