@@ -128,6 +128,11 @@ def act(page, action):
     raise AssertionError("nothing was drawn")
 
 
+def settle(page):
+    """Wait until what was asked for is drawn: the page draws in the next frame."""
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
 def show(page, *, a=None, b=None, view=None):
     if a:
         act(page, lambda: page.locator("select[name=a]").select_option(a))
@@ -146,7 +151,7 @@ def read(page, pane="a"):
     """The cut-out as it is drawn, one screen pixel for each of its own: (H, W, 3) bytes."""
     for _ in range(10):
         page.locator(".x-panes").press("-")
-    page.wait_for_timeout(60)
+    settle(page)
     height, width = FULL
     values = page.locator(f".x-{pane} canvas").evaluate(
         "(c, [w, h]) => [...c.getContext('2d').getImageData(+c.dataset.left, +c.dataset.top, w, h).data]",
@@ -328,11 +333,11 @@ class TestBrowser:
     def probe(self, page, x, y, pane="a"):
         """What is said of the cut-out's pixel x, y."""
         page.locator("button[name=fit]").click()
-        page.wait_for_timeout(60)
+        settle(page)
         canvas = page.locator(f".x-{pane} canvas")
         left, top, zoom = (int(canvas.get_attribute(f"data-{name}")) for name in ("left", "top", "zoom"))
         canvas.hover(position={"x": left + (x + 0.5) * zoom, "y": top + (y + 0.5) * zoom})
-        page.wait_for_timeout(60)
+        settle(page)
         return page.locator(f".x-{pane} .x-value").inner_text().replace("−", "-")
 
     def test_local_ssim_is_that_of_scikit_image(self, opened):
@@ -399,20 +404,20 @@ class TestBrowser:
             lambda: page.locator("button[name=fit]").click(),
         ):
             step()
-            page.wait_for_timeout(60)
+            settle(page)
             seen.append(places())
             assert len(seen[-1]) == 1, "all panes show the same place"
             assert seen[-1] != seen[-2], "something happened"
         for _ in range(12):
             page.locator(".x-panes").press("+")
-        page.wait_for_timeout(60)
+        settle(page)
         assert page.locator(".x-factor").inner_text() == "32×"
 
     def test_a_pixel_can_be_read_by_keyboard(self, opened):
         page = opened()
         page.locator(".x-panes").press("Shift+ArrowRight")
-        readout = page.locator(".x-readout")
-        page.wait_for_timeout(400)
+        readout = page.locator(".x-readout", has_text="Pixel")
+        readout.wait_for()
         assert readout.inner_text().startswith(
             "Pixel 33, 32 of the image. original: " + " ".join(f"{v:.3f}" for v in ORIGINAL[32, 33])
         )
@@ -425,14 +430,14 @@ class TestBrowser:
         divider = page.get_by_role("slider")
         now = lambda: int(divider.get_attribute("aria-valuenow"))  # noqa: E731
         divider.press("ArrowRight")
-        page.wait_for_timeout(60)
+        settle(page)
         assert now() == 52
         stage = page.locator(".x-stage").bounding_box()
         divider.hover()
         page.mouse.down()
         page.mouse.move(stage["x"] + 0.25 * stage["width"], stage["y"] + 50)
         page.mouse.up()
-        page.wait_for_timeout(60)
+        settle(page)
         assert abs(now() - 25) <= 1
         left, right = page.locator(".x-both canvas").evaluate(
             """c => [0.2, 0.3].map(at => { const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
