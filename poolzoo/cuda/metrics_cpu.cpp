@@ -31,6 +31,7 @@ constexpr int64_t kLanes = Lanes<V>::kCount;
 constexpr int64_t kBand = 32;        // rows of results
 constexpr int64_t kTileLanes = 512;  // numbers in a tile's row, about
 constexpr int64_t kLeastTile = 32;   // pixels: of many channels, most of a tile else were what its windows overhang
+constexpr double kSmall = 2;         // data ranges: up to here, values are squared as they are
 
 int64_t round_up(int64_t n) { return (n + kLanes - 1) / kLanes * kLanes; }
 
@@ -102,30 +103,45 @@ class Tile {
         room_(round_up((walk.tile() + kTaps - 1) * walk.inner) + kLanes),
         c1_(0.01 * data_range * (0.01 * data_range)),
         c2_(0.03 * data_range * (0.03 * data_range)),
+        limit_(kSmall * data_range),
         data_(room_ * (2 * kTaps + 5)) {
     std::fill_n(data_.get(), room_ * (2 * kTaps + 5), 0.0);
   }
 
   void read(int64_t plane, int64_t row, int64_t first, int64_t count) {
-    for (int which : {0, 1}) walk_.read(which, plane, row, first, count, slot(which, row));
+    V largest{};
+    for (int which : {0, 1}) {
+      double* to = slot(which, row);
+      walk_.read(which, plane, row, first, count, to);
+      for (int64_t i = 0; i < count * walk_.inner; i += kLanes) largest = maximum(absolute(load<V>(to + i)), largest);
+    }
+    small_[row % kTaps] = !any(largest > limit_);
   }
 
   // SSIM of the windows that begin at `row`, which has been read with the ten rows after it; valid up to the next call.
   const double* score(int64_t row, int64_t columns) {
-    double *m = plane(0), *n = plane(1), *p = plane(2), *d = plane(3), *result = plane(4);
-    const double *x[kTaps], *y[kTaps];
+    Rows x, y;
     for (int64_t k = 0; k < kTaps; ++k) x[k] = slot(0, row + k), y[k] = slot(1, row + k);
-    const int64_t count = columns * walk_.inner;
-    for (int64_t i = 0; i < count + (kTaps - 1) * walk_.inner; i += kLanes) down(x, y, i, m, n, p, d);
-    for (int64_t i = 0; i < count; i += kLanes) store(result + i, across(m + i, n + i, p + i, d + i));
+    double* result = of(4);
+    const bool plain = std::all_of(small_, small_ + kTaps, [](bool small) { return small; });
+    const int64_t count = columns * walk_.inner, overhang = (kTaps - 1) * walk_.inner;
+    if (plain) {
+      for (int64_t i = 0; i < count + overhang; i += kLanes) plain_down(x, y, i);
+      for (int64_t i = 0; i < count; i += kLanes) store(result + i, plain_across(i));
+    } else {
+      for (int64_t i = 0; i < count + overhang; i += kLanes) down(x, y, i);
+      for (int64_t i = 0; i < count; i += kLanes) store(result + i, across(i));
+    }
     return result;
   }
 
  private:
-  double* plane(int64_t i) const { return data_.get() + room_ * (2 * kTaps + i); }
+  typedef const double* Rows[kTaps];
+
+  double* of(int64_t plane) const { return data_.get() + room_ * (2 * kTaps + plane); }
   double* slot(int which, int64_t row) const { return data_.get() + room_ * (which * kTaps + row % kTaps); }
 
-  void down(const double* const* x, const double* const* y, int64_t i, double* m, double* n, double* p, double* d) const {
+  void down(const Rows& x, const Rows& y, int64_t i) const {
     V a[kTaps], b[kTaps], mean_a{}, mean_b{}, shared{}, apart{};
 #pragma GCC unroll 11
     for (int64_t k = 0; k < kTaps; ++k) {
@@ -139,10 +155,11 @@ class Tile {
       shared += s * t * weights_.of[k];
       apart += e * e * weights_.of[k];
     }
-    store(m + i, mean_a), store(n + i, mean_b), store(p + i, shared), store(d + i, apart);
+    store(of(0) + i, mean_a), store(of(1) + i, mean_b), store(of(2) + i, shared), store(of(3) + i, apart);
   }
 
-  V across(const double* m, const double* n, const double* p, const double* d) const {
+  V across(int64_t i) const {
+    const double *m = of(0) + i, *n = of(1) + i, *p = of(2) + i, *d = of(3) + i;
     V a[kTaps], b[kTaps], mean_a{}, mean_b{}, shared{}, apart{};
 #pragma GCC unroll 11
     for (int64_t k = 0; k < kTaps; ++k) {
@@ -160,10 +177,42 @@ class Tile {
     return light * contrast / ((light + step * step) * (contrast + apart));
   }
 
+  void plain_down(const Rows& x, const Rows& y, int64_t i) const {
+    V sum{}, difference{}, squares{}, apart{};
+#pragma GCC unroll 11
+    for (int64_t k = 0; k < kTaps; ++k) {
+      V a = load<V>(x[k] + i), b = load<V>(y[k] + i), s = a + b, t = a - b;
+      V weighted_s = s * weights_.of[k], weighted_t = t * weights_.of[k];
+      sum += weighted_s;
+      difference += weighted_t;
+      squares += weighted_s * s;
+      apart += weighted_t * t;
+    }
+    store(of(0) + i, sum), store(of(1) + i, difference), store(of(2) + i, squares), store(of(3) + i, apart);
+  }
+
+  V plain_across(int64_t i) const {
+    V sum{}, difference{}, squares{}, apart{};
+#pragma GCC unroll 11
+    for (int64_t k = 0; k < kTaps; ++k) {
+      const int64_t at = i + k * walk_.inner;
+      sum += load<V>(of(0) + at) * weights_.of[k];
+      difference += load<V>(of(1) + at) * weights_.of[k];
+      squares += load<V>(of(2) + at) * weights_.of[k];
+      apart += load<V>(of(3) + at) * weights_.of[k];
+    }
+    V step = difference * difference;
+    squares -= sum * sum;
+    apart -= step;
+    V light = (sum * sum - step) * 0.5 + c1_, contrast = (squares - apart) * 0.5 + c2_;
+    return light * contrast / ((light + step) * (contrast + apart));
+  }
+
   const Walk& walk_;
   Weights weights_;
   int64_t room_;
-  double c1_, c2_;
+  double c1_, c2_, limit_;
+  bool small_[kTaps] = {};  // of each row that is held: whether nothing in it is large
   Buffer<double> data_;
 };
 

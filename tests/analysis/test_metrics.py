@@ -121,6 +121,17 @@ def test_a_large_mean_takes_no_digits_of_a_small_variance(mean):
         assert abs(ssim(x, y) - exact) < 1e-6 * abs(scikit_ssim(x, y) - exact)
 
 
+@needs_native
+@pytest.mark.parametrize("large", [1.9, 2.1, -50])
+def test_rows_with_large_values_meet_rows_without(large):
+    """Windows of small values alone take a shorter way, which must not show."""
+    scene = np.full((30, 12, 1), 0.5)
+    scene[14:16] = large
+    x = noisy(scene, 0.03)
+    y = noisy(x, 0.05, seed=1)
+    assert ssim(x, y) == pytest.approx(exact_ssim(x, y), abs=1e-14)
+
+
 def test_the_map_is_scikit_images_and_its_mean_the_score():
     image = photo(46, 61)
     other = noisy(image, 0.1)
