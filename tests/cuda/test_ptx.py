@@ -291,7 +291,7 @@ class Builds:
         return self.emulator.load(self.sources[name], operator)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")  # a process has one fake runtime, also where its tests come in several lots
 def builds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builds]:
     if torch.version.cuda is not None:
         pytest.skip(
@@ -309,7 +309,7 @@ def builds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builds]:
     workers.shutdown(cancel_futures=True)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def library(builds: Builds) -> Callable[[str], Library]:
     """Every launcher of an operator, for every type."""
     return functools.partial(builds, "all")
