@@ -19,10 +19,11 @@ import numpy as np
 from poolzoo.analysis.rows import PROFILE_SETTING, Result, label
 from poolzoo.analysis.summary import (
     METRICS,
+    Metric,
     Setting,
     Summary,
     Values,
-    bootstrap_interval,
+    bootstrap_intervals,
     by_setting,
     differences,
     groups_of,
@@ -353,17 +354,6 @@ def image_means(result: Result) -> dict[Group, dict[str, Values]]:
     return {(key.setting, key.label, key.state): group.values for key, group in groups_of(result).items()}
 
 
-def paired(first: Values, second: Values) -> tuple[float, tuple[float, float] | None, int]:
-    """Mean of ``first - second`` over the images both have, its bootstrap interval, and how many there are.
-
-    Two infinite scores, of images rebuilt exactly, differ by nothing. NaN and no interval where no image is shared.
-    """
-    apart = differences(first, second)
-    with np.errstate(invalid="ignore"):
-        mean = float(apart.mean()) if len(apart) else math.nan
-    return mean, bootstrap_interval(apart), len(apart)
-
-
 def _judge_group(
     setting: Setting,
     group: Sequence[Summary],
@@ -410,13 +400,7 @@ def _lead(
     best = [s for s in scored if format(s.scores[key].mean, metric.format) == shown]
     rest = [s for s in scored if s not in best]
 
-    def gap(other: Summary) -> Gap:
-        ours, theirs = (scores.get((s.setting, s.label, s.state), {}).get(key) for s in (top, other))
-        if ours is None or theirs is None:  # of a dataset run that was read back: only the means are known
-            return Gap(other, merit(top) - merit(other), None, min(top.images, other.images))
-        return Gap(other, *paired(*(replace(v, means=metric.merit(v.means)) for v in (ours, theirs))))
-
-    gaps = [gap(other) for other in rest]
+    gaps = _gaps(metric, top, rest, scores)
     baseline = next((g for g in gaps if g.other.is_baseline), None)
     return Lead(
         metric=key,
@@ -426,6 +410,34 @@ def _lead(
         unsure=tuple(g.other for g in gaps if g.sure is False),
         drawn=tuple(s for s in draws if key in s.scores and merit(s) > merit(top)),
     )
+
+
+def _gaps(
+    metric: Metric, top: Summary, rest: Sequence[Summary], scores: Mapping[Group, Mapping[str, Values]]
+) -> list[Gap]:
+    """How far ``top`` is ahead of each of the rest.
+
+    Two infinite scores, of images rebuilt exactly, differ by nothing. NaN and no interval where no image is shared.
+    """
+
+    def merits(summary: Summary) -> Values | None:
+        found = scores.get((summary.setting, summary.label, summary.state), {}).get(metric.key)
+        return replace(found, means=metric.merit(found.means)) if found else None
+
+    ours, others = merits(top), [merits(other) for other in rest]
+    apart = [differences(ours, theirs) if ours and theirs else None for theirs in others]
+    # All at once, because intervals over equally many images share their draws.
+    intervals = bootstrap_intervals([np.empty(0) if values is None else values for values in apart])
+    gaps = []
+    for other, values, interval in zip(rest, apart, intervals, strict=True):
+        if values is None:  # of a dataset run that was read back: only the means are known
+            ahead, behind = (metric.merit(s.scores[metric.key].mean) for s in (top, other))
+            gaps.append(Gap(other, ahead - behind, None, min(top.images, other.images)))
+        else:
+            with np.errstate(invalid="ignore"):
+                mean = float(values.mean()) if len(values) else math.nan
+            gaps.append(Gap(other, mean, interval, len(values)))
+    return gaps
 
 
 def _cost(placed: Sequence[tuple[Summary, Time]], timed: str | None) -> Cost:

@@ -483,6 +483,38 @@ def test_an_interrupted_run_says_how_to_go_on(run, folder, tmp_path, inline, mon
     assert 0 < len(rows_in(path)) < 24
 
 
+def test_a_report_of_a_store_whose_operators_are_not_registered_goes_without_pictures(run, folder, tmp_path, inline):
+    path, page = tmp_path / "run.sqlite", tmp_path / "page.html"
+    plan = stores.Plan(str(folder), {"upsample": ("bilinear",)}, ("mine",), {"metrics": ["psnr"], "baseline": "mine"})
+    rows = score(folder, tmp_path / "other.sqlite", ("avg",))
+    with Store.create(path, plan) as store:
+        store.put(ImageFile("even/00.png", 1, 1), (32, 32), ("mine",), [rows[0] | {"pool": "mine"}])
+    code, _, err = run("report", path, "--output", page)
+    assert code == 0
+    assert f"{path}: no pictures can be drawn: pool='mine': no such operator" in err
+    assert "mine" in page.read_text()
+
+
+def test_decoders_are_of_the_same_images_when_a_run_goes_on(run, folder, tmp_path, inline):
+    training, path, mine = tmp_path / "training", tmp_path / "run.sqlite", tmp_path / "photos"
+    shutil.copytree(folder / "even", training)
+    shutil.copytree(folder / "odd" / "deep", mine)
+    (training / "bad.png").write_bytes(b"none")
+    command = ("compare", "--dataset", mine, "--store", path, "--pool", "avg", "--upsample", "optimal")
+    command += ("--decoder-images", training)
+    code, _, err = run(*command)
+    assert (code, err.count("not fitted on: ")) == (0, 1)
+    with Store.open(path) as store:
+        assert len(store.metadata["decoder"]["images"]) == 12
+    before = rows_in(path)
+    shutil.copy(folder / "even" / "00.png", mine)
+    (training / "02.png").unlink()
+    code, out, err = run(*command)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "fitted on 12 images, and the 11 of --decoder-images are no longer the same" in err
+    assert rows_in(path) == before
+
+
 def test_a_report_shows_all_numbers_and_some_pictures(run, folder, tmp_path, inline):
     path, page, again = tmp_path / "run.sqlite", tmp_path / "page.html", tmp_path / "again.html"
     code, _, _ = run(
