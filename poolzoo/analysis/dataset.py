@@ -19,6 +19,7 @@ from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from queue import Empty
 from typing import Any, Protocol as Interface
 
 import torch
@@ -215,7 +216,12 @@ class LocalWorkers:
         raise WorkerError(f"worker processes died {TRIES} times as they started: killed, or out of memory")
 
     def close(self) -> None:
-        self._executor.shutdown(wait=True, kill_workers=True)  # type: ignore[call-arg]
+        executor: Any = self._executor
+        with contextlib.suppress(Empty):
+            # Else loky's thread looks for tasks that it has just dropped, and dies of a KeyError.
+            while True:
+                executor._work_ids.get_nowait()
+        executor.shutdown(wait=True, kill_workers=True)
 
 
 def _ready() -> None:

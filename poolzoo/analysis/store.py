@@ -519,7 +519,8 @@ def is_store(path: Path) -> bool:
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
     # The name goes into a URI for its mode alone: without one, sqlite3 would create what is to be read.
     uri = f"file:{_quoted(path)}?mode={mode}"
-    connection = sqlite3.connect(uri, uri=True, timeout=0, isolation_level=None)
+    # Of several that open it at the same moment one gets it: it waits for the others to look and leave.
+    connection = sqlite3.connect(uri, uri=True, timeout=0.5, isolation_level=None)
     # Names of undecodable bytes are stored as these bytes.
     connection.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
     connection.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -570,7 +571,7 @@ ADVICE = {
     "disk I/O": "no room or a failing disk; all earlier rows are kept, the same command goes on from them",
     "not a database": "give --store a store or a new file name",
     "unable to open": "no such file, or its folder cannot be written",
-    "readonly": "the file or its folder cannot be written",
+    "readonly": "the file or its folder cannot be written, as it must be once after a run was killed",
     "malformed": "the file is damaged; start another store",
 }
 

@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future
@@ -310,6 +311,17 @@ def test_a_run_that_is_killed_three_times_ends_like_one_that_is_not(folder, tmp_
         assert [r for r in expected if r["image"] in images] == rows_in(path), "whole images only"
     assert 0 < seen[0] < seen[1] < seen[2] < 25
     assert score(folder, path) == expected
+
+
+def test_stopping_workers_that_have_tasks_waiting_is_silent(monkeypatch):
+    failed: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", failed.append)
+    workers = dataset.LocalWorkers(1)
+    tasks = [workers._executor.submit(time.sleep, 0) for _ in range(5000)]
+    manager = workers._executor._executor_manager_thread
+    tasks[9].result()  # they are being taken one after the other
+    workers.close()
+    assert (manager.is_alive(), failed) == (False, [])
 
 
 def test_two_processes_give_the_same_rows_though_one_is_killed(folder, tmp_path, expected, monkeypatch, run):
