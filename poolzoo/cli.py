@@ -851,6 +851,8 @@ def report(results: tuple[str, ...], output: Path, save_plots: Path | None) -> N
         if is_store(Path(name)):
             with Store.open(Path(name)) as store:
                 loaded.append(store.sample())
+                if not loaded[-1].rows:
+                    raise Failed(f"{name}: no image has been scored yet; run its compare --dataset again")
                 book.update(_draw_sample(store, loaded[-1]))
             sources.append(Path(name).name)
             continue

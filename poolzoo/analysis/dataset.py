@@ -260,8 +260,9 @@ class DaskWorkers:
             from distributed import Client
         except ImportError as error:
             raise WorkerError("--scheduler needs Dask: pip install 'poolzoo[dask]'") from error
-        # What goes wrong is said here, in one line.
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        # What goes wrong is said here, in one line; these have levels of their own.
+        for logger in ("distributed", "distributed.client", "tornado.application"):
+            logging.getLogger(logger).setLevel(logging.CRITICAL)
         try:
             self._client: Any = Client(address, timeout=10, set_as_default=False)
         except (OSError, ValueError, TimeoutError) as error:

@@ -423,7 +423,8 @@ class Store:
         chosen = self._sampled()
         marks = ", ".join("?" * len(chosen))
         rows = list(self.rows(f"scores.error IS NULL AND images.id IN ({marks})", chosen))
-        failed = itertools.islice(self.rows("scores.error IS NOT NULL"), FAILURES_SHOWN)
+        shown = min(metadata["dataset"]["failed"], FAILURES_SHOWN)  # of none, all rows are not looked through
+        failed = itertools.islice(self.rows("scores.error IS NOT NULL"), shown)
         sizes = self._connection.execute(
             f"SELECT name, width, height FROM images WHERE id IN ({marks}) ORDER BY name", chosen
         )

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poolzoo.analysis.rows import PROFILE_SETTING, Result, label
-from poolzoo.analysis.summary import Setting, Values, bootstrap_intervals, differences, groups_of
+from poolzoo.analysis.summary import Setting, Values, bootstrap_intervals, differences, groups_of, in_both
 
 #: Figures of a profile whose changes are shown; all are better when lower.
 PROFILE_FIGURES = ("forward_s", "forward_backward_s", "saved_bytes", "peak_bytes")
@@ -119,7 +119,7 @@ def _compared(runs: Sequence[Result]) -> tuple[tuple[str, ...], tuple[str, ...],
 
 
 def _in_all(images: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
-    return functools.reduce(np.intersect1d, images) if images else np.empty(0, np.int64)
+    return functools.reduce(in_both, images) if images else np.empty(0, np.int64)
 
 
 def _only(values: Values, images: NDArray[np.int64]) -> Values:

@@ -543,3 +543,13 @@ def test_a_report_shows_all_numbers_and_some_pictures(run, folder, tmp_path, inl
     assert again.read_text() == text
     shutil.copy(path, tmp_path / "copy.sqlite")
     assert run("report", path, tmp_path / "copy.sqlite", "--output", again)[0] == 0
+    assert "24 images in common" in again.read_text(), "not those of the sample alone"
+
+
+def test_a_report_of_a_store_without_images_says_so(run, tmp_path):
+    path = tmp_path / "run.sqlite"
+    plan = stores.Plan("/photos", {"upsample": ("bilinear",)}, ("avg",), {"metrics": ["psnr"], "baseline": "avg"})
+    with Store.create(path, plan):
+        pass
+    code, _, err = run("report", path, "--output", tmp_path / "page.html")
+    assert (code, err) == (2, f"poolzoo: {path}: no image has been scored yet; run its compare --dataset again\n")
