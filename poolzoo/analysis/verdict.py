@@ -393,11 +393,19 @@ def _lead(
     def merit(summary: Summary) -> float:
         return metric.merit(summary.scores[key].mean)
 
+    # One image that is rebuilt exactly makes a mean infinite: of those that share it the other images decide.
+    finite = _finite_merits(metric, [s for s in scored if math.isinf(merit(s))], scores)
+
+    def rest_of(summary: Summary) -> float:
+        return finite.get((summary.label, summary.state), 0.0)
+
+    def shown(summary: Summary) -> tuple[str, str]:
+        return format(summary.scores[key].mean, metric.format), format(rest_of(summary), metric.format)
+
     # Without the last digits, which differ between machines; equal operators stand in the order of their names.
-    scored.sort(key=lambda s: (-round(merit(s), 10), s.label, s.state))
+    scored.sort(key=lambda s: (-round(merit(s), 10), -round(rest_of(s), 10), s.label, s.state))
     top = scored[0]
-    shown = format(top.scores[key].mean, metric.format)
-    best = [s for s in scored if format(s.scores[key].mean, metric.format) == shown]
+    best = [s for s in scored if shown(s) == shown(top)]
     rest = [s for s in scored if s not in best]
 
     gaps = _gaps(metric, top, rest, scores)
@@ -410,6 +418,18 @@ def _lead(
         unsure=tuple(g.other for g in gaps if g.sure is False),
         drawn=tuple(s for s in draws if key in s.scores and merit(s) > merit(top)),
     )
+
+
+def _finite_merits(
+    metric: Metric, exact: Sequence[Summary], scores: Mapping[Group, Mapping[str, Values]]
+) -> dict[tuple[str, str], float]:
+    """By label and state, the mean over the images with finite scores; empty where those are not the same for all."""
+    known = {(s.label, s.state): scores.get((s.setting, s.label, s.state), {}).get(metric.key) for s in exact}
+    finite = {key: (v.images[np.isfinite(v.means)], v.means[np.isfinite(v.means)]) for key, v in known.items() if v}
+    same = {(v.images.tobytes(), finite[key][0].tobytes()) for key, v in known.items() if v}
+    if len(finite) < len(exact) or len(same) != 1 or not all(len(images) for images, _ in finite.values()):
+        return {}
+    return {key: float(metric.merit(means).mean()) for key, (_, means) in finite.items()}
 
 
 def _gaps(

@@ -195,6 +195,8 @@ def _differing(runs: Sequence[Result]) -> tuple[tuple[str, tuple[str, ...]], ...
         known = {key: run.metadata.get(key) for key in ("poolzoo", "created", "device", "dtype", "seed", "command")}
         if run.kind == "profile":
             known |= {key: ", ".join(sorted({str(row[key]) for row in run.rows})) for key in _RUN}
+        dataset = run.metadata.get("dataset")
+        known |= {"dataset": dataset.get("folder")} if isinstance(dataset, dict) else {}
         machine = run.metadata.get("machine")
         known |= machine if isinstance(machine, dict) else {}
         facts.append({str(key): _text(value) for key, value in known.items()})
