@@ -429,8 +429,14 @@ def _fit_decoders(protocol: Protocol, runs: Sequence[Run]) -> Decoders | None:
     """The optimal decoders of all runs, if there are to be some; workers leave an image's own share out."""
     decoders = decoders_for(protocol, make_geometry(2, protocol.kernel_size, protocol.stride))
     if decoders:
-        with cuda.by_reference():
-            decoders.fit_all(runs)
+        # One thread, as workers have: sums in another order would be other rows where a run goes on elsewhere.
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            with cuda.by_reference():
+                decoders.fit_all(runs)
+        finally:
+            torch.set_num_threads(threads)
     return decoders
 
 

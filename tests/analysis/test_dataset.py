@@ -21,6 +21,7 @@ from pathlib import Path
 
 import pytest
 import skimage.data
+import torch
 from PIL import Image
 
 from poolzoo import cli, registry
@@ -505,6 +506,18 @@ def test_a_report_of_a_store_whose_operators_are_not_registered_goes_without_pic
     assert code == 0
     assert f"{path}: no pictures can be drawn: pool='mine': no such operator" in err
     assert "mine" in page.read_text()
+
+
+def test_decoders_do_not_depend_on_the_number_of_threads(monkeypatch):
+    threads: list[int] = []
+    monkeypatch.setattr(dataset.Decoders, "fit_all", lambda self, runs: threads.append(torch.get_num_threads()))
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        dataset._fit_decoders(Protocol(upsample=("optimal",)), [])
+        assert (threads, torch.get_num_threads()) == ([1], 2)
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_decoders_are_of_the_same_images_when_a_run_goes_on(run, folder, tmp_path, inline):
