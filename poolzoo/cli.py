@@ -397,8 +397,7 @@ def compare(
             on_view=keep if book is not None or saved is not None else None,
             on_step=on_step,
         )
-    for reason in result.metadata.get("decoder", {}).get("skipped", []):
-        click.echo(f"not fitted on: {reason}", err=True)
+    _say_not_fitted_on(result)
     if base is not None and saved is not None:
         result.metadata["pictures"] = saved.entries
     writer.finish(result, book)
@@ -436,6 +435,11 @@ def _fits(
     with progress("Fitting") as on_step:
         fits += fit_all([spec for spec in wanted if normal_spec(spec) not in have], tiles, protocol, on_step=on_step)
     return fits, training.errors
+
+
+def _say_not_fitted_on(result: Result) -> None:
+    for reason in result.metadata.get("decoder", {}).get("skipped", []):
+        click.echo(f"not fitted on: {reason}", err=True)
 
 
 def _say_unusable(errors: Sequence[str]) -> None:
@@ -686,7 +690,7 @@ def _compare_dataset(
 
     try:
         with progress("Comparing", unit="images") as on_step:
-            compare_dataset(
+            result = compare_dataset(
                 dataset,
                 specs,
                 protocol,
@@ -704,8 +708,8 @@ def _compare_dataset(
     except KeyboardInterrupt:
         click.echo(f"poolzoo: stopped; the same command goes on from what is in {path}", err=True)
         sys.exit(130)
+    _say_not_fitted_on(result)
     with Store.open(path) as store:
-        result = store.sample()
         writer.finish(result, _draw_sample(store, result) if writer.report else None, store.rows())
 
 
@@ -717,7 +721,7 @@ def _plugins() -> list[str]:
 
 
 def _draw_sample(store: Store, sample: Result) -> PictureBook:
-    """Pictures of the sample's images, made anew: a store holds numbers only. Without the dataset there are none."""
+    """Pictures of the sample's images, made anew: a store holds numbers only. Without what made them there are none."""
     from poolzoo.analysis.compare import Protocol, compare as run
     from poolzoo.analysis.images import Source
     from poolzoo.reports.pictures import PictureBook, pictures_of
@@ -733,8 +737,11 @@ def _draw_sample(store: Store, sample: Result) -> PictureBook:
     if len(sources) < len(named):
         gone = len(named) - len(sources)
         click.echo(f"{gone} of {len(named)} pictures are gone from {store.folder}; the page goes without", err=True)
-    with progress("Drawing") as on_step:
-        run(sources, store.specs, Protocol(**store.protocol), on_view=keep, on_step=on_step)
+    try:
+        with progress("Drawing") as on_step:
+            run(sources, store.specs, Protocol(**store.protocol), on_view=keep, on_step=on_step)
+    except (TypeError, ValueError) as error:  # of another version, with a --plugin, with images for decoders, a GPU
+        click.echo(f"{store.path}: no pictures can be drawn: {_reason(error)}; the page goes without", err=True)
     return book
 
 
@@ -844,6 +851,8 @@ def report(results: tuple[str, ...], output: Path, save_plots: Path | None) -> N
         if is_store(Path(name)):
             with Store.open(Path(name)) as store:
                 loaded.append(store.sample())
+                if not loaded[-1].rows:
+                    raise Failed(f"{name}: no image has been scored yet; run its compare --dataset again")
                 book.update(_draw_sample(store, loaded[-1]))
             sources.append(Path(name).name)
             continue

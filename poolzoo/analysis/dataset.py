@@ -19,6 +19,7 @@ from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from queue import Empty
 from typing import Any, Protocol as Interface
 
 import torch
@@ -221,7 +222,12 @@ class LocalWorkers:
         raise WorkerError(f"worker processes died {TRIES} times as they started: killed, or out of memory")
 
     def close(self) -> None:
-        self._executor.shutdown(wait=True, kill_workers=True)  # type: ignore[call-arg]
+        executor: Any = self._executor
+        with contextlib.suppress(Empty):
+            # Else loky's thread looks for tasks that it has just dropped, and dies of a KeyError.
+            while True:
+                executor._work_ids.get_nowait()
+        executor.shutdown(wait=True, kill_workers=True)
 
 
 def _ready() -> None:
@@ -260,8 +266,9 @@ class DaskWorkers:
             from distributed import Client
         except ImportError as error:
             raise WorkerError("--scheduler needs Dask: pip install 'poolzoo[dask]'") from error
-        # What goes wrong is said here, in one line.
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        # What goes wrong is said here, in one line; these have levels of their own.
+        for logger in ("distributed", "distributed.client", "tornado.application"):
+            logging.getLogger(logger).setLevel(logging.CRITICAL)
         try:
             self._client: Any = Client(address, timeout=10, set_as_default=False)
         except (OSError, ValueError, TimeoutError) as error:
@@ -406,7 +413,10 @@ def compare_dataset(
     with Store.create(path, Plan(folder, asdict(protocol), specs, metadata, fits)) as store:
         total = _count_missing(folder, store, retry)
         if total:
-            job = Job(folder, protocol, tuple(fits), _fit_decoders(protocol, runs), tuple(plugins))
+            decoders = _fit_decoders(protocol, runs)
+            if decoders:
+                store.note_decoder(decoders.describe())
+            job = Job(folder, protocol, tuple(fits), decoders, tuple(plugins))
             tasks = (
                 Task(file, tuple(missing))
                 for file in find_files(folder)
@@ -425,8 +435,14 @@ def _fit_decoders(protocol: Protocol, runs: Sequence[Run]) -> Decoders | None:
     """The optimal decoders of all runs, if there are to be some; workers leave an image's own share out."""
     decoders = decoders_for(protocol, make_geometry(2, protocol.kernel_size, protocol.stride))
     if decoders:
-        with cuda.by_reference():
-            decoders.fit_all(runs)
+        # One thread, as workers have: sums in another order would be other rows where a run goes on elsewhere.
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            with cuda.by_reference():
+                decoders.fit_all(runs)
+        finally:
+            torch.set_num_threads(threads)
     return decoders
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -112,6 +112,8 @@ class Result:
     summaries: tuple[Summary, ...] | None = None
     #: What the summaries were made of, as long as the store is at hand: it is not written.
     groups: Mapping[GroupKey, Group] | None = field(default=None, compare=False, repr=False)
+    #: The names of the images that the groups number.
+    group_images: Sequence[str] = field(default=(), compare=False, repr=False)
 
     @property
     def columns(self) -> list[str]:

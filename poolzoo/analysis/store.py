@@ -14,6 +14,7 @@ others read meanwhile, and would leave a second file without which the first is 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import sqlite3
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 APPLICATION = 0x504C5A4F
 #: What each image has of its own; the other keys of a row are its series'.
 MEASURED = ("kept", "equal_kept", *METRIC_KEYS, "forward_s", "error")
+#: The states of an operator's rows, in the order of :func:`poolzoo.analysis.compare.make_runs`.
+STATES = ("fixed", "initial", "train", "eval", "fitted")
 #: Seconds of work that a killed run loses at most.
 COMMIT_EVERY = 1.0
 #: What is read into memory of a store: so many images, evenly spread by name, and so many rows that failed.
@@ -116,18 +119,25 @@ class Store:
     def create(cls, path: Path, plan: Plan) -> Store:
         """Open ``path`` for a run: a new file, or one that the same plan has been begun in.
 
+        A store without images takes any plan.
+
         Raises:
             StoreError: not a store, one of another version, in use, or made for another plan; or it cannot be written.
         """
         with _in_one_line(path):
             connection = _connect(path, "rwc")
             try:
+                # All tables and what the store is for come in one transaction: there is no half a store.
+                connection.execute("BEGIN")
                 if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                    _lay_out(connection, plan)
+                    for statement in filter(str.strip, LAYOUT.split(";")):
+                        connection.execute(statement)
                 _check_kind(path, connection)
                 store = cls(path, connection)
-                store._check_plan(plan)
-                connection.execute("BEGIN")
+                if connection.execute("SELECT 1 FROM images").fetchone():
+                    store._check_plan(plan)
+                else:
+                    store._take_plan(plan)
                 connection.executemany(
                     "INSERT OR IGNORE INTO operators (spec) VALUES (?)", [(spec,) for spec in plan.specs]
                 )
@@ -216,6 +226,22 @@ class Store:
             )
             self._connection.executemany("DELETE FROM images WHERE id = ?", numbers)
 
+    def note_decoder(self, decoder: Mapping[str, Any]) -> None:
+        """Keep on what optimal decoders were fitted, for :attr:`metadata`.
+
+        Raises:
+            StoreError: on other images than those that earlier rows were decoded with.
+        """
+        with _in_one_line(self.path):
+            held = self._get("decoder") or decoder
+            earlier, now = ([image["sha256"] for image in facts["images"]] for facts in (held, decoder))
+            if earlier != now:
+                raise StoreError(
+                    f"{self.path}: its decoders were fitted on {len(earlier)} images, and the {len(now)} of"
+                    " --decoder-images are no longer the same; bring them back, or give --store another file"
+                )
+            self._set("decoder", decoder)
+
     def put(
         self, file: ImageFile, size: tuple[int, int] | None, specs: Sequence[str], rows: list[dict[str, Any]]
     ) -> None:
@@ -279,6 +305,15 @@ class Store:
             self._series[keys] = cursor.lastrowid
         return self._series[keys]
 
+    def _take_plan(self, plan: Plan) -> None:
+        """Be for ``plan``, whatever a run that ended before its first image was for."""
+        for table in ("series", "operators", "meta"):
+            self._connection.execute(f"DELETE FROM {table}")
+        self._set("poolzoo", poolzoo.__version__)
+        self._set("folder", plan.folder)
+        self._set("protocol", dict(plan.protocol))
+        self._set("fitted", plan.fitted)
+
     def _check_plan(self, plan: Plan) -> None:
         """Say in what the store differs from ``plan``, all of it in one line."""
         held = self._get("poolzoo")
@@ -338,32 +373,47 @@ class Store:
             "rows": count("SELECT count(*) FROM scores").fetchone()[0],
             "failed": count("SELECT count(*) FROM scores WHERE error IS NOT NULL").fetchone()[0],
         }
-        return {**self._get("metadata"), "dataset": dataset}
+        decoder = self._get("decoder")
+        return {**self._get("metadata"), **({"decoder": decoder} if decoder else {}), "dataset": dataset}
 
-    def rows(self, where: str = "1", values: Sequence[Any] = (), limit: int = -1) -> Iterator[dict[str, Any]]:
+    def rows(self, where: str = "1", values: Sequence[Any] = ()) -> Iterator[dict[str, Any]]:
         """The rows as a comparison's, by image name, then in the order of operators, states and seeds.
 
         Args:
             where: a condition in SQL on the tables images, scores and series.
             values: what stands for its question marks.
-            limit: at most so many.
         """
         metrics = self._get("metadata")["metrics"]
         measured = [key for key in MEASURED if key not in METRIC_KEYS or key in metrics]
-        series = {number: json.loads(keys) for number, keys in self._connection.execute("SELECT id, keys FROM series")}
+        series = self._series_in_order()
         columns = ", ".join(f"scores.{key}" for key in measured)
         cursor = self._connection.execute(
             # CROSS JOIN keeps SQLite to this order: image by image, through the few series, without sorting all rows.
             f"SELECT images.name, series.id, {columns} FROM images CROSS JOIN series CROSS JOIN scores"
-            f" ON scores.series = series.id AND scores.image = images.id WHERE {where}"
-            f" ORDER BY images.name, series.operator, series.id LIMIT {limit}",
+            f" ON scores.series = series.id AND scores.image = images.id WHERE {where} ORDER BY images.name",
             tuple(values),
         )
-        for name, number, *numbers in cursor:
-            row = {"image": name, **series[number], **dict(zip(measured, numbers, strict=True))}
-            if row["equal_kept"] is not None:
-                row["equal_kept"] = bool(row["equal_kept"])
-            yield {key: row[key] for key in COMPARE_KEYS if key in row}
+        places = {number: place for place, number in enumerate(series)}
+        for _, scored in itertools.groupby(cursor, key=lambda found: found[0]):
+            for name, number, *numbers in sorted(scored, key=lambda found: places[found[1]]):
+                row = {"image": name, **series[number], **dict(zip(measured, numbers, strict=True))}
+                if row["equal_kept"] is not None:
+                    row["equal_kept"] = bool(row["equal_kept"])
+                yield {key: row[key] for key in COMPARE_KEYS if key in row}
+
+    def _series_in_order(self) -> dict[int, dict[str, Any]]:
+        """What the rows of each series share, by its number: as a comparison orders them, whichever came in first."""
+        upsamplers = list(self._get("protocol")["upsample"])
+        read = self._connection.execute("SELECT id, operator, keys FROM series ORDER BY keys")
+        found = [(operator or 0, json.loads(text), number) for number, operator, text in read]
+
+        def place(item: tuple[int, dict[str, Any], int]) -> tuple[int, ...]:
+            operator, keys, _ = item
+            state = STATES.index(keys["state"]) if keys["state"] in STATES else len(STATES)
+            grown = upsamplers.index(keys["upsample"]) if keys["upsample"] in upsamplers else len(upsamplers)
+            return operator, state, keys["seed"] or 0, grown
+
+        return {number: keys for _, keys, number in sorted(found, key=place)}
 
     def sample(self) -> Result:
         """A result whose rows are those of a few images and of what failed, and whose summaries are of all images."""
@@ -373,22 +423,28 @@ class Store:
         chosen = self._sampled()
         marks = ", ".join("?" * len(chosen))
         rows = list(self.rows(f"scores.error IS NULL AND images.id IN ({marks})", chosen))
-        failed = self.rows("scores.error IS NOT NULL", limit=FAILURES_SHOWN)
+        shown = min(metadata["dataset"]["failed"], FAILURES_SHOWN)  # of none, all rows are not looked through
+        failed = itertools.islice(self.rows("scores.error IS NOT NULL"), shown)
         sizes = self._connection.execute(
             f"SELECT name, width, height FROM images WHERE id IN ({marks}) ORDER BY name", chosen
         )
         metadata["images"] = [dict(zip(("name", "width", "height"), size, strict=True)) for size in sizes]
         groups = self.groups()
-        return Result("compare", metadata, [*rows, *failed], tuple(summarise_groups(groups, metadata)), groups)
+        summaries = tuple(summarise_groups(groups, metadata))
+        names = tuple(name for (name,) in self._connection.execute("SELECT name FROM images ORDER BY name"))
+        return Result("compare", metadata, [*rows, *failed], summaries, groups, names)
 
     def _sampled(self) -> list[int]:
-        """Images that could be read, evenly spread by name."""
-        good = "FROM images WHERE width IS NOT NULL"
-        (count,) = self._connection.execute(f"SELECT count(*) {good}").fetchone()
-        shown = min(count, IMAGES_SAMPLED)
-        places = [place * count // shown for place in range(shown)]
-        query = f"SELECT id {good} ORDER BY name LIMIT 1 OFFSET ?"
-        return [self._connection.execute(query, (place,)).fetchone()[0] for place in places]
+        """Images with scores, evenly spread by name."""
+        good = [
+            image
+            for (image,) in self._connection.execute(
+                "SELECT id FROM images WHERE EXISTS (SELECT 1 FROM series CROSS JOIN scores ON series = series.id"
+                " AND image = images.id WHERE error IS NULL) ORDER BY name"
+            )
+        ]
+        shown = min(len(good), IMAGES_SAMPLED)
+        return [good[place * len(good) // shown] for place in range(shown)]
 
     def groups(self) -> dict[GroupKey, Group]:
         """What a summary is made of: arrays of a number an image, read column by column."""
@@ -403,9 +459,9 @@ class Store:
         ids = np.fromiter((number for (number,) in query("SELECT id FROM images ORDER BY name")), dtype=np.int64)
         place[ids] = np.arange(len(ids))
         members: dict[GroupKey, list[tuple[int, dict[str, Any]]]] = {}
-        for number, text in query("SELECT id, keys FROM series WHERE operator IS NOT NULL ORDER BY operator, id"):
-            keys = json.loads(text)
-            members.setdefault(group_key(keys), []).append((number, keys))
+        for number, keys in self._series_in_order().items():
+            if keys["pool"]:
+                members.setdefault(group_key(keys), []).append((number, keys))
         groups = {}
         for key, series in members.items():
             numbers = [number for number, _ in series]
@@ -464,7 +520,8 @@ def is_store(path: Path) -> bool:
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
     # The name goes into a URI for its mode alone: without one, sqlite3 would create what is to be read.
     uri = f"file:{_quoted(path)}?mode={mode}"
-    connection = sqlite3.connect(uri, uri=True, timeout=0, isolation_level=None)
+    # Of several that open it at the same moment one gets it: it waits for the others to look and leave.
+    connection = sqlite3.connect(uri, uri=True, timeout=0.5, isolation_level=None)
     # Names of undecodable bytes are stored as these bytes.
     connection.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
     connection.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -480,23 +537,6 @@ def _quoted(path: Path) -> str:
     from urllib.parse import quote
 
     return quote(os.path.abspath(os.fsencode(path)))
-
-
-def _lay_out(connection: sqlite3.Connection, plan: Plan) -> None:
-    """All tables and what the store is for, in one transaction: there is no half a store."""
-    connection.execute("BEGIN")
-    for statement in filter(str.strip, LAYOUT.split(";")):
-        connection.execute(statement)
-    values = {
-        "poolzoo": poolzoo.__version__,
-        "folder": plan.folder,
-        "protocol": dict(plan.protocol),
-        "fitted": plan.fitted,
-    }
-    connection.executemany(
-        "INSERT INTO meta (key, value) VALUES (?, ?)", [(key, json.dumps(value)) for key, value in values.items()]
-    )
-    connection.execute("COMMIT")
 
 
 def _check_kind(path: Path, connection: sqlite3.Connection) -> None:
@@ -532,7 +572,7 @@ ADVICE = {
     "disk I/O": "no room or a failing disk; all earlier rows are kept, the same command goes on from them",
     "not a database": "give --store a store or a new file name",
     "unable to open": "no such file, or its folder cannot be written",
-    "readonly": "the file or its folder cannot be written",
+    "readonly": "the file or its folder cannot be written, as it must be once after a run was killed",
     "malformed": "the file is damaged; start another store",
 }
 

@@ -427,6 +427,11 @@ def differences(own: Values, baseline: Values) -> NDArray[np.float64]:
         return np.where(means == others, 0.0, means - others)
 
 
+def in_both(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The numbers that both have, ascending; each has a number once."""
+    return np.intersect1d(first, second, assume_unique=True)
+
+
 def _ranks(groups: Mapping[GroupKey, Group], metric: str) -> dict[GroupKey, float]:
     """Each group's place among those of its setting, 1 the best, averaged over the images that all of them have.
 
@@ -439,7 +444,7 @@ def _ranks(groups: Mapping[GroupKey, Group], metric: str) -> dict[GroupKey, floa
             apart[key.setting][key] = group.values[metric]
     ranks = {}
     for rivals in apart.values():
-        common = functools.reduce(np.intersect1d, (values.images for values in rivals.values()))
+        common = functools.reduce(in_both, (values.images for values in rivals.values()))
         if len(common) < 2:
             continue
         # Without the last digits, which differ between machines and would order equal operators by chance.

@@ -19,10 +19,11 @@ import numpy as np
 from poolzoo.analysis.rows import PROFILE_SETTING, Result, label
 from poolzoo.analysis.summary import (
     METRICS,
+    Metric,
     Setting,
     Summary,
     Values,
-    bootstrap_interval,
+    bootstrap_intervals,
     by_setting,
     differences,
     groups_of,
@@ -353,17 +354,6 @@ def image_means(result: Result) -> dict[Group, dict[str, Values]]:
     return {(key.setting, key.label, key.state): group.values for key, group in groups_of(result).items()}
 
 
-def paired(first: Values, second: Values) -> tuple[float, tuple[float, float] | None, int]:
-    """Mean of ``first - second`` over the images both have, its bootstrap interval, and how many there are.
-
-    Two infinite scores, of images rebuilt exactly, differ by nothing. NaN and no interval where no image is shared.
-    """
-    apart = differences(first, second)
-    with np.errstate(invalid="ignore"):
-        mean = float(apart.mean()) if len(apart) else math.nan
-    return mean, bootstrap_interval(apart), len(apart)
-
-
 def _judge_group(
     setting: Setting,
     group: Sequence[Summary],
@@ -403,20 +393,22 @@ def _lead(
     def merit(summary: Summary) -> float:
         return metric.merit(summary.scores[key].mean)
 
+    # One image that is rebuilt exactly makes a mean infinite: of those that share it the other images decide.
+    finite = _finite_merits(metric, [s for s in scored if math.isinf(merit(s))], scores)
+
+    def rest_of(summary: Summary) -> float:
+        return finite.get((summary.label, summary.state), 0.0)
+
+    def shown(summary: Summary) -> tuple[str, str]:
+        return format(summary.scores[key].mean, metric.format), format(rest_of(summary), metric.format)
+
     # Without the last digits, which differ between machines; equal operators stand in the order of their names.
-    scored.sort(key=lambda s: (-round(merit(s), 10), s.label, s.state))
+    scored.sort(key=lambda s: (-round(merit(s), 10), -round(rest_of(s), 10), s.label, s.state))
     top = scored[0]
-    shown = format(top.scores[key].mean, metric.format)
-    best = [s for s in scored if format(s.scores[key].mean, metric.format) == shown]
+    best = [s for s in scored if shown(s) == shown(top)]
     rest = [s for s in scored if s not in best]
 
-    def gap(other: Summary) -> Gap:
-        ours, theirs = (scores.get((s.setting, s.label, s.state), {}).get(key) for s in (top, other))
-        if ours is None or theirs is None:  # of a dataset run that was read back: only the means are known
-            return Gap(other, merit(top) - merit(other), None, min(top.images, other.images))
-        return Gap(other, *paired(*(replace(v, means=metric.merit(v.means)) for v in (ours, theirs))))
-
-    gaps = [gap(other) for other in rest]
+    gaps = _gaps(metric, top, rest, scores)
     baseline = next((g for g in gaps if g.other.is_baseline), None)
     return Lead(
         metric=key,
@@ -426,6 +418,46 @@ def _lead(
         unsure=tuple(g.other for g in gaps if g.sure is False),
         drawn=tuple(s for s in draws if key in s.scores and merit(s) > merit(top)),
     )
+
+
+def _finite_merits(
+    metric: Metric, exact: Sequence[Summary], scores: Mapping[Group, Mapping[str, Values]]
+) -> dict[tuple[str, str], float]:
+    """By label and state, the mean over the images with finite scores; empty where those are not the same for all."""
+    known = {(s.label, s.state): scores.get((s.setting, s.label, s.state), {}).get(metric.key) for s in exact}
+    finite = {key: (v.images[np.isfinite(v.means)], v.means[np.isfinite(v.means)]) for key, v in known.items() if v}
+    same = {(v.images.tobytes(), finite[key][0].tobytes()) for key, v in known.items() if v}
+    if len(finite) < len(exact) or len(same) != 1 or not all(len(images) for images, _ in finite.values()):
+        return {}
+    return {key: float(metric.merit(means).mean()) for key, (_, means) in finite.items()}
+
+
+def _gaps(
+    metric: Metric, top: Summary, rest: Sequence[Summary], scores: Mapping[Group, Mapping[str, Values]]
+) -> list[Gap]:
+    """How far ``top`` is ahead of each of the rest.
+
+    Two infinite scores, of images rebuilt exactly, differ by nothing. NaN and no interval where no image is shared.
+    """
+
+    def merits(summary: Summary) -> Values | None:
+        found = scores.get((summary.setting, summary.label, summary.state), {}).get(metric.key)
+        return replace(found, means=metric.merit(found.means)) if found else None
+
+    ours, others = merits(top), [merits(other) for other in rest]
+    apart = [differences(ours, theirs) if ours and theirs else None for theirs in others]
+    # All at once, because intervals over equally many images share their draws.
+    intervals = bootstrap_intervals([np.empty(0) if values is None else values for values in apart])
+    gaps = []
+    for other, values, interval in zip(rest, apart, intervals, strict=True):
+        if values is None:  # of a dataset run that was read back: only the means are known
+            ahead, behind = (metric.merit(s.scores[metric.key].mean) for s in (top, other))
+            gaps.append(Gap(other, ahead - behind, None, min(top.images, other.images)))
+        else:
+            with np.errstate(invalid="ignore"):
+                mean = float(values.mean()) if len(values) else math.nan
+            gaps.append(Gap(other, mean, interval, len(values)))
+    return gaps
 
 
 def _cost(placed: Sequence[tuple[Summary, Time]], timed: str | None) -> Cost:

@@ -7,16 +7,17 @@ about a change. A profile's change is a ratio of medians.
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from poolzoo.analysis.rows import PROFILE_SETTING, Result, label
-from poolzoo.analysis.summary import Setting, Values, groups_of
-from poolzoo.analysis.verdict import paired
+from poolzoo.analysis.summary import Setting, Values, bootstrap_intervals, differences, groups_of, in_both
 
 #: Figures of a profile whose changes are shown; all are better when lower.
 PROFILE_FIGURES = ("forward_s", "forward_backward_s", "saved_bytes", "peak_bytes")
@@ -81,7 +82,9 @@ def side_by_side(runs: Sequence[Result]) -> Versus:
     measures, setting, found, images = (_compared if kind == "compare" else _profiled)(runs)
     everywhere = dict.fromkeys(match for run in found for match in run)
     counts = {match: sum(match in run for run in found) for match in everywhere}
-    matched = tuple((match, _figures(match, found, measures, kind)) for match in everywhere if counts[match] > 1)
+    several = [match for match in everywhere if counts[match] > 1]
+    figures = (_paired_figures if kind == "compare" else _ratio_figures)(several, found, measures)
+    matched = tuple(zip(several, figures, strict=True))
     only = tuple(tuple(dict.fromkeys(_named(match) for match in run if counts[match] == 1)) for run in found)
     return Versus(kind, measures, setting, matched, only, images, _differing(runs))
 
@@ -89,34 +92,40 @@ def side_by_side(runs: Sequence[Result]) -> Versus:
 Found = list[dict[Match, dict[str, Any]]]
 
 
-def _image_means(result: Result) -> dict[tuple[Setting, str, str], dict[str, dict[str, float]]]:
-    """By setting, label and state: by metric, each image's score by its name, its seeds averaged."""
-    names = list(dict.fromkeys(row["image"] for row in result.rows))  # in the order in which groups count images
-    found = {
-        (key.setting, key.label, key.state): {
-            metric: {names[image]: mean for image, mean in zip(v.images, v.means.tolist(), strict=True)}
-            for metric, v in group.values.items()
-            if len(v.images)
-        }
-        for key, group in groups_of(replace(result, groups=None)).items()
-    }
-    return {key: scores for key, scores in found.items() if scores}
-
-
 def _compared(runs: Sequence[Result]) -> tuple[tuple[str, ...], tuple[str, ...], Found, int]:
-    """By match and metric, each image's score."""
+    """By match and metric, the scores of the images that all runs have; images are numbered alike in all of them."""
     measures = tuple(key for key in runs[0].metadata["metrics"] if all(key in run.metadata["metrics"] for run in runs))
-    found: Found = []
-    for run in runs:
-        means = _image_means(run)
-        found.append({(_parts(setting), name, state): dict(scores) for (setting, name, state), scores in means.items()})
-    images = [{row["image"] for row in run.rows if row["error"] is None} for run in runs]
-    shared = set.intersection(*images)
-    for matches in found:
-        for scores in matches.values():
-            for key, by_image in scores.items():
-                scores[key] = {image: value for image, value in by_image.items() if image in shared}
+    # Of a dataset run whose store is not at hand there are the rows of a sample.
+    named = [run.group_images if run.groups else dict.fromkeys(r["image"] for r in run.rows) for run in runs]
+    numbers = {name: number for number, name in enumerate(sorted(set().union(*named)))}
+    read = []
+    for run, names in zip(runs, named, strict=True):
+        place = np.array([numbers[name] for name in names], dtype=np.int64)
+        read.append(
+            {
+                (_parts(key.setting), key.label, key.state): {
+                    metric: replace(v, images=place[v.images]) for metric, v in group.values.items() if len(v.images)
+                }
+                for key, group in groups_of(run).items()
+            }
+        )
+    everyone = [[v.images for scores in run.values() for v in scores.values()] for run in read]
+    shared = _in_all([functools.reduce(np.union1d, images, np.empty(0, np.int64)) for images in everyone])
+    found: Found = [
+        {match: {key: _only(v, shared) for key, v in scores.items()} for match, scores in run.items() if scores}
+        for run in read
+    ]
     return measures, tuple(Setting.__dataclass_fields__), found, len(shared)
+
+
+def _in_all(images: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    return functools.reduce(in_both, images) if images else np.empty(0, np.int64)
+
+
+def _only(values: Values, images: NDArray[np.int64]) -> Values:
+    """The values of ``images``, in their order."""
+    chosen, here, _ = np.intersect1d(values.images, images, assume_unique=True, return_indices=True)
+    return replace(values, images=chosen, means=values.means[here])
 
 
 def _profiled(runs: Sequence[Result]) -> tuple[tuple[str, ...], tuple[str, ...], Found, None]:
@@ -136,26 +145,32 @@ def _profiled(runs: Sequence[Result]) -> tuple[tuple[str, ...], tuple[str, ...],
     return PROFILE_FIGURES, setting, found, None
 
 
-def _figures(match: Match, found: Found, measures: Sequence[str], kind: str) -> tuple[Figure, ...]:
-    return tuple(
-        (_paired_figure if kind == "compare" else _ratio_figure)([run.get(match, {}).get(key) for run in found])
-        for key in measures
-    )
+def _paired_figures(matches: Sequence[Match], found: Found, measures: Sequence[str]) -> list[tuple[Figure, ...]]:
+    cells = [[run.get(match, {}).get(key) for run in found] for match in matches for key in measures]
+    means: list[list[float | None]] = []
+    apart: list[NDArray[np.float64]] = []
+    for scores in cells:
+        # Only images that every run that has the operator scored: else the values would not be of the same images.
+        shared = _in_all([v.images for v in scores if v is not None])
+        same = [None if v is None else _only(v, shared) for v in scores]
+        means.append([float(v.means.mean()) if v and len(shared) else None for v in same])
+        first = same[0]
+        apart += [differences(v, first) if v and first else np.empty(0) for v in same[1:]]
+    # All at once, because intervals over equally many images share their draws.
+    intervals = bootstrap_intervals(apart)
+    with np.errstate(invalid="ignore"):
+        changes = [float(d.mean()) if len(d) else None for d in apart]
+    figures = []
+    for place, values in enumerate(means):
+        own = slice(place * (len(found) - 1), (place + 1) * (len(found) - 1))
+        figures.append(Figure(tuple(values), tuple(changes[own]), tuple(intervals[own])))
+    return [tuple(figures[place * len(measures) :][: len(measures)]) for place in range(len(matches))]
 
 
-def _paired_figure(scores: Sequence[dict[str, float] | None]) -> Figure:
-    # Only images that every run that has the operator scored: else the values would not be of the same images.
-    having = [set(by_image) for by_image in scores if by_image is not None]
-    shared = set.intersection(*having) if having else set()
-    same = [None if s is None else {i: value for i, value in s.items() if i in shared} for s in scores]
-    values = tuple(sum(s.values()) / len(s) if s else None for s in same)
-    first = same[0]
-    pairs = [paired(_values(s, shared), _values(first, shared)) if s and first else None for s in same[1:]]
-    return Figure(values, tuple(p[0] if p else None for p in pairs), tuple(p[1] if p else None for p in pairs))
-
-
-def _values(by_image: dict[str, float], shared: set[str]) -> Values:
-    return Values(np.arange(len(shared)), np.array([by_image[image] for image in sorted(shared)]), None)
+def _ratio_figures(matches: Sequence[Match], found: Found, measures: Sequence[str]) -> list[tuple[Figure, ...]]:
+    return [
+        tuple(_ratio_figure([run.get(match, {}).get(key) for run in found]) for key in measures) for match in matches
+    ]
 
 
 def _ratio_figure(values: Sequence[float | None]) -> Figure:
@@ -180,6 +195,8 @@ def _differing(runs: Sequence[Result]) -> tuple[tuple[str, tuple[str, ...]], ...
         known = {key: run.metadata.get(key) for key in ("poolzoo", "created", "device", "dtype", "seed", "command")}
         if run.kind == "profile":
             known |= {key: ", ".join(sorted({str(row[key]) for row in run.rows})) for key in _RUN}
+        dataset = run.metadata.get("dataset")
+        known |= {"dataset": dataset.get("folder")} if isinstance(dataset, dict) else {}
         machine = run.metadata.get("machine")
         known |= machine if isinstance(machine, dict) else {}
         facts.append({str(key): _text(value) for key, value in known.items()})

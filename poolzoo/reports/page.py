@@ -197,6 +197,7 @@ def _view(result: Result, anchor: str, letter: str, source: str, title: str) -> 
         "more_rows": max(0, len(result.rows) - ROWS_SHOWN),
         "protocol": [],
         "timed": False,
+        "sampled": False,
     }
 
 
@@ -251,6 +252,7 @@ def _compare_view(result: Result, anchor: str, letter: str, source: str, profile
         "counts": f"{count} image{'s' * (count != 1)}",
         "image_names": image_names,
         "sampled": count > len(image_names),
+        "all_rows": dataset["rows"] if dataset else len(result.rows),
         "sizes": [{"name": size.get("name", "?"), "text": _size(size)} for size in sizes[:SIZES_SHOWN]],
         "more_sizes": max(0, len(sizes) - SIZES_SHOWN),
         "images": [_image(result, name, f"{anchor}-i{place}", families) for place, name in enumerate(chosen, start=1)],

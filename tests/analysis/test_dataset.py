@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future
@@ -20,6 +21,7 @@ from pathlib import Path
 
 import pytest
 import skimage.data
+import torch
 from PIL import Image
 
 from poolzoo import cli, registry
@@ -312,6 +314,17 @@ def test_a_run_that_is_killed_three_times_ends_like_one_that_is_not(folder, tmp_
     assert score(folder, path) == expected
 
 
+def test_stopping_workers_that_have_tasks_waiting_is_silent(monkeypatch):
+    failed: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", failed.append)
+    workers = dataset.LocalWorkers(1)
+    tasks = [workers._executor.submit(time.sleep, 0) for _ in range(5000)]
+    manager = workers._executor._executor_manager_thread
+    tasks[9].result()  # they are being taken one after the other
+    workers.close()
+    assert (manager.is_alive(), failed) == (False, [])
+
+
 def test_two_processes_give_the_same_rows_though_one_is_killed(folder, tmp_path, expected, monkeypatch, run):
     """Through the command line, with an operator of the user's own."""
     plugin, path = tmp_path / "my_pools.py", tmp_path / "run.sqlite"
@@ -483,6 +496,50 @@ def test_an_interrupted_run_says_how_to_go_on(run, folder, tmp_path, inline, mon
     assert 0 < len(rows_in(path)) < 24
 
 
+def test_a_report_of_a_store_whose_operators_are_not_registered_goes_without_pictures(run, folder, tmp_path, inline):
+    path, page = tmp_path / "run.sqlite", tmp_path / "page.html"
+    plan = stores.Plan(str(folder), {"upsample": ("bilinear",)}, ("mine",), {"metrics": ["psnr"], "baseline": "mine"})
+    rows = score(folder, tmp_path / "other.sqlite", ("avg",))
+    with Store.create(path, plan) as store:
+        store.put(ImageFile("even/00.png", 1, 1), (32, 32), ("mine",), [rows[0] | {"pool": "mine"}])
+    code, _, err = run("report", path, "--output", page)
+    assert code == 0
+    assert f"{path}: no pictures can be drawn: pool='mine': no such operator" in err
+    assert "mine" in page.read_text()
+
+
+def test_decoders_do_not_depend_on_the_number_of_threads(monkeypatch):
+    threads: list[int] = []
+    monkeypatch.setattr(dataset.Decoders, "fit_all", lambda self, runs: threads.append(torch.get_num_threads()))
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        dataset._fit_decoders(Protocol(upsample=("optimal",)), [])
+        assert (threads, torch.get_num_threads()) == ([1], 2)
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_decoders_are_of_the_same_images_when_a_run_goes_on(run, folder, tmp_path, inline):
+    training, path, mine = tmp_path / "training", tmp_path / "run.sqlite", tmp_path / "photos"
+    shutil.copytree(folder / "even", training)
+    shutil.copytree(folder / "odd" / "deep", mine)
+    (training / "bad.png").write_bytes(b"none")
+    command = ("compare", "--dataset", mine, "--store", path, "--pool", "avg", "--upsample", "optimal")
+    command += ("--decoder-images", training)
+    code, _, err = run(*command)
+    assert (code, err.count("not fitted on: ")) == (0, 1)
+    with Store.open(path) as store:
+        assert len(store.metadata["decoder"]["images"]) == 12
+    before = rows_in(path)
+    shutil.copy(folder / "even" / "00.png", mine)
+    (training / "02.png").unlink()
+    code, out, err = run(*command)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "fitted on 12 images, and the 11 of --decoder-images are no longer the same" in err
+    assert rows_in(path) == before
+
+
 def test_a_report_shows_all_numbers_and_some_pictures(run, folder, tmp_path, inline):
     path, page, again = tmp_path / "run.sqlite", tmp_path / "page.html", tmp_path / "again.html"
     code, _, _ = run(
@@ -493,9 +550,22 @@ def test_a_report_shows_all_numbers_and_some_pictures(run, folder, tmp_path, inl
     assert "How much of 24 images survives" in text
     assert "2 pooling operators on 24 images</bdi></h1>" in text
     assert "1 of 49 rows" in text
+    for said in ("18 further images are in the store only", "the store holds every row", "13 of 49 rows as they were"):
+        assert said in text
+    assert "every row as it was measured" not in text
     shown = set(re.findall(r'alt="A cut-out of \d+ × \d+ pixels of ([^",]+\.png)', text))
     assert len(shown) == stores.IMAGES_SAMPLED
     assert run("report", path, "--output", again)[0] == 0
     assert again.read_text() == text
     shutil.copy(path, tmp_path / "copy.sqlite")
     assert run("report", path, tmp_path / "copy.sqlite", "--output", again)[0] == 0
+    assert "24 images in common" in again.read_text(), "not those of the sample alone"
+
+
+def test_a_report_of_a_store_without_images_says_so(run, tmp_path):
+    path = tmp_path / "run.sqlite"
+    plan = stores.Plan("/photos", {"upsample": ("bilinear",)}, ("avg",), {"metrics": ["psnr"], "baseline": "avg"})
+    with Store.create(path, plan):
+        pass
+    code, _, err = run("report", path, "--output", tmp_path / "page.html")
+    assert (code, err) == (2, f"poolzoo: {path}: no image has been scored yet; run its compare --dataset again\n")

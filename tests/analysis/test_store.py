@@ -103,6 +103,30 @@ def test_rows_come_back_by_name_whatever_the_order_they_came_in(path):
     assert rows_in(path) == [r for name in "abc" for r in rows_of(name)]
 
 
+def test_rows_of_an_image_come_in_the_order_of_a_comparison_whichever_image_was_first(path):
+    """Which seed or decoder fails first makes other series, and must not be seen in what is exported."""
+    plan = dataclasses.replace(PLAN, protocol=PLAN.protocol | {"upsample": ("nearest", "optimal")})
+    odd = [
+        row("b", pool, state, seed, upsample=upsample, decoder_fitted_on=on if upsample == "optimal" else None)
+        for pool in plan.specs
+        for state, seed in RUNS[pool]
+        for upsample in ("nearest", "optimal")
+        for on in (f"17 photographs, not for {seed}",)
+    ]
+    others = [r | {"image": "a", "decoder_fitted_on": r["decoder_fitted_on"] and "18 photographs"} for r in odd]
+    summaries = []
+    for order in ((odd, others), (others, odd)):
+        path.unlink(missing_ok=True)
+        with Store.create(path, plan) as store:
+            for rows in order:
+                # Failed draws first: of a series of their own.
+                store.put(file(rows[0]["image"]), (32, 32), plan.specs, rows[::-1])
+        assert rows_in(path) == [*others, *odd]
+        with Store.open(path) as store:
+            summaries.append(store.sample().summaries)
+    assert summaries[0] == summaries[1]
+
+
 def test_infinity_null_and_booleans_come_back(path):
     odd = [row("a", "avg", psnr=math.inf, ssim=None, equal_kept=False), *rows_of("a", ["stochastic"])]
     with Store.create(path, PLAN) as store:
@@ -192,6 +216,32 @@ def test_another_plan_is_told_in_what_it_differs(path, change, said):
         Store.create(path, dataclasses.replace(PLAN, **change))
     assert "\n" not in str(refused.value)
     assert path.read_bytes() == before
+
+
+def test_a_store_without_images_takes_any_plan(path):
+    """A wrong folder or a run that was stopped while it began is no reason to need another file."""
+    fill(path, "", dataclasses.replace(PLAN, folder="/typo", specs=("max",), protocol=PLAN.protocol | {"seed": 9}))
+    with Store.open(path) as store:
+        assert (store.folder, store.specs, store.sample().rows) == (Path("/typo"), ["max"], [])
+    assert rows_in(fill(path, "a")) == rows_of("a")
+    with Store.open(path) as store:
+        assert (store.folder, store.specs) == (Path(PLAN.folder), list(PLAN.specs))
+        assert store.protocol == PLAN.protocol
+
+
+def test_decoders_of_other_images_do_not_go_on_with_a_store(path):
+    def decoder(*digests: str) -> dict:
+        return {"images": [{"name": "x", "sha256": digest} for digest in digests], "skipped": []}
+
+    with Store.create(path, PLAN) as store:
+        store.note_decoder(decoder("a", "b"))
+        store.put(file("a"), (32, 32), PLAN.specs, rows_of("a"))
+    with Store.create(path, PLAN) as store:
+        store.note_decoder(decoder("a", "b"))
+        with pytest.raises(StoreError, match="fitted on 2 images, and the 1 of --decoder-images are no longer"):
+            store.note_decoder(decoder("a"))
+    with Store.open(path) as store:
+        assert store.sample().metadata["decoder"] == decoder("a", "b")
 
 
 def test_a_store_of_another_poolzoo_can_be_read_and_not_gone_on_with(path, monkeypatch):
@@ -329,6 +379,17 @@ def test_a_sample_holds_a_few_images_and_all_failures(path):
     assert [r["image"] for r in sample.rows if r["error"]] == ["03", "13", "23", "33"]
     assert {r["image"] for r in sample.rows if not r["error"]} == set(names)
     assert max(summary.images for summary in sample.summaries) == 36
+
+
+def test_a_sample_is_of_images_that_have_numbers(path):
+    with Store.create(path, PLAN) as store:
+        for number in range(40):
+            name = f"{number:02}"
+            rows = rows_of(name) if number == 31 else [r | {"error": "too dark", "psnr": None} for r in rows_of(name)]
+            store.put(file(name), (32, 32), PLAN.specs, rows)
+    with Store.open(path) as store:
+        sample = store.sample()
+    assert [r["image"] for r in sample.rows if not r["error"]] == ["31"] * 4
 
 
 def test_a_sample_and_its_summaries_survive_json(path):

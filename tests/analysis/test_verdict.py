@@ -144,6 +144,19 @@ def test_settings_are_judged_apart():
     ]
 
 
+def test_of_infinite_means_the_images_decide_that_are_not_rebuilt_exactly():
+    """A black frame among a hundred thousand photographs must not make all operators equal."""
+    flat = [row("black", pool, 1.0, psnr=math.inf) for pool in ("avg", "good", "twin")]
+    rows = [*flat, *scored("avg", [0.5, 0.6]), *scored("good", [0.6, 0.65]), *scored("twin", [0.65, 0.6])]
+    ((lead,),) = (verdict.leads for verdict in verdicts(rows, ["psnr"]))
+    assert names(lead.best) == ["good", "twin"]
+    assert (names([lead.runner_up.other]), lead.runner_up.images) == (["avg"], 3)
+    assert lead.runner_up.difference == pytest.approx((0 + 4 + 2) / 3)
+    other = [*rows, row("white", "good", 1.0, psnr=math.inf), row("white", "avg", 0.5), row("white", "twin", 0.5)]
+    ((lead,),) = (verdict.leads for verdict in verdicts(other, ["psnr"]))
+    assert names(lead.best) == ["avg", "good", "twin"], "exact on other images: no mean of the rest is of the same"
+
+
 def test_equal_images_lead_by_an_infinite_margin_without_an_interval():
     rows = [row(image, "avg", 0.9, psnr=30.0) for image in "ab"]
     rows += [row(image, "exact", 1.0, psnr=math.inf) for image in "ab"]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from analysis.test_verdict import row, scored, timed
 
 from poolzoo.analysis.rows import Result
+from poolzoo.analysis.store import ImageFile, Plan, Store
+from poolzoo.analysis.summary import bootstrap_interval
 from poolzoo.analysis.versus import PROFILE_FIGURES, side_by_side
 
 
@@ -48,6 +51,31 @@ def test_without_a_shared_image_nothing_has_changed():
 def test_only_metrics_that_all_runs_have_are_shown():
     first = compared(scored("avg", [0.5]), ["ssim", "psnr"])
     assert side_by_side([first, compared(scored("avg", [0.5]), ["psnr"])]).measures == ("psnr",)
+
+
+def test_the_change_between_two_stores_is_of_all_images_that_both_hold(tmp_path):
+    """A store's report holds rows of six images; changes are of all."""
+    draw = np.random.default_rng(0)
+    before, after = draw.random(40), draw.random(40)
+    runs = []
+    for name, scores, held in (("a", before, range(30)), ("b", after, range(39, 9, -1))):
+        plan = Plan("/photos", {"upsample": ("bilinear",)}, ("avg",), {"metrics": ["ssim"], "baseline": "avg"})
+        with Store.create(tmp_path / name, plan) as store:
+            for place in held:
+                image = f"{place:02}"
+                store.put(ImageFile(image, 1, 1), (9, 9), ("avg",), [row(image, "avg", float(scores[place]))])
+        with Store.open(tmp_path / name) as store:
+            runs.append(store.sample())
+    versus = side_by_side(runs)
+    ((_, (figure,)),) = versus.matched
+    apart = after[10:30] - before[10:30]
+    assert versus.images == 20
+    assert figure.values == pytest.approx((before[10:30].mean(), after[10:30].mean()), rel=1e-12)
+    assert figure.changes == pytest.approx((apart.mean(),), rel=1e-12)
+    assert figure.intervals == (pytest.approx(bootstrap_interval(apart), rel=1e-12),)
+    read = Result.from_json(runs[1].to_json(), "b")
+    assert [r["image"] for r in read.rows] == ["10", "15", "20", "25", "30", "35"]
+    assert side_by_side([runs[0], read]).images == 4, "of a store that is not at hand, the sample's"
 
 
 def test_a_profiles_change_is_a_ratio():
