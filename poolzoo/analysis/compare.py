@@ -32,6 +32,7 @@ from poolzoo.analysis.modules import (
     one_line,
     pick_baseline,
     provenance,
+    resamples,
     seed_draws,
     shown_params,
     shown_size,
@@ -426,11 +427,14 @@ def score_sample(
                 kept = pooled.numel() / x.numel()
                 regular = math.prod(output_size(size, geometry))
                 operator = functools.partial(_pool_again, run, scale)
-                pooling = Pooling(picture, pooled, operator, geometry, sample.data_range)
+                whole = resamples(run.module.info)
+                pooling = Pooling(picture, pooled, operator, geometry, sample.data_range, whole)
                 measured = measure(protocol.metrics, pooling)
                 for row in group:
                     if protocol.protocol == "lowres":
-                        pairs = _lowres_pairs(picture, pooled, phases, protocol.metrics)
+                        evenly = whole or not (phases or pooling.regular)
+                        references = downscale(picture, pooled, None if evenly else geometry, phases)
+                        pairs = _lowres_pairs(references, pooled, protocol.metrics)
                     else:
                         if row["upsample"] == OPTIMAL:
                             full = _decode(row, run, given, size, held_out)
@@ -518,16 +522,16 @@ def _pool_again(run: Run, scale: _Scale, picture: Tensor) -> Tensor:
     return scale.denormalise(run.module(scale.normalise(picture).contiguous()))  # draws may follow the layout
 
 
-def _lowres_pairs(
-    picture: Tensor, pooled: Tensor, phases: Sequence[tuple[int, ...]], metrics: Sequence[str]
-) -> list[tuple[FloatImage, FloatImage]]:
+def _lowres_pairs(reference: Tensor, pooled: Tensor, metrics: Sequence[str]) -> list[tuple[FloatImage, FloatImage]]:
+    """A reference and what was pooled, ``(h, w, C)`` each, of every submap."""
     height, width = pooled.shape[-2:]
     for metric in metrics:
         if min(height, width) < LEAST_SIDES.get(metric, 1):
             least = f"{metric.upper()} needs at least {LEAST_SIDES[metric]} on each side"
             raise ValueError(f"{width}x{height} pixels when pooled: {least}")
-    both = (downscale(picture, pooled, phases), pooled)
-    original, kept = (x.reshape(*x.shape[:2], -1, height, width)[0].permute(1, 2, 3, 0).cpu().numpy() for x in both)
+    original, kept = (
+        x.reshape(*x.shape[:2], -1, height, width)[0].permute(1, 2, 3, 0).cpu().numpy() for x in (reference, pooled)
+    )
     return list(zip(original, kept, strict=True))
 
 

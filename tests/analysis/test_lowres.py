@@ -67,14 +67,57 @@ def test_the_bicubic_operator_is_perfect_and_only_it(source):
     assert perfect == {"bicubic"}
 
 
-def test_each_submap_is_scored_where_it_was_taken(source):
-    # Windows of one pixel: a submap is the image at its phase, and so is its reference taken from there.
-    (row,) = compare(source, ["checkered"], Protocol(1, 2, protocol="lowres", metrics=("psnr",))).rows
+def keys(t: float) -> float:
+    """Cubic convolution with a = -1/2 (Keys 1981, eq. 15)."""
+    t = abs(t)
+    return 1.5 * t**3 - 2.5 * t**2 + 1 if t < 1 else -0.5 * t**3 + 2.5 * t**2 - 4 * t + 2 if t < 2 else 0.0
+
+
+def sampled(image: np.ndarray, kernel: int, stride: int, down: int, right: int) -> np.ndarray:
+    """The image at the middle of each window's part inside of it, by a kernel ``stride`` times as wide: by loops."""
+    for axis, shift in ((0, down), (1, right)):
+        n = image.shape[axis]
+        count = (n - kernel) // stride + 1
+        weights = np.zeros((count, n))
+        for o in range(count):
+            inside = [i for i in range(shift + o * stride, shift + o * stride + kernel) if i < n]
+            for i in range(n):
+                weights[o, i] = keys((i - np.mean(inside)) / stride)
+        image = np.moveaxis(np.tensordot(weights / weights.sum(1, keepdims=True), image, (1, axis)), 0, axis)
+    return image
+
+
+@pytest.mark.parametrize(("kernel_size", "stride"), [(3, 2), (2, 3), (1, 2), (5, 2), (2, 2), (2, 1)])
+def test_the_reference_is_taken_where_the_windows_are(source, kernel_size, stride):
+    image = IMAGE[: 41 // stride * stride, : 50 // stride * stride] / 255.0
+    reference = sampled(image, kernel_size, stride, 0, 0)
+    windows = np.lib.stride_tricks.sliding_window_view(image, (kernel_size,) * 2, (0, 1))[::stride, ::stride]
+    protocol = Protocol(kernel_size, stride, protocol="lowres", metrics=("mse",))
+    for row in compare(source, ["avg", "max"], protocol).rows:
+        pooled = getattr(windows, {"avg": "mean"}.get(row["pool"], "max"))((-2, -1))
+        assert row["mse"] == pytest.approx(((reference - pooled) ** 2).mean(), rel=1e-9, abs=1e-25)
+
+
+def test_what_resamples_the_whole_image_is_held_against_the_whole(source):
+    rows = compare(source, ["bicubic", "fractional_max:output_ratio=0.6"], Protocol(3, 2, protocol="lowres")).rows
+    assert rows[0]["psnr"] > 200
+    assert all(row["error"] is None for row in rows)
+
+
+@pytest.mark.parametrize(("kernel_size", "stride"), [(1, 2), (2, 2), (3, 2)])
+def test_each_submap_is_scored_where_it_was_taken(source, kernel_size, stride):
+    (row,) = compare(source, ["checkered"], Protocol(kernel_size, stride, protocol="lowres", metrics=("psnr",))).rows
     image = IMAGE[:40] / 255.0
-    moved = np.pad(image[1:, 1:], ((0, 1), (0, 1), (0, 0)), mode="edge")
-    scores = [peak_signal_noise_ratio(pillow(x, 20, 25), x[::2, ::2], data_range=1) for x in (image, moved)]
-    # The last window of the second phase lies past the image in neither.
-    assert row["psnr"] == pytest.approx(np.mean(scores), abs=1e-3)
+    padded = np.pad(image, ((0, 5), (0, 5), (0, 0)), constant_values=-np.inf)
+    scores = []
+    for shift in (0, 1):
+        reference = sampled(image, kernel_size, stride, shift, shift)
+        pooled = np.lib.stride_tricks.sliding_window_view(padded[shift:, shift:], (kernel_size,) * 2, (0, 1)).max(
+            (-2, -1)
+        )
+        pooled = pooled[::stride, ::stride][: reference.shape[0], : reference.shape[1]]
+        scores.append(peak_signal_noise_ratio(reference, pooled, data_range=1))
+    assert row["psnr"] == pytest.approx(np.mean(scores), abs=1e-9)
 
 
 def test_there_is_nothing_to_view(source):

@@ -362,6 +362,18 @@ def test_a_comparison_has_the_measures_of_each_operator_whatever_the_upsampler(s
         assert {name: row[name] for name in NAMES} == pytest.approx({n: f(one) for n, f in MEASURES.items()})
 
 
+def test_operators_that_resample_the_whole_image_are_held_against_their_own_grid(tmp_path):
+    """Cropping the spectrum keeps all that the coarser grid can hold, wherever a window of 3 would lie."""
+    from PIL import Image
+
+    Image.fromarray((photo(160).transpose(1, 2, 0) * 255).round().astype(np.uint8)).save(tmp_path / "photo.png")
+    source = find_images([str(tmp_path / "photo.png")])
+    kept = ("spectrum_low", "spectrum_mid", "spectrum_high")
+    for kernel_size in (2, 3):
+        (row,) = compare(source, ["spectral"], Protocol(kernel_size, 2, metrics=kept)).rows
+        assert [row[name] for name in kept] == pytest.approx([1] * 3, abs=0.08), kernel_size
+
+
 def test_only_what_was_asked_for_is_measured(monkeypatch, small):
     asked = []
     monkeypatch.setattr("poolzoo.analysis.measures.MEASURES", {n: lambda p, n=n: asked.append(n) or 0.5 for n in NAMES})
