@@ -400,7 +400,13 @@ def compare_dataset(
     with Store.create(path, Plan(folder, asdict(protocol), specs, metadata, fits)) as store:
         total = _count_missing(folder, store, retry)
         if total:
-            job = Job(folder, protocol, tuple(fits), _fit_decoders(protocol, runs), tuple(plugins))
+            decoders = _fit_decoders(protocol, runs)
+            if decoders:
+                described = decoders.describe()
+                store.note_decoders(described)
+                for reason in described["skipped"]:
+                    say(f"not fitted on: {reason}")
+            job = Job(folder, protocol, tuple(fits), decoders, tuple(plugins))
             tasks = (
                 Task(file, tuple(missing))
                 for file in find_files(folder)

@@ -402,7 +402,8 @@ class Decoders:
             image = load_image(source)
             digest, x = pixel_digest(image), self._input(image)
         except ImageError as error:
-            self.skipped[source.name] = str(error)
+            said = str(error)
+            self.skipped[source.name] = said if source.name in said else f"{source.name!r}: {said}"
             return
         if digest in self.fitted:
             self.skipped[source.name] = f"{source.name!r}: the pixels of {self.fitted[digest]!r}"

@@ -216,6 +216,25 @@ class Store:
             )
             self._connection.executemany("DELETE FROM images WHERE id = ?", numbers)
 
+    def note_decoders(self, described: Mapping[str, Any]) -> None:
+        """Keep on what optimal decoders were fitted, for the metadata.
+
+        Args:
+            described: what :meth:`poolzoo.analysis.decoders.Decoders.describe` says of them.
+
+        Raises:
+            StoreError: the rows that are there were decoded by others.
+        """
+        with _in_one_line(self.path):
+            held = self._get("decoder")
+            before, now = ([image["sha256"] for image in it["images"]] for it in (held or described, described))
+            if before != now:
+                raise StoreError(
+                    f"{self.path}: its optimal decoders were fitted on {len(before)} images, and these {len(now)} are"
+                    " not the same; bring those back, or give --store another file"
+                )
+            self._set("decoder", described)
+
     def put(
         self, file: ImageFile, size: tuple[int, int] | None, specs: Sequence[str], rows: list[dict[str, Any]]
     ) -> None:
@@ -338,7 +357,8 @@ class Store:
             "rows": count("SELECT count(*) FROM scores").fetchone()[0],
             "failed": count("SELECT count(*) FROM scores WHERE error IS NOT NULL").fetchone()[0],
         }
-        return {**self._get("metadata"), "dataset": dataset}
+        decoder = self._get("decoder")
+        return {**self._get("metadata"), **({"decoder": decoder} if decoder else {}), "dataset": dataset}
 
     def rows(self, where: str = "1", values: Sequence[Any] = (), limit: int = -1) -> Iterator[dict[str, Any]]:
         """The rows as a comparison's, by image name, then in the order of operators, states and seeds.

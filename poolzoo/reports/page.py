@@ -422,6 +422,10 @@ def _protocol(setting: Setting, metadata: Mapping[str, Any]) -> list[str]:
         "mae": "MAE is the mean absolute error of values in [0, 1].",
     }
     details |= OWN_RANGE_NOTES if setting.of_features else {}
+    decoder = metadata.get("decoder")
+    if setting.upsample == "optimal" and isinstance(decoder, dict) and (fitted := dicts(decoder, "images")):
+        names = listed([str(image.get("name")) for image in fitted], 24, "images")
+        steps.append(f"Decoders are fitted by least squares on {names}, never on the image that is scored.")
     steps += [details.get(key, METRIC_NOTES[key]) for key in metadata["metrics"]]
     steps.append(
         "Seeds of one image are averaged first, then images with equal weight; intervals are bootstraps over images,"

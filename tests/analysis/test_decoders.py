@@ -264,7 +264,11 @@ def test_the_training_images_are_named_with_their_digests_and_the_unusable_with_
     assert [image["name"] for image in about["images"]] == given[:2]
     assert about["images"][1]["sha256"] == pixel_digest(pixels)
     assert [reason.count("\n") for reason in about["skipped"]] == [0, 0, 0]
-    assert ["broken" in about["skipped"][0], "9x30" in about["skipped"][1], "twin" in about["skipped"][2]] == [True] * 3
+    assert [
+        "broken" in about["skipped"][0],
+        "small.png': 9x30" in about["skipped"][1],
+        "twin" in about["skipped"][2],
+    ] == [True] * 3
     assert result.rows[0]["decoder_fitted_on"].startswith("2 images of ")
 
 
@@ -369,6 +373,7 @@ def test_the_command_line_says_on_what_a_decoder_was_fitted(run, folder, tmp_pat
     assert (row["upsample"], row["decoder_fitted_on"]) == ("optimal", words)
     assert len(result["metadata"]["decoder"]["images"]) == 8
     assert "optimal linear decoder" in page.read_text()
+    assert f"fitted by least squares on {folder / 'astronaut.png'}, " in page.read_text()
 
 
 @pytest.mark.parametrize(
