@@ -17,9 +17,6 @@ from torch import Tensor
 
 from poolzoo.windows import Geometry, weighted_taps
 
-#: What rows say of an upsampler that there is none of.
-UPSAMPLE_NONE = "none"
-
 
 def downscale(
     image: Tensor, pooled: Tensor, geometry: Geometry | None = None, phases: Sequence[tuple[int, ...]] = ()

@@ -120,10 +120,17 @@ def test_each_submap_is_scored_where_it_was_taken(source, kernel_size, stride):
     assert row["psnr"] == pytest.approx(np.mean(scores), abs=1e-9)
 
 
-def test_there_is_nothing_to_view(source):
+@pytest.mark.parametrize(("kernel_size", "seen"), [(2, ["avg", "bicubic"]), (3, ["avg"])])
+def test_views_are_of_what_is_held_against_one_small_original(source, kernel_size, seen):
     views: list[View] = []
-    compare(source, ["avg", "checkered"], LOWRES, on_view=views.append)
-    assert views == []
+    specs = ["avg", "checkered", "bicubic", "avg:kernel_size=5"]
+    protocol = Protocol(kernel_size, 2, protocol="lowres", metrics=("mse",))
+    compare(source, specs, protocol, on_view=views.append)
+    assert [view.row["pool"] for view in views] == seen
+    for view in views:
+        np.testing.assert_allclose(view.original, sampled(IMAGE[:40] / 255, kernel_size, 2, 0, 0), rtol=0, atol=1e-12)
+        assert view.row["mse"] == pytest.approx(((view.original - view.pooled) ** 2).mean(), abs=1e-20)
+        assert np.array_equal(view.pooled, view.rebuilt)
 
 
 def test_too_small_for_ssim_is_the_rows_error(source):
