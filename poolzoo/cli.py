@@ -733,8 +733,13 @@ def _draw_sample(store: Store, sample: Result) -> PictureBook:
     if len(sources) < len(named):
         gone = len(named) - len(sources)
         click.echo(f"{gone} of {len(named)} pictures are gone from {store.folder}; the page goes without", err=True)
-    with progress("Drawing") as on_step:
-        run(sources, store.specs, Protocol(**store.protocol), on_view=keep, on_step=on_step)
+    # The scores are there: none is made anew, nor needs to be possible here.
+    protocol = Protocol(**store.protocol | {"metrics": ("psnr",), "timed": False})
+    try:
+        with progress("Drawing") as on_step:
+            run(sources, store.specs, protocol, on_view=keep, on_step=on_step)
+    except ValueError as error:  # what decoders were fitted on is gone, or a plugin's operator
+        click.echo(f"{error}; the page goes without pictures", err=True)
     return book
 
 

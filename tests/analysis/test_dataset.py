@@ -523,3 +523,17 @@ def test_a_report_shows_all_numbers_and_some_pictures(run, folder, tmp_path, inl
     assert again.read_text() == text
     shutil.copy(path, tmp_path / "copy.sqlite")
     assert run("report", path, tmp_path / "copy.sqlite", "--output", again)[0] == 0
+
+
+def test_a_report_goes_without_pictures_where_what_decoders_were_fitted_on_is_gone(run, folder, tmp_path, inline):
+    training, path, page = tmp_path / "training", tmp_path / "run.sqlite", tmp_path / "page.html"
+    shutil.copytree(folder / "odd" / "deep", training)
+    arguments = ("--pool", "avg", "--upsample", "optimal", "--decoder-images", training, "--metric", "mae")
+    run("compare", "--dataset", folder / "even", "--store", path, *arguments)
+    assert run("report", path, "--output", page)[0] == 0
+    assert "explorer-data" in page.read_text()
+    shutil.rmtree(training)
+    code, _, err = run("report", path, "--output", page)
+    assert code == 0
+    assert "none can be fitted on" in err and "the page goes without pictures" in err and "Traceback" not in err
+    assert "How much of 12 images survives" in page.read_text() and "explorer-data" not in page.read_text()
