@@ -103,6 +103,8 @@ class Protocol:
             raise ValueError(f"protocol={self.protocol!r}: {', '.join(PROTOCOLS)} are allowed")
         if self.protocol == "lowres":
             object.__setattr__(self, "upsample", (UPSAMPLE_NONE,))
+        for name in ("upsample", "metrics"):  # asked for twice is asked for
+            object.__setattr__(self, name, tuple(dict.fromkeys(getattr(self, name))))
 
 
 @dataclass(frozen=True)

@@ -351,7 +351,7 @@ def _participations(pooling: Pooling, submap: Tensor, starts: Sequence[int], apa
     """The participation ratios of a submap's windows that lie ``apart`` from each other, from ``starts`` on."""
     probes = submap[tuple(slice(start, None, gap) for start, gap in zip(starts, apart, strict=True))]
     if not probes.numel():  # the map ends before the first of them
-        return probes.flatten()
+        return probes.detach().flatten()
     energy = _gradient(probes.sum(), pooling.traced[0])[0].square()
     nearest = [
         _nearest(pooling, axis, start, gap, count)

@@ -293,6 +293,11 @@ def test_windows_that_are_looked_at_together_do_not_mix():
     assert effective_weights(one) == pytest.approx(np.mean(found), rel=1e-9)
 
 
+def test_a_map_of_few_windows_has_effective_weights_without_complaint(recwarn):
+    assert effective_weights(pooling("avg", photo(8), 4)) == 16
+    assert not recwarn.list
+
+
 def test_a_pool_that_autograd_cannot_look_through_reaches_nothing():
     one = plane(lambda x: x.detach()[..., ::2, ::2], photo(16)[0], 2)
     assert (grad_reach(one), effective_weights(one)) == (0, None)
