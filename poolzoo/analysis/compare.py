@@ -39,7 +39,7 @@ from poolzoo.analysis.modules import (
     shown_size,
     state_of,
 )
-from poolzoo.analysis.rows import UPSAMPLE_NONE, Result
+from poolzoo.analysis.rows import METRIC_KEYS, UPSAMPLE_NONE, Result
 from poolzoo.analysis.samples import Input, Sample, as_inputs, ndim_of
 from poolzoo.operators.base import Pool
 from poolzoo.windows import Geometry, make_geometry, output_size
@@ -103,8 +103,17 @@ class Protocol:
             raise ValueError(f"protocol={self.protocol!r}: {', '.join(PROTOCOLS)} are allowed")
         if self.protocol == "lowres":
             object.__setattr__(self, "upsample", (UPSAMPLE_NONE,))
+        else:
+            _check_names("upsample", self.upsample, (*UPSAMPLERS, OPTIMAL))
+        _check_names("metrics", self.metrics, METRIC_KEYS)
+        _check_names("normalize", (self.normalize,), NORMALIZATIONS)
         for name in ("upsample", "metrics"):  # asked for twice is asked for
             object.__setattr__(self, name, tuple(dict.fromkeys(getattr(self, name))))
+
+
+def _check_names(argument: str, given: Iterable[str], allowed: Iterable[str]) -> None:
+    if unknown := [name for name in given if name not in allowed]:
+        raise ValueError(f"{argument}={unknown[0]!r}: {', '.join(allowed)} are allowed")
 
 
 @dataclass(frozen=True)

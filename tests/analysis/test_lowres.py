@@ -155,6 +155,19 @@ def test_an_unknown_protocol_is_named():
         Protocol(protocol="highres")
 
 
+@pytest.mark.parametrize(
+    ("argument", "value", "allowed"),
+    [
+        ("metrics", ("psnr", "nope"), "psnr, ssim"),
+        ("upsample", ("nope",), "nearest, "),
+        ("normalize", "nope", "none, "),
+    ],
+)
+def test_a_name_that_is_none_is_named(argument, value, allowed):
+    with pytest.raises(ValueError, match=f"{argument}='nope': {allowed}.* are allowed"):
+        Protocol(**{argument: value})
+
+
 def test_stride_1_is_its_own_reference(source):
     (row,) = compare(source, ["max"], Protocol(1, protocol="lowres", metrics=("psnr",))).rows
     assert row["psnr"] == math.inf
