@@ -302,8 +302,9 @@ def _figures(name: str, shelf: Shelf, entries: Sequence[_Entry], side: int) -> l
         pooled, found = shelf.pooled.get(entry.operator), list(_rebuilt(entry, shelf))[:1]
         if pooled:
             values = pooled.cut(sources(box, pooled.size, shelf.size)).values
-            alt = f"The same {cut} of {name}, pooled by {entry.title}"
-            figures.append(_figure(values, alt, f"{entry.title}, pooled"))
+            scores = f": {_scores(entry.rows[UPSAMPLE_NONE])}" if UPSAMPLE_NONE in entry.rows else ""
+            alt = f"The same {cut} of {name}, pooled by {entry.title}{scores}"
+            figures.append(_figure(values, alt, f"{entry.title}, pooled{scores}"))
         for upsample, row, rebuilt in found:
             again = rebuilt.part.cut(box).values if rebuilt.part else None
             if again is None and pooled and upsample in TAPS:

@@ -319,6 +319,11 @@ def _warnings(result: Result, summaries: Sequence[Summary]) -> list[str]:
             "Windows of another size than the stride do not lie where interpolation puts their values, those of"
             " resampling operators do: the latter's lead is partly that. Ask again with --upsample optimal."
         )
+    if any(summary.pool == "bicubic" and summary.setting.protocol == "lowres" for summary in summaries):
+        warnings.append(
+            "At low resolution the operator bicubic is what the original is made small by: its score is perfect and"
+            " says nothing, and what is alike scores high for that."
+        )
     if found.failed:
         failed = "; ".join(errors(result)[:8]) + "; …" * (found.failed > 8)
         what = "rows have no numbers" if result.kind == "compare" else "measurements failed"

@@ -228,6 +228,13 @@ def test_windows_that_lie_elsewhere_than_interpolation_takes_them_to_are_named(s
     assert "the latter's lead" not in text
 
 
+def test_that_bicubic_is_its_own_reference_is_said():
+    low = {"protocol": "lowres", "upsample": "none"}
+    for more, said in ((low, True), ({}, False)):
+        rows = [compare_row("a", pool, 20.0, 0.5, **more) for pool in ("avg", "bicubic")]
+        assert ("its score is perfect and says nothing" in Page(render_page([make_compare(rows=rows)])).text) == said
+
+
 def test_normalisation_is_part_of_the_protocol():
     rows = [compare_row("a", "max", 20.0, 0.5, normalize="imagenet")]
     text = Page(render_page([make_compare(rows=rows)])).text
