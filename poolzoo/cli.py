@@ -737,9 +737,11 @@ def _draw_sample(store: Store, sample: Result) -> PictureBook:
     if len(sources) < len(named):
         gone = len(named) - len(sources)
         click.echo(f"{gone} of {len(named)} pictures are gone from {store.folder}; the page goes without", err=True)
+    # The scores are there: none is made anew, nor needs to be possible here.
     try:
+        protocol = Protocol(**store.protocol | {"metrics": ("psnr",), "timed": False})
         with progress("Drawing") as on_step:
-            run(sources, store.specs, Protocol(**store.protocol), on_view=keep, on_step=on_step)
+            run(sources, store.specs, protocol, on_view=keep, on_step=on_step)
     except (TypeError, ValueError) as error:  # of another version, with a --plugin, with images for decoders, a GPU
         click.echo(f"{store.path}: no pictures can be drawn: {_reason(error)}; the page goes without", err=True)
     return book

@@ -70,11 +70,25 @@ def test_low_resolution_rows_say_so(run, photo, tmp_path):
     assert data["metadata"]["protocol"] == "lowres"
 
 
-def test_low_resolution_has_a_page_without_pictures(run, photo, tmp_path):
+def test_low_resolution_has_a_page_with_pictures_of_what_is_on_one_grid(run, photo, tmp_path):
     page = tmp_path / "page.html"
-    assert run("compare", "--image", photo, *pools("avg"), "--protocol", "lowres", *FEW, "--report", page).code == 0
-    assert 'id="explorer-data"' not in page.read_text()
+    asked = (*pools("avg", "checkered"), "--protocol", "lowres", *FEW)
+    assert run("compare", "--image", photo, *asked, "--report", page).code == 0
+    data = json.loads(page.read_text().partition('id="explorer-data">')[2].partition("</script>")[0])
+    assert [(image["low"], [o["title"] for o in image["operators"]]) for image in data["images"]] == [(True, ["avg"])]
     assert "antialiased bicubic" in page.read_text()
+
+
+def test_what_is_asked_for_twice_is_measured_once(run, photo, tmp_path):
+    folder, store = tmp_path / "photos", tmp_path / "run.sqlite"
+    folder.mkdir()
+    photo.rename(folder / "photo.png")
+    twice = (*pools("avg"), *FEW, *FEW, "--upsample", "nearest", "--upsample", "nearest", "--format", "json")
+    for source in (("--image", folder), ("--dataset", folder, "--store", store, "--jobs", "1")):
+        data = json.loads(run("compare", *source, *twice).out)
+        assert run.code == 0
+        assert len(data["rows"]) == 1
+        assert data["metadata"]["metrics"] == ["brightness", "mse"]
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -22,7 +23,7 @@ from poolzoo import cuda
 from poolzoo.analysis.decoders import Decoders, HeldOut
 from poolzoo.analysis.fitted import Fitted, check_fits, give_parameters, note_scored
 from poolzoo.analysis.images import ImageError, Source
-from poolzoo.analysis.lowres import UPSAMPLE_NONE, downscale
+from poolzoo.analysis.lowres import downscale
 from poolzoo.analysis.measures import Pooling, measure
 from poolzoo.analysis.metrics import LEAST_SIDES, METRICS, check_metrics, use_one_thread
 from poolzoo.analysis.modules import (
@@ -32,12 +33,13 @@ from poolzoo.analysis.modules import (
     one_line,
     pick_baseline,
     provenance,
+    resamples,
     seed_draws,
     shown_params,
     shown_size,
     state_of,
 )
-from poolzoo.analysis.rows import Result
+from poolzoo.analysis.rows import METRIC_KEYS, UPSAMPLE_NONE, Result
 from poolzoo.analysis.samples import Input, Sample, as_inputs, ndim_of
 from poolzoo.operators.base import Pool
 from poolzoo.windows import Geometry, make_geometry, output_size
@@ -101,6 +103,17 @@ class Protocol:
             raise ValueError(f"protocol={self.protocol!r}: {', '.join(PROTOCOLS)} are allowed")
         if self.protocol == "lowres":
             object.__setattr__(self, "upsample", (UPSAMPLE_NONE,))
+        else:
+            _check_names("upsample", self.upsample, (*UPSAMPLERS, OPTIMAL))
+        _check_names("metrics", self.metrics, METRIC_KEYS)
+        _check_names("normalize", (self.normalize,), NORMALIZATIONS)
+        for name in ("upsample", "metrics"):  # asked for twice is asked for
+            object.__setattr__(self, name, tuple(dict.fromkeys(getattr(self, name))))
+
+
+def _check_names(argument: str, given: Iterable[str], allowed: Iterable[str]) -> None:
+    if unknown := [name for name in given if name not in allowed]:
+        raise ValueError(f"{argument}={unknown[0]!r}: {', '.join(allowed)} are allowed")
 
 
 @dataclass(frozen=True)
@@ -124,7 +137,8 @@ class Run:
 class View:
     """What one row's pictures show: float64 ``(H, W, 3)`` arrays in the image's own scale.
 
-    ``submaps`` is how many stand side by side in ``pooled``.
+    ``submaps`` is how many stand side by side in ``pooled``. At low resolution ``original`` is the reference, as small
+    as ``pooled``, and ``rebuilt`` is ``pooled``.
     """
 
     row: dict[str, Any]
@@ -246,8 +260,8 @@ def compare(
         baseline: the spec that tables compare with; by default avg if it is there, else the first.
         fits: what operators among ``specs`` learned; those are shown as they start and fitted.
         command: the command line, for the metadata.
-        on_view: called with each row's pictures (of stochastic operators, the first seed's and eval's); not at low
-            resolution, where nothing is rebuilt.
+        on_view: called with each row's pictures (of stochastic operators, the first seed's and eval's); at low
+            resolution only of rows that are held against the same small original: one map, on the protocol's grid.
         on_step: called with the number of finished and of all image-operator pairs.
 
     Returns:
@@ -400,7 +414,7 @@ def score_sample(
         protocol: that of the runs.
         held_out: the decoders for this image; needed where ``protocol`` asks for :data:`OPTIMAL`.
         spread: ``map``, or that of an executor. Pooling is timed alone; scoring then runs on all its threads at once.
-        on_view: called with each row's pictures (of stochastic operators, the first seed's and eval's).
+        on_view: as for :func:`compare`.
     """
     image = sample.image
     size = image.shape[:-1]
@@ -408,6 +422,15 @@ def score_sample(
     picture = torch.from_numpy(image).movedim(-1, 0).to(protocol.device).unsqueeze(0)
     x = scale.normalise(picture).contiguous()
     batch = 2 * torch.get_num_threads()
+
+    @functools.cache
+    def small() -> FloatImage:
+        """The low-resolution original that rows of the protocol's own grid are held against."""
+        own = make_geometry(2, protocol.kernel_size, protocol.stride)
+        reference = downscale(picture, picture.new_empty(1, 1, *output_size(size, own)), own)
+        values: FloatImage = reference[0].permute(1, 2, 0).cpu().numpy()
+        return values
+
     for start in range(0, len(runs), batch):
         groups: list[list[dict[str, Any]]] = []
         pending: list[_Pending] = []
@@ -426,11 +449,14 @@ def score_sample(
                 kept = pooled.numel() / x.numel()
                 regular = math.prod(output_size(size, geometry))
                 operator = functools.partial(_pool_again, run, scale)
-                pooling = Pooling(picture, pooled, operator, geometry, sample.data_range)
+                whole = resamples(run.module.info)
+                pooling = Pooling(picture, pooled, operator, geometry, sample.data_range, whole)
                 measured = measure(protocol.metrics, pooling)
                 for row in group:
                     if protocol.protocol == "lowres":
-                        pairs = _lowres_pairs(picture, pooled, phases, protocol.metrics)
+                        evenly = whole or not (phases or pooling.regular)
+                        references = downscale(picture, pooled, None if evenly else geometry, phases)
+                        pairs = _lowres_pairs(references, pooled, protocol.metrics)
                     else:
                         if row["upsample"] == OPTIMAL:
                             full = _decode(row, run, given, size, held_out)
@@ -455,10 +481,12 @@ def score_sample(
         for done, scores in zip(pending, spread(score, [p.pairs for p in pending]), strict=True):
             done.row |= scores
             seed = done.row["seed"]
-            rebuilt = protocol.protocol == "roundtrip"  # at low resolution there is nothing to show beside the original
-            if on_view and rebuilt and (seed is None or seed == protocol.seed):
+            if on_view and (seed is None or seed == protocol.seed):
+                original, rebuilt = done.pairs[0]
                 submaps = done.pooled.shape[2] if done.pooled.dim() > sample.ndim + 2 else 1
-                shown = (image, _side_by_side(done.pooled, sample.ndim), done.pairs[0][1])
+                if protocol.protocol == "lowres" and (submaps > 1 or not np.array_equal(original, small())):
+                    continue
+                shown = (original, _side_by_side(done.pooled, sample.ndim), rebuilt)
                 first, second, third = map(sample.picture, shown)
                 on_view(View(done.row, first, second, third, submaps))
         yield from groups
@@ -518,16 +546,16 @@ def _pool_again(run: Run, scale: _Scale, picture: Tensor) -> Tensor:
     return scale.denormalise(run.module(scale.normalise(picture).contiguous()))  # draws may follow the layout
 
 
-def _lowres_pairs(
-    picture: Tensor, pooled: Tensor, phases: Sequence[tuple[int, ...]], metrics: Sequence[str]
-) -> list[tuple[FloatImage, FloatImage]]:
+def _lowres_pairs(reference: Tensor, pooled: Tensor, metrics: Sequence[str]) -> list[tuple[FloatImage, FloatImage]]:
+    """A reference and what was pooled, ``(h, w, C)`` each, of every submap."""
     height, width = pooled.shape[-2:]
     for metric in metrics:
         if min(height, width) < LEAST_SIDES.get(metric, 1):
             least = f"{metric.upper()} needs at least {LEAST_SIDES[metric]} on each side"
             raise ValueError(f"{width}x{height} pixels when pooled: {least}")
-    both = (downscale(picture, pooled, phases), pooled)
-    original, kept = (x.reshape(*x.shape[:2], -1, height, width)[0].permute(1, 2, 3, 0).cpu().numpy() for x in both)
+    original, kept = (
+        x.reshape(*x.shape[:2], -1, height, width)[0].permute(1, 2, 3, 0).cpu().numpy() for x in (reference, pooled)
+    )
     return list(zip(original, kept, strict=True))
 
 

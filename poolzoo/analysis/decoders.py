@@ -302,15 +302,19 @@ def measure_image(
 
     Args:
         module: the operator.
-        x: its input, ``(N, C, *size)``, float64.
+        x: its input, ``(N, C, *size)``, float64; sums are in that, whatever the dtype.
         seed: of an operator that draws; it draws alike for every image and in use.
         neighbourhood: pooled values per axis, odd or even.
 
     Raises:
-        ValueError: the pooled values are not finite, the image is smaller than the window or a cell, or positions of
-            submaps are drawn without a seed.
+        ValueError: another number of axes, no neighbourhood, the pooled values are not finite, the image is smaller
+            than the window or a cell, or positions of submaps are drawn without a seed.
     """
     info, geometry = module.info, module.geometry
+    if x.dim() != geometry.ndim + 2:
+        raise ValueError(f"x: shape {tuple(x.shape)}; (N, C, *size) with {geometry.ndim} spatial axes is allowed")
+    if neighbourhood < 1:
+        raise ValueError(f"neighbourhood={neighbourhood}: 1 or more is allowed")
     if seed is None and info.phases and module.stochastic and module.training:
         raise ValueError("seed=None: an operator that draws where its submaps lie needs a seed to be decoded")
     pooled = _pooled(module, x, seed)
@@ -322,6 +326,7 @@ def measure_image(
         seed_draws(module, x, seed)
     phases = info.phases(geometry, **module.params(x)) if info.phases else [(0,) * geometry.ndim]
     grids = [Grid.of(geometry, phases, neighbourhood)]
+    x, pooled = x.double(), pooled.double()  # whatever the operator computed in
     values = pooled.unsqueeze(2) if pooled.dim() == x.dim() else pooled
     whole = all(o * s == n for o, s, n in zip(values.shape[3:], geometry.stride, x.shape[2:], strict=True))
     if info.reducer is None and info.phases is None and not whole:
@@ -402,7 +407,8 @@ class Decoders:
             image = load_image(source)
             digest, x = pixel_digest(image), self._input(image)
         except ImageError as error:
-            self.skipped[source.name] = str(error)
+            said = str(error)
+            self.skipped[source.name] = said if source.name in said else f"{source.name!r}: {said}"
             return
         if digest in self.fitted:
             self.skipped[source.name] = f"{source.name!r}: the pixels of {self.fitted[digest]!r}"

@@ -2,7 +2,9 @@
 
 No upsampler has a part in the score. The reference is the antialiased bicubic that super-resolution benchmarks make
 their small images with (MATLAB's imresize, Pillow's BICUBIC): Keys' cubic convolution (1981, a = -1/2), as wide as the
-scale asks. The operator ``bicubic`` is exactly that, so its score is perfect and says nothing.
+stride asks, sampled in the middle of each window. Where windows tile the image, and for operators that resample all of
+it, that is resizing to the pooled size, which the operator ``bicubic`` does exactly: its score is perfect and says
+nothing.
 """
 
 from __future__ import annotations
@@ -13,26 +15,52 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-#: What rows say of an upsampler that there is none of.
-UPSAMPLE_NONE = "none"
+from poolzoo.windows import Geometry, weighted_taps
 
 
-def downscale(image: Tensor, pooled: Tensor, phases: Sequence[tuple[int, ...]] = ()) -> Tensor:
+def downscale(
+    image: Tensor, pooled: Tensor, geometry: Geometry | None = None, phases: Sequence[tuple[int, ...]] = ()
+) -> Tensor:
     """The reference for a pooled image.
 
     Args:
         image: ``(1, C, H, W)``.
         pooled: ``(1, C, h, w)``, or ``(1, C, S, h, w)`` from an operator that keeps S submaps.
-        phases: per submap, how many pixels down and right of the first one its samples lie.
+        geometry: where the windows lie; None where the pooled values are spread evenly over the image.
+        phases: per submap, how many pixels down and right of the geometry's its windows lie.
 
     Returns:
-        Of the shape of ``pooled``. For a submap the image is first shifted by its phase, its last edge repeated.
+        Of the shape of ``pooled``.
     """
     if pooled.dim() == 4:
-        return _resized(image, pooled)
-    shifted = [F.pad(image, (0, right, 0, down), mode="replicate")[..., down:, right:] for down, right in phases]
-    return torch.stack([_resized(x, pooled) for x in shifted], dim=2)
+        return _sampled(image, pooled, geometry, (0, 0))
+    return torch.stack([_sampled(image, pooled, geometry, phase) for phase in phases], dim=2)
 
 
-def _resized(image: Tensor, pooled: Tensor) -> Tensor:
-    return F.interpolate(image, size=pooled.shape[-2:], mode="bicubic", align_corners=False, antialias=True)
+def _sampled(image: Tensor, pooled: Tensor, geometry: Geometry | None, phase: Sequence[int]) -> Tensor:
+    sizes, out = image.shape[-2:], pooled.shape[-2:]
+    if geometry is None or (
+        not any(phase)
+        and geometry.spans == geometry.stride
+        and not any(geometry.padding)
+        and all(o * s == n for o, s, n in zip(out, geometry.stride, sizes, strict=True))
+    ):
+        return F.interpolate(image, size=out, mode="bicubic", align_corners=False, antialias=True)
+    for axis, (o, s, p, span, shift) in enumerate(
+        zip(out, geometry.stride, geometry.padding, geometry.spans, phase, strict=True)
+    ):
+        first = torch.arange(o, dtype=image.dtype, device=image.device) * s + shift - p
+        # The middle of what the window has inside of the image.
+        middle = (first.clamp(min=0) + (first + span - 1).clamp(max=sizes[axis] - 1)) / 2
+        image = weighted_taps(image, axis - 2, *_cubic_taps(middle, s, sizes[axis]))
+    return image
+
+
+def _cubic_taps(middle: Tensor, scale: int, n: int) -> tuple[Tensor, Tensor]:
+    """Keys' kernel, ``scale`` times as wide, around each position of ``middle`` on an axis of ``n``: index, weight."""
+    near = torch.arange(-2 * scale, 2 * scale + 1, device=middle.device)
+    index = middle.round().long()[:, None] + near
+    t = ((index - middle[:, None]) / scale).abs()
+    weight = torch.where(t < 1, (1.5 * t - 2.5) * t**2 + 1, ((-0.5 * t + 2.5) * t - 4) * t + 2)
+    weight = weight.where((t < 2) & (index >= 0) & (index < n), 0.0)
+    return index.clamp(0, n - 1), weight / weight.sum(1, keepdim=True)

@@ -43,6 +43,7 @@ class Pooling:
         pool: the operator, from and to the image's scale; it draws alike whenever it is called, and has a gradient.
         geometry: where the operator's windows lie.
         data_range: of the image's values.
+        resampled: whether the operator spreads its samples over the whole image, wherever the windows lie.
     """
 
     image: Tensor
@@ -50,6 +51,7 @@ class Pooling:
     pool: Callable[[Tensor], Tensor]
     geometry: Geometry
     data_range: float = 1.0
+    resampled: bool = False
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -58,8 +60,8 @@ class Pooling:
 
     @property
     def regular(self) -> bool:
-        """Whether there is one output a window; some operators choose other output sizes."""
-        return self.pooled.shape[-self.geometry.ndim :] == output_size(self.sizes, self.geometry)
+        """Whether there is one output a window, where that lies; some operators choose other places or sizes."""
+        return not self.resampled and self.pooled.shape[-self.geometry.ndim :] == output_size(self.sizes, self.geometry)
 
     @property
     def cells(self) -> tuple[int, ...]:
@@ -349,7 +351,7 @@ def _participations(pooling: Pooling, submap: Tensor, starts: Sequence[int], apa
     """The participation ratios of a submap's windows that lie ``apart`` from each other, from ``starts`` on."""
     probes = submap[tuple(slice(start, None, gap) for start, gap in zip(starts, apart, strict=True))]
     if not probes.numel():  # the map ends before the first of them
-        return probes.flatten()
+        return probes.detach().flatten()
     energy = _gradient(probes.sum(), pooling.traced[0])[0].square()
     nearest = [
         _nearest(pooling, axis, start, gap, count)

@@ -37,18 +37,18 @@ def use_one_thread() -> None:
 
 def mse(original: FloatImage, rebuilt: FloatImage, *, data_range: float = 1.0) -> float:
     """Mean squared error, over the squared data range."""
-    return _errors(original, rebuilt, data_range)[0] / data_range**2
+    return _errors(original, rebuilt, data_range)[0] / float(data_range) ** 2
 
 
 def mae(original: FloatImage, rebuilt: FloatImage, *, data_range: float = 1.0) -> float:
     """Mean absolute error, over the data range."""
-    return _errors(original, rebuilt, data_range)[1] / data_range
+    return _errors(original, rebuilt, data_range)[1] / float(data_range)
 
 
 def psnr(original: FloatImage, rebuilt: FloatImage, *, data_range: float = 1.0) -> float:
     """Peak signal-to-noise ratio in dB, ``-10 log10(mse)``, mse over the squared data range; inf for equal images."""
     error = mse(original, rebuilt, data_range=data_range)
-    return -10 * math.log10(error) if error else math.inf
+    return 10 * -math.log10(error) + 0.0 if error else math.inf
 
 
 def ssim(original: FloatImage, rebuilt: FloatImage, *, data_range: float = 1.0) -> float:
@@ -87,9 +87,10 @@ def ssim_map(original: FloatImage, rebuilt: FloatImage, *, data_range: float = 1
 
 
 def _check(original: FloatImage, rebuilt: FloatImage, data_range: float, name: str = "", least: int = 1) -> None:
-    if original.shape != rebuilt.shape or original.ndim < 2 or not original.size:
+    if original.shape != rebuilt.shape or original.ndim not in (3, 4) or not original.size:
         raise ValueError(
-            f"images of shapes {original.shape} and {rebuilt.shape}: equal ones are allowed, (H, W, C) and not empty"
+            f"images of shapes {original.shape} and {rebuilt.shape}: equal ones are allowed, (H, W, C) or (D, H, W, C)"
+            " and not empty"
         )
     if not 0 < data_range < math.inf:
         raise ValueError(f"data_range={data_range}: a positive number is allowed")
@@ -220,9 +221,13 @@ def _by_piq(name: str, original: FloatImage, rebuilt: FloatImage, *, data_range:
         return math.nan
     # A grey is repeated, as it is where an image is read: not all of them take one channel.
     x, y = (
-        torch.from_numpy(np.clip(image / data_range, 0, 1).transpose(2, 0, 1)[None]).expand(-1, 3, -1, -1)
+        torch.from_numpy(np.clip(image.astype(np.float64) / data_range, 0, 1).transpose(2, 0, 1)[None]).expand(
+            1, 3, -1, -1
+        )
         for image in (original, rebuilt)
     )
+    if name == "haarpsi" and not (x.any() or y.any()):
+        return 1.0  # equal; piq would have no weights to divide by, and infinity for it
     with _piq_lock, torch.no_grad():
         return float(getattr(_piq(), PIQ_METRICS[name].function)(x, y, data_range=1.0))
 

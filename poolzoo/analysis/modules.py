@@ -44,6 +44,11 @@ def state_of(module: Pool) -> str:
     return "initial" if any(True for _ in module.parameters()) else "fixed"
 
 
+def resamples(info: registry.PoolInfo) -> bool:
+    """Whether an operator brings the whole input to the output's size, wherever its windows would lie."""
+    return info.family == "resampling" or info.name == "spectral"
+
+
 def backend_of(module: Pool, x: Tensor) -> str:
     """What runs the module on ``x``: ``native`` where that is wanted and had, else ``reference`` or ``torch``."""
     if module.info.native is None:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 2
 
+#: What rows say of an upsampler that there is none of.
+UPSAMPLE_NONE = "none"
+
 #: A comparison's row: one image, one operator in one state (and seed), one protocol. The metrics asked for stand
 #: between ``equal_kept`` and ``forward_s``.
 COMPARE_KEYS = (

@@ -85,6 +85,7 @@
       const far = (x) => a * (x ** 3 - 5 * x ** 2 + 8 * x - 4);
       return [far(1 + t), near(t), near(1 - t), far(2 - t)].map((weight, tap) => [clamp(first + tap - 1, 0, few - 1), weight]);
     },
+    none: (few, many, at) => [[at, 1]],
   };
 
   // The cut-out [top, left, height, width] of a picture of `full` size, from the pooled raster of `part`.
@@ -284,11 +285,11 @@
     original: { of: async () => flat(await originalOf()), about: "The original, in all places." },
     true: { of: async (choice) => (choice ? pooledLayer(choice, false) : flat(await originalOf())), about: "What the operator keeps, one screen square for each pooled pixel as for each pixel of the original: pooled pictures are smaller." },
     matched: { of: async (choice) => (choice ? pooledLayer(choice, true) : flat(await originalOf())), about: "What the operator keeps, each pooled pixel as large as the pixels that it stands for. Nothing is smoothed." },
-    rebuilt: { of: async (choice) => flat(await rebuiltOf(choice)), about: "Pooled and grown back to full size." },
+    rebuilt: { of: async (choice) => flat(await rebuiltOf(choice)), get about() { return image.low ? "What the operator keeps, at its own size." : "Pooled and grown back to full size."; } },
     difference: {
       plain: true,
       scale: () => scales.difference(),
-      about: "Rebuilt minus original, the mean of the three channels, on one scale for all operators of this image.",
+      get about() { return `${image.low ? "Pooled" : "Rebuilt"} minus original, the mean of the three channels, on one scale for all operators of this image.`; },
       of: async (choice) => {
         const found = difference(await originalOf(), await rebuiltOf(choice));
         return { ...flat({ width: 1, height: 1, values: [0, 0, 0] }), canvas: mapped(found, scales.difference()), text: (at) => signed(found.map[at]) };
@@ -297,7 +298,7 @@
     ssim: {
       plain: true,
       scale: () => scales.ssim(),
-      about: "Local SSIM of rebuilt and original (Wang et al. 2004, 11-tap Gaussian window, mean of the channels). At the border, where the window would leave the cut-out, there is none.",
+      get about() { return `Local SSIM of ${image.low ? "pooled" : "rebuilt"} and original (Wang et al. 2004, 11-tap Gaussian window, mean of the channels). At the border, where the window would leave the cut-out, there is none.`; },
       of: async (choice) => {
         const found = similarity(await originalOf(), await rebuiltOf(choice));
         if (!found) return null;
@@ -307,14 +308,14 @@
     },
     spectrum: {
       scale: () => scales.spectrum(),
-      about: "Amplitude by frequency, in the whole cut-out: frequency 0 in the middle, half a cycle a pixel at the edges. The frame marks what the pooled grid can hold; what lies outside of it, or differs inside, is not the original's.",
+      get about() { return `Amplitude by frequency, in the whole cut-out: frequency 0 in the middle, half a cycle a pixel at the edges. ${image.low ? "What differs" : "The frame marks what the pooled grid can hold; what lies outside of it, or differs inside,"} is not the original's.`; },
       of: async (choice) => {
         const found = spectrum(await rebuiltOf(choice)), { width, height } = found;
         const frequency = (at) => [at % width / width - 0.5, Math.floor(at / width) / height - 0.5].map((f) => signed(f)).join(", ");
         return {
           ...flat({ width: 1, height: 1, values: [0, 0, 0] }), canvas: mapped(found, scales.spectrum()), step: [image.cut[3] / width, image.cut[2] / height],
           text: (at) => `${(10 ** found.map[at]).toExponential(2).replace("-", "−")} at ${frequency(at)} cycles a pixel`,
-          frame: choice && choice.operator.pooled ? [image.size[1], image.size[0]].map((many, n) => choice.operator.pooled.size[1 - n] / many) : null,
+          frame: choice && choice.operator.pooled && !image.low ? [image.size[1], image.size[0]].map((many, n) => choice.operator.pooled.size[1 - n] / many) : null,
         };
       },
     },
@@ -392,7 +393,7 @@
 
   // The window whose corner is at or before a pixel, [x, y, width, height] in the cut-out.
   function windowAt(operator, [x, y]) {
-    if (!operator.pooled || !operator.kernel || !operator.stride) return null;
+    if (image.low || !operator.pooled || !operator.kernel || !operator.stride) return null;
     const [kh, kw] = operator.kernel, [sh, sw] = operator.stride;
     const place = (at, step, few) => Math.min(Math.floor(at / step), few - 1) * step;
     return [place(x + image.cut[1], sw, operator.pooled.size[1]) - image.cut[1], place(y + image.cut[0], sh, operator.pooled.size[0]) - image.cut[0], kw, kh];
@@ -471,7 +472,7 @@
     window.clearTimeout(announced);
     // A reader that speaks hears where the pointer stays, not all that it passes.
     announced = window.setTimeout(() => {
-      readout.textContent = probe ? `Pixel ${probe[0] + image.cut[1]}, ${probe[1] + image.cut[0]} of the image. ${values.join("; ")}.` : "Point at a picture, or move it with the arrow keys, to read values; weights are known inside of the dashed frame.";
+      readout.textContent = probe ? `Pixel ${probe[0] + image.cut[1]}, ${probe[1] + image.cut[0]} of the image. ${values.join("; ")}.` : `Point at a picture, or move it with the arrow keys, to read values${image.low ? "" : "; weights are known inside of the dashed frame"}.`;
     }, probe ? 250 : 0);
   }
 
@@ -511,10 +512,11 @@
     canvas.setAttribute("aria-label", `Weights that ${titleOf(choice)} gives the pixels of this window: ${inside.join(", ")}`);
   }
 
+  const done = () => (image.low ? "pooled" : "rebuilt");
   const ABOUT = {
     original: () => "the original cut-out", true: (name) => `what ${name} keeps, at its true size`, matched: (name) => `what ${name} keeps, at the size of the original`,
-    rebuilt: (name) => `rebuilt from what ${name} kept`, difference: (name) => `where ${name} rebuilt differs from the original`,
-    ssim: (name) => `local similarity of ${name} rebuilt and the original`, spectrum: (name) => `spectrum of ${name} rebuilt`, weights: (name) => `weights that ${name} gives pixels`,
+    rebuilt: (name) => (image.low ? `what ${name} keeps` : `rebuilt from what ${name} kept`), difference: (name) => `where ${name} ${done()} differs from the original`,
+    ssim: (name) => `local similarity of ${name} ${done()} and the original`, spectrum: (name) => `spectrum of ${name} ${done()}`, weights: (name) => `weights that ${name} gives pixels`,
   };
 
   function describe() {
@@ -614,7 +616,7 @@
     const ranked = [...image.operators].sort((one, other) => one.rank - other.rank);
     for (const operator of ranked) {
       for (const view of operator.views) {
-        const title = `Rebuilt, ${view.upsample}`;
+        const title = image.low ? "Pooled" : `Rebuilt, ${view.upsample}`;
         if (!groups.has(title)) groups.set(title, []);
         groups.get(title).push(new Option(operator.title + (operator.baseline ? " – baseline" : ""), `${operator.rank} ${view.upsample}`));
       }
@@ -653,7 +655,15 @@
     state.b = before && !before[1] ? null : again(before && before[1], first(base));
     fill(controls.a, state.a);
     fill(controls.b, state.b);
-    find(".x-whole figcaption").textContent = `${image.name}, ${image.size[1]} × ${image.size[0]} pixels. The frame is the cut-out, where there is most detail.`;
+    // At low resolution the rebuilt picture is the pooled one, and no window lies on it.
+    for (const name of ["true", "matched", "weights"]) {
+      const radio = find(`[name=view][value=${name}]`);
+      radio.parentNode.hidden = image.low;
+      if (image.low && radio.checked) find("[name=view][value=rebuilt]").click();
+    }
+    find(".x-windows").hidden = image.low;
+    find("[name=view][value=rebuilt] + span").textContent = image.low ? "Pooled" : "Rebuilt";
+    find(".x-whole figcaption").textContent = `${image.name}, ${image.low ? "made small to " : ""}${image.size[1]} × ${image.size[0]} pixels. The frame is the cut-out, where there is most detail.`;
     fit(true);
     load();
   }

@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from poolzoo.analysis.rows import Result, label
+from poolzoo.analysis.rows import UPSAMPLE_NONE, Result, label
 from poolzoo.analysis.summary import METRICS, summarise
-from poolzoo.reports.cutouts import CUBIC, Box, Floats, Part, Pixels, pack, rebuild_part, sources
+from poolzoo.reports.cutouts import CUBIC, TAPS, Box, Floats, Part, Pixels, pack, rebuild_part, sources
 from poolzoo.reports.pictures import (
     CUTOUT,
     DIVERGING,
@@ -113,6 +113,7 @@ def render_explorer(book: PictureBook, results: Sequence[Result]) -> Markup:
                 for name, (shelf, entries) in shelves.items()
             ],
             more=len(compared - set(shelves)),
+            low=any(_is_low(entries) for _, entries in shelves.values()),
             data=script_json(data),
         )
     )
@@ -153,7 +154,13 @@ def _entries(shelf: Shelf, name: str, results: Sequence[Result]) -> list[_Entry]
         order = {(s.pool, s.params, s.state): place for place, s in reversed(list(enumerate(summaries)))}
         baselines = {(s.pool, s.params, s.state) for s in summaries if s.is_baseline}
         for operator in sorted(shelf.operators, key=lambda operator: order.get(operator[:3], len(order))):
-            rows = {row["upsample"]: row for row in own.rows if _operator(row) == operator}
+            known = [upsample for other, upsample in shelf.rebuilt if other == operator]
+            # A picture need not say how it was rebuilt where there is one way only.
+            rows = {
+                row["upsample"]: row
+                for row in own.rows
+                if _operator(row) == operator and ("" in known or row["upsample"] in known)
+            }
             if rows and operator not in entries:
                 entries[operator] = _Entry(operator, _title(operator), operator[:3] in baselines, rows)
     return list(entries.values())
@@ -230,6 +237,7 @@ def _image(name: str, shelf: Shelf, entries: Sequence[_Entry], side: int) -> dic
         "size": shelf.size,
         "cut": [box.top, box.left, box.height, box.width],
         "original": packer.part(shelf.original.cut(box)),
+        "low": _is_low(entries),
         "operators": operators,
         # Half of the operators stay below it nearly everywhere.
         "scale": nice_ceiling(float(np.median(contrasts))),
@@ -237,10 +245,14 @@ def _image(name: str, shelf: Shelf, entries: Sequence[_Entry], side: int) -> dic
     }
 
 
+def _is_low(entries: Sequence[_Entry]) -> bool:
+    """Whether the original is made as small as what is pooled, and nothing is rebuilt."""
+    return all(UPSAMPLE_NONE in entry.rows for entry in entries)
+
+
 def _rebuilt(entry: _Entry, shelf: Shelf) -> Iterator[tuple[str, Mapping[str, Any], Rebuilt]]:
     """The upsamplers of an operator whose pictures are known: name, row and picture."""
     for upsample, row in entry.rows.items():
-        # A picture need not say how it was rebuilt where there is one way only.
         for name in (upsample, ""):
             if (rebuilt := shelf.rebuilt.get((entry.operator, name))) is not None:
                 yield upsample, row, rebuilt
@@ -280,7 +292,7 @@ def _figures(name: str, shelf: Shelf, entries: Sequence[_Entry], side: int) -> l
     box = _cut(shelf, min(side, FIGURE_SIDE))
     cut = f"cut-out of {box.width} × {box.height} pixels"
     height, width = shelf.size
-    whole = f"original, {width} × {height}"
+    whole = f"original{', made small' * _is_low(entries)}, {width} × {height}"
     figures = [
         _figure(shelf.thumbnail, f"{name}, the {whole} pixels", whole),
         _figure(shelf.original.cut(box).values, f"A {cut} of {name}, the original", f"{cut} of the original"),
@@ -290,11 +302,12 @@ def _figures(name: str, shelf: Shelf, entries: Sequence[_Entry], side: int) -> l
         pooled, found = shelf.pooled.get(entry.operator), list(_rebuilt(entry, shelf))[:1]
         if pooled:
             values = pooled.cut(sources(box, pooled.size, shelf.size)).values
-            alt = f"The same {cut} of {name}, pooled by {entry.title}"
-            figures.append(_figure(values, alt, f"{entry.title}, pooled"))
+            scores = f": {_scores(entry.rows[UPSAMPLE_NONE])}" if UPSAMPLE_NONE in entry.rows else ""
+            alt = f"The same {cut} of {name}, pooled by {entry.title}{scores}"
+            figures.append(_figure(values, alt, f"{entry.title}, pooled{scores}"))
         for upsample, row, rebuilt in found:
             again = rebuilt.part.cut(box).values if rebuilt.part else None
-            if again is None and pooled:
+            if again is None and pooled and upsample in TAPS:
                 again = rebuild_part(pooled, box, shelf.size, upsample)
             if again is not None:
                 how = f"{upsample}: {_scores(row)}"

@@ -315,6 +315,17 @@ def _verdict_title(verdict: Verdict, comparison: str, several_settings: bool) ->
 def _warnings(result: Result, summaries: Sequence[Summary]) -> list[str]:
     found = doubts(result, summaries)
     warnings = warnings_of(found)
+    families = set(_families(result).values())
+    if len(families) > 1 and "resampling" in families and any(_is_misplaced(summary.setting) for summary in summaries):
+        warnings.append(
+            "Windows of another size than the stride do not lie where interpolation puts their values, those of"
+            " resampling operators do: the latter's lead is partly that. Ask again with --upsample optimal."
+        )
+    if any(summary.pool == "bicubic" and summary.setting.protocol == "lowres" for summary in summaries):
+        warnings.append(
+            "At low resolution the operator bicubic is what the original is made small by: its score is perfect and"
+            " says nothing, and what is alike scores high for that."
+        )
     if found.failed:
         failed = "; ".join(errors(result)[:8]) + "; …" * (found.failed > 8)
         what = "rows have no numbers" if result.kind == "compare" else "measurements failed"
@@ -416,6 +427,11 @@ def _protocol(setting: Setting, metadata: Mapping[str, Any]) -> list[str]:
         f"{'' if setting.upsample in ('nearest', 'optimal') else ' interpolation'} and scored against the cropped"
         " original.",
     ]
+    if _is_misplaced(setting):
+        steps.append(
+            "Rebuilding takes pooled values to lie evenly over the image; windows of another size than the stride do"
+            " not, and lose by it. The optimal decoder and scores at low resolution know where they lie."
+        )
     details = {
         "ssim": "SSIM is that of Wang et al. 2004: an 11-tap Gaussian window of sigma 1.5, population covariance, the"
         " border cropped; the mean over the channels.",
@@ -424,12 +440,21 @@ def _protocol(setting: Setting, metadata: Mapping[str, Any]) -> list[str]:
         "mae": "MAE is the mean absolute error of values in [0, 1].",
     }
     details |= OWN_RANGE_NOTES if setting.of_features else {}
+    decoder = metadata.get("decoder")
+    if setting.upsample == "optimal" and isinstance(decoder, dict) and (fitted := dicts(decoder, "images")):
+        names = listed([str(image.get("name")) for image in fitted], 24, "images")
+        steps.append(f"Decoders are fitted by least squares on {names}, never on the image that is scored.")
     steps += [details.get(key, METRIC_NOTES[key]) for key in metadata["metrics"]]
     steps.append(
         "Seeds of one image are averaged first, then images with equal weight; intervals are bootstraps over images,"
         " differences to the baseline are paired by image."
     )
     return steps
+
+
+def _is_misplaced(setting: Setting) -> bool:
+    """Whether pooled values of windows lie elsewhere than interpolation takes them to."""
+    return setting.protocol == "roundtrip" and setting.upsample != "optimal" and setting.kernel_size != setting.stride
 
 
 def _image(result: Result, name: str, anchor: str, families: Mapping[str, str]) -> dict[str, Any]:

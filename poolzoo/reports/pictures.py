@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from poolzoo._files import write_whole
-from poolzoo.analysis.rows import label
+from poolzoo.analysis.rows import UPSAMPLE_NONE, label
 from poolzoo.reports.cutouts import TAPS, Box, Part, Pixels as Pixels, cut_part, rebuild_part, sources
 
 if TYPE_CHECKING:
@@ -154,13 +154,17 @@ class Shelf:
 def pictures_of(view: View) -> Iterator[Picture]:
     """The pictures of one row: the original, pooled, rebuilt, difference.
 
-    The original is the same for every row of its image, the pooled one for every upsampling.
+    The original is the same for every row of its image, the pooled one for every upsampling. At low resolution there is
+    no rebuilt one; the pooled one says so by its ``upsample``.
     """
     row = view.row
     name, who = row["image"], (row["pool"], row["params"], row["state"], row["seed"])
     yield Picture(name, "", "", "", None, "original", view.original)
-    yield Picture(name, *who, "pooled", view.pooled, submaps=view.submaps)
-    yield Picture(name, *who, "rebuilt", view.rebuilt, row["upsample"])
+    if row["upsample"] == UPSAMPLE_NONE:
+        yield Picture(name, *who, "pooled", view.pooled, UPSAMPLE_NONE)
+    else:
+        yield Picture(name, *who, "pooled", view.pooled, submaps=view.submaps)
+        yield Picture(name, *who, "rebuilt", view.rebuilt, row["upsample"])
     yield Picture(name, *who, "difference", difference_pixels(view.original, view.rebuilt), row["upsample"])
 
 
@@ -260,6 +264,10 @@ def _keep_pooled(shelf: Shelf, picture: Picture) -> None:
     size = (picture.pixels.shape[0], picture.pixels.shape[1] // picture.submaps)
     if picture.pixels.shape[1] % picture.submaps:
         raise ValueError(f"picture of {picture.image!r}: {picture.pixels.shape[1]} columns, {picture.submaps} submaps")
+    if picture.upsample == UPSAMPLE_NONE:
+        _check_size(shelf, picture)
+        part = cut_part(picture.pixels, shelf.original.box, bounds=picture.bounds)
+        shelf.rebuilt[picture.operator, UPSAMPLE_NONE] = Rebuilt(None, _contrast(shelf, part))
     box = sources(shelf.original.box, size, shelf.size)
     shelf.pooled[picture.operator] = cut_part(picture.pixels, box, picture.submaps, picture.bounds)
     if picture.clipped:
@@ -270,21 +278,28 @@ def _keep_rebuilt(shelf: Shelf, picture: Picture) -> None:
     upsample = picture.upsample or ""
     if (picture.operator, upsample) in shelf.rebuilt:
         return
-    if picture.pixels.shape[:2] != shelf.size:
-        height, width = shelf.size
-        raise ValueError(
-            f"picture of {picture.image!r}: a rebuilt one has {picture.pixels.shape[1]}x{picture.pixels.shape[0]}"
-            f" pixels, the original {width}x{height}"
-        )
+    _check_size(shelf, picture)
     box = shelf.original.box
     part = cut_part(picture.pixels, box, bounds=picture.bounds)
     pooled = shelf.pooled.get(picture.operator)
     derived = pooled is not None and _gives(pooled, picture, box, shelf.size)
-    difference = abs((part.values - shelf.original.values).mean(axis=2))
-    contrast = float(np.quantile(difference, CONTRAST))
-    shelf.rebuilt[picture.operator, upsample] = Rebuilt(None if derived else part, contrast)
+    shelf.rebuilt[picture.operator, upsample] = Rebuilt(None if derived else part, _contrast(shelf, part))
     if picture.clipped:
         shelf.clipped.add(picture.operator)
+
+
+def _check_size(shelf: Shelf, picture: Picture) -> None:
+    if picture.pixels.shape[:2] != shelf.size:
+        (height, width), (tall, wide) = shelf.size, picture.pixels.shape[:2]
+        raise ValueError(
+            f"picture of {picture.image!r}: a {picture.kind} one has {wide}x{tall} pixels,"
+            f" the original {width}x{height}"
+        )
+
+
+def _contrast(shelf: Shelf, part: Part) -> float:
+    difference = abs((part.values - shelf.original.values).mean(axis=2))
+    return float(np.quantile(difference, CONTRAST))
 
 
 def _gives(pooled: Part, picture: Picture, box: Box, full: tuple[int, int]) -> bool:

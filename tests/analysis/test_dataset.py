@@ -205,6 +205,30 @@ def test_added_operators_and_images_are_scored_alone(folder, tmp_path, expected,
     assert score(mine, path) == expected
 
 
+def test_a_store_names_what_its_decoders_were_fitted_on_and_takes_rows_of_no_others(folder, tmp_path, inline):
+    mine, training, path = tmp_path / "photos", tmp_path / "training", tmp_path / "run.sqlite"
+    shutil.copytree(folder / "even", mine)
+    training.mkdir()
+    for name in ("02", "04", "06"):
+        shutil.copy(folder / "even" / f"{name}.png", training / f"{name}.png")
+    Image.new("RGB", (9, 30)).save(training / "small.png")
+    protocol = Protocol(upsample=("optimal",), metrics=("psnr",), decoder_images=(str(training),))
+    plain = compare([Source(p.name, p) for p in sorted(mine.iterdir())], ["avg"], protocol)
+    said: list[str] = []
+    rows = score(mine, path, ["avg"], protocol, say=said.append)
+    assert [row["psnr"] for row in rows] == [row["psnr"] for row in plain.rows]
+    assert {row["decoder_fitted_on"].partition(" images")[0] for row in rows} == {"3", "2 of 3"}
+    assert len(said) == 1 and said[0].startswith("not fitted on: ") and "small.png" in said[0]
+    for _ in range(2):  # also where nothing is left to do
+        with Store.open(path) as store:
+            assert store.sample().metadata["decoder"] == plain.metadata["decoder"]
+        score(mine, path, ["avg"], protocol)
+    (training / "06.png").unlink()
+    with pytest.raises(stores.StoreError, match="fitted on 3 images, and these 2 are not the same"):
+        score(mine, path, ["avg", "max"], protocol)
+    assert rows_in(path) == rows
+
+
 # Workers that die
 
 
@@ -569,3 +593,17 @@ def test_a_report_of_a_store_without_images_says_so(run, tmp_path):
         pass
     code, _, err = run("report", path, "--output", tmp_path / "page.html")
     assert (code, err) == (2, f"poolzoo: {path}: no image has been scored yet; run its compare --dataset again\n")
+
+
+def test_a_report_goes_without_pictures_where_what_decoders_were_fitted_on_is_gone(run, folder, tmp_path, inline):
+    training, path, page = tmp_path / "training", tmp_path / "run.sqlite", tmp_path / "page.html"
+    shutil.copytree(folder / "odd" / "deep", training)
+    arguments = ("--pool", "avg", "--upsample", "optimal", "--decoder-images", training, "--metric", "mae")
+    run("compare", "--dataset", folder / "even", "--store", path, *arguments)
+    assert run("report", path, "--output", page)[0] == 0
+    assert "explorer-data" in page.read_text()
+    shutil.rmtree(training)
+    code, _, err = run("report", path, "--output", page)
+    assert code == 0
+    assert "none can be fitted on" in err and "the page goes without" in err and "Traceback" not in err
+    assert "How much of 12 images survives" in page.read_text() and "explorer-data" not in page.read_text()

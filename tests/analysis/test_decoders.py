@@ -264,7 +264,11 @@ def test_the_training_images_are_named_with_their_digests_and_the_unusable_with_
     assert [image["name"] for image in about["images"]] == given[:2]
     assert about["images"][1]["sha256"] == pixel_digest(pixels)
     assert [reason.count("\n") for reason in about["skipped"]] == [0, 0, 0]
-    assert ["broken" in about["skipped"][0], "9x30" in about["skipped"][1], "twin" in about["skipped"][2]] == [True] * 3
+    assert [
+        "broken" in about["skipped"][0],
+        "small.png': 9x30" in about["skipped"][1],
+        "twin" in about["skipped"][2],
+    ] == [True] * 3
     assert result.rows[0]["decoder_fitted_on"].startswith("2 images of ")
 
 
@@ -333,6 +337,10 @@ def test_what_cannot_be_fitted_is_refused_in_one_line():
         DecoderFit().solve()
     with pytest.raises(ValueError, match="not finite"):
         fit_decoder(avg, [torch.full((1, 1, 8, 8), torch.nan, dtype=torch.float64)])
+    with pytest.raises(ValueError, match=r"x: shape \(1, 8, 8\); \(N, C, \*size\) with 2 spatial axes"):
+        fit_decoder(avg, [torch.zeros(1, 8, 8, dtype=torch.float64)])
+    with pytest.raises(ValueError, match="neighbourhood=0: 1 or more"):
+        fit_decoder(avg, [torch.zeros(1, 1, 8, 8, dtype=torch.float64)], neighbourhood=0)
     drawn = poolzoo.create_pool("checkered:sampler=random", kernel_size=2).double().train()
     images = [smooth_noise(1, 1, 20, 20, seed=seed) for seed in range(12)]
     with pytest.raises(ValueError, match="needs a seed"):
@@ -343,6 +351,16 @@ def test_what_cannot_be_fitted_is_refused_in_one_line():
     decoder = fit_decoder(avg, images)
     with pytest.raises(ValueError, match="1 submap"):
         decoder(torch.zeros(1, 1, 2, 10, 10, dtype=torch.float64), (20, 20))
+
+
+def test_sums_are_in_double_precision_whatever_the_images_are_in():
+    avg = poolzoo.create_pool("avg", kernel_size=2)
+    images = [smooth_noise(1, 2, 20, 22, seed=seed).float() for seed in range(6)]
+    decoder = fit_decoder(avg, images)
+    assert decoder.weight.dtype == torch.float64
+    exact = fit_decoder(avg.double(), [image.double() for image in images])
+    # What a mean rounded to single precision moves, not what sums in it would.
+    torch.testing.assert_close(decoder.weight, exact.weight, rtol=0, atol=1e-5)
 
 
 @pytest.fixture
@@ -369,6 +387,7 @@ def test_the_command_line_says_on_what_a_decoder_was_fitted(run, folder, tmp_pat
     assert (row["upsample"], row["decoder_fitted_on"]) == ("optimal", words)
     assert len(result["metadata"]["decoder"]["images"]) == 8
     assert "optimal linear decoder" in page.read_text()
+    assert f"fitted by least squares on {folder / 'astronaut.png'}, " in page.read_text()
 
 
 @pytest.mark.parametrize(

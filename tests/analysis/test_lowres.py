@@ -67,20 +67,70 @@ def test_the_bicubic_operator_is_perfect_and_only_it(source):
     assert perfect == {"bicubic"}
 
 
-def test_each_submap_is_scored_where_it_was_taken(source):
-    # Windows of one pixel: a submap is the image at its phase, and so is its reference taken from there.
-    (row,) = compare(source, ["checkered"], Protocol(1, 2, protocol="lowres", metrics=("psnr",))).rows
+def keys(t: float) -> float:
+    """Cubic convolution with a = -1/2 (Keys 1981, eq. 15)."""
+    t = abs(t)
+    return 1.5 * t**3 - 2.5 * t**2 + 1 if t < 1 else -0.5 * t**3 + 2.5 * t**2 - 4 * t + 2 if t < 2 else 0.0
+
+
+def sampled(image: np.ndarray, kernel: int, stride: int, down: int, right: int) -> np.ndarray:
+    """The image at the middle of each window's part inside of it, by a kernel ``stride`` times as wide: by loops."""
+    for axis, shift in ((0, down), (1, right)):
+        n = image.shape[axis]
+        count = (n - kernel) // stride + 1
+        weights = np.zeros((count, n))
+        for o in range(count):
+            inside = [i for i in range(shift + o * stride, shift + o * stride + kernel) if i < n]
+            for i in range(n):
+                weights[o, i] = keys((i - np.mean(inside)) / stride)
+        image = np.moveaxis(np.tensordot(weights / weights.sum(1, keepdims=True), image, (1, axis)), 0, axis)
+    return image
+
+
+@pytest.mark.parametrize(("kernel_size", "stride"), [(3, 2), (2, 3), (1, 2), (5, 2), (2, 2), (2, 1)])
+def test_the_reference_is_taken_where_the_windows_are(source, kernel_size, stride):
+    image = IMAGE[: 41 // stride * stride, : 50 // stride * stride] / 255.0
+    reference = sampled(image, kernel_size, stride, 0, 0)
+    windows = np.lib.stride_tricks.sliding_window_view(image, (kernel_size,) * 2, (0, 1))[::stride, ::stride]
+    protocol = Protocol(kernel_size, stride, protocol="lowres", metrics=("mse",))
+    for row in compare(source, ["avg", "max"], protocol).rows:
+        pooled = getattr(windows, {"avg": "mean"}.get(row["pool"], "max"))((-2, -1))
+        assert row["mse"] == pytest.approx(((reference - pooled) ** 2).mean(), rel=1e-9, abs=1e-25)
+
+
+def test_what_resamples_the_whole_image_is_held_against_the_whole(source):
+    rows = compare(source, ["bicubic", "fractional_max:output_ratio=0.6"], Protocol(3, 2, protocol="lowres")).rows
+    assert rows[0]["psnr"] > 200
+    assert all(row["error"] is None for row in rows)
+
+
+@pytest.mark.parametrize(("kernel_size", "stride"), [(1, 2), (2, 2), (3, 2)])
+def test_each_submap_is_scored_where_it_was_taken(source, kernel_size, stride):
+    (row,) = compare(source, ["checkered"], Protocol(kernel_size, stride, protocol="lowres", metrics=("psnr",))).rows
     image = IMAGE[:40] / 255.0
-    moved = np.pad(image[1:, 1:], ((0, 1), (0, 1), (0, 0)), mode="edge")
-    scores = [peak_signal_noise_ratio(pillow(x, 20, 25), x[::2, ::2], data_range=1) for x in (image, moved)]
-    # The last window of the second phase lies past the image in neither.
-    assert row["psnr"] == pytest.approx(np.mean(scores), abs=1e-3)
+    padded = np.pad(image, ((0, 5), (0, 5), (0, 0)), constant_values=-np.inf)
+    scores = []
+    for shift in (0, 1):
+        reference = sampled(image, kernel_size, stride, shift, shift)
+        pooled = np.lib.stride_tricks.sliding_window_view(padded[shift:, shift:], (kernel_size,) * 2, (0, 1)).max(
+            (-2, -1)
+        )
+        pooled = pooled[::stride, ::stride][: reference.shape[0], : reference.shape[1]]
+        scores.append(peak_signal_noise_ratio(reference, pooled, data_range=1))
+    assert row["psnr"] == pytest.approx(np.mean(scores), abs=1e-9)
 
 
-def test_there_is_nothing_to_view(source):
+@pytest.mark.parametrize(("kernel_size", "seen"), [(2, ["avg", "bicubic"]), (3, ["avg"])])
+def test_views_are_of_what_is_held_against_one_small_original(source, kernel_size, seen):
     views: list[View] = []
-    compare(source, ["avg", "checkered"], LOWRES, on_view=views.append)
-    assert views == []
+    specs = ["avg", "checkered", "bicubic", "avg:kernel_size=5"]
+    protocol = Protocol(kernel_size, 2, protocol="lowres", metrics=("mse",))
+    compare(source, specs, protocol, on_view=views.append)
+    assert [view.row["pool"] for view in views] == seen
+    for view in views:
+        np.testing.assert_allclose(view.original, sampled(IMAGE[:40] / 255, kernel_size, 2, 0, 0), rtol=0, atol=1e-12)
+        assert view.row["mse"] == pytest.approx(((view.original - view.pooled) ** 2).mean(), abs=1e-20)
+        assert np.array_equal(view.pooled, view.rebuilt)
 
 
 def test_too_small_for_ssim_is_the_rows_error(source):
@@ -103,6 +153,19 @@ def test_reports_say_that_nothing_was_rebuilt(source):
 def test_an_unknown_protocol_is_named():
     with pytest.raises(ValueError, match="protocol='highres': roundtrip, lowres are allowed"):
         Protocol(protocol="highres")
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "allowed"),
+    [
+        ("metrics", ("psnr", "nope"), "psnr, ssim"),
+        ("upsample", ("nope",), "nearest, "),
+        ("normalize", "nope", "none, "),
+    ],
+)
+def test_a_name_that_is_none_is_named(argument, value, allowed):
+    with pytest.raises(ValueError, match=f"{argument}='nope': {allowed}.* are allowed"):
+        Protocol(**{argument: value})
 
 
 def test_stride_1_is_its_own_reference(source):

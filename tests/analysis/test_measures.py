@@ -293,6 +293,11 @@ def test_windows_that_are_looked_at_together_do_not_mix():
     assert effective_weights(one) == pytest.approx(np.mean(found), rel=1e-9)
 
 
+def test_a_map_of_few_windows_has_effective_weights_without_complaint(recwarn):
+    assert effective_weights(pooling("avg", photo(8), 4)) == 16
+    assert not recwarn.list
+
+
 def test_a_pool_that_autograd_cannot_look_through_reaches_nothing():
     one = plane(lambda x: x.detach()[..., ::2, ::2], photo(16)[0], 2)
     assert (grad_reach(one), effective_weights(one)) == (0, None)
@@ -360,6 +365,18 @@ def test_a_comparison_has_the_measures_of_each_operator_whatever_the_upsampler(s
     for row in rows:
         one = pooling(row["pool"], image)
         assert {name: row[name] for name in NAMES} == pytest.approx({n: f(one) for n, f in MEASURES.items()})
+
+
+def test_operators_that_resample_the_whole_image_are_held_against_their_own_grid(tmp_path):
+    """Cropping the spectrum keeps all that the coarser grid can hold, wherever a window of 3 would lie."""
+    from PIL import Image
+
+    Image.fromarray((photo(160).transpose(1, 2, 0) * 255).round().astype(np.uint8)).save(tmp_path / "photo.png")
+    source = find_images([str(tmp_path / "photo.png")])
+    kept = ("spectrum_low", "spectrum_mid", "spectrum_high")
+    for kernel_size in (2, 3):
+        (row,) = compare(source, ["spectral"], Protocol(kernel_size, 2, metrics=kept)).rows
+        assert [row[name] for name in kept] == pytest.approx([1] * 3, abs=0.08), kernel_size
 
 
 def test_only_what_was_asked_for_is_measured(monkeypatch, small):

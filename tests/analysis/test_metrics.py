@@ -217,6 +217,15 @@ def test_the_data_range_is_that_of_divided_images(name):
     assert METRICS[name](image * 8, noisy(image, 0.1) * 8, data_range=8) == pytest.approx(expected, rel=1e-12)
 
 
+def test_scores_are_plain_numbers_and_0_db_has_no_sign():
+    scores = [
+        METRICS[name](np.zeros((2, 2, 1)), np.full((2, 2, 1), 2), data_range=np.float32(2))
+        for name in ("psnr", "mse", "mae")
+    ]
+    assert [str(score) for score in scores] == ["0.0", "1.0", "1.0"]
+    assert {type(score) for score in scores} == {float}
+
+
 def test_equal_images_are_perfect():
     image = photo(40, 31)
     assert {name: METRICS[name](image, image) for name in PLAIN} == {
@@ -259,6 +268,8 @@ def test_a_nan_spoils_the_windows_it_lies_in_and_no_others():
         (ssim, [(40, 40, 3), (40, 40, 1)], r"\(40, 40, 3\) and \(40, 40, 1\)"),
         (mse, [(2, 2, 3), (1, 2, 3)], r"\(2, 2, 3\) and \(1, 2, 3\)"),
         (mae, [(0, 2, 3), (0, 2, 3)], "not empty"),
+        (ssim, [(40, 40), (40, 40)], r"\(40, 40\) and \(40, 40\): equal ones are allowed, \(H, W, C\)"),
+        (mse, [(40, 40), (40, 40)], r"\(H, W, C\) or \(D, H, W, C\)"),
     ],
 )
 def test_images_that_cannot_be_scored_are_named(metric: Callable[..., object], shapes, said):

@@ -96,6 +96,13 @@ def test_an_image_too_small_for_a_metric_is_a_row_that_says_so(name, least):
         crop(photo(least - 1, 170), "a.png", make_geometry(2, 1, None), ("psnr", name))
 
 
+@pytest.mark.parametrize("name", PIQ_METRICS)
+def test_black_images_are_equal_and_that_is_perfect(name):
+    need_piq(name)
+    black = np.zeros((170, 165, 3))
+    assert METRICS[name](black, black - 0.1) == (1 if DESCRIBED[name].higher_is_better else 0)
+
+
 def test_without_piq_a_line_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "piq", None)
     metrics._piq.cache_clear()

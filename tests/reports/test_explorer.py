@@ -202,6 +202,40 @@ def test_rebuilt_pictures_are_sent_only_where_they_cannot_be_made():
     assert sent == {"avg": [False] * 3, "max": [False] * 3, "checkered": [True]}
 
 
+LOW = {"protocol": "lowres", "upsample": "none"}
+
+
+def low_book():
+    """At low resolution pooled pictures are as large as the original, and rebuilt ones there are none."""
+    book = PictureBook()
+    book.add(Picture("a.png", "", "", "", None, "original", ORIGINAL))
+    for pool in POOLS:
+        book.add(Picture("a.png", pool, "", "fixed", None, "pooled", low_pooled(pool), "none"))
+    return book
+
+
+def low_pooled(pool):
+    return np.rint((ORIGINAL + interpolate(POOLS[pool], FULL, "nearest")) / 2 * 255) / 255
+
+
+def low_result():
+    return make_compare(("a.png",), [compare_row("a.png", pool, 20.0, 0.5, **LOW) for pool in POOLS], protocol="lowres")
+
+
+def test_at_low_resolution_no_picture_is_called_rebuilt():
+    markup = render_explorer(low_book(), [low_result()])
+    (image,) = data_of(markup)["images"]
+    assert image["low"]
+    assert [[view["upsample"] for view in operator["views"]] for operator in image["operators"]] == [["none"]] * 2
+    figures = markup[markup.index('id="explorer-plain"') :]
+    assert "original, made small, 64 × 64" in figures
+    assert "avg, pooled: PSNR 20.00 dB" in figures and "rebuilt from" not in figures
+    # Pictures at low resolution are of no other protocol's rows.
+    assert not render_explorer(low_book(), [make_result()])
+    both = render_explorer(low_book(), [make_result(), low_result()])
+    assert data_of(both)["images"] == [image]
+
+
 def test_the_scale_is_one_for_all_operators_of_an_image():
     (image,) = data_of(render_explorer(make_book(), [make_result()]))["images"]
     assert image["scale"] > 0
@@ -463,3 +497,20 @@ class TestBrowser:
         act(page, lambda: page.locator("select[name=image]").select_option("1"))
         assert page.locator(".x-a .x-name").inner_text() == "max, nearest"
         assert HOSTILE in page.locator(".x-whole figcaption").inner_text()
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: no chromium or google-chrome on PATH")
+def test_at_low_resolution_the_pooled_picture_is_shown_and_its_difference(opened, tmp_path):
+    file = tmp_path / "low.html"
+    file.write_text(make_page(low_book(), [low_result()]))
+    page = opened(file)
+    views = ["Original", "Pooled", "Difference", "Local SSIM", "Spectrum", "Side by side", "Slider"]
+    assert page.locator(".x-views label:visible").all_inner_texts() == views
+    assert page.locator("select[name=a] optgroup").evaluate_all("groups => groups.map(g => g.label)") == ["Pooled"]
+    assert not page.locator(".x-windows").is_visible()
+    show(page, a=page.locator("select[name=a] option", has_text="max").get_attribute("value"))
+    assert np.array_equal(read(page), shown_bytes(low_pooled("max")))
+    for view in ("difference", "ssim", "spectrum"):
+        show(page, view=view)
+        assert "rebuilt" not in page.locator("#explorer").inner_text().lower()

@@ -209,6 +209,32 @@ def test_the_protocol_is_told_in_words(page):
         assert words in page.text
 
 
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ({"kernel_size": 3}, True),
+        ({"kernel_size": 3, "upsample": "optimal"}, False),
+        ({"kernel_size": 3, "protocol": "lowres", "upsample": "none"}, False),
+        ({"kernel_size": 2}, False),
+    ],
+)
+def test_windows_that_lie_elsewhere_than_interpolation_takes_them_to_are_named(setting, said):
+    rows = [compare_row("a", pool, 20.0, 0.5, **setting) for pool in ("avg", "lanczos")]
+    pools = [{"name": name, "family": family} for name, family in (("avg", "averages"), ("lanczos", "resampling"))]
+    text = Page(render_page([make_compare(rows=rows, pools=pools)])).text
+    assert ("takes pooled values to lie evenly" in text) == said
+    assert ("the latter's lead is partly that" in text) == said
+    text = Page(render_page([make_compare(rows=rows, pools=pools[:1])])).text
+    assert "the latter's lead" not in text
+
+
+def test_that_bicubic_is_its_own_reference_is_said():
+    low = {"protocol": "lowres", "upsample": "none"}
+    for more, said in ((low, True), ({}, False)):
+        rows = [compare_row("a", pool, 20.0, 0.5, **more) for pool in ("avg", "bicubic")]
+        assert ("its score is perfect and says nothing" in Page(render_page([make_compare(rows=rows)])).text) == said
+
+
 def test_normalisation_is_part_of_the_protocol():
     rows = [compare_row("a", "max", 20.0, 0.5, normalize="imagenet")]
     text = Page(render_page([make_compare(rows=rows)])).text

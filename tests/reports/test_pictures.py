@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from PIL import Image
 from reports.conftest import HOSTILE
 
-from poolzoo.analysis.compare import UPSAMPLERS
+from poolzoo.analysis.compare import UPSAMPLERS, View
 from poolzoo.reports.pictures import (
     CUTOUT,
     DIFFERENCE_SCALE,
@@ -30,6 +30,7 @@ from poolzoo.reports.pictures import (
     busiest,
     cutout_box,
     difference_pixels,
+    pictures_of,
     slugify,
     thumbnail,
     to_uint8,
@@ -241,6 +242,27 @@ def test_a_picture_of_another_size_is_refused():
     book.add(original())
     with pytest.raises(ValueError, match="has 5x4 pixels, the original 60x40"):
         book.add(picture(data=pixels(4, 5)))
+
+
+def test_at_low_resolution_the_pooled_picture_has_the_originals_size(tmp_path):
+    row = {"image": "a.png", "pool": "avg", "params": "", "state": "fixed", "seed": None, "upsample": "none"}
+    small, pooled = pixels(20, 30), pixels(20, 30, seed=1)
+    folder, book = PictureFolder(tmp_path), PictureBook()
+    for shown in pictures_of(View(row, small, pooled, pooled)):
+        book.add(shown)
+        folder.add(shown)
+    assert sorted(path.name for path in (tmp_path / "a-png").iterdir()) == [
+        *("avg-none.difference.png", "avg-none.pooled.png", "original.png")
+    ]
+    operator = ("avg", "", "fixed", None)
+    again = book_from_metadata({"pictures": folder.entries}, tmp_path)
+    for shelf in (book.shelf("a.png"), again.shelf("a.png")):
+        assert list(shelf.rebuilt) == [(operator, "none")]
+        assert shelf.rebuilt[operator, "none"].contrast == pytest.approx(
+            np.quantile(abs((pooled - small).mean(2)), 0.98), abs=0.01
+        )
+    with pytest.raises(ValueError, match="a pooled one has 10x10 pixels, the original 30x20"):
+        book.add(Picture("a.png", "max", "", "fixed", None, "pooled", pixels(10, 10), "none"))
 
 
 def test_books_are_joined_without_changing_what_is_there():
