@@ -19,6 +19,7 @@ from markupsafe import Markup
 
 from poolzoo.analysis.rows import Result, label
 from poolzoo.analysis.summary import METRICS, Setting, Summary, by_setting, summarise
+from poolzoo.analysis.sweep import sweep_of
 from poolzoo.analysis.verdict import Verdict, doubts, judge, judge_profile
 from poolzoo.analysis.versus import Versus, side_by_side
 from poolzoo.reports.answer import Answer, answer_of, answer_of_profile, listed, setting_title, warnings_of
@@ -33,6 +34,7 @@ from poolzoo.reports.drawings import (
 from poolzoo.reports.evidence import ROWS_EMBEDDED, embed
 from poolzoo.reports.explorer import explorer_script, explorer_style, render_explorer
 from poolzoo.reports.pictures import PictureBook
+from poolzoo.reports.sweep import describe_values
 from poolzoo.reports.tables import (
     METRIC_NOTES,
     NORMALIZED,
@@ -139,10 +141,12 @@ def _title(views: Sequence[Mapping[str, Any]]) -> str:
     count = len({name for view in (compared or views) for name in view["operators"]})
     if not compared:
         return f"What {count} pooling operators cost"
+    swept = _unique(view["swept"] for view in compared)
+    what = listed(swept) if all(swept) else f"{count} pooling operators"
     if any(view["sampled"] for view in compared):  # the names are not all of them
-        return f"{count} pooling operators on {listed(_unique(view['counts'] for view in compared))}"
+        return f"{what} on {listed(_unique(view['counts'] for view in compared))}"
     names = list(dict.fromkeys(name for view in compared for name in view["image_names"]))
-    return f"{count} pooling operators on {listed(names, 2, 'images')}" if names else f"{count} pooling operators"
+    return f"{what} on {listed(names, 2, 'images')}" if names else what
 
 
 def _answers(views: Sequence[Mapping[str, Any]]) -> list[Answer]:
@@ -175,6 +179,8 @@ def _contents(views: Sequence[Mapping[str, Any]], sections: Mapping[str, Any]) -
 def _view(result: Result, anchor: str, letter: str, source: str, title: str) -> dict[str, Any]:
     """What the sections of both kinds need."""
     metadata = result.metadata
+    sweep = sweep_of(result)
+    operators = _unique(label(row) for row in result.rows if row["pool"])
     machine = metadata.get("machine")
     command = metadata.get("command")
     facts = [("measured", metadata.get("created")), ("poolzoo", metadata.get("poolzoo"))]
@@ -187,7 +193,9 @@ def _view(result: Result, anchor: str, letter: str, source: str, title: str) -> 
         "title": title,
         "source": source,
         "heading": lambda text: f"{text} ({title.lower() if not letter else title})" if letter else text,
-        "operators": _unique(label(row) for row in result.rows if row["pool"]),
+        "operators": operators,
+        "subject": describe_values(sweep) if sweep else f"{len(operators)} operators",
+        "swept": f"{sweep.pool} over {sweep.over}" if sweep else "",
         "baseline": metadata.get("baseline"),
         "command": shlex.join(map(str, command)) if isinstance(command, list) else command,
         "facts": [(key, value) for key, value in facts if value is not None],
@@ -220,7 +228,7 @@ def _compare_view(result: Result, anchor: str, letter: str, source: str, profile
                 "id": part_id,
                 "title": title,
                 "grid": grid(table, families),
-                "plots": _plots(drawings[setting], part_id),
+                "plots": _plots([drawing for drawing in drawings[setting] if not drawing.shared], part_id),
             }
         )
         tables = [(number, joined_table(group, profile)) for number, profile in enumerate(profiles, start=1)]
@@ -239,6 +247,7 @@ def _compare_view(result: Result, anchor: str, letter: str, source: str, profile
     sizes = dicts(metadata, "images")
     return view | {
         "parts": parts,
+        "plots": _plots([drawing for each in drawings.values() for drawing in each if drawing.shared], anchor),
         "joined": joined,
         "answers": [
             answer_of(verdict, _verdict_title(verdict, view["title"] * bool(letter), len(settings) > 1))
@@ -314,7 +323,8 @@ def _warnings(result: Result, summaries: Sequence[Summary]) -> list[str]:
     found = doubts(result, summaries)
     warnings = warnings_of(found)
     if found.failed:
-        failed = "; ".join(errors(result)[:8]) + "; …" * (found.failed > 8)
+        said = errors(result)
+        failed = "; ".join(said[:8]) + "; …" * (len(said) > 8)
         what = "rows have no numbers" if result.kind == "compare" else "measurements failed"
         warnings.append(f"{found.failed} of {found.rows} {what}: {failed}")
     return warnings

@@ -65,6 +65,7 @@ OWN_RANGE_NOTES = {
     "psnr": "PSNR of each map's own range",
     "mse": "MSE relative to each map's own range",
     "mae": "MAE relative to each map's own range",
+    "brightness": "brightness bias: mean pooled less mean of the original, relative to each map's own range",
 }
 #: What is counted; every other input is an image, or a layer's activations for one.
 NOUNS = {"video": "video", "volume": "volume"}
@@ -219,7 +220,9 @@ def compare_tables(result: Result, summaries: Sequence[Summary]) -> list[Table]:
     if sweep := sweep_of(result):
         # The curve, from the first value to the last, and what it is held against below.
         place = {spec: number for number, spec in enumerate(sweep.specs)}
-        summaries = sorted(summaries, key=lambda summary: place.get(summary.label, len(place)))
+        summaries = sorted(
+            summaries, key=lambda s: (place.get(s.label, len(place)), s.state if s.label in place else "")
+        )
     fitted = _fitted_notes(result)
     built = [_compare_table(setting, group, metrics, baseline) for setting, group in by_setting(summaries).items()]
     return [replace(table, notes=(*table.notes, *fitted)) for table in built]
@@ -234,15 +237,18 @@ def profile_tables(result: Result) -> list[Table]:
 
 
 def errors(result: Result) -> list[str]:
-    """One line for each row that has no numbers."""
-    failed = [row for row in result.rows if row["error"] is not None]
-    lines = []
-    for row in failed[:ERRORS_SHOWN]:
-        # A message about a file often names it.
-        image = [str(row["image"])] if row.get("image") and str(row["image"]) not in row["error"] else []
-        lines.append(": ".join(filter(None, [" on ".join([label(row)] * bool(row["pool"]) + image), row["error"]])))
-    more = len(failed) - len(lines)
-    return [visible(line) for line in lines] + ([f"and {more} more, in the JSON and CSV"] if more else [])
+    """One line for each row that has no numbers; what several say, seeds or scales of the input, stands once."""
+    lines: dict[str, int] = {}
+    for row in result.rows:
+        if row["error"] is not None:
+            # A message about a file often names it.
+            image = [str(row["image"])] if row.get("image") and str(row["image"]) not in row["error"] else []
+            place = " on ".join([label(row)] * bool(row["pool"]) + image)
+            line = ": ".join(filter(None, [place, row["error"]]))
+            lines[line] = lines.get(line, 0) + 1
+    said = [visible(line) + f" ({times} rows)" * (times > 1) for line, times in lines.items()]
+    more = sum([*lines.values()][ERRORS_SHOWN:])
+    return said[:ERRORS_SHOWN] + ([f"and {more} more, in the JSON and CSV"] if more else [])
 
 
 def rebuilding(setting: Setting) -> str:
