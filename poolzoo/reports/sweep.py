@@ -39,7 +39,8 @@ def plot_sweep(result: Result, summaries: Sequence[Summary] | None = None) -> Fi
     metrics = [key for key in result.metadata["metrics"] if any(key in s.scores for s in shown)]
     upsamplers = list(dict.fromkeys(row["upsample"] for row in result.rows if row["upsample"]))
     with style():
-        panels = [(upsample, metrics[start : start + 2]) for upsample in upsamplers for start in range(0, len(metrics), 2)]
+        pairs = [metrics[start : start + 2] for start in range(0, len(metrics), 2)]
+        panels = [(upsample, keys) for upsample in upsamplers for keys in pairs]
         figure = new_figure(WIDTH, 0.35 + 2.6 * len(panels))
         grid = figure.subplots(len(panels), min(2, len(metrics)), squeeze=False)
         for row, (upsample, keys) in zip(grid, panels, strict=True):
