@@ -38,6 +38,7 @@ from poolzoo.reports.sweep import describe_values
 from poolzoo.reports.tables import (
     METRIC_NOTES,
     NORMALIZED,
+    NOUNS,
     OWN_RANGE_NOTES,
     UNEQUAL,
     UPSAMPLERS,
@@ -55,8 +56,10 @@ from poolzoo.reports.templates import environment
 #: How an input is read, by the rows' ``input``.
 _READ = {
     "image": "An image is read as a viewer would show it, as RGB in [0, 1]",
-    "video": "A video is read as a viewer would show it, as RGB in [0, 1], and pooled over time, height and width",
-    "volume": "A volume is read as grey values, the smallest as 0 and the largest as 1, and pooled over three axes",
+    "video": "A video is read as a viewer would show it, as RGB in [0, 1], and pooled over time, height and width;"
+    " pictures show its middle frame",
+    "volume": "A volume is read as grey values, the smallest as 0 and the largest as 1, and pooled over three axes;"
+    " pictures show its middle slice",
 }
 #: A page stays readable and a browser responsive; the JSON holds the rest.
 IMAGES_SHOWN, SIZES_SHOWN, ROWS_SHOWN = 24, 12, 2000
@@ -243,6 +246,8 @@ def _compare_view(result: Result, anchor: str, letter: str, source: str, profile
     # Of a dataset the rows are a sample.
     dataset = metadata.get("dataset")
     count = dataset["images"] - dataset["unreadable"] if dataset else len(image_names)
+    nouns = {NOUNS.get(setting.input, "image") for setting in settings}
+    noun = nouns.pop() if len(nouns) == 1 else "input"
     chosen = image_names[:IMAGES_SHOWN] if len(image_names) > 1 else []
     sizes = dicts(metadata, "images")
     return view | {
@@ -257,7 +262,7 @@ def _compare_view(result: Result, anchor: str, letter: str, source: str, profile
         "protocol": protocol,
         "warnings": [f"{view['title']}: {text}" if letter else text for text in _warnings(result, summaries)],
         "metrics": listed([METRICS[key].title for key in metadata["metrics"]]),
-        "counts": f"{count} image{'s' * (count != 1)}",
+        "counts": f"{count} {noun}{'s' * (count != 1)}",
         "image_names": image_names,
         "sampled": count > len(image_names),
         "sizes": [{"name": size.get("name", "?"), "text": _size(size)} for size in sizes[:SIZES_SHOWN]],
@@ -397,7 +402,9 @@ def _plots(drawings: Sequence[Drawing], anchor: str) -> list[dict[str, Any]]:
 def _protocol(setting: Setting, metadata: Mapping[str, Any]) -> list[str]:
     """What happens to an image, step by step, and how the numbers are made."""
     kernel = f"It is pooled with kernel {setting.kernel_size} and stride {setting.stride}"
-    if setting.normalize == "none":
+    if setting.normalize == "none" and setting.of_features:
+        pooled = [f"{kernel}, without normalisation: SoftPool and its kin depend on the scale of their input."]
+    elif setting.normalize == "none":
         pooled = [
             f"{kernel}, without normalisation: SoftPool and its kin depend on the scale of their input, and on [0, 1]"
             " they are close to average pooling."
@@ -468,6 +475,8 @@ def _size(size: Mapping[str, Any]) -> str:
         return ""
     cropped = (size.get("cropped_width", width), size.get("cropped_height", height))
     text = f"{width} × {height}"
+    for key, noun in (("depth", "slices" if size.get("kind") == "volume" else "frames"), ("channels", "channels")):
+        text += f", {size[key]} {noun}" if key in size else ""
     return text if cropped == (width, height) else f"{text}, cropped to {cropped[0]} × {cropped[1]}"
 
 

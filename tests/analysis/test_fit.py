@@ -245,6 +245,8 @@ def spoil(path: Path, out: Path, change) -> Path:
     [
         (lambda facts, tensors: facts.update(version=99), "not written by `poolzoo fit` of this version"),
         (lambda facts, tensors: facts.pop("spec"), "without a proper 'spec'"),
+        (lambda facts, tensors: facts.update(before=math.nan), "without a proper 'before'"),
+        (lambda facts, tensors: facts.update(learning_rate=math.inf), "without a proper 'learning_rate'"),
         (lambda facts, tensors: facts.update(images=[3]), "without a proper 'images'"),
         (lambda facts, tensors: tensors.update(raw=torch.zeros(4)), "the fitted parameters are raw 4; raw scalar are"),
         (lambda facts, tensors: tensors.pop("raw"), "raw scalar are needed"),
@@ -326,6 +328,8 @@ def test_fit_without_anything_to_learn_is_one_line(run, trained, tmp_path):
     run("fit", "--pool", "avg", "--images", trained, "--output", out).fails("'avg'", "lip")
     run("fit", "--pool", "lip", "--images", trained, "--output", tmp_path / "x.pt").fails("x.pt", ".safetensors")
     run("fit", "--pool", "lip", "--images", trained, "--output", tmp_path / "no" / "x.safetensors").fails("no folder")
+    for rate in ("nan", "inf"):
+        run("fit", "--pool", "lip", "--images", trained, "--lr", rate, "--output", out).fails(f"rate={rate}", "above 0")
     run("fit", "--pool", "nosuch", "--images", trained, "--output", out).fails("nosuch")
     run("compare", "--image", trained, "--pool", "avg", "--fit").fails("--fit", "lip")
     run("compare", "--image", trained, "--pool", "lip", "--fit-images", trained).fails("none is left")
