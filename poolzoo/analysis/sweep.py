@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -191,7 +192,8 @@ def sweep_of(result: Result) -> Sweep | None:
     pool, over, spacing = (about.get(key) for key in ("pool", "over", "spacing"))
     if not (isinstance(pool, str) and isinstance(over, str) and isinstance(values, list)):
         return None
-    if not values or not all(isinstance(v, (int, float)) and math.isfinite(v) for v in values):
+    # An int may be larger than any float.
+    if not values or not all(isinstance(v, (int, float)) and abs(v) <= sys.float_info.max for v in values):
         return None
     sweep = Sweep(pool, over, tuple(values), spacing if isinstance(spacing, str) else "list")
     try:

@@ -149,7 +149,8 @@ def _title(views: Sequence[Mapping[str, Any]]) -> str:
     if any(view["sampled"] for view in compared):  # the names are not all of them
         return f"{what} on {listed(_unique(view['counts'] for view in compared))}"
     names = list(dict.fromkeys(name for view in compared for name in view["image_names"]))
-    return f"{what} on {listed(names, 2, 'images')}" if names else what
+    nouns = _unique(f"{view['noun']}s" for view in compared)
+    return f"{what} on {listed(names, 2, nouns[0] if len(nouns) == 1 else 'inputs')}" if names else what
 
 
 def _answers(views: Sequence[Mapping[str, Any]]) -> list[Answer]:
@@ -246,7 +247,7 @@ def _compare_view(result: Result, anchor: str, letter: str, source: str, profile
     # Of a dataset the rows are a sample.
     dataset = metadata.get("dataset")
     count = dataset["images"] - dataset["unreadable"] if dataset else len(image_names)
-    nouns = {NOUNS.get(setting.input, "image") for setting in settings}
+    nouns = {"feature map" if s.of_features else NOUNS.get(s.input, "image") for s in settings}
     noun = nouns.pop() if len(nouns) == 1 else "input"
     chosen = image_names[:IMAGES_SHOWN] if len(image_names) > 1 else []
     sizes = dicts(metadata, "images")
@@ -262,6 +263,7 @@ def _compare_view(result: Result, anchor: str, letter: str, source: str, profile
         "protocol": protocol,
         "warnings": [f"{view['title']}: {text}" if letter else text for text in _warnings(result, summaries)],
         "metrics": listed([METRICS[key].title for key in metadata["metrics"]]),
+        "noun": noun,
         "counts": f"{count} {noun}{'s' * (count != 1)}",
         "image_names": image_names,
         "sampled": count > len(image_names),
@@ -420,7 +422,8 @@ def _protocol(setting: Setting, metadata: Mapping[str, Any]) -> list[str]:
     if setting.of_features:
         read = (
             "An image goes through its network's own preprocessing and the network; what is pooled are the"
-            f" {setting.input}, on their own scale; the range of a map is its largest value minus its smallest"
+            f" {setting.input}, on their own scale; the range of a map is its largest value minus its smallest;"
+            " pictures show the mean over its channels, scaled like the original's"
         )
     steps = [
         f"{read}. It is cropped to a multiple of the stride ({setting.stride}).",

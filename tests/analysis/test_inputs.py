@@ -296,6 +296,8 @@ def test_layers_are_never_averaged_and_a_file_brings_them_back(network, photo):
     assert again.rows[0]["data_range"] == facts["values"][1] - facts["values"][0]
     page = render_page([again])
     assert "24 × 20, 5 channels" in page
+    assert "How much of 2 feature maps survives" in page
+    assert "pictures show the mean over its channels" in page
     assert "on [0, 1] they are close" not in page  # activations are on another scale
 
 
@@ -474,7 +476,7 @@ def test_operators_without_three_axes_are_left_out_unless_named(run, tmp_path):
         (["--video", "GIF", "--kernel-size", "2x2"], ["--kernel-size 2x2", "3 are allowed"]),
         (["--video", "GIF", "--features", "resnet18:layer1"], ["--features resnet18:layer1", "needs --image"]),
         (["--video", "GIF", "--kernel-size", "13"], ["12x16x14 pixels", "0x13x13", "13x13x13 window"]),
-        (["--volume", "GIF"], ["clip.gif", "not a TIFF file"]),
+        (["--volume", "GIF"], ["clip.gif': not a TIFF file: header"]),
         (["--volume", "GIF", "--normalize", "imagenet"], ["normalize='imagenet'", "three colours"]),
         (["--volume", "GIF", "--frames", "3"], ["--frames 3", "needs --video"]),
         (["--image", "skimage:coffee", "--weights", "x.pth"], ["--weights x.pth", "needs --features"]),

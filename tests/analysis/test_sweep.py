@@ -150,6 +150,7 @@ def test_beta_times_the_scale_is_what_counts(swept):
         {},
         {"pool": "x", "over": "y", "values": []},
         {"pool": 1, "over": "y", "values": [1]},
+        {"pool": "x", "over": "y", "values": [10**400]},
         {"pool": "x:=", "over": "y", "values": [1]},
     ],
 )
