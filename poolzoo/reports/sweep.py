@@ -69,8 +69,6 @@ def describe_values(sweep: Sweep) -> str:
 def describe_curves(sweep: Sweep, summaries: Sequence[Summary]) -> str:
     """What the curves show in words, for who cannot see them: the ends and the best of each, by the first metric."""
     scored = sorted((summary for summary in summaries if summary.scores), key=_by_scale)
-    if not scored:
-        return ""
     metric = METRICS[next(iter(scored[0].scores))]
     sentences = []
     for setting in dict.fromkeys(summary.setting for summary in scored):
@@ -81,7 +79,7 @@ def describe_curves(sweep: Sweep, summaries: Sequence[Summary]) -> str:
                 f"{_scale(setting, state)}, {rebuilding(setting)}: {metric.title} from {ends}, best at "
                 f"{sweep.over}={best[0]:g}"
             )
-    return "; ".join(sentences)
+    return "; ".join(sentences) or f"no value of {sweep.over} has a score"
 
 
 def _curves(sweep: Sweep, summaries: Sequence[Summary], key: str) -> dict[str, list[tuple[float, Summary]]]:

@@ -231,6 +231,12 @@ def test_the_best_of_a_metric_with_a_target_is_the_nearest_to_it(photos):
     assert "best at r=-1" in render_page([result])
 
 
+def test_a_sweep_without_any_score_says_so(swept):
+    failed = dict.fromkeys(("psnr", "kept"), None) | {"error": "no"}
+    rows = [row | failed if row["pool"] == "softpool" else row for row in swept.rows]
+    assert "against beta. no value of beta has a score." in render_page([Result("compare", swept.metadata, rows)])
+
+
 def test_panels_of_many_metrics_stand_two_in_a_row(photos):
     metrics = ("psnr", "mse", "mae")
     result = run_sweep(plan_sweep("softpool", "beta=1,2"), find_images([str(photos)]), Protocol(metrics=metrics))
