@@ -354,16 +354,19 @@ def _compare_notes(
 
 
 def _fitted_notes(result: Result) -> list[str]:
-    """From which images fitted operators learned; who learned from the same stands together."""
+    """From which images fitted operators learned, those of the same together, and who kept what it started with."""
     learned: dict[str, list[str]] = {}
     for row in result.rows:
         if (words := row.get("pool_fitted_on")) and label(row) not in learned.setdefault(words, []):
             learned[words].append(label(row))
     names = len({tuple(labels) for labels in learned.values()}) > 1
+    same = {fit.get("spec") for fit in dicts(result.metadata, "fits") if fit.get("best_step") == 0}
+    shown = {label(row): None for row in result.rows if row["state"] == "fitted" and row["error"] is None}
+    kept = [name for name in shown if name in same]
     return [
         visible(f"fitted{' ' + ', '.join(labels) if names else ''}: learned from {words}")
         for words, labels in learned.items()
-    ]
+    ] + [visible(f"as they started, for nothing learned was better by enough to count: {', '.join(kept)}")] * bool(kept)
 
 
 def _profile_table(setting: tuple[Any, ...], rows: Sequence[dict[str, Any]], metadata: dict[str, Any]) -> Table:

@@ -22,6 +22,7 @@ from poolzoo.analysis.fitted import load_fitted, save_fitted
 from poolzoo.analysis.images import ImageError, find_images
 from poolzoo.analysis.training_images import PHOTOGRAPHS, find_training_images
 from poolzoo.operators.base import Pool
+from poolzoo.reports.tables import render
 
 LEARNABLE = [spec for spec in registry.expand_specs([]) if is_learnable(spec)]
 #: Parts of photographs, (top, left): what is learned from, and what is scored.
@@ -218,6 +219,14 @@ def test_a_row_says_that_its_image_was_learned_from(saved, trained):
     rows = compare(find_images([str(trained / "coffee.png")]), ["power"], fits=[saved[0]]).rows
     assert rows[0]["pool_fitted_on"] is None
     assert rows[1]["pool_fitted_on"].endswith("; this image is one of them")
+
+
+def test_the_table_says_who_kept_what_it_started_with(tiles, scored):
+    protocol = Protocol(upsample=("nearest",), metrics=("psnr",))
+    fits = [fit("lip", tiles, protocol, steps=2), fit("mixed", tiles, protocol, steps=30)]
+    assert [fitted.best_step > 0 for fitted in fits] == [False, True]
+    text = render(compare(find_images([str(scored)]), ["lip", "mixed"], protocol, fits=fits), "table")
+    assert "as they started, for nothing learned was better by enough to count: lip\n" in text
 
 
 @pytest.mark.parametrize(
