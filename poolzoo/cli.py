@@ -575,10 +575,10 @@ def fit_command(
     "--metric",
     "metrics",
     multiple=True,
-    type=click.Choice(("ssim", "psnr", "mse", "mae")),
+    type=click.Choice(METRIC_KEYS),
     default=("ssim", "psnr"),
     show_default=True,
-    help="Repeatable.",
+    help="Repeatable. Those after mae are piq's: pip install 'poolzoo[metrics]'.",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of draws and of start values.")
 @click.option("--device", default="cpu", show_default=True, help="As cpu or cuda:0.")

@@ -170,7 +170,7 @@ def _stack(file: BinaryIO) -> np.ndarray:
         try:
             tiff = tifffile.TiffFile(file)
         except tifffile.TiffFileError as error:
-            raise ImageError(f"not a TIFF file: {reason(error)}") from error
+            raise ImageError(f"not a TIFF file: {reason(error).removeprefix('not a TIFF file: ')}") from error
         with tiff:
             series = tiff.series
             _no_damage(complaints)

@@ -129,17 +129,21 @@ def fit(
         tiles: what to learn from, of :func:`cut_tiles` with the same protocol.
         protocol: its geometry, normalisation, seed and device, and the first upsampler that can be differentiated.
         steps: of Adam.
-        learning_rate: the first step size; None takes that of :data:`LEARNING_RATES`.
+        learning_rate: the first step size, above 0; None takes that of :data:`LEARNING_RATES`.
         on_step: called with the number of steps made and of all.
 
     Returns:
         The parameters that rebuilt the held-back tiles best, if only the initial ones. A fit whose error stops being
         finite ends there; one that fails has an ``error``.
 
+    Equal arguments give equal bits with the same number of threads; with another, torch's sums may round otherwise.
+
     Raises:
-        ValueError: an operator without parameters, or an unknown one.
+        ValueError: an operator without parameters, or an unknown one; a step size that is not allowed.
     """
     check_learnable(spec, protocol)
+    if learning_rate is not None and not 0 < learning_rate < math.inf:  # NaN is neither
+        raise ValueError(f"learning_rate={learning_rate:g}: a finite number above 0 is allowed")
     module = _make(spec, protocol)
     rate = LEARNING_RATES.get(module.info.name, LEARNING_RATE) if learning_rate is None else learning_rate
     plan = Fitted(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -129,6 +130,8 @@ def load_fitted(path: Path) -> Fitted:
     if not isinstance(about, dict) or about.get("version") != VERSION:
         raise ValueError(f"{str(path)!r}: not written by `poolzoo fit` of this version")
     wrong = [key for key, kind in _TYPES.items() if not isinstance(about.get(key), kind)]
+    # A result is strict JSON and can state no others.
+    wrong += [key for key, value in about.items() if isinstance(value, float) and not math.isfinite(value)]
     images = about.get("images")
     if not isinstance(images, list) or not all(isinstance(i, dict) and {"name", "sha256"} <= set(i) for i in images):
         wrong = [*wrong, "images"]

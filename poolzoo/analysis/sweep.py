@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 REFERENCES = ("avg", "max")
 #: A range's values are rounded to this many digits, which names can show.
 DIGITS = 4
+#: Larger whole numbers are written with an exponent.
+DIGITS_OF_INTS = 9
 
 #: Parameters that say what the input is or where the work is done; what they change is no curve.
 _OF_THE_INPUT = ("backend", "cells", "channels", "device", "dtype", "generator", "in_channels")
@@ -65,7 +68,7 @@ def plan_sweep(pool: str, over: str, points: int = 9) -> Sweep:
         pool: the operator, with other parameters if wanted: ``softpool``, ``lp:norm=sum``.
         over: ``NAME=LOW..HIGH`` for a range, ``NAME=A,B,C`` for a list.
         points: how many values a range has. They are spaced by a common factor, or by a common step where 0 or less is
-            in the range; of a parameter that takes ints, those ints that are nearest to them.
+            in the range; of a parameter that takes ints, those ints in the range that are nearest to them.
 
     Raises:
         ValueError: no such operator or parameter, or values that are not finite numbers, rising in a range.
@@ -80,7 +83,6 @@ def plan_sweep(pool: str, over: str, points: int = 9) -> Sweep:
         raise ValueError(f"over={over!r}: {parameter!r} is no parameter that takes numbers; {known}")
     if parameter in given:
         raise ValueError(f"pool={pool!r}: {parameter!r} is what the sweep varies; leave it out there")
-    whole = isinstance(numeric[parameter], int)
     ends = text.split("..")
     if len(ends) == 1:
         values, spacing = [_number(part, over) for part in text.split(",")], "list"
@@ -89,10 +91,13 @@ def plan_sweep(pool: str, over: str, points: int = 9) -> Sweep:
         if not low < high:
             raise ValueError(f"over={over!r}: a range rises, from {low:g} to more than it")
         values, spacing = _spaced(low, high, points)
-        values = [round(value) for value in values] if whole else values
+        if isinstance(numeric[parameter], int):
+            values = [whole for whole in map(round, values) if low <= whole <= high]
+            if not values:
+                raise ValueError(f"over={over!r}: {parameter!r} takes ints, and there is none in this range")
     else:
         raise ValueError(f"over={over!r}: one range, LOW..HIGH, is allowed")
-    values = sorted({int(value) if whole and value == int(value) else value for value in values})
+    values = sorted(set(values))
     return Sweep(f"{name}:{registry.format_params(given)}" if given else name, parameter, tuple(values), spacing)
 
 
@@ -107,24 +112,29 @@ def _numeric_params(name: str) -> dict[str, Number | None]:
 
 
 def _number(text: str, over: str) -> Number:
-    for convert in (int, float):
-        try:
-            value = convert(text)
-        except ValueError:
-            continue
-        if math.isfinite(value):
-            return value
-    raise ValueError(f"over={over!r}: {text.strip()!r} is not a finite number")
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ValueError(f"over={over!r}: {text.strip()!r} is not a finite number")
+    return _plain(value)
+
+
+def _plain(value: float) -> Number:
+    """A whole number as an int: an operator has one name at 2.0 and at 2, and some parameters take ints alone."""
+    return int(value) if value.is_integer() and abs(value) < 10**DIGITS_OF_INTS else value
 
 
 def _spaced(low: Number, high: Number, points: int) -> tuple[list[Number], str]:
     """``points`` values whose ends are as given, and how they are spaced."""
     shares = [place / (points - 1) for place in range(1, points - 1)]
     if low > 0:
-        between, spacing = [low * (high / low) ** share for share in shares], "log"
+        between, spacing = [low ** (1 - share) * high**share for share in shares], "log"
     else:
-        between, spacing = [low + (high - low) * share for share in shares], "linear"
-    return [low, *(float(f"{value:.{DIGITS}g}") for value in between), high], spacing
+        between, spacing = [low * (1 - share) + high * share for share in shares], "linear"
+    rounded = (_plain(float(f"{value:.{DIGITS}g}")) for value in between)
+    return [low, *(value for value in rounded if low < value < high), high], spacing
 
 
 def run_sweep(
@@ -182,7 +192,8 @@ def sweep_of(result: Result) -> Sweep | None:
     pool, over, spacing = (about.get(key) for key in ("pool", "over", "spacing"))
     if not (isinstance(pool, str) and isinstance(over, str) and isinstance(values, list)):
         return None
-    if not values or not all(isinstance(v, (int, float)) and math.isfinite(v) for v in values):
+    # An int may be larger than any float.
+    if not values or not all(isinstance(v, (int, float)) and abs(v) <= sys.float_info.max for v in values):
         return None
     sweep = Sweep(pool, over, tuple(values), spacing if isinstance(spacing, str) else "list")
     try:

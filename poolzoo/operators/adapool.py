@@ -181,7 +181,7 @@ class _Ada(Pool):
         check_backend(backend)
         self.backend = backend
         if not (is_number(beta) and 0 < beta < 1):
-            raise ValueError(f"beta={beta!r}: a number between 0 and 1 is allowed as the start value")
+            raise ValueError(f"beta={beta!r}: a number between 0 and 1, neither of them, is allowed as the start value")
         sizes = (cells,) if isinstance(cells, int) else cells
         if sizes is not None:
             given = isinstance(sizes, (tuple, list)) and len(sizes) == self.ndim

@@ -44,7 +44,7 @@ class _Mixed(Pool):
         if mode not in ("learned", "random"):
             raise ValueError(f"mode={mode!r}: 'learned' or 'random' is allowed")
         if not (is_number(lam) and 0 < lam < 1):
-            raise ValueError(f"lam={lam!r}: a number between 0 and 1 is allowed as the start value")
+            raise ValueError(f"lam={lam!r}: a number between 0 and 1, neither of them, is allowed as the start value")
         check_generator(generator)
         self.mode = mode
         self.stochastic = mode == "random"

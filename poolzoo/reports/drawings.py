@@ -227,13 +227,17 @@ def _of_sweep(result: Result, summaries: Sequence[Summary]) -> list[Drawing]:
     sweep, scored = sweep_of(result), [summary for summary in summaries if summary.scores]
     if sweep is None or not scored:
         return []
+    what = f"Retention of {sweep.pool} against {sweep.over}"
+    bands = any(score.interval for summary in scored for score in summary.scores.values())
+    unequal = any(not summary.equal_kept for summary in scored)
     return [
         Drawing(
             "sweep",
             partial(plot_sweep, result, summaries),
-            f"Retention of {sweep.pool} against {sweep.over}. {describe_curves(sweep, scored)}.",
-            f"Retention of {sweep.pool} against {sweep.over}; avg and max, which have no {sweep.over}, are flat lines."
-            " Bands are bootstrap 95% intervals over images.",
+            f"{what}. {describe_curves(sweep, scored)}.",
+            f"{what}; avg and max, which have no {sweep.over}, are flat lines."
+            + " Bands are bootstrap 95% intervals over images." * bands
+            + " Some values keep another share of the numbers than the baseline: not an equal comparison." * unequal,
             shared=True,
         )
     ]

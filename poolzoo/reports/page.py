@@ -19,6 +19,7 @@ from markupsafe import Markup
 
 from poolzoo.analysis.rows import Result, label
 from poolzoo.analysis.summary import METRICS, Setting, Summary, by_setting, summarise
+from poolzoo.analysis.sweep import sweep_of
 from poolzoo.analysis.verdict import Verdict, doubts, judge, judge_profile
 from poolzoo.analysis.versus import Versus, side_by_side
 from poolzoo.reports.answer import Answer, answer_of, answer_of_profile, listed, setting_title, warnings_of
@@ -33,9 +34,11 @@ from poolzoo.reports.drawings import (
 from poolzoo.reports.evidence import ROWS_EMBEDDED, embed
 from poolzoo.reports.explorer import explorer_script, explorer_style, render_explorer
 from poolzoo.reports.pictures import PictureBook
+from poolzoo.reports.sweep import describe_values
 from poolzoo.reports.tables import (
     METRIC_NOTES,
     NORMALIZED,
+    NOUNS,
     OWN_RANGE_NOTES,
     UNEQUAL,
     UPSAMPLERS,
@@ -53,8 +56,10 @@ from poolzoo.reports.templates import environment
 #: How an input is read, by the rows' ``input``.
 _READ = {
     "image": "An image is read as a viewer would show it, as RGB in [0, 1]",
-    "video": "A video is read as a viewer would show it, as RGB in [0, 1], and pooled over time, height and width",
-    "volume": "A volume is read as grey values, the smallest as 0 and the largest as 1, and pooled over three axes",
+    "video": "A video is read as a viewer would show it, as RGB in [0, 1], and pooled over time, height and width;"
+    " pictures show its middle frame",
+    "volume": "A volume is read as grey values, the smallest as 0 and the largest as 1, and pooled over three axes;"
+    " pictures show its middle slice",
 }
 #: A page stays readable and a browser responsive; the JSON holds the rest.
 IMAGES_SHOWN, SIZES_SHOWN, ROWS_SHOWN = 24, 12, 2000
@@ -139,10 +144,13 @@ def _title(views: Sequence[Mapping[str, Any]]) -> str:
     count = len({name for view in (compared or views) for name in view["operators"]})
     if not compared:
         return f"What {count} pooling operators cost"
+    swept = _unique(view["swept"] for view in compared)
+    what = listed(swept) if all(swept) else f"{count} pooling operators"
     if any(view["sampled"] for view in compared):  # the names are not all of them
-        return f"{count} pooling operators on {listed(_unique(view['counts'] for view in compared))}"
+        return f"{what} on {listed(_unique(view['counts'] for view in compared))}"
     names = list(dict.fromkeys(name for view in compared for name in view["image_names"]))
-    return f"{count} pooling operators on {listed(names, 2, 'images')}" if names else f"{count} pooling operators"
+    nouns = _unique(f"{view['noun']}s" for view in compared)
+    return f"{what} on {listed(names, 2, nouns[0] if len(nouns) == 1 else 'inputs')}" if names else what
 
 
 def _answers(views: Sequence[Mapping[str, Any]]) -> list[Answer]:
@@ -175,6 +183,8 @@ def _contents(views: Sequence[Mapping[str, Any]], sections: Mapping[str, Any]) -
 def _view(result: Result, anchor: str, letter: str, source: str, title: str) -> dict[str, Any]:
     """What the sections of both kinds need."""
     metadata = result.metadata
+    sweep = sweep_of(result)
+    operators = _unique(label(row) for row in result.rows if row["pool"])
     machine = metadata.get("machine")
     command = metadata.get("command")
     facts = [("measured", metadata.get("created")), ("poolzoo", metadata.get("poolzoo"))]
@@ -187,7 +197,9 @@ def _view(result: Result, anchor: str, letter: str, source: str, title: str) -> 
         "title": title,
         "source": source,
         "heading": lambda text: f"{text} ({title.lower() if not letter else title})" if letter else text,
-        "operators": _unique(label(row) for row in result.rows if row["pool"]),
+        "operators": operators,
+        "subject": describe_values(sweep) if sweep else f"{len(operators)} operators",
+        "swept": f"{sweep.pool} over {sweep.over}" if sweep else "",
         "baseline": metadata.get("baseline"),
         "command": shlex.join(map(str, command)) if isinstance(command, list) else command,
         "facts": [(key, value) for key, value in facts if value is not None],
@@ -221,7 +233,7 @@ def _compare_view(result: Result, anchor: str, letter: str, source: str, profile
                 "id": part_id,
                 "title": title,
                 "grid": grid(table, families),
-                "plots": _plots(drawings[setting], part_id),
+                "plots": _plots([drawing for drawing in drawings[setting] if not drawing.shared], part_id),
             }
         )
         tables = [(number, joined_table(group, profile)) for number, profile in enumerate(profiles, start=1)]
@@ -236,10 +248,13 @@ def _compare_view(result: Result, anchor: str, letter: str, source: str, profile
     # Of a dataset the rows are a sample.
     dataset = metadata.get("dataset")
     count = dataset["images"] - dataset["unreadable"] if dataset else len(image_names)
+    nouns = {"feature map" if s.of_features else NOUNS.get(s.input, "image") for s in settings}
+    noun = nouns.pop() if len(nouns) == 1 else "input"
     chosen = image_names[:IMAGES_SHOWN] if len(image_names) > 1 else []
     sizes = dicts(metadata, "images")
     return view | {
         "parts": parts,
+        "plots": _plots([drawing for each in drawings.values() for drawing in each if drawing.shared], anchor),
         "joined": joined,
         "answers": [
             answer_of(verdict, _verdict_title(verdict, view["title"] * bool(letter), len(settings) > 1))
@@ -249,7 +264,8 @@ def _compare_view(result: Result, anchor: str, letter: str, source: str, profile
         "protocol": protocol,
         "warnings": [f"{view['title']}: {text}" if letter else text for text in _warnings(result, summaries)],
         "metrics": listed([METRICS[key].title for key in metadata["metrics"]]),
-        "counts": f"{count} image{'s' * (count != 1)}",
+        "noun": noun,
+        "counts": f"{count} {noun}{'s' * (count != 1)}",
         "image_names": image_names,
         "sampled": count > len(image_names),
         "all_rows": dataset["rows"] if dataset else len(result.rows),
@@ -327,7 +343,8 @@ def _warnings(result: Result, summaries: Sequence[Summary]) -> list[str]:
             " says nothing, and what is alike scores high for that."
         )
     if found.failed:
-        failed = "; ".join(errors(result)[:8]) + "; …" * (found.failed > 8)
+        said = errors(result)
+        failed = "; ".join(said[:8]) + "; …" * (len(said) > 8)
         what = "rows have no numbers" if result.kind == "compare" else "measurements failed"
         warnings.append(f"{found.failed} of {found.rows} {what}: {failed}")
     return warnings
@@ -400,7 +417,9 @@ def _plots(drawings: Sequence[Drawing], anchor: str) -> list[dict[str, Any]]:
 def _protocol(setting: Setting, metadata: Mapping[str, Any]) -> list[str]:
     """What happens to an image, step by step, and how the numbers are made."""
     kernel = f"It is pooled with kernel {setting.kernel_size} and stride {setting.stride}"
-    if setting.normalize == "none":
+    if setting.normalize == "none" and setting.of_features:
+        pooled = [f"{kernel}, without normalisation: SoftPool and its kin depend on the scale of their input."]
+    elif setting.normalize == "none":
         pooled = [
             f"{kernel}, without normalisation: SoftPool and its kin depend on the scale of their input, and on [0, 1]"
             " they are close to average pooling."
@@ -416,7 +435,8 @@ def _protocol(setting: Setting, metadata: Mapping[str, Any]) -> list[str]:
     if setting.of_features:
         read = (
             "An image goes through its network's own preprocessing and the network; what is pooled are the"
-            f" {setting.input}, on their own scale; the range of a map is its largest value minus its smallest"
+            f" {setting.input}, on their own scale; the range of a map is its largest value minus its smallest;"
+            " pictures show the mean over its channels, scaled like the original's"
         )
     steps = [
         f"{read}. It is cropped to a multiple of the stride ({setting.stride}).",
@@ -485,6 +505,8 @@ def _size(size: Mapping[str, Any]) -> str:
         return ""
     cropped = (size.get("cropped_width", width), size.get("cropped_height", height))
     text = f"{width} × {height}"
+    for key, noun in (("depth", "slices" if size.get("kind") == "volume" else "frames"), ("channels", "channels")):
+        text += f", {size[key]} {noun}" if key in size else ""
     return text if cropped == (width, height) else f"{text}, cropped to {cropped[0]} × {cropped[1]}"
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from poolzoo.analysis.rows import Result
-from poolzoo.analysis.summary import METRICS, Summary, summarise
+from poolzoo.analysis.summary import METRICS, Setting, Summary, summarise
 from poolzoo.analysis.sweep import REFERENCES, Sweep, sweep_of
 from poolzoo.reports.figures import BASELINE, MARKERS, MUTED, WIDTH, log_axis, new_figure, plain, score_axis, style
-from poolzoo.reports.tables import NORMALIZED, UPSAMPLERS
+from poolzoo.reports.tables import NORMALIZED, UPSAMPLERS, rebuilding
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +21,7 @@ FLAT = ((BASELINE, "--"), (MUTED, ":"))
 
 
 def plot_sweep(result: Result, summaries: Sequence[Summary] | None = None) -> Figure:
-    """Every metric against the parameter: a column of panels for each metric, a row for each upsampler.
+    """Every metric against the parameter: a panel for each, two beside each other, for one upsampler after the other.
 
     Bands are bootstrap 95% intervals over images. The axis is logarithmic where the values are.
 
@@ -38,46 +39,61 @@ def plot_sweep(result: Result, summaries: Sequence[Summary] | None = None) -> Fi
     metrics = [key for key in result.metadata["metrics"] if any(key in s.scores for s in shown)]
     upsamplers = list(dict.fromkeys(row["upsample"] for row in result.rows if row["upsample"]))
     with style():
-        figure = new_figure(WIDTH, 0.35 + 2.6 * len(upsamplers))
-        grid = figure.subplots(len(upsamplers), len(metrics), sharex=True, squeeze=False)
-        for panels, upsample in zip(grid, upsamplers, strict=True):
+        pairs = [metrics[start : start + 2] for start in range(0, len(metrics), 2)]
+        panels = [(upsample, keys) for upsample in upsamplers for keys in pairs]
+        figure = new_figure(WIDTH, 0.35 + 2.6 * len(panels))
+        grid = figure.subplots(len(panels), min(2, len(metrics)), squeeze=False)
+        for row, (upsample, keys) in zip(grid, panels, strict=True):
             own = [summary for summary in shown if summary.setting.upsample == upsample]
-            for axes, key in zip(panels, metrics, strict=True):
+            for axes, key in itertools.zip_longest(row, keys):
+                if key is None:
+                    axes.remove()
+                    continue
                 _draw_panel(axes, sweep, own, key)
+                axes.set_xlabel(plain(f"{sweep.over} of {sweep.pool}"))
                 if len(upsamplers) > 1:
                     axes.set_title(f"rebuilt by {plain(UPSAMPLERS.get(upsample, upsample))}", loc="left")
-        for axes in grid[-1]:
-            axes.set_xlabel(plain(f"{sweep.over} of {sweep.pool}"))
         handles, names = grid[0][0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside lower center", ncols=min(4, len(names)), frameon=False)
     return figure
 
 
+def describe_values(sweep: Sweep) -> str:
+    """What was varied, in words."""
+    count = len(sweep.values)
+    ends = f"{count} values of {sweep.over} from {sweep.values[0]:g} to {sweep.values[-1]:g}"
+    at = ends if count > 1 else f"{sweep.over}={sweep.values[0]:g}"
+    return f"{sweep.pool} at {at}, with {' and '.join(REFERENCES)} beside it"
+
+
 def describe_curves(sweep: Sweep, summaries: Sequence[Summary]) -> str:
     """What the curves show in words, for who cannot see them: the ends and the best of each, by the first metric."""
     scored = sorted((summary for summary in summaries if summary.scores), key=_by_scale)
-    if not scored:
-        return ""
     metric = METRICS[next(iter(scored[0].scores))]
     sentences = []
     for setting in dict.fromkeys(summary.setting for summary in scored):
-        curve = _curve(sweep, [s for s in scored if s.setting == setting], metric.key)
-        if not curve:
-            continue
-        best = (max if metric.higher_is_better else min)(curve, key=lambda point: point[1].scores[metric.key].mean)
-        ends = " to ".join(f"{s.scores[metric.key].mean:{metric.format}}" for _, s in (curve[0], curve[-1]))
-        sentences.append(
-            f"{NORMALIZED.get(setting.normalize, setting.normalize)}, rebuilt by "
-            f"{UPSAMPLERS.get(setting.upsample, setting.upsample)}: {metric.title} from {ends}, best at "
-            f"{sweep.over}={best[0]:g}"
-        )
-    return "; ".join(sentences)
+        for state, curve in _curves(sweep, [s for s in scored if s.setting == setting], metric.key).items():
+            best = max(curve, key=lambda point: metric.merit(point[1].scores[metric.key].mean))
+            ends = " to ".join(f"{s.scores[metric.key].mean:{metric.format}}" for _, s in (curve[0], curve[-1]))
+            sentences.append(
+                f"{_scale(setting, state)}, {rebuilding(setting)}: {metric.title} from {ends}, best at "
+                f"{sweep.over}={best[0]:g}"
+            )
+    return "; ".join(sentences) or f"no value of {sweep.over} has a score"
 
 
-def _curve(sweep: Sweep, summaries: Sequence[Summary], key: str) -> list[tuple[float, Summary]]:
-    """The values that have a score, rising."""
-    by_label = {summary.label: summary for summary in summaries if key in summary.scores}
-    return [(v, by_label[spec]) for v, spec in zip(sweep.values, sweep.specs, strict=True) if spec in by_label]
+def _curves(sweep: Sweep, summaries: Sequence[Summary], key: str) -> dict[str, list[tuple[float, Summary]]]:
+    """By state, for one that draws has two: the values that have a score, rising."""
+    known = {(s.state, s.label): s for s in summaries if key in s.scores}
+    points = list(zip(sweep.values, sweep.specs, strict=True))
+    states = sorted({state for state, spec in known if spec in sweep.specs})
+    return {state: [(v, known[state, spec]) for v, spec in points if (state, spec) in known] for state in states}
+
+
+def _scale(setting: Setting, state: str) -> str:
+    """A curve's name: the scale of its input and, of an operator that draws, its mode."""
+    name = NORMALIZED.get(setting.normalize, setting.normalize)
+    return f"{name}, {state} mode" if state in ("train", "eval") else name
 
 
 def _draw_panel(axes: Axes, sweep: Sweep, summaries: Sequence[Summary], key: str) -> None:
@@ -85,15 +101,15 @@ def _draw_panel(axes: Axes, sweep: Sweep, summaries: Sequence[Summary], key: str
 
     palette = sns.color_palette("colorblind")
     settings = list(dict.fromkeys(summary.setting for summary in sorted(summaries, key=_by_scale)))
-    for number, setting in enumerate(settings):
-        curve = _curve(sweep, [s for s in summaries if s.setting == setting], key)
-        colour = palette[number % len(palette)]
-        if not curve:
-            continue
+    curves = [
+        (plain(_scale(setting, state)), curve)
+        for setting in settings
+        for state, curve in _curves(sweep, [s for s in summaries if s.setting == setting], key).items()
+    ]
+    for number, (name, curve) in enumerate(curves):
+        colour, marker = palette[number % len(palette)], MARKERS[number % len(MARKERS)]
         values = [value for value, _ in curve]
         scores = [summary.scores[key] for _, summary in curve]
-        name = plain(NORMALIZED.get(setting.normalize, setting.normalize))
-        marker = MARKERS[number % len(MARKERS)]
         axes.plot(values, [score.mean for score in scores], color=colour, marker=marker, label=name)
         if all(score.interval for score in scores):
             low, high = zip(*(score.interval for score in scores if score.interval), strict=True)

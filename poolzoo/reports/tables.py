@@ -65,6 +65,7 @@ OWN_RANGE_NOTES = {
     "psnr": "PSNR of each map's own range",
     "mse": "MSE relative to each map's own range",
     "mae": "MAE relative to each map's own range",
+    "brightness": "brightness bias: mean pooled less mean of the original, relative to each map's own range",
 }
 #: What is counted; every other input is an image, or a layer's activations for one.
 NOUNS = {"video": "video", "volume": "volume"}
@@ -219,7 +220,9 @@ def compare_tables(result: Result, summaries: Sequence[Summary]) -> list[Table]:
     if sweep := sweep_of(result):
         # The curve, from the first value to the last, and what it is held against below.
         place = {spec: number for number, spec in enumerate(sweep.specs)}
-        summaries = sorted(summaries, key=lambda summary: place.get(summary.label, len(place)))
+        summaries = sorted(
+            summaries, key=lambda s: (place.get(s.label, len(place)), s.state if s.label in place else "")
+        )
     fitted = _fitted_notes(result)
     built = [_compare_table(setting, group, metrics, baseline) for setting, group in by_setting(summaries).items()]
     return [replace(table, notes=(*table.notes, *fitted)) for table in built]
@@ -234,15 +237,18 @@ def profile_tables(result: Result) -> list[Table]:
 
 
 def errors(result: Result) -> list[str]:
-    """One line for each row that has no numbers."""
-    failed = [row for row in result.rows if row["error"] is not None]
-    lines = []
-    for row in failed[:ERRORS_SHOWN]:
-        # A message about a file often names it.
-        image = [str(row["image"])] if row.get("image") and str(row["image"]) not in row["error"] else []
-        lines.append(": ".join(filter(None, [" on ".join([label(row)] * bool(row["pool"]) + image), row["error"]])))
-    more = len(failed) - len(lines)
-    return [visible(line) for line in lines] + ([f"and {more} more, in the JSON and CSV"] if more else [])
+    """One line for each row that has no numbers; what several say, seeds or scales of the input, stands once."""
+    lines: dict[str, int] = {}
+    for row in result.rows:
+        if row["error"] is not None:
+            # A message about a file often names it.
+            image = [str(row["image"])] if row.get("image") and str(row["image"]) not in row["error"] else []
+            place = " on ".join([label(row)] * bool(row["pool"]) + image)
+            line = ": ".join(filter(None, [place, row["error"]]))
+            lines[line] = lines.get(line, 0) + 1
+    said = [visible(line) + f" ({times} rows)" * (times > 1) for line, times in lines.items()]
+    more = sum([*lines.values()][ERRORS_SHOWN:])
+    return said[:ERRORS_SHOWN] + ([f"and {more} more, in the JSON and CSV"] if more else [])
 
 
 def rebuilding(setting: Setting) -> str:
@@ -348,16 +354,19 @@ def _compare_notes(
 
 
 def _fitted_notes(result: Result) -> list[str]:
-    """From which images fitted operators learned; who learned from the same stands together."""
+    """From which images fitted operators learned, those of the same together, and who kept what it started with."""
     learned: dict[str, list[str]] = {}
     for row in result.rows:
         if (words := row.get("pool_fitted_on")) and label(row) not in learned.setdefault(words, []):
             learned[words].append(label(row))
     names = len({tuple(labels) for labels in learned.values()}) > 1
+    same = {fit.get("spec") for fit in dicts(result.metadata, "fits") if fit.get("best_step") == 0}
+    shown = {label(row): None for row in result.rows if row["state"] == "fitted" and row["error"] is None}
+    kept = [name for name in shown if name in same]
     return [
         visible(f"fitted{' ' + ', '.join(labels) if names else ''}: learned from {words}")
         for words, labels in learned.items()
-    ]
+    ] + [visible(f"as they started, for nothing learned was better by enough to count: {', '.join(kept)}")] * bool(kept)
 
 
 def _profile_table(setting: tuple[Any, ...], rows: Sequence[dict[str, Any]], metadata: dict[str, Any]) -> Table:

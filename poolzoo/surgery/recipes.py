@@ -11,6 +11,8 @@ from __future__ import annotations
 import difflib
 import inspect
 import os
+import pickle
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,6 +39,8 @@ _RESNETS = (
 _DENSENETS = ("densenet121", "densenet161", "densenet169", "densenet201")
 #: LIP's block is a bottleneck, which the two smallest ResNets have not.
 _LIP_RESNETS = ("resnet50", "resnet101", "resnet152")
+#: The longest message of torch's that is passed on, in characters.
+MESSAGE = 400
 
 
 def list_models(pool: str = "softpool") -> list[str]:
@@ -164,11 +168,14 @@ def load_weights(model: nn.Module, what: str, weights: str | os.PathLike[str] | 
         ValueError: the file cannot be read, or its weights do not fit.
     """
     held = weights if isinstance(weights, Mapping) else _read_weights(weights)
-    state = {key.removeprefix("module."): value for key, value in held.get("state_dict", held).items()}
+    given = "weights" if isinstance(weights, Mapping) else f"weights={os.fspath(weights)!r}"
+    state = {str(key).removeprefix("module."): value for key, value in held.get("state_dict", held).items()}
     try:
         model.load_state_dict(state, strict=True)
     except RuntimeError as error:
-        raise ValueError(f"weights: not those of {what}: {' '.join(str(error).split())}") from error
+        # A file of another network lacks hundreds of names.
+        why = textwrap.shorten(str(error), MESSAGE, placeholder=" …")
+        raise ValueError(f"{given}: not those of {what}: {why}") from error
 
 
 def _read_weights(file: str | os.PathLike[str]) -> Mapping[str, Any]:
@@ -181,6 +188,8 @@ def _read_weights(file: str | os.PathLike[str]) -> Mapping[str, Any]:
             held = torch.load(file, map_location="cpu", weights_only=True)
     except ImportError as error:
         raise ValueError(f"weights={str(file)!r}: needs safetensors, pip install safetensors") from error
+    except pickle.UnpicklingError as error:  # torch's words advise to trust the file
+        raise ValueError(f"weights={str(file)!r}: not a file of tensors in plain containers by torch.save") from error
     except Exception as error:  # a damaged file fails in as many ways as there are bytes
         reason = getattr(error, "strerror", None) or str(error).strip().partition("\n")[0]
         raise ValueError(f"weights={str(file)!r}: cannot be read: {reason or type(error).__name__}") from error

@@ -22,6 +22,7 @@ from poolzoo.analysis.fitted import load_fitted, save_fitted
 from poolzoo.analysis.images import ImageError, find_images
 from poolzoo.analysis.training_images import PHOTOGRAPHS, find_training_images
 from poolzoo.operators.base import Pool
+from poolzoo.reports.tables import render
 
 LEARNABLE = [spec for spec in registry.expand_specs([]) if is_learnable(spec)]
 #: Parts of photographs, (top, left): what is learned from, and what is scored.
@@ -220,6 +221,14 @@ def test_a_row_says_that_its_image_was_learned_from(saved, trained):
     assert rows[1]["pool_fitted_on"].endswith("; this image is one of them")
 
 
+def test_the_table_says_who_kept_what_it_started_with(tiles, scored):
+    protocol = Protocol(upsample=("nearest",), metrics=("psnr",))
+    fits = [fit("lip", tiles, protocol, steps=2), fit("mixed", tiles, protocol, steps=30)]
+    assert [fitted.best_step > 0 for fitted in fits] == [False, True]
+    text = render(compare(find_images([str(scored)]), ["lip", "mixed"], protocol, fits=fits), "table")
+    assert "as they started, for nothing learned was better by enough to count: lip\n" in text
+
+
 @pytest.mark.parametrize(
     ("protocol", "words"), [(Protocol(3), "here it has kernel 3"), (Protocol(normalize="255"), "255 normalisation")]
 )
@@ -245,6 +254,8 @@ def spoil(path: Path, out: Path, change) -> Path:
     [
         (lambda facts, tensors: facts.update(version=99), "not written by `poolzoo fit` of this version"),
         (lambda facts, tensors: facts.pop("spec"), "without a proper 'spec'"),
+        (lambda facts, tensors: facts.update(before=math.nan), "without a proper 'before'"),
+        (lambda facts, tensors: facts.update(learning_rate=math.inf), "without a proper 'learning_rate'"),
         (lambda facts, tensors: facts.update(images=[3]), "without a proper 'images'"),
         (lambda facts, tensors: tensors.update(raw=torch.zeros(4)), "the fitted parameters are raw 4; raw scalar are"),
         (lambda facts, tensors: tensors.pop("raw"), "raw scalar are needed"),
@@ -326,6 +337,8 @@ def test_fit_without_anything_to_learn_is_one_line(run, trained, tmp_path):
     run("fit", "--pool", "avg", "--images", trained, "--output", out).fails("'avg'", "lip")
     run("fit", "--pool", "lip", "--images", trained, "--output", tmp_path / "x.pt").fails("x.pt", ".safetensors")
     run("fit", "--pool", "lip", "--images", trained, "--output", tmp_path / "no" / "x.safetensors").fails("no folder")
+    for rate in ("nan", "inf"):
+        run("fit", "--pool", "lip", "--images", trained, "--lr", rate, "--output", out).fails(f"rate={rate}", "above 0")
     run("fit", "--pool", "nosuch", "--images", trained, "--output", out).fails("nosuch")
     run("compare", "--image", trained, "--pool", "avg", "--fit").fails("--fit", "lip")
     run("compare", "--image", trained, "--pool", "lip", "--fit-images", trained).fails("none is left")

@@ -27,6 +27,7 @@ from poolzoo.analysis.features import Layer, feature_maps, find_layers
 from poolzoo.analysis.images import ImageError, find_images
 from poolzoo.analysis.rows import COMPARE_KEYS, METRIC_KEYS, Result, label
 from poolzoo.analysis.summary import summarise
+from poolzoo.reports.page import render_page
 
 #: Where the submaps of an operator lie with a stride of 2, as the operator is by default.
 PHASES = {"checkered": [(0, 0), (1, 1)], "multisampling": [(0, 0), (1, 1)]}
@@ -293,6 +294,11 @@ def test_layers_are_never_averaged_and_a_file_brings_them_back(network, photo):
     assert (facts["width"], facts["height"], facts["channels"]) == (24, 20, 5)
     assert (facts["kind"], facts["model"], facts["layer"]) == ("features", "net", "conv")
     assert again.rows[0]["data_range"] == facts["values"][1] - facts["values"][0]
+    page = render_page([again])
+    assert "24 × 20, 5 channels" in page
+    assert "How much of 2 feature maps survives" in page
+    assert "pictures show the mean over its channels" in page
+    assert "on [0, 1] they are close" not in page  # activations are on another scale
 
 
 def test_pictures_are_planes_on_the_scale_of_the_original(network, photo, tmp_path):
@@ -470,7 +476,7 @@ def test_operators_without_three_axes_are_left_out_unless_named(run, tmp_path):
         (["--video", "GIF", "--kernel-size", "2x2"], ["--kernel-size 2x2", "3 are allowed"]),
         (["--video", "GIF", "--features", "resnet18:layer1"], ["--features resnet18:layer1", "needs --image"]),
         (["--video", "GIF", "--kernel-size", "13"], ["12x16x14 pixels", "0x13x13", "13x13x13 window"]),
-        (["--volume", "GIF"], ["clip.gif", "not a TIFF file"]),
+        (["--volume", "GIF"], ["clip.gif': not a TIFF file: header"]),
         (["--volume", "GIF", "--normalize", "imagenet"], ["normalize='imagenet'", "three colours"]),
         (["--volume", "GIF", "--frames", "3"], ["--frames 3", "needs --video"]),
         (["--image", "skimage:coffee", "--weights", "x.pth"], ["--weights x.pth", "needs --features"]),
@@ -500,3 +506,5 @@ def test_a_page_of_a_video_says_what_was_pooled(run, tmp_path):
     assert run("compare", "--video", gif, "--pool", "avg", "--report", tmp_path / "page.html").code == 0
     page = (tmp_path / "page.html").read_text()
     assert "pooled over time, height and width" in page and "trilinear interpolation" in page
+    assert "How much of 1 video survives" in page and "12 × 12, 12 frames" in page
+    assert "pictures show its middle frame" in page

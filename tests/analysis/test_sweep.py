@@ -66,8 +66,21 @@ def test_a_list_is_taken_as_it_is_and_rises():
     assert sweep.specs == ("lp:norm=sum,p=1", "lp:norm=sum,p=2.5", "lp:norm=sum,p=4")
 
 
-def test_a_parameter_of_ints_gets_ints():
+def test_a_parameter_of_ints_gets_the_ints_of_the_range():
     assert plan_sweep("tree", "depth=1..6").values == (1, 2, 3, 4, 5, 6)
+    assert plan_sweep("tree", "depth=0.4..3").values == (1, 2, 3)
+
+
+def test_a_whole_number_has_one_name():
+    assert plan_sweep("lp", "p=0.5..8", 3).specs == ("lp:p=0.5", "lp:p=2", "lp:p=8")
+    assert plan_sweep("lp", "p=2.0,2").specs == ("lp:p=2",)
+    assert plan_sweep("s3", "grid=2..8", 3).values == (2, 4, 8)  # an int is needed, and its default does not say so
+
+
+def test_the_widest_ranges_have_finite_values_that_lie_in_them():
+    assert plan_sweep("softpool", "beta=1e-300..1e300", 3).values == pytest.approx((1e-300, 1, 1e300))
+    assert plan_sweep("softpool", "beta=-1e308..1e308", 3).values == (-1e308, 0, 1e308)
+    assert plan_sweep("softpool", "beta=1.00012..1.00018", 5).values == (1.00012, 1.00018)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +91,9 @@ def test_a_parameter_of_ints_gets_ints():
         ("avg", "beta=1..2", ["'beta'", "avg has none"]),
         ("softpool", "beta=a..2", ["'a' is not a finite number"]),
         ("softpool", "beta=1,inf", ["'inf' is not a finite number"]),
+        ("softpool", f"beta=1,{'9' * 400}", ["9' is not a finite number"]),
         ("softpool", "beta=2..1", ["a range rises"]),
+        ("blur", "filt_size=1.2..1.8", ["'filt_size' takes ints", "none in this range"]),
         ("softpool", "beta=1..2..3", ["one range"]),
         ("softpool", "beta", ["NAME=LOW..HIGH"]),
         ("softpool", "beta=", ["NAME=LOW..HIGH"]),
@@ -135,6 +150,7 @@ def test_beta_times_the_scale_is_what_counts(swept):
         {},
         {"pool": "x", "over": "y", "values": []},
         {"pool": 1, "over": "y", "values": [1]},
+        {"pool": "x", "over": "y", "values": [10**400]},
         {"pool": "x:=", "over": "y", "values": [1]},
     ],
 )
@@ -190,6 +206,53 @@ def test_the_page_shows_the_curves_and_escapes_what_a_file_calls_them(swept):
     assert "<b>x" not in render_page([Result("compare", swept.metadata | {"sweep": about}, swept.rows)])
 
 
+def test_an_operator_that_draws_has_a_curve_for_each_mode(photos):
+    """Whichever mode is the better one at a value, a curve stays with its own."""
+    protocol = Protocol(upsample=("nearest",), metrics=("psnr",), seeds=2)
+    plan = plan_sweep("fractional_max", "output_ratio=0.3,0.4,0.55,0.7")
+    result = run_sweep(plan, find_images([str(photos)]), protocol)
+    summaries = {(s.state, s.label): s.scores["psnr"].mean for s in summarise(result)}
+    (axes,) = plot_sweep(result).axes
+    curves = {line.get_label(): list(line.get_ydata()) for line in axes.get_lines()}
+    for state in ("train", "eval"):
+        assert curves[f"no normalisation, {state} mode"] == [summaries[state, spec] for spec in plan.specs]
+    (table,) = tables(result)
+    assert [line.cells[1].text for line in table.lines] == ["eval", "train"] * 4 + ["fixed"] * 2
+    page = render_page([result])
+    assert "no normalisation, eval mode, rebuilt by nearest neighbour: PSNR from" in page
+    assert "Some values keep another share of the numbers than the baseline" in page
+
+
+def test_the_best_of_a_metric_with_a_target_is_the_nearest_to_it(photos):
+    """A maximum is brighter than what it was taken from, a minimum darker: of lse's r the one nearest to 0 is best."""
+    protocol = Protocol(upsample=("nearest",), metrics=("brightness", "spectrum_low"))
+    result = run_sweep(plan_sweep("lse", "r=-20,-1,2,20"), find_images([str(photos)]), protocol)
+    assert "brightness bias from -" in render_page([result])
+    assert "best at r=-1" in render_page([result])
+
+
+def test_a_sweep_without_any_score_says_so(swept):
+    failed = dict.fromkeys(("psnr", "kept"), None) | {"error": "no"}
+    rows = [row | failed if row["pool"] == "softpool" else row for row in swept.rows]
+    assert "against beta. no value of beta has a score." in render_page([Result("compare", swept.metadata, rows)])
+
+
+def test_panels_of_many_metrics_stand_two_in_a_row(photos):
+    metrics = ("psnr", "mse", "mae")
+    result = run_sweep(plan_sweep("softpool", "beta=1,2"), find_images([str(photos)]), Protocol(metrics=metrics))
+    axes = plot_sweep(result).axes
+    assert [panel.get_ylabel().split()[0].rstrip(",") for panel in axes] == ["PSNR", "MSE", "MAE"]
+    assert len({panel.get_position().x0 for panel in axes}) == 2
+
+
+def test_the_page_is_about_one_operator(swept):
+    page = render_page([swept])
+    assert "<title>softpool over beta on" in page
+    assert "survives pooling by softpool at 3 values of beta from 0.5 to 510, with avg and max beside it" in page
+    plots = page[page.index("Plots</h2>") :]
+    assert plots.index("Retention of softpool") < plots.index("<h3>")  # it is of all settings
+
+
 # The command line
 
 
@@ -218,6 +281,14 @@ def test_an_image_that_cannot_be_read_is_reported_and_the_rest_is_drawn(run, pho
     run("sweep", "--pool", "softpool", "--over", "beta=1,2", "--image", photos, "--image", broken, "--format", "json")
     assert run.code == 1
     assert len([row for row in json.loads(run.out)["rows"] if not row["error"]]) == 8
+
+
+def test_what_fails_on_every_scale_is_said_once(run, photos, tmp_path):
+    common = ("sweep", "--pool", "softpool", "--over", "beta=1", "--image", photos, "--image", tmp_path / "gone.png")
+    run(*common, "--normalize", "none", "--normalize", "255")
+    assert run.code == 1
+    assert run.out.count("gone.png': no such file (2 rows)") == 1
+    assert run.out.count("no such file") == 1
 
 
 def test_the_choices_of_the_command_line_are_what_there_is():
