@@ -379,7 +379,8 @@ class Store:
         )
         metadata["images"] = [dict(zip(("name", "width", "height"), size, strict=True)) for size in sizes]
         groups = self.groups()
-        return Result("compare", metadata, [*rows, *failed], tuple(summarise_groups(groups, metadata)), groups)
+        names = tuple(name for (name,) in self._connection.execute("SELECT name FROM images ORDER BY name"))
+        return Result("compare", metadata, [*rows, *failed], tuple(summarise_groups(groups, metadata)), groups, names)
 
     def _sampled(self) -> list[int]:
         """Images that could be read, evenly spread by name."""

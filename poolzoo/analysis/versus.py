@@ -8,7 +8,8 @@ about a change. A profile's change is a ratio of medians.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,6 +23,10 @@ from poolzoo.analysis.verdict import paired
 PROFILE_FIGURES = ("forward_s", "forward_backward_s", "saved_bytes", "peak_bytes")
 #: What may differ between two runs of one workload: it is what they are run for.
 _RUN = ("device", "threads")
+#: What rows say of what was learned from other images.
+_FITTED = {"decoder_fitted_on": "decoders fitted on", "pool_fitted_on": "operators fitted on"}
+#: More images than this that are not of one size are counted.
+SIZES_NAMED = 6
 Match = tuple[tuple[str, ...], str, str]
 
 
@@ -51,8 +56,10 @@ class Versus:
         setting: names of the parts of a match's setting.
         matched: what at least two runs have, in the order of the first that has it: setting, label, state, and a
             figure for each measure.
-        only: by run, labels (with a state that is not fixed) that no other run has.
+        only: by run, labels (with a state that is not fixed) that no other run has; with the setting where another run
+            has them in another one.
         images: how many images all runs share; None for profiles.
+        sampled: whether some run is of a dataset and holds rows of a few images alone: changes are over those.
         differing: facts of the runs that are not the same: name, then a value a run ("" where unknown).
     """
 
@@ -62,6 +69,7 @@ class Versus:
     matched: tuple[tuple[Match, tuple[Figure, ...]], ...]
     only: tuple[tuple[str, ...], ...]
     images: int | None
+    sampled: bool
     differing: tuple[tuple[str, tuple[str, ...]], ...]
 
 
@@ -82,8 +90,12 @@ def side_by_side(runs: Sequence[Result]) -> Versus:
     everywhere = dict.fromkeys(match for run in found for match in run)
     counts = {match: sum(match in run for run in found) for match in everywhere}
     matched = tuple((match, _figures(match, found, measures, kind)) for match in everywhere if counts[match] > 1)
-    only = tuple(tuple(dict.fromkeys(_named(match) for match in run if counts[match] == 1)) for run in found)
-    return Versus(kind, measures, setting, matched, only, images, _differing(runs))
+    settings: dict[tuple[str, str], set[tuple[str, ...]]] = defaultdict(set)
+    for parts, name, state in everywhere:
+        settings[name, state].add(parts)
+    only = tuple(_alone([m for m in run if counts[m] == 1], settings, setting) for run in found)
+    sampled = any(run.summaries is not None and run.groups is None for run in runs)
+    return Versus(kind, measures, setting, matched, only, images, sampled, _differing(runs))
 
 
 Found = list[dict[Match, dict[str, Any]]]
@@ -91,14 +103,16 @@ Found = list[dict[Match, dict[str, Any]]]
 
 def _image_means(result: Result) -> dict[tuple[Setting, str, str], dict[str, dict[str, float]]]:
     """By setting, label and state: by metric, each image's score by its name, its seeds averaged."""
-    names = list(dict.fromkeys(row["image"] for row in result.rows))  # in the order in which groups count images
+    # In the order in which groups count images.
+    names = result.group_images or list(dict.fromkeys(row["image"] for row in result.rows))
+    groups = result.groups if result.group_images else None
     found = {
         (key.setting, key.label, key.state): {
             metric: {names[image]: mean for image, mean in zip(v.images, v.means.tolist(), strict=True)}
             for metric, v in group.values.items()
             if len(v.images)
         }
-        for key, group in groups_of(replace(result, groups=None)).items()
+        for key, group in groups_of(replace(result, groups=groups)).items()
     }
     return {key: scores for key, scores in found.items() if scores}
 
@@ -110,13 +124,29 @@ def _compared(runs: Sequence[Result]) -> tuple[tuple[str, ...], tuple[str, ...],
     for run in runs:
         means = _image_means(run)
         found.append({(_parts(setting), name, state): dict(scores) for (setting, name, state), scores in means.items()})
-    images = [{row["image"] for row in run.rows if row["error"] is None} for run in runs]
-    shared = set.intersection(*images)
+    images = [{i for scores in run.values() for by_image in scores.values() for i in by_image} for run in found]
+    # What has one name and two sizes is not one image.
+    shared = set.intersection(*images) - set(_resized(runs))
     for matches in found:
         for scores in matches.values():
             for key, by_image in scores.items():
                 scores[key] = {image: value for image, value in by_image.items() if image in shared}
     return measures, tuple(Setting.__dataclass_fields__), found, len(shared)
+
+
+def _resized(runs: Sequence[Result]) -> dict[str, tuple[str, ...]]:
+    """Images that all runs have by name but not in one size: the size in each."""
+    sizes = [
+        {str(image.get("name")): f"{image.get('width')} x {image.get('height')}" for image in _dicts(run, "images")}
+        for run in runs
+    ]
+    everywhere = {name: tuple(run[name] for run in sizes) for name in sizes[0] if all(name in run for run in sizes)}
+    return {name: own for name, own in everywhere.items() if len(set(own)) > 1}
+
+
+def _dicts(run: Result, key: str) -> list[dict[str, Any]]:
+    value = run.metadata.get(key)
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _profiled(runs: Sequence[Result]) -> tuple[tuple[str, ...], tuple[str, ...], Found, None]:
@@ -168,16 +198,41 @@ def _parts(setting: Setting) -> tuple[str, ...]:
     return tuple(str(getattr(setting, name)) for name in Setting.__dataclass_fields__)
 
 
-def _named(match: Match) -> str:
+def named(match: Match) -> str:
     _, name, state = match
     return name if state in ("fixed", None) else f"{name} ({state})"
+
+
+def _alone(
+    alone: Sequence[Match], settings: Mapping[tuple[str, str], set[tuple[str, ...]]], parts: Sequence[str]
+) -> tuple[str, ...]:
+    """Names of what one run alone has; of what some run has in another setting, with what that differs in."""
+    names = []
+    for setting, name, state in alone:
+        others = settings[name, state]
+        told = [
+            f"{part} {own}"
+            for place, (part, own) in enumerate(zip(parts, setting, strict=True))
+            if len({other[place] for other in others}) > 1
+        ]
+        names.append(", ".join([named((setting, name, state)), *told]))
+    return tuple(dict.fromkeys(names))
 
 
 def _differing(runs: Sequence[Result]) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Versions, machine, device and so on, as far as they are not the same in all runs."""
     facts = []
-    for run in runs:
-        known = {key: run.metadata.get(key) for key in ("poolzoo", "created", "device", "dtype", "seed", "command")}
+    resized = _resized(runs) if runs[0].kind == "compare" else {}
+    for place, run in enumerate(runs):
+        keys = ("poolzoo", "created", "device", "dtype", "seed", "seeds", "baseline", "command")
+        known = {key: run.metadata.get(key) for key in keys}
+        for key, what in _FITTED.items():
+            known[what] = "; ".join(sorted({str(row[key]) for row in run.rows if row.get(key)}))
+        sizes = [f"{name} {own[place]}" for name, own in resized.items()]
+        more = len(sizes) - SIZES_NAMED
+        known["sizes of images, therefore not compared"] = "; ".join(sizes[:SIZES_NAMED]) + f" and {more} more" * (
+            more > 0
+        )
         if run.kind == "profile":
             known |= {key: ", ".join(sorted({str(row[key]) for row in run.rows})) for key in _RUN}
         machine = run.metadata.get("machine")

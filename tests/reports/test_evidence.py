@@ -50,7 +50,8 @@ def test_a_page_of_too_many_rows_holds_none_and_says_so(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("text", "page"), [("<!DOCTYPE html><p>", True), ("\ufeff\n<!doctype html>", True), ('{"a": "<!DOCTYPE"}', False)]
+    ("text", "page"),
+    [("<!DOCTYPE html><p>", True), ("\ufeff\n<!-- saved --><html>", True), ('{"a": "<!DOCTYPE"}', False)],
 )
 def test_a_page_is_known_by_how_it_begins(text, page):
     assert is_page(text) == page
