@@ -188,7 +188,8 @@ def _plot_operators(
         labels = [
             operator_name(s.label, s.state) + f" {UNEQUAL}" * grey for s, grey in zip(shown, unequal, strict=True)
         ]
-        list_axis(grid[0][0], labels, [summary.is_baseline for summary in shown], unequal)
+        for first in grid[:, 0]:
+            list_axis(first, labels, [summary.is_baseline for summary in shown], unequal)
         if names:
             handles = [Line2D([], [], color=colours[name], marker=markers[name], ls="") for name in names]
             figure.legend(

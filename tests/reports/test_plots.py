@@ -170,6 +170,22 @@ def test_each_metric_has_a_panel(compared):
     ]
 
 
+def test_the_baseline_is_bold_in_every_line_of_panels():
+    metrics = ["psnr", "ssim", "mse", "mae"]
+    rows = [compare_row("a", pool, 20.0, 0.5, mse=0.1, mae=0.1) for pool in ("avg", "max")]
+    axes = drawn("retention", make_compare(images=("a",), rows=rows, metrics=metrics)).axes
+    for first in (axes[0], axes[3]):
+        assert [tick.get_fontweight() for tick in first.get_yticklabels()] == ["bold", "normal"]
+
+
+@pytest.mark.parametrize("kind", ["image", "video", "volume"])
+def test_a_rough_time_is_of_what_was_pooled(kind):
+    rows = [compare_row("a", pool, psnr, 0.5, input=kind) for pool, psnr in (("avg", 20.0), ("max", 19.0))]
+    named = {drawing.name: drawing for drawing in all_drawings([make_compare(images=("a",), rows=rows)])}
+    assert named["time"].draw().axes[0].get_xlabel().startswith(f"forward time of one {kind} (")
+    assert f"forward time of one {kind}" in named["time"].alt
+
+
 def test_one_terrible_operator_does_not_squash_the_others(compared):
     figure = drawn("retention", compared)
     low, high = figure.axes[0].get_xlim()
