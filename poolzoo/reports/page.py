@@ -374,7 +374,8 @@ def _change(measure: str, known: Sequence[tuple[float, str]], letter: str) -> st
     least, middle, most = (show(value) for value in (low, statistics.median(value for value, _ in known), high))
     span = f", from {least} ({first}) to {most} ({last})" if least != most else ""
     how = f"{letter} − A" if metric else f"{letter} / A"
-    return f"{how}: median {middle} over {len(known)} operators{span}."
+    unit = f" {metric.unit}" if metric and metric.unit else ""
+    return f"{how}: median {middle}{unit} over {len(known)} operators{span}."
 
 
 def _plots(drawings: Sequence[Drawing], anchor: str) -> list[dict[str, Any]]:

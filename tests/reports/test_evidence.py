@@ -89,7 +89,7 @@ def test_pages_and_files_mix_side_by_side(report, tmp_path):
     html = page.read_text()
     assert code == 0
     assert "Comparisons side by side" in html
-    assert "B − A: median +2.00 over 2 operators." in html
+    assert "B − A: median +2.00 dB over 2 operators." in html
     assert "Profiles side by side" not in html, "there is only one"
     assert "Retention against cost" in html
     assert "second.json" in html

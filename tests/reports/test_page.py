@@ -294,7 +294,7 @@ def test_the_median_change_of_an_even_number_lies_between_the_middle_two():
         for scores in ({"avg": 20.0, "max": 19.0}, {"avg": 20.0, "max": 20.5})
     )
     assert (
-        "B − A: median +0.75 over 2 operators, from 0.00 (avg) to +1.50 (max)."
+        "B − A: median +0.75 dB over 2 operators, from 0.00 (avg) to +1.50 (max)."
         in Page(render_page([before, after])).text
     )
 
