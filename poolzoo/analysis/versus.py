@@ -94,8 +94,7 @@ def side_by_side(runs: Sequence[Result]) -> Versus:
     for parts, name, state in everywhere:
         settings[name, state].add(parts)
     only = tuple(_alone([m for m in run if counts[m] == 1], settings, setting) for run in found)
-    sampled = any(run.summaries is not None and run.groups is None for run in runs)
-    return Versus(kind, measures, setting, matched, only, images, sampled, _differing(runs))
+    return Versus(kind, measures, setting, matched, only, images, any(map(_is_sample, runs)), _differing(runs))
 
 
 Found = list[dict[Match, dict[str, Any]]]
@@ -115,6 +114,14 @@ def _image_means(result: Result) -> dict[tuple[Setting, str, str], dict[str, dic
         for key, group in groups_of(replace(result, groups=groups)).items()
     }
     return {key: scores for key, scores in found.items() if scores}
+
+
+def _is_sample(run: Result) -> bool:
+    """Whether the rows at hand are of fewer images than were scored."""
+    if run.summaries is None or run.groups is not None:
+        return False
+    held = {row["image"] for row in run.rows if row["error"] is None}
+    return max((summary.images for summary in run.summaries), default=0) > len(held)
 
 
 def _compared(runs: Sequence[Result]) -> tuple[tuple[str, ...], tuple[str, ...], Found, int]:

@@ -348,6 +348,9 @@ def test_two_stores_stand_side_by_side_over_all_images_that_both_have(tmp_path):
     # Read back from files only the rows of the samples are known.
     files = [Result.from_json(sample.to_json(), "text") for sample in samples]
     assert side_by_side(files).sampled
+    with Store.open(fill(tmp_path / "few.sqlite", "abc")) as store:
+        few = Result.from_json(store.sample().to_json(), "text")
+    assert not side_by_side([few, few]).sampled, "all of its three images are there"
 
 
 def test_a_sample_and_its_summaries_survive_json(path):
