@@ -136,8 +136,18 @@ def pool_options(command: Command) -> Command:
             metavar="SPEC",
             help="Operator, as softpool, 'soft*' or lp:p=3; repeatable.  [default: all]",
         ),
-        click.option("--kernel-size", type=Sizes(1, range(1, 4)), default="2", show_default=True, help="As 2 or 3x2."),
-        click.option("--stride", type=Sizes(1, range(1, 4)), help="As 2 or 3x2.  [default: the kernel size]"),
+        click.option(
+            "--kernel-size",
+            type=Sizes(1, range(1, 4)),
+            default="2",
+            show_default=True,
+            help="Size of the window, as 2, 3x2 or 1x2x2.",
+        ),
+        click.option(
+            "--stride",
+            type=Sizes(1, range(1, 4)),
+            help="From window to window, as 2, 3x2 or 1x2x2.  [default: the kernel size]",
+        ),
     ]
     for option in reversed(options):
         command = option(command)
@@ -243,7 +253,8 @@ def show(spec: str) -> None:
     type=click.Choice(METRIC_KEYS),
     default=("ssim", "psnr"),
     show_default=True,
-    help="The first one sorts; repeatable. Those after mae are piq's: pip install 'poolzoo[metrics]'.",
+    help="What is scored; repeatable, and the first one sorts. ms_ssim to haarpsi are piq's: pip install"
+    " 'poolzoo[metrics]'. alias and what follows are of the operator itself, without an upsampler.",
 )
 @click.option(
     "--protocol",
@@ -254,10 +265,14 @@ def show(spec: str) -> None:
     help="Rebuild and score at full size, or score what was pooled against an antialiased small original.",
 )
 @click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the first draw and of start values."
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Random seed: first draw, start values.",
 )
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Draws of a stochastic operator.")
-@click.option("--device", default="cpu", show_default=True, help="As cpu or cuda:0.")
+@click.option("--device", default="cpu", show_default=True, help="Where to compute, as cpu or cuda:0.")
 @click.option("--fit", is_flag=True, help="Show learnable operators as they start and fitted, on other images.")
 @click.option(
     "--fit-images",
@@ -272,7 +287,7 @@ def show(spec: str) -> None:
     "fitted_files",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="A file of poolzoo fit; repeatable.",
+    help="Use the parameters that poolzoo fit learned and wrote to this file; repeatable.",
 )
 @output_options
 @click.option("--save-images", type=click.Path(path_type=Path), metavar="DIR", help="Save every picture as PNG.")
@@ -458,8 +473,16 @@ def _say_unusable(errors: Sequence[str]) -> None:
     help="Images to learn from: file, folder, glob or skimage:NAME; repeatable.",
 )
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="The .safetensors file to write.")
-@click.option("--kernel-size", type=Sizes(1, range(1, 3)), default="2", show_default=True, help="As 2 or 3x2.")
-@click.option("--stride", type=Sizes(1, range(1, 3)), help="As 2 or 3x2.  [default: the kernel size]")
+@click.option(
+    "--kernel-size",
+    type=Sizes(1, range(1, 3)),
+    default="2",
+    show_default=True,
+    help="Size of the window, as 2 or 3x2.",
+)
+@click.option(
+    "--stride", type=Sizes(1, range(1, 3)), help="From window to window, as 2 or 3x2.  [default: the kernel size]"
+)
 @click.option(
     "--upsample",
     type=click.Choice(UPSAMPLERS),
@@ -475,9 +498,13 @@ def _say_unusable(errors: Sequence[str]) -> None:
     "--lr", type=click.FloatRange(0, min_open=True), help="Adam's first step size.  [default: the operator's own]"
 )
 @click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of start values, tiles and batches."
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Random seed: start values, tiles, batches.",
 )
-@click.option("--device", default="cpu", show_default=True, help="As cpu or cuda:0.")
+@click.option("--device", default="cpu", show_default=True, help="Where to compute, as cpu or cuda:0.")
 def fit_command(
     spec: str,
     sources: tuple[str, ...],
@@ -551,8 +578,16 @@ def fit_command(
     metavar="SRC",
     help="File, folder, glob or skimage:NAME; repeatable.",
 )
-@click.option("--kernel-size", type=Sizes(1, range(1, 3)), default="2", show_default=True, help="As 2 or 3x2.")
-@click.option("--stride", type=Sizes(1, range(1, 3)), help="As 2 or 3x2.  [default: the kernel size]")
+@click.option(
+    "--kernel-size",
+    type=Sizes(1, range(1, 3)),
+    default="2",
+    show_default=True,
+    help="Size of the window, as 2 or 3x2.",
+)
+@click.option(
+    "--stride", type=Sizes(1, range(1, 3)), help="From window to window, as 2 or 3x2.  [default: the kernel size]"
+)
 @click.option(
     "--upsample",
     "upsamplers",
@@ -578,10 +613,10 @@ def fit_command(
     type=click.Choice(METRIC_KEYS),
     default=("ssim", "psnr"),
     show_default=True,
-    help="Repeatable. Those after mae are piq's: pip install 'poolzoo[metrics]'.",
+    help="What is scored; repeatable. Those after mae are piq's: pip install 'poolzoo[metrics]'.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of draws and of start values.")
-@click.option("--device", default="cpu", show_default=True, help="As cpu or cuda:0.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Random seed: draws, start values.")
+@click.option("--device", default="cpu", show_default=True, help="Where to compute, as cpu or cuda:0.")
 @output_options
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw the curves: a .png, .svg or .pdf file.")
 def sweep(
@@ -750,13 +785,20 @@ def _draw_sample(store: Store, sample: Result) -> PictureBook:
 @cli.command()
 @pool_options
 @click.option("--gpu", is_flag=True, help="Profile on the CUDA GPU; an error where there is none.")
-@click.option("--device", help="As cpu or cuda:0.  [default: cpu]")
-@click.option("--shape", type=Sizes(1, range(3, 6)), default="20x32x128x128", show_default=True, help="N x C x sizes.")
+@click.option("--device", help="Where to compute, as cpu or cuda:0.  [default: cpu]")
+@click.option(
+    "--shape",
+    type=Sizes(1, range(3, 6)),
+    default="20x32x128x128",
+    show_default=True,
+    help="Of the tensor, as batch x channels x sizes.",
+)
 @click.option(
     "--dtype",
     type=click.Choice(("float64", "float32", "bfloat16", "float16")),
     default="float32",
     show_default=True,
+    help="Type of the tensor's numbers.",
 )
 @click.option("--channels-last", is_flag=True, help="Lay the tensor out with channels innermost.")
 @click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: torch's choice]")
@@ -767,7 +809,7 @@ def _draw_sample(store: Store, sample: Result) -> PictureBook:
     show_default=True,
     help="Seconds over which each figure is measured, at least.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the input and of start values.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Random seed: input, start values.")
 @output_options
 def profile(
     pools: tuple[str, ...],
@@ -831,7 +873,7 @@ def report(results: tuple[str, ...], output: Path, save_plots: Path | None) -> N
     compare was run with --save-images and the folder is still there.
 
     \b
-    Example:
+    Examples:
       poolzoo compare --image skimage:coffee --save-images coffee --output coffee.json
       poolzoo profile --output cost.json
       poolzoo report coffee.json cost.json --output coffee.html
@@ -896,8 +938,16 @@ def visualize() -> None:
     metavar="SPEC",
     help=f"Operator, as softpool, 'soft*' or lp:p=3; repeatable.  [default: {', '.join(TELLING)}]",
 )
-@click.option("--kernel-size", type=Sizes(1, range(1, 3)), default="4", show_default=True, help="As 2 or 3x2.")
-@click.option("--stride", type=Sizes(1, range(1, 3)), help="As 2 or 3x2.  [default: the kernel size]")
+@click.option(
+    "--kernel-size",
+    type=Sizes(1, range(1, 3)),
+    default="4",
+    show_default=True,
+    help="Size of the window, as 2 or 3x2.",
+)
+@click.option(
+    "--stride", type=Sizes(1, range(1, 3)), help="From window to window, as 2 or 3x2.  [default: the kernel size]"
+)
 @click.option(
     "--size",
     type=click.IntRange(1),
@@ -963,7 +1013,7 @@ def weights(
     show_default=True,
     help="Which positions a step keeps; tri has a stride of 3, the others of 2.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of random and tri, which draw.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Random seed of random and tri.")
 @click.option("--output", type=click.Path(path_type=Path), help="A PNG file: all steps side by side.")
 @click.option("--gif", type=click.Path(path_type=Path), help="A GIF file: one step after the other.")
 def checkered(size: int, steps: int, method: str, seed: int, output: Path | None, gif: Path | None) -> None:

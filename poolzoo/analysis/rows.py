@@ -93,6 +93,16 @@ PROFILE_KEYS = (
     "error",
 )
 KEYS = {"compare": COMPARE_KEYS, "profile": PROFILE_KEYS}
+#: What else than null a value may be; keys that are not named hold numbers.
+_TEXT = (
+    *("image", "pool", "params", "upsample", "normalize", "protocol", "input", "state", "error"),
+    *("decoder_fitted_on", "pool_fitted_on", "device", "dtype", "shape", "layout", "backend"),
+)
+_TYPES: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(_TEXT, (str,)),
+    **dict.fromkeys(("kernel_size", "stride"), (str, int)),
+    "equal_kept": (bool,),
+}
 #: Figures of a profile are held against each other only where these are equal.
 PROFILE_SETTING = ("device", "dtype", "shape", "kernel_size", "stride", "layout", "threads")
 
@@ -144,11 +154,12 @@ class Result:
             source: its name, for messages.
 
         Raises:
-            ValueError: not JSON, not a poolzoo result, of another schema version, or with rows that lack keys.
+            ValueError: not JSON, not a poolzoo result, of another schema version, or with rows that lack keys or
+                hold what no row may.
         """
         try:
             data = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"{source}: not a JSON file ({error})") from error
         if not (
             isinstance(data, dict) and isinstance(data.get("metadata"), dict) and isinstance(data.get("rows"), list)
@@ -161,7 +172,7 @@ class Result:
         if kind not in KEYS:
             raise ValueError(f"{source}: kind {kind!r} is not one of {', '.join(KEYS)}")
         if kind == "compare" and not (
-            isinstance(metadata.get("metrics"), list) and set(metadata["metrics"]) <= set(METRIC_KEYS)
+            isinstance(metadata.get("metrics"), list) and all(key in METRIC_KEYS for key in metadata["metrics"])
         ):
             raise ValueError(f"{source}: metadata.metrics must list some of {', '.join(METRIC_KEYS)}")
         result = cls(kind, metadata, data["rows"], _summaries_of(data, source))
@@ -169,6 +180,9 @@ class Result:
             missing = set(result.columns) - set(row) if isinstance(row, dict) else set(result.columns)
             if missing:
                 raise ValueError(f"{source}: row {number} lacks {', '.join(sorted(missing))}")
+            for key in result.columns:
+                if not _fits(key, row[key]):
+                    raise ValueError(f"{source}: row {number}: {key} cannot be {row[key]!r:.60}")
             if kind == "compare" and row["error"] is None and row.get("psnr", 0.0) is None:
                 row["psnr"] = math.inf
         return result
@@ -183,6 +197,14 @@ def _summaries_of(data: dict[str, Any], source: str) -> tuple[Summary, ...] | No
         return tuple(map(Summary.from_plain, data["summaries"]))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{source}: its summaries are not poolzoo's: {type(error).__name__}: {error}") from error
+
+
+def _fits(key: str, value: Any) -> bool:
+    """Whether a row may hold this value."""
+    if value is None:
+        return key not in ("image", "pool")
+    # A bool is an int to Python.
+    return isinstance(value, _TYPES.get(key, (int, float))) and (key == "equal_kept" or not isinstance(value, bool))
 
 
 def _finite(value: Any) -> Any:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,6 +24,10 @@ from poolzoo.analysis.summary import Setting, Values, bootstrap_intervals, diffe
 PROFILE_FIGURES = ("forward_s", "forward_backward_s", "saved_bytes", "peak_bytes")
 #: What may differ between two runs of one workload: it is what they are run for.
 _RUN = ("device", "threads")
+#: What rows say of what was learned from other images.
+_FITTED = {"decoder_fitted_on": "decoders fitted on", "pool_fitted_on": "operators fitted on"}
+#: More images than this that are not of one size are counted.
+SIZES_NAMED = 6
 Match = tuple[tuple[str, ...], str, str]
 
 
@@ -52,8 +57,10 @@ class Versus:
         setting: names of the parts of a match's setting.
         matched: what at least two runs have, in the order of the first that has it: setting, label, state, and a
             figure for each measure.
-        only: by run, labels (with a state that is not fixed) that no other run has.
+        only: by run, labels (with a state that is not fixed) that no other run has; with the setting where another run
+            has them in another one.
         images: how many images all runs share; None for profiles.
+        sampled: whether some run is of a dataset and holds rows of a few images alone: changes are over those.
         differing: facts of the runs that are not the same: name, then a value a run ("" where unknown).
     """
 
@@ -63,6 +70,7 @@ class Versus:
     matched: tuple[tuple[Match, tuple[Figure, ...]], ...]
     only: tuple[tuple[str, ...], ...]
     images: int | None
+    sampled: bool
     differing: tuple[tuple[str, tuple[str, ...]], ...]
 
 
@@ -85,11 +93,22 @@ def side_by_side(runs: Sequence[Result]) -> Versus:
     several = [match for match in everywhere if counts[match] > 1]
     figures = (_paired_figures if kind == "compare" else _ratio_figures)(several, found, measures)
     matched = tuple(zip(several, figures, strict=True))
-    only = tuple(tuple(dict.fromkeys(_named(match) for match in run if counts[match] == 1)) for run in found)
-    return Versus(kind, measures, setting, matched, only, images, _differing(runs))
+    settings: dict[tuple[str, str], set[tuple[str, ...]]] = defaultdict(set)
+    for parts, name, state in everywhere:
+        settings[name, state].add(parts)
+    only = tuple(_alone([m for m in run if counts[m] == 1], settings, setting) for run in found)
+    return Versus(kind, measures, setting, matched, only, images, any(map(_is_sample, runs)), _differing(runs))
 
 
 Found = list[dict[Match, dict[str, Any]]]
+
+
+def _is_sample(run: Result) -> bool:
+    """Whether the rows at hand are of fewer images than were scored."""
+    if run.summaries is None or run.groups is not None:
+        return False
+    held = {row["image"] for row in run.rows if row["error"] is None}
+    return max((summary.images for summary in run.summaries), default=0) > len(held)
 
 
 def _compared(runs: Sequence[Result]) -> tuple[tuple[str, ...], tuple[str, ...], Found, int]:
@@ -111,6 +130,8 @@ def _compared(runs: Sequence[Result]) -> tuple[tuple[str, ...], tuple[str, ...],
         )
     everyone = [[v.images for scores in run.values() for v in scores.values()] for run in read]
     shared = _in_all([functools.reduce(np.union1d, images, np.empty(0, np.int64)) for images in everyone])
+    # What has one name and two sizes is not one image.
+    shared = np.setdiff1d(shared, [numbers[name] for name in _resized(runs) if name in numbers])
     found: Found = [
         {match: {key: _only(v, shared) for key, v in scores.items()} for match, scores in run.items() if scores}
         for run in read
@@ -126,6 +147,21 @@ def _only(values: Values, images: NDArray[np.int64]) -> Values:
     """The values of ``images``, in their order."""
     chosen, here, _ = np.intersect1d(values.images, images, assume_unique=True, return_indices=True)
     return replace(values, images=chosen, means=values.means[here])
+
+
+def _resized(runs: Sequence[Result]) -> dict[str, tuple[str, ...]]:
+    """Images that all runs have by name but not in one size: the size in each."""
+    sizes = [
+        {str(image.get("name")): f"{image.get('width')} x {image.get('height')}" for image in _dicts(run, "images")}
+        for run in runs
+    ]
+    everywhere = {name: tuple(run[name] for run in sizes) for name in sizes[0] if all(name in run for run in sizes)}
+    return {name: own for name, own in everywhere.items() if len(set(own)) > 1}
+
+
+def _dicts(run: Result, key: str) -> list[dict[str, Any]]:
+    value = run.metadata.get(key)
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _profiled(runs: Sequence[Result]) -> tuple[tuple[str, ...], tuple[str, ...], Found, None]:
@@ -183,16 +219,41 @@ def _parts(setting: Setting) -> tuple[str, ...]:
     return tuple(str(getattr(setting, name)) for name in Setting.__dataclass_fields__)
 
 
-def _named(match: Match) -> str:
+def named(match: Match) -> str:
     _, name, state = match
     return name if state in ("fixed", None) else f"{name} ({state})"
+
+
+def _alone(
+    alone: Sequence[Match], settings: Mapping[tuple[str, str], set[tuple[str, ...]]], parts: Sequence[str]
+) -> tuple[str, ...]:
+    """Names of what one run alone has; of what some run has in another setting, with what that differs in."""
+    names = []
+    for setting, name, state in alone:
+        others = settings[name, state]
+        told = [
+            f"{part} {own}"
+            for place, (part, own) in enumerate(zip(parts, setting, strict=True))
+            if len({other[place] for other in others}) > 1
+        ]
+        names.append(", ".join([named((setting, name, state)), *told]))
+    return tuple(dict.fromkeys(names))
 
 
 def _differing(runs: Sequence[Result]) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Versions, machine, device and so on, as far as they are not the same in all runs."""
     facts = []
-    for run in runs:
-        known = {key: run.metadata.get(key) for key in ("poolzoo", "created", "device", "dtype", "seed", "command")}
+    resized = _resized(runs) if runs[0].kind == "compare" else {}
+    for place, run in enumerate(runs):
+        keys = ("poolzoo", "created", "device", "dtype", "seed", "seeds", "baseline", "command")
+        known = {key: run.metadata.get(key) for key in keys}
+        for key, what in _FITTED.items():
+            known[what] = "; ".join(sorted({str(row[key]) for row in run.rows if row.get(key)}))
+        sizes = [f"{name} {own[place]}" for name, own in resized.items()]
+        more = len(sizes) - SIZES_NAMED
+        known["sizes of images, therefore not compared"] = "; ".join(sizes[:SIZES_NAMED]) + f" and {more} more" * (
+            more > 0
+        )
         if run.kind == "profile":
             known |= {key: ", ".join(sorted({str(row[key]) for row in run.rows})) for key in _RUN}
         dataset = run.metadata.get("dataset")

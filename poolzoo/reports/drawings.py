@@ -189,7 +189,7 @@ def _of_setting(
                 " either side: hollow points, whose bars do not reach that of the best, are unlikely to be as good.",
             )
         )
-    measured, source = profile_rows(shown, setting, profiles) or ({}, "one image")
+    measured, source = profile_rows(shown, setting, profiles) or ({}, _one(setting))
     for name, cost in TRADEOFFS.items():
         if not measured and cost != "forward_s":
             continue
@@ -206,6 +206,12 @@ def _of_setting(
                 )
             )
     return drawings
+
+
+def _one(setting: Setting) -> str:
+    """What the comparison's own times are of."""
+    kind = setting.input if setting.input in ("video", "volume") else "image"
+    return f"the features of one {kind}" if setting.of_features else f"one {kind}"
 
 
 def _retention_caption(shown: Sequence[Summary]) -> str:

@@ -35,8 +35,8 @@ def embed(results: Sequence[Result]) -> Markup:
 
 
 def is_page(text: str) -> bool:
-    """Whether a file's text is a page, not a result."""
-    return text.lstrip("\ufeff \t\r\n")[:9].lower() == "<!doctype"
+    """Whether a file's text is a page, also one that was saved with a comment before it, and not a result."""
+    return text.lstrip("\ufeff \t\r\n").startswith("<")
 
 
 def results_in_page(html: str, source: str) -> list[Result]:

@@ -11,6 +11,7 @@ import base64
 import hashlib
 import math
 import shlex
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from typing import Any
@@ -21,7 +22,7 @@ from poolzoo.analysis.rows import Result, label
 from poolzoo.analysis.summary import METRICS, Setting, Summary, by_setting, summarise
 from poolzoo.analysis.sweep import sweep_of
 from poolzoo.analysis.verdict import Verdict, doubts, judge, judge_profile
-from poolzoo.analysis.versus import Versus, side_by_side
+from poolzoo.analysis.versus import Versus, named, side_by_side
 from poolzoo.reports.answer import Answer, answer_of, answer_of_profile, listed, setting_title, warnings_of
 from poolzoo.reports.drawings import (
     LETTERS,
@@ -385,7 +386,7 @@ def _changed(versus: Versus) -> list[tuple[str, tuple[str, ...]]]:
     for place, measure in enumerate(versus.measures):
         sentences = []
         for run in range(len(versus.only) - 1):
-            changes = [(figures[place].changes[run], name) for (_, name, _), figures in versus.matched]
+            changes = [(figures[place].changes[run], named(match)) for match, figures in versus.matched]
             known = sorted((change, name) for change, name in changes if change is not None and math.isfinite(change))
             if known:
                 sentences.append(_change(measure, known, LETTERS[run + 1 : run + 2] or str(run + 2)))
@@ -400,10 +401,11 @@ def _change(measure: str, known: Sequence[tuple[float, str]], letter: str) -> st
     metric = METRICS.get(measure)
     (low, first), (high, last) = known[0], known[-1]
     show = signed(metric.format) if metric else lambda value: f"{value:.2f}"
-    least, middle, most = (show(value) for value in (low, known[len(known) // 2][0], high))
+    least, middle, most = (show(value) for value in (low, statistics.median(value for value, _ in known), high))
     span = f", from {least} ({first}) to {most} ({last})" if least != most else ""
     how = f"{letter} − A" if metric else f"{letter} / A"
-    return f"{how}: median {middle} over {len(known)} operators{span}."
+    unit = f" {metric.unit}" if metric and metric.unit else ""
+    return f"{how}: median {middle}{unit} over {len(known)} operators{span}."
 
 
 def _plots(drawings: Sequence[Drawing], anchor: str) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -188,7 +188,8 @@ def _plot_operators(
         labels = [
             operator_name(s.label, s.state) + f" {UNEQUAL}" * grey for s, grey in zip(shown, unequal, strict=True)
         ]
-        list_axis(grid[0][0], labels, [summary.is_baseline for summary in shown], unequal)
+        for first in grid[:, 0]:
+            list_axis(first, labels, [summary.is_baseline for summary in shown], unequal)
         if names:
             handles = [Line2D([], [], color=colours[name], marker=markers[name], ls="") for name in names]
             figure.legend(
@@ -217,7 +218,7 @@ def describe_retention(summaries: Sequence[Summary]) -> str:
         base = next((s for s in ranked if s.is_baseline and s is not ranked[0] and s is not ranked[-1]), None)
         middle = f", baseline {title_of(base)} {_valued(base.scores[key], metric)}" if base else ""
         sentences.append(f"{metric.title}: best {ends[0]}{middle}, worst {ends[1]}.")
-    count = len([summary for summary in summaries if summary.scores])
+    count = _operators(summary for summary in summaries if summary.scores)
     return " ".join([f"Retention of {count} operators as points, best on top.", *sentences])
 
 
@@ -291,7 +292,7 @@ def describe_ranks(summaries: Sequence[Summary]) -> str:
     alike = sum((summary.rank or 0.0) - first <= difference for summary in shown) - 1
     images = min(summary.images for summary in shown)
     return (
-        f"Mean ranks of {len(shown)} operators over {images} images, best on top:"
+        f"Mean ranks of {_operators(shown)} operators over {images} images, best on top:"
         f" best {title_of(shown[0])} {first:.1f}, worst {title_of(shown[-1])} {last:.1f}. {alike} of the others cannot"
         f" be told apart from the best: they are within the critical difference of {difference:.1f}."
     )
@@ -370,8 +371,8 @@ def describe_tradeoff(
         size, unit = unit_of([price], about.units)
         members.append(f"{title_of(summary)} ({price / size:.3g} {unit}, {_number(value, metric)})")
     return (
-        f"{metric.title} of {len(points)} operators against {about.title} of {source}. On the Pareto front, from the"
-        f" cheapest: {', '.join(members)}."
+        f"{metric.title} of {_operators(summary for summary, *_ in points)} operators against {about.title} of"
+        f" {source}. On the Pareto front, from the cheapest: {', '.join(members)}."
     )
 
 
@@ -594,6 +595,11 @@ def describe_scaling(curves: Sequence[Curve], what: str = "elements") -> str:
         f" grows least for {least}, most for {most}. At the largest size {curves[0].name} is fastest,"
         f" {curves[-1].name} slowest."
     )
+
+
+def _operators(summaries: Iterable[Summary]) -> int:
+    """How many operators there are: one in two states is one."""
+    return len({summary.label for summary in summaries})
 
 
 def _first_metric(summaries: Sequence[Summary]) -> Metric:

@@ -495,9 +495,13 @@ def versus_tables(versus: Versus, letters: Sequence[str], baselines: Sequence[st
         if versus.images is not None:
             caption.append(f"{versus.images} image{'s' * (versus.images != 1)} in common")
         built = [(column, cells) for column, cells in built if any(cell.text != MISSING for cell in cells)]
+        if not any(column.number for column, _ in built):
+            continue
         notes = []
         if versus.images is not None and versus.images > 1:
             notes.append("± half the bootstrap 95% interval of the paired change, image by image")
+        if versus.sampled:
+            notes.append("of a dataset run, a page or a file holds the rows of a few images, the store those of all")
         drawn.append(_table("Runs side by side", visible(" · ".join(caption)), built, roles, notes))
     return drawn
 
@@ -609,7 +613,7 @@ def _scaled(
 
 def _significant(values: Iterable[float | None]) -> Callable[[float], str]:
     """One number of decimals for a column: its smallest value still shows two digits, within three decimals."""
-    smallest = min((value for value in values if value), default=1.0)
+    smallest = min((value for value in values if value and value > 0), default=1.0)
     decimals = min(3, max(0, 1 - math.floor(math.log10(smallest))))
     return _formatter(f".{decimals}f")
 

@@ -10,7 +10,12 @@ import pytest
 from poolzoo.analysis.rows import COMPARE_KEYS, METRIC_KEYS, PROFILE_KEYS, SCHEMA_VERSION, Result, label
 
 UNASKED = set(METRIC_KEYS) - {"psnr", "ssim"}
-ROW = {key: None for key in COMPARE_KEYS if key not in UNASKED} | {"pool": "avg", "params": "", "psnr": 30.5}
+ROW = {key: None for key in COMPARE_KEYS if key not in UNASKED} | {
+    "image": "a",
+    "pool": "avg",
+    "params": "",
+    "psnr": 30.5,
+}
 RESULT = Result("compare", {"metrics": ["ssim", "psnr"]}, [ROW | {"ssim": 0.5}])
 
 
@@ -44,10 +49,12 @@ def test_an_infinite_psnr_is_null_without_an_error():
     [
         ("", "not a JSON file"),
         ("[]", "not a poolzoo result"),
+        ("[" * 100_000, "not a JSON file"),
         ('{"metadata": {}, "rows": {}}', "not a poolzoo result"),
         ('{"metadata": {"schema_version": 99}, "rows": []}', "schema version 99; this poolzoo reads version 2"),
         ('{"metadata": {"schema_version": 2, "kind": "x"}, "rows": []}', "kind 'x'"),
         ('{"metadata": {"schema_version": 2, "kind": "compare"}, "rows": []}', "metadata.metrics"),
+        ('{"metadata": {"schema_version": 2, "kind": "compare", "metrics": [[]]}, "rows": []}', "metadata.metrics"),
         ('{"metadata": {"schema_version": 2, "kind": "profile"}, "rows": [{}]}', "row 0 lacks backend"),
         ('{"metadata": {"schema_version": 2, "kind": "profile"}, "rows": [3]}', "row 0 lacks backend"),
     ],
@@ -57,6 +64,16 @@ def test_a_file_that_is_no_result_is_answered_in_one_line(text, message):
         Result.from_json(text, "r.json")
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("pool", None), ("image", ["a"]), ("psnr", "high"), ("ssim", True), ("equal_kept", 1), ("stride", 2.5)],
+)
+def test_a_row_that_holds_what_no_row_may_is_answered_in_one_line(key, value):
+    text = Result("compare", RESULT.metadata, [ROW | {"ssim": 0.5, key: value}]).to_json()
+    with pytest.raises(ValueError, match=f"r.json: row 0: {key} cannot be "):
+        Result.from_json(text, "r.json")
 
 
 def test_labels_are_specs():

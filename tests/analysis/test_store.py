@@ -13,6 +13,7 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 
@@ -20,6 +21,7 @@ import poolzoo
 from poolzoo.analysis.rows import COMPARE_KEYS, METRIC_KEYS, SCHEMA_VERSION, Result, label
 from poolzoo.analysis.store import ImageFile, Plan, Store, StoreError, is_store
 from poolzoo.analysis.summary import summarise
+from poolzoo.analysis.versus import side_by_side
 from poolzoo.reports.tables import ROWS_AT_ONCE, render, stream
 
 METADATA = {"metrics": ["ssim", "psnr"], "baseline": "avg"}
@@ -390,6 +392,26 @@ def test_a_sample_is_of_images_that_have_numbers(path):
     with Store.open(path) as store:
         sample = store.sample()
     assert [r["image"] for r in sample.rows if not r["error"]] == ["31"] * 4
+
+
+def test_two_stores_stand_side_by_side_over_all_images_that_both_have(tmp_path):
+    # Ten images of which the second store lacks one: the samples of six hardly meet.
+    paths = fill(tmp_path / "a.sqlite", "abcdefghij"), fill(tmp_path / "b.sqlite", "bcdefghij")
+    samples = []
+    for store_path in paths:
+        with Store.open(store_path) as store:
+            samples.append(store.sample())
+    versus = side_by_side(samples)
+    assert (versus.images, versus.sampled) == (9, False)
+    means = {match[1:]: figures[versus.measures.index("ssim")].values for match, figures in versus.matched}
+    expected = fmean(r["ssim"] for name in "bcdefghij" for r in rows_of(name) if r["pool"] == "avg")
+    assert means["avg", "fixed"] == pytest.approx((expected, expected))
+    # Read back from files only the rows of the samples are known.
+    files = [Result.from_json(sample.to_json(), "text") for sample in samples]
+    assert side_by_side(files).sampled
+    with Store.open(fill(tmp_path / "few.sqlite", "abc")) as store:
+        few = Result.from_json(store.sample().to_json(), "text")
+    assert not side_by_side([few, few]).sampled, "all of its three images are there"
 
 
 def test_a_sample_and_its_summaries_survive_json(path):

@@ -39,13 +39,30 @@ def test_operators_match_in_the_same_state_and_setting_only():
     after = compared(scored("lip", [0.6], state="fitted") + scored("avg", [0.5], stride=3) + scored("new", [0.5]))
     versus = side_by_side([before, after])
     assert versus.matched == ()
-    assert versus.only == (("lip (initial)", "avg", "old"), ("lip (fitted)", "avg", "new"))
+    # avg is in both runs: what makes it two is said.
+    assert versus.only == (("lip (initial)", "avg, stride 2", "old"), ("lip (fitted)", "avg, stride 3", "new"))
 
 
 def test_without_a_shared_image_nothing_has_changed():
     versus = side_by_side([compared([row("a", "avg", 0.5)]), compared([row("b", "avg", 0.9)])])
     ((_, (figure,)),) = versus.matched
     assert (versus.images, figure.values, figure.changes) == (0, (None, None), (None,))
+
+
+def test_images_of_one_name_and_two_sizes_are_not_one_image():
+    def run(side):
+        sizes = [{"name": "image0", "width": side, "height": 8}, {"name": "image1", "width": 8, "height": 8}]
+        return compared(scored("avg", [side / 10, 0.5]), images=sizes)
+
+    versus = side_by_side([run(4), run(8)])
+    ((_, (figure,)),) = versus.matched
+    assert (versus.images, figure.values, figure.changes) == (1, (0.5, 0.5), (0,))
+    assert versus.differing == (("sizes of images, therefore not compared", ("image0 4 x 8", "image0 8 x 8")),)
+
+
+def test_what_was_fitted_on_other_images_is_named():
+    first, second = ([row("a", "avg", 0.5) | {"decoder_fitted_on": words}] for words in ("cats", "dogs"))
+    assert side_by_side([compared(first), compared(second)]).differing == (("decoders fitted on", ("cats", "dogs")),)
 
 
 def test_only_metrics_that_all_runs_have_are_shown():

@@ -50,7 +50,8 @@ def test_a_page_of_too_many_rows_holds_none_and_says_so(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("text", "page"), [("<!DOCTYPE html><p>", True), ("\ufeff\n<!doctype html>", True), ('{"a": "<!DOCTYPE"}', False)]
+    ("text", "page"),
+    [("<!DOCTYPE html><p>", True), ("\ufeff\n<!-- saved --><html>", True), ('{"a": "<!DOCTYPE"}', False)],
 )
 def test_a_page_is_known_by_how_it_begins(text, page):
     assert is_page(text) == page
@@ -88,7 +89,7 @@ def test_pages_and_files_mix_side_by_side(report, tmp_path):
     html = page.read_text()
     assert code == 0
     assert "Comparisons side by side" in html
-    assert "B − A: median +2.00 over 2 operators." in html
+    assert "B − A: median +2.00 dB over 2 operators." in html
     assert "Profiles side by side" not in html, "there is only one"
     assert "Retention against cost" in html
     assert "second.json" in html

@@ -314,6 +314,24 @@ def test_two_comparisons_and_a_profile_share_a_page():
     assert "Comparison B Keeps most" in page.text
 
 
+def test_the_median_change_of_an_even_number_lies_between_the_middle_two():
+    before, after = (
+        make_compare(rows=[compare_row("a", pool, psnr, 0.5) for pool, psnr in scores.items()], metrics=["psnr"])
+        for scores in ({"avg": 20.0, "max": 19.0}, {"avg": 20.0, "max": 20.5})
+    )
+    assert (
+        "B − A: median +0.75 dB over 2 operators, from 0.00 (avg) to +1.50 (max)."
+        in Page(render_page([before, after])).text
+    )
+
+
+def test_runs_without_a_common_image_have_no_table_of_changes():
+    runs = [make_compare(rows=[compare_row(name, "avg", 20.0, 0.5)], images=[name]) for name in ("a", "b")]
+    text = Page(render_page(runs)).text
+    assert "The runs have nothing in common that could be compared" in text
+    assert "Runs side by side" not in text
+
+
 @pytest.mark.parametrize("metrics", [[], ["psnr"], ["ssim"], ["mse"], ["mae", "mse", "ssim", "psnr"]])
 def test_metadata_may_be_missing(metrics):
     rows = [compare_row("a", "max", 20.0, 0.5) | {"mse": 0.01, "mae": 0.1}]

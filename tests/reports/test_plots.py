@@ -170,6 +170,22 @@ def test_each_metric_has_a_panel(compared):
     ]
 
 
+def test_the_baseline_is_bold_in_every_line_of_panels():
+    metrics = ["psnr", "ssim", "mse", "mae"]
+    rows = [compare_row("a", pool, 20.0, 0.5, mse=0.1, mae=0.1) for pool in ("avg", "max")]
+    axes = drawn("retention", make_compare(images=("a",), rows=rows, metrics=metrics)).axes
+    for first in (axes[0], axes[3]):
+        assert [tick.get_fontweight() for tick in first.get_yticklabels()] == ["bold", "normal"]
+
+
+@pytest.mark.parametrize("kind", ["image", "video", "volume"])
+def test_a_rough_time_is_of_what_was_pooled(kind):
+    rows = [compare_row("a", pool, psnr, 0.5, input=kind) for pool, psnr in (("avg", 20.0), ("max", 19.0))]
+    named = {drawing.name: drawing for drawing in all_drawings([make_compare(images=("a",), rows=rows)])}
+    assert named["time"].draw().axes[0].get_xlabel().startswith(f"forward time of one {kind} (")
+    assert f"forward time of one {kind}" in named["time"].alt
+
+
 def test_one_terrible_operator_does_not_squash_the_others(compared):
     figure = drawn("retention", compared)
     low, high = figure.axes[0].get_xlim()
@@ -339,7 +355,7 @@ def test_costs_come_from_a_profile_of_the_same_window(compared):
     assert {"time", "memory", "training-memory", "profile"} <= set(names)
     axes = names["training-memory"].draw().axes[0]
     assert axes.get_xscale() == "symlog", "a cost of zero has its place"
-    assert names["training-memory"].alt.startswith("PSNR of 28 operators against memory kept for the backward pass")
+    assert names["training-memory"].alt.startswith("PSNR of 27 operators against memory kept for the backward pass")
     other = make_profile()
     for row in other.rows:
         row["kernel_size"] = 3
