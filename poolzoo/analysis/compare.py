@@ -124,7 +124,8 @@ class Run:
 class View:
     """What one row's pictures show: float64 ``(H, W, 3)`` arrays in the image's own scale.
 
-    ``submaps`` is how many stand side by side in ``pooled``.
+    ``submaps`` is how many stand side by side in ``pooled``. ``operator`` pools another picture, ``(1, C, H, W)``, as
+    the row's was: with the same parameters, normalisation and draws, in the picture's scale.
     """
 
     row: dict[str, Any]
@@ -132,6 +133,7 @@ class View:
     pooled: FloatImage
     rebuilt: FloatImage
     submaps: int = 1
+    operator: Callable[[Tensor], Tensor] | None = None
 
 
 class _Scale:
@@ -161,6 +163,7 @@ class _Pending:
     pooled: Tensor
     #: An original and what is left of it; at low resolution a pair for each submap.
     pairs: list[tuple[FloatImage, FloatImage]]
+    operator: Callable[[Tensor], Tensor]
 
 
 def make_runs(
@@ -446,7 +449,7 @@ def score_sample(
                         "equal_kept": pooled.numel() == image.shape[-1] * regular,
                         "forward_s": seconds,
                     }
-                    pending.append(_Pending(row, pooled, pairs))
+                    pending.append(_Pending(row, pooled, pairs, operator))
             except Exception as error:  # a failed operator is a row, not the end of the run
                 del pending[before:]
                 for row in group:
@@ -460,7 +463,7 @@ def score_sample(
                 submaps = done.pooled.shape[2] if done.pooled.dim() > sample.ndim + 2 else 1
                 shown = (image, _side_by_side(done.pooled, sample.ndim), done.pairs[0][1])
                 first, second, third = map(sample.picture, shown)
-                on_view(View(done.row, first, second, third, submaps))
+                on_view(View(done.row, first, second, third, submaps, done.operator))
         yield from groups
 
 
@@ -514,8 +517,9 @@ def _pool(run: Run, x: Tensor, timed: bool = True) -> tuple[Tensor, float | None
 
 def _pool_again(run: Run, scale: _Scale, picture: Tensor) -> Tensor:
     """What the run makes of another picture, in its own scale, drawing as it did before."""
-    _seed(run, picture)
-    return scale.denormalise(run.module(scale.normalise(picture).contiguous()))  # draws may follow the layout
+    x = scale.normalise(picture.to(scale.mean.device)).contiguous()
+    _seed(run, x)
+    return scale.denormalise(run.module(x))  # draws may follow the layout
 
 
 def _lowres_pairs(
