@@ -33,14 +33,14 @@
     }
   }
 
-  // The bytes of a part, three a pixel. `reference` gives those of the picture that a part was packed against.
+  // The bytes of a part, three a pixel. `reference` has, or will have, those of the part that it was packed against.
   async function unpack(part, reference) {
     const planes = await inflate(part.data);
     const width = part.box[3] * part.submaps;
     const count = planes.length / 3;
     const green = planes.subarray(0, count), red = planes.subarray(count, 2 * count), blue = planes.subarray(2 * count);
     if (part.coding === "spatial") for (const plane of [green, red, blue]) unpredict(plane, width);
-    const known = part.coding === "reference" ? await reference() : null;
+    const known = await reference;
     const bytes = new Uint8ClampedArray(3 * count);
     for (let at = 0; at < count; at++) {
       const g = green[at];
@@ -223,7 +223,7 @@
 
   const ZOOMS = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32];
   const state = { image: 0, a: null, b: null, view: "rebuilt", layout: "beside", zoom: 2, x: 0, y: 0, share: 0.5, probe: null };
-  let image = null, cache = new Map(), turn = 0, waiting = false, fitted = false;
+  let image = null, parts = new Map(), cache = new Map(), turn = 0, waiting = false, fitted = false, earlier = null;
 
   // Made once for each image, and forgotten with it.
   function once(key, make) {
@@ -234,11 +234,11 @@
   const format = (value, digits = 3) => (Math.abs(value) < 0.5 * 10 ** -digits ? 0 : value).toFixed(digits).replace("-", "−");
   const signed = (value, digits = 3) => (value >= 0.5 * 10 ** -digits ? "+" : "") + format(value, digits);
 
-  const originalOf = () => once("original", async () => raster(image.original, await unpack(image.original)));
-  const bytesOf = (operator) => once(`bytes ${operator.rank}`, () => unpack(operator.pooled, () => bytesOf(image.operators[0])));
-  const pooledOf = (operator) => once(`pooled ${operator.rank}`, async () => raster(operator.pooled, await bytesOf(operator)));
+  const bytesOf = (part) => once(`bytes ${part.number}`, () => unpack(part, part.reference === null ? null : bytesOf(parts.get(part.reference))));
+  const originalOf = () => once("original", async () => raster(image.original, await bytesOf(image.original)));
+  const pooledOf = (operator) => once(`pooled ${operator.rank}`, async () => raster(operator.pooled, await bytesOf(operator.pooled)));
   const weightsOf = (operator) => once(`weights ${operator.rank}`, async () => {
-    const part = operator.weights, { width, height, values } = raster(part, await unpack(part));
+    const part = operator.weights, { width, height, values } = raster(part, await bytesOf(part));
     return { width, height, map: Float64Array.from({ length: width * height }, (_, at) => values[3 * at]) };
   });
 
@@ -248,7 +248,7 @@
     if (!choice) return originalOf();
     return once(`rebuilt ${keyOf(choice)}`, async () => {
       const { operator, view } = choice;
-      if (view.picture) return raster(view.picture, await unpack(view.picture));
+      if (view.picture) return raster(view.picture, await bytesOf(view.picture));
       return rebuild(await pooledOf(operator), operator.pooled, image.cut, image.size, view.upsample);
     });
   }
@@ -290,7 +290,7 @@
       scale: () => scales.difference(),
       about: "Rebuilt minus original, the mean of the three channels, on one scale for all operators of this image.",
       of: async (choice) => {
-        const found = difference(await originalOf(), await rebuiltOf(choice));
+        const found = difference(...await Promise.all([originalOf(), rebuiltOf(choice)]));
         return { ...flat({ width: 1, height: 1, values: [0, 0, 0] }), canvas: mapped(found, scales.difference()), text: (at) => signed(found.map[at]) };
       },
     },
@@ -299,7 +299,7 @@
       scale: () => scales.ssim(),
       about: "Local SSIM of rebuilt and original (Wang et al. 2004, 11-tap Gaussian window, mean of the channels). At the border, where the window would leave the cut-out, there is none.",
       of: async (choice) => {
-        const found = similarity(await originalOf(), await rebuiltOf(choice));
+        const found = similarity(...await Promise.all([originalOf(), rebuiltOf(choice)]));
         if (!found) return null;
         const mean = found.map.reduce((sum, value) => sum + value, 0) / found.map.length;
         return { ...flat({ width: 1, height: 1, values: [0, 0, 0] }), canvas: mapped(found, scales.ssim()), place: [5, 5], text: (at) => format(found.map[at], 4), note: `mean of this cut-out ${format(mean, 4)}` };
@@ -609,6 +609,16 @@
     redraw();
   }
 
+  // Weights are known of a part, and a spectrum is of the whole: both move the picture, and what comes after moves it back.
+  function see() {
+    const part = state.view === "weights" && (state.a || state.b) && (state.a || state.b).operator.weights;
+    const here = earlier || [state.zoom, state.x, state.y];
+    earlier = part || state.view === "spectrum" ? here : null;
+    if (part) fit(false, [part.box[0] - image.cut[0], part.box[1] - image.cut[1], part.box[2], part.box[3]]);
+    else if (state.view === "spectrum") fit();
+    else [state.zoom, state.x, state.y] = here;
+  }
+
   function fill(select, chosen) {
     const groups = new Map([["", [new Option("original", "original")]]]);
     const ranked = [...image.operators].sort((one, other) => one.rank - other.rank);
@@ -641,20 +651,24 @@
   }
 
   function open(number) {
-    const before = image ? [state.a, state.b] : null;
+    const chosen = image ? [state.a, state.b] : null;
     state.image = number;
     image = book.images[number];
-    [cache, layers, state.probe] = [new Map(), {}, null];
+    [cache, layers, state.probe, earlier] = [new Map(), {}, null, null];
+    const carried = image.operators.flatMap((operator) => [operator.pooled, operator.weights, ...operator.views.map((view) => view.picture)]);
+    parts = new Map([image.original, ...carried].filter(Boolean).map((part) => [part.number, part]));
     const ranked = [...image.operators].sort((one, other) => one.rank - other.rank).filter((operator) => operator.views.length);
     const first = (operator) => operator && { operator, view: operator.views[0] };
     const base = ranked.find((operator) => operator.baseline) || ranked[1] || ranked[0];
-    const best = first(ranked.find((operator) => operator !== base) || ranked[0]);
-    state.a = before && !before[0] ? null : again(before && before[0], best);
-    state.b = before && !before[1] ? null : again(before && before[1], first(base));
+    const others = ranked.filter((operator) => operator !== base);
+    const best = first(others.find((operator) => operator.equal) || others[0] || base);
+    state.a = chosen && !chosen[0] ? null : again(chosen && chosen[0], best);
+    state.b = chosen && !chosen[1] ? null : again(chosen && chosen[1], first(base));
     fill(controls.a, state.a);
     fill(controls.b, state.b);
     find(".x-whole figcaption").textContent = `${image.name}, ${image.size[1]} × ${image.size[0]} pixels. The frame is the cut-out, where there is most detail.`;
     fit(true);
+    see();
     load();
   }
 
@@ -768,14 +782,15 @@
   root.addEventListener("change", (event) => {
     if (event.target.name === "view") {
       state.view = event.target.value;
-      const part = state.view === "weights" && (state.a || state.b) && (state.a || state.b).operator.weights;
-      if (part) fit(false, [part.box[0] - image.cut[0], part.box[1] - image.cut[1], part.box[2], part.box[3]]);
+      see();
       load();
     } else if (event.target.name === "layout") {
       state.layout = event.target.value;
       for (const name of Object.keys(figures)) figures[name].hidden = (name === "both") !== (state.layout === "slider");
       panes.classList.toggle("x-one", state.layout === "slider");
+      earlier = null;
       fit(true);
+      see();
     }
   });
 

@@ -197,22 +197,20 @@ def _image(name: str, shelf: Shelf, entries: Sequence[_Entry], side: int) -> dic
     """One image as the script reads it; ``bytes`` is what its pictures take."""
     box, packer = _cut(shelf, side), _Packer()
     pooled = {operator: part.cut(sources(box, part.size, shelf.size)) for operator, part in shelf.pooled.items()}
-    # What the others are close to comes first: the baseline's pooled values, or else the best operator's.
-    first = sorted(entries, key=lambda entry: (entry.operator not in pooled, not entry.baseline))[0]
-    reference = pooled[first.operator].bytes if first.operator in pooled else None
     operators = []
-    for entry in sorted(entries, key=lambda entry: entry is not first):
+    for rank, entry in enumerate(entries):
         part, weights = pooled.get(entry.operator), shelf.weights.get(entry.operator)
         row = next(iter(entry.rows.values()))
         operators.append(
             {
                 "title": visible(entry.title),
                 "baseline": entry.baseline,
-                "rank": entries.index(entry),
+                "equal": row["equal_kept"] is not False,
+                "rank": rank,
                 "kernel": two_axes(row["kernel_size"]),
                 "stride": two_axes(row["stride"]),
                 "clipped": entry.operator in shelf.clipped,
-                "pooled": packer.part(part, None if entry is first else reference) if part else None,
+                "pooled": packer.part(part) if part else None,
                 "weights": packer.part(weights) if weights and box.holds(weights.box) else None,
                 "views": [
                     {
@@ -255,17 +253,27 @@ def _cut(shelf: Shelf, side: int) -> Box:
 
 
 class _Packer:
-    """Parts as the script reads them, and what they take so far."""
+    """Parts as the script reads them, each held against the nearest before it, and what they take so far."""
 
     def __init__(self) -> None:
         self.size = 0
+        self._known: list[Pixels] = []
 
-    def part(self, part: Part, reference: Pixels | None = None) -> dict[str, Any]:
-        """A part of a picture; ``reference`` is one that the script knows before."""
-        coding, packed = pack(part.bytes, reference)
+    def part(self, part: Part) -> dict[str, Any]:
+        """A part of a picture."""
+        pixels = part.bytes
+        nearest = min(
+            (number for number, known in enumerate(self._known) if known.shape == pixels.shape),
+            key=lambda number: _apart(pixels, self._known[number]),
+            default=None,
+        )
+        coding, packed = pack(pixels, None if nearest is None else self._known[nearest])
+        self._known.append(pixels)
         text = base64.b64encode(packed).decode()
         self.size += len(text)
         return {
+            "number": len(self._known) - 1,
+            "reference": nearest if coding == "reference" else None,
             "box": [part.box.top, part.box.left, part.box.height, part.box.width],
             "size": part.size,
             "submaps": part.submaps,
@@ -273,6 +281,11 @@ class _Packer:
             "coding": coding,
             "data": text,
         }
+
+
+def _apart(one: Pixels, other: Pixels) -> int:
+    """How far two pictures are from each other, by every third pixel of every third line."""
+    return int(np.abs(one[::3, ::3].astype(np.int16) - other[::3, ::3]).sum())
 
 
 def _figures(name: str, shelf: Shelf, entries: Sequence[_Entry], side: int) -> list[_Figure]:
@@ -285,7 +298,8 @@ def _figures(name: str, shelf: Shelf, entries: Sequence[_Entry], side: int) -> l
         _figure(shelf.thumbnail, f"{name}, the {whole} pixels", whole),
         _figure(shelf.original.cut(box).values, f"A {cut} of {name}, the original", f"{cut} of the original"),
     ]
-    chosen = sorted(entries, key=lambda entry: not entry.baseline)[:FIGURES]
+    unequal = {entry.operator for entry in entries if any(row["equal_kept"] is False for row in entry.rows.values())}
+    chosen = sorted(entries, key=lambda entry: (not entry.baseline, entry.operator in unequal))[:FIGURES]
     for entry in sorted(chosen, key=entries.index):
         pooled, found = shelf.pooled.get(entry.operator), list(_rebuilt(entry, shelf))[:1]
         if pooled:

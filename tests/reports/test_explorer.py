@@ -232,6 +232,24 @@ def test_eight_images_and_35_operators_stay_small():
     assert len(markup.encode()) < 12e6
 
 
+def test_equal_pictures_are_stored_once():
+    """What an operator leaves is held against the nearest that came before it, whichever operator's that is."""
+    book, pooled = PictureBook(), {"avg": noise(27, 31, 1), "max": noise(27, 31, 2), "fractional_max": noise(27, 31, 2)}
+    book.add(Picture("a.png", "", "", "", None, "original", ORIGINAL))
+    for pool, pixels in pooled.items():
+        book.add(Picture("a.png", pool, "", "fixed", None, "pooled", pixels))
+        rebuilt = interpolate(pixels, FULL, "bilinear")
+        book.add(Picture("a.png", pool, "", "fixed", None, "rebuilt", rebuilt, "bilinear"))
+    rows = [compare_row("a.png", pool, 20.0, 0.5) for pool in pooled]
+    parts = {
+        o["title"]: o["pooled"]
+        for o in data_of(render_explorer(book, [make_compare(["a.png"], rows)]))["images"][0]["operators"]
+    }
+    first, again = sorted((parts["max"], parts["fractional_max"]), key=lambda part: part["number"])
+    assert again["reference"] == first["number"]
+    assert len(again["data"]) < len(first["data"]) / 20
+
+
 def test_the_budget_bounds_the_pictures(monkeypatch):
     whole = render_explorer(make_book(), [make_result()])
     monkeypatch.setattr(explorer, "BUDGET", 30_000)
@@ -463,3 +481,25 @@ class TestBrowser:
         act(page, lambda: page.locator("select[name=image]").select_option("1"))
         assert page.locator(".x-a .x-name").inner_text() == "max, nearest"
         assert HOSTILE in page.locator(".x-whole figcaption").inner_text()
+
+    def test_it_opens_with_operators_that_may_be_compared(self, opened):
+        page = opened()
+        names = [page.locator(f".x-{pane} .x-name").inner_text() for pane in "ab"]
+        assert names == ["max, nearest", "avg, nearest"], "checkered scores most, and keeps twice as much"
+
+    def test_a_spectrum_is_seen_whole_and_what_comes_after_where_it_was(self, opened):
+        page = opened()
+        place = lambda: [page.locator(".x-a canvas").get_attribute(f"data-{n}") for n in ("left", "top", "zoom")]  # noqa: E731
+        page.locator("button[name=in]").click()
+        page.locator(".x-panes").press("Shift+ArrowRight")
+        settle(page)
+        before = place()
+        show(page, view="weights")
+        assert place() != before
+        show(page, view="spectrum")
+        left, top, zoom = map(int, place())
+        canvas = page.locator(".x-a canvas")
+        size = [int(canvas.get_attribute(name)) for name in ("width", "height")]
+        assert min(left, top) >= 0 and left + 64 * zoom <= size[0] and top + 64 * zoom <= size[1]
+        show(page, view="rebuilt")
+        assert place() == before
