@@ -450,7 +450,7 @@
 
   const titleOf = (choice) => (choice ? choice.operator.title : "the original");
   const several = () => new Set(image.operators.flatMap((operator) => operator.views.map((view) => view.upsample))).size > 1;
-  const nameOf = (choice) => titleOf(choice) + (choice && several() ? `, ${choice.view.upsample}` : "");
+  const nameOf = (choice) => titleOf(choice) + (choice && !choice.operator.equal ? " †" : "") + (choice && several() ? `, ${choice.view.upsample}` : "");
 
   function valueAt(layer, [x, y]) {
     if (!layer) return "";
@@ -546,6 +546,7 @@
       `A cut-out of ${image.cut[3]} × ${image.cut[2]} pixels, stored without loss in steps of 1/255${steps.length ? ` (of the range ${[...new Set(steps)].join(" and ")} where values leave 0 to 1)` : ""}; the scores beside the names are of the whole image, before any rounding.`,
       chosen.some(({ operator }) => operator.clipped) ? "Values beyond 0 to 1 were cut off when these pictures were saved." : "",
       chosen.some(({ operator }) => operator.pooled && operator.pooled.submaps > 1) ? "Submaps stand side by side." : "",
+      chosen.some(({ operator }) => !operator.equal) ? "† keeps another share of the numbers than a plain pool: not an equal comparison." : "",
     ].filter(Boolean).join(" ");
   }
 
@@ -621,13 +622,11 @@
 
   function fill(select, chosen) {
     const groups = new Map([["", [new Option("original", "original")]]]);
-    const ranked = [...image.operators].sort((one, other) => one.rank - other.rank);
-    for (const operator of ranked) {
-      for (const view of operator.views) {
-        const title = `Rebuilt, ${view.upsample}`;
-        if (!groups.has(title)) groups.set(title, []);
-        groups.get(title).push(new Option(operator.title + (operator.baseline ? " – baseline" : ""), `${operator.rank} ${view.upsample}`));
-      }
+    const choices = image.operators.flatMap((operator) => operator.views.map((view) => ({ operator, view })));
+    for (const { operator, view } of choices.sort((one, other) => one.view.place - other.view.place)) {
+      const title = `Rebuilt, ${view.upsample}`;
+      if (!groups.has(title)) groups.set(title, []);
+      groups.get(title).push(new Option(operator.title + (operator.equal ? "" : " †") + (operator.baseline ? " – baseline" : ""), keyOf({ operator, view })));
     }
     select.replaceChildren(...[...groups].map(([title, options]) => {
       if (!title) return options[0];
@@ -657,7 +656,7 @@
     [cache, layers, state.probe, earlier] = [new Map(), {}, null, null];
     const carried = image.operators.flatMap((operator) => [operator.pooled, operator.weights, ...operator.views.map((view) => view.picture)]);
     parts = new Map([image.original, ...carried].filter(Boolean).map((part) => [part.number, part]));
-    const ranked = [...image.operators].sort((one, other) => one.rank - other.rank).filter((operator) => operator.views.length);
+    const ranked = image.operators.filter((operator) => operator.views.length);
     const first = (operator) => operator && { operator, view: operator.views[0] };
     const base = ranked.find((operator) => operator.baseline) || ranked[1] || ranked[0];
     const others = ranked.filter((operator) => operator !== base);

@@ -72,12 +72,13 @@ class _Figure:
 
 @dataclass(frozen=True)
 class _Entry:
-    """One operator of one image: what it is called, its rows by upsampling, and its state."""
+    """One operator of one image: what it is called, and by upsampling its rows and its places among the others."""
 
     operator: Operator
     title: str
     baseline: bool
     rows: Mapping[str, Mapping[str, Any]]
+    places: Mapping[str, int]
 
 
 def explorer_script() -> str:
@@ -145,17 +146,21 @@ def _colours() -> dict[str, Any]:
 
 
 def _entries(shelf: Shelf, name: str, results: Sequence[Result]) -> list[_Entry]:
-    """The operators of an image, best first by the first metric of the first result that knows them."""
+    """The operators of an image, best first by the first metric and upsampling of the first result that knows them."""
     entries: dict[Operator, _Entry] = {}
     for result in (result for result in results if result.kind == "compare"):
         own = Result(result.kind, result.metadata, [row for row in result.rows if row["image"] == name])
         summaries = summarise(own)
-        order = {(s.pool, s.params, s.state): place for place, s in reversed(list(enumerate(summaries)))}
+        order = {(s.pool, s.params, s.state, s.setting.upsample): place for place, s in enumerate(summaries)}
         baselines = {(s.pool, s.params, s.state) for s in summaries if s.is_baseline}
-        for operator in sorted(shelf.operators, key=lambda operator: order.get(operator[:3], len(order))):
+        found = []
+        for operator in (operator for operator in shelf.operators if operator not in entries):
             rows = {row["upsample"]: row for row in own.rows if _operator(row) == operator}
-            if rows and operator not in entries:
-                entries[operator] = _Entry(operator, _title(operator), operator[:3] in baselines, rows)
+            places = {upsample: order[(*operator[:3], upsample)] for upsample in rows}
+            if rows:
+                found.append(_Entry(operator, _title(operator), operator[:3] in baselines, rows, places))
+        found.sort(key=lambda entry: next(iter(entry.places.values())))
+        entries |= {entry.operator: entry for entry in found}
     return list(entries.values())
 
 
@@ -216,6 +221,7 @@ def _image(name: str, shelf: Shelf, entries: Sequence[_Entry], side: int) -> dic
                     {
                         "upsample": visible(upsample),
                         "scores": visible(_scores(row)),
+                        "place": entry.places[upsample],
                         "picture": packer.part(rebuilt.part.cut(box)) if rebuilt.part else None,
                     }
                     for upsample, row, rebuilt in _rebuilt(entry, shelf)

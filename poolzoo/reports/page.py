@@ -137,12 +137,13 @@ def _read(name: str) -> str:
 def _title(views: Sequence[Mapping[str, Any]]) -> str:
     compared = [view for view in views if view["kind"] == "compare"]
     count = len({name for view in (compared or views) for name in view["operators"]})
+    what = f"{count} pooling operator{'s' * (count != 1)}"
     if not compared:
-        return f"What {count} pooling operators cost"
+        return f"What {what} cost{'s' * (count == 1)}"
     if any(view["sampled"] for view in compared):  # the names are not all of them
-        return f"{count} pooling operators on {listed(_unique(view['counts'] for view in compared))}"
+        return f"{what} on {listed(_unique(view['counts'] for view in compared))}"
     names = list(dict.fromkeys(name for view in compared for name in view["image_names"]))
-    return f"{count} pooling operators on {listed(names, 2, 'images')}" if names else f"{count} pooling operators"
+    return f"{what} on {listed(names, 2, 'images')}" if names else what
 
 
 def _answers(views: Sequence[Mapping[str, Any]]) -> list[Answer]:
@@ -315,7 +316,8 @@ def _warnings(result: Result, summaries: Sequence[Summary]) -> list[str]:
     warnings = warnings_of(found)
     if found.failed:
         failed = "; ".join(errors(result)[:8]) + "; …" * (found.failed > 8)
-        what = "rows have no numbers" if result.kind == "compare" else "measurements failed"
+        have = "has" if found.failed == 1 else "have"
+        what = f"rows {have} no numbers" if result.kind == "compare" else "measurements failed"
         warnings.append(f"{found.failed} of {found.rows} {what}: {failed}")
     return warnings
 
@@ -422,12 +424,16 @@ def _protocol(setting: Setting, metadata: Mapping[str, Any]) -> list[str]:
         "mae": "MAE is the mean absolute error of values in [0, 1].",
     }
     details |= OWN_RANGE_NOTES if setting.of_features else {}
-    steps += [details.get(key, METRIC_NOTES[key]) for key in metadata["metrics"]]
+    steps += [details[key] if key in details else _sentence(METRIC_NOTES[key]) for key in metadata["metrics"]]
     steps.append(
         "Seeds of one image are averaged first, then images with equal weight; intervals are bootstraps over images,"
         " differences to the baseline are paired by image."
     )
     return steps
+
+
+def _sentence(note: str) -> str:
+    return f"{note[0].upper()}{note[1:]}."
 
 
 def _image(result: Result, name: str, anchor: str, families: Mapping[str, str]) -> dict[str, Any]:
