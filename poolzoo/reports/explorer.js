@@ -345,7 +345,7 @@
     const width = canvas.clientWidth;
     const tallest = state.layout === "slider" ? Math.max(260, Math.min(560, 0.7 * window.innerHeight)) : Infinity;
     const height = Math.min(Math.round(width * image.cut[2] / image.cut[3]), 2 * width, tallest);
-    canvas.style.height = `${height}px`;
+    canvas.style.aspectRatio = `${width} / ${height}`; // on paper, too, which has another width
     const [w, h] = [Math.round(width * dense()), Math.round(height * dense())];
     if (canvas.width !== w || canvas.height !== h) [canvas.width, canvas.height] = [w, h];
     return [w, h];

@@ -150,9 +150,16 @@ def _answers(views: Sequence[Mapping[str, Any]]) -> list[Answer]:
     # Where a comparison took its times from a profile, it has said who is fastest.
     timed = any(view["timed"] for view in views)
     shown = [answer for view in views if not (timed and view["kind"] == "profile") for answer in view["answers"]]
-    # Those of one setting, which differ in how many numbers they keep, are one block.
+    # Those of one setting, which differ in how many numbers they keep, are one block. Who is fastest does not depend on
+    # how pictures are rebuilt, and is said once.
     titles = dict.fromkeys(answer.title for answer in shown)
-    return [Answer(title, tuple(e for a in shown if a.title == title for e in a.entries)) for title in titles]
+    said: set[tuple[str, tuple[Markup | str, ...]]] = set()
+    merged = []
+    for title in titles:
+        entries = [entry for answer in shown if answer.title == title for entry in answer.entries]
+        merged.append(Answer(title, tuple(e for e in entries if e[0] != "Costs least" or e not in said)))
+        said.update(entries)
+    return merged
 
 
 def _contents(views: Sequence[Mapping[str, Any]], sections: Mapping[str, Any]) -> list[dict[str, str]]:

@@ -503,3 +503,12 @@ class TestBrowser:
         assert min(left, top) >= 0 and left + 64 * zoom <= size[0] and top + 64 * zoom <= size[1]
         show(page, view="rebuilt")
         assert place() == before
+
+    def test_paper_has_the_pictures_and_nothing_to_press(self, opened):
+        page = opened()
+        page.emulate_media(media="print")
+        assert page.locator(".x-controls:visible, .x-windows:visible, .x-divider:visible").count() == 0
+        canvas = page.locator(".x-a canvas")
+        canvas.evaluate("canvas => { canvas.parentElement.style.width = '150px'; }")  # as a narrower sheet does
+        box = canvas.bounding_box()
+        assert box["width"] == box["height"] == 150, "in the shape that it has on the screen"
