@@ -72,13 +72,25 @@ class _Figure:
 
 @dataclass(frozen=True)
 class _Entry:
-    """One operator of one image: what it is called, and by upsampling its rows and its places among the others."""
+    """One operator of one image: what it is called, by upsampling its rows and its places among the others, and the
+    metrics in the order that they were asked for."""
 
     operator: Operator
     title: str
     baseline: bool
     rows: Mapping[str, Mapping[str, Any]]
     places: Mapping[str, int]
+    metrics: Sequence[str]
+
+    def scores(self, upsample: str) -> str:
+        """What stands beside the name."""
+        row = self.rows[upsample]
+        parts = [
+            f"{METRICS[key].title} {row[key]:{METRICS[key].format}} {METRICS[key].unit}".strip().replace("inf", "∞")
+            for key in self.metrics
+            if row.get(key) is not None
+        ]
+        return " · ".join(parts[:SCORES])
 
 
 def explorer_script() -> str:
@@ -158,7 +170,9 @@ def _entries(shelf: Shelf, name: str, results: Sequence[Result]) -> list[_Entry]
             rows = {row["upsample"]: row for row in own.rows if _operator(row) == operator}
             places = {upsample: order[(*operator[:3], upsample)] for upsample in rows}
             if rows:
-                found.append(_Entry(operator, _title(operator), operator[:3] in baselines, rows, places))
+                found.append(
+                    _Entry(operator, _title(operator), operator[:3] in baselines, rows, places, own.metadata["metrics"])
+                )
         found.sort(key=lambda entry: next(iter(entry.places.values())))
         entries |= {entry.operator: entry for entry in found}
     return list(entries.values())
@@ -172,15 +186,6 @@ def _title(operator: Operator) -> str:
     pool, params, state, seed = operator
     notes = [state] * (state not in ("fixed", "")) + [f"seed {seed}"] * (seed is not None)
     return label({"pool": pool, "params": params}) + (f" ({', '.join(notes)})" if notes else "")
-
-
-def _scores(row: Mapping[str, Any]) -> str:
-    parts = [
-        f"{metric.title} {row[key]:{metric.format}} {metric.unit}".strip().replace("inf", "∞")
-        for key, metric in METRICS.items()
-        if row.get(key) is not None
-    ]
-    return " · ".join(parts[:SCORES])
 
 
 def _fitted(shelves: Mapping[str, tuple[Shelf, list[_Entry]]]) -> tuple[int, list[dict[str, Any]]]:
@@ -220,15 +225,15 @@ def _image(name: str, shelf: Shelf, entries: Sequence[_Entry], side: int) -> dic
                 "views": [
                     {
                         "upsample": visible(upsample),
-                        "scores": visible(_scores(row)),
+                        "scores": visible(entry.scores(upsample)),
                         "place": entry.places[upsample],
                         "picture": packer.part(rebuilt.part.cut(box)) if rebuilt.part else None,
                     }
-                    for upsample, row, rebuilt in _rebuilt(entry, shelf)
+                    for upsample, rebuilt in _rebuilt(entry, shelf)
                 ],
             }
         )
-    contrasts = [rebuilt.contrast for entry in entries for _, _, rebuilt in _rebuilt(entry, shelf)]
+    contrasts = [rebuilt.contrast for entry in entries for _, rebuilt in _rebuilt(entry, shelf)]
     return {
         "name": visible(name),
         "size": shelf.size,
@@ -241,13 +246,13 @@ def _image(name: str, shelf: Shelf, entries: Sequence[_Entry], side: int) -> dic
     }
 
 
-def _rebuilt(entry: _Entry, shelf: Shelf) -> Iterator[tuple[str, Mapping[str, Any], Rebuilt]]:
-    """The upsamplers of an operator whose pictures are known: name, row and picture."""
-    for upsample, row in entry.rows.items():
+def _rebuilt(entry: _Entry, shelf: Shelf) -> Iterator[tuple[str, Rebuilt]]:
+    """The upsamplers of an operator whose pictures are known: name and picture."""
+    for upsample in entry.rows:
         # A picture need not say how it was rebuilt where there is one way only.
         for name in (upsample, ""):
             if (rebuilt := shelf.rebuilt.get((entry.operator, name))) is not None:
-                yield upsample, row, rebuilt
+                yield upsample, rebuilt
                 break
 
 
@@ -312,12 +317,12 @@ def _figures(name: str, shelf: Shelf, entries: Sequence[_Entry], side: int) -> l
             values = pooled.cut(sources(box, pooled.size, shelf.size)).values
             alt = f"The same {cut} of {name}, pooled by {entry.title}"
             figures.append(_figure(values, alt, f"{entry.title}, pooled"))
-        for upsample, row, rebuilt in found:
+        for upsample, rebuilt in found:
             again = rebuilt.part.cut(box).values if rebuilt.part else None
             if again is None and pooled:
                 again = rebuild_part(pooled, box, shelf.size, upsample)
             if again is not None:
-                how = f"{upsample}: {_scores(row)}"
+                how = f"{upsample}: {entry.scores(upsample)}"
                 alt = f"The same {cut} of {name}, rebuilt from what {entry.title} kept, {how}"
                 figures.append(_figure(again, alt, f"{entry.title}, rebuilt, {how}"))
     return figures

@@ -237,7 +237,7 @@ def _compare_view(result: Result, anchor: str, letter: str, source: str, profile
             for number, table in tables
             if table
         ]
-        protocol.append({"title": names, "steps": _protocol(setting, metadata)})
+        protocol.append({"title": names, "steps": _protocol(setting, metadata, result.rows)})
     # An image that could not be read has a row of no operator and a line among the warnings, nothing else.
     image_names = _unique(row["image"] for row in result.rows if row["pool"])
     # Of a dataset the rows are a sample.
@@ -393,7 +393,7 @@ def _plots(drawings: Sequence[Drawing], anchor: str) -> list[dict[str, Any]]:
     ]
 
 
-def _protocol(setting: Setting, metadata: Mapping[str, Any]) -> list[str]:
+def _protocol(setting: Setting, metadata: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """What happens to an image, step by step, and how the numbers are made."""
     kernel = f"It is pooled with kernel {setting.kernel_size} and stride {setting.stride}"
     if setting.normalize == "none":
@@ -423,6 +423,9 @@ def _protocol(setting: Setting, metadata: Mapping[str, Any]) -> list[str]:
         f"{'' if setting.upsample in ('nearest', 'optimal') else ' interpolation'} and scored against the cropped"
         " original.",
     ]
+    if setting.upsample == "optimal":
+        fitted = _unique(row["decoder_fitted_on"] for row in rows if row["decoder_fitted_on"])
+        steps += [f"That decoder is fitted for each operator, on {listed(fitted, 2)}."] * bool(fitted)
     details = {
         "ssim": "SSIM is that of Wang et al. 2004: an 11-tap Gaussian window of sigma 1.5, population covariance, the"
         " border cropped; the mean over the channels.",

@@ -250,6 +250,13 @@ def test_equal_pictures_are_stored_once():
     assert len(again["data"]) < len(first["data"]) / 20
 
 
+def test_scores_stand_in_the_order_that_was_asked_for():
+    result = make_result()
+    result.metadata["metrics"] = ["ssim", "psnr"]
+    operator = data_of(render_explorer(make_book(), [result]))["images"][0]["operators"][0]
+    assert operator["views"][0]["scores"] == "SSIM 0.5000 · PSNR 20.00 dB"
+
+
 def test_the_budget_bounds_the_pictures(monkeypatch):
     whole = render_explorer(make_book(), [make_result()])
     monkeypatch.setattr(explorer, "BUDGET", 30_000)

@@ -230,6 +230,13 @@ def test_one_image_is_a_warning():
     assert "One image: there is no interval" in Page(render_page([make_compare(images=["a"])])).text
 
 
+def test_the_protocol_says_on_what_a_decoder_was_fitted():
+    fitted = {"decoder_fitted_on": "3 images of <b>"}
+    rows = [compare_row("a", pool, 20.0, 0.5, upsample="optimal", **fitted) for pool in ("avg", "max")]
+    text = Page(render_page([make_compare(["a"], rows)])).text
+    assert "That decoder is fitted for each operator, on 3 images of <b>." in text
+
+
 def test_one_operator_is_one():
     text = Page(render_page([make_compare(["a"], [compare_row("a", "avg", 20.0, 0.5)])])).text
     assert "1 pooling operator on a" in text
