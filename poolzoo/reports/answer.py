@@ -176,8 +176,8 @@ def _gap(gap: Gap, key: str, before: str) -> Markup:
     if not amount.strip("-+0."):
         return Markup("ahead of {}{}{} by less than the digits show").format(before, other, "," * before.endswith(", "))
     if gap.interval:
-        low, high = gap.interval
-        sure = f"95% interval {low:{metric.format}} to {high:{metric.format}}, {gap.images} images"
+        low, high = (_digits(end, metric.format) for end in gap.interval)
+        sure = f"95% interval {low} to {high}, {gap.images} images"
     else:
         sure = "one image, so no interval" if gap.images == 1 else "no interval"
     return Markup('{} ahead of {}{} <span class="sure">({})</span>').format(
@@ -187,7 +187,13 @@ def _gap(gap: Gap, key: str, before: str) -> Markup:
 
 def _amount(value: float, key: str) -> str:
     metric = METRICS[key]
-    return f"{value:{metric.format}} {metric.unit}".strip().replace("inf", "infinite")
+    return f"{_digits(value, metric.format)} {metric.unit}".strip().replace("inf", "infinite")
+
+
+def _digits(value: float, spec: str) -> str:
+    """-0.00 would claim a direction that the digits do not show."""
+    text = format(value, spec)
+    return text if text.strip("-0.") else text.lstrip("-")
 
 
 def _costs(verdict: Verdict) -> tuple[Markup, ...]:

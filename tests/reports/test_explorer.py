@@ -519,3 +519,14 @@ class TestBrowser:
         canvas.evaluate("canvas => { canvas.parentElement.style.width = '150px'; }")  # as a narrower sheet does
         box = canvas.bounding_box()
         assert box["width"] == box["height"] == 150, "in the shape that it has on the screen"
+
+    def test_a_tall_picture_is_not_shown_taller_than_the_window(self, opened, tmp_path):
+        book = PictureBook()
+        book.add(Picture("tall.png", "", "", "", None, "original", noise(400, 12)))
+        book.add(Picture("tall.png", "avg", "", "fixed", None, "pooled", noise(200, 6)))
+        book.add(Picture("tall.png", "avg", "", "fixed", None, "rebuilt", noise(400, 12, 1), "bilinear"))
+        file = tmp_path / "tall.html"
+        result = make_compare(["tall.png"], [compare_row("tall.png", "avg", 20.0, 0.5)])
+        file.write_text(make_page(book, [result]))
+        page = opened(file)
+        assert page.locator(".x-whole canvas").bounding_box()["height"] < 400

@@ -237,6 +237,13 @@ def test_the_protocol_says_on_what_a_decoder_was_fitted():
     assert "That decoder is fitted for each operator, on 3 images of <b>." in text
 
 
+def test_an_interval_that_ends_at_zero_has_no_sign():
+    rows = [compare_row(i, "avg", 20.0, 0.5) for i in "abc"]
+    rows += [compare_row(i, "max", 20.0 + gain, 0.5) for i, gain in zip("abc", (-0.004, 0.02, 0.03), strict=True)]
+    text = Page(render_page([make_compare("abc", rows)])).text
+    assert "(95% interval 0.00 to 0.03, 3 images)" in text
+
+
 def test_one_operator_is_one():
     text = Page(render_page([make_compare(["a"], [compare_row("a", "avg", 20.0, 0.5)])])).text
     assert "1 pooling operator on a" in text
