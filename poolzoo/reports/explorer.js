@@ -246,10 +246,10 @@
   const keyOf = (choice) => (choice ? `${choice.operator.rank} ${choice.view.upsample}` : "original");
   function rebuiltOf(choice) {
     if (!choice) return originalOf();
+    const { operator, view } = choice, { cut, size } = image; // the image may be another one when the bytes are there
     return once(`rebuilt ${keyOf(choice)}`, async () => {
-      const { operator, view } = choice;
       if (view.picture) return raster(view.picture, await bytesOf(view.picture));
-      return rebuild(await pooledOf(operator), operator.pooled, image.cut, image.size, view.upsample);
+      return rebuild(await pooledOf(operator), operator.pooled, cut, size, view.upsample);
     });
   }
 
@@ -271,13 +271,13 @@
     return { canvas: photo(picture), place: [0, 0], step: [1, 1], ratio: [1, 1], copies: 1, text: colours(picture) };
   }
   async function pooledLayer(choice, matched) {
-    const part = choice.operator.pooled;
+    const part = choice.operator.pooled, { cut, size } = image;
     if (!part) return null;
     const picture = await pooledOf(choice.operator);
-    const step = [image.size[1] / part.size[1], image.size[0] / part.size[0]];
+    const step = [size[1] / part.size[1], size[0] / part.size[0]];
     return {
       ...flat(picture), step, copies: part.submaps, text: colours(picture), ratio: matched ? [1, 1] : step.map((s) => 1 / s),
-      place: [part.box[1] * step[0] - image.cut[1], part.box[0] * step[1] - image.cut[0]],
+      place: [part.box[1] * step[0] - cut[1], part.box[0] * step[1] - cut[0]],
     };
   }
   const views = {
@@ -290,8 +290,9 @@
       scale: () => scales.difference(),
       about: "Rebuilt minus original, the mean of the three channels, on one scale for all operators of this image.",
       of: async (choice) => {
+        const scale = scales.difference();
         const found = difference(...await Promise.all([originalOf(), rebuiltOf(choice)]));
-        return { ...flat({ width: 1, height: 1, values: [0, 0, 0] }), canvas: mapped(found, scales.difference()), text: (at) => signed(found.map[at]) };
+        return { ...flat({ width: 1, height: 1, values: [0, 0, 0] }), canvas: mapped(found, scale), text: (at) => signed(found.map[at]) };
       },
     },
     ssim: {
@@ -309,12 +310,13 @@
       scale: () => scales.spectrum(),
       about: "Amplitude by frequency, in the whole cut-out: frequency 0 in the middle, half a cycle a pixel at the edges. The frame marks what the pooled grid can hold; what lies outside of it, or differs inside, is not the original's.",
       of: async (choice) => {
+        const { cut, size } = image;
         const found = spectrum(await rebuiltOf(choice)), { width, height } = found;
         const frequency = (at) => [at % width / width - 0.5, Math.floor(at / width) / height - 0.5].map((f) => signed(f)).join(", ");
         return {
-          ...flat({ width: 1, height: 1, values: [0, 0, 0] }), canvas: mapped(found, scales.spectrum()), step: [image.cut[3] / width, image.cut[2] / height],
+          ...flat({ width: 1, height: 1, values: [0, 0, 0] }), canvas: mapped(found, scales.spectrum()), step: [cut[3] / width, cut[2] / height],
           text: (at) => `${(10 ** found.map[at]).toExponential(2).replace("-", "−")} at ${frequency(at)} cycles a pixel`,
-          frame: choice && choice.operator.pooled ? [image.size[1], image.size[0]].map((many, n) => choice.operator.pooled.size[1 - n] / many) : null,
+          frame: choice && choice.operator.pooled ? [size[1], size[0]].map((many, n) => choice.operator.pooled.size[1 - n] / many) : null,
         };
       },
     },
@@ -323,10 +325,10 @@
       about: "What each pixel weighs in all that is pooled, dy/da, of the grey picture; white weighs nothing, blue less than nothing. Of a draw in training, the mean of the three channels, each of which draws its own.",
       of: async (choice) => {
         if (!choice) return flat(await originalOf());
-        const part = choice.operator.weights;
+        const part = choice.operator.weights, { cut } = image;
         if (!part) return null;
         const found = await weightsOf(choice.operator);
-        return { ...flat({ width: 1, height: 1, values: [0, 0, 0] }), canvas: mapped(found, scales.weights(choice.operator)), place: [part.box[1] - image.cut[1], part.box[0] - image.cut[0]], text: (at) => signed(found.map[at], 4) };
+        return { ...flat({ width: 1, height: 1, values: [0, 0, 0] }), canvas: mapped(found, scales.weights(choice.operator)), place: [part.box[1] - cut[1], part.box[0] - cut[0]], text: (at) => signed(found.map[at], 4) };
       },
     },
   };
