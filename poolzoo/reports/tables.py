@@ -69,10 +69,10 @@ OWN_RANGE_NOTES = {
 #: What is counted; every other input is an image, or a layer's activations for one.
 NOUNS = {"video": "video", "volume": "volume"}
 
-#: Operators that keep another share of the numbers than the baseline, and learnable ones before any fitting.
+#: Operators that keep another share of the numbers than a plain pool, and learnable ones before any fitting.
 UNEQUAL, UNFITTED = "†", "‡"
 NOTES = {
-    UNEQUAL: "keeps another share of the numbers than the baseline: not an equal comparison, never marked best",
+    UNEQUAL: "keeps another share of the numbers than a plain pool: not an equal comparison, never marked best",
     UNFITTED: "initial: learnable operator as it starts, not fitted (an unfitted LIP is exactly average pooling)",
 }
 MISSING = "–"
@@ -565,7 +565,6 @@ def _numbers(
     if better:
         usable = [v is not None and not math.isnan(v) for v in values]
         fair = [a and b for a, b in zip(usable, fair or usable, strict=True)]
-        fair = fair if any(fair) else usable
         merit = _BETTER[better] if isinstance(better, str) else better
         running = [(merit(v), text) for v, text, ok in zip(values, texts, fair, strict=True) if ok and v is not None]
         if len(running) > 1:
