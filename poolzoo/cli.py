@@ -46,6 +46,9 @@ UPSAMPLERS = ("nearest", "bilinear", "bicubic")
 #: Operators whose weights differ to the eye: what `visualize weights` shows unless told otherwise.
 TELLING = ("avg", "max", "median", "lse:r=20", "softpool", "softpool:beta=20", "blur", "strided", "lanczos")
 
+#: Pixels of an image up to which a stochastic operator's weights are shown: all of it is pooled for them.
+WEIGHED_WHOLE = 1_000_000
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -1232,24 +1235,24 @@ def _defined_for(specs: Sequence[str], pools: Sequence[str], ndim: int) -> list[
 
 
 def _weights_of(view: View) -> Iterator[Picture]:
-    """The picture of the weights of some pixels, where they are those of the operator that was measured."""
-    from poolzoo.analysis.rows import label
+    """The picture of the weights of some pixels, by the operator that was measured, in its state."""
     from poolzoo.analysis.weights import weights_within
     from poolzoo.reports.pictures import two_axes, weights_box, weights_picture
 
-    row = view.row
-    kernel_size, stride = (two_axes(row[key]) for key in ("kernel_size", "stride"))
-    box = weights_box(view.original, stride) if stride else None
-    # Weights are of images, of evaluation, and of what learns as it starts.
-    if (
-        not (box and kernel_size and stride)
-        or row["input"] != "image"
-        or row["state"] not in ("fixed", "initial", "eval")
-    ):
+    row, picture = view.row, view.original
+    stride = two_axes(row["stride"])
+    box = weights_box(picture, stride) if stride else None
+    drawing = row["state"] in ("train", "eval")  # of a stochastic operator, whose windows or draws are the picture's
+    if not (box and view.operator) or row["input"] != "image" or (drawing and picture[..., 0].size > WEIGHED_WHOLE):
         return
-    grey, corner, size = view.original.mean(axis=2), (box.top, box.left), (box.height, box.width)
-    with contextlib.suppress(ValueError, RuntimeError):  # an operator that takes no single channel has none to show
-        yield weights_picture(row, box, weights_within(label(row), grey, corner, size, kernel_size, stride))
+    # A draw is that of the channels; of all else, one picture says it without three that differ.
+    if row["state"] != "train":
+        picture = picture.mean(axis=2, keepdims=True).repeat(picture.shape[2], axis=2)
+    corner, size = (box.top, box.left), (box.height, box.width)
+    with contextlib.suppress(ValueError, RuntimeError):  # an operator that has no derivative has none to show
+        yield weights_picture(
+            row, box, weights_within(view.operator, picture, corner, size, None if drawing else stride)
+        )
 
 
 def _check_axes(kernel_size: Sequence[int], stride: Sequence[int] | None, ndim: int) -> None:

@@ -138,7 +138,8 @@ class View:
     """What one row's pictures show: float64 ``(H, W, 3)`` arrays in the image's own scale.
 
     ``submaps`` is how many stand side by side in ``pooled``. At low resolution ``original`` is the reference, as small
-    as ``pooled``, and ``rebuilt`` is ``pooled``.
+    as ``pooled``, and ``rebuilt`` is ``pooled``. ``operator`` pools another picture, ``(1, C, H, W)``, as the row's
+    was: with the same parameters, normalisation and draws, in the picture's scale.
     """
 
     row: dict[str, Any]
@@ -146,6 +147,7 @@ class View:
     pooled: FloatImage
     rebuilt: FloatImage
     submaps: int = 1
+    operator: Callable[[Tensor], Tensor] | None = None
 
 
 class _Scale:
@@ -175,6 +177,7 @@ class _Pending:
     pooled: Tensor
     #: An original and what is left of it; at low resolution a pair for each submap.
     pairs: list[tuple[FloatImage, FloatImage]]
+    operator: Callable[[Tensor], Tensor]
 
 
 def make_runs(
@@ -472,7 +475,7 @@ def score_sample(
                         "equal_kept": pooled.numel() == image.shape[-1] * regular,
                         "forward_s": seconds,
                     }
-                    pending.append(_Pending(row, pooled, pairs))
+                    pending.append(_Pending(row, pooled, pairs, operator))
             except Exception as error:  # a failed operator is a row, not the end of the run
                 del pending[before:]
                 for row in group:
@@ -488,7 +491,7 @@ def score_sample(
                     continue
                 shown = (original, _side_by_side(done.pooled, sample.ndim), rebuilt)
                 first, second, third = map(sample.picture, shown)
-                on_view(View(done.row, first, second, third, submaps))
+                on_view(View(done.row, first, second, third, submaps, done.operator))
         yield from groups
 
 
@@ -542,8 +545,9 @@ def _pool(run: Run, x: Tensor, timed: bool = True) -> tuple[Tensor, float | None
 
 def _pool_again(run: Run, scale: _Scale, picture: Tensor) -> Tensor:
     """What the run makes of another picture, in its own scale, drawing as it did before."""
-    _seed(run, picture)
-    return scale.denormalise(run.module(scale.normalise(picture).contiguous()))  # draws may follow the layout
+    x = scale.normalise(picture.to(scale.mean.device)).contiguous()
+    _seed(run, x)
+    return scale.denormalise(run.module(x))  # draws may follow the layout
 
 
 def _lowres_pairs(reference: Tensor, pooled: Tensor, metrics: Sequence[str]) -> list[tuple[FloatImage, FloatImage]]:

@@ -496,7 +496,7 @@ class HeldOut:
         if self.own is None:
             if run.key not in all_of_them._solved:
                 all_of_them._solved[run.key] = all_of_them._fits[run.key].solve()
-            return all_of_them._solved[run.key], f"{count} {title}"
+            return all_of_them._solved[run.key], f"{count} {title if count > 1 else title.replace('s of', ' of', 1)}"
         if count == 1:
             raise ValueError(f"decoder_images: {title}: none is left but this image, on which it would be scored")
         fit = all_of_them._fits[run.key] - measure_image(run.module, self.own, seed=run.seed)

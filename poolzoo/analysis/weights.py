@@ -8,20 +8,19 @@ formula, but w_i (1 + a_i - y)). Stochastic operators are asked in evaluation mo
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from poolzoo import cuda, registry
 from poolzoo.analysis.modules import make_module, normal_spec
 from poolzoo.operators.base import Pool
-from poolzoo.windows import make_geometry
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
@@ -118,35 +117,41 @@ def pixel_weights(
 
 
 def weights_within(
-    spec: str,
+    operator: Callable[[Tensor], Tensor],
     picture: Floats,
     corner: tuple[int, int],
     size: tuple[int, int],
-    kernel_size: int | tuple[int, ...] = 2,
-    stride: int | tuple[int, ...] | None = None,
+    stride: tuple[int, ...] | None,
 ) -> Floats:
-    """:func:`pixel_weights` of a part of a large picture, as if the rest were there.
-
-    Of the rest only :data:`MARGIN` strides around the part are looked at.
+    """What the pixels of a part of a picture weigh in all that is pooled, as :func:`pixel_weights`, channels averaged.
 
     Args:
-        spec: one operator.
-        picture: ``(H, W)``, grey.
+        operator: what pools ``(1, C, H, W)``, in the picture's scale.
+        picture: ``(H, W, C)``.
         corner: top and left of the part, multiples of the stride.
         size: its height and width.
-        kernel_size, stride: of the operator; stride None means kernel_size.
+        stride: of the operator: :data:`MARGIN` of them around the part are pooled with it. None pools the whole
+            picture, as an operator needs whose windows or draws depend on it.
 
     Returns:
-        ``(*size,)``, dy/da of each pixel of the part.
+        ``(*size,)``: the mean over channels of dy/da, where y is what all channels give.
     """
-    geometry = make_geometry(2, kernel_size, stride)
-    before = [min(MARGIN * step, start) for step, start in zip(geometry.stride, corner, strict=True)]
-    rows, columns = (
-        slice(start - margin, start + length + MARGIN * step)
-        for start, margin, length, step in zip(corner, before, size, geometry.stride, strict=True)
-    )
-    (found,) = pixel_weights([spec], picture[rows, columns], geometry.kernel_size, geometry.stride)
-    return found.weights[before[0] : before[0] + size[0], before[1] : before[1] + size[1]]
+    part = tuple(slice(start, start + length) for start, length in zip(corner, size, strict=True))
+    if stride is not None:
+        before = [min(MARGIN * step, start) for step, start in zip(stride, corner, strict=True)]
+        picture = picture[
+            tuple(
+                slice(place.start - margin, place.stop + MARGIN * step)
+                for place, margin, step in zip(part, before, stride, strict=True)
+            )
+        ]
+        part = tuple(slice(margin, margin + length) for margin, length in zip(before, size, strict=True))
+    x = torch.from_numpy(np.ascontiguousarray(picture)).movedim(-1, 0).unsqueeze(0).requires_grad_()
+    with cuda.by_reference():
+        y = operator(x)
+    (weights,) = torch.autograd.grad(y.sum(), x)
+    found: Floats = weights[0].mean(dim=0).numpy()[part]
+    return found
 
 
 def _module(spec: str, ndim: int, kernel_size: Any, stride: Any = None) -> Pool:

@@ -11,6 +11,11 @@ from poolzoo.analysis.summary import METRICS, Setting, Summary
 from poolzoo.analysis.verdict import NOISY, Doubts, Gap, Lead, ProfileLead, Time, Verdict
 from poolzoo.reports.tables import NORMALIZED, TIME_UNITS, rebuilding, unit_of, visible
 
+#: Metrics that say something else of an operator than how much of the original is left.
+MEASURES = (
+    *("alias", "spectrum_low", "spectrum_mid", "spectrum_high"),
+    *("shift", "grad_reach", "effective_weights", "brightness"),
+)
 #: More names than this in a sentence are counted.
 NAMES_SHOWN = 6
 
@@ -31,13 +36,15 @@ def answer_of(verdict: Verdict, title: str = "") -> Answer:
     plain = verdict.candidates[0].equal_kept
     entries: list[tuple[str, tuple[Markup | str, ...]]] = []
     for number, lead in enumerate(verdict.leads if plain else verdict.leads[:1]):
-        question = f"By {METRICS[lead.metric].title}" if number else "Keeps most"
-        question = question if plain else f"Keeping {verdict.kept:.3g}"
+        # Only a likeness to the original says how much was kept.
+        by = number or lead.metric in MEASURES
+        question = f"By {METRICS[lead.metric].title}" if by else "Keeps most"
+        question = question if plain else f"Keeping {verdict.kept:.3g} of the numbers"
         entries.append((question, (_leads(lead), *_beside(lead))))
     if verdict.cost and plain:
         entries.append(("Costs least", _costs(verdict)))
     if len(verdict.front) > 1 and plain:
-        entries.append(("Both", (_front(verdict),)))
+        entries.append(("Pareto front", (_front(verdict),)))
     if verdict.partial and entries:
         left_out = Markup("Not considered, for lack of numbers that others have: {}.").format(
             names(list(map(title_of, verdict.partial)))
@@ -69,10 +76,10 @@ def warnings_of(doubts: Doubts) -> list[str]:
             " exactly average pooling, so these rows say nothing about what they can learn."
         )
     if doubts.unequal:
-        share = f" ({doubts.kept:.3g})" if doubts.kept else ""
+        others = f"the others ({doubts.kept:.3g})" if doubts.kept else "a plain pool"
         unequal = [f"{name} ({kept:.3g})" for name, kept in doubts.unequal]
         said.append(
-            f"Not an equal comparison, for another share of the numbers is kept than by the others{share}:"
+            f"Not an equal comparison, for another share of the numbers is kept than by {others}:"
             f" {listed(unequal)}. Never called best beside them."
         )
     if doubts.images == 1:
@@ -140,7 +147,7 @@ def _leads(lead: Lead) -> Markup:
         return Markup("Nothing is ahead of the baseline {}: {} {}{}.").format(
             names([title_of(base)]), metric.title, shown, shared
         )
-    verb = "leads" if len(lead.best) == 1 else "lead"
+    verb = "leads" if len(lead.best) == 1 else "lead" if lead.runner_up else "are equal"
     margin = Markup(", {}").format(_gap(lead.baseline, lead.metric, "the baseline ")) if lead.baseline else ""
     return Markup("{} {}: {} {}{}.").format(names(list(map(title_of, lead.best))), verb, metric.title, shown, margin)
 
@@ -167,10 +174,10 @@ def _gap(gap: Gap, key: str, before: str) -> Markup:
     if not gap.images:
         return Markup("with no image in common with {}{}").format(before, other)
     if not amount.strip("-+0."):
-        return Markup("ahead of {}{} by less than the digits show").format(before, other)
+        return Markup("ahead of {}{}{} by less than the digits show").format(before, other, "," * before.endswith(", "))
     if gap.interval:
-        low, high = gap.interval
-        sure = f"95% interval {low:{metric.format}} to {high:{metric.format}}, {gap.images} images"
+        low, high = (_digits(end, metric.format) for end in gap.interval)
+        sure = f"95% interval {low} to {high}, {gap.images} images"
     else:
         sure = "one image, so no interval" if gap.images == 1 else "no interval"
     return Markup('{} ahead of {}{} <span class="sure">({})</span>').format(
@@ -180,7 +187,13 @@ def _gap(gap: Gap, key: str, before: str) -> Markup:
 
 def _amount(value: float, key: str) -> str:
     metric = METRICS[key]
-    return f"{value:{metric.format}} {metric.unit}".strip().replace("inf", "infinite")
+    return f"{_digits(value, metric.format)} {metric.unit}".strip().replace("inf", "infinite")
+
+
+def _digits(value: float, spec: str) -> str:
+    """-0.00 would claim a direction that the digits do not show."""
+    text = format(value, spec)
+    return text if text.strip("-0.") else text.lstrip("-")
 
 
 def _costs(verdict: Verdict) -> tuple[Markup, ...]:
@@ -195,7 +208,7 @@ def _costs(verdict: Verdict) -> tuple[Markup, ...]:
     if cost.timed:
         how = Markup("Measured on {}.").format(visible(cost.timed))
     else:
-        how = Markup("A rough time, of single passes over these images; poolzoo profile measures.")
+        how = Markup("A rough time, the fastest of a few passes over each image; poolzoo profile measures.")
     if cost.unsure:
         unsure = names(list(map(title_of, cost.unsure)))
         how += Markup(" Not distinguishable from {}: the interquartile ranges overlap.").format(unsure)

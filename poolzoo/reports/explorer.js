@@ -33,14 +33,14 @@
     }
   }
 
-  // The bytes of a part, three a pixel. `reference` gives those of the picture that a part was packed against.
+  // The bytes of a part, three a pixel. `reference` has, or will have, those of the part that it was packed against.
   async function unpack(part, reference) {
     const planes = await inflate(part.data);
     const width = part.box[3] * part.submaps;
     const count = planes.length / 3;
     const green = planes.subarray(0, count), red = planes.subarray(count, 2 * count), blue = planes.subarray(2 * count);
     if (part.coding === "spatial") for (const plane of [green, red, blue]) unpredict(plane, width);
-    const known = part.coding === "reference" ? await reference() : null;
+    const known = await reference;
     const bytes = new Uint8ClampedArray(3 * count);
     for (let at = 0; at < count; at++) {
       const g = green[at];
@@ -224,7 +224,7 @@
 
   const ZOOMS = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32];
   const state = { image: 0, a: null, b: null, view: "rebuilt", layout: "beside", zoom: 2, x: 0, y: 0, share: 0.5, probe: null };
-  let image = null, cache = new Map(), turn = 0, waiting = false, fitted = false;
+  let image = null, parts = new Map(), cache = new Map(), turn = 0, waiting = false, fitted = false, earlier = null;
 
   // Made once for each image, and forgotten with it.
   function once(key, make) {
@@ -235,11 +235,11 @@
   const format = (value, digits = 3) => (Math.abs(value) < 0.5 * 10 ** -digits ? 0 : value).toFixed(digits).replace("-", "−");
   const signed = (value, digits = 3) => (value >= 0.5 * 10 ** -digits ? "+" : "") + format(value, digits);
 
-  const originalOf = () => once("original", async () => raster(image.original, await unpack(image.original)));
-  const bytesOf = (operator) => once(`bytes ${operator.rank}`, () => unpack(operator.pooled, () => bytesOf(image.operators[0])));
-  const pooledOf = (operator) => once(`pooled ${operator.rank}`, async () => raster(operator.pooled, await bytesOf(operator)));
+  const bytesOf = (part) => once(`bytes ${part.number}`, () => unpack(part, part.reference === null ? null : bytesOf(parts.get(part.reference))));
+  const originalOf = () => once("original", async () => raster(image.original, await bytesOf(image.original)));
+  const pooledOf = (operator) => once(`pooled ${operator.rank}`, async () => raster(operator.pooled, await bytesOf(operator.pooled)));
   const weightsOf = (operator) => once(`weights ${operator.rank}`, async () => {
-    const part = operator.weights, { width, height, values } = raster(part, await unpack(part));
+    const part = operator.weights, { width, height, values } = raster(part, await bytesOf(part));
     return { width, height, map: Float64Array.from({ length: width * height }, (_, at) => values[3 * at]) };
   });
 
@@ -247,10 +247,10 @@
   const keyOf = (choice) => (choice ? `${choice.operator.rank} ${choice.view.upsample}` : "original");
   function rebuiltOf(choice) {
     if (!choice) return originalOf();
+    const { operator, view } = choice, { cut, size } = image; // the image may be another one when the bytes are there
     return once(`rebuilt ${keyOf(choice)}`, async () => {
-      const { operator, view } = choice;
-      if (view.picture) return raster(view.picture, await unpack(view.picture));
-      return rebuild(await pooledOf(operator), operator.pooled, image.cut, image.size, view.upsample);
+      if (view.picture) return raster(view.picture, await bytesOf(view.picture));
+      return rebuild(await pooledOf(operator), operator.pooled, cut, size, view.upsample);
     });
   }
 
@@ -272,13 +272,13 @@
     return { canvas: photo(picture), place: [0, 0], step: [1, 1], ratio: [1, 1], copies: 1, text: colours(picture) };
   }
   async function pooledLayer(choice, matched) {
-    const part = choice.operator.pooled;
+    const part = choice.operator.pooled, { cut, size } = image;
     if (!part) return null;
     const picture = await pooledOf(choice.operator);
-    const step = [image.size[1] / part.size[1], image.size[0] / part.size[0]];
+    const step = [size[1] / part.size[1], size[0] / part.size[0]];
     return {
       ...flat(picture), step, copies: part.submaps, text: colours(picture), ratio: matched ? [1, 1] : step.map((s) => 1 / s),
-      place: [part.box[1] * step[0] - image.cut[1], part.box[0] * step[1] - image.cut[0]],
+      place: [part.box[1] * step[0] - cut[1], part.box[0] * step[1] - cut[0]],
     };
   }
   const views = {
@@ -291,8 +291,9 @@
       scale: () => scales.difference(),
       get about() { return `${image.low ? "Pooled" : "Rebuilt"} minus original, the mean of the three channels, on one scale for all operators of this image.`; },
       of: async (choice) => {
-        const found = difference(await originalOf(), await rebuiltOf(choice));
-        return { ...flat({ width: 1, height: 1, values: [0, 0, 0] }), canvas: mapped(found, scales.difference()), text: (at) => signed(found.map[at]) };
+        const scale = scales.difference();
+        const found = difference(...await Promise.all([originalOf(), rebuiltOf(choice)]));
+        return { ...flat({ width: 1, height: 1, values: [0, 0, 0] }), canvas: mapped(found, scale), text: (at) => signed(found.map[at]) };
       },
     },
     ssim: {
@@ -300,7 +301,7 @@
       scale: () => scales.ssim(),
       get about() { return `Local SSIM of ${image.low ? "pooled" : "rebuilt"} and original (Wang et al. 2004, 11-tap Gaussian window, mean of the channels). At the border, where the window would leave the cut-out, there is none.`; },
       of: async (choice) => {
-        const found = similarity(await originalOf(), await rebuiltOf(choice));
+        const found = similarity(...await Promise.all([originalOf(), rebuiltOf(choice)]));
         if (!found) return null;
         const mean = found.map.reduce((sum, value) => sum + value, 0) / found.map.length;
         return { ...flat({ width: 1, height: 1, values: [0, 0, 0] }), canvas: mapped(found, scales.ssim()), place: [5, 5], text: (at) => format(found.map[at], 4), note: `mean of this cut-out ${format(mean, 4)}` };
@@ -310,24 +311,25 @@
       scale: () => scales.spectrum(),
       get about() { return `Amplitude by frequency, in the whole cut-out: frequency 0 in the middle, half a cycle a pixel at the edges. ${image.low ? "What differs" : "The frame marks what the pooled grid can hold; what lies outside of it, or differs inside,"} is not the original's.`; },
       of: async (choice) => {
+        const { cut, size } = image;
         const found = spectrum(await rebuiltOf(choice)), { width, height } = found;
         const frequency = (at) => [at % width / width - 0.5, Math.floor(at / width) / height - 0.5].map((f) => signed(f)).join(", ");
         return {
-          ...flat({ width: 1, height: 1, values: [0, 0, 0] }), canvas: mapped(found, scales.spectrum()), step: [image.cut[3] / width, image.cut[2] / height],
+          ...flat({ width: 1, height: 1, values: [0, 0, 0] }), canvas: mapped(found, scales.spectrum()), step: [cut[3] / width, cut[2] / height],
           text: (at) => `${(10 ** found.map[at]).toExponential(2).replace("-", "−")} at ${frequency(at)} cycles a pixel`,
-          frame: choice && choice.operator.pooled && !image.low ? [image.size[1], image.size[0]].map((many, n) => choice.operator.pooled.size[1 - n] / many) : null,
+          frame: choice && choice.operator.pooled && !image.low ? [size[1], size[0]].map((many, n) => choice.operator.pooled.size[1 - n] / many) : null,
         };
       },
     },
     weights: {
       scale: (choice) => (choice ? scales.weights(choice.operator) : null),
-      about: "What each pixel weighs in all that is pooled, dy/da, of the grey picture; white weighs nothing, blue less than nothing. Stochastic operators as in evaluation, learnable ones as they start.",
+      about: "What each pixel weighs in all that is pooled, dy/da, of the grey picture; white weighs nothing, blue less than nothing. Of a draw in training, the mean of the three channels, each of which draws its own.",
       of: async (choice) => {
         if (!choice) return flat(await originalOf());
-        const part = choice.operator.weights;
+        const part = choice.operator.weights, { cut } = image;
         if (!part) return null;
         const found = await weightsOf(choice.operator);
-        return { ...flat({ width: 1, height: 1, values: [0, 0, 0] }), canvas: mapped(found, scales.weights(choice.operator)), place: [part.box[1] - image.cut[1], part.box[0] - image.cut[0]], text: (at) => signed(found.map[at], 4) };
+        return { ...flat({ width: 1, height: 1, values: [0, 0, 0] }), canvas: mapped(found, scales.weights(choice.operator)), place: [part.box[1] - cut[1], part.box[0] - cut[0]], text: (at) => signed(found.map[at], 4) };
       },
     },
   };
@@ -346,7 +348,7 @@
     const width = canvas.clientWidth;
     const tallest = state.layout === "slider" ? Math.max(260, Math.min(560, 0.7 * window.innerHeight)) : Infinity;
     const height = Math.min(Math.round(width * image.cut[2] / image.cut[3]), 2 * width, tallest);
-    canvas.style.height = `${height}px`;
+    canvas.style.aspectRatio = `${width} / ${height}`; // on paper, too, which has another width
     const [w, h] = [Math.round(width * dense()), Math.round(height * dense())];
     if (canvas.width !== w || canvas.height !== h) [canvas.width, canvas.height] = [w, h];
     return [w, h];
@@ -451,7 +453,7 @@
 
   const titleOf = (choice) => (choice ? choice.operator.title : "the original");
   const several = () => new Set(image.operators.flatMap((operator) => operator.views.map((view) => view.upsample))).size > 1;
-  const nameOf = (choice) => titleOf(choice) + (choice && several() ? `, ${choice.view.upsample}` : "");
+  const nameOf = (choice) => titleOf(choice) + (choice && !choice.operator.equal ? " †" : "") + (choice && several() ? `, ${choice.view.upsample}` : "");
 
   function valueAt(layer, [x, y]) {
     if (!layer) return "";
@@ -548,6 +550,7 @@
       `A cut-out of ${image.cut[3]} × ${image.cut[2]} pixels, stored without loss in steps of 1/255${steps.length ? ` (of the range ${[...new Set(steps)].join(" and ")} where values leave 0 to 1)` : ""}; the scores beside the names are of the whole image, before any rounding.`,
       chosen.some(({ operator }) => operator.clipped) ? "Values beyond 0 to 1 were cut off when these pictures were saved." : "",
       chosen.some(({ operator }) => operator.pooled && operator.pooled.submaps > 1) ? "Submaps stand side by side." : "",
+      chosen.some(({ operator }) => !operator.equal) ? "† keeps another share of the numbers than a plain pool: not an equal comparison." : "",
     ].filter(Boolean).join(" ");
   }
 
@@ -611,15 +614,23 @@
     redraw();
   }
 
+  // Weights are known of a part, and a spectrum is of the whole: both move the picture, and what comes after moves it back.
+  function see() {
+    const part = state.view === "weights" && (state.a || state.b) && (state.a || state.b).operator.weights;
+    const here = earlier || [state.zoom, state.x, state.y];
+    earlier = part || state.view === "spectrum" ? here : null;
+    if (part) fit(false, [part.box[0] - image.cut[0], part.box[1] - image.cut[1], part.box[2], part.box[3]]);
+    else if (state.view === "spectrum") fit();
+    else [state.zoom, state.x, state.y] = here;
+  }
+
   function fill(select, chosen) {
     const groups = new Map([["", [new Option("original", "original")]]]);
-    const ranked = [...image.operators].sort((one, other) => one.rank - other.rank);
-    for (const operator of ranked) {
-      for (const view of operator.views) {
-        const title = image.low ? "Pooled" : `Rebuilt, ${view.upsample}`;
-        if (!groups.has(title)) groups.set(title, []);
-        groups.get(title).push(new Option(operator.title + (operator.baseline ? " – baseline" : ""), `${operator.rank} ${view.upsample}`));
-      }
+    const choices = image.operators.flatMap((operator) => operator.views.map((view) => ({ operator, view })));
+    for (const { operator, view } of choices.sort((one, other) => one.view.place - other.view.place)) {
+      const title = image.low ? "Pooled" : `Rebuilt, ${view.upsample}`;
+      if (!groups.has(title)) groups.set(title, []);
+      groups.get(title).push(new Option(operator.title + (operator.equal ? "" : " †") + (operator.baseline ? " – baseline" : ""), keyOf({ operator, view })));
     }
     select.replaceChildren(...[...groups].map(([title, options]) => {
       if (!title) return options[0];
@@ -643,16 +654,19 @@
   }
 
   function open(number) {
-    const before = image ? [state.a, state.b] : null;
+    const chosen = image ? [state.a, state.b] : null;
     state.image = number;
     image = book.images[number];
-    [cache, layers, state.probe] = [new Map(), {}, null];
-    const ranked = [...image.operators].sort((one, other) => one.rank - other.rank).filter((operator) => operator.views.length);
+    [cache, layers, state.probe, earlier] = [new Map(), {}, null, null];
+    const carried = image.operators.flatMap((operator) => [operator.pooled, operator.weights, ...operator.views.map((view) => view.picture)]);
+    parts = new Map([image.original, ...carried].filter(Boolean).map((part) => [part.number, part]));
+    const ranked = image.operators.filter((operator) => operator.views.length);
     const first = (operator) => operator && { operator, view: operator.views[0] };
     const base = ranked.find((operator) => operator.baseline) || ranked[1] || ranked[0];
-    const best = first(ranked.find((operator) => operator !== base) || ranked[0]);
-    state.a = before && !before[0] ? null : again(before && before[0], best);
-    state.b = before && !before[1] ? null : again(before && before[1], first(base));
+    const others = ranked.filter((operator) => operator !== base);
+    const best = first(others.find((operator) => operator.equal) || others[0] || base);
+    state.a = chosen && !chosen[0] ? null : again(chosen && chosen[0], best);
+    state.b = chosen && !chosen[1] ? null : again(chosen && chosen[1], first(base));
     fill(controls.a, state.a);
     fill(controls.b, state.b);
     // At low resolution the rebuilt picture is the pooled one, and no window lies on it.
@@ -665,6 +679,7 @@
     find("[name=view][value=rebuilt] + span").textContent = image.low ? "Pooled" : "Rebuilt";
     find(".x-whole figcaption").textContent = `${image.name}, ${image.low ? "made small to " : ""}${image.size[1]} × ${image.size[0]} pixels. The frame is the cut-out, where there is most detail.`;
     fit(true);
+    see();
     load();
   }
 
@@ -778,14 +793,15 @@
   root.addEventListener("change", (event) => {
     if (event.target.name === "view") {
       state.view = event.target.value;
-      const part = state.view === "weights" && (state.a || state.b) && (state.a || state.b).operator.weights;
-      if (part) fit(false, [part.box[0] - image.cut[0], part.box[1] - image.cut[1], part.box[2], part.box[3]]);
+      see();
       load();
     } else if (event.target.name === "layout") {
       state.layout = event.target.value;
       for (const name of Object.keys(figures)) figures[name].hidden = (name === "both") !== (state.layout === "slider");
       panes.classList.toggle("x-one", state.layout === "slider");
+      earlier = null;
       fit(true);
+      see();
     }
   });
 

@@ -72,12 +72,25 @@ class _Figure:
 
 @dataclass(frozen=True)
 class _Entry:
-    """One operator of one image: what it is called, its rows by upsampling, and its state."""
+    """One operator of one image: what it is called, by upsampling its rows and its places among the others, and the
+    metrics in the order that they were asked for."""
 
     operator: Operator
     title: str
     baseline: bool
     rows: Mapping[str, Mapping[str, Any]]
+    places: Mapping[str, int]
+    metrics: Sequence[str]
+
+    def scores(self, upsample: str) -> str:
+        """What stands beside the name."""
+        row = self.rows[upsample]
+        parts = [
+            f"{METRICS[key].title} {row[key]:{METRICS[key].format}} {METRICS[key].unit}".strip().replace("inf", "∞")
+            for key in self.metrics
+            if row.get(key) is not None
+        ]
+        return " · ".join(parts[:SCORES])
 
 
 def explorer_script() -> str:
@@ -146,14 +159,15 @@ def _colours() -> dict[str, Any]:
 
 
 def _entries(shelf: Shelf, name: str, results: Sequence[Result]) -> list[_Entry]:
-    """The operators of an image, best first by the first metric of the first result that knows them."""
+    """The operators of an image, best first by the first metric and upsampling of the first result that knows them."""
     entries: dict[Operator, _Entry] = {}
     for result in (result for result in results if result.kind == "compare"):
         own = Result(result.kind, result.metadata, [row for row in result.rows if row["image"] == name])
         summaries = summarise(own)
-        order = {(s.pool, s.params, s.state): place for place, s in reversed(list(enumerate(summaries)))}
+        order = {(s.pool, s.params, s.state, s.setting.upsample): place for place, s in enumerate(summaries)}
         baselines = {(s.pool, s.params, s.state) for s in summaries if s.is_baseline}
-        for operator in sorted(shelf.operators, key=lambda operator: order.get(operator[:3], len(order))):
+        found = []
+        for operator in (operator for operator in shelf.operators if operator not in entries):
             known = [upsample for other, upsample in shelf.rebuilt if other == operator]
             # A picture need not say how it was rebuilt where there is one way only.
             rows = {
@@ -161,8 +175,13 @@ def _entries(shelf: Shelf, name: str, results: Sequence[Result]) -> list[_Entry]
                 for row in own.rows
                 if _operator(row) == operator and ("" in known or row["upsample"] in known)
             }
-            if rows and operator not in entries:
-                entries[operator] = _Entry(operator, _title(operator), operator[:3] in baselines, rows)
+            places = {upsample: order[(*operator[:3], upsample)] for upsample in rows}
+            if rows:
+                found.append(
+                    _Entry(operator, _title(operator), operator[:3] in baselines, rows, places, own.metadata["metrics"])
+                )
+        found.sort(key=lambda entry: next(iter(entry.places.values())))
+        entries |= {entry.operator: entry for entry in found}
     return list(entries.values())
 
 
@@ -174,15 +193,6 @@ def _title(operator: Operator) -> str:
     pool, params, state, seed = operator
     notes = [state] * (state not in ("fixed", "")) + [f"seed {seed}"] * (seed is not None)
     return label({"pool": pool, "params": params}) + (f" ({', '.join(notes)})" if notes else "")
-
-
-def _scores(row: Mapping[str, Any]) -> str:
-    parts = [
-        f"{metric.title} {row[key]:{metric.format}} {metric.unit}".strip().replace("inf", "∞")
-        for key, metric in METRICS.items()
-        if row.get(key) is not None
-    ]
-    return " · ".join(parts[:SCORES])
 
 
 def _fitted(shelves: Mapping[str, tuple[Shelf, list[_Entry]]]) -> tuple[int, list[dict[str, Any]]]:
@@ -204,34 +214,33 @@ def _image(name: str, shelf: Shelf, entries: Sequence[_Entry], side: int) -> dic
     """One image as the script reads it; ``bytes`` is what its pictures take."""
     box, packer = _cut(shelf, side), _Packer()
     pooled = {operator: part.cut(sources(box, part.size, shelf.size)) for operator, part in shelf.pooled.items()}
-    # What the others are close to comes first: the baseline's pooled values, or else the best operator's.
-    first = sorted(entries, key=lambda entry: (entry.operator not in pooled, not entry.baseline))[0]
-    reference = pooled[first.operator].bytes if first.operator in pooled else None
     operators = []
-    for entry in sorted(entries, key=lambda entry: entry is not first):
+    for rank, entry in enumerate(entries):
         part, weights = pooled.get(entry.operator), shelf.weights.get(entry.operator)
         row = next(iter(entry.rows.values()))
         operators.append(
             {
                 "title": visible(entry.title),
                 "baseline": entry.baseline,
-                "rank": entries.index(entry),
+                "equal": row["equal_kept"] is not False,
+                "rank": rank,
                 "kernel": two_axes(row["kernel_size"]),
                 "stride": two_axes(row["stride"]),
                 "clipped": entry.operator in shelf.clipped,
-                "pooled": packer.part(part, None if entry is first else reference) if part else None,
+                "pooled": packer.part(part) if part else None,
                 "weights": packer.part(weights) if weights and box.holds(weights.box) else None,
                 "views": [
                     {
                         "upsample": visible(upsample),
-                        "scores": visible(_scores(row)),
+                        "scores": visible(entry.scores(upsample)),
+                        "place": entry.places[upsample],
                         "picture": packer.part(rebuilt.part.cut(box)) if rebuilt.part else None,
                     }
-                    for upsample, row, rebuilt in _rebuilt(entry, shelf)
+                    for upsample, rebuilt in _rebuilt(entry, shelf)
                 ],
             }
         )
-    contrasts = [rebuilt.contrast for entry in entries for _, _, rebuilt in _rebuilt(entry, shelf)]
+    contrasts = [rebuilt.contrast for entry in entries for _, rebuilt in _rebuilt(entry, shelf)]
     return {
         "name": visible(name),
         "size": shelf.size,
@@ -250,12 +259,12 @@ def _is_low(entries: Sequence[_Entry]) -> bool:
     return all(UPSAMPLE_NONE in entry.rows for entry in entries)
 
 
-def _rebuilt(entry: _Entry, shelf: Shelf) -> Iterator[tuple[str, Mapping[str, Any], Rebuilt]]:
-    """The upsamplers of an operator whose pictures are known: name, row and picture."""
-    for upsample, row in entry.rows.items():
+def _rebuilt(entry: _Entry, shelf: Shelf) -> Iterator[tuple[str, Rebuilt]]:
+    """The upsamplers of an operator whose pictures are known: name and picture."""
+    for upsample in entry.rows:
         for name in (upsample, ""):
             if (rebuilt := shelf.rebuilt.get((entry.operator, name))) is not None:
-                yield upsample, row, rebuilt
+                yield upsample, rebuilt
                 break
 
 
@@ -267,17 +276,27 @@ def _cut(shelf: Shelf, side: int) -> Box:
 
 
 class _Packer:
-    """Parts as the script reads them, and what they take so far."""
+    """Parts as the script reads them, each held against the nearest before it, and what they take so far."""
 
     def __init__(self) -> None:
         self.size = 0
+        self._known: list[Pixels] = []
 
-    def part(self, part: Part, reference: Pixels | None = None) -> dict[str, Any]:
-        """A part of a picture; ``reference`` is one that the script knows before."""
-        coding, packed = pack(part.bytes, reference)
+    def part(self, part: Part) -> dict[str, Any]:
+        """A part of a picture."""
+        pixels = part.bytes
+        nearest = min(
+            (number for number, known in enumerate(self._known) if known.shape == pixels.shape),
+            key=lambda number: _apart(pixels, self._known[number]),
+            default=None,
+        )
+        coding, packed = pack(pixels, None if nearest is None else self._known[nearest])
+        self._known.append(pixels)
         text = base64.b64encode(packed).decode()
         self.size += len(text)
         return {
+            "number": len(self._known) - 1,
+            "reference": nearest if coding == "reference" else None,
             "box": [part.box.top, part.box.left, part.box.height, part.box.width],
             "size": part.size,
             "submaps": part.submaps,
@@ -285,6 +304,11 @@ class _Packer:
             "coding": coding,
             "data": text,
         }
+
+
+def _apart(one: Pixels, other: Pixels) -> int:
+    """How far two pictures are from each other, by every third pixel of every third line."""
+    return int(np.abs(one[::3, ::3].astype(np.int16) - other[::3, ::3]).sum())
 
 
 def _figures(name: str, shelf: Shelf, entries: Sequence[_Entry], side: int) -> list[_Figure]:
@@ -297,20 +321,21 @@ def _figures(name: str, shelf: Shelf, entries: Sequence[_Entry], side: int) -> l
         _figure(shelf.thumbnail, f"{name}, the {whole} pixels", whole),
         _figure(shelf.original.cut(box).values, f"A {cut} of {name}, the original", f"{cut} of the original"),
     ]
-    chosen = sorted(entries, key=lambda entry: not entry.baseline)[:FIGURES]
+    unequal = {entry.operator for entry in entries if any(row["equal_kept"] is False for row in entry.rows.values())}
+    chosen = sorted(entries, key=lambda entry: (not entry.baseline, entry.operator in unequal))[:FIGURES]
     for entry in sorted(chosen, key=entries.index):
         pooled, found = shelf.pooled.get(entry.operator), list(_rebuilt(entry, shelf))[:1]
         if pooled:
             values = pooled.cut(sources(box, pooled.size, shelf.size)).values
-            scores = f": {_scores(entry.rows[UPSAMPLE_NONE])}" if UPSAMPLE_NONE in entry.rows else ""
+            scores = f": {entry.scores(UPSAMPLE_NONE)}" if UPSAMPLE_NONE in entry.rows else ""
             alt = f"The same {cut} of {name}, pooled by {entry.title}{scores}"
             figures.append(_figure(values, alt, f"{entry.title}, pooled{scores}"))
-        for upsample, row, rebuilt in found:
+        for upsample, rebuilt in found:
             again = rebuilt.part.cut(box).values if rebuilt.part else None
             if again is None and pooled and upsample in TAPS:
                 again = rebuild_part(pooled, box, shelf.size, upsample)
             if again is not None:
-                how = f"{upsample}: {_scores(row)}"
+                how = f"{upsample}: {entry.scores(upsample)}"
                 alt = f"The same {cut} of {name}, rebuilt from what {entry.title} kept, {how}"
                 figures.append(_figure(again, alt, f"{entry.title}, rebuilt, {how}"))
     return figures

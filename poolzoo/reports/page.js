@@ -21,10 +21,10 @@
   const infinite = (text) => text.replace("Infinity", "\u221e");
 
   const against = {
-    difference(value, base, text) {
+    difference(value, base, text, digits) {
       const percent = text.endsWith("%");
       const change = value === base ? 0 : (value - base) * (percent ? 100 : 1);
-      const shown = infinite(change.toFixed(decimals(text)));
+      const shown = infinite(change.toFixed(digits));
       const number = /[1-9\u221e]/.test(shown) ? (change > 0 ? "+" : "") + shown : shown.replace("-", "");
       return { value: change, text: percent ? `${number} pp` : number };
     },
@@ -60,15 +60,23 @@
         relative: "relative" in head.dataset,
         wanted: true,
       }));
+      for (const column of this.columns) column.full = this.fullTitle(column);
       this.sorted = { index: -1, down: false };
       this.addSorting();
       table.closest(".frame").querySelector(".scroll").before(this.tools());
       this.show();
     }
 
+    // Where several columns have one title, as "vs avg", with the measured column that each of them stands behind.
+    fullTitle({ title, index }) {
+      if (this.columns.filter((other) => other.title === title).length < 2) return title;
+      return `${this.columns.slice(0, index).findLast((other) => !other.relative).title}: ${title}`;
+    }
+
     addSorting() {
       for (const column of this.columns) {
         column.button = make("button", { type: "button", className: "sort", textContent: column.title });
+        if (column.full !== column.title) column.button.setAttribute("aria-label", column.full);
         column.button.addEventListener("click", () => this.sortBy(column));
         column.head.replaceChildren(column.button);
       }
@@ -83,7 +91,7 @@
       else this.sorted = { index: -1, down: false };
       this.order();
       const now = this.sorted.index < 0 ? "in the page's order" : this.sorted.down ? "descending" : "ascending";
-      this.say(`Sorted by ${column.title}${column.suffix}, ${now}.`);
+      this.say(`Sorted by ${column.full}${column.suffix}, ${now}.`);
     }
 
     order() {
@@ -153,6 +161,7 @@
     compare() {
       const mode = this.mode.value;
       const base = this.lines[Number(this.base.value)];
+      const digits = this.columns.map((column) => Math.max(...this.lines.map((line) => decimals(line.cells[column.index].measured.text))));
       this.base.hidden = !mode;
       for (const line of this.lines) {
         line.cells.forEach((item, index) => {
@@ -163,7 +172,7 @@
             return;
           }
           const other = base.cells[index].value;
-          const told = item.value === null || other === null ? null : against[mode](item.value, other, item.measured.text);
+          const told = item.value === null || other === null ? null : against[mode](item.value, other, item.measured.text, digits[index]);
           const known = told !== null && !Number.isNaN(told.value);
           Object.assign(item, { shown: known ? told.value : null, text: known ? told.text : MISSING, plus: "" });
           item.cell.replaceChildren(...item.cell.querySelectorAll(".mark"), item.text);
@@ -185,9 +194,9 @@
         box.addEventListener("change", () => {
           column.wanted = box.checked;
           this.show();
-          this.say(`${column.title} is ${box.checked ? "shown" : "hidden"}.`);
+          this.say(`${column.full} is ${box.checked ? "shown" : "hidden"}.`);
         });
-        return make("label", {}, box, column.title);
+        return make("label", {}, box, column.full);
       });
       const menu = make("details", {}, make("summary", { textContent: "Columns" }), make("div", { className: "menu" }, ...boxes));
       menu.addEventListener("keydown", (event) => {
@@ -238,7 +247,7 @@
       const columns = this.columns.filter((column) => column.visible);
       const lines = this.inOrder.filter((line) => !line.row.hidden);
       const text = formats[name](
-        columns.map((column) => ({ text: column.title + column.suffix, number: column.number })),
+        columns.map((column) => ({ text: column.full + column.suffix, number: column.number })),
         lines.map((line) => columns.map((column) => {
           const { cell, text: said, plus } = line.cells[column.index];
           return { text: said, plus, best: cell.classList.contains("best") };
@@ -281,10 +290,10 @@
   const LATEX = {
     "\\": "\\textbackslash{}", "{": "\\{", "}": "\\}", "&": "\\&", "%": "\\%", $: "\\$", "#": "\\#", _: "\\_",
     "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "<": "\\textless{}", ">": "\\textgreater{}",
-    "|": "\\textbar{}", '"': "\\textquotedbl{}", "\u00b1": "$\\pm$", "\u00b5": "$\\mu$", "\u221e": "$\\infty$", "\u2212": "$-$",
+    "|": "\\textbar{}", '"': "''", "[": "{[}", "\u00b1": "$\\pm$", "\u00b5": "$\\mu$", "\u221e": "$\\infty$", "\u2212": "$-$",
     "\u2013": "--", "\u2020": "\\dag{}", "\u2021": "\\ddag{}", "\u00d7": "$\\times$",
   };
-  const latex = (text) => text.replace(/[\\{}&%$#_~^<>|"\u00b1\u00b5\u221e\u2212\u2013\u2020\u2021\u00d7]/g, (char) => LATEX[char]);
+  const latex = (text) => text.replace(/[\\{}[&%$#_~^<>|"\u00b1\u00b5\u221e\u2212\u2013\u2020\u2021\u00d7]/g, (char) => LATEX[char]);
   const minus = (text) => latex(text.replace(/^-/, "\u2212"));
   const quoted = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
   const markdown = (text) =>
@@ -292,14 +301,17 @@
   const whole = ({ text, plus }) => (plus ? `${text} ${plus}` : text);
 
   const formats = {
-    // Numbers alone: what a value is uncertain by is a column of its own, and the daggers go.
+    // Numbers alone: units go into the head, what a value is uncertain by is a column of its own, and the daggers go.
     CSV(heads, lines) {
       const extra = heads.map((_, index) => lines.some((line) => line[index].plus));
-      const plain = (cell) => (cell.text === MISSING ? "" : cell.text.replace(/ [\u2020\u2021]$/, ""));
+      const unit = heads.map((head, index) => (head.number && (lines.map((line) => line[index].text.match(/%$| pp$/)).find(Boolean) || [""])[0].trim()) || "");
+      const titles = heads.map((head, index) => `${head.text} ${unit[index]}`.trim());
+      const number = (text) => text.replace(/(x|%| pp)$/, "").replace("\u221e", "inf");
+      const plain = ({ text }, index) => (text === MISSING ? "" : heads[index].number ? number(text) : text.replace(/ [\u2020\u2021]$/, ""));
       const rows = [
-        heads.flatMap((head, index) => (extra[index] ? [head.text, `${head.text} \u00b1`] : [head.text])),
+        titles.flatMap((title, index) => (extra[index] ? [title, `${title} \u00b1`] : [title])),
         ...lines.map((line) =>
-          line.flatMap((cell, index) => (extra[index] ? [plain(cell), cell.plus.replace("\u00b1", "")] : [plain(cell)]))),
+          line.flatMap((cell, index) => (extra[index] ? [plain(cell, index), number(cell.plus.replace("\u00b1", ""))] : [plain(cell, index)]))),
       ];
       return rows.map((row) => row.map(quoted).join(",") + "\n").join("");
     },

@@ -144,9 +144,9 @@ def _title(views: Sequence[Mapping[str, Any]]) -> str:
     compared = [view for view in views if view["kind"] == "compare"]
     count = len({name for view in (compared or views) for name in view["operators"]})
     if not compared:
-        return f"What {count} pooling operators cost"
+        return f"What {count} pooling operator{'s' * (count != 1)} cost{'s' * (count == 1)}"
     swept = _unique(view["swept"] for view in compared)
-    what = listed(swept) if all(swept) else f"{count} pooling operators"
+    what = listed(swept) if all(swept) else f"{count} pooling operator{'s' * (count != 1)}"
     if any(view["sampled"] for view in compared):  # the names are not all of them
         return f"{what} on {listed(_unique(view['counts'] for view in compared))}"
     names = list(dict.fromkeys(name for view in compared for name in view["image_names"]))
@@ -158,9 +158,16 @@ def _answers(views: Sequence[Mapping[str, Any]]) -> list[Answer]:
     # Where a comparison took its times from a profile, it has said who is fastest.
     timed = any(view["timed"] for view in views)
     shown = [answer for view in views if not (timed and view["kind"] == "profile") for answer in view["answers"]]
-    # Those of one setting, which differ in how many numbers they keep, are one block.
+    # Those of one setting, which differ in how many numbers they keep, are one block. Who is fastest does not depend on
+    # how pictures are rebuilt, and is said once.
     titles = dict.fromkeys(answer.title for answer in shown)
-    return [Answer(title, tuple(e for a in shown if a.title == title for e in a.entries)) for title in titles]
+    said: set[tuple[str, tuple[Markup | str, ...]]] = set()
+    merged = []
+    for title in titles:
+        entries = [entry for answer in shown if answer.title == title for entry in answer.entries]
+        merged.append(Answer(title, tuple(e for e in entries if e[0] != "Costs least" or e not in said)))
+        said.update(entries)
+    return merged
 
 
 def _contents(views: Sequence[Mapping[str, Any]], sections: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -199,7 +206,7 @@ def _view(result: Result, anchor: str, letter: str, source: str, title: str) -> 
         "source": source,
         "heading": lambda text: f"{text} ({title.lower() if not letter else title})" if letter else text,
         "operators": operators,
-        "subject": describe_values(sweep) if sweep else f"{len(operators)} operators",
+        "subject": describe_values(sweep) if sweep else f"{len(operators)} operator{'s' * (len(operators) != 1)}",
         "swept": f"{sweep.pool} over {sweep.over}" if sweep else "",
         "baseline": metadata.get("baseline"),
         "command": shlex.join(map(str, command)) if isinstance(command, list) else command,
@@ -243,7 +250,7 @@ def _compare_view(result: Result, anchor: str, letter: str, source: str, profile
             for number, table in tables
             if table
         ]
-        protocol.append({"title": names, "steps": _protocol(setting, metadata)})
+        protocol.append({"title": names, "steps": _protocol(setting, metadata, result.rows)})
     # An image that could not be read has a row of no operator and a line among the warnings, nothing else.
     image_names = _unique(row["image"] for row in result.rows if row["pool"])
     # Of a dataset the rows are a sample.
@@ -346,7 +353,8 @@ def _warnings(result: Result, summaries: Sequence[Summary]) -> list[str]:
     if found.failed:
         said = errors(result)
         failed = "; ".join(said[:8]) + "; …" * (len(said) > 8)
-        what = "rows have no numbers" if result.kind == "compare" else "measurements failed"
+        have = "has" if found.failed == 1 else "have"
+        what = f"rows {have} no numbers" if result.kind == "compare" else "measurements failed"
         warnings.append(f"{found.failed} of {found.rows} {what}: {failed}")
     return warnings
 
@@ -416,7 +424,7 @@ def _plots(drawings: Sequence[Drawing], anchor: str) -> list[dict[str, Any]]:
     ]
 
 
-def _protocol(setting: Setting, metadata: Mapping[str, Any]) -> list[str]:
+def _protocol(setting: Setting, metadata: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """What happens to an image, step by step, and how the numbers are made."""
     kernel = f"It is pooled with kernel {setting.kernel_size} and stride {setting.stride}"
     if setting.normalize == "none" and setting.of_features:
@@ -454,6 +462,13 @@ def _protocol(setting: Setting, metadata: Mapping[str, Any]) -> list[str]:
             "Rebuilding takes pooled values to lie evenly over the image; windows of another size than the stride do"
             " not, and lose by it. The optimal decoder and scores at low resolution know where they lie."
         )
+    if setting.upsample == "optimal":
+        fitted = _unique(row["decoder_fitted_on"] for row in rows if row["decoder_fitted_on"])
+        steps += [f"That decoder is fitted for each operator, on {listed(fitted, 2)}."] * bool(fitted)
+        decoder = metadata.get("decoder")
+        if isinstance(decoder, dict) and (training := dicts(decoder, "images")):
+            names = listed([str(image.get("name")) for image in training], 24, "images")
+            steps.append(f"Decoders are fitted by least squares on {names}, never on the image that is scored.")
     details = {
         "ssim": "SSIM is that of Wang et al. 2004: an 11-tap Gaussian window of sigma 1.5, population covariance, the"
         " border cropped; the mean over the channels.",
@@ -462,11 +477,7 @@ def _protocol(setting: Setting, metadata: Mapping[str, Any]) -> list[str]:
         "mae": "MAE is the mean absolute error of values in [0, 1].",
     }
     details |= OWN_RANGE_NOTES if setting.of_features else {}
-    decoder = metadata.get("decoder")
-    if setting.upsample == "optimal" and isinstance(decoder, dict) and (fitted := dicts(decoder, "images")):
-        names = listed([str(image.get("name")) for image in fitted], 24, "images")
-        steps.append(f"Decoders are fitted by least squares on {names}, never on the image that is scored.")
-    steps += [details.get(key, METRIC_NOTES[key]) for key in metadata["metrics"]]
+    steps += [details[key] if key in details else _sentence(METRIC_NOTES[key]) for key in metadata["metrics"]]
     steps.append(
         "Seeds of one image are averaged first, then images with equal weight; intervals are bootstraps over images,"
         " differences to the baseline are paired by image."
@@ -477,6 +488,10 @@ def _protocol(setting: Setting, metadata: Mapping[str, Any]) -> list[str]:
 def _is_misplaced(setting: Setting) -> bool:
     """Whether pooled values of windows lie elsewhere than interpolation takes them to."""
     return setting.protocol == "roundtrip" and setting.upsample != "optimal" and setting.kernel_size != setting.stride
+
+
+def _sentence(note: str) -> str:
+    return f"{note[0].upper()}{note[1:]}."
 
 
 def _image(result: Result, name: str, anchor: str, families: Mapping[str, str]) -> dict[str, Any]:

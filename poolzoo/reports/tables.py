@@ -53,8 +53,8 @@ METRIC_NOTES = {
     "haarpsi": "HaarPSI as Reisenhofer 2018, by piq, values clipped to [0, 1]",
     "alias": "aliasing: share of the pooled image's energy from frequencies that it cannot represent",
     "spectrum_low": "low band: energy retained below 1/3 of the pooled grid's Nyquist frequency",
-    "spectrum_mid": "mid band: from 1/3 to 2/3 of Nyquist",
-    "spectrum_high": "high band: from 2/3 of Nyquist on",
+    "spectrum_mid": "mid band: energy retained from 1/3 to 2/3 of the pooled grid's Nyquist frequency",
+    "spectrum_high": "high band: energy retained from 2/3 of the pooled grid's Nyquist frequency on",
     "shift": "shift consistency: likeness under shifts by less than a stride, 1 at most",
     "grad_reach": "gradient reach: share of the input that receives gradient",
     "effective_weights": "effective weights: elements over which a window's gradient is spread",
@@ -70,10 +70,10 @@ OWN_RANGE_NOTES = {
 #: What is counted; every other input is an image, or a layer's activations for one.
 NOUNS = {"video": "video", "volume": "volume"}
 
-#: Operators that keep another share of the numbers than the baseline, and learnable ones before any fitting.
+#: Operators that keep another share of the numbers than a plain pool, and learnable ones before any fitting.
 UNEQUAL, UNFITTED = "†", "‡"
 NOTES = {
-    UNEQUAL: "keeps another share of the numbers than the baseline: not an equal comparison, never marked best",
+    UNEQUAL: "keeps another share of the numbers than a plain pool: not an equal comparison, never marked best",
     UNFITTED: "initial: learnable operator as it starts, not fitted (an unfitted LIP is exactly average pooling)",
 }
 MISSING = "–"
@@ -578,7 +578,6 @@ def _numbers(
     if better:
         usable = [v is not None and not math.isnan(v) for v in values]
         fair = [a and b for a, b in zip(usable, fair or usable, strict=True)]
-        fair = fair if any(fair) else usable
         merit = _BETTER[better] if isinstance(better, str) else better
         running = [(merit(v), text) for v, text, ok in zip(values, texts, fair, strict=True) if ok and v is not None]
         if len(running) > 1:

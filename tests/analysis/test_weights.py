@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from poolzoo import registry
+from poolzoo.analysis.compare import Protocol, compare, make_runs
+from poolzoo.analysis.images import find_images
 from poolzoo.analysis.modules import make_module
-from poolzoo.analysis.weights import SAMPLE_WINDOWS, pixel_weights, sample_weights
+from poolzoo.analysis.weights import SAMPLE_WINDOWS, pixel_weights, sample_weights, weights_within
 
 
 @pytest.mark.parametrize("ndim", [1, 2, 3])
@@ -77,3 +80,47 @@ def test_a_pixel_in_several_windows_has_the_sum_of_its_weights():
 def test_a_picture_smaller_than_the_window_is_named():
     with pytest.raises(ValueError, match="input size 3 is too small"):
         pixel_weights(["avg"], np.zeros((3, 3)), kernel_size=4)
+
+
+def views_of(tmp_path, spec, **protocol):
+    """A noisy grey photograph of 24 x 20 pixels, and what a comparison shows of the operator, by state."""
+    grey = np.random.default_rng(3).integers(0, 256, (24, 20), dtype=np.uint8)
+    Image.fromarray(grey).save(tmp_path / "grey.png")
+    views = {}
+    compare(
+        find_images([str(tmp_path / "grey.png")]),
+        [spec],
+        Protocol(**protocol),
+        on_view=lambda view: views.setdefault(view.row["state"], view),
+    )
+    return views
+
+
+@pytest.mark.parametrize(("normalize", "scale"), [("none", 1), ("255", 255), ("inception", 2)])
+def test_weights_of_a_part_are_of_the_scale_that_was_pooled(tmp_path, normalize, scale):
+    """SoftPool: dy/da_i = w_i (1 + a_i - y), w = softmax(a), on the operator's own scale."""
+    view = views_of(tmp_path, "softpool", normalize=normalize)["fixed"]
+    found = weights_within(view.operator, view.original, (8, 4), (6, 10), (2, 2))
+    a = scale * view.original[8:14, 4:14, 0].reshape(3, 2, 5, 2).swapaxes(1, 2).reshape(3, 5, 4)
+    w = np.exp(a - a.max(axis=2, keepdims=True))
+    w /= w.sum(axis=2, keepdims=True)
+    expected = w * (1 + a - (w * a).sum(axis=2, keepdims=True))
+    assert found == pytest.approx(expected.reshape(3, 5, 2, 2).swapaxes(1, 2).reshape(6, 10), abs=1e-12)
+
+
+def test_weights_of_a_draw_are_those_of_what_was_drawn(tmp_path):
+    view = views_of(tmp_path, "stochastic")["train"]
+    found = weights_within(view.operator, view.original, (0, 0), (24, 20), None)
+    assert set(np.round(3 * found, 9).ravel()) <= {0, 1, 2, 3}, "one element of a window for each channel"
+    pooled = (found * view.original[..., 0]).reshape(12, 2, 10, 2).sum(axis=(1, 3))
+    assert pooled == pytest.approx(view.pooled.mean(axis=2), abs=1e-12)
+
+
+def test_a_learned_operator_weighs_as_it_learned():
+    (run,) = make_runs(["power"], Protocol())
+    with torch.no_grad():
+        for parameter in run.module.parameters():
+            parameter.fill_(-40.0)  # p = 1 + softplus(raw)
+    picture = np.random.default_rng(4).random((12, 12, 3))
+    found = weights_within(run.module, picture, (4, 4), (4, 4), (2, 2))
+    assert found == pytest.approx(np.full((4, 4), 0.25), abs=1e-12), "with p = 1 the mean"

@@ -266,6 +266,31 @@ def test_eight_images_and_35_operators_stay_small():
     assert len(markup.encode()) < 12e6
 
 
+def test_equal_pictures_are_stored_once():
+    """What an operator leaves is held against the nearest that came before it, whichever operator's that is."""
+    book, pooled = PictureBook(), {"avg": noise(27, 31, 1), "max": noise(27, 31, 2), "fractional_max": noise(27, 31, 2)}
+    book.add(Picture("a.png", "", "", "", None, "original", ORIGINAL))
+    for pool, pixels in pooled.items():
+        book.add(Picture("a.png", pool, "", "fixed", None, "pooled", pixels))
+        rebuilt = interpolate(pixels, FULL, "bilinear")
+        book.add(Picture("a.png", pool, "", "fixed", None, "rebuilt", rebuilt, "bilinear"))
+    rows = [compare_row("a.png", pool, 20.0, 0.5) for pool in pooled]
+    parts = {
+        o["title"]: o["pooled"]
+        for o in data_of(render_explorer(book, [make_compare(["a.png"], rows)]))["images"][0]["operators"]
+    }
+    first, again = sorted((parts["max"], parts["fractional_max"]), key=lambda part: part["number"])
+    assert again["reference"] == first["number"]
+    assert len(again["data"]) < len(first["data"]) / 20
+
+
+def test_scores_stand_in_the_order_that_was_asked_for():
+    result = make_result()
+    result.metadata["metrics"] = ["ssim", "psnr"]
+    operator = data_of(render_explorer(make_book(), [result]))["images"][0]["operators"][0]
+    assert operator["views"][0]["scores"] == "SSIM 0.5000 · PSNR 20.00 dB"
+
+
 def test_the_budget_bounds_the_pictures(monkeypatch):
     whole = render_explorer(make_book(), [make_result()])
     monkeypatch.setattr(explorer, "BUDGET", 30_000)
@@ -497,6 +522,91 @@ class TestBrowser:
         act(page, lambda: page.locator("select[name=image]").select_option("1"))
         assert page.locator(".x-a .x-name").inner_text() == "max, nearest"
         assert HOSTILE in page.locator(".x-whole figcaption").inner_text()
+
+    def test_it_opens_with_operators_that_may_be_compared(self, opened):
+        page = opened()
+        names = [page.locator(f".x-{pane} .x-name").inner_text() for pane in "ab"]
+        assert names == ["max, nearest", "avg, nearest"], "checkered scores most, and keeps twice as much"
+
+    def test_a_spectrum_is_seen_whole_and_what_comes_after_where_it_was(self, opened):
+        page = opened()
+        place = lambda: [page.locator(".x-a canvas").get_attribute(f"data-{n}") for n in ("left", "top", "zoom")]  # noqa: E731
+        page.locator("button[name=in]").click()
+        page.locator(".x-panes").press("Shift+ArrowRight")
+        settle(page)
+        before = place()
+        show(page, view="weights")
+        assert place() != before
+        show(page, view="spectrum")
+        left, top, zoom = map(int, place())
+        canvas = page.locator(".x-a canvas")
+        size = [int(canvas.get_attribute(name)) for name in ("width", "height")]
+        assert min(left, top) >= 0 and left + 64 * zoom <= size[0] and top + 64 * zoom <= size[1]
+        show(page, view="rebuilt")
+        assert place() == before
+
+    def test_paper_has_the_pictures_and_nothing_to_press(self, opened):
+        page = opened()
+        page.emulate_media(media="print")
+        assert page.locator(".x-controls:visible, .x-windows:visible, .x-divider:visible").count() == 0
+        canvas = page.locator(".x-a canvas")
+        canvas.evaluate("canvas => { canvas.parentElement.style.width = '150px'; }")  # as a narrower sheet does
+        box = canvas.bounding_box()
+        assert box["width"] == box["height"] == 150, "in the shape that it has on the screen"
+
+    def test_a_tall_picture_is_not_shown_taller_than_the_window(self, opened, tmp_path):
+        book = PictureBook()
+        book.add(Picture("tall.png", "", "", "", None, "original", noise(400, 12)))
+        book.add(Picture("tall.png", "avg", "", "fixed", None, "pooled", noise(200, 6)))
+        book.add(Picture("tall.png", "avg", "", "fixed", None, "rebuilt", noise(400, 12, 1), "bilinear"))
+        file = tmp_path / "tall.html"
+        result = make_compare(["tall.png"], [compare_row("tall.png", "avg", 20.0, 0.5)])
+        file.write_text(make_page(book, [result]))
+        page = opened(file)
+        assert page.locator(".x-whole canvas").bounding_box()["height"] < 400
+
+    @pytest.mark.parametrize("view", ["difference", "true", "spectrum"])
+    def test_images_that_are_passed_quickly_leave_nothing_behind(self, opened, tmp_path, view):
+        book = make_book()
+        for name, size in (("small.png", 32), ("large.png", 96)):
+            book.add(Picture(name, "", "", "", None, "original", noise(size, size)))
+            for pool in POOLS:
+                book.add(Picture(name, pool, "", "fixed", None, "pooled", noise(size // 2, size // 2, 1)))
+                rebuilt = interpolate(noise(size // 2, size // 2, 1), (size, size), "bilinear")
+                book.add(Picture(name, pool, "", "fixed", None, "rebuilt", rebuilt, "bilinear"))
+        names = ("a.png", "small.png", "large.png")
+        rows = [compare_row(name, pool, 20.0, 0.5) for name in names for pool in POOLS]
+        file = tmp_path / "page.html"
+        file.write_text(make_page(book, [make_compare(names, rows)]))
+        page = opened(file)
+        show(page, view=view)
+        page.evaluate(
+            """async () => {
+              // Bytes arrive when they are let through: the next image is chosen while an operator's are on their way.
+              const slow = Response.prototype.arrayBuffer, held = [];
+              let open = false;
+              Response.prototype.arrayBuffer = async function () {
+                if (!open) await new Promise((go) => held.push(go));
+                return slow.call(this);
+              };
+              const select = document.querySelector("select[name=image]");
+              const choose = (number) => {
+                select.value = number;
+                select.dispatchEvent(new Event("change", { bubbles: true }));
+              };
+              const until = async (count) => { while (held.length < count) await new Promise(requestAnimationFrame); };
+              choose(1);
+              await until(1); // the original
+              held[0]();
+              await until(2); // what the first operator pooled
+              choose(2);
+              open = true;
+              for (const go of held) go();
+            }"""
+        )
+        page.wait_for_function("document.querySelector('.x-a canvas').getAttribute('aria-label').startsWith('large')")
+        settle(page)
+        assert "96 × 96" in page.locator(".x-whole figcaption").inner_text()  # and `opened` has heard no complaint
 
 
 @pytest.mark.browser

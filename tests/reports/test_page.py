@@ -256,6 +256,43 @@ def test_one_image_is_a_warning():
     assert "One image: there is no interval" in Page(render_page([make_compare(images=["a"])])).text
 
 
+def test_the_protocol_says_on_what_a_decoder_was_fitted():
+    fitted = {"decoder_fitted_on": "3 images of <b>"}
+    rows = [compare_row("a", pool, 20.0, 0.5, upsample="optimal", **fitted) for pool in ("avg", "max")]
+    text = Page(render_page([make_compare(["a"], rows)])).text
+    assert "That decoder is fitted for each operator, on 3 images of <b>." in text
+
+
+def test_an_interval_that_ends_at_zero_has_no_sign():
+    rows = [compare_row(i, "avg", 20.0, 0.5) for i in "abc"]
+    rows += [compare_row(i, "max", 20.0 + gain, 0.5) for i, gain in zip("abc", (-0.004, 0.02, 0.03), strict=True)]
+    text = Page(render_page([make_compare("abc", rows)])).text
+    assert "(95% interval 0.00 to 0.03, 3 images)" in text
+
+
+def test_one_operator_is_one():
+    text = Page(render_page([make_compare(["a"], [compare_row("a", "avg", 20.0, 0.5)])])).text
+    assert "1 pooling operator on a" in text
+    assert "How much of 1 image survives pooling by 1 operator, by PSNR and SSIM" in text
+
+
+@pytest.mark.parametrize(("metric", "question"), [("mse", "Keeps most"), ("alias", "By aliasing")])
+def test_only_a_likeness_says_who_keeps_most(metric, question):
+    rows = [compare_row("a", pool, None, None, **{metric: 0.1 * place}) for place, pool in enumerate(("avg", "max"))]
+    page = Page(render_page([make_compare(["a"], rows, metrics=[metric])]))
+    assert f"{question} Nothing is ahead of the baseline avg" in page.text
+    assert ("Keeps most" in page.text) == (question == "Keeps most")
+
+
+def test_equals_that_nobody_follows_do_not_lead():
+    rows = [
+        compare_row("a", pool, 20.0, 0.5, kept=kept, equal_kept=kept == 0.25)
+        for pool, kept in (("avg", 0.25), ("checkered", 0.5), ("multisampling", 0.5))
+    ]
+    text = Page(render_page([make_compare(["a"], rows)])).text
+    assert "Keeping 0.5 of the numbers checkered and multisampling are equal: PSNR 20.00 dB." in text
+
+
 def test_failed_rows_are_told():
     result = make_compare()
     result.rows.append(failed_row("coffee", "broken", "RuntimeError: fell over"))

@@ -409,3 +409,13 @@ def test_names_cannot_leave_their_markdown_cell(name):
 
 def test_softpool_detached_stays_readable_in_markdown(compared):
     assert "| softpool_detached |" in render(compared, "markdown")
+
+
+def test_what_keeps_more_is_never_marked_even_among_its_like():
+    rows = [
+        compare_row("a", pool, psnr, 0.5, kept=kept, equal_kept=False)
+        for pool, psnr, kept in (("complete", 24.67, 1.0), ("tri", 24.66, 0.75))
+    ]
+    text = render(make_compare(["a"], rows, baseline="tri"), "table")
+    assert "never marked best" in text
+    assert "*" not in text
