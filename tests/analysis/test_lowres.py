@@ -145,7 +145,7 @@ def test_reports_say_that_nothing_was_rebuilt(source):
     assert result.metadata["upsample"] == ["none"]
     again = Result.from_json(result.to_json(), "r.json")
     (setting,) = {summary.setting for summary in summarise(again)}
-    for text in (render(again, "table"), setting_title(setting), *_protocol(setting, again.metadata)):
+    for text in (render(again, "table"), setting_title(setting), *_protocol(setting, again.metadata, again.rows)):
         assert "rebuilt" not in " ".join(text.split())
     assert "scored at low resolution, against antialiased bicubic" in " ".join(render(again, "table").split())
 

@@ -86,6 +86,14 @@ def small_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 #: What the page hands to the clipboard ends up in window.copied.
 CLIPBOARD = "Object.defineProperty(navigator, 'clipboard', {value: {writeText: async t => { window.copied = t; }}});"
 
+#: Waits for it, and takes it. The page's policy forbids what Playwright's own waiting for a condition needs, eval.
+COPIED = """async () => {
+    for (let frame = 0; !window.copied && frame < 600; frame++) await new Promise(requestAnimationFrame);
+    const text = window.copied;
+    window.copied = "";
+    return text;
+}"""
+
 
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
@@ -290,9 +298,9 @@ def test_what_is_seen_is_copied(reader):
 
     def copied(name: str) -> str:
         reader.tool(f"Copy as {name}").click()
-        reader.page.wait_for_function("window.copied")
+        text = reader.page.evaluate(COPIED)
         assert f"Copied 4 lines as {name}." in reader.said
-        return reader.page.evaluate("const text = window.copied; window.copied = ''; text")
+        return text
 
     lines = list(csv.reader(io.StringIO(copied("CSV"))))
     assert lines[0] == ["operator", "PSNR dB", "PSNR dB ±", "time ms"]
@@ -317,8 +325,7 @@ def test_columns_of_one_title_can_be_told_apart(open_page, tmp_path):
     file.write_text(render_page([make_compare()]))
     reader = Reader(open_page(file, CLIPBOARD))
     reader.tool("Copy as CSV").click()
-    reader.page.wait_for_function("window.copied")
-    head = reader.page.evaluate("window.copied").splitlines()[0].split(",")
+    head = reader.page.evaluate(COPIED).splitlines()[0].split(",")
     assert [name for name in head if "vs avg" in name and "±" not in name] == ["PSNR dB: vs avg", "SSIM: vs avg"]
     reader.frame.locator("summary", has_text="Columns").click()
     reader.frame.get_by_role("checkbox", name="SSIM: vs avg").click()
@@ -333,8 +340,7 @@ document.addEventListener('copy', () => { window.copied = document.getSelection(
 def test_without_a_clipboard_the_old_way_copies_and_else_the_reader_can(open_page, small_file):
     reader = Reader(open_page(small_file, NO_CLIPBOARD))
     reader.tool("Copy as CSV").click()
-    reader.page.wait_for_function("window.copied")
-    assert reader.page.evaluate("window.copied").startswith("operator,state,PSNR dB")
+    assert reader.page.evaluate(COPIED).startswith("operator,state,PSNR dB")
     reader.page.evaluate("document.execCommand = () => false")
     reader.tool("Copy as Markdown").click()
     by_hand = reader.tool("The table as text, to be copied by hand")

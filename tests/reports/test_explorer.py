@@ -604,7 +604,7 @@ class TestBrowser:
               for (const go of held) go();
             }"""
         )
-        page.wait_for_function("document.querySelector('.x-a canvas').getAttribute('aria-label').startsWith('large')")
+        page.locator(".x-a canvas[aria-label^='large']").wait_for()
         settle(page)
         assert "96 × 96" in page.locator(".x-whole figcaption").inner_text()  # and `opened` has heard no complaint
 
