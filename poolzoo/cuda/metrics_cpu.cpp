@@ -29,7 +29,8 @@ namespace {
 using V = DoubleVector;
 constexpr int64_t kLanes = Lanes<V>::kCount;
 constexpr int64_t kBand = 32;        // rows of results
-constexpr int64_t kTileLanes = 512;  // numbers in a tile's row, about
+constexpr int64_t kTileLanes = 192;  // numbers in a tile's row, about: two dozen of them are read again and again
+constexpr int64_t kAhead = 2;        // rows: memory is asked for them early, since a tile's lie far apart
 constexpr int64_t kLeastTile = 32;   // pixels: of many channels, most of a tile else were what its windows overhang
 constexpr double kSmall = 2;         // data ranges: up to here, values are squared as they are
 
@@ -53,11 +54,24 @@ struct Walk {
   int64_t tasks() const { return planes * bands; }
   int64_t tile() const { return std::max(kTileLanes / inner, kLeastTile); }
 
+  const double* at(int which, int64_t plane, int64_t row, int64_t first) const {
+    const int64_t* stride = pair.stride[which];
+    return pair.data[which] + plane * stride[2] + row * stride[0] + first * stride[1];
+  }
+
+  // Whether the numbers of a row follow each other in memory.
+  bool in_one_piece(int which) const {
+    const int64_t* stride = pair.stride[which];
+    return stride[1] == inner && (inner == 1 || stride[2] == 1);
+  }
+
   // `count` pixels of a row, from column `first` on, into one piece.
   void read(int which, int64_t plane, int64_t row, int64_t first, int64_t count, double* to) const {
     const int64_t* stride = pair.stride[which];
-    const double* from = pair.data[which] + plane * stride[2] + row * stride[0] + first * stride[1];
-    if (stride[1] == inner && (inner == 1 || stride[2] == 1)) {
+    const double* from = at(which, plane, row, first);
+    if (in_one_piece(which)) {
+      const double* later = at(which, plane, std::min(row + kAhead, pair.height - 1), first);
+      for (int64_t i = 0; i < count * inner; i += 64 / sizeof(double)) __builtin_prefetch(later + i);
       std::copy_n(from, count * inner, to);
       return;
     }
@@ -245,29 +259,34 @@ double ssim(const Pair& pair, double data_range, double* map, Parallel parallel)
 
 void errors(const Pair& pair, double* squares, double* absolutes, Parallel parallel) {
   const Walk walk(pair, 0);
+  const bool direct = walk.in_one_piece(0) && walk.in_one_piece(1);
+  const int64_t piece = direct ? walk.columns : walk.tile();
   std::vector<double> square_sums(walk.tasks()), absolute_sums(walk.tasks());
-  parallel_for(parallel, walk, 1 << 20, [&](int64_t task) {
+  parallel_for(parallel, walk, 1 << 18, [&](int64_t task) {
     const int64_t plane = task / walk.bands, top = task % walk.bands * kBand;
-    const int64_t room = round_up(walk.tile() * walk.inner);
+    const int64_t room = direct ? 0 : round_up(piece * walk.inner);
     Buffer<double> rows(2 * room);
-    double *x = rows.get(), *y = x + room;
+    V square{}, absolutely{};
+    auto add = [&](V e) {
+      square += e * e;
+      absolutely += absolute(e);
+    };
     for (int64_t row = top; row < std::min(top + kBand, walk.rows); ++row) {
-      for (int64_t left = 0; left < walk.columns; left += walk.tile()) {
-        const int64_t columns = std::min(walk.tile(), walk.columns - left), count = columns * walk.inner;
-        walk.read(0, plane, row, left, columns, x);
-        walk.read(1, plane, row, left, columns, y);
-        std::fill(x + count, x + round_up(count), 0.0);
-        std::fill(y + count, y + round_up(count), 0.0);
-        V square{}, absolutely{};
-        for (int64_t i = 0; i < count; i += kLanes) {
-          V e = load<V>(x + i) - load<V>(y + i);
-          square += e * e;
-          absolutely += absolute(e);
+      for (int64_t left = 0; left < walk.columns; left += piece) {
+        const int64_t columns = std::min(piece, walk.columns - left), count = columns * walk.inner;
+        const double* both[2];
+        for (int which : {0, 1}) {
+          double* copy = rows.get() + which * room;
+          if (!direct) walk.read(which, plane, row, left, columns, copy);
+          both[which] = direct ? walk.at(which, plane, row, left) : copy;
         }
-        square_sums[task] += total(square, kLanes);
-        absolute_sums[task] += total(absolutely, kLanes);
+        int64_t i = 0;
+        for (; i + kLanes <= count; i += kLanes) add(load<V>(both[0] + i) - load<V>(both[1] + i));
+        if (i < count) add(load_some<V>(both[0] + i, count - i) - load_some<V>(both[1] + i, count - i));
       }
     }
+    square_sums[task] = total(square, kLanes);
+    absolute_sums[task] = total(absolutely, kLanes);
   });
   const double count = double(walk.rows * walk.columns * pair.channels);
   *squares = sum(square_sums.data(), walk.tasks()) / count;
