@@ -419,80 +419,102 @@ def score_sample(
         spread: ``map``, or that of an executor. Pooling is timed alone; scoring then runs on all its threads at once.
         on_view: as for :func:`compare`.
     """
-    image = sample.image
-    size = image.shape[:-1]
-    scale = _Scale(protocol)
-    picture = torch.from_numpy(image).movedim(-1, 0).to(protocol.device).unsqueeze(0)
-    x = scale.normalise(picture).contiguous()
+    one = _OneSample(item, sample, protocol, held_out)
+    score = functools.partial(_scores, metrics=protocol.metrics, data_range=sample.data_range)
     batch = 2 * torch.get_num_threads()
-
-    @functools.cache
-    def small() -> FloatImage:
-        """The low-resolution original that rows of the protocol's own grid are held against."""
-        own = make_geometry(2, protocol.kernel_size, protocol.stride)
-        reference = downscale(picture, picture.new_empty(1, 1, *output_size(size, own)), own)
-        values: FloatImage = reference[0].permute(1, 2, 0).cpu().numpy()
-        return values
-
     for start in range(0, len(runs), batch):
-        groups: list[list[dict[str, Any]]] = []
-        pending: list[_Pending] = []
-        for run in runs[start : start + batch]:
-            geometry = run.module.geometry
-            group = [_row(item, protocol, geometry, run, upsample) for upsample in protocol.upsample]
-            groups.append(group)
-            before = len(pending)
-            try:
-                if run.fitted and run.fitted.error:
-                    raise ValueError(run.fitted.error)
-                given, seconds, phases = _pool(run, x, protocol.timed)
-                pooled = scale.denormalise(given)
-                if not bool(pooled.isfinite().all()):
-                    raise ValueError("the pooled image is not finite")
-                kept = pooled.numel() / x.numel()
-                regular = math.prod(output_size(size, geometry))
-                operator = functools.partial(_pool_again, run, scale)
-                whole = resamples(run.module.info)
-                pooling = Pooling(picture, pooled, operator, geometry, sample.data_range, whole)
-                measured = measure(protocol.metrics, pooling)
-                for row in group:
-                    if protocol.protocol == "lowres":
-                        evenly = whole or not (phases or pooling.regular)
-                        references = downscale(picture, pooled, None if evenly else geometry, phases)
-                        pairs = _lowres_pairs(references, pooled, protocol.metrics)
-                    else:
-                        if row["upsample"] == OPTIMAL:
-                            full = _decode(row, run, given, size, held_out)
-                            if full is None:
-                                continue
-                            full = scale.denormalise(full)
-                        else:
-                            full = rebuild(pooled, size, row["upsample"], phases)
-                        pairs = [(image, full[0].movedim(0, -1).cpu().numpy())]
-                    row |= measured | {
-                        "data_range": sample.data_range,
-                        "kept": kept,
-                        "equal_kept": pooled.numel() == image.shape[-1] * regular,
-                        "forward_s": seconds,
-                    }
-                    pending.append(_Pending(row, pooled, pairs, operator))
-            except Exception as error:  # a failed operator is a row, not the end of the run
-                del pending[before:]
-                for row in group:
-                    row["error"] = one_line(error)
-        score = functools.partial(_scores, metrics=protocol.metrics, data_range=sample.data_range)
+        pooled = [one.pool(run) for run in runs[start : start + batch]]
+        pending = [scored for _, own in pooled for scored in own]
         for done, scores in zip(pending, spread(score, [p.pairs for p in pending]), strict=True):
             done.row |= scores
-            seed = done.row["seed"]
-            if on_view and (seed is None or seed == protocol.seed):
-                original, rebuilt = done.pairs[0]
-                submaps = done.pooled.shape[2] if done.pooled.dim() > sample.ndim + 2 else 1
-                if protocol.protocol == "lowres" and (submaps > 1 or not np.array_equal(original, small())):
+            if on_view and one.is_shown(done):
+                on_view(one.view(done))
+        yield from (group for group, _ in pooled)
+
+
+class _OneSample:
+    """A sample, on its way through the operators.
+
+    Attributes:
+        picture: ``(1, C, *size)`` in the sample's own scale.
+        x: what operators are given.
+    """
+
+    def __init__(self, item: Input, sample: Sample, protocol: Protocol, held_out: HeldOut | None) -> None:
+        self.item, self.sample, self.protocol, self.held_out = item, sample, protocol, held_out
+        self.size = sample.image.shape[:-1]
+        self.scale = _Scale(protocol)
+        self.picture = torch.from_numpy(sample.image).movedim(-1, 0).to(protocol.device).unsqueeze(0)
+        self.x = self.scale.normalise(self.picture).contiguous()
+
+    def pool(self, run: Run) -> tuple[list[dict[str, Any]], list[_Pending]]:
+        """A run's rows, and what is still to be scored for them: nothing where it fails, and they say why."""
+        rows = [_row(self.item, self.protocol, run.module.geometry, run, name) for name in self.protocol.upsample]
+        try:
+            return rows, self._pending(run, rows)
+        except Exception as error:  # a failed operator is a row, not the end of the run
+            for row in rows:
+                row["error"] = one_line(error)
+            return rows, []
+
+    def _pending(self, run: Run, rows: Sequence[dict[str, Any]]) -> list[_Pending]:
+        if run.fitted and run.fitted.error:
+            raise ValueError(run.fitted.error)
+        geometry = run.module.geometry
+        given, seconds, phases = _pool(run, self.x, self.protocol.timed)
+        pooled = self.scale.denormalise(given)
+        if not bool(pooled.isfinite().all()):
+            raise ValueError("the pooled image is not finite")
+        operator = functools.partial(_pool_again, run, self.scale)
+        whole = resamples(run.module.info)
+        pooling = Pooling(self.picture, pooled, operator, geometry, self.sample.data_range, whole)
+        facts = measure(self.protocol.metrics, pooling) | {
+            "data_range": self.sample.data_range,
+            "kept": pooled.numel() / self.x.numel(),
+            "equal_kept": pooled.numel() == self.x.shape[1] * math.prod(output_size(self.size, geometry)),
+            "forward_s": seconds,
+        }
+        pending = []
+        for row in rows:
+            if self.protocol.protocol == "lowres":
+                evenly = whole or not (phases or pooling.regular)
+                references = downscale(self.picture, pooled, None if evenly else geometry, phases)
+                pairs = _lowres_pairs(references, pooled, self.protocol.metrics)
+            elif row["upsample"] == OPTIMAL:
+                decoded = _decode(row, run, given, self.size, self.held_out)
+                if decoded is None:
                     continue
-                shown = (original, _side_by_side(done.pooled, sample.ndim), rebuilt)
-                first, second, third = map(sample.picture, shown)
-                on_view(View(done.row, first, second, third, submaps, done.operator))
-        yield from groups
+                pairs = [(self.sample.image, _channels_last(self.scale.denormalise(decoded)))]
+            else:
+                full = rebuild(pooled, self.size, row["upsample"], phases)
+                pairs = [(self.sample.image, _channels_last(full))]
+            row |= facts
+            pending.append(_Pending(row, pooled, pairs, operator))
+        return pending
+
+    @functools.cached_property
+    def small(self) -> FloatImage:
+        """The low-resolution original that rows of the protocol's own grid are held against."""
+        own = make_geometry(2, self.protocol.kernel_size, self.protocol.stride)
+        return _channels_last(downscale(self.picture, self.picture.new_empty(1, 1, *output_size(self.size, own)), own))
+
+    def is_shown(self, done: _Pending) -> bool:
+        """Of draws, the first; at low resolution, what can be laid beside the others: one map, on the same grid."""
+        if done.row["seed"] not in (None, self.protocol.seed):
+            return False
+        if self.protocol.protocol != "lowres":
+            return True
+        return self._submaps(done) == 1 and np.array_equal(done.pairs[0][0], self.small)
+
+    def view(self, done: _Pending) -> View:
+        """What a row's pictures show."""
+        original, rebuilt = done.pairs[0]
+        shown = (original, _side_by_side(done.pooled, self.sample.ndim), rebuilt)
+        first, second, third = map(self.sample.picture, shown)
+        return View(done.row, first, second, third, self._submaps(done), done.operator)
+
+    def _submaps(self, done: _Pending) -> int:
+        return done.pooled.shape[2] if done.pooled.dim() > self.sample.ndim + 2 else 1
 
 
 def as_input(image: FloatImage, protocol: Protocol) -> Tensor:
@@ -589,7 +611,12 @@ def _side_by_side(pooled: Tensor, ndim: int) -> FloatImage:
     """``(1, C, *sizes)`` as ``(*sizes, C)``; submaps side by side."""
     if pooled.dim() > ndim + 2:
         pooled = torch.cat(pooled.unbind(2), dim=-1)
-    values: FloatImage = pooled[0].movedim(0, -1).cpu().numpy()
+    return _channels_last(pooled)
+
+
+def _channels_last(x: Tensor) -> FloatImage:
+    """``(1, C, *sizes)`` as an array ``(*sizes, C)``."""
+    values: FloatImage = x[0].movedim(0, -1).cpu().numpy()
     return values
 
 
