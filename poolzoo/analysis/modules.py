@@ -91,8 +91,10 @@ def pick_baseline(specs: Sequence[str], baseline: str | None) -> str:
     """The operator that the others are compared with: the one asked for, else avg, else the first.
 
     Raises:
-        ValueError: the one asked for is not among them.
+        ValueError: the one asked for is not among them, or there are none.
     """
+    if not specs:
+        raise ValueError("specs=[]: one operator or more is needed")
     if baseline is None:
         return "avg" if "avg" in specs else specs[0]
     if normal_spec(baseline) not in specs:

@@ -244,6 +244,11 @@ def test_a_baseline_must_be_compared(crops):
         compare(crops, ["avg"], baseline="max")
 
 
+def test_nothing_to_compare_is_said(crops):
+    with pytest.raises(ValueError, match="specs=.*one operator or more"):
+        compare(crops, [])
+
+
 @pytest.mark.parametrize("pool", ["checkered:sampler=random", "tri:sampler=random"])
 def test_drawn_submaps_are_put_back_where_they_were_taken(pool):
     """Windows of one pixel: a submap holds the pixels of its phase, and of no other."""
