@@ -129,6 +129,21 @@ def output_options(command: Command) -> Command:
     return command
 
 
+def window_options(axes: int = 2, default: str = "2") -> Callable[[Command], Command]:
+    """The window of the operators, over up to so many axes."""
+    sizes = "2, 3x2 or 1x2x2" if axes == 3 else "2 or 3x2"
+
+    def decorate(command: Command) -> Command:
+        shape = Sizes(1, range(1, axes + 1))
+        size = click.option(
+            "--kernel-size", type=shape, default=default, show_default=True, help=f"Size of the window, as {sizes}."
+        )
+        step = f"From window to window, as {sizes}.  [default: the kernel size]"
+        return size(click.option("--stride", type=shape, help=step)(command))
+
+    return decorate
+
+
 def pool_options(command: Command) -> Command:
     """Which operators, with which window."""
     options = [
@@ -139,18 +154,7 @@ def pool_options(command: Command) -> Command:
             metavar="SPEC",
             help="Operator, as softpool, 'soft*' or lp:p=3; repeatable.  [default: all]",
         ),
-        click.option(
-            "--kernel-size",
-            type=Sizes(1, range(1, 4)),
-            default="2",
-            show_default=True,
-            help="Size of the window, as 2, 3x2 or 1x2x2.",
-        ),
-        click.option(
-            "--stride",
-            type=Sizes(1, range(1, 4)),
-            help="From window to window, as 2, 3x2 or 1x2x2.  [default: the kernel size]",
-        ),
+        window_options(3),
     ]
     for option in reversed(options):
         command = option(command)
@@ -476,16 +480,7 @@ def _say_unusable(errors: Sequence[str]) -> None:
     help="Images to learn from: file, folder, glob or skimage:NAME; repeatable.",
 )
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="The .safetensors file to write.")
-@click.option(
-    "--kernel-size",
-    type=Sizes(1, range(1, 3)),
-    default="2",
-    show_default=True,
-    help="Size of the window, as 2 or 3x2.",
-)
-@click.option(
-    "--stride", type=Sizes(1, range(1, 3)), help="From window to window, as 2 or 3x2.  [default: the kernel size]"
-)
+@window_options()
 @click.option(
     "--upsample",
     type=click.Choice(UPSAMPLERS),
@@ -581,16 +576,7 @@ def fit_command(
     metavar="SRC",
     help="File, folder, glob or skimage:NAME; repeatable.",
 )
-@click.option(
-    "--kernel-size",
-    type=Sizes(1, range(1, 3)),
-    default="2",
-    show_default=True,
-    help="Size of the window, as 2 or 3x2.",
-)
-@click.option(
-    "--stride", type=Sizes(1, range(1, 3)), help="From window to window, as 2 or 3x2.  [default: the kernel size]"
-)
+@window_options()
 @click.option(
     "--upsample",
     "upsamplers",
@@ -941,16 +927,7 @@ def visualize() -> None:
     metavar="SPEC",
     help=f"Operator, as softpool, 'soft*' or lp:p=3; repeatable.  [default: {', '.join(TELLING)}]",
 )
-@click.option(
-    "--kernel-size",
-    type=Sizes(1, range(1, 3)),
-    default="4",
-    show_default=True,
-    help="Size of the window, as 2 or 3x2.",
-)
-@click.option(
-    "--stride", type=Sizes(1, range(1, 3)), help="From window to window, as 2 or 3x2.  [default: the kernel size]"
-)
+@window_options(default="4")
 @click.option(
     "--size",
     type=click.IntRange(1),
