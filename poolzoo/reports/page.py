@@ -333,7 +333,7 @@ def _families(result: Result) -> dict[str, str]:
 
 def _verdict_title(verdict: Verdict, comparison: str, several_settings: bool) -> str:
     parts = [comparison] * bool(comparison) + [setting_title(verdict.setting)] * several_settings
-    return ", ".join(parts)
+    return ": ".join(parts)
 
 
 def _warnings(result: Result, summaries: Sequence[Summary]) -> list[str]:
