@@ -444,7 +444,7 @@ class _OneSample:
         self.item, self.sample, self.protocol, self.held_out = item, sample, protocol, held_out
         self.size = sample.image.shape[:-1]
         self.scale = _Scale(protocol)
-        self.picture = torch.from_numpy(sample.image).movedim(-1, 0).to(protocol.device).unsqueeze(0)
+        self.picture = _as_picture(sample.image, protocol)
         self.x = self.scale.normalise(self.picture).contiguous()
 
     def pool(self, run: Run) -> tuple[list[dict[str, Any]], list[_Pending]]:
@@ -519,8 +519,12 @@ class _OneSample:
 
 def as_input(image: FloatImage, protocol: Protocol) -> Tensor:
     """What operators are given of an ``(H, W, C)`` image: ``(1, C, H, W)``, normalised."""
-    x = torch.from_numpy(image).movedim(-1, 0).to(protocol.device).unsqueeze(0)
-    return _Scale(protocol).normalise(x).contiguous()
+    return _Scale(protocol).normalise(_as_picture(image, protocol)).contiguous()
+
+
+def _as_picture(image: FloatImage, protocol: Protocol) -> Tensor:
+    """``(*sizes, C)`` as ``(1, C, *sizes)`` on the device, in its own scale."""
+    return torch.from_numpy(image).movedim(-1, 0).to(protocol.device).unsqueeze(0)
 
 
 def decoders_for(protocol: Protocol, geometry: Geometry) -> Decoders | None:

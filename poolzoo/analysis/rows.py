@@ -60,11 +60,15 @@ COMPARE_KEYS = (
     "forward_s",  # seconds of a forward pass over this image, the fastest of a few; `profile` measures
     "error",  # null, or one line that says why there are no numbers
 )
+#: What says something else of an operator than how like the original its result is.
+MEASURE_KEYS = (
+    *("alias", "spectrum_low", "spectrum_mid", "spectrum_high"),
+    *("shift", "grad_reach", "effective_weights", "brightness"),
+)
 METRIC_KEYS = (
     *("psnr", "ssim", "mse", "mae"),
     *("ms_ssim", "vif", "fsim", "gmsd", "mdsi", "haarpsi"),
-    *("alias", "spectrum_low", "spectrum_mid", "spectrum_high"),
-    *("shift", "grad_reach", "effective_weights", "brightness"),
+    *MEASURE_KEYS,
 )
 
 #: A profile's row: one operator on one tensor.

@@ -109,9 +109,7 @@ def pixel_weights(
     x = torch.from_numpy(picture)[None, None].requires_grad_()
     found = []
     for spec in dict.fromkeys(map(normal_spec, specs)):
-        with cuda.by_reference():
-            y: Tensor = _module(spec, 2, kernel_size, stride)(x)
-        (weights,) = torch.autograd.grad(y.sum(), x)
+        weights = _gradient(_module(spec, 2, kernel_size, stride), x)
         found.append(PixelWeights(spec, weights[0, 0].numpy()))
     return found
 
@@ -147,11 +145,16 @@ def weights_within(
         ]
         part = tuple(slice(margin, margin + length) for margin, length in zip(before, size, strict=True))
     x = torch.from_numpy(np.ascontiguousarray(picture)).movedim(-1, 0).unsqueeze(0).requires_grad_()
+    found: Floats = _gradient(operator, x)[0].mean(dim=0).numpy()[part]
+    return found
+
+
+def _gradient(operator: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """That of the sum of all that is pooled."""
     with cuda.by_reference():
         y = operator(x)
-    (weights,) = torch.autograd.grad(y.sum(), x)
-    found: Floats = weights[0].mean(dim=0).numpy()[part]
-    return found
+    (gradient,) = torch.autograd.grad(y.sum(), x)
+    return gradient
 
 
 def _module(spec: str, ndim: int, kernel_size: Any, stride: Any = None) -> Pool:

@@ -7,15 +7,11 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from poolzoo.analysis.rows import MEASURE_KEYS
 from poolzoo.analysis.summary import METRICS, Setting, Summary
 from poolzoo.analysis.verdict import NOISY, Doubts, Gap, Lead, ProfileLead, Time, Verdict
 from poolzoo.reports.tables import NORMALIZED, TIME_UNITS, rebuilding, unit_of, visible
 
-#: Metrics that say something else of an operator than how much of the original is left.
-MEASURES = (
-    *("alias", "spectrum_low", "spectrum_mid", "spectrum_high"),
-    *("shift", "grad_reach", "effective_weights", "brightness"),
-)
 #: More names than this in a sentence are counted.
 NAMES_SHOWN = 6
 
@@ -37,7 +33,7 @@ def answer_of(verdict: Verdict, title: str = "") -> Answer:
     entries: list[tuple[str, tuple[Markup | str, ...]]] = []
     for number, lead in enumerate(verdict.leads if plain else verdict.leads[:1]):
         # Only a likeness to the original says how much was kept.
-        by = number or lead.metric in MEASURES
+        by = number or lead.metric in MEASURE_KEYS
         question = f"By {METRICS[lead.metric].title}" if by else "Keeps most"
         question = question if plain else f"Keeping {verdict.kept:.3g} of the numbers"
         entries.append((question, (_leads(lead), *_beside(lead))))

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
+from pathlib import Path
+
 import pytest
 
 from poolzoo.analysis.rows import Result
+
+DOCS = Path(__file__).parents[2] / "docs"
 
 HOSTILE = "<img src=x onerror=alert(1)>.png"
 
@@ -16,6 +21,15 @@ NAMES = [
 ]
 # fmt: on
 LEARNABLE = {"power", "gem", "gated", "lip", "mixed", "dpp"}
+
+
+def docs_script(name):
+    """A script of docs as a module."""
+    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def compare_row(image, pool, psnr, ssim, **more):

@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from reports.conftest import DOCS, docs_script
 
 from poolzoo import registry
 from poolzoo.analysis.cards import count_cost, gather_evidence, make_card
 from poolzoo.reports.cards import card_pixels, pixels_hash, read_pixels_hash, render_card, to_png, weights_text
 from poolzoo.reports.weights import weight_pixels
 
-ROOT = Path(__file__).parents[2]
-PAGES = ROOT / "docs" / "operators"
+PAGES = DOCS / "operators"
 NAMES = [facts["name"] for facts in registry.builtin_facts()]
-
-
-def make_cards():
-    spec = importlib.util.spec_from_file_location("make_cards", ROOT / "docs" / "make_cards.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 # Pages
@@ -51,7 +41,7 @@ def test_page_says_what_the_registry_says(name):
 
 def test_pages_are_current():
     """`make cards` writes them. Figures are compared as rounded there, pictures by the hash of their pixels."""
-    maker = make_cards()
+    maker = docs_script("make_cards")
     index = (PAGES / "README.md").read_text(encoding="utf-8")
     if maker.versions() not in " ".join(index.split()):
         pytest.skip(f"the figures are those of other versions than {maker.versions()}")

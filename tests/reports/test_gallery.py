@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-from pathlib import Path
 
 import pytest
+from reports.conftest import docs_script
 
 from poolzoo import registry
 from poolzoo.analysis.rows import label
 from poolzoo.analysis.training_images import PHOTOGRAPHS
 from poolzoo.reports.cards import pixels_hash, read_pixels_hash
 
-ROOT = Path(__file__).parents[2]
-
 
 @pytest.fixture(scope="module")
 def maker():
-    spec = importlib.util.spec_from_file_location("make_gallery", ROOT / "docs" / "make_gallery.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return docs_script("make_gallery")
 
 
 @pytest.fixture(scope="module")
