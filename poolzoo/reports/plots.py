@@ -517,6 +517,8 @@ def plot_scaling(curves: Sequence[Curve], what: str = "elements") -> Figure:
         curves: of one kind of tensor.
         what: of which there are so many: elements of a tensor, pixels of an image.
     """
+    from matplotlib.ticker import MaxNLocator
+
     across = min(CURVES_ACROSS, max(3, len(curves)))
     down = math.ceil(len(curves) / across)
     base = next((curve for curve in curves if curve.is_baseline), None)
@@ -573,15 +575,21 @@ def plot_scaling(curves: Sequence[Curve], what: str = "elements") -> Figure:
             if place >= len(curves):
                 axes.remove()
         first = grid[0][0]
-        log_axis(first, "x", [size / large for curve in curves for size, _ in curve.points], "")
+        all_sizes = [size for curve in curves for size, _ in curve.points]
+        log_axis(first, "x", [size / large for size in all_sizes], "")
         log_axis(first, "y", [time / unit_size for time in times], "")
         # Where a curve that rises is not.
         first.set_ylim(top=4 * first.get_ylim()[1])
         # A small panel has room for few numbers.
-        first.xaxis.get_major_locator().set_params(subs=(1.0, 3.0), numticks=4)
+        if max(all_sizes) < 10 * min(all_sizes):
+            first.xaxis.set_major_locator(MaxNLocator(2))
+        else:
+            first.xaxis.get_major_locator().set_params(subs=(1.0, 3.0), numticks=4)
         first.yaxis.get_major_locator().set_params(subs=(1.0,), numticks=4)
         figure.supxlabel(f"{prefix}{what}, logarithmic", fontsize=8)
-        figure.supylabel(f"forward time ({unit}, logarithmic)", fontsize=8)
+        # One row of panels is lower than the words are long.
+        between = "\n" if down == 1 else " "
+        figure.supylabel(f"forward time{between}({unit}, logarithmic)", fontsize=8)
     return figure
 
 

@@ -27,6 +27,7 @@ from poolzoo.reports.drawings import all_drawings
 from poolzoo.reports.figures import FORMATS, to_file, to_png, to_svg
 from poolzoo.reports.plots import (
     COSTS,
+    Curve,
     critical_difference,
     curves_of_images,
     curves_of_profiles,
@@ -281,6 +282,19 @@ def test_titles_of_small_panels_do_not_touch():
     titles = boxes(figure, [axes._left_title for axes in figure.axes])
     assert overlaps(titles) == []
     assert max(box.x1 for _, box in titles) <= figure.bbox.x1
+
+
+def test_one_row_of_small_panels_has_room_for_its_words_and_numbers():
+    sizes = (135e3, 240e3, 262e3, 272.6e3)
+    names = ("avg", "max", "blur", "softpool", "checkered")
+    figure = plot_scaling([Curve(name, name == "avg", tuple((n, n * 1e-8) for n in sizes)) for name in names], "pixels")
+    ((_, label),) = boxes(figure, [figure._supylabel])
+    assert figure.bbox.y0 <= label.y0 and label.y1 <= figure.bbox.y1
+    for axes in figure.axes:
+        numbers = boxes(figure, [tick for tick in axes.get_xticklabels() if tick.get_text()])
+        low, high = axes.get_window_extent().x0, axes.get_window_extent().x1
+        seen = [(name, box) for name, box in numbers if low <= (box.x0 + box.x1) / 2 <= high]
+        assert len(seen) >= 1 and overlaps(seen) == []
 
 
 def test_differences_are_the_paired_ones(compared):
