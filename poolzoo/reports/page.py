@@ -476,7 +476,7 @@ def _protocol(setting: Setting, metadata: Mapping[str, Any], rows: Sequence[Mapp
         "mse": "MSE is the mean squared error of values in [0, 1].",
         "mae": "MAE is the mean absolute error of values in [0, 1].",
     }
-    details |= OWN_RANGE_NOTES if setting.of_features else {}
+    details |= {key: _sentence(note) for key, note in OWN_RANGE_NOTES.items()} if setting.of_features else {}
     steps += [details[key] if key in details else _sentence(METRIC_NOTES[key]) for key in metadata["metrics"]]
     steps.append(
         "Seeds of one image are averaged first, then images with equal weight; intervals are bootstraps over images,"
