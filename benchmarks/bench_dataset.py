@@ -25,7 +25,7 @@ import skimage.data
 from PIL import Image
 
 from poolzoo._files import write_whole
-from poolzoo.analysis.machine import describe_machine
+from poolzoo.analysis.results.machine import describe_machine
 
 #: Twelve operators that have nothing to learn and nothing to draw: one row an image each.
 POOLS = ("avg", "max", "strided", "median", "lp:p=3", "lse", "softpool", "blur", "max_blur", "haar", "area", "lanczos")

@@ -27,8 +27,8 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from poolzoo import cuda
 from poolzoo._files import write_whole
-from poolzoo.analysis.machine import describe_machine
-from poolzoo.analysis.metrics import psnr, ssim
+from poolzoo.analysis.results.machine import describe_machine
+from poolzoo.analysis.scoring.image_metrics import psnr, ssim
 
 SIZES = [(1404, 2040), (512, 512), (64, 64)]
 PEERS = ("torchmetrics", "piq", "pytorch_msssim")

@@ -27,8 +27,8 @@ from torch import Tensor
 import poolzoo.functional as pools
 from poolzoo import cuda
 from poolzoo._files import write_whole
-from poolzoo.analysis.machine import describe_machine
-from poolzoo.analysis.profile import saved_bytes
+from poolzoo.analysis.results.machine import describe_machine
+from poolzoo.analysis.studies.profile import saved_bytes
 
 AVG = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
 MAX = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}

@@ -10,8 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from poolzoo import registry
-from poolzoo.analysis.cards import Card, Evidence, cut_out, gather_evidence, grey_part, make_card
-from poolzoo.reports.cards import Pixels, card_pixels, render_index, render_page, to_png
+from poolzoo.analysis.studies.operator_card import Card, Evidence, cut_out, gather_evidence, grey_part, make_card
+from poolzoo.reports.pictures.operator_card import Pixels, card_pixels, render_index, render_page, to_png
 
 FOLDER = Path(__file__).parent / "operators"
 

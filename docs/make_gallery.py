@@ -19,11 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from poolzoo.analysis.rows import Result
-from poolzoo.analysis.training_images import PHOTOGRAPHS
-from poolzoo.reports.cards import Pixels, to_png
-from poolzoo.reports.drawings import Drawing, compare_drawings
-from poolzoo.reports.tables import render
+from poolzoo.analysis.inputs.training_images import PHOTOGRAPHS
+from poolzoo.analysis.results.schema import Result
+from poolzoo.reports.pictures.operator_card import Pixels, to_png
+from poolzoo.reports.plots.all_plots import Drawing, compare_drawings
+from poolzoo.reports.text.tables import render
 
 ROOT = Path(__file__).parents[1]
 RESULTS, SUMMARY, FOLDER = ROOT / "results", ROOT / "docs" / "gallery.md", ROOT / "docs" / "gallery"

@@ -21,12 +21,12 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from poolzoo import registry
-from poolzoo.analysis.compare import Protocol, View, compare
-from poolzoo.analysis.images import find_images
-from poolzoo.analysis.summary import summarise
-from poolzoo.reports.figures import to_png
-from poolzoo.reports.pictures import difference_pixels
-from poolzoo.reports.plots import plot_retention
+from poolzoo.analysis.inputs.images import find_images
+from poolzoo.analysis.results.summaries import summarise
+from poolzoo.analysis.studies.compare import Protocol, View, compare
+from poolzoo.reports.pictures.pooled_images import difference_pixels
+from poolzoo.reports.plots.retention import plot_retention
+from poolzoo.reports.plots.style import to_png
 
 FOLDER = Path(__file__).parent
 SHOWN = ("max", "strided", "avg", "softpool:beta=20", "blur", "lanczos", "checkered:pool=avg")

@@ -17,30 +17,30 @@ import click
 
 import poolzoo
 from poolzoo import registry
-from poolzoo.analysis.rows import METRIC_KEYS
+from poolzoo.analysis.results.schema import METRIC_KEYS
 
 if TYPE_CHECKING:
-    from poolzoo.analysis.compare import Protocol, View
-    from poolzoo.analysis.fitted import Fitted
-    from poolzoo.analysis.images import Source
-    from poolzoo.analysis.rows import Result
-    from poolzoo.analysis.samples import Input
-    from poolzoo.analysis.store import Store
-    from poolzoo.reports.pictures import Picture, PictureBook
+    from poolzoo.analysis.inputs.images import Source
+    from poolzoo.analysis.inputs.samples import Input
+    from poolzoo.analysis.results.schema import Result
+    from poolzoo.analysis.results.store import Store
+    from poolzoo.analysis.scoring.fitted_parameters import Fitted
+    from poolzoo.analysis.studies.compare import Protocol, View
+    from poolzoo.reports.pictures.pooled_images import Picture, PictureBook
 
     SizesType = click.ParamType[tuple[int, ...]]
 else:
     SizesType = click.ParamType  # not generic at run time before click 8.4
 
 FORMATS = ("table", "csv", "json", "markdown")
-#: Subsampling that `visualize checkered` draws: the names in poolzoo.analysis.sampling.
+#: Subsampling that `visualize checkered` draws: the names in poolzoo.analysis.studies.subsampling.
 METHODS = ("naive", "lattice", "random", "traditional", "tri", "complete")
 #: What --output's suffix says about the format.
 SUFFIXES = {".csv": "csv", ".json": "json", ".md": "markdown", ".txt": "table"}
 
-#: Scales of the input: the names in poolzoo.analysis.compare.NORMALIZATIONS.
+#: Scales of the input: the names in poolzoo.analysis.studies.compare.NORMALIZATIONS.
 NORMALIZATIONS = ("none", "imagenet", "inception", "255")
-#: How a pooled image grows back so that operators can learn from it: the names in poolzoo.analysis.compare.UPSAMPLERS.
+#: How a pooled image is upsampled, differentiably: the names in poolzoo.analysis.studies.compare.UPSAMPLERS.
 UPSAMPLERS = ("nearest", "bilinear", "bicubic")
 
 #: Operators whose weights differ to the eye: what `visualize weights` shows unless told otherwise.
@@ -193,8 +193,8 @@ def show(spec: str) -> None:
       poolzoo show lp:p=3
     """
     registry.pool_info(registry.parse_spec(spec)[0])  # an unknown name is answered before torch is imported
-    from poolzoo.analysis.cards import make_card
-    from poolzoo.reports.cards import render_card
+    from poolzoo.analysis.studies.operator_card import make_card
+    from poolzoo.reports.pictures.operator_card import render_card
 
     color = sys.stdout.isatty()
     say(render_card(make_card(spec), color=color, width=_terminal_width()))
@@ -354,7 +354,7 @@ def compare(
     specs = _defined_for(registry.expand_specs(pools), pools, ndim)
     _check_axes(kernel_size, stride, ndim)
     _check_device(device)
-    from poolzoo.analysis.compare import Protocol
+    from poolzoo.analysis.studies.compare import Protocol
 
     protocol = Protocol(
         kernel_size,
@@ -375,13 +375,13 @@ def compare(
     folder = _make_folder(save_images, "--save-images")
     base = _pictures_base(folder, output) if writer.fmt == "json" else None
     found = _find_inputs(sources, features, weights, videos, frames, volumes, seed)
-    from poolzoo.analysis.compare import compare as run
-    from poolzoo.analysis.images import Source
+    from poolzoo.analysis.inputs.images import Source
+    from poolzoo.analysis.studies.compare import compare as run
 
     book, saved = None, None
     seen: set[str] = set()
     if report or folder:
-        from poolzoo.reports.pictures import IMAGES, PictureBook, PictureFolder, pictures_of
+        from poolzoo.reports.pictures.pooled_images import IMAGES, PictureBook, PictureFolder, pictures_of
 
         book = PictureBook() if report else None
         saved = PictureFolder(folder, base) if folder else None
@@ -437,15 +437,15 @@ def _fits(
     learn: bool,
 ) -> tuple[list[Fitted], tuple[str, ...]]:
     """What operators learned, from files and, if asked for, now; and a line for each training image that is no use."""
-    from poolzoo.analysis.fitted import check_fits, load_fitted
-    from poolzoo.analysis.modules import normal_spec
+    from poolzoo.analysis.scoring.fitted_parameters import check_fits, load_fitted
+    from poolzoo.analysis.scoring.pool_modules import normal_spec
 
     fits = [load_fitted(path) for path in files]
     check_fits(fits, [normal_spec(spec) for spec in specs])
     if not learn:
         return fits, ()
-    from poolzoo.analysis.fit import cut_tiles, fit_all, is_learnable, learnable_names
-    from poolzoo.analysis.training_images import find_training_images
+    from poolzoo.analysis.inputs.training_images import find_training_images
+    from poolzoo.analysis.studies.fit import cut_tiles, fit_all, is_learnable, learnable_names
 
     wanted = [spec for spec in specs if is_learnable(spec, protocol)]
     if not wanted:
@@ -531,11 +531,11 @@ def fit_command(
     registry.pool_info(registry.parse_spec(spec)[0])  # an unknown name is answered before torch is imported
     _check_axes(kernel_size, stride, 2)
     _check_device(device)
-    from poolzoo.analysis.compare import Protocol
-    from poolzoo.analysis.fit import check_learnable, cut_tiles, fit
-    from poolzoo.analysis.fitted import save_fitted
-    from poolzoo.analysis.training_images import find_training_images
-    from poolzoo.reports.fit import render_fit
+    from poolzoo.analysis.inputs.training_images import find_training_images
+    from poolzoo.analysis.scoring.fitted_parameters import save_fitted
+    from poolzoo.analysis.studies.compare import Protocol
+    from poolzoo.analysis.studies.fit import check_learnable, cut_tiles, fit
+    from poolzoo.reports.text.fit_summary import render_fit
 
     protocol = Protocol(kernel_size, stride, (upsample,), normalize, seed=seed, device=device)
     check_learnable(spec, protocol)
@@ -642,13 +642,13 @@ def sweep(
             raise Failed(f"--plot {str(plot)!r}: a file name that ends in .png, .svg or .pdf is needed")
         check_writable(plot, "--plot")
     _check_axes(kernel_size, stride, 2)
-    from poolzoo.analysis.images import find_images
-    from poolzoo.analysis.sweep import plan_sweep, run_sweep
+    from poolzoo.analysis.inputs.images import find_images
+    from poolzoo.analysis.studies.sweep import plan_sweep, run_sweep
 
     plan = plan_sweep(spec, over, points)
     found = find_images(sources)
     _check_device(device)
-    from poolzoo.analysis.compare import Protocol
+    from poolzoo.analysis.studies.compare import Protocol
 
     protocol = Protocol(kernel_size, stride, upsamplers, metrics=metrics, seed=seed, device=device)
     with progress("Sweeping") as on_step:
@@ -656,8 +656,8 @@ def sweep(
             plan, found, protocol, normalizations, baseline=baseline, command=_command_line(), on_step=on_step
         )
     if plot and any(row["error"] is None for row in result.rows):
-        from poolzoo.reports.figures import to_file
-        from poolzoo.reports.sweep import plot_sweep
+        from poolzoo.reports.plots.style import to_file
+        from poolzoo.reports.plots.sweep_curves import plot_sweep
 
         write_whole(plot, to_file(plot_sweep(result), plot.suffix[1:].lower()))
         click.echo(f"wrote {plot}", err=True)
@@ -709,8 +709,8 @@ def _compare_dataset(
     from poolzoo._files import check_writable
 
     check_writable(path, "--store")
-    from poolzoo.analysis.dataset import compare_dataset
-    from poolzoo.analysis.store import Store
+    from poolzoo.analysis.results.store import Store
+    from poolzoo.analysis.studies.dataset import compare_dataset
 
     try:
         with progress("Comparing", unit="images") as on_step:
@@ -746,9 +746,9 @@ def _plugins() -> list[str]:
 
 def _draw_sample(store: Store, sample: Result) -> PictureBook:
     """Pictures of the sample's images, made anew: a store holds numbers only. Without what made them there are none."""
-    from poolzoo.analysis.compare import Protocol, compare as run
-    from poolzoo.analysis.images import Source
-    from poolzoo.reports.pictures import PictureBook, pictures_of
+    from poolzoo.analysis.inputs.images import Source
+    from poolzoo.analysis.studies.compare import Protocol, compare as run
+    from poolzoo.reports.pictures.pooled_images import PictureBook, pictures_of
 
     book = PictureBook()
 
@@ -836,7 +836,7 @@ def profile(
     _check_axes(kernel_size, stride, ndim)
     device = "cuda" if gpu else device or "cpu"
     _check_device(device, "--gpu" if gpu else "--device")
-    from poolzoo.analysis.profile import Workload, profile as run
+    from poolzoo.analysis.studies.profile import Workload, profile as run
 
     workload = Workload(shape, kernel_size, stride, dtype, device, channels_last, threads, min_time, seed)
     with progress("Profiling") as on_step:
@@ -869,11 +869,11 @@ def report(results: tuple[str, ...], output: Path, save_plots: Path | None) -> N
       poolzoo report before.html after.json --output change.html
     """
     from poolzoo._files import check_writable, write_whole
-    from poolzoo.analysis.rows import Result
-    from poolzoo.analysis.store import Store, is_store
-    from poolzoo.reports.evidence import is_page, results_in_page
-    from poolzoo.reports.page import render_page
-    from poolzoo.reports.pictures import PictureBook, book_from_metadata
+    from poolzoo.analysis.results.schema import Result
+    from poolzoo.analysis.results.store import Store, is_store
+    from poolzoo.reports.page.evidence import is_page, results_in_page
+    from poolzoo.reports.page.page import render_page
+    from poolzoo.reports.pictures.pooled_images import PictureBook, book_from_metadata
 
     check_writable(output, "--output")
     folder = _make_folder(save_plots, "--save-plots")
@@ -961,15 +961,15 @@ def weights(
     lacking = [s for s in specs if 2 not in registry.pool_info(registry.parse_spec(s)[0]).ndims]
     if lacking:
         raise Failed(f"--pool {lacking[0]}: not defined for 2 spatial axes, those of a picture")
-    from poolzoo.analysis.images import find_images, load_image
+    from poolzoo.analysis.inputs.images import find_images, load_image
 
     found = find_images([source])
     if len(found) != 1:
         raise Failed(f"--image {source!r}: {len(found)} pictures; one is drawn")
-    from poolzoo.analysis.weights import pixel_weights
-    from poolzoo.reports.figures import to_png
-    from poolzoo.reports.pictures import busiest
-    from poolzoo.reports.weights import plot_weights
+    from poolzoo.analysis.scoring.gradients import pixel_weights
+    from poolzoo.reports.pictures.pooled_images import busiest
+    from poolzoo.reports.pictures.weights import plot_weights
+    from poolzoo.reports.plots.style import to_png
     from poolzoo.windows import make_geometry
 
     geometry = make_geometry(2, kernel_size, stride)
@@ -1012,8 +1012,8 @@ def checkered(size: int, steps: int, method: str, seed: int, output: Path | None
             raise Failed(f"{option} {str(path)!r}: a file name that ends in {suffix} is needed")
         if path:
             check_writable(path, option)
-    from poolzoo.analysis.sampling import kept_positions
-    from poolzoo.reports.sampling import sampling_gif, sampling_png
+    from poolzoo.analysis.studies.subsampling import kept_positions
+    from poolzoo.reports.pictures.subsampling import sampling_gif, sampling_png
 
     kept = kept_positions(size, steps, method, seed)
     for path, draw in ((output, sampling_png), (gif, sampling_gif)):
@@ -1053,7 +1053,7 @@ def doctor() -> None:
     Example:
       poolzoo doctor
     """
-    from poolzoo.analysis.machine import doctor as examine
+    from poolzoo.analysis.results.machine import doctor as examine
 
     facts = examine()
     width = max(map(len, facts))
@@ -1089,7 +1089,7 @@ class Writer:
             rows: all rows, where the result holds a sample.
         """
         from poolzoo._files import write_whole
-        from poolzoo.reports.tables import render, stream
+        from poolzoo.reports.text.tables import render, stream
 
         failures = [row for row in result.rows if row["error"]]
         if len(failures) == len(result.rows):
@@ -1108,7 +1108,7 @@ class Writer:
             color = self.fmt == "table" and sys.stdout.isatty()
             say(render(result, self.fmt, color=color, width=width))
         if self.report:
-            from poolzoo.reports.page import render_page
+            from poolzoo.reports.page.page import render_page
 
             write_whole(self.report, render_page([result], book))
             click.echo(f"wrote {self.report}", err=True)
@@ -1123,7 +1123,7 @@ class Writer:
 
 
 def _save_plots(folder: Path, results: Sequence[Result]) -> None:
-    from poolzoo.reports.drawings import save_drawings
+    from poolzoo.reports.plots.all_plots import save_drawings
 
     written = save_drawings(folder, results)
     click.echo(f"wrote {len(written)} files of plots into {folder}", err=True)
@@ -1131,7 +1131,7 @@ def _save_plots(folder: Path, results: Sequence[Result]) -> None:
 
 def _complain(failures: Sequence[dict[str, Any]]) -> None:
     """One line a failure on stderr; one that repeats on other images or seeds is counted."""
-    from poolzoo.analysis.rows import label
+    from poolzoo.analysis.results.schema import label
 
     seen: dict[str, int] = {}
     for row in failures:
@@ -1174,7 +1174,7 @@ def _find_inputs(
     seed: int,
 ) -> list[Source | Input]:
     """What `compare` compares: images or their features, or else videos and volumes."""
-    from poolzoo.analysis.images import find_images
+    from poolzoo.analysis.inputs.images import find_images
 
     solid = [*videos, *volumes]
     if not (sources or solid):
@@ -1189,13 +1189,13 @@ def _find_inputs(
         if value and needed:
             raise Failed(f"{option} {value if isinstance(value, (str, int)) else value[0]}: needs {needed}")
     if solid:
-        from poolzoo.analysis.clips import Video, Volume
+        from poolzoo.analysis.inputs.clips import Video, Volume
 
         return [*(Video(path, frames) for path in dict.fromkeys(videos)), *map(Volume, dict.fromkeys(volumes))]
     found = find_images(sources)
     if not features:
         return [*found]
-    from poolzoo.analysis.features import feature_maps, find_layers
+    from poolzoo.analysis.inputs.features import feature_maps, find_layers
 
     return [*feature_maps(found, find_layers(features, weights, seed))]
 
@@ -1213,8 +1213,8 @@ def _defined_for(specs: Sequence[str], pools: Sequence[str], ndim: int) -> list[
 
 def _weights_of(view: View) -> Iterator[Picture]:
     """The picture of the weights of some pixels, by the operator that was measured, in its state."""
-    from poolzoo.analysis.weights import weights_within
-    from poolzoo.reports.pictures import two_axes, weights_box, weights_picture
+    from poolzoo.analysis.scoring.gradients import weights_within
+    from poolzoo.reports.pictures.pooled_images import two_axes, weights_box, weights_picture
 
     row, picture = view.row, view.original
     stride = two_axes(row["stride"])
@@ -1247,7 +1247,7 @@ def _check_device(device: str, option: str = "--device") -> None:
     """Never fall back: a device that cannot be used is an error that says what is missing."""
     import torch
 
-    from poolzoo.analysis.machine import why_no_gpu
+    from poolzoo.analysis.results.machine import why_no_gpu
 
     try:
         kind = torch.device(device).type

@@ -10,11 +10,11 @@ import skimage.data
 from PIL import Image
 from test_cli import Cli
 
-from poolzoo.analysis.measures import MEASURES
-from poolzoo.analysis.metrics import METRICS
-from poolzoo.analysis.rows import METRIC_KEYS
-from poolzoo.analysis.summary import METRICS as DESCRIBED
-from poolzoo.reports.tables import METRIC_NOTES
+from poolzoo.analysis.results.schema import METRIC_KEYS
+from poolzoo.analysis.results.summaries import METRICS as DESCRIBED
+from poolzoo.analysis.scoring.image_metrics import METRICS
+from poolzoo.analysis.scoring.operator_metrics import MEASURES
+from poolzoo.reports.text.tables import METRIC_NOTES
 
 ALL = [word for name in MEASURES for word in ("--metric", name)]
 FEW = ("--metric", "brightness", "--metric", "mse")

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from poolzoo import cli
-from poolzoo.analysis import metrics
-from poolzoo.analysis.rows import METRIC_KEYS
+from poolzoo.analysis.results.schema import METRIC_KEYS
+from poolzoo.analysis.scoring import image_metrics as metrics
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from PIL import Image
 from test_cli import Cli
 
 from poolzoo import cli
-from poolzoo.analysis.sampling import METHODS, kept_positions
-from poolzoo.reports.sampling import COLOURS, KEPT, LOST, MARGIN, sampling_gif, sampling_png
+from poolzoo.analysis.studies.subsampling import METHODS, kept_positions
+from poolzoo.reports.pictures.subsampling import COLOURS, KEPT, LOST, MARGIN, sampling_gif, sampling_png
 
 
 @pytest.fixture

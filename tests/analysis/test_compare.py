@@ -17,9 +17,9 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 import poolzoo
 from poolzoo import registry
-from poolzoo.analysis.compare import NORMALIZATIONS, Protocol, View, _pool, compare, make_runs, rebuild
-from poolzoo.analysis.images import Source, find_images
-from poolzoo.analysis.rows import COMPARE_KEYS, METRIC_KEYS, Result, label
+from poolzoo.analysis.inputs.images import Source, find_images
+from poolzoo.analysis.results.schema import COMPARE_KEYS, METRIC_KEYS, Result, label
+from poolzoo.analysis.studies.compare import NORMALIZATIONS, Protocol, View, _pool, compare, make_runs, rebuild
 
 PHOTOGRAPHS = {"coffee": skimage.data.coffee, "astronaut": skimage.data.astronaut}
 

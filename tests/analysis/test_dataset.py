@@ -25,12 +25,13 @@ import torch
 from PIL import Image
 
 from poolzoo import cli, registry
-from poolzoo.analysis import dataset, store as stores
-from poolzoo.analysis.compare import Protocol, compare
-from poolzoo.analysis.dataset import Job, Outcome, Task, WorkerError, find_files, score_all, score_task
-from poolzoo.analysis.images import Source
-from poolzoo.analysis.store import ImageFile, Store
-from poolzoo.analysis.summary import summarise
+from poolzoo.analysis.inputs.images import Source
+from poolzoo.analysis.results import store as stores
+from poolzoo.analysis.results.store import ImageFile, Store
+from poolzoo.analysis.results.summaries import summarise
+from poolzoo.analysis.studies import dataset
+from poolzoo.analysis.studies.compare import Protocol, compare
+from poolzoo.analysis.studies.dataset import Job, Outcome, Task, WorkerError, find_files, score_all, score_task
 
 POOLS = ("avg", "softpool", "stochastic")
 COMPARE = [sys.executable, "-m", "poolzoo", "compare", *(part for name in POOLS for part in ("--pool", name))]
@@ -307,8 +308,9 @@ def test_a_worker_of_another_version_or_without_the_folder_says_so(folder, tmp_p
 SCRIPT = """
 import sys, time
 from pathlib import Path
-from poolzoo.analysis import dataset, store
-from poolzoo.analysis.compare import Protocol
+from poolzoo.analysis.studies import dataset
+from poolzoo.analysis.results import store
+from poolzoo.analysis.studies.compare import Protocol
 if __name__ == "__main__":
     store.COMMIT_EVERY = 0
     path, folder, last, *specs = sys.argv[1:]

@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from test_cli import Cli
 
-from poolzoo.analysis.features import feature_maps, find_layers
-from poolzoo.analysis.images import find_images
+from poolzoo.analysis.inputs.features import feature_maps, find_layers
+from poolzoo.analysis.inputs.images import find_images
 
 torchvision = pytest.importorskip("torchvision", reason="the networks are torchvision's")
 timm = pytest.importorskip("timm", reason="and timm's")

@@ -15,14 +15,14 @@ from safetensors.torch import load_file, save_file
 from test_cli import Cli
 
 from poolzoo import registry
-from poolzoo.analysis import fit as fitting
-from poolzoo.analysis.compare import Protocol, compare
-from poolzoo.analysis.fit import check_learnable, cut_tiles, fit, is_learnable
-from poolzoo.analysis.fitted import load_fitted, save_fitted
-from poolzoo.analysis.images import ImageError, find_images
-from poolzoo.analysis.training_images import PHOTOGRAPHS, find_training_images
+from poolzoo.analysis.inputs.images import ImageError, find_images
+from poolzoo.analysis.inputs.training_images import PHOTOGRAPHS, find_training_images
+from poolzoo.analysis.scoring.fitted_parameters import load_fitted, save_fitted
+from poolzoo.analysis.studies import fit as fitting
+from poolzoo.analysis.studies.compare import Protocol, compare
+from poolzoo.analysis.studies.fit import check_learnable, cut_tiles, fit, is_learnable
 from poolzoo.operators.base import Pool
-from poolzoo.reports.tables import render
+from poolzoo.reports.text.tables import render
 
 LEARNABLE = [spec for spec in registry.expand_specs([]) if is_learnable(spec)]
 #: Parts of photographs, (top, left): what is learned from, and what is scored.

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageCms, ImageOps
 
-from poolzoo.analysis import images
-from poolzoo.analysis.images import SKIMAGE_NAMES, ImageError, Source, find_images, load_image
+from poolzoo.analysis.inputs import images
+from poolzoo.analysis.inputs.images import SKIMAGE_NAMES, ImageError, Source, find_images, load_image
 
 ORIENTATION = ExifTags.Base.Orientation
 

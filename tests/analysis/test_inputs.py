@@ -20,14 +20,14 @@ from torch import nn
 
 import poolzoo
 from poolzoo import registry
-from poolzoo.analysis import clips
-from poolzoo.analysis.clips import Video, Volume
-from poolzoo.analysis.compare import Protocol, View, compare
-from poolzoo.analysis.features import Layer, feature_maps, find_layers
-from poolzoo.analysis.images import ImageError, find_images
-from poolzoo.analysis.rows import COMPARE_KEYS, METRIC_KEYS, Result, label
-from poolzoo.analysis.summary import summarise
-from poolzoo.reports.page import render_page
+from poolzoo.analysis.inputs import clips
+from poolzoo.analysis.inputs.clips import Video, Volume
+from poolzoo.analysis.inputs.features import Layer, feature_maps, find_layers
+from poolzoo.analysis.inputs.images import ImageError, find_images
+from poolzoo.analysis.results.schema import COMPARE_KEYS, METRIC_KEYS, Result, label
+from poolzoo.analysis.results.summaries import summarise
+from poolzoo.analysis.studies.compare import Protocol, View, compare
+from poolzoo.reports.page.page import render_page
 
 #: Where the submaps of an operator lie with a stride of 2, as the operator is by default.
 PHASES = {"checkered": [(0, 0), (1, 1)], "multisampling": [(0, 0), (1, 1)]}

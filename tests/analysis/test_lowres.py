@@ -12,14 +12,14 @@ from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio
 
 from poolzoo import registry
-from poolzoo.analysis.compare import Protocol, View, compare
-from poolzoo.analysis.images import find_images
-from poolzoo.analysis.lowres import downscale
-from poolzoo.analysis.rows import Result
-from poolzoo.analysis.summary import summarise
-from poolzoo.reports.answer import setting_title
-from poolzoo.reports.page import _protocol
-from poolzoo.reports.tables import render
+from poolzoo.analysis.inputs.images import find_images
+from poolzoo.analysis.results.schema import Result
+from poolzoo.analysis.results.summaries import summarise
+from poolzoo.analysis.scoring.lowres import downscale
+from poolzoo.analysis.studies.compare import Protocol, View, compare
+from poolzoo.reports.page.answer import setting_title
+from poolzoo.reports.page.page import _protocol
+from poolzoo.reports.text.tables import render
 
 IMAGE = skimage.data.coffee()[100:141, 200:250]
 LOWRES = Protocol(protocol="lowres", metrics=("psnr",))

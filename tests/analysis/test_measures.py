@@ -13,9 +13,11 @@ import torch
 from pools import every_pool_2d, info_of
 
 from poolzoo import cuda, registry
-from poolzoo.analysis.compare import Protocol, compare
-from poolzoo.analysis.images import ImageError, find_images, load_image
-from poolzoo.analysis.measures import (
+from poolzoo.analysis.inputs.images import ImageError, find_images, load_image
+from poolzoo.analysis.inputs.patterns import zone_plate
+from poolzoo.analysis.results.schema import COMPARE_KEYS, Result
+from poolzoo.analysis.results.summaries import summarise
+from poolzoo.analysis.scoring.operator_metrics import (
     MEASURES,
     Pooling,
     alias,
@@ -31,10 +33,8 @@ from poolzoo.analysis.measures import (
     spectrum_low,
     spectrum_mid,
 )
-from poolzoo.analysis.patterns import zone_plate
-from poolzoo.analysis.rows import COMPARE_KEYS, Result
-from poolzoo.analysis.summary import summarise
-from poolzoo.reports.tables import tables
+from poolzoo.analysis.studies.compare import Protocol, compare
+from poolzoo.reports.text.tables import tables
 from poolzoo.windows import make_geometry
 
 BANDS = (spectrum_low, spectrum_mid, spectrum_high)
@@ -381,7 +381,8 @@ def test_operators_that_resample_the_whole_image_are_held_against_their_own_grid
 
 def test_only_what_was_asked_for_is_measured(monkeypatch, small):
     asked = []
-    monkeypatch.setattr("poolzoo.analysis.measures.MEASURES", {n: lambda p, n=n: asked.append(n) or 0.5 for n in NAMES})
+    instead = {name: lambda p, name=name: asked.append(name) or 0.5 for name in NAMES}
+    monkeypatch.setattr("poolzoo.analysis.scoring.operator_metrics.MEASURES", instead)
     row = compare(small, ["avg"], Protocol(metrics=("psnr", "shift"))).rows[0]
     assert asked == ["shift"]
     assert row["shift"] == 0.5

@@ -19,7 +19,7 @@ import torch
 from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
 
 from poolzoo import cuda
-from poolzoo.analysis.metrics import METRICS, mae, mse, psnr, ssim, ssim_map, use_one_thread
+from poolzoo.analysis.scoring.image_metrics import METRICS, mae, mse, psnr, ssim, ssim_map, use_one_thread
 
 needs_native = pytest.mark.skipif(bool(cuda.why_no_metrics()), reason=f"no native build here: {cuda.why_no_metrics()}")
 PLAIN = ("psnr", "ssim", "mse", "mae")
@@ -287,7 +287,7 @@ def test_a_data_range_that_is_none_is_named(name, data_range):
 SCORE = """
 import numpy as np
 from poolzoo import cuda
-from poolzoo.analysis.metrics import ssim
+from poolzoo.analysis.scoring.image_metrics import ssim
 image = np.random.default_rng(0).random((20, 20, 3))
 assert abs(ssim(image, image) - 1) < 1e-12 and ssim(image, image / 2) < 0.9
 print(cuda.why_no_metrics())

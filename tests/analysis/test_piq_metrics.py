@@ -10,13 +10,13 @@ import pytest
 import skimage.data
 import torch
 
-from poolzoo.analysis import metrics
-from poolzoo.analysis.compare import crop
-from poolzoo.analysis.images import ImageError
-from poolzoo.analysis.metrics import METRICS, PIQ_METRICS
-from poolzoo.analysis.rows import METRIC_KEYS
-from poolzoo.analysis.summary import METRICS as DESCRIBED
-from poolzoo.reports.tables import METRIC_NOTES
+from poolzoo.analysis.inputs.images import ImageError
+from poolzoo.analysis.results.schema import METRIC_KEYS
+from poolzoo.analysis.results.summaries import METRICS as DESCRIBED
+from poolzoo.analysis.scoring import image_metrics as metrics
+from poolzoo.analysis.scoring.image_metrics import METRICS, PIQ_METRICS
+from poolzoo.analysis.studies.compare import crop
+from poolzoo.reports.text.tables import METRIC_NOTES
 from poolzoo.windows import make_geometry
 
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from poolzoo import cuda, registry
-from poolzoo.analysis.profile import Workload, measure, profile
-from poolzoo.analysis.rows import PROFILE_KEYS
+from poolzoo.analysis.results.schema import PROFILE_KEYS
+from poolzoo.analysis.studies.profile import Workload, measure, profile
 from poolzoo.registry import create_pool
 
 QUICK = {"min_time": 1e-4}

@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from poolzoo.analysis.rows import COMPARE_KEYS, METRIC_KEYS, PROFILE_KEYS, SCHEMA_VERSION, Result, label
+from poolzoo.analysis.results.schema import COMPARE_KEYS, METRIC_KEYS, PROFILE_KEYS, SCHEMA_VERSION, Result, label
 
 UNASKED = set(METRIC_KEYS) - {"psnr", "ssim"}
 ROW = {key: None for key in COMPARE_KEYS if key not in UNASKED} | {

@@ -18,11 +18,11 @@ from statistics import fmean
 import pytest
 
 import poolzoo
-from poolzoo.analysis.rows import COMPARE_KEYS, METRIC_KEYS, SCHEMA_VERSION, Result, label
-from poolzoo.analysis.store import ImageFile, Plan, Store, StoreError, is_store
-from poolzoo.analysis.summary import summarise
-from poolzoo.analysis.versus import side_by_side
-from poolzoo.reports.tables import ROWS_AT_ONCE, render, stream
+from poolzoo.analysis.results.schema import COMPARE_KEYS, METRIC_KEYS, SCHEMA_VERSION, Result, label
+from poolzoo.analysis.results.side_by_side import side_by_side
+from poolzoo.analysis.results.store import ImageFile, Plan, Store, StoreError, is_store
+from poolzoo.analysis.results.summaries import summarise
+from poolzoo.reports.text.tables import ROWS_AT_ONCE, render, stream
 
 METADATA = {"metrics": ["ssim", "psnr"], "baseline": "avg"}
 PLAN = Plan("/photos", {"kernel_size": 2, "upsample": ("bilinear",), "seed": 0}, ("avg", "stochastic"), METADATA)

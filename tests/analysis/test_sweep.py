@@ -12,15 +12,15 @@ from PIL import Image
 from test_cli import Cli
 
 from poolzoo import cli
-from poolzoo.analysis.compare import NORMALIZATIONS, UPSAMPLERS, Protocol
-from poolzoo.analysis.images import find_images
-from poolzoo.analysis.rows import Result, label
-from poolzoo.analysis.summary import summarise
-from poolzoo.analysis.sweep import plan_sweep, run_sweep, sweep_of
-from poolzoo.reports.figures import to_file
-from poolzoo.reports.page import render_page
-from poolzoo.reports.sweep import plot_sweep
-from poolzoo.reports.tables import NORMALIZED, tables
+from poolzoo.analysis.inputs.images import find_images
+from poolzoo.analysis.results.schema import Result, label
+from poolzoo.analysis.results.summaries import summarise
+from poolzoo.analysis.studies.compare import NORMALIZATIONS, UPSAMPLERS, Protocol
+from poolzoo.analysis.studies.sweep import plan_sweep, run_sweep, sweep_of
+from poolzoo.reports.page.page import render_page
+from poolzoo.reports.plots.style import to_file
+from poolzoo.reports.plots.sweep_curves import plot_sweep
+from poolzoo.reports.text.tables import NORMALIZED, tables
 
 
 @pytest.fixture(scope="module")

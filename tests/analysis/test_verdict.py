@@ -7,9 +7,9 @@ import math
 import pytest
 from reports.conftest import compare_row
 
-from poolzoo.analysis.rows import Result
-from poolzoo.analysis.summary import summarise
-from poolzoo.analysis.verdict import Doubts, Time, doubts, judge, judge_profile
+from poolzoo.analysis.results.schema import Result
+from poolzoo.analysis.results.summaries import summarise
+from poolzoo.analysis.results.verdicts import Doubts, Time, doubts, judge, judge_profile
 
 TWELVE = [f"image{number}" for number in range(12)]
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from analysis.test_verdict import row, scored, timed
 
-from poolzoo.analysis.rows import Result
-from poolzoo.analysis.store import ImageFile, Plan, Store
-from poolzoo.analysis.summary import bootstrap_interval
-from poolzoo.analysis.versus import PROFILE_FIGURES, side_by_side
+from poolzoo.analysis.results.schema import Result
+from poolzoo.analysis.results.side_by_side import PROFILE_FIGURES, side_by_side
+from poolzoo.analysis.results.store import ImageFile, Plan, Store
+from poolzoo.analysis.results.summaries import bootstrap_interval
 
 
 def compared(rows, metrics=("ssim",), **metadata):

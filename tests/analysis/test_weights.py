@@ -8,10 +8,10 @@ import torch
 from PIL import Image
 
 from poolzoo import registry
-from poolzoo.analysis.compare import Protocol, compare, make_runs
-from poolzoo.analysis.images import find_images
-from poolzoo.analysis.modules import make_module
-from poolzoo.analysis.weights import SAMPLE_WINDOWS, pixel_weights, sample_weights, weights_within
+from poolzoo.analysis.inputs.images import find_images
+from poolzoo.analysis.scoring.gradients import SAMPLE_WINDOWS, pixel_weights, sample_weights, weights_within
+from poolzoo.analysis.scoring.pool_modules import make_module
+from poolzoo.analysis.studies.compare import Protocol, compare, make_runs
 
 
 @pytest.mark.parametrize("ndim", [1, 2, 3])

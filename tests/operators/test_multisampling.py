@@ -11,7 +11,7 @@ import torch
 from pools import CHANNELS, distinct
 
 from poolzoo import create_pool, functional
-from poolzoo.analysis.sampling import METHODS, kept_positions
+from poolzoo.analysis.studies.subsampling import METHODS, kept_positions
 from poolzoo.operators.multisampling import lattice_sequence
 
 CHECKERED = ((0, 1), (1, 0))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from poolzoo.analysis.rows import Result
+from poolzoo.analysis.results.schema import Result
 
 DOCS = Path(__file__).parents[2] / "docs"
 

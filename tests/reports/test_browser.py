@@ -13,12 +13,12 @@ import pytest
 from reports.conftest import HOSTILE, compare_row, make_compare, profile_row
 
 from poolzoo import registry
-from poolzoo.analysis.compare import View, compare
-from poolzoo.analysis.images import find_images
-from poolzoo.analysis.profile import Workload, profile
-from poolzoo.analysis.rows import Result
-from poolzoo.reports.page import render_page
-from poolzoo.reports.pictures import PictureBook, pictures_of
+from poolzoo.analysis.inputs.images import find_images
+from poolzoo.analysis.results.schema import Result
+from poolzoo.analysis.studies.compare import View, compare
+from poolzoo.analysis.studies.profile import Workload, profile
+from poolzoo.reports.page.page import render_page
+from poolzoo.reports.pictures.pooled_images import PictureBook, pictures_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -12,9 +12,16 @@ from PIL import Image
 from reports.conftest import DOCS, docs_script
 
 from poolzoo import registry
-from poolzoo.analysis.cards import count_cost, gather_evidence, make_card
-from poolzoo.reports.cards import card_pixels, pixels_hash, read_pixels_hash, render_card, to_png, weights_text
-from poolzoo.reports.weights import weight_pixels
+from poolzoo.analysis.studies.operator_card import count_cost, gather_evidence, make_card
+from poolzoo.reports.pictures.operator_card import (
+    card_pixels,
+    pixels_hash,
+    read_pixels_hash,
+    render_card,
+    to_png,
+    weights_text,
+)
+from poolzoo.reports.pictures.weights import weight_pixels
 
 PAGES = DOCS / "operators"
 NAMES = [facts["name"] for facts in registry.builtin_facts()]

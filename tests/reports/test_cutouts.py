@@ -9,8 +9,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from poolzoo.analysis.compare import UPSAMPLERS
-from poolzoo.reports.cutouts import TAPS, Box, cut_part, pack, rebuild_part, sources
+from poolzoo.analysis.studies.compare import UPSAMPLERS
+from poolzoo.reports.pictures.cutouts import TAPS, Box, cut_part, pack, rebuild_part, sources
 
 
 def noise(height, width, seed=0):

@@ -10,9 +10,9 @@ import pytest
 from reports.conftest import compare_row, make_compare, make_profile
 
 from poolzoo import cli
-from poolzoo.reports import evidence
-from poolzoo.reports.evidence import embed, is_page, results_in_page, script_json
-from poolzoo.reports.page import render_page
+from poolzoo.reports.page import evidence
+from poolzoo.reports.page.evidence import embed, is_page, results_in_page, script_json
+from poolzoo.reports.page.page import render_page
 
 HOSTILE = [
     "</script><script>alert(1)</script>",

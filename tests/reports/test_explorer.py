@@ -16,11 +16,11 @@ import torch.nn.functional as F
 from reports.conftest import HOSTILE, compare_row, make_compare
 from reports.test_browser import CHROMIUM, browser  # noqa: F401  the fixture
 
-from poolzoo.analysis.compare import UPSAMPLERS
-from poolzoo.reports import explorer
-from poolzoo.reports.cutouts import TAPS
-from poolzoo.reports.explorer import explorer_script, explorer_style, nice_ceiling, render_explorer, script_json
-from poolzoo.reports.pictures import Picture, PictureBook
+from poolzoo.analysis.studies.compare import UPSAMPLERS
+from poolzoo.reports.page import explorer
+from poolzoo.reports.page.explorer import explorer_script, explorer_style, nice_ceiling, render_explorer, script_json
+from poolzoo.reports.pictures.cutouts import TAPS
+from poolzoo.reports.pictures.pooled_images import Picture, PictureBook
 
 CHROME = [
     pytest.mark.browser,

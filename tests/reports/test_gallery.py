@@ -8,9 +8,9 @@ import pytest
 from reports.conftest import docs_script
 
 from poolzoo import registry
-from poolzoo.analysis.rows import label
-from poolzoo.analysis.training_images import PHOTOGRAPHS
-from poolzoo.reports.cards import pixels_hash, read_pixels_hash
+from poolzoo.analysis.inputs.training_images import PHOTOGRAPHS
+from poolzoo.analysis.results.schema import label
+from poolzoo.reports.pictures.operator_card import pixels_hash, read_pixels_hash
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from reports.conftest import HOSTILE, compare_row, failed_row, make_compare, make_profile, profile_row
 
-from poolzoo.analysis.rows import Result
-from poolzoo.reports.page import IMAGES_SHOWN, ROWS_SHOWN, render_page
-from poolzoo.reports.pictures import Picture, PictureBook, difference_pixels
-from poolzoo.reports.tables import visible
+from poolzoo.analysis.results.schema import Result
+from poolzoo.reports.page.page import IMAGES_SHOWN, ROWS_SHOWN, render_page
+from poolzoo.reports.pictures.pooled_images import Picture, PictureBook, difference_pixels
+from poolzoo.reports.text.tables import visible
 
 VOID = {"meta", "link", "img", "br", "hr", "input", "use", "path"}
 

@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from PIL import Image
 from reports.conftest import HOSTILE
 
-from poolzoo.analysis.compare import UPSAMPLERS, View
-from poolzoo.reports.pictures import (
+from poolzoo.analysis.studies.compare import UPSAMPLERS, View
+from poolzoo.reports.pictures.pooled_images import (
     CUTOUT,
     DIFFERENCE_SCALE,
     IMAGES,

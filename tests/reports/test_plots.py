@@ -19,13 +19,12 @@ from PIL import Image
 from reports.conftest import HOSTILE, compare_row, make_compare, make_profile, profile_row
 
 from poolzoo import registry
-from poolzoo.analysis.rows import Result
-from poolzoo.analysis.summary import summarise
-from poolzoo.analysis.verdict import pareto_front
+from poolzoo.analysis.results.schema import Result
+from poolzoo.analysis.results.summaries import summarise
+from poolzoo.analysis.results.verdicts import pareto_front
 from poolzoo.cli import cli
-from poolzoo.reports.drawings import all_drawings
-from poolzoo.reports.figures import FORMATS, to_file, to_png, to_svg
-from poolzoo.reports.plots import (
+from poolzoo.reports.plots.all_plots import all_drawings
+from poolzoo.reports.plots.retention import (
     COSTS,
     Curve,
     critical_difference,
@@ -46,6 +45,7 @@ from poolzoo.reports.plots import (
     ranked,
     tradeoff_points,
 )
+from poolzoo.reports.plots.style import FORMATS, to_file, to_png, to_svg
 
 SHAPES = ("2x8x16x16", "2x8x32x32", "2x8x64x64")
 

@@ -13,8 +13,8 @@ import pytest
 from reports.conftest import HOSTILE, compare_row, failed_row, make_compare, make_profile, profile_row
 from rich.cells import cell_len
 
-from poolzoo.analysis.rows import Result
-from poolzoo.reports.tables import errors, render, tables, unit_of, visible
+from poolzoo.analysis.results.schema import Result
+from poolzoo.reports.text.tables import errors, render, tables, unit_of, visible
 
 OWN_ESCAPES = re.compile(r"\x1b\[(?:0|1|2|31|36|1;31|1;32)m")
 ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
@@ -199,7 +199,7 @@ def test_a_time_column_has_one_unit():
 
 @pytest.mark.parametrize(("values", "unit"), [([2e-6, 5e-6], "µs"), ([2e-3, 9e-6, 0.3], "ms"), ([], "µs"), ([2], "s")])
 def test_the_unit_is_the_largest_that_suits_half_of_the_values(values, unit):
-    from poolzoo.reports.tables import TIME_UNITS
+    from poolzoo.reports.text.tables import TIME_UNITS
 
     assert unit_of(values, TIME_UNITS)[1] == unit
 
@@ -333,7 +333,7 @@ def test_no_rows_say_so(fmt):
 
 def test_the_terminal_table_needs_no_pandas():
     code = (
-        "import sys; from reports.conftest import make_compare; from poolzoo.reports.tables import render;"
+        "import sys; from reports.conftest import make_compare; from poolzoo.reports.text.tables import render;"
         "render(make_compare(), 'table');"
         "heavy = {'torch', 'pandas', 'matplotlib', 'seaborn'} & set(sys.modules); assert not heavy, heavy"
     )

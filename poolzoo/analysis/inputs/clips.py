@@ -1,0 +1,221 @@
+"""Videos and volumes in: all frames of a clip, all pages of a TIFF, as one array with three axes to pool.
+
+Pillow decodes animations (GIF, PNG, WebP), PyAV (``poolzoo[video]``) the formats of :data:`CONTAINERS`, and tifffile
+the volumes. Which one a file needs is told from its content. What is decoded is bounded like an image is: all frames
+together have at most :data:`poolzoo.analysis.inputs.images.MAX_PIXELS` pixels.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from poolzoo.analysis.inputs.images import DECODER_ERRORS, MAX_PIXELS, ImageError, open_file, reason, show
+from poolzoo.analysis.inputs.samples import Sample
+
+ANIMATIONS = ("GIF", "PNG", "WEBP")
+#: FFmpeg's names of the containers that are tried. A playlist would have it open other files, and hosts.
+CONTAINERS = ("mov", "matroska", "avi", "mpegts", "mpeg", "ogg", "flv", "asf")
+
+
+@dataclass(frozen=True)
+class Video:
+    """A clip: ``(T, H, W, 3)`` in [0, 1], frames as a viewer shows them, transparency over white.
+
+    Attributes:
+        path: of the file, its name in rows.
+        frames: take the first so many; None takes all.
+    """
+
+    path: str
+    frames: int | None = None
+    ndim = 3
+    colours = True
+    label = "video"
+
+    @property
+    def name(self) -> str:
+        return self.path
+
+    def load(self) -> Sample:
+        with _named(self.path), open_file(Path(self.path)) as file:
+            try:
+                frames = _first(_animation(file), self.frames)
+            except UnidentifiedImageError:
+                file.seek(0)
+                frames = _first(_stream(file, self.frames is None), self.frames)
+        return Sample(self.name, np.stack(frames), facts={"kind": "video"})
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A grey stack in a TIFF file: ``(D, H, W, 1)``, its smallest value as 0 and its largest as 1.
+
+    Stacks come as integers of which few are used, signed, or as floating point: none has a white like an image's.
+    """
+
+    path: str
+    ndim = 3
+    colours = False
+    label = "volume"
+
+    @property
+    def name(self) -> str:
+        return self.path
+
+    def load(self) -> Sample:
+        with _named(self.path), open_file(Path(self.path)) as file:
+            values = _stack(file).astype(np.float64)
+            low, high = float(values.min()), float(values.max())
+            if not (np.isfinite(low) and np.isfinite(high) and low < high):  # NaN is neither
+                raise ImageError(f"values from {low:g} to {high:g}; finite ones that differ are needed")
+        scaled = (values - low) / (high - low)
+        return Sample(self.name, scaled[..., None], colours=False, facts={"kind": "volume", "values": [low, high]})
+
+
+@contextlib.contextmanager
+def _named(path: str) -> Iterator[None]:
+    """Whatever a decoder raises as one line that names the file."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of metadata that a viewer would ignore
+            yield
+    except ImageError as error:
+        raise ImageError(f"{path!r}: {error}") from error.__cause__
+    except (Image.DecompressionBombError, *DECODER_ERRORS) as error:
+        # A bomb here is a frame whose size is not the picture's: the picture's own was checked.
+        raise ImageError(f"{path!r}: truncated or damaged: {reason(error)}") from error
+
+
+def _first(frames: Iterator[np.ndarray], most: int | None) -> list[np.ndarray]:
+    """The first frames; all of one size, and within the bound."""
+    taken: list[np.ndarray] = []
+    for frame in itertools.islice(frames, most):
+        taken.append(frame)
+        height, width = frame.shape[:2]
+        if frame.shape != taken[0].shape:
+            raise ImageError(f"frame {len(taken)} has {width}x{height} pixels, the first one has others")
+        _check_pixels(len(taken), height, width)
+    if not taken:
+        raise ImageError("no frames")
+    return taken
+
+
+def _check_pixels(count: int, height: int, width: int) -> None:
+    """Raise ImageError where ``count`` frames or pages are more than what is decoded."""
+    if count * height * width > MAX_PIXELS:
+        fit = f"{MAX_PIXELS // (height * width)} of {width}x{height}"
+        raise ImageError(f"too large: at most {MAX_PIXELS} pixels are decoded in all, {fit}; it has {count} or more")
+
+
+def _animation(file: BinaryIO) -> Iterator[np.ndarray]:
+    """The frames of an animated picture; UnidentifiedImageError where it is none that Pillow knows."""
+    with Image.open(file, formats=ANIMATIONS) as image:
+        for number in range(getattr(image, "n_frames", 1)):
+            _check_pixels(1, image.height, image.width)
+            image.seek(number)
+            shown = show(image)
+            yield np.broadcast_to(shown, (*shown.shape[:2], 3))
+        if image.format == "GIF":
+            # Pillow takes the end of the file for that of the clip.
+            file.seek(-min(64, file.seek(0, os.SEEK_END)), os.SEEK_END)
+            if not file.read().rstrip(b"\0").endswith(b";"):
+                raise ImageError("truncated or damaged: it ends without GIF's end mark")
+
+
+def _stream(file: BinaryIO, to_the_end: bool) -> Iterator[np.ndarray]:
+    """The frames of the first video stream, turned as the file says."""
+    try:
+        import av
+    except ImportError as error:
+        needed = "pip install 'poolzoo[video]' reads other videos"
+        raise ImageError(f"not an animation that Pillow can read as {', '.join(ANIMATIONS)}; {needed}") from error
+    try:
+        container = av.open(file, "r", options={"format_whitelist": ",".join(CONTAINERS), "protocol_whitelist": "none"})
+    except (av.FFmpegError, *DECODER_ERRORS) as error:
+        known = ", ".join((*ANIMATIONS, *CONTAINERS))
+        raise ImageError(f"not a video that can be read as one of {known}: {reason(error)}") from error
+    with container:
+        if not container.streams.video:
+            raise ImageError("no video stream")
+        stream, number = container.streams.video[0], 0
+        _check_pixels(max(1, stream.frames if to_the_end else 1), stream.height, stream.width)
+        try:
+            for frame in container.decode(stream):
+                number += 1
+                if frame.is_corrupt:
+                    raise ImageError(f"truncated or damaged: frame {number}")
+                yield np.rot90(frame.to_ndarray(format="rgb24"), frame.rotation // 90) / 255
+        except av.FFmpegError as error:
+            raise ImageError(f"truncated or damaged: {reason(error)}") from error
+        if number < stream.frames:
+            raise ImageError(f"truncated or damaged: {number} frames of the {stream.frames} that it announces")
+
+
+def _stack(file: BinaryIO) -> np.ndarray:
+    """The pages of a TIFF file as ``(D, H, W)``, as they are stored."""
+    import tifffile
+
+    with _complaints() as complaints:
+        try:
+            tiff = tifffile.TiffFile(file)
+        except tifffile.TiffFileError as error:
+            raise ImageError(f"not a TIFF file: {reason(error).removeprefix('not a TIFF file: ')}") from error
+        with tiff:
+            series = tiff.series
+            _no_damage(complaints)
+            if len(series) != 1:
+                raise ImageError(
+                    f"{len(series)} series of pages of different sizes; one stack of equal pages is needed"
+                )
+            shape = tuple(size for size in series[0].shape if size > 1)
+            if len(shape) != 3 or "S" in series[0].axes:
+                axes = "x".join(map(str, series[0].shape))
+                raise ImageError(f"{axes} values with axes {series[0].axes}; a stack of grey pages is needed")
+            _check_pixels(*shape)
+            if series[0].dtype.kind not in "uif":
+                raise ImageError(f"values of type {series[0].dtype}; integers and floating point are allowed")
+            try:
+                values: Any = series[0].asarray()
+            except ValueError as error:
+                if "imagecodecs" in str(error):
+                    raise ImageError(f"{reason(error)}; pip install imagecodecs") from error
+                raise
+            _no_damage(complaints)
+            return np.asarray(values).reshape(shape)
+
+
+def _no_damage(complaints: list[str]) -> None:
+    if complaints:
+        raise ImageError(f"truncated or damaged: {complaints[0]}")
+
+
+@contextlib.contextmanager
+def _complaints() -> Iterator[list[str]]:
+    """What tifffile logs of broken pages instead of raising it: without them a stack would only be shorter."""
+    said: list[str] = []
+
+    class Keep(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            message = record.getMessage()
+            if record.levelno >= logging.ERROR and "TiffTag" not in message:  # a tag may be odd in a good file
+                said.append(" ".join(message.split()))
+
+    logger, handler = logging.getLogger("tifffile"), Keep()
+    propagate, logger.propagate = logger.propagate, False
+    logger.addHandler(handler)
+    try:
+        yield said
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = propagate

@@ -1,0 +1,226 @@
+"""Feature maps in: a network's layer, a picture's activations there.
+
+A picture goes through the network's own preprocessing and the network, in evaluation mode and float32; what the layer
+puts out is pooled. Nothing is downloaded: weights are random or come from a file.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from poolzoo.analysis.inputs.images import MAX_PIXELS, ImageError, Source, load_image
+from poolzoo.analysis.inputs.samples import Sample
+from poolzoo.analysis.scoring.pool_modules import one_line
+from poolzoo.surgery.recipes import load_weights
+
+if TYPE_CHECKING:
+    from poolzoo.analysis.scoring.image_metrics import FloatImage
+
+TIMM = "timm/"
+#: How many names a message lists.
+NAMES_SHOWN = 6
+
+Preprocess = Callable[[Tensor], Tensor]
+
+
+def as_it_is(image: Tensor) -> Tensor:
+    """The preprocessing of a network that takes pictures as they are."""
+    return image
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A layer whose output is pooled.
+
+    Attributes:
+        model: any network that takes one tensor.
+        layer: the layer's name in ``named_modules``; the last of its calls counts where one picture calls it often.
+        name: what rows call the network.
+        weights: where its weights come from, in words.
+        preprocess: from a picture, float32 ``(3, H, W)`` in [0, 1], to what the network takes, ``(C, H, W)``.
+
+    Raises:
+        ValueError: the network has no such layer.
+    """
+
+    model: nn.Module
+    layer: str
+    name: str = "model"
+    weights: str = "given weights"
+    preprocess: Preprocess = as_it_is
+
+    def __post_init__(self) -> None:
+        known = [path for path, _ in self.model.named_modules() if path]
+        if self.layer not in known:
+            near = difflib.get_close_matches(self.layer, known, NAMES_SHOWN)
+            near += [path for path in known if self.layer and self.layer in path and path not in near]
+            hint = ", ".join((near or known)[:NAMES_SHOWN])
+            raise ValueError(f"features={f'{self.name}:{self.layer}'!r}: {self.name} has no such layer; it has {hint}")
+
+    @property
+    def label(self) -> str:
+        return f"{self.name}:{self.layer}"
+
+    def activations(self, image: FloatImage) -> FloatImage:
+        """The layer's output for one picture.
+
+        Args:
+            image: ``(H, W, 3)`` in [0, 1].
+
+        Returns:
+            float64 ``(h, w, C)``.
+
+        Raises:
+            ImageError: the layer was not called, puts out another shape than ``(N, C, H, W)``, more numbers than are
+                pooled, or numbers that are not finite or all the same.
+        """
+        outputs: list[Any] = []
+
+        def keep(module: nn.Module, inputs: Any, output: Any) -> None:
+            # A copy: an activation that follows may work in place.
+            outputs[:] = [output.detach().clone() if isinstance(output, Tensor) else output]
+
+        x = self.preprocess(torch.from_numpy(image).permute(2, 0, 1).float().contiguous())[None]
+        handle = self.model.get_submodule(self.layer).register_forward_hook(keep)
+        training = self.model.training
+        try:
+            with torch.no_grad():
+                self.model.eval()(x)
+        finally:
+            handle.remove()
+            self.model.train(training)
+        if not outputs:
+            raise ImageError("the network does not call this layer in evaluation")
+        (output,) = outputs
+        if not isinstance(output, Tensor):
+            raise ImageError(f"the layer puts out a {type(output).__name__}; a tensor (N, C, H, W) is needed")
+        shape = tuple(output.shape)
+        # What a convolutional network makes of a square is square.
+        channels_last = len(shape) == 4 and x.shape[-1] == x.shape[-2] and shape[1] == shape[2] != shape[3]
+        if len(shape) != 4 or channels_last:
+            raise ImageError(f"the layer puts out a tensor of shape {shape}; (N, C, H, W) is needed")
+        if output.numel() > 3 * MAX_PIXELS:
+            raise ImageError(f"the layer puts out {output.numel()} numbers; at most {3 * MAX_PIXELS} are pooled")
+        maps: FloatImage = output[0].double().permute(1, 2, 0).cpu().numpy()
+        low, high = float(maps.min()), float(maps.max())
+        if not low < high < float("inf") or low == -float("inf"):  # NaN is neither
+            raise ImageError(f"activations from {low:g} to {high:g}; finite ones that differ are needed")
+        return maps
+
+
+@dataclass(frozen=True)
+class FeatureMaps:
+    """A layer's activations for one picture; ``data_range`` is the largest minus the smallest of them."""
+
+    source: Source
+    layer: Layer
+    ndim = 2
+    colours = False
+
+    @property
+    def name(self) -> str:
+        return f"{self.source.name} @ {self.layer.label}"
+
+    @property
+    def label(self) -> str:
+        return f"features of {self.layer.label}, {self.layer.weights}"
+
+    def load(self) -> Sample:
+        image = load_image(self.source)
+        try:
+            maps = self.layer.activations(image)
+        except Exception as error:  # a network that cannot take this picture is a row, not the end of the run
+            raise ImageError(f"{self.name!r}: {one_line(error)}") from error
+        facts = {
+            "kind": "features",
+            "model": self.layer.name,
+            "layer": self.layer.layer,
+            "weights": self.layer.weights,
+            "preprocess": _described(self.layer.preprocess),
+            "channels": maps.shape[-1],
+            "values": [float(maps.min()), float(maps.max())],
+        }
+        return Sample(self.name, maps, float(maps.max() - maps.min()), self.colours, facts)
+
+
+def find_layers(specs: Iterable[str], weights: str | Path | None = None, seed: int = 0) -> list[Layer]:
+    """The layers that ``MODEL:LAYER`` specs name, each network made once.
+
+    Args:
+        specs: MODEL is torchvision's name of a classification network, or ``timm/`` and timm's name.
+        weights: the file of a state dict, by torch or safetensors; None leaves random weights.
+        seed: of the random weights.
+
+    Raises:
+        ValueError: a malformed spec, an unknown network or layer, weights that cannot be read or do not fit, or a
+            library that is missing.
+    """
+    pairs = [_split(spec) for spec in dict.fromkeys(specs)]
+    names = list(dict.fromkeys(name for name, _ in pairs))
+    if weights is not None and len(names) != 1:
+        raise ValueError(f"weights={str(weights)!r}: one file is of one network, and {', '.join(names)} are asked for")
+    made: dict[str, tuple[nn.Module, Preprocess]] = {}
+    words = f"random weights of seed {seed}" if weights is None else f"weights of {weights}"
+    for name in names:
+        # The global generator is what networks draw from; it is put back.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            made[name] = _timm(name) if name.startswith(TIMM) else _torchvision(name)
+        if weights is not None:
+            load_weights(made[name][0], name, weights)
+    return [Layer(made[name][0], layer, name, words, made[name][1]) for name, layer in pairs]
+
+
+def feature_maps(sources: Sequence[Source], layers: Sequence[Layer]) -> list[FeatureMaps]:
+    """Every layer for every picture, layer by layer."""
+    return [FeatureMaps(source, layer) for layer in layers for source in sources]
+
+
+def _described(preprocess: Preprocess) -> str:
+    """What a transform says of itself in one line, without its address, which another run would not repeat."""
+    return " ".join(re.sub(r" at 0x[0-9a-f]+", "", repr(preprocess)).split())
+
+
+def _split(spec: str) -> tuple[str, str]:
+    name, _, layer = spec.partition(":")
+    if not (name and layer):
+        raise ValueError(f"features={spec!r}: MODEL:LAYER is needed, as resnet18:layer1 or timm/resnet18:layer1")
+    return name, layer
+
+
+def _torchvision(name: str) -> tuple[nn.Module, Preprocess]:
+    try:
+        from torchvision import models
+    except (ImportError, RuntimeError) as error:  # RuntimeError: one that was built for another torch
+        raise ValueError(f"features={name!r}: needs torchvision, pip install 'poolzoo[models]': {error}") from error
+    # Those for classification only: the others fetch a backbone.
+    _check_name(name, models.list_models(module=models), "torchvision")
+    slow = {"init_weights": True} if name in ("googlenet", "inception_v3") else {}  # unsaid, it is warned of
+    return models.get_model(name, weights=None, **slow), models.get_model_weights(name).DEFAULT.transforms()
+
+
+def _timm(name: str) -> tuple[nn.Module, Preprocess]:
+    try:
+        import timm
+        from timm.data import create_transform, resolve_model_data_config
+    except (ImportError, RuntimeError) as error:
+        raise ValueError(f"features={name!r}: needs timm, pip install timm: {error}") from error
+    known = [*timm.list_models(), *timm.list_models(pretrained=True)]  # resnet18, and resnet18.a1_in1k
+    _check_name(name, [f"{TIMM}{each}" for each in known], "timm")
+    model = timm.create_model(name.removeprefix(TIMM), pretrained=False)
+    return model, create_transform(**resolve_model_data_config(model), is_training=False)
+
+
+def _check_name(name: str, known: Sequence[str], library: str) -> None:
+    if name not in known:
+        near = difflib.get_close_matches(name, known, NAMES_SHOWN)
+        hint = f"did you mean {', '.join(near)}?" if near else f"as {known[0]}"
+        raise ValueError(f"features={name!r}: {library} has no such network; {hint}")

@@ -1,0 +1,138 @@
+"""What is pooled and scored, as one array: a picture, a layer's activations for one, a video or a volume.
+
+An :class:`Input` is known by its name before it is read; ``load`` makes a :class:`Sample` of it. Pictures are RGB in
+[0, 1] (see ``images``), videos are too and volumes are grey in [0, 1] (see ``clips``); activations keep the scale on
+which their network's pools meet them (see ``features``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from poolzoo.analysis.inputs.images import Source, load_image
+
+if TYPE_CHECKING:
+    from poolzoo.analysis.scoring.image_metrics import FloatImage
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One array to pool, rebuild and score.
+
+    Attributes:
+        name: what rows call it.
+        image: float64, ``(H, W, C)``, or ``(D, H, W, C)`` where three axes are pooled: frames or slices first.
+        data_range: the range of its values that PSNR, SSIM and the errors are relative to.
+        colours: whether its channels are red, green and blue in [0, 1].
+        facts: what the metadata says of it, beside its name and size.
+    """
+
+    name: str
+    image: FloatImage
+    data_range: float = 1.0
+    colours: bool = True
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def ndim(self) -> int:
+        """How many axes are pooled."""
+        return self.image.ndim - 1
+
+    @property
+    def size(self) -> dict[str, int]:
+        """The lengths of those axes, named."""
+        return dict(zip(("width", "height", "depth"), self.image.shape[-2::-1], strict=False))
+
+    def picture(self, values: FloatImage) -> FloatImage:
+        """What is shown of ``values``: this sample's, or what an operator made of them.
+
+        Args:
+            values: ``(*spatial, C)``.
+
+        Returns:
+            ``(H, W, 3)``: the middle frame or slice; of what is not RGB the mean over the channels, on the scale that
+            puts this sample's own picture into [0, 1].
+        """
+        plane = values[len(values) // 2] if self.ndim == 3 else values
+        if self.colours:
+            return plane
+        low, high = self._grey_range
+        grey: FloatImage = (plane.mean(axis=-1, keepdims=True) - low) / (high - low)
+        return np.repeat(grey, 3, axis=-1)
+
+    @cached_property
+    def _grey_range(self) -> tuple[float, float]:
+        plane = self.image[len(self.image) // 2] if self.ndim == 3 else self.image
+        grey = plane.mean(axis=-1)
+        low, high = float(grey.min()), float(grey.max())
+        return low, high if high > low else low + 1
+
+
+class Input(Protocol):
+    """What a comparison reads its samples from.
+
+    Attributes:
+        name: what rows call it; two inputs have two names.
+        ndim: how many axes are pooled.
+        colours: whether its channels are red, green and blue.
+        label: what kind it is: rows of two kinds are never averaged.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def ndim(self) -> int: ...
+    @property
+    def colours(self) -> bool: ...
+    @property
+    def label(self) -> str: ...
+
+    def load(self) -> Sample:
+        """Read it.
+
+        Raises:
+            ImageError: it cannot be used; one line that names it.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image file: ``(H, W, 3)`` in [0, 1]."""
+
+    source: Source
+    ndim = 2
+    colours = True
+    label = "image"
+
+    @property
+    def name(self) -> str:
+        return self.source.name
+
+    def load(self) -> Sample:
+        return Sample(self.name, load_image(self.source))
+
+
+def as_inputs(sources: Iterable[Source | Input]) -> list[Input]:
+    """``sources`` with every image file as a :class:`Picture`."""
+    return [Picture(source) if isinstance(source, Source) else source for source in sources]
+
+
+def ndim_of(inputs: Sequence[Input]) -> int:
+    """How many axes are pooled.
+
+    Raises:
+        ValueError: it is not the same for all of ``inputs``.
+    """
+    by_ndim = {item.ndim: item.name for item in inputs}
+    if len(by_ndim) > 1:
+        raise ValueError(
+            f"{by_ndim[2]!r} is pooled over 2 axes and {by_ndim[3]!r} over 3: compare images and features in one run,"
+            " videos and volumes in another"
+        )
+    return next(iter(by_ndim), 2)

@@ -1,0 +1,273 @@
+"""Runs of one kind side by side: two machines, two versions, before and after a change.
+
+Rows are matched by operator, state and setting. A comparison's change is the mean of paired differences over the images
+that all runs share, with the bootstrap interval of :mod:`poolzoo.analysis.results.summaries`; scores of other images
+say nothing about a change. A profile's change is a ratio of medians.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from poolzoo.analysis.results.schema import PROFILE_SETTING, Result, label
+from poolzoo.analysis.results.summaries import Setting, Values, bootstrap_intervals, differences, groups_of, in_both
+
+#: Figures of a profile whose changes are shown; all are better when lower.
+PROFILE_FIGURES = ("forward_s", "forward_backward_s", "saved_bytes", "peak_bytes")
+#: What may differ between two runs of one workload: it is what they are run for.
+_RUN = ("device", "threads")
+#: What rows say of what was learned from other images.
+_FITTED = {"decoder_fitted_on": "decoders fitted on", "pool_fitted_on": "operators fitted on"}
+#: More images than this that are not of one size are counted.
+SIZES_NAMED = 6
+Match = tuple[tuple[str, ...], str, str]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measure of one operator in every run.
+
+    Attributes:
+        values: one a run, None where it has none; means over the shared images in a comparison.
+        changes: of each further run to the first: the mean paired difference (compare) or the ratio (profile); None
+            where either is missing.
+        intervals: bootstrap 95% intervals of a comparison's changes; None for fewer than two shared images.
+    """
+
+    values: tuple[float | None, ...]
+    changes: tuple[float | None, ...]
+    intervals: tuple[tuple[float, float] | None, ...]
+
+
+@dataclass(frozen=True)
+class Versus:
+    """Runs of one kind, matched.
+
+    Attributes:
+        kind: of all of them.
+        measures: metric keys, or keys of :data:`PROFILE_FIGURES`, that all runs have.
+        setting: names of the parts of a match's setting.
+        matched: what at least two runs have, in the order of the first that has it: setting, label, state, and a
+            figure for each measure.
+        only: by run, labels (with a state that is not fixed) that no other run has; with the setting where another run
+            has them in another one.
+        images: how many images all runs share; None for profiles.
+        sampled: whether some run is of a dataset and holds rows of a few images alone: changes are over those.
+        differing: facts of the runs that are not the same: name, then a value a run ("" where unknown).
+    """
+
+    kind: str
+    measures: tuple[str, ...]
+    setting: tuple[str, ...]
+    matched: tuple[tuple[Match, tuple[Figure, ...]], ...]
+    only: tuple[tuple[str, ...], ...]
+    images: int | None
+    sampled: bool
+    differing: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+def side_by_side(runs: Sequence[Result]) -> Versus:
+    """Match the rows of runs of one kind.
+
+    Args:
+        runs: at least two results; changes are to the first.
+
+    Raises:
+        ValueError: fewer than two, or of different kinds.
+    """
+    kinds = {run.kind for run in runs}
+    if len(runs) < 2 or len(kinds) > 1:
+        raise ValueError(f"runs: at least two of one kind are needed, not {[run.kind for run in runs]}")
+    kind = runs[0].kind
+    measures, setting, found, images = (_compared if kind == "compare" else _profiled)(runs)
+    everywhere = dict.fromkeys(match for run in found for match in run)
+    counts = {match: sum(match in run for run in found) for match in everywhere}
+    several = [match for match in everywhere if counts[match] > 1]
+    figures = (_paired_figures if kind == "compare" else _ratio_figures)(several, found, measures)
+    matched = tuple(zip(several, figures, strict=True))
+    settings: dict[tuple[str, str], set[tuple[str, ...]]] = defaultdict(set)
+    for parts, name, state in everywhere:
+        settings[name, state].add(parts)
+    only = tuple(_alone([m for m in run if counts[m] == 1], settings, setting) for run in found)
+    return Versus(kind, measures, setting, matched, only, images, any(map(_is_sample, runs)), _differing(runs))
+
+
+Found = list[dict[Match, dict[str, Any]]]
+
+
+def _is_sample(run: Result) -> bool:
+    """Whether the rows at hand are of fewer images than were scored."""
+    if run.summaries is None or run.groups is not None:
+        return False
+    held = {row["image"] for row in run.rows if row["error"] is None}
+    return max((summary.images for summary in run.summaries), default=0) > len(held)
+
+
+def _compared(runs: Sequence[Result]) -> tuple[tuple[str, ...], tuple[str, ...], Found, int]:
+    """By match and metric, the scores of the images that all runs have; images are numbered alike in all of them."""
+    measures = tuple(key for key in runs[0].metadata["metrics"] if all(key in run.metadata["metrics"] for run in runs))
+    # Of a dataset run whose store is not at hand there are the rows of a sample.
+    named = [run.group_images if run.groups else dict.fromkeys(r["image"] for r in run.rows) for run in runs]
+    numbers = {name: number for number, name in enumerate(sorted(set().union(*named)))}
+    read = []
+    for run, names in zip(runs, named, strict=True):
+        place = np.array([numbers[name] for name in names], dtype=np.int64)
+        read.append(
+            {
+                (_parts(key.setting), key.label, key.state): {
+                    metric: replace(v, images=place[v.images]) for metric, v in group.values.items() if len(v.images)
+                }
+                for key, group in groups_of(run).items()
+            }
+        )
+    everyone = [[v.images for scores in run.values() for v in scores.values()] for run in read]
+    shared = _in_all([functools.reduce(np.union1d, images, np.empty(0, np.int64)) for images in everyone])
+    # What has one name and two sizes is not one image.
+    shared = np.setdiff1d(shared, [numbers[name] for name in _resized(runs) if name in numbers])
+    found: Found = [
+        {match: {key: _only(v, shared) for key, v in scores.items()} for match, scores in run.items() if scores}
+        for run in read
+    ]
+    return measures, tuple(Setting.__dataclass_fields__), found, len(shared)
+
+
+def _in_all(images: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    return functools.reduce(in_both, images) if images else np.empty(0, np.int64)
+
+
+def _only(values: Values, images: NDArray[np.int64]) -> Values:
+    """The values of ``images``, in their order."""
+    chosen, here, _ = np.intersect1d(values.images, images, assume_unique=True, return_indices=True)
+    return replace(values, images=chosen, means=values.means[here])
+
+
+def _resized(runs: Sequence[Result]) -> dict[str, tuple[str, ...]]:
+    """Images that all runs have by name but not in one size: the size in each."""
+    sizes = [
+        {str(image.get("name")): f"{image.get('width')} x {image.get('height')}" for image in _dicts(run, "images")}
+        for run in runs
+    ]
+    everywhere = {name: tuple(run[name] for run in sizes) for name in sizes[0] if all(name in run for run in sizes)}
+    return {name: own for name, own in everywhere.items() if len(set(own)) > 1}
+
+
+def _dicts(run: Result, key: str) -> list[dict[str, Any]]:
+    value = run.metadata.get(key)
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _profiled(runs: Sequence[Result]) -> tuple[tuple[str, ...], tuple[str, ...], Found, None]:
+    """By match and figure, its median. Runs that each keep to one device match across devices."""
+    one_each = all(len({tuple(row[key] for key in _RUN) for row in run.rows}) <= 1 for run in runs)
+    setting = tuple(key for key in PROFILE_SETTING if not (one_each and key in _RUN))
+    found: Found = [
+        {
+            (tuple(str(row[key]) for key in setting), label(row), row["state"]): {
+                key: row.get(key) for key in PROFILE_FIGURES
+            }
+            for row in run.rows
+            if row["error"] is None
+        }
+        for run in runs
+    ]
+    return PROFILE_FIGURES, setting, found, None
+
+
+def _paired_figures(matches: Sequence[Match], found: Found, measures: Sequence[str]) -> list[tuple[Figure, ...]]:
+    cells = [[run.get(match, {}).get(key) for run in found] for match in matches for key in measures]
+    means: list[list[float | None]] = []
+    apart: list[NDArray[np.float64]] = []
+    for scores in cells:
+        # Only images that every run that has the operator scored: else the values would not be of the same images.
+        shared = _in_all([v.images for v in scores if v is not None])
+        same = [None if v is None else _only(v, shared) for v in scores]
+        means.append([float(v.means.mean()) if v and len(shared) else None for v in same])
+        first = same[0]
+        apart += [differences(v, first) if v and first else np.empty(0) for v in same[1:]]
+    # All at once, because intervals over equally many images share their draws.
+    intervals = bootstrap_intervals(apart)
+    with np.errstate(invalid="ignore"):
+        changes = [float(d.mean()) if len(d) else None for d in apart]
+    figures = []
+    for place, values in enumerate(means):
+        own = slice(place * (len(found) - 1), (place + 1) * (len(found) - 1))
+        figures.append(Figure(tuple(values), tuple(changes[own]), tuple(intervals[own])))
+    return [tuple(figures[place * len(measures) :][: len(measures)]) for place in range(len(matches))]
+
+
+def _ratio_figures(matches: Sequence[Match], found: Found, measures: Sequence[str]) -> list[tuple[Figure, ...]]:
+    return [
+        tuple(_ratio_figure([run.get(match, {}).get(key) for run in found]) for key in measures) for match in matches
+    ]
+
+
+def _ratio_figure(values: Sequence[float | None]) -> Figure:
+    first = values[0]
+    changes = tuple(value / first if value is not None and first else None for value in values[1:])
+    return Figure(tuple(values), changes, (None,) * len(changes))
+
+
+def _parts(setting: Setting) -> tuple[str, ...]:
+    return tuple(str(getattr(setting, name)) for name in Setting.__dataclass_fields__)
+
+
+def named(match: Match) -> str:
+    _, name, state = match
+    return name if state in ("fixed", None) else f"{name} ({state})"
+
+
+def _alone(
+    alone: Sequence[Match], settings: Mapping[tuple[str, str], set[tuple[str, ...]]], parts: Sequence[str]
+) -> tuple[str, ...]:
+    """Names of what one run alone has; of what some run has in another setting, with what that differs in."""
+    names = []
+    for setting, name, state in alone:
+        others = settings[name, state]
+        told = [
+            f"{part} {own}"
+            for place, (part, own) in enumerate(zip(parts, setting, strict=True))
+            if len({other[place] for other in others}) > 1
+        ]
+        names.append(", ".join([named((setting, name, state)), *told]))
+    return tuple(dict.fromkeys(names))
+
+
+def _differing(runs: Sequence[Result]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Versions, machine, device and so on, as far as they are not the same in all runs."""
+    facts = []
+    resized = _resized(runs) if runs[0].kind == "compare" else {}
+    for place, run in enumerate(runs):
+        keys = ("poolzoo", "created", "device", "dtype", "seed", "seeds", "baseline", "command")
+        known = {key: run.metadata.get(key) for key in keys}
+        for key, what in _FITTED.items():
+            known[what] = "; ".join(sorted({str(row[key]) for row in run.rows if row.get(key)}))
+        sizes = [f"{name} {own[place]}" for name, own in resized.items()]
+        more = len(sizes) - SIZES_NAMED
+        known["sizes of images, therefore not compared"] = "; ".join(sizes[:SIZES_NAMED]) + f" and {more} more" * (
+            more > 0
+        )
+        if run.kind == "profile":
+            known |= {key: ", ".join(sorted({str(row[key]) for row in run.rows})) for key in _RUN}
+        dataset = run.metadata.get("dataset")
+        known |= {"dataset": dataset.get("folder")} if isinstance(dataset, dict) else {}
+        machine = run.metadata.get("machine")
+        known |= machine if isinstance(machine, dict) else {}
+        facts.append({str(key): _text(value) for key, value in known.items()})
+    names = dict.fromkeys(name for run in facts for name in run)
+    columns = {name: tuple(run.get(name, "") for run in facts) for name in names}
+    return tuple((name, values) for name, values in columns.items() if len(set(values)) > 1)
+
+
+def _text(value: Any) -> str:
+    """A fact as text, whatever a file made of it."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)

@@ -1,0 +1,479 @@
+"""What a comparison answers: who keeps most, who costs least, whom nothing beats at both, and what to doubt.
+
+Only operators that keep equally many numbers are held against each other, only on the same images, and a draw in train
+mode is never recommended: a network that is in use does not draw. Whether a lead could be chance is asked of paired
+differences, image by image, by the percentile bootstrap of :mod:`poolzoo.analysis.results.summaries` (Efron 1979);
+intervals are not widened for the number of operators looked at.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from poolzoo.analysis.results.schema import PROFILE_SETTING, Result, label
+from poolzoo.analysis.results.summaries import (
+    METRICS,
+    Metric,
+    Setting,
+    Summary,
+    Values,
+    bootstrap_intervals,
+    by_setting,
+    differences,
+    groups_of,
+)
+
+#: Fewer images than this are a small sample: percentile intervals over them are too narrow.
+SMALL_SAMPLE = 10
+#: Interquartile range over median above which a time is called noisy.
+NOISY = 0.1
+
+
+@dataclass(frozen=True)
+class Gap:
+    """How far an operator is from another, over the images that both were scored on.
+
+    Attributes:
+        other: the operator that ``difference`` is taken to.
+        difference: by how much it is better, in the metric's unit: the mean of the paired differences in
+            :meth:`poolzoo.analysis.results.summaries.Metric.merit`.
+        interval: its bootstrap 95% interval; None for one image or an infinite score.
+        images: how many were shared.
+    """
+
+    other: Summary
+    difference: float
+    interval: tuple[float, float] | None
+    images: int
+
+    @property
+    def sure(self) -> bool | None:
+        """Whether the interval leaves 0 out; None where there is no interval."""
+        return None if self.interval is None else not self.interval[0] <= 0 <= self.interval[1]
+
+
+@dataclass(frozen=True)
+class Lead:
+    """Who is ahead by one metric.
+
+    Attributes:
+        metric: its key.
+        best: the operator of the best mean, and those that read the same in the metric's digits.
+        runner_up: the gap to the best of the rest; None where nobody is left.
+        baseline: the gap to the baseline; None where that is among the best or was not run.
+        unsure: of the rest, those whose gap could be chance, nearest first.
+        drawn: train-mode draws whose mean is better than the best's.
+    """
+
+    metric: str
+    best: tuple[Summary, ...]
+    runner_up: Gap | None
+    baseline: Gap | None
+    unsure: tuple[Summary, ...]
+    drawn: tuple[Summary, ...]
+
+
+@dataclass(frozen=True)
+class Time:
+    """Seconds of a forward pass, and the interquartile range where it was measured as ``profile`` does."""
+
+    seconds: float
+    iqr: float | None = None
+
+    @property
+    def noise(self) -> float | None:
+        """Interquartile range over median."""
+        return None if self.iqr is None else self.iqr / self.seconds
+
+    def overlaps(self, faster: Time) -> bool:
+        """Whether this time and a faster one, each give or take half its interquartile range, have values in common."""
+        if self.iqr is None or faster.iqr is None:
+            return False
+        return self.seconds - self.iqr / 2 <= faster.seconds + faster.iqr / 2
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Who is fastest.
+
+    Attributes:
+        fastest: the operator.
+        time: its own.
+        ratio: of it to the baseline's time; None where that was not timed.
+        unsure: others whose time, give or take half an interquartile range, overlaps; empty for rough times.
+        timed: what was timed, in words; None for the rough times that a comparison notes on the side.
+    """
+
+    fastest: Summary
+    time: Time
+    ratio: float | None
+    unsure: tuple[Summary, ...]
+    timed: str | None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one setting says of operators that keep equally many numbers.
+
+    Attributes:
+        setting: the protocol.
+        kept: numbers out per number in, of every candidate.
+        candidates: who could be recommended, best by the first metric first.
+        leads: one a metric, in the order they were asked for.
+        cost: None where fewer than two candidates have a time.
+        front: candidates that none beats at time and first metric, by rising time.
+        partial: operators that lack images others have, and are not recommended for that.
+    """
+
+    setting: Setting
+    kept: float | None
+    candidates: tuple[Summary, ...]
+    leads: tuple[Lead, ...]
+    cost: Cost | None
+    front: tuple[tuple[Summary, Time], ...]
+    partial: tuple[Summary, ...]
+
+
+@dataclass(frozen=True)
+class ProfileLead:
+    """Who is fastest on one tensor of a profile.
+
+    Attributes:
+        shape, dtype, device: the tensor.
+        operators: how many were timed.
+        fastest: the operator's label, and ``time`` its own.
+        ratio: to the baseline; None for the baseline itself or where that was not timed.
+        unsure: labels of others whose time, give or take half an interquartile range, overlaps.
+    """
+
+    shape: str
+    dtype: str
+    device: str
+    operators: int
+    fastest: str
+    time: Time
+    ratio: float | None
+    unsure: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Doubts:
+    """What the numbers cannot say.
+
+    Attributes:
+        images: how many images gave a score.
+        unfitted: learnable operators shown only as they start.
+        unequal: operators that keep another share of the numbers than the rest of their setting, with that share.
+        kept: the share of the rest.
+        one_seed: stochastic operators with a single draw.
+        noisy: operators of a profile whose times spread, with interquartile range over median.
+        failed, rows: how many rows have no numbers, of how many.
+    """
+
+    images: int = 0
+    unfitted: tuple[str, ...] = ()
+    unequal: tuple[tuple[str, float], ...] = ()
+    kept: float | None = None
+    one_seed: tuple[str, ...] = ()
+    noisy: tuple[tuple[str, float], ...] = ()
+    failed: int = 0
+    rows: int = 0
+
+    @property
+    def small(self) -> bool:
+        """Whether intervals are missing or too narrow for the number of images."""
+        return 0 < self.images < SMALL_SAMPLE
+
+
+def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
+    """Which of ``(cost, value)`` no other point beats by costing no more and being worth no less, one of them better.
+
+    Args:
+        points: lower cost and higher value are better.
+
+    Returns:
+        Indices by rising cost.
+    """
+    front: list[int] = []
+    best = -math.inf
+    order = sorted(range(len(points)), key=lambda index: (points[index][0], -points[index][1]))
+    for index in order:
+        cost, value = points[index]
+        # A point equal to the last of the front is not beaten by it.
+        if value > best or (front and points[front[-1]] == (cost, value)):
+            front.append(index)
+            best = value
+    return front
+
+
+def judge(result: Result, summaries: Sequence[Summary], profiles: Sequence[Result] = ()) -> list[Verdict]:
+    """A verdict for each setting and each share of numbers kept that at least two operators can be compared at.
+
+    Args:
+        result: a comparison.
+        summaries: its summaries, from :func:`poolzoo.analysis.results.summaries.summarise`.
+        profiles: where times are taken from, if one measured every operator at the same window; else the comparison's
+            own rough ones are.
+
+    Returns:
+        Settings in the order of their fields; within one, operators that keep as much as a plain pool come first.
+    """
+    scores = image_means(result)
+    verdicts = []
+    for setting, group in by_setting(summaries).items():
+        times, timed = times_of(group, setting, profiles)
+        apart: dict[tuple[bool, float], list[Summary]] = defaultdict(list)
+        for summary in group:
+            # Of whom it is not known how much is kept, nobody is an equal.
+            if summary.scores and (summary.equal_kept or summary.kept is not None):
+                # Where images differ in size, the mean share of a plain pool need not be a round number.
+                share = 0.0 if summary.equal_kept else round(summary.kept or 0, 6)
+                apart[not summary.equal_kept, share].append(summary)
+        for _, alike in sorted(apart.items()):
+            verdict = _judge_group(setting, alike, scores, times, timed)
+            if len(verdict.candidates) > 1:
+                verdicts.append(verdict)
+    return verdicts
+
+
+def times_of(
+    group: Sequence[Summary], setting: Setting, profiles: Sequence[Result]
+) -> tuple[dict[tuple[str, str], Time], str | None]:
+    """Forward times by label and state, and what was timed.
+
+    Args:
+        group: the summaries of one setting.
+        setting: whose window a profile must have.
+        profiles: the first that timed every operator of the group is taken.
+
+    Returns:
+        The profile's times and its tensor in words, or the comparison's rough times and None.
+    """
+    measured = profile_rows(group, setting, profiles)
+    if measured:
+        rows, what = measured
+        return {key: Time(row["forward_s"], row.get("forward_iqr_s")) for key, row in rows.items()}, what
+    return {(s.label, s.state): Time(s.forward_s) for s in group if s.scores and s.forward_s}, None
+
+
+def profile_rows(
+    group: Sequence[Summary], setting: Setting, profiles: Sequence[Result]
+) -> tuple[dict[tuple[str, str], dict[str, Any]], str] | None:
+    """A profile's rows by label and state, and its tensor in words; None where no profile timed all with that window.
+
+    Args:
+        group: the summaries of one setting.
+        setting: whose window a profile must have.
+        profiles: the first that timed every operator of the group is taken.
+    """
+    scored = [summary for summary in group if summary.scores]
+    for profile in profiles:
+        apart: dict[tuple[Any, ...], dict[str, dict[str, Any]]] = {}
+        for row in profile.rows:
+            window = (str(row["kernel_size"]), str(row["stride"]))
+            if row["forward_s"] and window == (setting.kernel_size, setting.stride):
+                apart.setdefault(tuple(row[name] for name in PROFILE_SETTING), {})[label(row)] = row
+        for key, rows in apart.items():
+            if {summary.label for summary in scored} <= set(rows):
+                named = dict(zip(PROFILE_SETTING, key, strict=True))
+                found = {(summary.label, summary.state): rows[summary.label] for summary in scored}
+                return found, f"{named['shape']} {named['dtype']} on {named['device']}"
+    return None
+
+
+def judge_profile(result: Result) -> list[ProfileLead]:
+    """Who is fastest, for each tensor and device of a profile on which something was timed."""
+    apart: dict[tuple[Any, ...], list[dict[str, Any]]] = defaultdict(list)
+    for row in result.rows:
+        if row["forward_s"]:
+            apart[tuple(row[key] for key in PROFILE_SETTING)].append(row)
+    leads = []
+    for setting, rows in apart.items():
+        named = dict(zip(PROFILE_SETTING, setting, strict=True))
+        times = {label(row): Time(row["forward_s"], row.get("forward_iqr_s")) for row in rows}
+        fastest, *others = sorted(times, key=lambda name: (times[name].seconds, name))
+        ratio = next(row["ratio"] for row in rows if label(row) == fastest)
+        leads.append(
+            ProfileLead(
+                shape=str(named["shape"]),
+                dtype=str(named["dtype"]),
+                device=str(named["device"]),
+                operators=len(times),
+                fastest=fastest,
+                time=times[fastest],
+                ratio=None if fastest == result.metadata.get("baseline") else ratio,
+                unsure=tuple(name for name in others if times[name].overlaps(times[fastest])),
+            )
+        )
+    return leads
+
+
+def doubts(result: Result, summaries: Sequence[Summary] = ()) -> Doubts:
+    """What to read with the numbers of a comparison (with its ``summaries``) or of a profile."""
+    failed = sum(row["error"] is not None for row in result.rows)
+    if result.kind == "profile":
+        noise = {
+            label(row): Time(row["forward_s"], row["forward_iqr_s"]).noise
+            for row in result.rows
+            if row["forward_s"] and row.get("forward_iqr_s") is not None
+        }
+        noisy = sorted(((n, share) for n, share in noise.items() if share and share > NOISY), key=lambda item: -item[1])
+        unfitted = (label(row) for row in result.rows if row["state"] == "initial" and row["error"] is None)
+        return Doubts(noisy=tuple(noisy), failed=failed, rows=len(result.rows), unfitted=_once(unfitted))
+    scored = [summary for summary in summaries if summary.scores]
+    unequal = {s.label: s.kept for s in scored if not s.equal_kept and s.kept}
+    learned = {s.label for s in scored if s.state == "fitted"}
+    dataset = result.metadata.get("dataset") or {}  # of which the rows are a sample
+    return Doubts(
+        images=max((s.images for s in scored), default=0),
+        unfitted=_once(s.label for s in scored if s.state == "initial" and s.label not in learned),
+        unequal=tuple(unequal.items()),
+        kept=next((s.kept for s in scored if s.equal_kept and s.kept), None),
+        one_seed=_once(s.label for s in scored if s.state == "train" and s.seeds == 1),
+        failed=dataset.get("failed", failed),
+        rows=dataset.get("rows", len(result.rows)),
+    )
+
+
+Group = tuple[Setting, str, str]
+
+
+def image_means(result: Result) -> dict[Group, dict[str, Values]]:
+    """By setting, label and state: by metric, each image's score, its seeds averaged.
+
+    Of a dataset run that was read back there are none: its rows are a sample.
+    """
+    if result.summaries is not None and result.groups is None:
+        return {}
+    return {(key.setting, key.label, key.state): group.values for key, group in groups_of(result).items()}
+
+
+def _judge_group(
+    setting: Setting,
+    group: Sequence[Summary],
+    scores: Mapping[Group, Mapping[str, Values]],
+    times: Mapping[tuple[str, str], Time],
+    timed: str | None,
+) -> Verdict:
+    most = max(summary.images for summary in group)
+    complete = [summary for summary in group if summary.images == most]
+    candidates = [summary for summary in complete if summary.state != "train"]
+    draws = [summary for summary in complete if summary.state == "train"]
+    metrics = list(dict.fromkeys(key for summary in candidates for key in summary.scores))
+    leads = [_lead(key, candidates, draws, scores) for key in metrics]
+    placed = [(s, times[s.label, s.state]) for s in candidates if (s.label, s.state) in times]
+    return Verdict(
+        setting=setting,
+        kept=group[0].kept,
+        candidates=tuple(candidates),
+        leads=tuple(lead for lead in leads if lead),
+        cost=_cost(placed, timed) if len(placed) > 1 else None,
+        front=_front(placed, metrics[0]) if len(placed) > 1 else (),
+        partial=tuple(summary for summary in group if summary.images < most),
+    )
+
+
+def _lead(
+    key: str,
+    candidates: Sequence[Summary],
+    draws: Sequence[Summary],
+    scores: Mapping[Group, Mapping[str, Values]],
+) -> Lead | None:
+    metric = METRICS[key]
+    scored = [s for s in candidates if key in s.scores and not math.isnan(s.scores[key].mean)]
+    if not scored:
+        return None
+
+    def merit(summary: Summary) -> float:
+        return metric.merit(summary.scores[key].mean)
+
+    # One image that is rebuilt exactly makes a mean infinite: of those that share it the other images decide.
+    finite = _finite_merits(metric, [s for s in scored if math.isinf(merit(s))], scores)
+
+    def rest_of(summary: Summary) -> float:
+        return finite.get((summary.label, summary.state), 0.0)
+
+    def shown(summary: Summary) -> tuple[str, str]:
+        return format(summary.scores[key].mean, metric.format), format(rest_of(summary), metric.format)
+
+    # Without the last digits, which differ between machines; equal operators stand in the order of their names.
+    scored.sort(key=lambda s: (-round(merit(s), 10), -round(rest_of(s), 10), s.label, s.state))
+    top = scored[0]
+    best = [s for s in scored if shown(s) == shown(top)]
+    rest = [s for s in scored if s not in best]
+
+    gaps = _gaps(metric, top, rest, scores)
+    baseline = next((g for g in gaps if g.other.is_baseline), None)
+    return Lead(
+        metric=key,
+        best=tuple(best),
+        runner_up=gaps[0] if gaps else None,
+        baseline=baseline,
+        unsure=tuple(g.other for g in gaps if g.sure is False),
+        drawn=tuple(s for s in draws if key in s.scores and merit(s) > merit(top)),
+    )
+
+
+def _finite_merits(
+    metric: Metric, exact: Sequence[Summary], scores: Mapping[Group, Mapping[str, Values]]
+) -> dict[tuple[str, str], float]:
+    """By label and state, the mean over the images with finite scores; empty where those are not the same for all."""
+    known = {(s.label, s.state): scores.get((s.setting, s.label, s.state), {}).get(metric.key) for s in exact}
+    finite = {key: (v.images[np.isfinite(v.means)], v.means[np.isfinite(v.means)]) for key, v in known.items() if v}
+    same = {(v.images.tobytes(), finite[key][0].tobytes()) for key, v in known.items() if v}
+    if len(finite) < len(exact) or len(same) != 1 or not all(len(images) for images, _ in finite.values()):
+        return {}
+    return {key: float(metric.merit(means).mean()) for key, (_, means) in finite.items()}
+
+
+def _gaps(
+    metric: Metric, top: Summary, rest: Sequence[Summary], scores: Mapping[Group, Mapping[str, Values]]
+) -> list[Gap]:
+    """How far ``top`` is ahead of each of the rest.
+
+    Two infinite scores, of images rebuilt exactly, differ by nothing. NaN and no interval where no image is shared.
+    """
+
+    def merits(summary: Summary) -> Values | None:
+        found = scores.get((summary.setting, summary.label, summary.state), {}).get(metric.key)
+        return replace(found, means=metric.merit(found.means)) if found else None
+
+    ours, others = merits(top), [merits(other) for other in rest]
+    apart = [differences(ours, theirs) if ours and theirs else None for theirs in others]
+    # All at once, because intervals over equally many images share their draws.
+    intervals = bootstrap_intervals([np.empty(0) if values is None else values for values in apart])
+    gaps = []
+    for other, values, interval in zip(rest, apart, intervals, strict=True):
+        if values is None:  # of a dataset run that was read back: only the means are known
+            ahead, behind = (metric.merit(s.scores[metric.key].mean) for s in (top, other))
+            gaps.append(Gap(other, ahead - behind, None, min(top.images, other.images)))
+        else:
+            with np.errstate(invalid="ignore"):
+                mean = float(values.mean()) if len(values) else math.nan
+            gaps.append(Gap(other, mean, interval, len(values)))
+    return gaps
+
+
+def _cost(placed: Sequence[tuple[Summary, Time]], timed: str | None) -> Cost:
+    fastest, time = min(placed, key=lambda item: (item[1].seconds, item[0].label, item[0].state))
+    base = next((t.seconds for s, t in placed if s.is_baseline), None)
+    order = sorted(placed, key=lambda item: (item[1].seconds, item[0].label))
+    unsure = [s for s, t in order if s is not fastest and t.overlaps(time)]
+    return Cost(fastest, time, time.seconds / base if base else None, tuple(unsure), timed)
+
+
+def _front(placed: Sequence[tuple[Summary, Time]], key: str) -> tuple[tuple[Summary, Time], ...]:
+    scored = [(s, t) for s, t in placed if key in s.scores and not math.isnan(s.scores[key].mean)]
+    # Rounding must not put an operator on the front before its equal.
+    points = [(t.seconds, round(METRICS[key].merit(s.scores[key].mean), 10)) for s, t in scored]
+    return tuple(scored[index] for index in pareto_front(points))
+
+
+def _once(names: Any) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))

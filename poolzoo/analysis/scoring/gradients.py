@@ -1,0 +1,170 @@
+"""The weight of an element in what is pooled: the derivative dy/da_i, for every operator.
+
+For an operator that is a weighted sum with fixed weights they are those; for others it says what a small change of the
+element does to y, which is a weight too where the weights depend on the elements (SoftPool's are not the w_i of its
+formula, but w_i (1 + a_i - y)). Stochastic operators are asked in evaluation mode, learnable ones as they start.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from poolzoo import cuda, registry
+from poolzoo.analysis.scoring.pool_modules import make_module, normal_spec
+from poolzoo.operators.base import Pool
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+#: Windows a sample has along each axis; the middle one is looked at, and the filters that reach past it end inside.
+SAMPLE_WINDOWS = 5
+#: Strides around a part of a picture that are pooled with it: further than any filter's weights that matter.
+MARGIN = 4
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One window among others, and the weights of all elements in what is pooled from it.
+
+    Attributes:
+        elements: float64 in [0, 1), ``SAMPLE_WINDOWS`` windows along each axis; the same in all channels.
+        window: where the window lies, a slice an axis.
+        y: the pooled value; the sum of several, if the operator keeps several.
+        weights: dy/d(element) in the first channel, of the shape of ``elements``.
+    """
+
+    elements: Floats
+    window: tuple[slice, ...]
+    y: float
+    weights: Floats
+
+
+@dataclass(frozen=True)
+class PixelWeights:
+    """What each pixel of a grey picture weighs in all that is pooled from it: ``(H, W)``, and with which operator."""
+
+    spec: str
+    weights: Floats
+
+
+def sample_weights(spec: str, ndim: int = 2, kernel_size: int = 2) -> Sample:
+    """The weights that an operator gives the elements of one window, and those around it that it looks at.
+
+    Args:
+        spec: the operator, as a spec string.
+        ndim: spatial axes.
+        kernel_size: of the windows, which do not overlap unless the spec says so.
+
+    Raises:
+        ValueError: an unknown operator, or a parameter that is not allowed.
+    """
+    module = _module(spec, ndim, kernel_size)
+    channels = registry.parse_spec(spec)[1].get("in_channels", 1)
+    geometry, middle = module.geometry, SAMPLE_WINDOWS // 2
+    sides = [
+        (SAMPLE_WINDOWS - 1) * step + span - 2 * pad
+        for step, span, pad in zip(geometry.stride, geometry.spans, geometry.padding, strict=True)
+    ]
+    # Multiples of the golden ratio without their integers: spread evenly, no two alike, nothing drawn.
+    elements = torch.arange(math.prod(sides), dtype=torch.float64) * ((5**0.5 - 1) / 2) % 1
+    x = elements.reshape(1, 1, *sides).repeat(1, channels, *[1] * ndim).requires_grad_()
+    with cuda.by_reference():
+        y = module(x)[0, 0][(..., *[middle] * ndim)].sum()
+    (weights,) = torch.autograd.grad(y, x)
+    starts = [middle * step - pad for step, pad in zip(geometry.stride, geometry.padding, strict=True)]
+    window = tuple(
+        slice(start, start + span, hole)
+        for start, span, hole in zip(starts, geometry.spans, geometry.dilation, strict=True)
+    )
+    return Sample(elements.reshape(sides).numpy(), window, y.item(), weights[0, 0].numpy())
+
+
+def pixel_weights(
+    specs: Sequence[str],
+    picture: Floats,
+    kernel_size: int | tuple[int, ...] = 2,
+    stride: int | tuple[int, ...] | None = None,
+) -> list[PixelWeights]:
+    """The weight that each operator gives each pixel: the derivative of the sum of all that is pooled.
+
+    With windows that do not overlap, a pixel's weight is that in its own window.
+
+    Args:
+        specs: operators, as spec strings.
+        picture: ``(H, W)``, grey.
+        kernel_size, stride: of every operator; stride None means kernel_size.
+
+    Raises:
+        ValueError: an unknown operator, a parameter that is not allowed, or a picture smaller than the window.
+    """
+    x = torch.from_numpy(picture)[None, None].requires_grad_()
+    found = []
+    for spec in dict.fromkeys(map(normal_spec, specs)):
+        weights = _gradient(_module(spec, 2, kernel_size, stride), x)
+        found.append(PixelWeights(spec, weights[0, 0].numpy()))
+    return found
+
+
+def weights_within(
+    operator: Callable[[Tensor], Tensor],
+    picture: Floats,
+    corner: tuple[int, int],
+    size: tuple[int, int],
+    stride: tuple[int, ...] | None,
+) -> Floats:
+    """What the pixels of a part of a picture weigh in all that is pooled, as :func:`pixel_weights`, channels averaged.
+
+    Args:
+        operator: what pools ``(1, C, H, W)``, in the picture's scale.
+        picture: ``(H, W, C)``.
+        corner: top and left of the part, multiples of the stride.
+        size: its height and width.
+        stride: of the operator: :data:`MARGIN` of them around the part are pooled with it. None pools the whole
+            picture, as an operator needs whose windows or draws depend on it.
+
+    Returns:
+        ``(*size,)``: the mean over channels of dy/da, where y is what all channels give.
+    """
+    part = tuple(slice(start, start + length) for start, length in zip(corner, size, strict=True))
+    if stride is not None:
+        before = [min(MARGIN * step, start) for step, start in zip(stride, corner, strict=True)]
+        picture = picture[
+            tuple(
+                slice(place.start - margin, place.stop + MARGIN * step)
+                for place, margin, step in zip(part, before, stride, strict=True)
+            )
+        ]
+        part = tuple(slice(margin, margin + length) for margin, length in zip(before, size, strict=True))
+    x = torch.from_numpy(np.ascontiguousarray(picture)).movedim(-1, 0).unsqueeze(0).requires_grad_()
+    found: Floats = _gradient(operator, x)[0].mean(dim=0).numpy()[part]
+    return found
+
+
+def _gradient(operator: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """That of the sum of all that is pooled."""
+    with cuda.by_reference():
+        y = operator(x)
+    (gradient,) = torch.autograd.grad(y.sum(), x)
+    return gradient
+
+
+def _module(spec: str, ndim: int, kernel_size: Any, stride: Any = None) -> Pool:
+    return make_module(
+        spec,
+        ndim=ndim,
+        in_channels=1,
+        kernel_size=kernel_size,
+        stride=stride,
+        seed=0,
+        device="cpu",
+        dtype=torch.float64,
+    )

@@ -1,0 +1,124 @@
+"""From spec strings to modules that are ready to measure, and to what a result's metadata says of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import poolzoo
+from poolzoo import cuda, registry
+from poolzoo.analysis.results.machine import describe_machine
+from poolzoo.operators.base import Pool
+
+
+def make_module(
+    spec: str,
+    *,
+    ndim: int,
+    in_channels: int,
+    kernel_size: int | tuple[int, ...],
+    stride: int | tuple[int, ...] | None,
+    seed: int,
+    device: str,
+    dtype: torch.dtype,
+) -> Pool:
+    """The operator's module in evaluation mode; a spec's own ``kernel_size`` or ``stride`` wins.
+
+    Raises:
+        ValueError: an unknown operator, or a parameter that is not allowed.
+    """
+    # Operators that start at random weights start at the same ones in every run.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        module = registry.create_pool(spec, ndim=ndim, kernel_size=kernel_size, stride=stride, in_channels=in_channels)
+    assert isinstance(module, Pool)
+    return module.to(device=device, dtype=dtype).eval()
+
+
+def state_of(module: Pool) -> str:
+    """``initial`` for a learnable operator as it starts, ``fixed`` for one with nothing to learn."""
+    return "initial" if any(True for _ in module.parameters()) else "fixed"
+
+
+def resamples(info: registry.PoolInfo) -> bool:
+    """Whether an operator brings the whole input to the output's size, wherever its windows would lie."""
+    return info.family == "resampling" or info.name == "spectral"
+
+
+def backend_of(module: Pool, x: Tensor) -> str:
+    """What runs the module on ``x``: ``native`` where that is wanted and had, else ``reference`` or ``torch``."""
+    if module.info.native is None:
+        return module.info.backend
+    params = dict(module.params(x))  # the module's own, which must stay as they are
+    backend = params.pop("backend")
+    operator, _ = module.info.native(**params)
+    return "native" if cuda.takes(operator, x, module.geometry, backend) else module.info.backend
+
+
+def shown_params(spec: str) -> tuple[str, str]:
+    """A spec as a row states it: the operator's name, and its parameters in sorted order."""
+    name, params = registry.parse_spec(spec)
+    return name, registry.format_params(params)
+
+
+def shown_size(values: Sequence[int]) -> int | str:
+    """``2`` for equal axes, else ``"3x2"``."""
+    return values[0] if len(set(values)) == 1 else "x".join(map(str, values))
+
+
+def normal_spec(spec: str) -> str:
+    """A spec as rows are labelled: parameters sorted, values as they are understood."""
+    name, params = shown_params(spec)
+    return f"{name}:{params}" if params else name
+
+
+def describe_specs(specs: Sequence[str]) -> list[dict[str, Any]]:
+    """What was measured, an entry an operator: its label and the registry's facts."""
+    described = []
+    for spec in specs:
+        name, params = shown_params(spec)
+        facts = registry.pool_info(name).facts
+        entry = {"label": normal_spec(spec), "name": name, "params": params}
+        described.append(entry | {key: facts[key] for key in ("summary", "formula", "source", "family")})
+    return described
+
+
+def pick_baseline(specs: Sequence[str], baseline: str | None) -> str:
+    """The operator that the others are compared with: the one asked for, else avg, else the first.
+
+    Raises:
+        ValueError: the one asked for is not among them, or there are none.
+    """
+    if not specs:
+        raise ValueError("specs=[]: one operator or more is needed")
+    if baseline is None:
+        return "avg" if "avg" in specs else specs[0]
+    if normal_spec(baseline) not in specs:
+        raise ValueError(f"baseline={baseline!r}: not among the operators asked for, {', '.join(specs)}")
+    return normal_spec(baseline)
+
+
+def provenance(command: str, baseline: str) -> dict[str, Any]:
+    """What the metadata of every result begins with: when, by what and on what it was measured."""
+    return {
+        "poolzoo": poolzoo.__version__,
+        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "command": command,
+        "machine": describe_machine(),
+        "baseline": baseline,
+    }
+
+
+def one_line(error: BaseException) -> str:
+    """A failure as a row states it. A ValueError's message says all; of others the kind is told too."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, ValueError) else f"{type(error).__name__}: {text}"
+
+
+def seed_draws(module: Pool, x: Tensor, seed: int) -> None:
+    """Let the next call of a module that draws, of a tensor where ``x`` lies, draw as ``seed`` says."""
+    module.generator = torch.Generator(x.device).manual_seed(seed)  # type: ignore[assignment]

@@ -1,0 +1,276 @@
+"""Operators that learn, fitted to rebuild images: Adam on the squared error that is left after the round trip.
+
+A fit takes square tiles from training images, a fifth of them held back. Every step pools a batch of the others,
+rebuilds it by the protocol's upsampler (:func:`poolzoo.analysis.studies.compare.rebuild`, which is differentiable) and
+lowers the mean over tiles of the logarithm of their mean squared errors (Kingma & Ba 2015, step sizes falling along a
+cosine): that is the mean PSNR, and a smooth tile counts as much as a rough one. The parameters that rebuilt the held-back tiles
+best are kept if they beat the initial ones there by enough to count, else the initial ones are.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from poolzoo import cuda, registry
+from poolzoo.analysis.inputs.images import load_image
+from poolzoo.analysis.inputs.training_images import TrainingSet
+from poolzoo.analysis.scoring.fitted_parameters import Fitted
+from poolzoo.analysis.scoring.pool_modules import make_module, normal_spec, one_line, shown_size
+from poolzoo.analysis.studies.compare import NORMALIZATIONS, UPSAMPLERS, Protocol, rebuild
+from poolzoo.operators.base import Pool
+from poolzoo.windows import make_geometry
+
+STEPS, BATCH, SIDE = 200, 6, 128
+#: The most tiles that are taken from an image and from all, and one in how many is held back.
+TILES_OF_IMAGE, TILES, HELD_BACK = 20, 512, 5
+#: How often held-back tiles are scored in a fit, and how many at once.
+CHECKS, CHECK_BATCH = 20, 16
+#: By how many standard errors, and by how many dB, the held-back tiles must be rebuilt better for a fit to count. They
+#: are from the images that were learned from: on others, smaller gains came out as losses as often as not.
+CONFIDENT, LEAST_GAIN = 2.0, 0.05
+
+#: Adam's first step size. Most operators learn numbers that a sigmoid or softplus bends, and must carry them far.
+LEARNING_RATE = 0.1
+LEARNING_RATES = {"dpp": 0.03, "gated": 0.5, "lift": 0.02, "mixed": 0.5, "power": 0.3, "tree": 0.02}
+
+#: Squared errors below it count as it: 100 dB, so that an even tile, rebuilt exactly, does not outweigh all others.
+LEAST_ERROR = 1e-10
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """Squares cut from training images, ``(n, 3, side, side)`` in [0, 1]: those to learn from and those held back.
+
+    ``groups`` says which image each held-back one is from.
+    """
+
+    training: TrainingSet
+    learned: Tensor
+    held_back: Tensor
+    groups: Tensor
+
+
+def is_learnable(spec: str, protocol: Protocol = Protocol()) -> bool:
+    """Whether the operator has parameters to learn with these arguments: mixed has, ``mixed:mode=random`` has not."""
+    return any(True for _ in _make(spec, protocol).parameters())
+
+
+def learnable_names() -> list[str]:
+    """The operators that have parameters to learn."""
+    return [name for name in registry.list_pools() if registry.pool_info(name).learnable]
+
+
+def check_learnable(spec: str, protocol: Protocol = Protocol()) -> None:
+    """Raise ValueError for an operator without parameters, or an unknown one."""
+    if not is_learnable(spec, protocol):
+        raise ValueError(f"pool={spec!r}: has no parameters to learn; {', '.join(learnable_names())} have")
+
+
+def cut_tiles(training: TrainingSet, protocol: Protocol) -> Tiles:
+    """Squares of a grid over each training image, drawn by ``protocol.seed``; a fifth of each image's is held back.
+
+    Their side is :data:`SIDE`, less where an image has no room for two, and a multiple of the stride.
+
+    Raises:
+        ValueError: an image has no room for two squares that hold a window.
+    """
+    geometry = make_geometry(2, protocol.kernel_size, protocol.stride)
+    step = math.lcm(*geometry.stride)
+    least = min(training.images, key=lambda image: _room(image.size))
+    side = min(max(SIDE, *geometry.kernel_size, step), _room(least.size)) // step * step
+    if side < max(geometry.kernel_size):
+        raise ValueError(
+            f"training image {least.source.name!r}: {least.size[1]}x{least.size[0]} pixels have no room for two "
+            f"squares that hold a window and whose side is a multiple of the stride, {step}"
+        )
+    most = max(2, min(TILES_OF_IMAGE, TILES // len(training.images)))
+    learned: list[Tensor] = []
+    held_back: list[Tensor] = []
+    groups: list[int] = []
+    for number, image in enumerate(training.images):
+        pixels = torch.from_numpy(load_image(image.source)).permute(2, 0, 1)
+        # Whatever other images there are, an image gives the same squares.
+        generator = np.random.default_rng((protocol.seed, int(image.digest[:8], 16)))
+        down, across = (size // side for size in image.size)
+        corners = [divmod(int(cell), across) for cell in generator.permutation(down * across)[:most]]
+        squares = [pixels[:, y * side : (y + 1) * side, x * side : (x + 1) * side].clone() for y, x in corners]
+        back = max(1, len(squares) // HELD_BACK)
+        held_back += squares[:back]
+        groups += [number] * back
+        learned += squares[back:]
+    return Tiles(training, torch.stack(learned), torch.stack(held_back), torch.tensor(groups))
+
+
+def _room(size: tuple[int, int]) -> int:
+    """The side of the largest square that lies twice, side by side, in an image."""
+    return min(*size, max(size) // 2)
+
+
+def fit(
+    spec: str,
+    tiles: Tiles,
+    protocol: Protocol = Protocol(),
+    *,
+    steps: int = STEPS,
+    learning_rate: float | None = None,
+    on_step: Callable[[int, int], None] | None = None,
+) -> Fitted:
+    """Learn an operator's parameters.
+
+    Args:
+        spec: the operator.
+        tiles: what to learn from, of :func:`cut_tiles` with the same protocol.
+        protocol: its geometry, normalisation, seed and device, and the first upsampler that can be differentiated.
+        steps: of Adam.
+        learning_rate: the first step size, above 0; None takes that of :data:`LEARNING_RATES`.
+        on_step: called with the number of steps made and of all.
+
+    Returns:
+        The parameters that rebuilt the held-back tiles best, if only the initial ones. A fit whose error stops being
+        finite ends there; one that fails has an ``error``.
+
+    Equal arguments give equal bits with the same number of threads; with another, torch's sums may round otherwise.
+
+    Raises:
+        ValueError: an operator without parameters, or an unknown one; a step size that is not allowed.
+    """
+    check_learnable(spec, protocol)
+    if learning_rate is not None and not 0 < learning_rate < math.inf:  # NaN is neither
+        raise ValueError(f"learning_rate={learning_rate:g}: a finite number above 0 is allowed")
+    module = _make(spec, protocol)
+    rate = LEARNING_RATES.get(module.info.name, LEARNING_RATE) if learning_rate is None else learning_rate
+    plan = Fitted(
+        spec=normal_spec(spec),
+        kernel_size=shown_size(module.kernel_size),
+        stride=shown_size(module.stride),
+        upsample=next((name for name in protocol.upsample if name in UPSAMPLERS), "bilinear"),
+        normalize=protocol.normalize,
+        trained_on=tiles.training.name,
+        images=tuple((image.source.name, image.digest) for image in tiles.training.images),
+        tiles=len(tiles.learned),
+        held_back=len(tiles.held_back),
+        side=tiles.learned.shape[-1],
+        steps=steps,
+        learning_rate=rate,
+        seed=protocol.seed,
+    )
+    try:
+        # By the reference, so that what is learned does not depend on what this machine has built.
+        with cuda.by_reference():
+            return _descend(plan, module, tiles, protocol, on_step)
+    except Exception as error:  # one operator's failure is its row's, not the end of the others
+        return replace(plan, error=f"cannot be fitted: {one_line(error)}")
+
+
+def fit_all(
+    specs: Sequence[str],
+    tiles: Tiles,
+    protocol: Protocol,
+    *,
+    steps: int = STEPS,
+    on_step: Callable[[int, int], None] | None = None,
+) -> list[Fitted]:
+    """:func:`fit` for each of ``specs``; ``on_step`` counts the steps of all."""
+    fits = []
+    for number, spec in enumerate(specs):
+
+        def step(done: int, of_one: int, before: int = number * steps) -> None:
+            if on_step:
+                on_step(before + done, len(specs) * of_one)
+
+        fits.append(fit(spec, tiles, protocol, steps=steps, on_step=step))
+    return fits
+
+
+def _descend(
+    plan: Fitted, module: Pool, tiles: Tiles, protocol: Protocol, on_step: Callable[[int, int], None] | None
+) -> Fitted:
+    trip = _Trip(module, plan.upsample, protocol)
+    adam = torch.optim.Adam(module.parameters(), lr=plan.learning_rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, plan.steps)
+    batches = torch.Generator().manual_seed(plan.seed)
+    start = best_scores = trip.score(tiles.held_back)
+    best_step, best = initial = 0, copy.deepcopy(module.state_dict())
+    for step in range(1, plan.steps + 1):
+        batch = torch.randint(len(tiles.learned), (BATCH,), generator=batches)
+        loss = trip.errors(tiles.learned[batch]).log().mean()
+        if not bool(loss.isfinite()):
+            break
+        adam.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        adam.step()
+        schedule.step()
+        if step % max(1, plan.steps // CHECKS) == 0 or step == plan.steps:
+            scores = trip.score(tiles.held_back)
+            if scores.mean() > best_scores.mean():  # NaN is not
+                best_scores, best_step, best = scores, step, copy.deepcopy(module.state_dict())
+        if on_step:
+            on_step(step, plan.steps)
+    if not _is_gain(best_scores - start, tiles.groups):
+        best_scores, (best_step, best) = start, initial
+    return replace(
+        plan,
+        best_step=best_step,
+        before=float(start.mean()),
+        after=float(best_scores.mean()),
+        tensors={name: value.cpu() for name, value in best.items()},
+    )
+
+
+def _is_gain(differences: Tensor, groups: Tensor) -> bool:
+    """Whether the mean difference is above :data:`LEAST_GAIN` dB and above :data:`CONFIDENT` standard errors.
+
+    Tiles of one image are alike, so the images are what is counted; of one image it is the tiles.
+    """
+    means = torch.stack([differences[groups == group].mean() for group in sorted(set(groups.tolist()))])
+    values = means if len(means) > 1 else differences
+    error = values.std() / math.sqrt(len(values)) if len(values) > 1 else 0.0
+    return bool(values.mean() > max(LEAST_GAIN, CONFIDENT * float(error)))
+
+
+class _Trip:
+    """The differentiable round trip of a batch of tiles."""
+
+    def __init__(self, module: Pool, upsample: str, protocol: Protocol) -> None:
+        self.module, self.upsample, self.device = module, upsample, protocol.device
+        self.mean, self.std = (
+            torch.tensor(values, dtype=torch.float64, device=protocol.device).reshape(3, 1, 1)
+            for values in NORMALIZATIONS[protocol.normalize]
+        )
+
+    def errors(self, tiles: Tensor) -> Tensor:
+        """The mean squared error of each tile of ``(n, 3, side, side)``, at least :data:`LEAST_ERROR`."""
+        tiles = tiles.to(self.device)
+        x = (tiles - self.mean) / self.std
+        pooled = self.module(x)
+        info = self.module.info
+        phases = info.phases(self.module.geometry, **self.module.params(x)) if info.phases else ()
+        per_channel = (3,) + (1,) * (pooled.dim() - 2)
+        pooled = pooled * self.std.reshape(per_channel) + self.mean.reshape(per_channel)
+        full = rebuild(pooled, (tiles.shape[-2], tiles.shape[-1]), self.upsample, phases)
+        return (full - tiles).square().mean((1, 2, 3)).clamp(min=LEAST_ERROR)
+
+    def score(self, tiles: Tensor) -> Tensor:
+        """The PSNR of each tile in dB."""
+        with torch.no_grad():
+            return -10 * torch.cat([self.errors(part) for part in torch.split(tiles, CHECK_BATCH)]).log10().cpu()
+
+
+def _make(spec: str, protocol: Protocol) -> Pool:
+    return make_module(
+        spec,
+        ndim=2,
+        in_channels=3,
+        kernel_size=protocol.kernel_size,
+        stride=protocol.stride,
+        seed=protocol.seed,
+        device=protocol.device,
+        dtype=torch.float64,
+    )

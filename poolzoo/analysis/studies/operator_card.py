@@ -1,0 +1,220 @@
+"""What there is to say of one operator: its facts, its weights, and what a photograph keeps and costs.
+
+Everything here is the same in every run: no times, no dates. What varies between machines is measured by ``compare``
+and ``profile``.
+"""
+
+from __future__ import annotations
+
+import inspect
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from poolzoo import cuda, registry
+from poolzoo.analysis.inputs.images import Source, find_images, load_image
+from poolzoo.analysis.results.schema import Result
+from poolzoo.analysis.results.summaries import Summary, summarise
+from poolzoo.analysis.scoring.gradients import PixelWeights, Sample, pixel_weights, sample_weights
+from poolzoo.analysis.scoring.pool_modules import make_module, normal_spec
+from poolzoo.analysis.studies.compare import Protocol, View, compare
+from poolzoo.analysis.studies.profile import saved_bytes
+from poolzoo.operators.base import Pool, definition
+from poolzoo.registry import CLAUSES, PoolInfo
+
+if TYPE_CHECKING:
+    from poolzoo.analysis.scoring.image_metrics import FloatImage
+
+#: The cut-out of a photograph on which cards measure and that their pictures show: top, left and side in pixels.
+PHOTO, TOP, LEFT, SIDE = "skimage:coffee", 130, 320, 160
+#: Of the cut-out, the part whose pixels' weights are shown.
+PART_TOP, PART_LEFT, PART = 110, 25, 40
+#: Windows of the numbers and of the pictures, which are to be seen; others where an operator takes only those.
+MEASURED, SHOWN = (2, 3), (4, 3, 2)
+#: The tensor on which cost is counted.
+COST_SHAPE = (2, 8, 24, 24)
+
+
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is known of one operator without measuring.
+
+    Attributes:
+        label: the spec, parameters sorted.
+        info: the registry's entry.
+        parameters: name and default of each of its own, those of the module; None where one must be given.
+        draws: whether calls differ in training.
+        learns: how many numbers the module learns where it pools one channel.
+        prose: paragraphs on how it is used, what it keeps and where it ends.
+        sample: the weights of one window's elements, of 2x2 windows where it is defined for two axes.
+        exempt: clauses of the contract that do not hold, each as a sentence, with the reason.
+    """
+
+    label: str
+    info: PoolInfo
+    parameters: list[tuple[str, str | None]]
+    draws: bool
+    learns: int
+    prose: list[str]
+    sample: Sample
+    exempt: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a photograph and a tensor say of one operator.
+
+    Attributes:
+        retention: an entry for each variant and state, with ``measured`` windows.
+        measured, shown: the kernel sizes: the first of ``MEASURED`` and of ``SHOWN`` that the operator takes.
+        pooled: the cut-out after pooling with ``shown`` windows, floats ``(h, w, 3)``.
+        weights: of the pixels of its part, with ``shown`` windows.
+        saved: bytes that autograd keeps for the backward pass, per input number in float32.
+        written: numbers that torch's operators write in a forward pass, per input number.
+    """
+
+    retention: list[Summary]
+    measured: int
+    shown: int
+    pooled: FloatImage
+    weights: PixelWeights
+    saved: float
+    written: float
+
+
+def make_card(spec: str) -> Card:
+    """Look an operator up.
+
+    Raises:
+        ValueError: an unknown operator, or a parameter that is not allowed.
+    """
+    info = registry.pool_info(registry.parse_spec(spec)[0])
+    ndim = 2 if 2 in info.ndims else info.ndims[0]
+    _, module = _first_taken(MEASURED, lambda k: _module(spec, ndim, 1, k))
+    own = [p for p in inspect.signature(type(module)).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    texts = [inspect.getdoc(definition(info)), info.module.__doc__ if info.module else None]
+    return Card(
+        label=normal_spec(spec),
+        info=info,
+        parameters=[
+            (p.name, None if p.name == "in_channels" or p.default is p.empty else repr(p.default))
+            for p in own
+            if p.name not in ("device", "dtype")
+        ],
+        draws=module.stochastic,
+        learns=sum(p.numel() for p in module.parameters()),
+        prose=[" ".join(part.split()) for text in texts if text for part in inspect.cleandoc(text).split("\n\n")],
+        sample=_first_taken(MEASURED, lambda k: sample_weights(spec, ndim, k))[1],
+        exempt=[(CLAUSES.get(clause, clause), reason) for clause, reason in info.exempt.items()],
+    )
+
+
+def gather_evidence(name: str) -> Evidence:
+    """Pool the photograph's cut-out and a tensor with an operator that is defined for two axes, and with its variants.
+
+    Raises:
+        ValueError: an unknown operator.
+    """
+    info = registry.pool_info(name)
+    specs = [name, *(f"{name}:{variant}" for variant in info.variants)]
+    photo = cut_out()
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "cut-out.png"
+        Image.fromarray(np.rint(photo * 255).astype(np.uint8)).save(file)
+        source = Source("cut-out", file)
+        views: list[View] = []
+        measured, result = _first_taken(MEASURED, lambda k: _pool_photo(source, specs, k))
+        shown, _ = _first_taken(SHOWN, lambda k: _pool_photo(source, [name], k, views.append))
+    (weights,) = pixel_weights([name], grey_part(photo), shown)
+    # Of a stochastic operator, its evaluation mode comes last.
+    return Evidence(summarise(result), measured, shown, views[-1].pooled, weights, *count_cost(name, measured))
+
+
+def _pool_photo(
+    source: Source, specs: Sequence[str], kernel_size: int, on_view: Callable[[View], None] | None = None
+) -> Result:
+    result = compare([source], specs, Protocol(kernel_size=kernel_size), on_view=on_view)
+    failed = [row["error"] for row in result.rows if row["error"]]
+    if failed:
+        raise ValueError(f"{specs[0]}: {failed[0]}")
+    return result
+
+
+def cut_out() -> FloatImage:
+    """The part of the photograph that cards show: ``(SIDE, SIDE, 3)``, floats in [0, 1]."""
+    (source,) = find_images([PHOTO])
+    return load_image(source)[TOP : TOP + SIDE, LEFT : LEFT + SIDE]
+
+
+def grey_part(photo: FloatImage) -> FloatImage:
+    """The part of the cut-out whose pixels' weights are shown: ``(PART, PART)``, grey, channels averaged."""
+    grey: FloatImage = photo[PART_TOP : PART_TOP + PART, PART_LEFT : PART_LEFT + PART].mean(axis=2)
+    return grey
+
+
+def count_cost(spec: str, kernel_size: int = 2) -> tuple[float, float]:
+    """What a forward pass leaves and writes, counted, not timed: float32, by the reference.
+
+    Returns:
+        Bytes kept for the backward pass, parameters apart, and numbers written by torch's operators, views not counted;
+        both per number of the input, of shape ``COST_SHAPE``.
+    """
+    module = _module(spec, 2, COST_SHAPE[1], kernel_size)
+    module.train(module.stochastic)
+    x = torch.rand(COST_SHAPE, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    with cuda.by_reference():
+        _, saved = saved_bytes(module, x, module.parameters())
+        with torch.no_grad(), _Written() as written:  # type: ignore[no-untyped-call]
+            module(x)
+    return saved / x.numel(), written.numbers / x.numel()
+
+
+class _Written(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the numbers that operators put into new or given memory."""
+
+    numbers = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        given = {t.untyped_storage().data_ptr() for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor)}
+        writes_in_place = func._schema.is_mutable
+        for tensor in tree_leaves(result):
+            if isinstance(tensor, Tensor) and (writes_in_place or tensor.untyped_storage().data_ptr() not in given):
+                self.numbers += tensor.numel()
+        return result
+
+
+def _module(spec: str, ndim: int, channels: int, kernel_size: int) -> Pool:
+    return make_module(
+        spec,
+        ndim=ndim,
+        in_channels=channels,
+        kernel_size=kernel_size,
+        stride=None,
+        seed=0,
+        device="cpu",
+        dtype=torch.float32,
+    )
+
+
+def _first_taken(sizes: Sequence[int], use: Callable[[int], Made]) -> tuple[int, Made]:
+    """The first kernel size that ``use`` takes, and what it made; raises what the first one raised if none is taken."""
+    errors = []
+    for size in sizes:
+        try:
+            return size, use(size)
+        except ValueError as error:
+            errors.append(error)
+    raise errors[0]

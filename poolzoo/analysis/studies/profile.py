@@ -1,0 +1,281 @@
+"""What an operator costs: time forward and backward, memory, and how near it comes to copying the tensor."""
+
+from __future__ import annotations
+
+import contextlib
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.benchmark import Measurement, Timer
+
+from poolzoo import registry
+from poolzoo.analysis.results.schema import Result
+from poolzoo.analysis.scoring.pool_modules import (
+    backend_of,
+    describe_specs,
+    make_module,
+    normal_spec,
+    one_line,
+    pick_baseline,
+    provenance,
+    shown_params,
+    shown_size,
+    state_of,
+)
+from poolzoo.operators.base import Pool
+from poolzoo.windows import make_geometry
+
+DTYPES = {"float64": torch.float64, "float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+_CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
+
+
+@dataclass(frozen=True)
+class Workload:
+    """The tensor and the window that every operator is timed on.
+
+    Attributes:
+        shape: ``(N, C, *spatial)``, one to three spatial axes.
+        kernel_size, stride: of every operator; stride None means kernel_size.
+        dtype: a name from :data:`DTYPES`.
+        device: of torch.
+        channels_last: lay the tensor out with channels innermost (two or three spatial axes).
+        threads: CPU threads; None leaves torch's own choice.
+        min_time: seconds over which each figure is measured, at least.
+        seed: of the input's values and of learnable operators' start values.
+    """
+
+    shape: tuple[int, ...] = (20, 32, 128, 128)
+    kernel_size: int | tuple[int, ...] = 2
+    stride: int | tuple[int, ...] | None = None
+    dtype: str = "float32"
+    device: str = "cpu"
+    channels_last: bool = False
+    threads: int | None = None
+    min_time: float = 0.2
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 3 <= len(self.shape) <= 5 or min(self.shape) < 1:
+            raise ValueError(f"shape={'x'.join(map(str, self.shape))}: NxC and 1 to 3 sizes, each >= 1, are allowed")
+        if self.channels_last and len(self.shape) not in _CHANNELS_LAST:
+            raise ValueError(f"channels_last: shape has {len(self.shape) - 2} spatial axes; 2 or 3 are needed")
+        if self.dtype not in DTYPES:
+            raise ValueError(f"dtype={self.dtype!r}: one of {', '.join(DTYPES)} is allowed")
+        if self.threads is not None and self.threads < 1:
+            raise ValueError(f"threads={self.threads}: at least 1 is allowed")
+        make_geometry(self.ndim, self.kernel_size, self.stride)
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape) - 2
+
+
+def profile(
+    specs: Sequence[str],
+    workload: Workload = Workload(),
+    *,
+    baseline: str | None = None,
+    command: str = "",
+    on_step: Callable[[int, int], None] | None = None,
+) -> Result:
+    """Time every operator on one tensor, one after the other, in this process.
+
+    Stochastic operators are timed in train mode, all others in evaluation mode. The input is uniform in [0, 1).
+
+    Args:
+        specs: operators as spec strings.
+        workload: the tensor and the window.
+        baseline: the spec that ratios compare with; by default avg if it is there, else the first.
+        command: the command line, for the metadata.
+        on_step: called with the number of finished and of all operators.
+
+    Returns:
+        One row an operator; one that fails has its ``error`` there and no figures.
+
+    Raises:
+        ValueError: an unknown operator, or a parameter that is not allowed.
+    """
+    specs = list(dict.fromkeys(map(normal_spec, specs)))
+    baseline = pick_baseline(specs, baseline)
+    modules = [_module(spec, workload) for spec in specs]
+    threads = workload.threads or torch.get_num_threads()
+    rows = []
+    with _cpu_threads(threads):
+        x = _input(workload)
+        known = provenance(command, baseline)  # here, where the threads are those that are measured
+        copy_gbps = _copy_bandwidth(x, workload.min_time, threads)
+        for done, (spec, module) in enumerate(zip(specs, modules, strict=True), 1):
+            row = _row(spec, module, workload, threads)
+            try:
+                row |= {"backend": backend_of(module, x)} | measure(module, x, workload.min_time, threads)
+                row["copy_fraction"] = row["gbps"] / copy_gbps
+            except Exception as error:  # a failed operator is a row, not the end of the run
+                row["error"] = one_line(error)
+            rows.append(row)
+            if on_step:
+                on_step(done, len(specs))
+    reference = rows[specs.index(baseline)]["forward_s"]
+    for row in rows:
+        if reference and row["forward_s"]:
+            row["ratio"] = row["forward_s"] / reference
+    metadata = {
+        **known,
+        "pools": describe_specs(specs),
+        "seed": workload.seed,
+        "min_time": workload.min_time,
+        "copy_gbps": copy_gbps,
+    }
+    return Result("profile", metadata, rows)
+
+
+def _module(spec: str, workload: Workload) -> Pool:
+    module = make_module(
+        spec,
+        ndim=workload.ndim,
+        in_channels=workload.shape[1],
+        kernel_size=workload.kernel_size,
+        stride=workload.stride,
+        seed=workload.seed,
+        device=workload.device,
+        dtype=DTYPES[workload.dtype],
+    )
+    return module.train() if module.stochastic else module
+
+
+def _input(workload: Workload) -> Tensor:
+    generator = torch.Generator().manual_seed(workload.seed)
+    x = torch.rand(workload.shape, generator=generator).to(device=workload.device, dtype=DTYPES[workload.dtype])
+    return x.contiguous(memory_format=_CHANNELS_LAST[x.dim()]) if workload.channels_last else x
+
+
+def _row(spec: str, module: Pool, workload: Workload, threads: int) -> dict[str, Any]:
+    name, params = shown_params(spec)
+    figures = ("forward_s", "forward_iqr_s", "backward_s", "backward_iqr_s", "forward_backward_s")
+    return {
+        "pool": name,
+        "params": params,
+        "state": "train" if module.stochastic else state_of(module),
+        "device": workload.device,
+        "dtype": workload.dtype,
+        "shape": "x".join(map(str, workload.shape)),
+        "kernel_size": shown_size(module.kernel_size),
+        "stride": shown_size(module.stride),
+        "layout": "channels_last" if workload.channels_last else "contiguous",
+        "threads": threads,
+        "backend": registry.pool_info(name).backend,
+    } | dict.fromkeys((*figures, "saved_bytes", "peak_bytes", "gbps", "copy_fraction", "ratio", "error"))
+
+
+def measure(module: Pool, x: Tensor, min_time: float, threads: int) -> dict[str, Any]:
+    """The figures of one operator on one tensor: the row keys from ``forward_s`` to ``gbps``.
+
+    Args:
+        module: the operator.
+        x: its input.
+        min_time: seconds over which each time is measured, at least; medians and interquartile ranges are of blocks.
+        threads: CPU threads.
+    """
+    with torch.no_grad():
+        y = module(x)
+        forward = _time("module(x)", {"module": module, "x": x}, min_time, threads)
+        peak = _peak_bytes(module, x)
+    leaf = x.detach().requires_grad_()
+    inputs = [leaf, *module.parameters()]
+    output, saved = saved_bytes(module, leaf, module.parameters())
+    names = {
+        "grad": torch.autograd.grad,
+        "module": module,
+        "x": leaf,
+        "y": output,
+        "inputs": inputs,
+        "g": torch.ones_like(output),
+    }
+    backward = _time("grad(y, inputs, g, retain_graph=True, allow_unused=True)", names, min_time, threads)
+    both = _time("grad(module(x), inputs, g, allow_unused=True)", names, min_time, threads)
+    moved = x.numel() * x.element_size() + y.numel() * y.element_size()
+    return {
+        "forward_s": forward.median,
+        "forward_iqr_s": forward.iqr,
+        "backward_s": backward.median,
+        "backward_iqr_s": backward.iqr,
+        "forward_backward_s": both.median,
+        "saved_bytes": saved,
+        "peak_bytes": peak,
+        "gbps": moved / forward.median / 1e9,
+    }
+
+
+def _time(statement: str, names: dict[str, Any], min_time: float, threads: int) -> Measurement:
+    measured: Measurement = Timer(statement, globals=names, num_threads=threads).blocked_autorange(
+        min_run_time=min_time
+    )
+    return measured
+
+
+@contextlib.contextmanager
+def _cpu_threads(threads: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _copy_bandwidth(x: Tensor, min_time: float, threads: int) -> float:
+    """Bytes read and written per second, in 1e9, by copying at least 64 MiB: what no operator can beat."""
+    source = x.new_ones(max(x.numel(), 2**26 // x.element_size()))
+    names = {"source": source, "target": torch.empty_like(source)}
+    seconds = _time("target.copy_(source)", names, min_time, threads).median
+    return 2 * source.numel() * source.element_size() / seconds / 1e9
+
+
+def saved_bytes(pool: Callable[[Tensor], Tensor], x: Tensor, leave_out: Iterable[Tensor] = ()) -> tuple[Tensor, int]:
+    """The output, and the bytes that autograd keeps for its backward pass: each storage once, not ``leave_out``."""
+    parameters = {p.untyped_storage().data_ptr() for p in leave_out}
+    # Only what the result's graph still holds at the end: another's memory may have been given out again.
+    held: weakref.WeakSet[_Saved] = weakref.WeakSet()
+
+    def keep(tensor: Tensor) -> _Saved:
+        saved = _Saved(tensor)
+        held.add(saved)
+        return saved
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda saved: saved.tensor):
+        y = pool(x)
+    storages = {storage.data_ptr(): storage.nbytes() for storage in (saved.tensor.untyped_storage() for saved in held)}
+    return y, sum(size for address, size in storages.items() if address not in parameters)
+
+
+class _Saved:
+    """A tensor that autograd keeps, alive as long as that does."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor = tensor
+
+
+def _peak_bytes(module: Pool, x: Tensor) -> int:
+    """The most memory that one forward pass holds at once beside its input, its output included."""
+    if x.is_cuda:
+        torch.cuda.synchronize(x.device)
+        torch.cuda.reset_peak_memory_stats(x.device)
+        before = torch.cuda.memory_allocated(x.device)
+        y = module(x)
+        torch.cuda.synchronize(x.device)
+        del y
+        return torch.cuda.max_memory_allocated(x.device) - before
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as record:
+        y = module(x)
+        del y
+    assert record.profiler is not None and record.profiler.kineto_results is not None
+    # The allocator's own events, the only record of a running total: +bytes at each allocation, -bytes at each release.
+    events = [e for e in record.profiler.kineto_results.events() if e.name() == "[memory]"]
+    held = peak = 0
+    for event in sorted(events, key=lambda e: e.start_ns()):
+        held += event.nbytes()
+        peak = max(peak, held)
+    return peak

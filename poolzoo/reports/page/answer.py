@@ -1,0 +1,223 @@
+"""A verdict in words: what to take, by how much it leads and how sure that is, and what to read with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from poolzoo.analysis.results.schema import MEASURE_KEYS
+from poolzoo.analysis.results.summaries import METRICS, Setting, Summary
+from poolzoo.analysis.results.verdicts import NOISY, Doubts, Gap, Lead, ProfileLead, Time, Verdict
+from poolzoo.reports.text.tables import NORMALIZED, TIME_UNITS, rebuilding, unit_of, visible
+
+#: More names than this in a sentence are counted.
+NAMES_SHOWN = 6
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The sentences of one setting: ``entries`` are a question and its answer's paragraphs."""
+
+    title: str
+    entries: tuple[tuple[str, tuple[Markup | str, ...]], ...]
+
+
+def answer_of(verdict: Verdict, title: str = "") -> Answer:
+    """A comparison's verdict: who keeps most, who costs least, whom nothing beats at both.
+
+    Of operators that keep another share of the numbers than a plain pool, only who is ahead.
+    """
+    plain = verdict.candidates[0].equal_kept
+    entries: list[tuple[str, tuple[Markup | str, ...]]] = []
+    for number, lead in enumerate(verdict.leads if plain else verdict.leads[:1]):
+        # Only a likeness to the original says how much was kept.
+        by = number or lead.metric in MEASURE_KEYS
+        question = f"By {METRICS[lead.metric].title}" if by else "Keeps most"
+        question = question if plain else f"Keeping {verdict.kept:.3g} of the numbers"
+        entries.append((question, (_leads(lead), *_beside(lead))))
+    if verdict.cost and plain:
+        entries.append(("Costs least", _costs(verdict)))
+    if len(verdict.front) > 1 and plain:
+        entries.append(("Pareto front", (_front(verdict),)))
+    if verdict.partial and entries:
+        left_out = Markup("Not considered, for lack of numbers that others have: {}.").format(
+            names(list(map(title_of, verdict.partial)))
+        )
+        question, paragraphs = entries[0]
+        entries[0] = (question, (*paragraphs, left_out))
+    return Answer(title, tuple(entries))
+
+
+def answer_of_profile(lead: ProfileLead) -> Answer:
+    """Who is fastest, and who needs least memory, of a profile's operators on one tensor."""
+    time = Markup("{} is the fastest of {} operators: {} a forward pass").format(
+        names([lead.fastest]), lead.operators, seconds(lead.time)
+    )
+    if lead.ratio is not None:
+        time += Markup(", {:.2f} times the baseline’s").format(lead.ratio)
+    time += Markup(".")
+    if lead.unsure:
+        time += Markup(" Not distinguishable from {}: the interquartile ranges overlap.").format(names(lead.unsure))
+    return Answer(f"{lead.shape} {lead.dtype} on {lead.device}", (("Costs least", (time,)),))
+
+
+def warnings_of(doubts: Doubts) -> list[str]:
+    """What the numbers cannot say, a sentence each."""
+    said = []
+    if doubts.unfitted:
+        said.append(
+            f"Not fitted: {listed(doubts.unfitted)}. Learnable operators are shown as they start; an unfitted LIP is"
+            " exactly average pooling, so these rows say nothing about what they can learn."
+        )
+    if doubts.unequal:
+        others = f"the others ({doubts.kept:.3g})" if doubts.kept else "a plain pool"
+        unequal = [f"{name} ({kept:.3g})" for name, kept in doubts.unequal]
+        said.append(
+            f"Not an equal comparison, for another share of the numbers is kept than by {others}:"
+            f" {listed(unequal)}. Never called best beside them."
+        )
+    if doubts.images == 1:
+        said.append("One image: there is no interval, and another image may order the operators differently.")
+    elif doubts.small:
+        said.append(f"{doubts.images} images: intervals over so few are too narrow; take the order as a hint.")
+    if doubts.one_seed:
+        said.append(f"One seed: the spread of {listed(doubts.one_seed)} in train mode is unknown.")
+    if doubts.noisy:
+        noisy = [f"{name} ({share:.0%})" for name, share in doubts.noisy]
+        said.append(
+            f"Noisy times: the interquartile range is more than {NOISY:.0%} of the median for"
+            f" {listed(noisy)}. Measure again on an idle machine, or with a longer --min-time."
+        )
+    return said
+
+
+def setting_title(setting: Setting) -> str:
+    """A setting as a heading."""
+    scale = NORMALIZED.get(setting.normalize, f"{setting.normalize} normalisation")
+    normalised = "" if setting.normalize == "none" else f", {scale}"
+    features = f", {setting.input}" if setting.of_features else ""
+    return f"Kernel {setting.kernel_size}, stride {setting.stride}, {rebuilding(setting)}{normalised}{features}"
+
+
+def title_of(summary: Summary) -> str:
+    """An operator and its state, where that says anything."""
+    return summary.label if summary.state == "fixed" else f"{summary.label} ({summary.state})"
+
+
+def names(labels: Sequence[str], most: int = NAMES_SHOWN) -> Markup:
+    """Operators as the page names them, joined by commas and an "and"; those beyond ``most`` are counted."""
+    strong = [Markup("<strong>{}</strong>").format(visible(name)) for name in labels[:most]]
+    if len(labels) > most:
+        return Markup(", ").join(strong) + Markup(" and {} more").format(len(labels) - most)
+    return Markup(" and ").join([Markup(", ").join(strong[:-1]), strong[-1]] if len(strong) > 1 else strong)
+
+
+def listed(words: Sequence[str], most: int = 99, noun: str = "") -> str:
+    """Words joined by commas and an "and"; of more than ``most``, the rest or (with a ``noun``) all are counted."""
+    if len(words) > most:
+        return f"{len(words)} {noun}" if noun else f"{', '.join(words[:most])} and {len(words) - most} more"
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def seconds(time: Time | float) -> str:
+    """A time in its own unit, with half its interquartile range where that was measured."""
+    value, iqr = (time, None) if isinstance(time, float) else (time.seconds, time.iqr)
+    size, unit = unit_of([value], TIME_UNITS)
+    spread = "" if not iqr else f" ± {iqr / 2 / size:.2g}"
+    return f"{value / size:.3g}{spread} {unit}"
+
+
+def _leads(lead: Lead) -> Markup:
+    metric = METRICS[lead.metric]
+    shown = _amount(lead.best[0].scores[lead.metric].mean, lead.metric)
+    if metric.target is not None:
+        shown += f" ({metric.target:g} is best)"
+    elif not metric.higher_is_better:
+        shown += " (less is better)"
+    base = next((s for s in lead.best if s.is_baseline), None)
+    if base:
+        others = [title_of(s) for s in lead.best if s is not base]
+        shared = Markup(", shared with {}").format(names(others)) if others else ""
+        return Markup("Nothing is ahead of the baseline {}: {} {}{}.").format(
+            names([title_of(base)]), metric.title, shown, shared
+        )
+    verb = "leads" if len(lead.best) == 1 else "lead" if lead.runner_up else "are equal"
+    margin = Markup(", {}").format(_gap(lead.baseline, lead.metric, "the baseline ")) if lead.baseline else ""
+    return Markup("{} {}: {} {}{}.").format(names(list(map(title_of, lead.best))), verb, metric.title, shown, margin)
+
+
+def _beside(lead: Lead) -> list[Markup]:
+    """How near the next one is, what cannot be told apart, and what would be better but is not to be had."""
+    said = []
+    if lead.runner_up and not lead.runner_up.other.is_baseline:
+        they = "It is" if len(lead.best) == 1 else "They are"
+        said.append(Markup("{} {}.").format(they, _gap(lead.runner_up, lead.metric, "the next, ")))
+    if lead.unsure:
+        unsure = names(list(map(title_of, lead.unsure)))
+        said.append(Markup("Not distinguishable from {}: the interval holds 0.").format(unsure))
+    if lead.drawn:
+        drawn = names(list(map(title_of, lead.drawn)))
+        said.append(Markup("Only draws in training score higher: {}.").format(drawn))
+    return [Markup(" ").join(said)] if said else []
+
+
+def _gap(gap: Gap, key: str, before: str) -> Markup:
+    """``0.0120 ahead of the baseline avg (95% interval 0.0100 to 0.0140 over 8 images)``."""
+    metric, other = METRICS[key], names([title_of(gap.other)])
+    amount = format(gap.difference, metric.format)
+    if not gap.images:
+        return Markup("with no image in common with {}{}").format(before, other)
+    if not amount.strip("-+0."):
+        return Markup("ahead of {}{}{} by less than the digits show").format(before, other, "," * before.endswith(", "))
+    if gap.interval:
+        low, high = (_digits(end, metric.format) for end in gap.interval)
+        sure = f"95% interval {low} to {high}, {gap.images} images"
+    else:
+        sure = "one image, so no interval" if gap.images == 1 else "no interval"
+    return Markup('{} ahead of {}{} <span class="sure">({})</span>').format(
+        _amount(gap.difference, key), before, other, sure
+    )
+
+
+def _amount(value: float, key: str) -> str:
+    metric = METRICS[key]
+    return f"{_digits(value, metric.format)} {metric.unit}".strip().replace("inf", "infinite")
+
+
+def _digits(value: float, spec: str) -> str:
+    """-0.00 would claim a direction that the digits do not show."""
+    text = format(value, spec)
+    return text if text.strip("-0.") else text.lstrip("-")
+
+
+def _costs(verdict: Verdict) -> tuple[Markup, ...]:
+    cost = verdict.cost
+    assert cost is not None
+    ratio = ""
+    if cost.ratio is not None and not cost.fastest.is_baseline:
+        ratio = f", {cost.ratio:.2f} times the baseline’s"
+    text = Markup("{} is the fastest: {} a forward pass{}.").format(
+        names([title_of(cost.fastest)]), seconds(cost.time), ratio
+    )
+    if cost.timed:
+        how = Markup("Measured on {}.").format(visible(cost.timed))
+    else:
+        how = Markup("A rough time, the fastest of a few passes over each image; poolzoo profile measures.")
+    if cost.unsure:
+        unsure = names(list(map(title_of, cost.unsure)))
+        how += Markup(" Not distinguishable from {}: the interquartile ranges overlap.").format(unsure)
+    return text, how
+
+
+def _front(verdict: Verdict) -> Markup:
+    key = verdict.leads[0].metric
+    places = [
+        Markup("{} ({}, {})").format(
+            names([title_of(summary)]), seconds(time.seconds), _amount(summary.scores[key].mean, key)
+        )
+        for summary, time in verdict.front
+    ]
+    joined = Markup(" and ").join([Markup(", ").join(places[:-1]), places[-1]])
+    return Markup("No operator is both faster and better by {} than {}.").format(METRICS[key].title, joined)

@@ -1,0 +1,56 @@
+"""The results that a page was drawn from, inside the page: as JSON in script elements that no browser runs.
+
+``poolzoo report page.html`` reads them back, so that a page alone is enough to draw it again, or beside others.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from poolzoo.analysis.results.schema import Result
+
+#: A page with more rows than this holds none of them: it would be too large to open. The result file has them.
+ROWS_EMBEDDED = 50_000
+_CLASS = "poolzoo-result"
+_OPENING = f'<script type="application/json" class="{_CLASS}">'
+
+
+def script_json(data: Any) -> Markup:
+    """``data`` as JSON that cannot end the script element it stands in, nor hold an invisible character."""
+    text = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return Markup(re.sub("[<>&]", lambda found: f"\\u{ord(found[0]):04x}", text))
+
+
+def embed(results: Sequence[Result]) -> Markup:
+    """Script elements that hold the results; an empty text where they have too many rows."""
+    if sum(len(result.rows) for result in results) > ROWS_EMBEDDED:
+        return Markup()
+    blocks = [Markup("{}{}</script>").format(Markup(_OPENING), script_json(json.loads(r.to_json()))) for r in results]
+    return Markup("\n").join(blocks)
+
+
+def is_page(text: str) -> bool:
+    """Whether a file's text is a page, also one that was saved with a comment before it, and not a result."""
+    return text.lstrip("\ufeff \t\r\n").startswith("<")
+
+
+def results_in_page(html: str, source: str) -> list[Result]:
+    """The results that :func:`embed` put into a page.
+
+    Args:
+        html: the page.
+        source: its name, for messages.
+
+    Raises:
+        ValueError: the page holds none, or what it holds is no result.
+    """
+    # Everywhere else in a page "<" is escaped, so only the page's own elements begin like this.
+    blocks = re.findall(f"{re.escape(_OPENING)}(.*?)</script>", html, re.DOTALL)
+    if not blocks:
+        raise ValueError(f"{source}: a page without the rows it was drawn from; give the result file it came from")
+    return [Result.from_json(block, source) for block in blocks]

@@ -1,0 +1,346 @@
+"""The picture explorer of the page: one cut-out of each image, with every operator, down to single pixels.
+
+The page carries the original cut-out, the pooled values of each operator and a few weights, as bytes (see
+:mod:`poolzoo.reports.pictures.cutouts`); ``explorer.js`` rebuilds, subtracts, transforms and compares on demand.
+Without JavaScript, or where a browser cannot inflate, plain pictures of some operators stand there instead. All text
+comes from results: it passes :func:`poolzoo.reports.text.tables.visible` and Jinja's autoescaping or :func:`script_json`.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+
+from poolzoo.analysis.results.schema import UPSAMPLE_NONE, Result, label
+from poolzoo.analysis.results.summaries import METRICS, summarise
+from poolzoo.reports.page.templates import environment
+from poolzoo.reports.pictures.cutouts import CUBIC, TAPS, Box, Floats, Part, Pixels, pack, rebuild_part, sources
+from poolzoo.reports.pictures.pooled_images import (
+    CUTOUT,
+    DIVERGING,
+    Operator,
+    PictureBook,
+    Rebuilt,
+    Shelf,
+    Thumbnail,
+    thumbnail,
+    two_axes,
+)
+from poolzoo.reports.pictures.weights import COLOURS, MOST
+from poolzoo.reports.text.tables import visible
+
+#: What the pictures of a page may take, as base64, and the sides of cut-outs that are tried until they do.
+BUDGET = 8_000_000
+SIDES = (CUTOUT, 320, 256, 224, 192, 160, 128, 96, 64)
+#: Operators that are shown without JavaScript, and the metrics that stand beside a name.
+FIGURES, SCORES = 3, 3
+#: Longest side of their cut-outs.
+FIGURE_SIDE = 160
+
+#: Dark blue to yellow, as bright as the value is high: matplotlib's cividis (Nunez et al. 2018), made for colour-blind
+#: and other readers to see alike.
+SEQUENTIAL = (
+    (0, 34, 78),
+    (33, 61, 109),
+    (76, 85, 108),
+    (108, 110, 114),
+    (142, 137, 120),
+    (179, 166, 113),
+    (217, 197, 95),
+    (254, 232, 56),
+)
+
+
+@dataclass(frozen=True)
+class _Figure:
+    """A picture as the template places it."""
+
+    uri: str
+    width: int
+    height: int
+    alt: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One operator of one image: what it is called, by upsampling its rows and its places among the others, and the
+    metrics in the order that they were asked for."""
+
+    operator: Operator
+    title: str
+    baseline: bool
+    rows: Mapping[str, Mapping[str, Any]]
+    places: Mapping[str, int]
+    metrics: Sequence[str]
+
+    def scores(self, upsample: str) -> str:
+        """What stands beside the name."""
+        row = self.rows[upsample]
+        parts = [
+            f"{METRICS[key].title} {row[key]:{METRICS[key].format}} {METRICS[key].unit}".strip().replace("inf", "∞")
+            for key in self.metrics
+            if row.get(key) is not None
+        ]
+        return " · ".join(parts[:SCORES])
+
+
+def explorer_script() -> str:
+    """The script that the page inlines: one strict function, no globals, nothing fetched."""
+    return _read("explorer.js")
+
+
+def explorer_style() -> str:
+    """The styles that the page inlines."""
+    return _read("explorer.css")
+
+
+def render_explorer(book: PictureBook, results: Sequence[Result]) -> Markup:
+    """The explorer and the plain pictures that stand there without JavaScript; empty where there are no pictures.
+
+    Args:
+        book: the pictures.
+        results: their comparisons; an operator's scores are those of the first result that has its row.
+    """
+    shelves = {name: (book.shelf(name), _entries(book.shelf(name), name, results)) for name in book.images}
+    shelves = {name: (shelf, entries) for name, (shelf, entries) in shelves.items() if entries}
+    if not shelves:
+        return Markup("")
+    side, images = _fitted(shelves)
+    data = {"cubic": CUBIC, "colours": _colours(), "images": images}
+    compared = {row["image"] for result in results if result.kind == "compare" for row in result.rows if row["pool"]}
+    return Markup(
+        environment()
+        .get_template("explorer.html.j2")
+        .render(
+            images=[
+                {"name": name, "figures": _figures(name, shelf, entries, side)}
+                for name, (shelf, entries) in shelves.items()
+            ],
+            more=len(compared - set(shelves)),
+            low=any(_is_low(entries) for _, entries in shelves.values()),
+            data=script_json(data),
+        )
+    )
+
+
+def script_json(data: Any) -> Markup:
+    """JSON that may stand in a script element: nothing in it ends the element, opens a comment or breaks a line."""
+    text = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    for char in "<>&":
+        text = text.replace(char, f"\\u{ord(char):04x}")
+    return Markup(text)
+
+
+def nice_ceiling(value: float) -> float:
+    """The smallest of 1, 1.5, 2, 2.5, 3, 4, 5 and 7.5 times a power of ten that is at least ``value``."""
+    if not 0 < value < math.inf:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(value))
+    step = next((step for step in (1, 1.5, 2, 2.5, 3, 4, 5, 7.5) if step * power >= value * (1 - 1e-9)), 10)
+    return float(f"{step * power:.3g}")
+
+
+def _read(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _colours() -> dict[str, Any]:
+    weights = [[round(channel * 255) for channel in colour] for colour in COLOURS.tolist()]
+    return {"diverging": DIVERGING, "sequential": SEQUENTIAL, "weights": weights, "most": MOST}
+
+
+def _entries(shelf: Shelf, name: str, results: Sequence[Result]) -> list[_Entry]:
+    """The operators of an image, best first by the first metric and upsampling of the first result that knows them."""
+    entries: dict[Operator, _Entry] = {}
+    for result in (result for result in results if result.kind == "compare"):
+        own = Result(result.kind, result.metadata, [row for row in result.rows if row["image"] == name])
+        summaries = summarise(own)
+        order = {(s.pool, s.params, s.state, s.setting.upsample): place for place, s in enumerate(summaries)}
+        baselines = {(s.pool, s.params, s.state) for s in summaries if s.is_baseline}
+        found = []
+        for operator in (operator for operator in shelf.operators if operator not in entries):
+            known = [upsample for other, upsample in shelf.rebuilt if other == operator]
+            # A picture need not say how it was rebuilt where there is one way only.
+            rows = {
+                row["upsample"]: row
+                for row in own.rows
+                if _operator(row) == operator and ("" in known or row["upsample"] in known)
+            }
+            places = {upsample: order[(*operator[:3], upsample)] for upsample in rows}
+            if rows:
+                found.append(
+                    _Entry(operator, _title(operator), operator[:3] in baselines, rows, places, own.metadata["metrics"])
+                )
+        found.sort(key=lambda entry: next(iter(entry.places.values())))
+        entries |= {entry.operator: entry for entry in found}
+    return list(entries.values())
+
+
+def _operator(row: Mapping[str, Any]) -> Operator:
+    return (row["pool"], row["params"] or "", row["state"], row["seed"])
+
+
+def _title(operator: Operator) -> str:
+    pool, params, state, seed = operator
+    notes = [state] * (state not in ("fixed", "")) + [f"seed {seed}"] * (seed is not None)
+    return label({"pool": pool, "params": params}) + (f" ({', '.join(notes)})" if notes else "")
+
+
+def _fitted(shelves: Mapping[str, tuple[Shelf, list[_Entry]]]) -> tuple[int, list[dict[str, Any]]]:
+    """The largest side at which all images fit into the budget, and the images' data."""
+    place = 0
+    while True:
+        side = SIDES[place]
+        images = [_image(name, shelf, entries, side) for name, (shelf, entries) in shelves.items()]
+        size = sum(image.pop("bytes") for image in images)
+        if size <= BUDGET or side == SIDES[-1]:
+            return side, images
+        # What the pictures take goes with their area: sides that cannot do are not tried.
+        place += 1
+        while SIDES[place] != SIDES[-1] and size * (SIDES[place] / side) ** 2 > BUDGET:
+            place += 1
+
+
+def _image(name: str, shelf: Shelf, entries: Sequence[_Entry], side: int) -> dict[str, Any]:
+    """One image as the script reads it; ``bytes`` is what its pictures take."""
+    box, packer = _cut(shelf, side), _Packer()
+    pooled = {operator: part.cut(sources(box, part.size, shelf.size)) for operator, part in shelf.pooled.items()}
+    operators = []
+    for rank, entry in enumerate(entries):
+        part, weights = pooled.get(entry.operator), shelf.weights.get(entry.operator)
+        row = next(iter(entry.rows.values()))
+        operators.append(
+            {
+                "title": visible(entry.title),
+                "baseline": entry.baseline,
+                "equal": row["equal_kept"] is not False,
+                "rank": rank,
+                "kernel": two_axes(row["kernel_size"]),
+                "stride": two_axes(row["stride"]),
+                "clipped": entry.operator in shelf.clipped,
+                "pooled": packer.part(part) if part else None,
+                "weights": packer.part(weights) if weights and box.holds(weights.box) else None,
+                "views": [
+                    {
+                        "upsample": visible(upsample),
+                        "scores": visible(entry.scores(upsample)),
+                        "place": entry.places[upsample],
+                        "picture": packer.part(rebuilt.part.cut(box)) if rebuilt.part else None,
+                    }
+                    for upsample, rebuilt in _rebuilt(entry, shelf)
+                ],
+            }
+        )
+    contrasts = [rebuilt.contrast for entry in entries for _, rebuilt in _rebuilt(entry, shelf)]
+    return {
+        "name": visible(name),
+        "size": shelf.size,
+        "cut": [box.top, box.left, box.height, box.width],
+        "original": packer.part(shelf.original.cut(box)),
+        "low": _is_low(entries),
+        "operators": operators,
+        # Half of the operators stay below it nearly everywhere.
+        "scale": nice_ceiling(float(np.median(contrasts))),
+        "bytes": packer.size,
+    }
+
+
+def _is_low(entries: Sequence[_Entry]) -> bool:
+    """Whether the original is made as small as what is pooled, and nothing is rebuilt."""
+    return all(UPSAMPLE_NONE in entry.rows for entry in entries)
+
+
+def _rebuilt(entry: _Entry, shelf: Shelf) -> Iterator[tuple[str, Rebuilt]]:
+    """The upsamplers of an operator whose pictures are known: name and picture."""
+    for upsample in entry.rows:
+        for name in (upsample, ""):
+            if (rebuilt := shelf.rebuilt.get((entry.operator, name))) is not None:
+                yield upsample, rebuilt
+                break
+
+
+def _cut(shelf: Shelf, side: int) -> Box:
+    """The cut-out at most ``side`` long, around the pixels whose weights are known."""
+    weights = next(iter(shelf.weights.values()), None)
+    outer = shelf.original.box
+    return outer.around(weights.box if weights else outer, side)
+
+
+class _Packer:
+    """Parts as the script reads them, each held against the nearest before it, and what they take so far."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._known: list[Pixels] = []
+
+    def part(self, part: Part) -> dict[str, Any]:
+        """A part of a picture."""
+        pixels = part.bytes
+        nearest = min(
+            (number for number, known in enumerate(self._known) if known.shape == pixels.shape),
+            key=lambda number: _apart(pixels, self._known[number]),
+            default=None,
+        )
+        coding, packed = pack(pixels, None if nearest is None else self._known[nearest])
+        self._known.append(pixels)
+        text = base64.b64encode(packed).decode()
+        self.size += len(text)
+        return {
+            "number": len(self._known) - 1,
+            "reference": nearest if coding == "reference" else None,
+            "box": [part.box.top, part.box.left, part.box.height, part.box.width],
+            "size": part.size,
+            "submaps": part.submaps,
+            "bounds": [part.low, part.high],
+            "coding": coding,
+            "data": text,
+        }
+
+
+def _apart(one: Pixels, other: Pixels) -> int:
+    """How far two pictures are from each other, by every third pixel of every third line."""
+    return int(np.abs(one[::3, ::3].astype(np.int16) - other[::3, ::3]).sum())
+
+
+def _figures(name: str, shelf: Shelf, entries: Sequence[_Entry], side: int) -> list[_Figure]:
+    """What there is without JavaScript: the original, and some operators' pooled and rebuilt cut-outs."""
+    box = _cut(shelf, min(side, FIGURE_SIDE))
+    cut = f"cut-out of {box.width} × {box.height} pixels"
+    height, width = shelf.size
+    whole = f"original{', made small' * _is_low(entries)}, {width} × {height}"
+    figures = [
+        _figure(shelf.thumbnail, f"{name}, the {whole} pixels", whole),
+        _figure(shelf.original.cut(box).values, f"A {cut} of {name}, the original", f"{cut} of the original"),
+    ]
+    unequal = {entry.operator for entry in entries if any(row["equal_kept"] is False for row in entry.rows.values())}
+    chosen = sorted(entries, key=lambda entry: (not entry.baseline, entry.operator in unequal))[:FIGURES]
+    for entry in sorted(chosen, key=entries.index):
+        pooled, found = shelf.pooled.get(entry.operator), list(_rebuilt(entry, shelf))[:1]
+        if pooled:
+            values = pooled.cut(sources(box, pooled.size, shelf.size)).values
+            scores = f": {entry.scores(UPSAMPLE_NONE)}" if UPSAMPLE_NONE in entry.rows else ""
+            alt = f"The same {cut} of {name}, pooled by {entry.title}{scores}"
+            figures.append(_figure(values, alt, f"{entry.title}, pooled{scores}"))
+        for upsample, rebuilt in found:
+            again = rebuilt.part.cut(box).values if rebuilt.part else None
+            if again is None and pooled and upsample in TAPS:
+                again = rebuild_part(pooled, box, shelf.size, upsample)
+            if again is not None:
+                how = f"{upsample}: {entry.scores(upsample)}"
+                alt = f"The same {cut} of {name}, rebuilt from what {entry.title} kept, {how}"
+                figures.append(_figure(again, alt, f"{entry.title}, rebuilt, {how}"))
+    return figures
+
+
+def _figure(shown: Thumbnail | Floats, alt: str, caption: str) -> _Figure:
+    small = shown if isinstance(shown, Thumbnail) else thumbnail(shown)
+    return _Figure(small.uri, small.width, small.height, alt, caption)

@@ -1,0 +1,30 @@
+"""The Jinja environment of every HTML that poolzoo writes: whatever is not Markup is escaped and made visible."""
+
+from __future__ import annotations
+
+import functools
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup
+
+from poolzoo.reports.text.tables import visible
+
+if TYPE_CHECKING:
+    import jinja2
+
+
+@functools.cache
+def environment() -> jinja2.Environment:
+    """Templates lie in this package; a name that a template asks for and was not given is an error."""
+    import jinja2
+
+    folder = resources.files(__package__)
+    return jinja2.Environment(
+        loader=jinja2.FunctionLoader(lambda name: folder.joinpath(name).read_text(encoding="utf-8")),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=lambda value: visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+    )

@@ -1,0 +1,1 @@
+"""What pooling did to a picture, as PNG files."""

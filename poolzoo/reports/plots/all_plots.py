@@ -1,0 +1,285 @@
+"""Which plots a set of results has, with what each says in words; for the page, and as files.
+
+A plot that would show nothing is left out: ranks of one image, curves of one size, a front of one operator.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from poolzoo._files import write_whole
+from poolzoo.analysis.results.schema import Result
+from poolzoo.analysis.results.summaries import METRICS, Setting, Summary, by_setting, summarise
+from poolzoo.analysis.results.verdicts import profile_rows
+from poolzoo.analysis.studies.sweep import sweep_of
+from poolzoo.reports.plots import retention as plots
+from poolzoo.reports.plots.style import FORMATS, to_file, to_svg
+from poolzoo.reports.plots.sweep_curves import describe_curves, plot_sweep
+from poolzoo.reports.text.tables import UNEQUAL, dicts
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: What tells results of one kind apart, in headings and in names of files.
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#: A profile's costs by the plot they make.
+TRADEOFFS = {"time": "forward_s", "memory": "peak_bytes", "training-memory": "saved_bytes"}
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One plot.
+
+    Attributes:
+        name: of its files, without a suffix.
+        draw: makes the figure.
+        alt: what it shows in words, with the numbers that count.
+        caption: how it is read.
+        shared: whether it is of all settings of its result.
+    """
+
+    name: str
+    draw: Callable[[], Figure]
+    alt: str
+    caption: str
+    shared: bool = False
+
+    def svg(self, prefix: str) -> str:
+        """As part of a page, whose other ids do not begin with ``prefix``."""
+        return to_svg(self.draw(), prefix)
+
+
+def result_letters(results: Sequence[Result]) -> list[str]:
+    """A, B, C for results of one kind; "" for the only one of its kind."""
+    kinds = [result.kind for result in results]
+    places = [kinds[:number].count(kind) for number, kind in enumerate(kinds)]
+    return [
+        "" if kinds.count(kind) == 1 else LETTERS[place] if place < len(LETTERS) else str(place + 1)
+        for kind, place in zip(kinds, places, strict=True)
+    ]
+
+
+def compare_drawings(
+    result: Result, profiles: Sequence[Result] = (), summaries: Sequence[Summary] | None = None
+) -> dict[Setting, list[Drawing]]:
+    """The plots of a comparison by setting, in the settings' order; those of all settings stand with the first.
+
+    Args:
+        result: a comparison.
+        profiles: of which costs are taken that were measured with the same window.
+        summaries: of ``result``, where the caller has them already.
+    """
+    summaries = summarise(result) if summaries is None else summaries
+    families = {
+        str(pool["name"]): str(pool["family"] or "")
+        for pool in dicts(result.metadata, "pools")
+        if {"name", "family"} <= set(pool)
+    }
+    drawings = {
+        setting: _of_setting(setting, [s for s in group if s.scores], families, profiles)
+        for setting, group in by_setting(summaries).items()
+    }
+    if drawings:
+        first = next(iter(drawings))
+        drawings[first] = [*_of_sweep(result, summaries), *drawings[first], *_of_images(result)]
+    return drawings
+
+
+def profile_drawings(result: Result) -> list[Drawing]:
+    """The plot of a profile."""
+    if not plots.profiled(result):
+        return []
+    return [
+        Drawing(
+            "profile",
+            partial(plots.plot_profile, result),
+            plots.describe_profile(result),
+            "Median time of a forward pass and of forward and backward together; at the right, forward time as a ratio"
+            " to the baseline's.",
+        )
+    ]
+
+
+def scaling_drawings(profiles: Sequence[Result]) -> list[Drawing]:
+    """Time against size, where several profiles differ in the tensor's shape."""
+    return [
+        Drawing(
+            "scaling",
+            partial(plots.plot_scaling, curves),
+            plots.describe_scaling(curves),
+            f"Forward time of {place}, against the number of elements, fastest first; n^ is the slope of a line through"
+            " the points, 1 where twice the size takes twice the time. The dashed line is the baseline's.",
+        )
+        for place, curves in plots.curves_of_profiles(profiles).items()
+    ]
+
+
+def all_drawings(results: Sequence[Result]) -> list[Drawing]:
+    """Every plot of the results, under names of their own: ``retention``, ``A-retention-nearest``."""
+    profiles = [result for result in results if result.kind == "profile"]
+    found: list[Drawing] = []
+    for result, letter in zip(results, result_letters(results), strict=True):
+        prefix = f"{letter}-" if letter else ""
+        apart = compare_drawings(result, profiles) if result.kind == "compare" else {}
+        named = profile_drawings(result) if result.kind == "profile" else []
+        named += [
+            drawing if drawing.shared else replace(drawing, name=drawing.name + _difference(setting, list(apart)))
+            for setting, drawings in apart.items()
+            for drawing in drawings
+        ]
+        found += [replace(drawing, name=prefix + drawing.name) for drawing in named]
+    return _distinct([*found, *scaling_drawings(profiles)])
+
+
+def save_drawings(folder: Path, results: Sequence[Result]) -> list[Path]:
+    """Write every plot as PNG (300 pixels an inch), SVG and PDF, two columns of a paper (7.1 inches) wide.
+
+    Args:
+        folder: there, and open to writing.
+        results: comparisons and profiles.
+
+    Returns:
+        The files, each of which is whole. Equal results give equal bytes.
+    """
+    written = []
+    for drawing in all_drawings(results):
+        figure = drawing.draw()
+        written += [write_whole(folder / f"{drawing.name}.{fmt}", to_file(figure, fmt)) for fmt in FORMATS]
+    return written
+
+
+def _of_setting(
+    setting: Setting, shown: Sequence[Summary], families: Mapping[str, str], profiles: Sequence[Result]
+) -> list[Drawing]:
+    if not shown:
+        return []
+    drawings = [
+        Drawing(
+            "retention",
+            partial(plots.plot_retention, shown, families),
+            plots.describe_retention(shown),
+            _retention_caption(shown),
+        )
+    ]
+    if len(plots.paired(shown)) > 1:
+        drawings.append(
+            Drawing(
+                "differences",
+                partial(plots.plot_differences, shown, families),
+                plots.describe_differences(shown),
+                "Score minus the baseline's, averaged over images; lines are bootstrap 95% intervals of the paired"
+                " differences. Hollow points, whose line reaches the dashed one, may be neither better nor worse.",
+            )
+        )
+    rivals = plots.ranked(shown)
+    first = METRICS[next(iter(shown[0].scores))]
+    if len(rivals) > 1:
+        drawings.append(
+            Drawing(
+                "ranks",
+                partial(plots.plot_ranks, rivals),
+                plots.describe_ranks(rivals),
+                f"Mean rank by {first.title}. A bar is half the critical difference of Nemenyi's test (Demšar 2006) to"
+                " either side: hollow points, whose bars do not reach that of the best, are unlikely to be as good.",
+            )
+        )
+    measured, source = profile_rows(shown, setting, profiles) or ({}, _one(setting))
+    for name, cost in TRADEOFFS.items():
+        if not measured and cost != "forward_s":
+            continue
+        costs = {key: row[cost] for key, row in measured.items() if row[cost] is not None} if measured else None
+        if len(plots.tradeoff_points(shown, first.key, costs)) > 1:
+            rough = "" if measured else " Times of a single pass are rough; poolzoo profile measures them."
+            drawings.append(
+                Drawing(
+                    name,
+                    partial(plots.plot_tradeoff, shown, costs, source, cost),
+                    plots.describe_tradeoff(shown, costs, source, cost),
+                    f"{first.title} against the {plots.COSTS[cost].title} of {source}; operators that keep as much as"
+                    f" the baseline.{rough}",
+                )
+            )
+    return drawings
+
+
+def _one(setting: Setting) -> str:
+    """What the comparison's own times are of."""
+    kind = setting.input if setting.input in ("video", "volume") else "image"
+    return f"the features of one {kind}" if setting.of_features else f"one {kind}"
+
+
+def _retention_caption(shown: Sequence[Summary]) -> str:
+    titles = ", ".join(METRICS[key].title for key in dict.fromkeys(key for summary in shown for key in summary.scores))
+    scores = [score for summary in shown for score in summary.scores.values()]
+    bars = ""
+    if any(score.interval for score in scores):
+        bars = " Lines are bootstrap 95% intervals over images."
+    elif any(score.spread is not None for score in scores):
+        bars = " Lines are standard deviations over seeds."
+    line = " The dashed line is the baseline." if any(summary.is_baseline for summary in shown) else ""
+    grey = ""
+    if any(not summary.equal_kept for summary in shown):
+        grey = f" Operators marked {UNEQUAL} keep another share of the numbers."
+    return f"{titles} by operator.{bars}{line} Values beyond the axis stand at its edge.{grey}"
+
+
+def _of_sweep(result: Result, summaries: Sequence[Summary]) -> list[Drawing]:
+    sweep, scored = sweep_of(result), [summary for summary in summaries if summary.scores]
+    if sweep is None or not scored:
+        return []
+    what = f"Retention of {sweep.pool} against {sweep.over}"
+    bands = any(score.interval for summary in scored for score in summary.scores.values())
+    unequal = any(not summary.equal_kept for summary in scored)
+    return [
+        Drawing(
+            "sweep",
+            partial(plot_sweep, result, summaries),
+            f"{what}. {describe_curves(sweep, scored)}.",
+            f"{what}; avg and max, which have no {sweep.over}, are flat lines."
+            + " Bands are bootstrap 95% intervals over images." * bands
+            + " Some values keep another share of the numbers than the baseline: not an equal comparison." * unequal,
+            shared=True,
+        )
+    ]
+
+
+def _of_images(result: Result) -> list[Drawing]:
+    curves = plots.curves_of_images(result)
+    if not curves:
+        return []
+    return [
+        Drawing(
+            "image-sizes",
+            partial(plots.plot_scaling, curves, "pixels"),
+            plots.describe_scaling(curves, "pixels"),
+            "Forward time against the size of the image, fastest first; n^ is the slope of a line through the points, 1"
+            " where twice the size takes twice the time. The dashed line is the baseline's. Times of a single pass are"
+            " rough.",
+            shared=True,
+        )
+    ]
+
+
+def _difference(setting: Setting, settings: Sequence[Setting]) -> str:
+    """What tells a setting from the others, as part of a file's name."""
+    told = [f.name for f in fields(Setting) if len({getattr(other, f.name) for other in settings}) > 1]
+    words = [re.sub(r"[^a-z0-9.]+", "-", str(getattr(setting, name)).lower()).strip("-")[:60] for name in told]
+    return "".join(f"-{word}" for word in words if word)
+
+
+def _distinct(drawings: Sequence[Drawing]) -> list[Drawing]:
+    """Names that are taken get a number."""
+    taken: set[str] = set()
+    named = []
+    for drawing in drawings:
+        numbered = (f"{drawing.name}-{number}" for number in itertools.count(2))
+        name = next(name for name in itertools.chain([drawing.name], numbered) if name not in taken)
+        taken.add(name)
+        named.append(replace(drawing, name=name))
+    return named

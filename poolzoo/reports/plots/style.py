@@ -1,0 +1,309 @@
+"""The one look of all plots: size, colours, type, axes, names beside points, and figures as files.
+
+A figure is drawn at the width of two columns of a paper (7.1 inches) with text of 7 to 8 points, so that a file goes
+into a paper as it is and a page shows the same plot larger. Hues are seaborn's "colorblind" palette; whatever a hue
+says, a shape, a place or a weight says as well, so that a grey print loses nothing.
+
+Every function works on a ``Figure`` of its own: nothing goes through pyplot's current figure, so plots can be drawn in
+any process without a display and leave nothing behind. Bytes are deterministic: no dates, hashed ids.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from poolzoo.analysis.results.summaries import METRICS
+from poolzoo.reports.text.tables import visible
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.transforms import Bbox
+
+#: Inches: two columns of a paper, a line of a list of operators, and what stands around a panel.
+WIDTH, LINE, AROUND = 7.1, 0.152, 0.75
+#: Pixels an inch of a PNG beside an SVG and a PDF.
+DPI = 300
+LONGEST_NAME = 34
+POINT, BASELINE, FRONT, MUTED = "#0173b2", "#222222", "#de8f05", "#7a7a7a"
+MARKERS = "oDs^vPX<>p*dh8"
+
+# fmt: off
+_RC: dict[Any, Any] = {
+    "font.family": ["DejaVu Sans"], "font.size": 8, "text.usetex": False,
+    "axes.labelsize": 8, "axes.titlesize": 8, "axes.titleweight": "bold", "axes.labelpad": 3, "axes.titlepad": 4,
+    "xtick.labelsize": 7.5, "ytick.labelsize": 7.5, "legend.fontsize": 7.5,
+    "axes.edgecolor": "#9a9a9a", "axes.linewidth": 0.7, "grid.color": "#e6e6e6", "grid.linewidth": 0.6,
+    "axes.spines.top": False, "axes.spines.right": False, "xtick.bottom": True, "xtick.color": "#444444",
+    "xtick.major.size": 3, "xtick.major.width": 0.7, "xtick.minor.size": 0, "ytick.major.size": 0,
+    "lines.linewidth": 1.2, "lines.markersize": 4, "patch.linewidth": 0,
+}
+# fmt: on
+#: What matplotlib would write into a file that changes from run to run, or that no reader needs.
+_UNDATED: dict[str, dict[str, Any]] = {
+    "png": {"Software": None},
+    "svg": dict.fromkeys(("Date", "Creator", "Format", "Type")),
+    "pdf": {"CreationDate": None},
+}
+FORMATS = tuple(_UNDATED)
+_SAVING: dict[Any, Any] = {"svg.hashsalt": "poolzoo", "svg.fonttype": "path", "pdf.fonttype": 42}
+
+#: Where a name may stand beside its point: how far away, in points, and in which directions, in degrees.
+_NEAR = (5.0, 9.0)
+_FAR = (15.0, 24.0, 34.0, 46.0, 60.0, 76.0)
+_AROUND = (0, 180, 90, 270, 45, 135, 315, 225)
+_BETWEEN = (15, 165, 345, 195, 30, 150, 330, 210, 60, 120, 300, 240, 75, 105, 285, 255)
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """The look, for whatever is drawn inside."""
+    import matplotlib as mpl
+    import seaborn as sns
+
+    with sns.axes_style("whitegrid"), mpl.rc_context(_RC), _quiet():
+        yield
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """A name in a script that the font lacks is drawn as boxes; the reader of a report has no use for the warning."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        yield
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure that belongs to no window and to no global state; inches."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def to_png(figure: Figure, scale: float = 2) -> bytes:
+    """The figure as PNG; ``scale`` 1 is 100 pixels an inch."""
+    return _saved(figure, "png", 100 * scale)
+
+
+def to_file(figure: Figure, fmt: str) -> bytes:
+    """The figure as a file's content.
+
+    Args:
+        figure: what to draw.
+        fmt: ``png`` (300 pixels an inch), ``svg`` or ``pdf``; glyphs are paths in the one and embedded in the other.
+    """
+    return _saved(figure, fmt, DPI)
+
+
+def to_svg(figure: Figure, prefix: str = "") -> str:
+    """The figure as one ``<svg>`` element for a page: glyphs as paths, so that it needs no font.
+
+    Args:
+        figure: what to draw.
+        prefix: put before every id, so that several figures in one page share none.
+    """
+    svg = _saved(figure, "svg", 72, transparent=True).decode()
+    svg = svg[svg.index("<svg") :]
+    # Names of XML namespaces mean nothing inside HTML, and a page that fetches nothing need not name a host.
+    svg = re.sub(r' xmlns(:\w+)?="[^"]*"', "", svg.replace("xlink:href", "href"))
+    # matplotlib styles every element of the document; in a page that would reach beyond the figure.
+    svg = re.sub(r"<style[^>]*>.*?</style>", "", svg, flags=re.DOTALL)
+    # A policy that forbids styles from elsewhere forbids style attributes too; as plain attributes they say the same.
+    svg = re.sub(r' style="([^"]*)"', lambda found: _attributes(found[1]), svg)
+    # Comments repeat every label, which the glyphs already draw.
+    svg = re.sub(r"<!--.*?-->\n?", "", svg, flags=re.DOTALL)
+    svg = svg.replace("<svg ", '<svg stroke-linejoin="round" stroke-linecap="butt" ', 1)
+    if prefix:
+        svg = re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{prefix}", svg)
+    return svg
+
+
+def _attributes(style: str) -> str:
+    """``fill: none; stroke: #000`` as presentation attributes."""
+    pairs = (part.split(":", 1) for part in style.split(";") if part.strip())
+    return "".join(f' {name.strip()}="{value.strip()}"' for name, value in pairs)
+
+
+def _saved(figure: Figure, fmt: str, dpi: float, *, transparent: bool = False) -> bytes:
+    import matplotlib as mpl
+
+    stream = io.BytesIO()
+    with mpl.rc_context(_SAVING), _quiet():
+        figure.savefig(stream, format=fmt, dpi=dpi, metadata=_UNDATED[fmt], transparent=transparent)
+    return stream.getvalue()
+
+
+def operator_name(text: str, state: str | None, longest: int = LONGEST_NAME) -> str:
+    """An operator with its state, cut to a length."""
+    return shortened(text, longest) + ("" if state in ("fixed", None, "") else plain(f" ({state})"))
+
+
+def shortened(text: str, longest: int = LONGEST_NAME) -> str:
+    """``text`` cut to a length, fit to be drawn."""
+    return plain(text if len(text) <= longest else f"{text[: longest - 1]}…")
+
+
+def plain(text: object) -> str:
+    """``text`` so that matplotlib neither reads mathematics into it nor stumbles over it."""
+    text = visible(text)
+    # An underscore first would hide a legend entry.
+    return (f" {text}" if text.startswith("_") else text).replace("$", r"\$")
+
+
+def list_axis(axes: Axes, names: Sequence[str], bold: Sequence[bool], grey: Sequence[bool] = ()) -> None:
+    """Names down the left side, the first on top."""
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.spines["left"].set_visible(False)
+    for place, tick in enumerate(axes.get_yticklabels()):
+        tick.set_fontweight("bold" if bold[place] else "normal")
+        tick.set_color(MUTED if grey and grey[place] else BASELINE)
+
+
+def score_axis(key: str) -> str:
+    """A metric's axis: what it is, its unit, and which way is better."""
+    metric = METRICS[key]
+    unit = f" ({metric.unit})" if metric.unit else ""
+    if metric.target is not None:
+        return f"{metric.title}{unit}, {metric.target:g} is best"
+    return f"{metric.title}{unit}, {'higher' if metric.higher_is_better else 'lower'} is better"
+
+
+def log_axis(axes: Axes, which: str, values: Sequence[float], what: str) -> None:
+    """A logarithmic axis with plain numbers, and ticks enough to read it where it spans less than a decade.
+
+    Args:
+        axes: whose axis.
+        which: ``x`` or ``y``.
+        values: what is drawn; with a zero among them the axis goes over four decades and is linear below.
+        what: its name.
+    """
+    from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
+
+    positive = [value for value in values if value > 0] or [1.0]
+    low, high = min(positive), max(positive)
+    axis = getattr(axes, f"{which}axis")
+    if min(values, default=1.0) <= 0:
+        least = 10.0 ** math.ceil(math.log10(max(low, high / 1e4)))
+        getattr(axes, f"set_{which}scale")("symlog", linthresh=least, linscale=0.6)
+        getattr(axes, f"set_{which}lim")(-0.3 * least, high * 1.5)
+        decades = range(round(math.log10(least)), math.floor(math.log10(high * 1.5)) + 1)
+        axis.set_major_locator(FixedLocator([0.0, *(10.0**decade for decade in decades)]))
+        axis.set_minor_locator(NullLocator())
+    else:
+        getattr(axes, f"set_{which}scale")("log")
+        getattr(axes, f"set_{which}lim")(low / 1.3, high * 1.4)
+        axis.set_major_locator(LogLocator(10, subs=(1.0,) if high / low > 60 else (1.0, 2.0, 5.0)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
+    getattr(axes, f"set_{which}label")(what)
+
+
+def name_points(
+    figure: Figure,
+    axes: Axes,
+    points: Sequence[tuple[float, float]],
+    texts: Sequence[str],
+    marked: Sequence[int],
+    path: Sequence[tuple[float, float]],
+) -> None:
+    """Write names beside points so that none covers another, a point or a line; one that fits nowhere is left out.
+
+    A name that stands away from its point is tied to it by a thin line. Afterwards the layout is fixed, so that files
+    of any resolution show the same.
+
+    Args:
+        figure: laid out and finished but for the names.
+        axes: where the points are, in its data.
+        points: as many as ``texts``.
+        texts: their names.
+        marked: the indices of those that come first, bold.
+        path: a line that is in the way, in data.
+    """
+    from matplotlib.transforms import Bbox
+
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    spots = axes.transData.transform(list(points)).tolist() if points else []
+    taken = [Bbox.from_bounds(x - 4, y - 4, 8, 8) for x, y in spots]
+    for start, end in pairwise(axes.transData.transform(list(path)).tolist() if len(path) else []):
+        taken += _along(start, end)
+    inside = axes.get_window_extent()
+    seen: set[str] = set()
+    for index in [*marked, *(index for index in range(len(points)) if index not in marked)]:
+        if texts[index] in seen:
+            continue
+        seen.add(texts[index])
+        bold = index in marked
+        text = axes.annotate(
+            texts[index],
+            points[index],
+            (0, 0),
+            textcoords="offset points",
+            fontsize=7,
+            fontweight="bold" if bold else "normal",
+            color=BASELINE if bold else "#4d4d4d",
+            zorder=6,
+            in_layout=False,
+        )
+        size = text.get_window_extent()
+        found = _free_place(spots[index], size.width, size.height, taken, inside, figure.dpi / 72)
+        if found is None:
+            text.remove()
+            continue
+        box, tie = found
+        text.set_position(((box.x0 - spots[index][0]) * 72 / figure.dpi, (box.y0 - spots[index][1]) * 72 / figure.dpi))
+        taken.append(box.padded(1.5 * figure.dpi / 72))
+        if tie:
+            taken += _along(*tie)
+            (x0, y0), (x1, y1) = axes.transData.inverted().transform(tie)
+            axes.plot([x0, x1], [y0, y1], color="#b0b0b0", lw=0.5, zorder=2, label="_tie", in_layout=False)
+
+
+def _free_place(
+    spot: Sequence[float], width: float, height: float, taken: Sequence[Bbox], inside: Bbox, scale: float
+) -> tuple[Bbox, tuple[Sequence[float], Sequence[float]] | None] | None:
+    """The nearest place for a name that covers nothing, and the line that ties it to its point; pixels."""
+    from matplotlib.transforms import Bbox
+
+    for distance in (*_NEAR, *_FAR):
+        for angle in (*_AROUND, *(_BETWEEN if distance in _FAR else ())):
+            cos, sin = round(math.cos(math.radians(angle)), 9), round(math.sin(math.radians(angle)), 9)
+            # The box's point that is nearest to the spot.
+            x, y = spot[0] + distance * scale * cos, spot[1] + distance * scale * sin
+            left = x - width * (0.5 if cos == 0 else cos < 0)
+            bottom = y - height * (0.5 if sin == 0 else sin < 0)
+            box = Bbox.from_bounds(left, bottom, width, height)
+            if box.x0 < inside.x0 or box.x1 > inside.x1 or box.y0 < inside.y0 or box.y1 > inside.y1:
+                continue
+            tie = None
+            if distance in _FAR:
+                start = (spot[0] + 4 * scale * cos, spot[1] + 4 * scale * sin)
+                tie = (start, (x, y))
+            if not any(box.overlaps(other) for other in taken) and not (
+                tie and any(step.overlaps(other) for step in _along(*tie)[1:] for other in taken)
+            ):
+                return box, tie
+    return None
+
+
+def _along(start: Sequence[float], end: Sequence[float]) -> list[Bbox]:
+    """A line as a row of small boxes; pixels."""
+    from matplotlib.transforms import Bbox
+
+    (x0, y0), (x1, y1) = start, end
+    steps = max(2, round(math.hypot(x1 - x0, y1 - y0) / 4))
+    return [
+        Bbox.from_bounds(x0 + (x1 - x0) * step / steps - 1, y0 + (y1 - y0) * step / steps - 1, 2, 2)
+        for step in range(steps + 1)
+    ]

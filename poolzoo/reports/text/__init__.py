@@ -1,0 +1,1 @@
+"""Results as text: tables for a terminal, CSV, Markdown and LaTeX."""

@@ -1,0 +1,34 @@
+"""What an operator learned, in a few lines of text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from poolzoo.reports.text.tables import NORMALIZED, UPSAMPLERS, visible
+
+if TYPE_CHECKING:
+    from poolzoo.analysis.scoring.fitted_parameters import Fitted
+
+
+def render_fit(fitted: Fitted) -> str:
+    """The protocol, what was learned from, and the PSNR on the held-back tiles before and after."""
+    count = len(fitted.images)
+    about = [
+        fitted.spec,
+        f"kernel {fitted.kernel_size}, stride {fitted.stride}",
+        f"rebuilt by {UPSAMPLERS.get(fitted.upsample, fitted.upsample)}",
+        NORMALIZED.get(fitted.normalize, fitted.normalize),
+        f"{count} image{'s' * (count != 1)} ({fitted.trained_on})",
+        f"{fitted.tiles} tiles of {fitted.side}x{fitted.side} learned from, {fitted.held_back} held back",
+    ]
+    kept = (
+        f"after {fitted.best_step} of {fitted.steps} steps"
+        if fitted.best_step
+        else f"nothing in {fitted.steps} steps was better by enough to count: the initial parameters are kept"
+    )
+    return (
+        f"{visible(' · '.join(about))}\n\n"
+        "state    PSNR dB of held-back tiles\n"
+        f"initial  {fitted.before:.3f}\n"
+        f"fitted   {fitted.after:.3f}  {kept}\n"
+    )
