@@ -3,8 +3,8 @@
 A fit takes square tiles from training images, a fifth of them held back. Every step pools a batch of the others,
 rebuilds it by the protocol's upsampler (:func:`poolzoo.analysis.studies.compare.rebuild`, which is differentiable) and
 lowers the mean over tiles of the logarithm of their mean squared errors (Kingma & Ba 2015, step sizes falling along a
-cosine): that is the mean PSNR, and a smooth tile counts as much as a rough one. The parameters that rebuilt the held-back tiles
-best are kept if they beat the initial ones there by enough to count, else the initial ones are.
+cosine): that is the mean PSNR, and a smooth tile counts as much as a rough one. The parameters that rebuilt the
+held-back tiles best are kept if they beat the initial ones there by enough to count, else the initial ones are.
 """
 
 from __future__ import annotations

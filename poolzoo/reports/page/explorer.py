@@ -3,7 +3,8 @@
 The page carries the original cut-out, the pooled values of each operator and a few weights, as bytes (see
 :mod:`poolzoo.reports.pictures.cutouts`); ``explorer.js`` rebuilds, subtracts, transforms and compares on demand.
 Without JavaScript, or where a browser cannot inflate, plain pictures of some operators stand there instead. All text
-comes from results: it passes :func:`poolzoo.reports.text.tables.visible` and Jinja's autoescaping or :func:`script_json`.
+comes from results: it passes :func:`poolzoo.reports.text.tables.visible` and Jinja's autoescaping or
+:func:`script_json`.
 """
 
 from __future__ import annotations
