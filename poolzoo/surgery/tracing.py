@@ -12,7 +12,7 @@ import inspect
 import re
 import types
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
 from torch import fx, nn
@@ -63,6 +63,8 @@ def trace(module: nn.Module) -> fx.Graph:
         raise UntraceableError(f"its forward sets self.{kept[0]}, or makes a tensor, which a graph cannot say")
     code = type(module).forward.__code__
     names = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]  # the order in which torch.fx has them
+    if "torch" in names:
+        raise UntraceableError("an argument of its forward is called torch, which hides torch from a graph's code")
     for node, name in zip(graph.find_nodes(op="placeholder"), names, strict=False):
         node.target = name  # an argument with a fixed value got another name
     return graph
@@ -118,13 +120,19 @@ def rewrite(module: nn.Module, graph: fx.Graph) -> None:
         module.graph = graph
         module.recompile()
         return
-    code = graph.python_code("self")
     origin = type(module)._origin if isinstance(module, _Rewritten) else type(module)
-    # torch.fx writes every argument as a positional one.
-    parameters = inspect.signature(origin.forward).parameters.values()
+    # torch.fx writes every argument as a positional one, and calls the module by a name that nothing else may have.
+    first, *others = inspect.signature(origin.forward).parameters.values()
+    own = _free_name("self", {p.name for p in others} | {node.name for node in graph.nodes})
+    code = graph.python_code(own)
+    parameters = [first.replace(name=own), *others]
     bare = inspect.Signature([p.replace(default=p.empty, annotation=p.empty) for p in parameters])
     source = re.sub(r"^def forward\(.*:$", lambda _: f"def forward{bare}:", code.src, count=1, flags=re.MULTILINE)
     module.__class__ = _subclass(origin, source, code.globals)
+
+
+def _free_name(name: str, taken: Collection[str]) -> str:
+    return name if name not in taken else _free_name(f"{name}_", taken)
 
 
 def _subclass(origin: type[nn.Module], source: str, names: Mapping[str, Any]) -> type[nn.Module]:

@@ -539,6 +539,46 @@ def test_shapes_and_arguments_of_every_kind_survive() -> None:
         assert torch.equal(new(x, scale=3.0), 3 * PF.soft_pool2d(x, 2).flatten(2))
 
 
+#: Signatures of a forward: the module first, whatever it is called, then the picture.
+SIGNATURES = {
+    "this, x": ("this", "x"),
+    "this, /, x": ("this", "x"),
+    "this, x, /, size=2, *, flag=False": ("this", "x"),
+    "conv, x": ("conv", "x"),  # as the graph would call the result of self.conv
+    "torch, x": ("torch", "x"),  # as the module that the graph's code calls
+    "this, self": ("this", "self"),
+    "x, self, self_=None": ("x", "self"),
+    "self, this": ("self", "this"),
+    "self, *xs": ("self", "xs[0]"),
+}
+
+
+def with_forward(source: str) -> nn.Module:
+    body: dict[str, Any] = {}
+    exec(source, {"max_pool2d": F.max_pool2d, "__name__": __name__}, body)
+    model: Any = type("Signed", (nn.Module,), body)()
+    model.conv, model.fc = nn.Conv2d(2, 3, 3), nn.Conv2d(3, 2, 1)
+    return model  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("signature", SIGNATURES)
+def test_a_forward_may_call_the_module_and_its_arguments_anything(signature: str) -> None:
+    own, taken = SIGNATURES[signature]
+    model = with_forward(f"def forward({signature}): return {own}.fc(max_pool2d({own}.conv({taken}), 2))")
+    x = picture()
+    new = surgery(model, "max")
+    assert [row.where for row in new.pool_report.replaced] == ["max_pool2d"]
+    assert torch.equal(new(x), model(x))
+    assert torch.equal(surgery(new, "max")(x), model(x)), "and once more"
+
+
+def test_an_argument_that_hides_torch_is_left_alone() -> None:
+    model = surgery(with_forward("def forward(self, torch): return max_pool2d(torch, 2)"), "max", allow_none=True)
+    why = "an argument of its forward is called torch, which hides torch from a graph's code"
+    assert reasons(model) == {"model": why}
+    assert model(picture()).shape == (2, 2, 5, 5)
+
+
 def test_nothing_to_replace_can_be_allowed() -> None:
     new = surgery(nn.Linear(2, 2), allow_none=True)
     assert new.pool_report == Report("softpool")
