@@ -306,9 +306,8 @@ def pool_natively(
 def like(y: Tensor, x: Tensor) -> Tensor:
     """``y`` in the dtype of ``x``, and channels_last where ``x`` is."""
     y = y.to(x.dtype)
-    if is_channels_last(x):
-        y = y.contiguous(memory_format=torch.channels_last if x.dim() == 4 else torch.channels_last_3d)
-    return y
+    # Not by contiguous(memory_format=...), which is not implemented under vmap.
+    return y.movedim(1, -1).contiguous().movedim(-1, 1) if is_channels_last(x) else y
 
 
 def is_channels_last(x: Tensor) -> bool:

@@ -1,7 +1,8 @@
 """The native engine: pooling at the speed of memory, in C++ and CUDA behind torch.library, compiled at first use.
 
 ``available()`` says whether it can be had, building it if need be; ``why_not()`` says what is in the way. Functions and
-modules take it by themselves (``backend="auto"``). It knows nothing of modules.
+modules take it by themselves (``backend="auto"``), but inside torch.func's transforms and forward-mode AD. It knows
+nothing of modules.
 """
 
 from __future__ import annotations
@@ -111,13 +112,14 @@ def by_reference() -> Iterator[None]:
         _by_reference = before
 
 
-def _portable(x: Tensor) -> bool:
-    """Whether what runs now must be made of torch's own operators: in exports, and for torch.func's derivatives."""
-    if _by_reference:
-        return True
-    if torch.compiler.is_compiling():
-        return torch.compiler.is_exporting()
-    return forward_ad._current_level >= 0 or torch._C._functorch.is_gradtrackingtensor(x)
+def _transformed() -> bool:
+    """Whether a transform of torch.func or forward-mode AD is active: neither looks into a compiled operator."""
+    return forward_ad._current_level >= 0 or torch._C._are_functorch_transforms_active()
+
+
+def _portable() -> bool:
+    """Whether what runs now must be made of torch's own operators, as in exports."""
+    return _by_reference or (torch.compiler.is_compiling() and torch.compiler.is_exporting())
 
 
 def _ahead(operator: str, x: Tensor, geometry: Geometry) -> bool:
@@ -130,17 +132,21 @@ def _ahead(operator: str, x: Tensor, geometry: Geometry) -> bool:
 def takes(operator: str | None, x: Tensor, geometry: Geometry, backend: str) -> bool:
     """Whether ``x`` is to be pooled by the native operator; None stands for parameters that there is none for.
 
+    Inside torch.func's transforms (vmap, grad, jvp, ...) and forward-mode AD it never is: the reference, which it must
+    equal, is evaluated there.
+
     Raises:
         RuntimeError: ``backend`` is ``native`` and it cannot be; the message says why.
     """
     if backend == "reference":
         return False
-    if backend == "auto" and (operator is None or _portable(x) or not _ahead(operator, x, geometry)):
+    transformed = _transformed()
+    if backend == "auto" and (operator is None or transformed or _portable() or not _ahead(operator, x, geometry)):
         return False
     reason = "no native operator has these parameters" if operator is None else unsuited(x, operator)
     if reason and backend == "native":
         raise RuntimeError(f"backend='native': {reason}")
-    return not reason
+    return not reason and not transformed
 
 
 def pool(

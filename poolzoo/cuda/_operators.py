@@ -84,18 +84,8 @@ def register(name: str) -> Callable[..., Tensor]:
     torch.library.register_autograd(forward, derivative, setup_context=save)
     torch.library.register_autograd(backward, second_derivative, setup_context=save)
 
-    @torch.library.register_vmap(forward)  # type: ignore[untyped-decorator]
-    def _(
-        info: Any, in_dims: tuple[int | None, ...], x: Tensor, second: Tensor | None, param: Tensor | None, *rest: Any
-    ) -> tuple[Tensor, int]:
-        if in_dims[2] is not None:
-            samples = _samples(info.batch_size, in_dims[:3], (x, second, param))
-            return torch.stack([run(*sample, *rest) for sample in samples]), 0
-        x, unfold = _fold(_batched(x, in_dims[0], info.batch_size), rest[1])
-        if second is not None:
-            second, _ = _fold(_batched(second, in_dims[1], info.batch_size), rest[1])
-        return unfold(run(x, second, param, *rest)), 0
-
+    # The forward operator needs none: poolzoo.cuda.takes leaves transforms to the reference. Of the backward one
+    # torch.autograd.grad(is_grads_batched=True) asks a batch.
     @torch.library.register_vmap(backward)  # type: ignore[untyped-decorator]
     def _(
         info: Any,

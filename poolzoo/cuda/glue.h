@@ -45,8 +45,8 @@ inline DType dtype_of(const Tensor& x) {
   }
 }
 
-// The same rule as poolzoo.windows.like, so that both backends give the same strides; but an unbatched volume, which has
-// four axes as a batch of pictures has, is never that: its second axis holds no channels.
+// The rule of poolzoo.windows.is_channels_last, so that both backends give the same strides; but an unbatched volume, which
+// has four axes as a batch of pictures has, is never that: its second axis holds no channels.
 inline bool is_channels_last(const Tensor& x, int64_t ndim) {
   if (ndim < 2 || x.dim() != ndim + 2 || x.size(1) == 1 || x.stride(1) != 1) return false;
   int64_t expected = x.size(1);
@@ -54,7 +54,7 @@ inline bool is_channels_last(const Tensor& x, int64_t ndim) {
     if (x.size(axis) != 1 && x.stride(axis) != expected) return false;
     expected *= x.size(axis);
   }
-  return x.size(0) == 1 || x.stride(0) == expected;
+  return true;
 }
 
 inline int64_t output_size(int64_t n, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation,
@@ -112,7 +112,9 @@ struct Arguments {
       : x(given), format(MemoryFormat::Contiguous), param(tensor ? number(*tensor) : value) {
     bool channels_last = is_channels_last(x, window.size() / 4);
     if (channels_last) format = x.dim() == 4 ? MemoryFormat::ChannelsLast : MemoryFormat::ChannelsLast3d;
-    else if (!x.is_contiguous()) x = torch::stable::contiguous(x);
+    // Asked before: a call that copies nothing costs as much as a small pool.
+    bool dense = channels_last ? x.size(0) <= 1 || x.stride(0) == x.numel() / x.size(0) : x.is_contiguous();
+    if (!dense) x = torch::stable::contiguous(x, format);
     g = geometry_of(x, window, ceil_mode, channels_last);
     int64_t ndim = window.size() / 4, lead = x.dim() - ndim;
     for (int64_t i = 0; i < x.dim(); ++i) in_shape.push_back(x.size(i));
