@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import functools
 
-from inputs_corpus import jpeg, png, tiff
+from inputs_corpus import bmp, frames, jpeg, netpbm, png, simple, tiff
 from inputs_corpus.base import Case
 
 __all__ = ["Case", "cases"]
+
+MODULES = (png, tiff, jpeg, frames, bmp, netpbm, simple)
 
 
 @functools.cache
 def cases() -> tuple[Case, ...]:
     """Return all cases, in the same order and with the same bytes every time."""
-    return tuple(case for module in (png, tiff, jpeg) for case in module.cases())
+    return tuple(case for module in MODULES for case in module.cases())

@@ -82,6 +82,13 @@ def jpeg(
     out += marker(0xDA, bytes([len(components)]) + selectors + (b"\0\0\0" if progressive else b"\0\x3f\0"))
     # A progressive first scan holds the DC coefficients alone.
     data = scan_data(components, height, width, "" if progressive else "0")
+    if progressive:  # a scan of AC coefficients for each component: an end of block in every block
+        across, down = (max(c.across for c in components), max(c.down for c in components))
+        for part in components:
+            rows, columns = -(-height * part.down // (8 * down)), -(-width * part.across // (8 * across))
+            count = rows * columns
+            ends = ((1 << (-count % 8)) - 1).to_bytes(-(-count // 8), "big")
+            data += marker(0xDA, bytes([1, part.identifier, 0, 1, 63, 0])) + ends
     return out + data + b"\xff\xd9"
 
 
