@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import functools
 
-from inputs_corpus import bmp, frames, jpeg, jpeg2000, netpbm, png, psd, simple, tiff
+from inputs_corpus import avif, bmp, frames, jpeg, jpeg2000, netpbm, png, psd, simple, tiff
 from inputs_corpus.base import Case
 
 __all__ = ["Case", "cases"]
 
-MODULES = (png, tiff, jpeg, frames, bmp, netpbm, simple, psd, jpeg2000)
+MODULES = (png, tiff, jpeg, frames, bmp, netpbm, simple, psd, jpeg2000, avif)
 
 
 @functools.cache
