@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
+import os
+import subprocess
+import sys
 
 import inputs_corpus
 import numpy as np
@@ -67,3 +71,11 @@ def test_the_corpus_is_as_independent_decoders_show_it(decode, name):
     case = next(case for case in CASES if case.name == name)
     truth = np.broadcast_to(case.truth, decode(case).shape) if case.truth.shape[-1] == 1 else case.truth
     np.testing.assert_allclose(decode(case), truth, atol=1e-6, rtol=0)
+
+
+def test_a_damaged_file_ends_in_one_line_soon_and_in_little_memory(tmp_path):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-m", "inputs_corpus.mutations", str(tmp_path)]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr[-2000:]
+    assert json.loads(run.stdout) == []
