@@ -78,7 +78,9 @@ def stochastic(
         total = w.sum(-1, keepdim=True).masked_fill(empty, 1.0)
         return (w / total * a.clamp(min=0)).sum(-1)
     # argmax of w_i / E_i with E_i standard exponential is a draw with probabilities w_i / sum w.
-    noise = torch.empty_like(w).exponential_(generator=generator).clamp(min=torch.finfo(w.dtype).tiny)
+    # Not by exponential_, which vmap refuses to draw alike for its samples.
+    uniform = torch.rand(w.shape, dtype=torch.float64, device=w.device, generator=generator)
+    noise = (-torch.log1p(-uniform)).to(w.dtype).clamp(min=torch.finfo(w.dtype).tiny)
     drawn = (w.detach() / noise).argmax(-1, keepdim=True)
     y = a.gather(-1, drawn).masked_fill(empty, 0.0)
     return y.squeeze(-1)
