@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 
 from poolzoo import cli, cuda, registry
-from poolzoo.analysis.inputs.images import MAX_PIXELS
+from poolzoo.analysis.inputs.files import MAX_PIXELS
 from poolzoo.cuda import _build
 
 QUICK = ("--shape", "1x2x6x6", "--min-time", "0.0001")

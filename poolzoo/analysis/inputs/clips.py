@@ -2,14 +2,13 @@
 
 Pillow decodes animations (GIF, PNG, WebP), PyAV (``poolzoo[video]``) the formats of :data:`CONTAINERS`, and tifffile
 the volumes. Which one a file needs is told from its content. What is decoded is bounded like an image is: all frames
-together have at most :data:`poolzoo.analysis.inputs.images.MAX_PIXELS` pixels.
+together have at most :data:`poolzoo.analysis.inputs.files.MAX_PIXELS` pixels.
 """
 
 from __future__ import annotations
 
 import contextlib
 import itertools
-import logging
 import os
 import warnings
 from collections.abc import Iterator
@@ -20,8 +19,11 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from poolzoo.analysis.inputs.images import DECODER_ERRORS, MAX_PIXELS, ImageError, open_file, reason, show
+from poolzoo.analysis.inputs import pillow
+from poolzoo.analysis.inputs.decoded import show
+from poolzoo.analysis.inputs.files import DECODER_ERRORS, MAX_PIXELS, ImageError, damaged, open_file, reason
 from poolzoo.analysis.inputs.samples import Sample
+from poolzoo.analysis.inputs.tiff import complaints
 
 ANIMATIONS = ("GIF", "PNG", "WEBP")
 #: FFmpeg's names of the containers that are tried. A playlist would have it open other files, and hosts.
@@ -124,7 +126,7 @@ def _animation(file: BinaryIO) -> Iterator[np.ndarray]:
         for number in range(getattr(image, "n_frames", 1)):
             _check_pixels(1, image.height, image.width)
             image.seek(number)
-            shown = show(image)
+            shown = show(pillow.decoded(image))
             yield np.broadcast_to(shown, (*shown.shape[:2], 3))
         if image.format == "GIF":
             # Pillow takes the end of the file for that of the clip.
@@ -166,14 +168,14 @@ def _stack(file: BinaryIO) -> np.ndarray:
     """The pages of a TIFF file as ``(D, H, W)``, as they are stored."""
     import tifffile
 
-    with _complaints() as complaints:
+    with complaints() as said:
         try:
             tiff = tifffile.TiffFile(file)
         except tifffile.TiffFileError as error:
             raise ImageError(f"not a TIFF file: {reason(error).removeprefix('not a TIFF file: ')}") from error
         with tiff:
             series = tiff.series
-            _no_damage(complaints)
+            _no_damage(said)
             if len(series) != 1:
                 raise ImageError(
                     f"{len(series)} series of pages of different sizes; one stack of equal pages is needed"
@@ -191,31 +193,10 @@ def _stack(file: BinaryIO) -> np.ndarray:
                 if "imagecodecs" in str(error):
                     raise ImageError(f"{reason(error)}; pip install imagecodecs") from error
                 raise
-            _no_damage(complaints)
+            _no_damage(said)
             return np.asarray(values).reshape(shape)
 
 
-def _no_damage(complaints: list[str]) -> None:
-    if complaints:
-        raise ImageError(f"truncated or damaged: {complaints[0]}")
-
-
-@contextlib.contextmanager
-def _complaints() -> Iterator[list[str]]:
-    """What tifffile logs of broken pages instead of raising it: without them a stack would only be shorter."""
-    said: list[str] = []
-
-    class Keep(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            message = record.getMessage()
-            if record.levelno >= logging.ERROR and "TiffTag" not in message:  # a tag may be odd in a good file
-                said.append(" ".join(message.split()))
-
-    logger, handler = logging.getLogger("tifffile"), Keep()
-    propagate, logger.propagate = logger.propagate, False
-    logger.addHandler(handler)
-    try:
-        yield said
-    finally:
-        logger.removeHandler(handler)
-        logger.propagate = propagate
+def _no_damage(said: list[str]) -> None:
+    if said:
+        raise damaged(said[0])

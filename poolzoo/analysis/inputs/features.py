@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from poolzoo.analysis.inputs.images import MAX_PIXELS, ImageError, Source, load_image
+from poolzoo.analysis.inputs.files import MAX_PIXELS, ImageError
+from poolzoo.analysis.inputs.images import Source, load_image
 from poolzoo.analysis.inputs.samples import Sample
 from poolzoo.analysis.scoring.pool_modules import one_line
 from poolzoo.surgery.recipes import load_weights

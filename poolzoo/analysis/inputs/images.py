@@ -1,10 +1,10 @@
 """Images in: which files a list of sources names, and each file as an array of what a viewer would show.
 
 ``find_images`` turns files, folders, globs, ``skimage:NAME`` and ``poolzoo:NAME`` into :class:`Source` objects;
-``load_image`` turns one of them into float64 RGB in [0, 1]. Pillow decodes. 8-bit samples are divided by 255 and 16-bit
-greys by 65535, EXIF orientation is applied, a colour profile is converted to sRGB, transparency is shown over white,
-and of an animation or a multi-page file the first frame is read. Two things Pillow cannot do: 16-bit colour keeps its
-upper 8 bits, and the profile of a 16-bit or floating-point grey is not applied.
+``load_image`` turns one of them into float64 RGB in [0, 1]. A module for each format, chosen by the content of the
+file, decodes it at the depth that it has (:class:`~poolzoo.analysis.inputs.decoded.Decoded`); one function shows the
+result: the declared colour as sRGB, turned, transparency over white. Of an animation or a multi-page file the first
+frame is read. A variant that no decoder can be trusted with is refused.
 """
 
 from __future__ import annotations
@@ -12,28 +12,25 @@ from __future__ import annotations
 import difflib
 import glob
 import importlib.util
-import io
 import itertools
 import os
-import stat
-import struct
 import warnings
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageCms, UnidentifiedImageError
+from PIL import UnidentifiedImageError
 
+from poolzoo.analysis.inputs import pillow, png, tiff
+from poolzoo.analysis.inputs.decoded import Decoded, show
+from poolzoo.analysis.inputs.files import DECODER_ERRORS, ImageError, damaged, open_file, reason
 from poolzoo.analysis.inputs.patterns import PATTERNS
 
-#: The most pixels that are decoded, checked against the header before any are: 1.5 GB as float64 RGB.
-MAX_PIXELS = 64_000_000
+__all__ = ["FORMATS", "SUFFIXES", "ImageError", "Source", "find_images", "load_image", "open_file"]
 
-#: Pillow's raster formats and the suffixes that a folder is searched for. Only these are tried, whatever the suffix:
-#: Pillow would hand an EPS file to Ghostscript. TGA has no signature and so comes last.
+#: The formats that are read, and the suffixes that a folder is searched for.
 FORMATS = {
     "PNG": (".png", ".apng"),
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
@@ -87,53 +84,12 @@ SKIMAGE_NAMES = {
 SKIMAGE_PREFIX = "skimage:"
 PATTERN_PREFIX = "poolzoo:"
 
-#: What Pillow's decoders raise on a damaged file, over what they document.
-DECODER_ERRORS = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    OSError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-    struct.error,
-    zlib.error,
+#: How a file begins, and what decodes it then. All other files are Pillow's.
+DECODERS: tuple[tuple[bytes, Callable[[BinaryIO], Decoded]], ...] = (
+    (png.SIGNATURE, png.decode),
+    *((signature, tiff.decode) for signature in tiff.SIGNATURES),
 )
-
-#: The colour channels of 8-bit modes, the alpha aside; every other mode is converted to RGB.
-COLOUR_MODES = {"1": "L", "L": "L", "LA": "L", "La": "L", "CMYK": "CMYK"}
-
-#: Pillow scales 2-bit and 4-bit greys to 8 bits and drops the lower byte of 16-bit colours, but leaves PNG's
-#: transparent colour as the file has it: by raw mode, how it follows.
-TRANSPARENT_KEYS: dict[str, Callable[[Any], Any]] = {
-    "L;2": lambda grey: grey * 85,
-    "L;4": lambda grey: grey * 17,
-    "RGB;16B": lambda rgb: tuple(value >> 8 for value in rgb),
-}
-
-EXIF_ORIENTATION, TIFF_BITS, TIFF_PHOTOMETRIC, WHITE_IS_ZERO = 274, 258, 262, 0
-
-#: EXIF orientation: how the stored array becomes the shown one.
-ORIENTATIONS: dict[Any, Callable[[np.ndarray], np.ndarray]] = {
-    2: np.fliplr,
-    3: lambda image: np.rot90(image, 2),
-    4: np.flipud,
-    5: lambda image: np.swapaxes(image, 0, 1),
-    6: lambda image: np.rot90(image, -1),
-    7: lambda image: np.rot90(np.swapaxes(image, 0, 1), 2),
-    8: np.rot90,
-}
-
-#: A profile that moves no colour by more than this many of 255 levels is sRGB under another name.
-SAME_AS_SRGB = 2
-
-
-class ImageError(ValueError):
-    """A source that cannot be found or shown: one line with the source, what is wrong and what is allowed."""
+SIGNATURE_BYTES = 16
 
 
 @dataclass(frozen=True)
@@ -237,121 +193,30 @@ def load_image(source: Source) -> np.ndarray:
 
     Raises:
         ImageError: no such file, not a file, empty, unreadable, not an image, truncated or damaged, more than
-            :data:`MAX_PIXELS` pixels, or grey values outside the range that has a white: 0 to 65535 for integers, 0
-            to 1 for floating point.
+            :data:`~poolzoo.analysis.inputs.files.MAX_PIXELS` pixels, of a variant that is not read, or values outside
+            the range that has a white: 0 to 1 for floating point.
     """
     if source.pattern:
         return PATTERNS[source.pattern]()
     try:
         with open_file(source.path) as file, warnings.catch_warnings():
-            # Pillow warns of a large image, which is bounded here, and of metadata that a viewer would ignore.
+            # Of a large image, which is bounded here, and of metadata that a viewer would ignore.
             warnings.simplefilter("ignore")
-            image, orientation = _decode(file)
-        deep = image.mode in ("I", "F") or image.mode.startswith("I;16")
-        shown = _show_deep_grey(image) if deep else show(image)
+            shown = show(_decode(file))
     except ImageError as error:
         raise ImageError(f"{source.name!r}: {error}") from error.__cause__
-    return np.ascontiguousarray(ORIENTATIONS.get(orientation, np.asarray)(shown))
+    return shown if shown.shape[2] == 3 else np.repeat(shown, 3, axis=2)
 
 
-def open_file(path: Path) -> BinaryIO:
-    """Open a regular file that holds something, for reading.
-
-    Raises:
-        ImageError: there is no such file, or it is none; the message does not name it.
-    """
+def _decode(file: BinaryIO) -> Decoded:
+    head = file.read(SIGNATURE_BYTES)
+    file.seek(0)
+    decode = next((decode for signature, decode in DECODERS if head.startswith(signature)), pillow.decode)
     try:
-        about = os.stat(path)
-        if stat.S_ISREG(about.st_mode) and about.st_size:
-            return open(path, "rb")
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise ImageError("no such file") from error
-    except (OSError, ValueError) as error:
-        raise ImageError(f"cannot be read: {reason(error)}") from error
-    if stat.S_ISDIR(about.st_mode):
-        raise ImageError("a folder; give an image file")
-    raise ImageError("empty file" if stat.S_ISREG(about.st_mode) else "not a regular file")
-
-
-def _decode(file: BinaryIO) -> tuple[Image.Image, Any]:
-    """The first frame as Pillow decodes it, and the EXIF orientation that is still to be applied."""
-    Image.init()
-    formats = [name for name in FORMATS if name in Image.OPEN]
-    try:
-        image = Image.open(file, formats=formats)
-        if image.width * image.height > MAX_PIXELS:
-            size = f"{image.width}x{image.height}, {image.width * image.height} pixels"
-            raise ImageError(f"too large: {size}; at most {MAX_PIXELS} are decoded")
-        key = image.info.get("transparency")
-        if image.format == "PNG" and key is not None and image.tile[0].args in TRANSPARENT_KEYS:
-            image.info["transparency"] = TRANSPARENT_KEYS[image.tile[0].args](key)
-        image.load()
+        return decode(file)
     except ImageError:
         raise
-    except Image.DecompressionBombError as error:
-        # Pillow's own bound came first; its message opens with the number of pixels.
-        size = str(error).partition(" exceeds")[0]
-        raise ImageError(f"too large: {size}; at most {MAX_PIXELS} are decoded") from error
     except UnidentifiedImageError as error:
-        raise ImageError(f"not an image that Pillow can read as one of {', '.join(formats)}") from error
+        raise ImageError(f"not an image of a format that is read: {', '.join(FORMATS)}") from error
     except DECODER_ERRORS as error:
-        raise ImageError(f"truncated or damaged: {reason(error)}") from error
-    try:
-        # Asked for after load: a decoder that has turned the image itself (TIFF) has removed the tag.
-        return image, image.getexif().get(EXIF_ORIENTATION)
-    except DECODER_ERRORS:
-        return image, None  # Metadata can be damaged where the pixels are not.
-
-
-def _show_deep_grey(image: Image.Image) -> np.ndarray:
-    """Greys of more than 8 bits: Pillow's conversions would clip them."""
-    values = np.asarray(image).astype(np.float64)
-    tags = getattr(image, "tag_v2", {})
-    white = 1.0 if image.mode == "F" else 4095.0 if tags.get(TIFF_BITS) == (12,) else 65535.0
-    low, high = values.min(), values.max()
-    if not (low >= 0 and high <= white):  # NaN is neither
-        raise ImageError(f"grey values from {low:g} to {high:g}; allowed are finite values from 0 to {white:g}")
-    grey = values / white
-    if tags.get(TIFF_PHOTOMETRIC) == WHITE_IS_ZERO:  # Pillow inverts these up to 8 bits only
-        grey = 1 - grey
-    if "transparency" in image.info:
-        grey[values == image.info["transparency"]] = 1.0
-    return np.repeat(grey[..., None], 3, axis=2)
-
-
-def show(image: Image.Image) -> np.ndarray:
-    """A decoded image of at most 8 bits a sample as a viewer shows it: ``(H, W, 1 or 3)`` float64 in [0, 1], sRGB."""
-    profile = image.info.get("icc_profile")
-    if image.mode == "LAB":
-        # The one mode that Image.convert does not know; its numbers are absolute, so no profile is asked.
-        lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-        image, profile = ImageCms.buildTransform(lab, srgb, "LAB", "RGB").apply(image), None
-    colour_mode = COLOUR_MODES.get(image.mode, "RGB")
-    if not image.has_transparency_data:
-        return np.asarray(_to_srgb(image.convert(colour_mode), profile)) / 255
-    image = image.convert(colour_mode + "A")
-    alpha = np.asarray(image.getchannel("A"))[..., None] / 255
-    return alpha * (np.asarray(_to_srgb(image.convert(colour_mode), profile)) / 255) + (1 - alpha)
-
-
-def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """An L, RGB or CMYK image as sRGB; without a usable profile, or with that of sRGB, Pillow's own RGB."""
-    plain = image.convert("RGB")
-    if not profile:
-        return plain
-    try:
-        given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        transform = ImageCms.buildTransform(given, ImageCms.createProfile("sRGB"), image.mode, "RGB")
-    except (ImageCms.PyCMSError, ImportError, *DECODER_ERRORS):
-        return plain  # Damaged, or for another colour space: viewers ignore it too. ImportError: a Pillow without it.
-    # Asking what the profile does to sixteen levels a channel is surer than reading its name, and keeps ordinary
-    # photographs, nearly all of which carry one of many sRGB profiles, exact to the bit.
-    levels = itertools.product(range(0, 256, 17), repeat=len(image.getbands()))
-    probe = Image.frombytes(image.mode, (16 ** len(image.getbands()), 1), bytes(itertools.chain.from_iterable(levels)))
-    shown, stored = (np.asarray(x, np.int16) for x in (transform.apply(probe), probe.convert("RGB")))
-    return plain if np.abs(shown - stored).max() <= SAME_AS_SRGB else transform.apply(image)
-
-
-def reason(error: BaseException) -> str:
-    """What an exception says, in one line."""
-    return " ".join(str(getattr(error, "strerror", None) or error).split()) or type(error).__name__
+        raise damaged(error) from error

@@ -1,0 +1,83 @@
+"""What every reader of a file needs: open it, bound what is decoded, and say in one line what is wrong with it."""
+
+from __future__ import annotations
+
+import os
+import stat
+import struct
+import zlib
+from pathlib import Path
+from typing import BinaryIO
+
+#: The most pixels that are decoded, checked against the header before any are: 1.5 GB as float64 RGB.
+MAX_PIXELS = 64_000_000
+#: The most samples of one picture, all channels counted: further channels of a file cost memory too.
+MAX_SAMPLES = 4 * MAX_PIXELS
+
+#: What decoders raise on a damaged file, over what they document. The errors of imagecodecs are RuntimeErrors.
+DECODER_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
+
+
+class ImageError(ValueError):
+    """A source that cannot be found or shown: one line with the source, what is wrong and what is allowed."""
+
+
+def unsupported(variant: str) -> ImageError:
+    """Return the error for an intact file of a kind that is not read, ``variant``: a noun in the singular."""
+    return ImageError(f"{variant} is not supported: convert it, for example to a PNG file with 16 bits per sample")
+
+
+def damaged(what: object) -> ImageError:
+    """Return the error for a file that breaks its format, for the reason ``what``."""
+    text = reason(what) if isinstance(what, BaseException) else str(what)
+    return ImageError(f"truncated or damaged: {text}")
+
+
+def reason(error: BaseException) -> str:
+    """What an exception says, in one line."""
+    return " ".join(str(getattr(error, "strerror", None) or error).split()) or type(error).__name__
+
+
+def check_size(width: int, height: int, channels: int = 1) -> None:
+    """Raise ImageError where a picture has no pixels, or more of them than are decoded."""
+    if width < 1 or height < 1:
+        raise damaged(f"{width}x{height} pixels")
+    if width * height > MAX_PIXELS:
+        size = f"{width}x{height}, {width * height} pixels"
+        raise ImageError(f"too large: {size}; at most {MAX_PIXELS} are decoded")
+    if width * height * channels > MAX_SAMPLES:
+        size = f"{width}x{height} pixels of {channels} channels"
+        raise ImageError(f"too large: {size}; at most {MAX_SAMPLES} samples are decoded")
+
+
+def open_file(path: Path) -> BinaryIO:
+    """Open a regular file that holds something, for reading.
+
+    Raises:
+        ImageError: there is no such file, or it is none; the message does not name it.
+    """
+    try:
+        about = os.stat(path)
+        if stat.S_ISREG(about.st_mode) and about.st_size:
+            return open(path, "rb")
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ImageError("no such file") from error
+    except (OSError, ValueError) as error:
+        raise ImageError(f"cannot be read: {reason(error)}") from error
+    if stat.S_ISDIR(about.st_mode):
+        raise ImageError("a folder; give an image file")
+    raise ImageError("empty file" if stat.S_ISREG(about.st_mode) else "not a regular file")

@@ -1,0 +1,51 @@
+"""The formats of at most 8 bits per sample, by Pillow."""
+
+from __future__ import annotations
+
+from typing import Any, BinaryIO
+
+import numpy as np
+from PIL import Image
+
+from poolzoo.analysis.inputs.decoded import Decoded, split_alpha, unit
+from poolzoo.analysis.inputs.exif import exif_orientation
+from poolzoo.analysis.inputs.files import MAX_PIXELS, ImageError, check_size
+
+#: Pillow's names. Only these are tried, whatever the suffix: Pillow would hand an EPS file to Ghostscript. TGA has no
+#: signature and so comes last.
+FORMATS = ("JPEG", "WEBP", "AVIF", "GIF", "BMP", "PPM", "JPEG2000", "QOI", "PSD", "SGI", "PCX", "TGA")
+
+#: The colour channels of 8-bit modes, the alpha aside; every other mode is converted to RGB.
+COLOUR_MODES = {"1": "L", "L": "L", "LA": "L", "La": "L", "CMYK": "CMYK"}
+
+
+def decode(file: BinaryIO) -> Decoded:
+    """Return the first frame of a file that Pillow can read.
+
+    Raises:
+        ImageError: a damaged file, or one that is too large.
+        UnidentifiedImageError: none of these formats.
+    """
+    try:
+        image = Image.open(file, formats=FORMATS)
+    except Image.DecompressionBombError as error:
+        # Pillow's own bound came first; its message opens with the number of pixels.
+        size = str(error).partition(" exceeds")[0]
+        raise ImageError(f"too large: {size}; at most {MAX_PIXELS} are decoded") from error
+    check_size(image.width, image.height)
+    image.load()
+    return decoded(image)
+
+
+def decoded(image: Image.Image) -> Decoded:
+    """Return what Pillow has decoded."""
+    about: dict[str, Any] = {
+        "orientation": exif_orientation(image.info.get("exif", b"")),
+        "declared": image.info.get("icc_profile"),
+    }
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        return split_alpha(unit(np.asarray(image), 1.0 if image.mode == "F" else 65535.0), **about)
+    mode = COLOUR_MODES.get(image.mode, "RGB")
+    if mode == "CMYK":
+        return Decoded(unit(np.asarray(image)), "cmyk", **about)
+    return split_alpha(unit(np.asarray(image.convert(mode + "A" * image.has_transparency_data))), **about)

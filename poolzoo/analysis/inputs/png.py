@@ -1,0 +1,187 @@
+"""PNG and APNG, by the W3C's third edition: chunks are read here, and libpng (imagecodecs) undoes the filters.
+
+All depths are kept. The colour is that of cICP, else iCCP, else sRGB, else gAMA and cHRM, as section 4.3 orders them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, BinaryIO
+
+import imagecodecs
+import numpy as np
+
+from poolzoo.analysis.inputs import h273
+from poolzoo.analysis.inputs.colour import SRGB_PRIMARIES, Coding, Primaries, power, span_a_space
+from poolzoo.analysis.inputs.decoded import Decoded, split_alpha, unit
+from poolzoo.analysis.inputs.exif import exif_orientation
+from poolzoo.analysis.inputs.files import check_size, damaged
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+GREY, RGB, PALETTE, GREY_ALPHA, RGBA = 0, 2, 3, 4, 6
+#: Table 8: samples per pixel and depths by colour type.
+CHANNELS = {GREY: 1, RGB: 3, PALETTE: 1, GREY_ALPHA: 2, RGBA: 4}
+DEPTHS = {GREY: (1, 2, 4, 8, 16), RGB: (8, 16), PALETTE: (1, 2, 4, 8), GREY_ALPHA: (8, 16), RGBA: (8, 16)}
+#: Section 8.1: where the seven passes start, and their steps, as (row, column, rows, columns).
+PASSES = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
+#: An ICC profile that inflates to more is none.
+MOST_PROFILE = 1 << 26
+#: gAMA of 1/2.2 stands for sRGB where no chromaticities are given.
+USUAL_GAMMA = 45455
+
+
+@dataclass(frozen=True)
+class Header:
+    """IHDR, and the two chunks without which pixels cannot be read."""
+
+    width: int
+    height: int
+    bits: int
+    kind: int
+    interlaced: bool
+    palette: bytes = b""
+    transparency: bytes = b""
+
+
+def decode(file: BinaryIO) -> Decoded:
+    """Return the picture of a PNG file, of an APNG file the one that is shown without animation.
+
+    Raises:
+        ImageError: a damaged file, one that is too large, or a transfer function of high dynamic range.
+    """
+    chunks = list(read_chunks(file.read()))
+    header = read_header(chunks)
+    return decode_pixels(header, [body for kind, body in chunks if kind == b"IDAT"], describe(chunks))
+
+
+def read_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The chunks up to IEND as (name, body); those that a decoder may skip are skipped where they are damaged."""
+    at = len(SIGNATURE)
+    while at + 12 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        body = data[at + 8 : at + 8 + length]
+        stored = data[at + 8 + length : at + 12 + length]
+        at += 12 + length
+        if stored != struct.pack(">I", zlib.crc32(body, zlib.crc32(kind))):
+            if not kind[0] & 0x20:
+                raise damaged(f"the checksum of chunk {kind.decode('ascii', 'replace')!r} is wrong")
+            continue
+        if kind == b"IEND":
+            return
+        yield kind, body
+
+
+def read_header(chunks: list[tuple[bytes, bytes]]) -> Header:
+    if not chunks or chunks[0][0] != b"IHDR" or len(chunks[0][1]) != 13:
+        raise damaged("no header")
+    width, height, bits, kind, compression, filtering, interlacing = struct.unpack(">IIBBBBB", chunks[0][1])
+    if bits not in DEPTHS.get(kind, ()) or compression or filtering or interlacing > 1:
+        raise damaged(f"no PNG has colour type {kind} with {bits} bits, or these methods")
+    check_size(width, height, CHANNELS[kind])
+    header = Header(width, height, bits, kind, bool(interlacing))
+    found = dict(reversed([chunk for chunk in chunks if chunk[0] in (b"PLTE", b"tRNS")]))
+    palette, transparency = found.get(b"PLTE", b""), found.get(b"tRNS", b"")
+    if kind == PALETTE:
+        if not palette or len(palette) % 3 or len(palette) > 768:
+            raise damaged("the palette is missing, or none")
+        return replace(header, palette=palette, transparency=transparency[: len(palette) // 3])
+    fitting = {GREY: 2, RGB: 6}.get(kind)
+    return replace(header, transparency=transparency if len(transparency) == fitting else b"")
+
+
+def describe(chunks: list[tuple[bytes, bytes]]) -> dict[str, Any]:
+    """The orientation and the declared colour; damaged chunks count as missing."""
+    found = dict(reversed(chunks))
+    bits, kind = found[b"IHDR"][8:10]
+    declared = _declared(found, max(8, bits), kind)
+    return {"declared": declared, "orientation": exif_orientation(found.get(b"eXIf", b""))}
+
+
+def _declared(found: dict[bytes, bytes], bits: int, kind: int) -> bytes | Coding | None:
+    cicp = found.get(b"cICP", b"")
+    if len(cicp) == 4 and cicp[2] == 0 and cicp[3] < 2:
+        coding = h273.coding(cicp[0], cicp[1])
+        if coding and h273.UNSPECIFIED not in cicp[:2]:
+            return coding if cicp[3] else h273.narrow(coding, bits)
+    if b"iCCP" in found and (profile := _profile(found[b"iCCP"])):
+        grey = kind in (GREY, GREY_ALPHA)
+        if profile[16:20] == (b"GRAY" if grey else b"RGB "):
+            return profile
+    if b"sRGB" in found:
+        return None
+    primaries = _primaries(found.get(b"cHRM", b""))
+    gamma = int.from_bytes(found.get(b"gAMA", b""), "big") if len(found.get(b"gAMA", b"")) == 4 else 0
+    if not gamma or (gamma == USUAL_GAMMA and primaries is None):
+        return None
+    return Coding(primaries or SRGB_PRIMARIES, power(100000 / gamma))
+
+
+def _profile(body: bytes) -> bytes:
+    _, _, rest = body.partition(b"\0")
+    with contextlib.suppress(zlib.error):
+        return zlib.decompressobj().decompress(rest[1:], MOST_PROFILE)
+    return b""
+
+
+def _primaries(body: bytes) -> Primaries | None:
+    if len(body) != 32:
+        return None
+    x = [value / 100000 for value in struct.unpack(">8I", body)]
+    primaries = ((x[2], x[3]), (x[4], x[5]), (x[6], x[7]), (x[0], x[1]))
+    return primaries if span_a_space(primaries) else None
+
+
+def decode_pixels(header: Header, parts: list[bytes], about: dict[str, Any]) -> Decoded:
+    """The picture whose IDAT (or fdAT) chunks hold ``parts``."""
+    steps = PASSES if header.interlaced else ((0, 0, 1, 1),)
+    sizes = [(len(range(y, header.height, dy)), len(range(x, header.width, dx))) for y, x, dy, dx in steps]
+    bits = header.bits * CHANNELS[header.kind]
+    lengths = [height * (1 + -(-width * bits // 8)) if width else 0 for height, width in sizes]
+    stream = _inflate(parts, sum(lengths))
+    if len(stream) < sum(lengths):
+        raise damaged(f"{len(stream)} bytes of pixels where {sum(lengths)} are needed")
+    samples, at = None, 0
+    for (y, x, dy, dx), (height, width), length in zip(steps, sizes, lengths, strict=True):
+        if not length:
+            continue
+        part = _unfilter(replace(header, width=width, height=height), stream[at : at + length])
+        at += length
+        if not header.interlaced:
+            samples = part
+            break
+        if samples is None:
+            samples = np.empty((header.height, header.width, *part.shape[2:]), part.dtype)
+        samples[y::dy, x::dx] = part
+    assert samples is not None
+    return split_alpha(unit(samples), **about)
+
+
+def _inflate(parts: list[bytes], length: int) -> bytes:
+    inflate = zlib.decompressobj()
+    try:
+        return inflate.decompress(b"".join(parts), length)
+    except zlib.error as error:
+        raise damaged(error) from error
+
+
+def _unfilter(header: Header, stream: bytes) -> np.ndarray:
+    """The samples of a picture that is not interlaced; palettes and transparent colours are looked up.
+
+    libpng gets a file of nothing but them: it prints what it thinks of all else.
+    """
+    filters = np.frombuffer(stream, np.uint8)[:: len(stream) // header.height]
+    if filters.max() > 4:
+        raise damaged(f"filter {filters.max()}")
+    head = struct.pack(">IIBBBBB", header.width, header.height, header.bits, header.kind, 0, 0, 0)
+    chunks = [(b"IHDR", head), (b"PLTE", header.palette), (b"tRNS", header.transparency)]
+    chunks += [(b"IDAT", zlib.compress(stream, 0))]
+    file = SIGNATURE + b"".join(_chunk(*chunk) for chunk in chunks if chunk[1]) + _chunk(b"IEND", b"")
+    return np.asarray(imagecodecs.png_decode(file))
+
+
+def _chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I4s", len(body), kind) + body + struct.pack(">I", zlib.crc32(body, zlib.crc32(kind)))
