@@ -12,10 +12,13 @@ import inputs_corpus
 import numpy as np
 import pytest
 import tifffile
-from inputs_corpus import Case
+from inputs_corpus import Case, frames
 from PIL import Image
 
+from poolzoo.analysis.inputs.clips import Video
+
 CASES = inputs_corpus.cases()
+CLIPS = [clip for clip in frames.animations() if clip.suffix != ".png"]
 
 
 def by_pillow(case: Case) -> np.ndarray:
@@ -71,6 +74,14 @@ def test_the_corpus_is_as_independent_decoders_show_it(decode, name):
     case = next(case for case in CASES if case.name == name)
     truth = np.broadcast_to(case.truth, decode(case).shape) if case.truth.shape[-1] == 1 else case.truth
     np.testing.assert_allclose(decode(case), truth, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("clip", CLIPS, ids=lambda clip: clip.name)
+def test_every_frame_is_shown_on_what_the_frames_before_leave(clip, tmp_path):
+    path = tmp_path / (clip.name + clip.suffix)
+    path.write_bytes(clip.content)
+    sample = Video(str(path)).load()
+    np.testing.assert_allclose(sample.image, clip.truth, atol=clip.tolerance, rtol=0)
 
 
 def test_a_damaged_file_ends_in_one_line_soon_and_in_little_memory(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -23,6 +24,8 @@ from inputs_corpus.base import (
     wide_noise,
 )
 
+#: Blending frames in 8 bits rounds more than once.
+BLENDED = 2 * LEVEL
 #: Where the frame that does not fill its screen lies: rows and columns.
 PART = (slice(2, 9), slice(4, 11))
 WHITE = np.ones((HEIGHT, WIDTH, 3))
@@ -33,6 +36,122 @@ def placed(frame: np.ndarray) -> np.ndarray:
     screen = WHITE.copy()
     screen[PART] = frame
     return screen
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A frame of an animation: uint8 samples ``(h, w, 4)``, its place, and what is done before and after it.
+
+    Attributes:
+        rgba: straight alpha.
+        top: its first row on the screen.
+        left: its first column.
+        blend: whether it is laid over what is there, or replaces it.
+        disposal: KEEP, or CLEAR or RESTORE its place before the next frame.
+    """
+
+    rgba: np.ndarray
+    top: int = 0
+    left: int = 0
+    blend: bool = True
+    disposal: int = 1
+
+
+KEEP, CLEAR, RESTORE = 1, 2, 3
+
+
+def played(frames: list[Frame]) -> np.ndarray:
+    """Return ``(T, H, W, 3)``: the frames drawn one after the other on a transparent screen, on white."""
+    colour, alpha = np.zeros((HEIGHT, WIDTH, 3)), np.zeros((HEIGHT, WIDTH, 1))
+    shown = []
+    for frame in frames:
+        height, width, _ = frame.rgba.shape
+        place = (slice(frame.top, frame.top + height), slice(frame.left, frame.left + width))
+        before = colour.copy(), alpha.copy()
+        own, opacity = frame.rgba[..., :3] / 255, frame.rgba[..., 3:] / 255
+        if frame.blend:
+            under = alpha[place] * (1 - opacity)
+            total = opacity + under
+            own = np.divide(own * opacity + colour[place] * under, total, where=total > 0, out=np.zeros_like(own))
+            opacity = total
+        colour[place], alpha[place] = own, opacity
+        shown.append(over_white(colour, alpha[..., 0]))
+        if frame.disposal == CLEAR:
+            alpha[place] = 0
+        elif frame.disposal == RESTORE:
+            colour, alpha = before
+    return np.stack(shown)
+
+
+#: Top, left, height and width of the first frame.
+FIRST = {"whole": (0, 0, HEIGHT, WIDTH), "part": (2, 4, 7, 6)}
+
+
+def story(opaque: bool, blends: tuple[bool, ...] = (True,)) -> Iterator[tuple[str, list[Frame]]]:
+    """Yield animations of four frames for every blend and disposal; ``opaque``: alpha is all or nothing."""
+    for blend in blends:
+        for disposal, label in ((KEEP, "keep"), (CLEAR, "clear"), (RESTORE, "restore")):
+            for first in FIRST:
+                name = f"{first}-{label}" + "-replace" * (not blend)
+                frames = []
+                for number, (top, left, height, width) in enumerate(
+                    [
+                        (0, 0, HEIGHT, WIDTH) if first == "whole" else (2, 4, 7, 6),
+                        (4, 2, 6, 8),
+                        (0, 6, 5, 7),
+                        (6, 0, 3, 3),
+                    ]
+                ):
+                    rgba = noise(f"{name}{number}", (height, width, 4), 255)
+                    if opaque:
+                        rgba[..., 3] = np.where(rgba[..., 3] < 64, 0, 255)
+                    # What is restored is what was there before: nothing before the first frame.
+                    frames.append(Frame(rgba, top, left, blend, KEEP if number == 0 else disposal))
+                yield name, frames
+
+
+def animations() -> Iterator[Case]:
+    """Yield clips: the truth of each is ``(T, H, W, 3)``, every frame as a viewer shows it."""
+    for name, frames in story(True):
+        data = []
+        for frame in frames:
+            # A palette of the frame's own pixels, which are fewer than its entries.
+            height, width, _ = frame.rgba.shape
+            index = np.arange(height * width).reshape(height, width)
+            colours = np.resize(frame.rgba[..., :3].reshape(-1, 3), (256, 3))
+            index[frame.rgba[..., 3] == 0] = 255
+            data.append(
+                gif_frame(index, frame.top, frame.left, colours=colours, transparent=255, disposal=frame.disposal)
+            )
+        content = gif(data, np.zeros((2, 3), int), 1)
+        yield Case(f"gif-clip-{name}", ".gif", content, played(frames), LEVEL, "GIF89a 23: disposal methods")
+    for name, frames in story(False, (True, False)):
+        if frames[1].disposal == RESTORE:
+            continue  # WebP has no such
+        parts = []
+        for frame in frames:
+            flags = (0 if frame.blend else 2) | (frame.disposal == CLEAR)
+            parts.append(webp_frame(frame.rgba, frame.top, frame.left, flags))
+        content = webp(extended(0x12), riff(b"ANIM", struct.pack("<IH", 0xFF0000FF, 0)), *parts)
+        yield Case(f"webp-clip-{name}", ".webp", content, played(frames), BLENDED, "RFC 9649 section 2.7.1.1: ANMF")
+    for name, frames in story(False, (True, False)):
+        still = name.startswith("part")  # a first frame that does not fill the screen cannot be the static image
+        content = png.header(HEIGHT, WIDTH, 8, png.RGBA) + png.chunk(b"acTL", struct.pack(">II", len(frames), 0))
+        if still:
+            content += png.chunk(b"IDAT", png.image_data(noise("apng-still", (HEIGHT, WIDTH, 4), 255), 8))
+        number = 0
+        for i, frame in enumerate(frames):
+            height, width, _ = frame.rgba.shape
+            content += control(number, height, width, frame.top, frame.left, frame.disposal - 1, frame.blend)
+            data = png.image_data(frame.rgba, 8)
+            number += 1
+            if i == 0 and not still:
+                content += png.chunk(b"IDAT", data)
+            else:
+                content += png.chunk(b"fdAT", struct.pack(">I", number) + data)
+                number += 1
+        content += png.chunk(b"IEND")
+        yield Case(f"apng-clip-{name}", ".png", content, played(frames), BLENDED, "PNG-3 11.3.6.2: fcTL")
 
 
 def cases() -> Iterator[Case]:
@@ -144,9 +263,10 @@ def extended(flags: int) -> bytes:
     return riff(b"VP8X", bytes([flags, 0, 0, 0]) + three(WIDTH - 1, HEIGHT - 1))
 
 
-def webp_frame(rgba: np.ndarray, top: int, left: int) -> bytes:
+def webp_frame(rgba: np.ndarray, top: int, left: int, flags: int = 2) -> bytes:
     height, width, _ = rgba.shape
-    return riff(b"ANMF", three(left // 2, top // 2, width - 1, height - 1, 100) + b"\2" + riff(b"VP8L", vp8l(rgba)))
+    about = three(left // 2, top // 2, width - 1, height - 1, 100) + bytes([flags])
+    return riff(b"ANMF", about + riff(b"VP8L", vp8l(rgba)))
 
 
 def webps() -> Iterator[Case]:
@@ -183,8 +303,10 @@ def webps() -> Iterator[Case]:
 # APNG
 
 
-def control(number: int, height: int, width: int, top: int = 0, left: int = 0) -> bytes:
-    return png.chunk(b"fcTL", struct.pack(">IIIIIHHBB", number, width, height, left, top, 1, 10, 0, 0))
+def control(
+    number: int, height: int, width: int, top: int = 0, left: int = 0, disposal: int = 0, blend: bool = False
+) -> bytes:
+    return png.chunk(b"fcTL", struct.pack(">IIIIIHHBB", number, width, height, left, top, 1, 10, disposal, blend))
 
 
 def apngs() -> Iterator[Case]:

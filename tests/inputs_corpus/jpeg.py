@@ -35,7 +35,7 @@ def adobe(transform: int) -> bytes:
     return marker(0xEE, b"Adobe" + struct.pack(">HHHB", 100, 0, 0, transform))
 
 
-def scan_data(components: list[Component], height: int, width: int, end_of_block: str) -> bytes:
+def scan_data(components: list[Component], height: int, width: int, end_of_block: str, bits: int) -> bytes:
     """Return the entropy-coded DC differences in the order of A.2, each followed by the code ``end_of_block``."""
     alone = len(components) == 1
     across, down = (1, 1) if alone else (max(c.across for c in components), max(c.down for c in components))
@@ -49,17 +49,17 @@ def scan_data(components: list[Component], height: int, width: int, end_of_block
                     for column in range(x * h, (x + 1) * h):
                         rows, columns = part.levels.shape
                         level = int(part.levels[min(row, rows - 1), min(column, columns - 1)])
-                        value = 8 * (level - 128)
+                        value = 8 * (level - (1 << (bits - 1)))
                         difference, last[i] = value - last[i], value
                         size = abs(difference).bit_length()
-                        digits.append(f"{size:04b}")  # the code of a size is the size, in four bits
+                        digits.append(f"{size:05b}")  # the code of a size is the size, in five bits
                         if size:
                             positive = difference if difference > 0 else difference + (1 << size) - 1
                             digits.append(f"{positive:0{size}b}")
                         digits.append(end_of_block)
-    bits = "".join(digits)
-    bits += "1" * (-len(bits) % 8)
-    return bytes(int(bits[i : i + 8], 2) for i in range(0, len(bits), 8)).replace(b"\xff", b"\xff\0")
+    code = "".join(digits)
+    code += "1" * (-len(code) % 8)
+    return bytes(int(code[i : i + 8], 2) for i in range(0, len(code), 8)).replace(b"\xff", b"\xff\0")
 
 
 def jpeg(
@@ -70,18 +70,23 @@ def jpeg(
     *,
     progressive: bool = False,
     markers: bool = True,
+    bits: int = 8,
 ) -> bytes:
     """Return a file; ``before`` are segments after the start; without ``markers`` no JFIF segment is added."""
     out = b"\xff\xd8" + (JFIF if markers and not before.startswith(b"\xff\xee") else b"") + before
     out += marker(0xDB, b"\0" + b"\1" * 64)
     frame = b"".join(bytes([c.identifier, c.across << 4 | c.down, 0]) for c in components)
-    out += marker(0xC2 if progressive else 0xC0, struct.pack(">BHHB", 8, height, width, len(components)) + frame)
-    # Twelve codes of four bits for the sizes 0 to 11; one code of one bit.
-    out += marker(0xC4, bytes([0, 0, 0, 0, 12, *[0] * 12, *range(12)])) + marker(0xC4, bytes([0x10, 1, *[0] * 15, 0]))
+    kind = 0xC2 if progressive else 0xC0 if bits == 8 else 0xC1
+    out += marker(kind, struct.pack(">BHHB", bits, height, width, len(components)) + frame)
+    # Codes of five bits for the sizes 0 to 11, or 15 of 12 bits; one code of one bit.
+    sizes = 12 if bits == 8 else 16
+    out += marker(0xC4, bytes([0, 0, 0, 0, 0, sizes, *[0] * 11, *range(sizes)])) + marker(
+        0xC4, bytes([0x10, 1, *[0] * 15, 0])
+    )
     selectors = b"".join(bytes([c.identifier, 0]) for c in components)
     out += marker(0xDA, bytes([len(components)]) + selectors + (b"\0\0\0" if progressive else b"\0\x3f\0"))
     # A progressive first scan holds the DC coefficients alone.
-    data = scan_data(components, height, width, "" if progressive else "0")
+    data = scan_data(components, height, width, "" if progressive else "0", bits)
     if progressive:  # a scan of AC coefficients for each component: an end of block in every block
         across, down = (max(c.across for c in components), max(c.down for c in components))
         for part in components:
@@ -151,6 +156,12 @@ def colours() -> Iterator[Case]:
     rgb = [Component(i, 1, 1, blocks[..., i]) for i in range(3)]
     truth = pixels[..., :3] / 255
     yield case("rgb-adobe", rgb, truth, "Adobe TN 5116: transform 0 is RGB", adobe(0))
+    deep = noise("jpeg-12bit", (3, 3, 3), 4095)
+    truth12 = deep.repeat(8, 0).repeat(8, 1)[:HEIGHT, :WIDTH] / 4095
+    for label, count, before in (("grey", 1, b""), ("rgb", 3, adobe(0))):
+        content = jpeg([Component(i, 1, 1, deep[..., i]) for i in range(count)], HEIGHT, WIDTH, before, bits=12)
+        why = "T.81 4.11: extended sequential, 12 bits"
+        yield Case(f"jpeg-{label}-12bit", ".jpg", content, truth12[..., :count], 1 / 4095, why)
     named = [Component(ord(name), 1, 1, blocks[..., i]) for i, name in enumerate("RGB")]
     yield case("rgb-named", named, truth, "libjpeg.txt: components called R, G, B without a marker", markers=False)
     # Photoshop stores 255 less the ink; of YCCK the first three are the YCbCr of 255 less what is stored as CMYK.

@@ -220,6 +220,8 @@ def declared() -> Iterator[Case]:
         grey_profile = profile(None, 1.5)
         truth = grey_profile.show(grey / white)
         yield case("grey-profile", [profile_chunk(grey_profile.content)], grey, truth)
+        for label, content in (("other", grey_profile.content), ("damaged", wide.content[:200])):
+            yield case(f"rgb-{label}-profile", [profile_chunk(content)], rgb, rgb / white)
         yield case("rgb-cicp-srgb", [cicp_chunk(1, 13)], rgb, rgb / white)
         yield case("rgb-cicp-linear", [cicp_chunk(1, 8)], rgb, encode_srgb(rgb / white))
         yield case("grey-cicp-linear", [cicp_chunk(1, 8)], grey, encode_srgb(grey / white))

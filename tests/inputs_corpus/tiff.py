@@ -244,6 +244,7 @@ def cases() -> Iterator[Case]:
     yield from colours()
     yield from turned()
     yield from jpeg_compressed()
+    yield from pages()
 
 
 def layouts() -> Iterator[Case]:
@@ -426,3 +427,25 @@ def jpeg_compressed() -> Iterator[Case]:
             truth = (1 - truth[..., :3]) * (1 - truth[..., 3:])
         content = container(tags, segments)
         yield Case(f"tiff-jpeg-{name}", ".tif", content, truth, LEVEL, "Adobe's TIFF supplement 2: JPEG in TIFF")
+
+
+def pages() -> Iterator[Case]:
+    """Section 2: the next directory is another picture; a viewer opens the first."""
+    first = plain("rgb", "u", 16)
+    second = tiff(noise("tiff-second", (8, 9, 1), 255), 8, MIN_IS_BLACK)
+    # The second file's offsets count from its own start: its one directory and its strips move along.
+    shift = len(first.content)
+    (at,) = struct.unpack_from("<I", second, 4)
+    moved = bytearray(second)
+    for i in range(struct.unpack_from("<H", moved, at)[0]):
+        tag, kind, count, value = struct.unpack_from("<HHII", moved, at + 2 + 12 * i)
+        outside = count * {BYTE: 1, SHORT: 2, LONG: 4}[kind] > 4
+        if outside:
+            struct.pack_into("<I", moved, at + 10 + 12 * i, value + shift)
+        if tag == 273:
+            for j in range(count):
+                place = value + 4 * j if outside else at + 10 + 12 * i
+                struct.pack_into("<I", moved, place, struct.unpack_from("<I", moved, place)[0] + shift)
+    content = bytearray(first.content + moved)
+    struct.pack_into("<I", content, shift - 4, shift + at)
+    yield Case("tiff-two-pages", ".tif", bytes(content), first.truth, FINE, "TIFF 6.0 section 2: IFD")
