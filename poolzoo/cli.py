@@ -185,7 +185,7 @@ def list_command(pattern: str) -> None:
 @cli.command()
 @click.argument("spec")
 def show(spec: str) -> None:
-    """Show all there is to know of the operator SPEC: formula, source, parameters, limits, the weights of a window.
+    """Show all there is to know of the operator SPEC: formula, source, parameters, limits, the gradient of a window.
 
     \b
     Examples:
@@ -602,7 +602,8 @@ def fit_command(
     type=click.Choice(METRIC_KEYS),
     default=("ssim", "psnr"),
     show_default=True,
-    help="What is scored; repeatable. Those after mae are piq's: pip install 'poolzoo[metrics]'.",
+    help="What is scored; repeatable. ms_ssim to haarpsi are piq's: pip install 'poolzoo[metrics]'. alias and what"
+    " follows are of the operator itself, without an upsampler.",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Random seed: draws, start values.")
 @click.option("--device", default="cpu", show_default=True, help="Where to compute, as cpu or cuda:0.")
@@ -946,7 +947,8 @@ def weights(
 ) -> None:
     """Draw the weight that each operator gives each pixel of its windows, side by side.
 
-    The picture is made grey. A pixel's weight is the derivative of all that is pooled by that pixel.
+    The picture is made grey. A pixel's weight is the gradient dy/da: the derivative of all that is pooled by that
+    pixel. Where an operator's weights depend on the pixels, as softpool's do, the two differ.
 
     \b
     Example:

@@ -393,19 +393,23 @@ def dpp(
     alpha: ArrayLike = 1.0,
     lam: ArrayLike = 1.0,
     weight: ArrayLike | None = None,
+    bias: ArrayLike | None = None,
     reward: str = "symmetric",
     eps: float = 1e-3,
 ) -> Array:
     """Σ w a / Σ w, w = α + ρ(a - s): ρ_sym(d) = √(d² + ε²)^λ, ρ_asym(d) = √(max(0, d)² + ε²)^λ (arXiv 1804.04076).
 
-    s is the window's mean; with `weight`, (3, ..) or (C, 3, ..), that filter over the means of the window and of its
-    neighbours on the output grid, positions beyond the grid moved back onto it. α and λ: one, or one a channel.
+    s is the window's mean; with `weight`, (3, ..) or (C, 3, ..), that filter of the input around the window's middle
+    (the earlier of two), 0 outside the input, plus `bias`. α, λ and bias: one, or one per channel.
     """
     x = np.asarray(x, dtype=np.float64)
     n = len(g.kernel_size)
     spatial, channels = x.shape[-n:], x.shape[-n - 1]
     means = pool(x, g, avg)
-    alphas, lams = (np.broadcast_to(np.asarray(v, dtype=np.float64), (channels,)) for v in (alpha, lam))
+    alphas, lams, biases = (
+        np.broadcast_to(np.asarray(v, dtype=np.float64), (channels,))
+        for v in (alpha, lam, 0.0 if bias is None else bias)
+    )
     filters = None if weight is None else np.broadcast_to(np.asarray(weight), (channels, *(3,) * n))
     y = np.zeros_like(means)
     for channel in np.ndindex(*x.shape[:-n]):
@@ -413,13 +417,16 @@ def dpp(
         for out_index, cells in _cells(spatial, g, _starts(spatial, g)):
             centre = float(means[channel + out_index])
             if filters is not None:
-                centre = 0.0
+                centre = float(biases[c])
                 for taps in product(range(3), repeat=n):
                     near = [
-                        min(max(o + t - 1, 0), size - 1)
-                        for o, t, size in zip(out_index, taps, means.shape[-n:], strict=True)
+                        o * s - p + d * ((k - 1) // 2) + tap - 1
+                        for o, s, p, d, k, tap in zip(
+                            out_index, g.stride, g.padding, g.dilation, g.kernel_size, taps, strict=True
+                        )
                     ]
-                    centre += float(filters[(c, *taps)]) * float(means[(*channel, *near)])
+                    if all(0 <= i < size for i, size in zip(near, spatial, strict=True)):
+                        centre += float(filters[(c, *taps)]) * float(x[(*channel, *near)])
             total = weights = 0.0
             for index, _ in cells:
                 d = float(x[channel + index]) - centre

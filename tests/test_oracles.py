@@ -154,8 +154,9 @@ def test_dpp_by_hand():
     # The means are 2 and 7; weights of the symmetric reward are equal, of the asymmetric one alpha and alpha + d.
     close(o.dpp(x, g, alpha=0.5, eps=0), [[2, 7]])
     close(o.dpp(x, g, alpha=0.5, eps=0, reward="asymmetric"), [[(0.5 + 1.5 * 3) / 2, (0.5 * 5 + 2.5 * 9) / 3]])
-    # Smoothed by (0, 0, 1), the last mean for its missing neighbour: 7 and 7.
-    close(o.dpp(x, g, alpha=0, eps=0, weight=[0, 0, 1]), [[(6 * 1 + 4 * 3) / 10, 7]])
+    # The middles are 1 and 5. The element after each, plus 1: 4 and 10. The element before each, 0 outside: 0 and 3.
+    close(o.dpp(x, g, alpha=0, eps=0, weight=[0, 0, 1], bias=1), [[(3 * 1 + 1 * 3) / 4, (5 * 5 + 1 * 9) / 6]])
+    close(o.dpp(x, g, alpha=0, eps=0, weight=[1, 0, 0]), [[(1 * 1 + 3 * 3) / 4, (2 * 5 + 6 * 9) / 8]])
 
 
 def test_tree_of_three_levels_by_hand():

@@ -58,7 +58,7 @@ def test_show_prints_the_card(run):
         "y = sum w a, w = softmax(beta a)",
         "arXiv 2101.00440",
         "beta=1.0",
-        "weights, sum",
+        "gradient, sum",
     ):
         assert words in run.out
 

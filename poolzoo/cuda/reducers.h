@@ -14,7 +14,7 @@
 // and may have a `sign` by which the elements and the result are to be multiplied. What nobody asks for costs nothing:
 // sums that only a slope needs are not made in the forward pass.
 //
-// A further reducer is one such struct and one line of POOLZOO_REDUCERS, at the end.
+// A further reducer is one such struct and one line of REDUCERS in _build.py.
 #pragma once
 #include <cfloat>
 

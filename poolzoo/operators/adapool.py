@@ -87,7 +87,8 @@ def edscw(a: Tensor, mask: Tensor | None) -> Tensor:
     and the gradient is that of one side or between them. Where an element and the mean both lie below the rounding
     error of the window's largest number, the element's coefficient is taken for a constant.
 
-    The authors' code leaves out the absolute value, so that elements of the other sign than the mean are pushed away.
+    The authors' code has the absolute value since August 2021. Without it, as before, elements of the other sign than
+    the mean are pushed away.
     """
     m = mean(a, mask).unsqueeze(-1)
     return _around_mean(_edscw_weights(a, mask, m), a, mask, m)

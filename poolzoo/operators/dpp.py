@@ -14,17 +14,26 @@ from poolzoo.operators.base import Pool, channel_parameter, in_wide, is_number, 
 from poolzoo.operators.norms import softplus_inverse
 from poolzoo.operators.soft import softmax_weights, weighted_mean
 from poolzoo.registry import register_pool
-from poolzoo.windows import Geometry, check_input, maximum, mean, pool_windows, windows_at
+from poolzoo.windows import (
+    Geometry,
+    accumulation_dtype,
+    check_input,
+    maximum,
+    mean,
+    output_size,
+    pool_windows,
+    windows_at,
+)
 
-#: The filter's extent on each axis, and its start values along one: those of the image downscaling that DPP follows.
+#: The start values of Full's filter along one axis: those of the image downscaling that DPP follows.
 _FILTER = (1 / 4, 1 / 2, 1 / 4)
 
 
 class _Dpp(Pool):
     """The module learns ``alpha`` and ``lam`` from the values given on, both kept at least 0.
 
-    ``variant`` is ``lite`` or ``full``, which also learns the filter. ``channels`` gives each channel its own values,
-    None the layer one of each. It starts at 1, 1 and, if full, the binomial filter.
+    ``variant`` is ``lite`` or ``full``, which also learns the filter and its bias. ``channels`` gives each channel its
+    own values, None the layer one of each. It starts at 1, 1 and, if full, the binomial filter with a bias of 0.
     """
 
     def __init__(
@@ -43,7 +52,7 @@ class _Dpp(Pool):
         super().__init__(*args, **kwargs)
         if variant not in ("lite", "full"):
             raise ValueError(f"variant={variant!r}: 'lite' or 'full' is allowed")
-        _check_dpp(alpha, lam, None, reward, eps)
+        _check_dpp(alpha, lam, reward=reward, eps=eps)
         for name, value in (("alpha", alpha), ("lam", lam)):
             if value == 0:
                 raise ValueError(f"{name}={value!r}: a number > 0 is allowed as the start value")
@@ -54,6 +63,7 @@ class _Dpp(Pool):
         start = torch.tensor([math.prod(taps) for taps in product(_FILTER, repeat=self.ndim)])
         start = start.reshape((3,) * self.ndim).expand(*lead, *(3,) * self.ndim).clone()
         self.weight = nn.Parameter(start.to(device=device, dtype=dtype)) if variant == "full" else None
+        self.bias = channel_parameter(0.0, channels, device, dtype) if variant == "full" else None
 
     @property
     def alpha(self) -> Tensor:
@@ -64,7 +74,8 @@ class _Dpp(Pool):
         return F.softplus(in_wide(self.raw_lam))
 
     def params(self, x: Tensor) -> dict[str, Any]:
-        return {"alpha": self.alpha, "lam": self.lam, "weight": self.weight, "reward": self.reward, "eps": self.eps}
+        learned = {"alpha": self.alpha, "lam": self.lam, "weight": self.weight, "bias": self.bias}
+        return learned | {"reward": self.reward, "eps": self.eps}
 
     def shown_params(self) -> dict[str, Any]:
         shown: dict[str, Any] = {"variant": self.variant, "reward": self.reward}
@@ -76,12 +87,17 @@ def _check_dpp(
     alpha: float | Tensor = 1.0,
     lam: float | Tensor = 1.0,
     weight: Tensor | None = None,
+    bias: float | Tensor | None = None,
     reward: str = "symmetric",
     eps: float = 1e-3,
 ) -> None:
     for name, value in (("alpha", alpha), ("lam", lam)):
         if not isinstance(value, Tensor) and not (is_number(value) and 0 <= value < math.inf):
             raise ValueError(f"{name}={value!r}: a finite number >= 0 is allowed")
+    if bias is not None and weight is None:
+        raise ValueError("bias: only with weight, the filter that it belongs to")
+    if not (bias is None or isinstance(bias, Tensor) or (is_number(bias) and math.isfinite(bias))):
+        raise ValueError(f"bias={bias!r}: a finite number is allowed")
     if reward not in ("symmetric", "asymmetric"):
         raise ValueError(f"reward={reward!r}: 'symmetric' or 'asymmetric' is allowed")
     if not (is_number(eps) and 1e-12 <= eps <= 1):
@@ -100,6 +116,7 @@ def _check_dpp(
     variants=("reward=asymmetric", "variant=full"),
     check=_check_dpp,
     exempt={
+        "permutation": "the full variant's filter weighs positions",
         "nan": "the full variant's filter reaches past the window",
         "second_gradient": "that of the asymmetric reward jumps at the mean, where evenly spaced elements lie",
     },
@@ -111,35 +128,34 @@ def dpp(
     alpha: float | Tensor = 1.0,
     lam: float | Tensor = 1.0,
     weight: Tensor | None = None,
+    bias: float | Tensor | None = None,
     reward: str = "symmetric",
     eps: float = 1e-3,
 ) -> Tensor:
     """``alpha`` and ``lam`` >= 0, numbers, or tensors: a scalar or one value per channel.
 
     s is the window's mean (Lite); with ``weight``, of shape ``(3,) * ndim`` or ``(C, *(3,) * ndim)``, it is that
-    filter, not normalised, over the map of the windows' means, its edge repeated (Full). ``reward`` says which
-    distances count: ``symmetric`` all, ``asymmetric`` those above s. ``lam=0`` is average pooling; with ``alpha=0`` and
-    ``lam`` large it approaches the element that is furthest, or furthest above. ``eps``, 1e-12 to 1, keeps the root
-    differentiable; it is absolute, so that weights depend on the input's scale. The gradient is finite where ``lam``
-    times the window's range is.
+    filter, not normalised, of the input, plus ``bias``, a scalar or one value per channel (Full). The filter lies
+    around the window's middle, the earlier one of two, and the input is 0 outside: for ``kernel_size=2`` a convolution
+    of stride 2 and padding 1, as in the authors' code. ``reward`` says which distances count: ``symmetric`` all,
+    ``asymmetric`` those above s. ``lam=0`` is average pooling; with ``alpha=0`` and ``lam`` large it approaches the
+    element that is furthest, or furthest above. ``eps``, 1e-12 to 1, keeps the root differentiable; it is absolute, so
+    that weights depend on the input's scale. The gradient is finite where ``lam`` times the window's range is.
 
     The authors' PyTorch code has d^2 + 1e-3 divided by its mean over the window in place of the root, and alpha and lam
     as exponentials of their parameters.
     """
     check_input(x, geometry.ndim)
+    smoothed = None
     if weight is not None:
-        taps, channels = (3,) * geometry.ndim, x.shape[-geometry.ndim - 1]
-        if tuple(weight.shape) not in (taps, (channels, *taps)):
-            raise ValueError(f"weight: shape {tuple(weight.shape)}; {taps} or (C, *{taps}), C = {channels}, is allowed")
-        weight = weight.flatten(-geometry.ndim).reshape(*weight.shape[: -geometry.ndim], *(1,) * geometry.ndim, -1)
+        smoothed = _filtered(x.to(accumulation_dtype(x.dtype)), geometry, weight, 0.0 if bias is None else bias)
     return pool_windows(
         x,
         geometry,
         _dpp,
-        ndim=geometry.ndim,
         alpha=per_channel("alpha", alpha, x, geometry.ndim),
         lam=per_channel("lam", lam, x, geometry.ndim),
-        weight=weight,
+        smoothed=smoothed,
         reward=reward,
         eps=eps,
     )
@@ -149,17 +165,15 @@ def _dpp(
     a: Tensor,
     mask: Tensor | None,
     *,
-    ndim: int,
     alpha: float | Tensor,
     lam: float | Tensor,
-    weight: Tensor | None,
+    smoothed: Tensor | None,
     reward: str,
     eps: float,
 ) -> Tensor:
-    smoothed = mean(a, mask)
-    if weight is not None:
-        smoothed = _filtered(smoothed, weight.to(a.dtype), ndim)
-    half = a / 2 - smoothed.unsqueeze(-1) / 2
+    if smoothed is None:
+        smoothed = mean(a, mask).unsqueeze(-1)
+    half = a / 2 - smoothed / 2
     if reward == "asymmetric":
         half = half.clamp(min=0)
     # In logarithms no power overflows, and softmax needs no more; divided by the larger, no square does.
@@ -176,12 +190,19 @@ def _log(value: Tensor) -> Tensor:
     return value.masked_fill(value == 0, 1.0).log().masked_fill(value == 0, -math.inf)
 
 
-def _filtered(smoothed: Tensor, weight: Tensor, ndim: int) -> Tensor:
-    """Each cell's 3 neighbours an axis, the edge repeated, times ``weight``."""
+def _filtered(x: Tensor, geometry: Geometry, weight: Tensor, bias: float | Tensor) -> Tensor:
+    """The input's 3 neighbours an axis around each window's middle, 0 outside, by ``weight``, plus ``bias``: K is 1."""
+    ndim = geometry.ndim
+    taps, channels = (3,) * ndim, x.shape[-ndim - 1]
+    if tuple(weight.shape) not in (taps, (channels, *taps)):
+        raise ValueError(f"weight: shape {tuple(weight.shape)}; {taps} or (C, *{taps}), C = {channels}, is allowed")
+    sizes = x.shape[-ndim:]
     positions, inside = [], []
-    for size in smoothed.shape[-ndim:]:
-        position = torch.arange(size, device=smoothed.device)[:, None] + torch.arange(-1, 2, device=smoothed.device)
-        positions.append(position.clamp(0, size - 1))
-        inside.append(torch.ones_like(position, dtype=torch.bool))
-    taps, _ = windows_at(smoothed, positions, inside)
-    return (taps * weight).sum(-1)
+    for size, out, k, s, p, d in zip(sizes, output_size(sizes, geometry), *geometry[:4], strict=True):
+        middle = torch.arange(out, device=x.device) * s - p + d * ((k - 1) // 2)
+        position = middle[:, None] + torch.arange(-1, 2, device=x.device)
+        positions.append(position)
+        inside.append((position >= 0) & (position < size))
+    a, _ = windows_at(x, positions, inside)
+    weight = weight.to(x.dtype).flatten(-ndim).reshape(*weight.shape[:-ndim], *(1,) * ndim, -1)
+    return (a * weight).sum(-1, keepdim=True) + per_channel("bias", bias, x, ndim)

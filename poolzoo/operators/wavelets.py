@@ -117,7 +117,7 @@ def haar(x: Tensor, geometry: Geometry, *, mode: str = "symmetric", norm: str = 
     family="frequency",
     summary="low-pass (LL) band of a wavelet transform, Daubechies 2 unless named",
     formula="y = sum h a, h the wavelet's low-pass filter along each axis, centred on the window",
-    source="pywt.dwt2(x, wavelet); as WaveCNet, Li et al., arXiv 2005.03337",
+    source="pywt.dwt2(x, wavelet); for orthogonal wavelets as WaveCNet, Li et al., arXiv 2005.03337",
     variants=("norm=mean",),
     check=_check_wavelet,
     exempt=_EXEMPT | {"huge": "the taps' magnitudes add up to more than the gain"},
@@ -130,7 +130,8 @@ def wavelet(
     With windows of 2, stride 2 and an even size, ``mode="periodization"`` is PyWavelets' LL band, coefficient for
     coefficient. In its other modes PyWavelets gives more coefficients than half the size. These are the half of them
     that are centred where the filter has 2, 6, 10, ... taps; where it has 4, 8, 12, ... taps they lie one input
-    position beside PyWavelets', as WaveCNet's do: no filter would be centred on its window otherwise. ``mode`` and
-    ``norm`` are those of ``haar``. The filter is as long as the wavelet's, whatever the window's size.
+    position beside PyWavelets', as WaveCNet's do for orthogonal wavelets: no filter would be centred on its window
+    otherwise. ``mode`` and ``norm`` are those of ``haar``. The filter is as long as the wavelet's, whatever the window's
+    size.
     """
     return _low_band(x, geometry, _TAPS[wavelet], mode, norm)

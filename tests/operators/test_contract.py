@@ -498,6 +498,7 @@ BAD_VALUES = [
     ("dpp", {"reward": "negative"}),
     ("dpp", {"eps": 0}),
     ("dpp", {"eps": True}),
+    ("dpp", {"bias": 1.0}),
     ("blur", {"filt_size": 0}),
     ("blur", {"filt_size": 8}),
     ("blur", {"filt_size": 3.0}),

@@ -59,31 +59,31 @@ def test_alpha_pulls_towards_the_average():
 
 @pytest.mark.parametrize("ndim", [1, 2, 3])
 @pytest.mark.parametrize("channels", [None, CHANNELS])
-def test_full_smooths_the_means_as_torchs_convolution_does(ndim, channels):
+def test_full_smooths_the_input_as_the_authors_convolution_does(ndim, channels):
+    """Their released code has windows of 2 and a 3x3 convolution of the input, stride 2, padding 1, with bias."""
     x = random_input(2, CHANNELS, *(8,) * ndim)
     lead = () if channels is None else (channels,)
-    weight = random_input(*lead, *(3,) * ndim, seed=1)
-    means = functional.avg_pool1d(x, 2) if ndim == 1 else getattr(functional, f"avg_pool{ndim}d")(x, 2)
-    padded = F.pad(means, (1, 1) * ndim, mode="replicate")
-    smoothed = CONV[ndim](padded, weight.expand(CHANNELS, *(3,) * ndim).unsqueeze(1), groups=CHANNELS)
+    weight, bias = random_input(*lead, *(3,) * ndim, seed=1), random_input(*lead, seed=2)
+    filters = weight.expand(CHANNELS, *(3,) * ndim).unsqueeze(1)
+    smoothed = CONV[ndim](x, filters, bias.expand(CHANNELS), stride=2, padding=1, groups=CHANNELS)
     for axis in range(2, 2 + ndim):
         smoothed = smoothed.repeat_interleave(2, axis)
     w = 0.2 + ((x - smoothed).square() + 1e-6).sqrt() ** 1.5
     pool = functools.partial(getattr(functional, f"avg_pool{ndim}d"), kernel_size=2)
-    y = dpp(ndim)(x, 2, alpha=0.2, lam=1.5, weight=weight)
+    y = dpp(ndim)(x, 2, alpha=0.2, lam=1.5, weight=weight, bias=bias)
     torch.testing.assert_close(y, pool(x * w) / pool(w), rtol=0, atol=1e-12)
 
 
-def test_full_with_the_identity_filter_is_lite():
-    x = random_input(2, 3, 7, 6)
-    weight = torch.zeros(3, 3, dtype=torch.float64)
-    weight[1, 1] = 1
-    assert torch.equal(dpp(2)(x, 3, 2, 1, weight=weight), dpp(2)(x, 3, 2, 1))
+def test_full_with_a_filter_that_is_the_windows_mean_is_lite():
+    x = random_input(2, 3, 7, 9)
+    weight = torch.full((3, 3), 1 / 9, dtype=torch.float64)
+    torch.testing.assert_close(dpp(2)(x, 3, 2, weight=weight), dpp(2)(x, 3, 2), rtol=0, atol=1e-14)
 
 
 def test_full_starts_with_the_binomial_filter():
     pool = make("dpp:variant=full", 2)
     assert pool.weight.tolist() == [[1 / 16, 2 / 16, 1 / 16], [2 / 16, 4 / 16, 2 / 16], [1 / 16, 2 / 16, 1 / 16]]
+    assert pool.bias.item() == 0
     assert [pool.alpha.item(), pool.lam.item()] == pytest.approx([1, 1], abs=1e-6)
 
 
@@ -115,7 +115,8 @@ def test_second_gradient_is_the_derivative_off_the_mean(reward, full):
     share = torch.tensor([0.5, 2.0], dtype=torch.float64, requires_grad=True)
 
     def call(x, share, *weight):
-        return dpp(2)(x, 2, 1, alpha=share, lam=1 + share, reward=reward, eps=0.1, weight=weight[0] if weight else None)
+        learned = {"weight": weight[0], "bias": share} if weight else {}
+        return dpp(2)(x, 2, 1, alpha=share, lam=1 + share, reward=reward, eps=0.1, **learned)
 
     arguments = (x, share, weight) if full else (x, share)
     assert torch.autograd.gradcheck(call, arguments)
@@ -165,6 +166,8 @@ def test_filter_of_another_shape_is_named():
     message = r"weight: shape \(2, 2\); \(3, 3\) or \(C, \*\(3, 3\)\), C = 3, is allowed"
     with pytest.raises(ValueError, match=message):
         dpp(2)(x, 2, weight=torch.zeros(2, 2))
-    for key in ("alpha", "lam"):
+    for key in ("alpha", "lam", "bias"):
         with pytest.raises(ValueError, match=rf"{key}: shape \(2,\); a scalar or one a channel, \(3,\), is allowed"):
-            dpp(2)(x, 2, **{key: torch.ones(2)})
+            dpp(2)(x, 2, **{"weight": torch.ones(3, 3), key: torch.ones(2)})
+    with pytest.raises(ValueError, match="bias: only with weight"):
+        dpp(2)(x, 2, bias=1.0)

@@ -15,11 +15,11 @@ from poolzoo import registry
 from poolzoo.analysis.studies.operator_card import count_cost, gather_evidence, make_card
 from poolzoo.reports.pictures.operator_card import (
     card_pixels,
+    gradient_text,
     pixels_hash,
     read_pixels_hash,
     render_card,
     to_png,
-    weights_text,
 )
 from poolzoo.reports.pictures.weights import weight_pixels
 
@@ -90,14 +90,14 @@ def test_card_says_what_draws_and_what_learns():
     assert ("in_channels", None) in make_card("lip").parameters
 
 
-def test_weights_are_shown_with_their_window_and_without_what_is_zero():
-    assert weights_text(make_card("avg").sample).splitlines()[3:] == [
+def test_gradient_is_shown_with_its_window_and_without_what_is_zero():
+    assert gradient_text(make_card("avg").sample).splitlines()[3:] == [
         "",
-        "weights, sum 1.000",
+        "gradient, sum 1.000",
         "[  0.250][  0.250]",
         "[  0.250][  0.250]",
     ]
-    rows = weights_text(make_card("blur").sample).splitlines()[5:]
+    rows = gradient_text(make_card("blur").sample).splitlines()[5:]
     assert [row.count("[") for row in rows] == [0, 2, 2, 0]
     assert rows[1].split() == ["0.047", "[", "0.141][", "0.141]", "0.047"]
 

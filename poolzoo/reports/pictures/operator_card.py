@@ -25,9 +25,9 @@ PANEL, GAP = 160, 8
 #: PNG text entry that holds the hash of what a picture shows.
 PIXELS_KEY = "poolzoo-pixels"
 STATES = {"fixed": "", "initial": "as it starts", "train": "training", "eval": "evaluation"}
-WEIGHTS_TEXT = (
-    "The derivative dy/da of one pooled value by every element it looks at; brackets mark the window, what has no "
-    "weight around it is left out."
+GRADIENT_TEXT = (
+    "The derivative dy/da of one pooled value by every element it depends on: the weights of the formula only where "
+    "these do not depend on the elements. Brackets mark the window; around it, elements of gradient 0 are left out."
 )
 
 
@@ -51,9 +51,9 @@ def render_card(card: Card, *, color: bool = False, width: int | None = None) ->
     console.print(facts)
     for paragraph in card.prose:
         console.print(Text("\n" + paragraph.replace("``", "")))
-    console.print(Text("\nWeights", style="bold"))
-    console.print(Text(WEIGHTS_TEXT, style="dim"))
-    console.print(Text("\n" + textwrap.indent(weights_text(card.sample), "  ")), soft_wrap=True)
+    console.print(Text("\nGradient", style="bold"))
+    console.print(Text(GRADIENT_TEXT, style="dim"))
+    console.print(Text("\n" + textwrap.indent(gradient_text(card.sample), "  ")), soft_wrap=True)
     if card.exempt:
         console.print(Text("\nWhat does not hold here", style="bold"))
         for clause, reason in card.exempt:
@@ -74,8 +74,8 @@ def _facts(card: Card) -> Iterator[tuple[str, str]]:
     yield "in Python", f"poolzoo.functional.{info.function_name}{axes}, poolzoo.{info.class_name}{axes}"
 
 
-def weights_text(sample: Sample) -> str:
-    """The window's elements and every weight that is not 0, as rows of numbers."""
+def gradient_text(sample: Sample) -> str:
+    """The window's elements and every derivative that is not 0, as rows of numbers."""
     window = sample.elements[sample.window]
     lines = ["elements of the window"]
     lines += ["".join(f" {value:7.3f} " for value in row) for row in window.reshape(-1, window.shape[-1])]
@@ -83,10 +83,10 @@ def weights_text(sample: Sample) -> str:
     weights: Pixels = np.round(sample.weights + 1e-9, 3) + 0.0
     inside = np.zeros(weights.shape, dtype=bool)
     inside[sample.window] = True
-    # The smallest box around the window and whatever has a weight.
+    # The smallest box around the window and all other elements that count.
     box = tuple(slice(int(at.min()), int(at.max()) + 1) for at in np.nonzero(inside | (weights != 0)))
     columns = box[-1].stop - box[-1].start
-    lines += ["", f"weights, sum {sample.weights.sum():.3f}"]
+    lines += ["", f"gradient, sum {sample.weights.sum():.3f}"]
     for row, marks in zip(weights[box].reshape(-1, columns), inside[box].reshape(-1, columns), strict=True):
         lines.append("".join(f"[{v:7.3f}]" if mark else f" {v:7.3f} " for v, mark in zip(row, marks, strict=True)))
     return "\n".join(line.rstrip() for line in lines)
@@ -96,12 +96,12 @@ def render_page(card: Card, evidence: Evidence) -> str:
     """The card as a Markdown page, beside its picture ``NAME.png``."""
     info = card.info
     lines = [f"# {info.name}", "", f"{_capital(info.summary)}.", "", f"    {info.formula}", ""]
-    lines += [f"![The photograph pooled by {info.name}, and the weights of its pixels]({info.name}.png)", ""]
+    lines += [f"![The photograph pooled by {info.name}, and the gradient at its pixels]({info.name}.png)", ""]
     lines += [_caption(evidence), ""]
     lines += ["| | |", "|---|---|"]
     lines += [f"| {heading} | {_cell(text)} |" for heading, text in _facts(card) if text]
     lines += ["", *(line for paragraph in card.prose for line in (_wrap(paragraph.replace("``", "`")), ""))]
-    lines += ["## Weights", "", _wrap(WEIGHTS_TEXT), "", "```text", weights_text(card.sample), "```", ""]
+    lines += ["## Gradient", "", _wrap(GRADIENT_TEXT), "", "```text", gradient_text(card.sample), "```", ""]
     lines += ["## What a photograph keeps", "", *_retention(evidence), ""]
     lines += ["## What it costs", "", *_cost(evidence), ""]
     if card.exempt:

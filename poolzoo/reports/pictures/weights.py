@@ -67,5 +67,5 @@ def plot_weights(
             axes.vlines(np.arange(0, width + 1, stride[1]) - 0.5, -0.5, height - 0.5, color="#00000030", lw=0.4)
     most = MOST / math.prod(kernel_size)
     scale = ScalarMappable(Normalize(-most, most), LinearSegmentedColormap.from_list("weights", COLOURS.tolist()))
-    figure.colorbar(scale, ax=panels, shrink=0.8, extend="both", label="weight of a pixel, dy/da")
+    figure.colorbar(scale, ax=panels, shrink=0.8, extend="both", label="gradient at a pixel, dy/da")
     return figure
