@@ -131,7 +131,7 @@ def wavelet(
     coefficient. In its other modes PyWavelets gives more coefficients than half the size. These are the half of them
     that are centred where the filter has 2, 6, 10, ... taps; where it has 4, 8, 12, ... taps they lie one input
     position beside PyWavelets', as WaveCNet's do for orthogonal wavelets: no filter would be centred on its window
-    otherwise. ``mode`` and ``norm`` are those of ``haar``. The filter is as long as the wavelet's, whatever the window's
-    size.
+    otherwise. ``mode`` and ``norm`` are those of ``haar``. The filter is as long as the wavelet's, whatever the
+    window's size.
     """
     return _low_band(x, geometry, _TAPS[wavelet], mode, norm)
