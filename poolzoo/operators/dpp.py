@@ -95,7 +95,8 @@ def _check_dpp(
         if not isinstance(value, Tensor) and not (is_number(value) and 0 <= value < math.inf):
             raise ValueError(f"{name}={value!r}: a finite number >= 0 is allowed")
     if bias is not None and weight is None:
-        raise ValueError("bias: only with weight, the filter that it belongs to")
+        shown = tuple(bias.shape) if isinstance(bias, Tensor) else repr(bias)
+        raise ValueError(f"bias={shown}: only allowed with weight, the filter that it belongs to")
     if not (bias is None or isinstance(bias, Tensor) or (is_number(bias) and math.isfinite(bias))):
         raise ValueError(f"bias={bias!r}: a finite number is allowed")
     if reward not in ("symmetric", "asymmetric"):

@@ -169,5 +169,5 @@ def test_filter_of_another_shape_is_named():
     for key in ("alpha", "lam", "bias"):
         with pytest.raises(ValueError, match=rf"{key}: shape \(2,\); a scalar or one a channel, \(3,\), is allowed"):
             dpp(2)(x, 2, **{"weight": torch.ones(3, 3), key: torch.ones(2)})
-    with pytest.raises(ValueError, match="bias: only with weight"):
+    with pytest.raises(ValueError, match="bias=1.0: only allowed with weight"):
         dpp(2)(x, 2, bias=1.0)
