@@ -1,57 +1,361 @@
-"""Files in and out of poolzoo: an output file is either whole or not there."""
+"""Files out of poolzoo: an output file is whole or not there, and never takes the place of a file that is read.
+
+Every output is written here. A name leads through symbolic links to its target: a regular file is replaced by one with
+its mode and owner, a character device or a FIFO is written into, ``-`` is standard output, and all else is refused.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import stat
+import sys
 import tempfile
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
+
+from poolzoo._console import say
+
+#: As the name of an output: standard output.
+STDOUT = Path("-")
+
+Content = str | bytes | Iterable[str]
+PathLike = str | os.PathLike[str]
 
 
-def check_writable(path: str | os.PathLike[str], argument: str) -> Path:
+@dataclass(frozen=True)
+class Target:
+    """Where an output goes.
+
+    Attributes:
+        name: the file as it was named.
+        path: the file behind symbolic links.
+        kind: ``file`` is replaced as a whole; a ``stream`` is written into.
+        about: what is there now, if anything is.
+    """
+
+    name: Path
+    path: Path
+    kind: Literal["file", "stream", "stdout"]
+    about: os.stat_result | None = None
+
+
+#: What a name may lead to that nothing is written to.
+_REFUSED = {stat.S_IFDIR: "a folder", stat.S_IFSOCK: "a socket", stat.S_IFBLK: "a block device"}
+
+
+def find_target(name: PathLike) -> Target:
+    """Where an output of this name goes.
+
+    Raises:
+        ValueError: nowhere; the message says why.
+    """
+    name = Path(name)
+    if name == STDOUT:
+        return Target(name, name, "stdout")
+    try:
+        about = os.stat(name)
+    except FileNotFoundError:
+        return Target(name, Path(os.path.realpath(name)), "file")
+    except (OSError, ValueError) as error:
+        raise ValueError(f"cannot write {str(name)!r}: {getattr(error, 'strerror', error)}") from error
+    if refused := _REFUSED.get(stat.S_IFMT(about.st_mode)):
+        raise ValueError(f"{str(name)!r} is {refused}; give a file name")
+    if _is_standard_output(about):
+        return Target(name, name, "stdout", about)
+    # A file that was deleted while it is open, as /dev/fd/3, has no name to which another could be renamed.
+    path = Path(os.path.realpath(name))
+    named = stat.S_ISREG(about.st_mode) and path.exists() and os.path.samestat(path.stat(), about)
+    return Target(name, path if named else name, "file" if named else "stream", about)
+
+
+def _is_standard_output(about: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(about, os.fstat(sys.stdout.fileno()))
+    except (OSError, ValueError):  # it is closed, or no file
+        return False
+
+
+def check_writable(path: PathLike, argument: str) -> Target:
     """Say in one line why ``path`` cannot be written, before any long work has been done for it.
+
+    A FIFO is not opened, so that one without a reader is waited for only when there is something to write.
 
     Args:
         path: the file that will be written.
         argument: the option or argument that named it, for the message.
 
     Raises:
-        ValueError: the path is a folder, its folder is missing, or either cannot be written.
+        ValueError: the path is a folder, a socket or a block device, its folder is missing, or it cannot be written.
     """
-    path = Path(path)
-    folder = path.parent
-    if path.is_dir():
-        raise ValueError(f"{argument}: {str(path)!r} is a folder; give a file name")
+    try:
+        target = find_target(path)
+    except ValueError as error:
+        raise ValueError(f"{argument}: {error}") from error
+    if target.kind == "stdout":
+        return target
+    if target.about is not None and not os.access(target.path, os.W_OK):
+        raise ValueError(f"{argument}: cannot write {str(path)!r}: Permission denied")
+    if target.kind == "file":
+        _check_folder(target.path.parent, argument, target.name)
+    return target
+
+
+def _check_folder(folder: Path, argument: str, name: Path) -> None:
     if not folder.is_dir():
-        raise ValueError(f"{argument}: cannot write {str(path)!r}: there is no folder {str(folder)!r}")
+        raise ValueError(f"{argument}: cannot write {str(name)!r}: there is no folder {str(_as_named(folder, name))!r}")
     try:
         # Creating and removing a file asks the file system itself: permission bits do not tell of read-only mounts.
         handle, probe = tempfile.mkstemp(dir=folder, prefix=".poolzoo-")
     except OSError as error:
-        raise ValueError(f"{argument}: cannot write {str(path)!r}: {error.strerror}") from error
+        raise ValueError(f"{argument}: cannot write {str(name)!r}: {error.strerror}") from error
     os.close(handle)
     os.unlink(probe)
-    return path
 
 
-def write_whole(path: str | os.PathLike[str], content: str | bytes | Iterable[str]) -> Path:
-    """Write ``content`` to a temporary name beside ``path``, then rename it, so that no reader sees half a file."""
-    path = Path(path)
-    parts = (content,) if isinstance(content, (str, bytes)) else content
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".poolzoo-", suffix=path.suffix)
+def _as_named(folder: Path, name: Path) -> Path:
+    """The folder in the words of who named a file in it, unless a link led elsewhere."""
+    return name.parent if Path(os.path.realpath(name.parent)) == folder else folder
+
+
+def write_whole(path: PathLike, content: Content) -> Path:
+    """Write ``content`` to where ``path`` leads; no reader of a regular file sees half of it.
+
+    Raises:
+        ValueError: the path is a folder, a socket or a block device.
+        OSError: it cannot be written; ``filename`` is the path, and what was there before still is.
+    """
+    target = find_target(path)
+    if target.kind == "stdout":
+        for data in _encoded(content):
+            say(data, nl=False)
+    elif target.kind == "stream":
+        # A reader that goes away has what it wanted.
+        with (
+            _blaming(target),
+            contextlib.suppress(BrokenPipeError),
+            open(os.open(target.path, os.O_WRONLY), "wb") as stream,
+        ):
+            stream.writelines(_encoded(content))
+    else:
+        _replace([(target, content)])
+    return Path(path)
+
+
+def write_all(files: Iterable[tuple[Path, Content]]) -> list[Path]:
+    """Write all of these regular files, or, where one of them cannot be written, none.
+
+    Raises:
+        ValueError: one is something other than a regular file.
+        OSError: one cannot be written.
+    """
+    found = [(find_target(path), content) for path, content in files]
+    for target, _ in found:
+        if target.kind != "file":
+            raise ValueError(f"{str(target.name)!r} is no regular file")
+    _replace(found)
+    return [target.name for target, _ in found]
+
+
+def _replace(files: Iterable[tuple[Target, Content]]) -> None:
+    """Write each file under a temporary name next to its target; when all are written, rename them."""
+    staged: list[tuple[str, Target]] = []
     try:
-        with os.fdopen(handle, "wb") as file:
-            for part in parts:
-                # A file name of undecodable bytes holds lone surrogates; escaped, as in JSON, they can be written.
-                file.write(part.encode(errors="backslashreplace") if isinstance(part, str) else part)
-        # mkstemp makes private files; a result is as readable as any other new file.
+        for target, content in files:
+            with _blaming(target):
+                handle, temporary = tempfile.mkstemp(dir=target.path.parent, prefix=".poolzoo-")
+                staged.append((temporary, target))
+                with os.fdopen(handle, "wb") as file:
+                    file.writelines(_encoded(content))
+                _give_mode_and_owner(temporary, target.about)
+        while staged:
+            temporary, target = staged[0]
+            with _blaming(target):
+                os.replace(temporary, target.path)
+            staged.pop(0)
+    finally:
+        for temporary, _ in staged:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)
+
+
+def _encoded(content: Content) -> Iterator[bytes]:
+    for part in (content,) if isinstance(content, (str, bytes)) else content:
+        # A file name of undecodable bytes holds lone surrogates; escaped, as in JSON, they can be written.
+        yield part.encode(errors="backslashreplace") if isinstance(part, str) else part
+
+
+def _give_mode_and_owner(path: str, before: os.stat_result | None) -> None:
+    """Those of the file that is replaced; a new one is as readable as any other, where mkstemp makes private ones."""
+    if before is None:
         umask = os.umask(0)
         os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
-    return path
+        os.chmod(path, 0o666 & ~umask)
+        return
+    now = os.stat(path)
+    if (now.st_uid, now.st_gid) != (before.st_uid, before.st_gid):
+        try:
+            os.chown(path, before.st_uid, before.st_gid)
+        except PermissionError:  # only root gives files away; members of a group may give it theirs
+            with contextlib.suppress(PermissionError):
+                os.chown(path, -1, before.st_gid)
+    os.chmod(path, stat.S_IMODE(before.st_mode))
+
+
+@contextlib.contextmanager
+def _blaming(target: Target) -> Iterator[None]:
+    """Name the output where the system names a temporary file, or none: a full disk, a quota, a limit."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, os.fspath(target.name)) from error
+
+
+class CommandFiles:
+    """What one command reads and writes: no output takes the place of a file that is read, or of another output.
+
+    Files are told by what the system knows of them, so that links and other spellings of a name do not matter. Declare
+    all of them before any work: each declaration is checked against those before it.
+    """
+
+    def __init__(self) -> None:
+        self._read: dict[tuple[int, int], str] = {}
+        self._written: list[tuple[str, Target]] = []
+
+    @property
+    def stdout(self) -> str | None:
+        """The option whose output goes to standard output."""
+        return next((option for option, target in self._written if target.kind == "stdout"), None)
+
+    def reads(self, option: str, paths: Iterable[PathLike]) -> None:
+        """Declare files that ``option`` names as read; those that are missing are left to who reads them."""
+        for path in paths:
+            with contextlib.suppress(OSError, ValueError):
+                about = os.stat(path)
+                if stat.S_ISREG(about.st_mode):
+                    self._read.setdefault(_identity(about), f"{option} {os.fspath(path)!r}")
+        self._check_inputs()
+
+    def reads_below(self, option: str, folder: PathLike, suffixes: Collection[str]) -> None:
+        """Declare all files with one of ``suffixes`` below a folder, which may be too many to keep, as read."""
+        written = {_identity(target.about) for _, target in self._written if target.about}
+        self.reads(option, _members(folder, suffixes, written) if written else ())
+
+    def writes(self, option: str, path: Path, suffixes: Collection[str] = (), *, only_file: bool = False) -> Target:
+        """Declare a file as written.
+
+        Args:
+            option: what named it.
+            path: its name, or ``-``.
+            suffixes: with which a regular file's name must end; none stand for all.
+            only_file: whether it must be a regular file.
+
+        Raises:
+            ValueError: it cannot be written, or is read, or written by another option.
+        """
+        target = check_writable(path, option)
+        if target.kind == "file" and suffixes and path.suffix.lower() not in suffixes:
+            raise ValueError(f"{option} {str(path)!r}: a file name that ends in {_listed(suffixes)} is needed")
+        if only_file and target.kind != "file":
+            raise ValueError(f"{option} {str(path)!r}: a regular file is needed")
+        for other, taken in self._written:
+            if _are_one(target, taken):
+                what = "standard output" if target.kind == "stdout" else "the file"
+                raise ValueError(f"{option} {str(path)!r}: is {what} that {other} writes too; give another name")
+        self._written.append((option, target))
+        self._check_inputs()
+        return target
+
+    def writes_folder(self, option: str, folder: Path) -> Path:
+        """Declare a folder, which is made, as one into which files are written.
+
+        Raises:
+            ValueError: it cannot be made or written, or is to be a file.
+        """
+        if folder == STDOUT:
+            raise ValueError(f"{option} {str(folder)!r}: a folder is needed, not standard output")
+        real = Path(os.path.realpath(folder))
+        for other, target in self._written:
+            if target.kind == "file" and target.about is None and real.is_relative_to(target.path):
+                raise ValueError(f"{option} {str(folder)!r}: {str(target.name)!r} is the file that {other} writes")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ValueError(f"{option}: cannot make the folder {str(folder)!r}: {error.strerror}") from error
+        _check_folder(folder, option, folder / "x")
+        return folder
+
+    def spare(self, option: str, path: PathLike) -> None:
+        """Say that a file in a folder of ``option``, whose name is known only now, is one that was declared.
+
+        Raises:
+            ValueError: it is.
+        """
+        try:
+            about = os.stat(path)
+        except FileNotFoundError:
+            return
+        used = self._read.get(_identity(about))
+        for other, target in self._written:
+            # It may have been written since it was declared.
+            if target.kind == "file" and target.path.exists() and os.path.samestat(target.path.stat(), about):
+                used = other
+        if used:
+            raise ValueError(f"{option}: {os.fspath(path)!r} is the file of {used}; give another folder")
+
+    def _check_inputs(self) -> None:
+        for option, target in self._written:
+            if target.about and (used := self._read.get(_identity(target.about))):
+                raise ValueError(f"{option} {str(target.name)!r}: is the file that {used} reads; give another name")
+
+
+def _identity(about: os.stat_result) -> tuple[int, int]:
+    return about.st_dev, about.st_ino
+
+
+def _members(folder: PathLike, suffixes: Collection[str], wanted: Collection[tuple[int, int]]) -> Iterator[str]:
+    """The files below ``folder`` with one of ``suffixes`` that may be among ``wanted``, most of them without a stat."""
+    numbers = {number for _, number in wanted}
+    for where, _, names in os.walk(folder):
+        if not any(os.path.splitext(name)[1].lower() in suffixes for name in names):
+            continue
+        with os.scandir(where) as entries:
+            for entry in entries:
+                if os.path.splitext(entry.name)[1].lower() not in suffixes:
+                    continue
+                if entry.is_symlink() or entry.inode() in numbers:
+                    yield entry.path
+
+
+def _are_one(new: Target, taken: Target) -> bool:
+    """Whether two outputs would be written over each other. Into a character device, as /dev/null, any number go."""
+    if new.kind == taken.kind == "stdout":
+        return True
+    if new.about and taken.about:
+        return os.path.samestat(new.about, taken.about) and not stat.S_ISCHR(new.about.st_mode)
+    if new.about or taken.about:
+        return False
+    return new.path == taken.path or (
+        _folded(new.path) == _folded(taken.path)
+        and new.path.parent.samefile(taken.path.parent)
+        and _is_one_name(new.path.parent, new.path.name, taken.path.name)
+    )
+
+
+def _folded(path: Path) -> str:
+    return unicodedata.normalize("NFKC", str(path).casefold())
+
+
+def _is_one_name(folder: Path, first: str, second: str) -> bool:
+    """Ask the file system whether it takes two names for one, as where upper and lower case are the same."""
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".poolzoo-") as probe:
+        (Path(probe) / first).touch()
+        return (Path(probe) / second).exists()
+
+
+def _listed(suffixes: Collection[str]) -> str:
+    *some, last = suffixes
+    return f"{', '.join(some)} or {last}" if some else last

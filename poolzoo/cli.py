@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import itertools
 import os
 import shlex
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -17,6 +16,8 @@ import click
 
 import poolzoo
 from poolzoo import registry
+from poolzoo._console import note, open_streams, progress, say, width_of
+from poolzoo._files import STDOUT, CommandFiles, write_whole
 from poolzoo.analysis.results.schema import METRIC_KEYS
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ FORMATS = ("table", "csv", "json", "markdown")
 METHODS = ("naive", "lattice", "random", "traditional", "tri", "complete")
 #: What --output's suffix says about the format.
 SUFFIXES = {".csv": "csv", ".json": "json", ".md": "markdown", ".txt": "table"}
+#: The suffixes of all else that is written; none of them is a format's, whatever --format says.
+PAGE, PLOT, WEIGHTS = (".html", ".htm"), (".png", ".svg", ".pdf"), (".safetensors",)
 
 #: Scales of the input: the names in poolzoo.analysis.studies.compare.NORMALIZATIONS.
 NORMALIZATIONS = ("none", "imagenet", "inception", "255")
@@ -78,6 +81,17 @@ class Sizes(SizesType):
         return "x".join("842"[-min(self.axes[-1], 3) :])
 
 
+class OutputName(click.Path):
+    """The name of an output; ``-`` is standard output, and ``./-`` a file of that name."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        return path.absolute() if path == STDOUT and str(value) != str(STDOUT) else path
+
+
+OUTPUT = OutputName()
+
+
 class Failed(click.ClickException):
     """Bad input: one line, exit code 2."""
 
@@ -101,11 +115,19 @@ def cli(plugins: tuple[str, ...]) -> None:
       poolzoo compare --image skimage:coffee --report coffee.html
     """
     registry.load_plugins(plugins)
+    click.get_current_context().obj = CommandFiles()
+    _files().reads("--plugin", _plugin_files())
+
+
+def _files() -> CommandFiles:
+    """What the command that runs reads and writes."""
+    files: CommandFiles = click.get_current_context().obj
+    return files
 
 
 save_plots_option = click.option(
     "--save-plots",
-    type=click.Path(path_type=Path),
+    type=OUTPUT,
     metavar="DIR",
     help="Save every plot as PNG, SVG and PDF, two columns of a paper wide.",
 )
@@ -117,10 +139,10 @@ def output_options(command: Command) -> Command:
         click.option("--format", "fmt", type=click.Choice(FORMATS), help="What to print or write.  [default: table]"),
         click.option(
             "--output",
-            type=click.Path(path_type=Path),
+            type=OUTPUT,
             help="Write to this file (its suffix says the format, if --format does not) and print the table.",
         ),
-        click.option("--report", type=click.Path(path_type=Path), help="Write an HTML page that opens anywhere."),
+        click.option("--report", type=OUTPUT, help="Write an HTML page that opens anywhere."),
         click.option("--baseline", metavar="SPEC", help="Operator to compare with.  [default: avg]"),
         save_plots_option,
     ]
@@ -197,7 +219,7 @@ def show(spec: str) -> None:
     from poolzoo.reports.pictures.operator_card import render_card
 
     color = sys.stdout.isatty()
-    say(render_card(make_card(spec), color=color, width=_terminal_width()))
+    say(render_card(make_card(spec), color=color, width=width_of(sys.stdout)))
 
 
 @cli.command()
@@ -224,7 +246,7 @@ def show(spec: str) -> None:
     "--volume", "volumes", multiple=True, metavar="FILE", help="Stack of TIFF pages, pooled in 3D; repeatable."
 )
 @click.option("--dataset", metavar="DIR", help="All images below this folder, into --store; goes on where it stopped.")
-@click.option("--store", type=click.Path(path_type=Path), metavar="FILE", help="The SQLite file of --dataset's rows.")
+@click.option("--store", type=OUTPUT, metavar="FILE", help="The SQLite file of --dataset's rows.")
 @click.option("--jobs", type=click.IntRange(1), help="Processes for --dataset.  [default: one a core]")
 @click.option("--scheduler", metavar="ADDRESS", help="Use the workers of this Dask cluster, as tcp://host:8786.")
 @click.option("--retry", is_flag=True, help="Score again what has failed in the store.")
@@ -293,11 +315,11 @@ def show(spec: str) -> None:
     "--fitted",
     "fitted_files",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=OUTPUT,
     help="Use the parameters that poolzoo fit learned and wrote to this file; repeatable.",
 )
 @output_options
-@click.option("--save-images", type=click.Path(path_type=Path), metavar="DIR", help="Save every picture as PNG.")
+@click.option("--save-images", type=OUTPUT, metavar="DIR", help="Save every picture as PNG.")
 def compare(
     sources: tuple[str, ...],
     features: tuple[str, ...],
@@ -350,6 +372,13 @@ def compare(
     alone = {"--image": sources, "--features": features, "--video": videos, "--volume": volumes}
     _check_dataset_options(dataset, store, alone, save_images, jobs, scheduler, retry, learn=fit or bool(fit_sources))
     writer = Writer(fmt, output, report, save_plots)
+    files = _files()
+    if store:
+        files.writes("--store", store, only_file=True)
+    for option, paths in (("--video", videos), ("--volume", volumes), ("--weights", filter(None, [weights]))):
+        files.reads(option, paths)
+    files.reads("--fitted", fitted_files)
+    _declare_images({"--image": sources, "--decoder-images": decoder_images, "--fit-images": fit_sources}, dataset)
     ndim = 3 if videos or volumes else 2
     specs = _defined_for(registry.expand_specs(pools), pools, ndim)
     _check_axes(kernel_size, stride, ndim)
@@ -372,8 +401,8 @@ def compare(
         fits, _ = _fits(specs, protocol, (), (), fitted_files, learn=False)
         _compare_dataset(dataset, store, specs, protocol, fits, writer, baseline, jobs, scheduler, retry)
         return
-    folder = _make_folder(save_images, "--save-images")
-    base = _pictures_base(folder, output) if writer.fmt == "json" else None
+    folder = files.writes_folder("--save-images", save_images) if save_images else None
+    base = _pictures_base(folder, writer.output) if writer.fmt == "json" else None
     found = _find_inputs(sources, features, weights, videos, frames, volumes, seed)
     from poolzoo.analysis.inputs.images import Source
     from poolzoo.analysis.studies.compare import compare as run
@@ -384,7 +413,7 @@ def compare(
         from poolzoo.reports.pictures.pooled_images import IMAGES, PictureBook, PictureFolder, pictures_of
 
         book = PictureBook() if report else None
-        saved = PictureFolder(folder, base) if folder else None
+        saved = PictureFolder(folder, base, partial(files.spare, "--save-images")) if folder else None
 
     def weights_of(view: View) -> Iterator[Picture]:
         # Once an operator, and for images that a page has room for.
@@ -461,12 +490,12 @@ def _fits(
 
 def _say_not_fitted_on(result: Result) -> None:
     for reason in result.metadata.get("decoder", {}).get("skipped", []):
-        click.echo(f"not fitted on: {reason}", err=True)
+        note(f"not fitted on: {reason}")
 
 
 def _say_unusable(errors: Sequence[str]) -> None:
     for error in errors:
-        click.echo(f"poolzoo: training image left out: {error}", err=True)
+        note(f"poolzoo: training image left out: {error}")
 
 
 @cli.command("fit")
@@ -479,7 +508,7 @@ def _say_unusable(errors: Sequence[str]) -> None:
     metavar="SRC",
     help="Images to learn from: file, folder, glob or skimage:NAME; repeatable.",
 )
-@click.option("--output", type=click.Path(path_type=Path), required=True, help="The .safetensors file to write.")
+@click.option("--output", type=OUTPUT, required=True, help="The .safetensors file to write.")
 @window_options()
 @click.option(
     "--upsample",
@@ -523,11 +552,8 @@ def fit_command(
       poolzoo fit --pool lip --images photos/ --output lip.safetensors
       poolzoo compare --image skimage:coffee --pool avg --pool lip --fitted lip.safetensors
     """
-    from poolzoo._files import check_writable
-
-    if output.suffix.lower() != ".safetensors":
-        raise Failed(f"--output {str(output)!r}: a file name that ends in .safetensors is needed")
-    check_writable(output, "--output")
+    _files().writes("--output", output, WEIGHTS)
+    _declare_images({"--images": sources})
     registry.pool_info(registry.parse_spec(spec)[0])  # an unknown name is answered before torch is imported
     _check_axes(kernel_size, stride, 2)
     _check_device(device)
@@ -547,8 +573,8 @@ def fit_command(
     if fitted.error:
         raise Failed(f"{fitted.spec}: {fitted.error}")
     save_fitted(output, fitted)
-    say(render_fit(fitted))
-    click.echo(f"wrote {output}", err=True)
+    (note if _files().stdout else say)(render_fit(fitted))
+    _say_written(output)
     if training.errors:
         sys.exit(1)
 
@@ -608,7 +634,7 @@ def fit_command(
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Random seed: draws, start values.")
 @click.option("--device", default="cpu", show_default=True, help="Where to compute, as cpu or cuda:0.")
 @output_options
-@click.option("--plot", type=click.Path(path_type=Path), help="Draw the curves: a .png, .svg or .pdf file.")
+@click.option("--plot", type=OUTPUT, help="Draw the curves: a .png, .svg or .pdf file.")
 def sweep(
     spec: str,
     over: str,
@@ -635,13 +661,10 @@ def sweep(
       poolzoo sweep --pool softpool --over beta=0.1..16 --image skimage:coffee --plot softpool.png
       poolzoo sweep --pool softpool --over beta=0.1..16 --normalize none --normalize 255 --image skimage:coffee
     """
-    from poolzoo._files import check_writable, write_whole
-
     writer = Writer(fmt, output, report, save_plots)
     if plot:
-        if plot.suffix.lower() not in (".png", ".svg", ".pdf"):
-            raise Failed(f"--plot {str(plot)!r}: a file name that ends in .png, .svg or .pdf is needed")
-        check_writable(plot, "--plot")
+        writer.writes("--plot", plot, PLOT)
+    _declare_images({"--image": sources})
     _check_axes(kernel_size, stride, 2)
     from poolzoo.analysis.inputs.images import find_images
     from poolzoo.analysis.studies.sweep import plan_sweep, run_sweep
@@ -660,8 +683,8 @@ def sweep(
         from poolzoo.reports.plots.style import to_file
         from poolzoo.reports.plots.sweep_curves import plot_sweep
 
-        write_whole(plot, to_file(plot_sweep(result), plot.suffix[1:].lower()))
-        click.echo(f"wrote {plot}", err=True)
+        write_whole(plot, to_file(plot_sweep(result), plot.suffix[1:].lower() or "png"))
+        _say_written(plot)
     writer.finish(result, None)
 
 
@@ -707,9 +730,6 @@ def _compare_dataset(
     retry: bool,
 ) -> None:
     """Bring the store up to date with the folder, then print and draw what is in it."""
-    from poolzoo._files import check_writable
-
-    check_writable(path, "--store")
     from poolzoo.analysis.results.store import Store
     from poolzoo.analysis.studies.dataset import compare_dataset
 
@@ -728,10 +748,10 @@ def _compare_dataset(
                 plugins=_plugins(),
                 command=_command_line(),
                 on_step=on_step,
-                say=lambda text: click.echo(f"poolzoo: {text}", err=True),
+                say=lambda text: note(f"poolzoo: {text}"),
             )
     except KeyboardInterrupt:
-        click.echo(f"poolzoo: stopped; the same command goes on from what is in {path}", err=True)
+        note(f"poolzoo: stopped; the same command goes on from what is in {path}")
         sys.exit(130)
     _say_not_fitted_on(result)
     with Store.open(path) as store:
@@ -743,6 +763,13 @@ def _plugins() -> list[str]:
     given = click.get_current_context().find_root().params["plugins"]
     named = [*filter(None, os.environ.get("POOLZOO_PLUGINS", "").split(os.pathsep)), *given]
     return [os.path.abspath(name) if name.endswith(".py") else name for name in named]
+
+
+def _plugin_files() -> Iterator[str]:
+    for name in _plugins():
+        file = name if name.endswith(".py") else sys.modules[name].__file__
+        if file:
+            yield file
 
 
 def _draw_sample(store: Store, sample: Result) -> PictureBook:
@@ -761,14 +788,14 @@ def _draw_sample(store: Store, sample: Result) -> PictureBook:
     sources = [Source(name, store.folder / name) for name in named if (store.folder / name).is_file()]
     if len(sources) < len(named):
         gone = len(named) - len(sources)
-        click.echo(f"{gone} of {len(named)} pictures are gone from {store.folder}; the page goes without", err=True)
+        note(f"{gone} of {len(named)} pictures are gone from {store.folder}; the page goes without")
     # The scores are there: none is made anew, nor needs to be possible here.
     try:
         protocol = Protocol(**store.protocol | {"metrics": ("psnr",), "timed": False})
         with progress("Drawing") as on_step:
             run(sources, store.specs, protocol, on_view=keep, on_step=on_step)
     except (TypeError, ValueError) as error:  # of another version, with a --plugin, with images for decoders, a GPU
-        click.echo(f"{store.path}: no pictures can be drawn: {_reason(error)}; the page goes without", err=True)
+        note(f"{store.path}: no pictures can be drawn: {_reason(error)}; the page goes without")
     return book
 
 
@@ -853,7 +880,7 @@ def profile(
 
 @cli.command()
 @click.argument("results", nargs=-1, required=True, metavar="RESULT...")
-@click.option("--output", type=click.Path(path_type=Path), required=True, help="The page to write.")
+@click.option("--output", type=OUTPUT, required=True, help="The page to write.")
 @save_plots_option
 def report(results: tuple[str, ...], output: Path, save_plots: Path | None) -> None:
     """Draw an HTML page from saved results, of compare and of profile: JSON files, pages drawn before, and stores of
@@ -869,15 +896,15 @@ def report(results: tuple[str, ...], output: Path, save_plots: Path | None) -> N
       poolzoo report coffee.json cost.json --output coffee.html
       poolzoo report before.html after.json --output change.html
     """
-    from poolzoo._files import check_writable, write_whole
     from poolzoo.analysis.results.schema import Result
     from poolzoo.analysis.results.store import Store, is_store
     from poolzoo.reports.page.evidence import is_page, results_in_page
     from poolzoo.reports.page.page import render_page
     from poolzoo.reports.pictures.pooled_images import PictureBook, book_from_metadata
 
-    check_writable(output, "--output")
-    folder = _make_folder(save_plots, "--save-plots")
+    _files().reads("RESULT", results)
+    _files().writes("--output", output, PAGE)
+    folder = _files().writes_folder("--save-plots", save_plots) if save_plots else None
     loaded: list[Result] = []
     sources: list[str] = []
     book = PictureBook()
@@ -901,9 +928,9 @@ def report(results: tuple[str, ...], output: Path, save_plots: Path | None) -> N
             for result in found:
                 book.update(book_from_metadata(result.metadata, Path(name).parent))
         except FileNotFoundError as error:
-            click.echo(f"{name}: its picture {error.filename} is gone; the page goes without", err=True)
+            note(f"{name}: its picture {error.filename} is gone; the page goes without")
     write_whole(output, render_page(loaded, book, sources))
-    click.echo(f"wrote {output}", err=True)
+    _say_written(output)
     if folder:
         _save_plots(folder, loaded)
 
@@ -936,7 +963,7 @@ def visualize() -> None:
     show_default=True,
     help="Side of the cut-out with the most detail, in pixels; it is all that is looked at.",
 )
-@click.option("--output", type=click.Path(path_type=Path), required=True, help="The PNG file to write.")
+@click.option("--output", type=OUTPUT, required=True, help="The PNG file to write.")
 def weights(
     source: str,
     pools: tuple[str, ...],
@@ -954,11 +981,8 @@ def weights(
     Example:
       poolzoo visualize weights --image skimage:camera --pool avg --pool 'soft*' --output weights.png
     """
-    from poolzoo._files import check_writable, write_whole
-
-    if output.suffix.lower() != ".png":
-        raise Failed(f"--output {str(output)!r}: a file name that ends in .png is needed")
-    check_writable(output, "--output")
+    _files().writes("--output", output, (".png",))
+    _declare_images({"--image": [source]})
     specs = registry.expand_specs(pools or TELLING)
     lacking = [s for s in specs if 2 not in registry.pool_info(registry.parse_spec(s)[0]).ndims]
     if lacking:
@@ -982,7 +1006,7 @@ def weights(
     sizes = (geometry.kernel_size, geometry.stride)
     figure = plot_weights(part, pixel_weights(specs, part, *sizes), *sizes)
     write_whole(output, to_png(figure))
-    click.echo(f"wrote {output}", err=True)
+    _say_written(output)
 
 
 @visualize.command()
@@ -996,8 +1020,8 @@ def weights(
     help="Which positions a step keeps; tri has a stride of 3, the others of 2.",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Random seed of random and tri.")
-@click.option("--output", type=click.Path(path_type=Path), help="A PNG file: all steps side by side.")
-@click.option("--gif", type=click.Path(path_type=Path), help="A GIF file: one step after the other.")
+@click.option("--output", type=OUTPUT, help="A PNG file: all steps side by side.")
+@click.option("--gif", type=OUTPUT, help="A GIF file: one step after the other.")
 def checkered(size: int, steps: int, method: str, seed: int, output: Path | None, gif: Path | None) -> None:
     """Draw which input positions survive each subsampling step, and in which submap.
 
@@ -1005,15 +1029,11 @@ def checkered(size: int, steps: int, method: str, seed: int, output: Path | None
     Example:
       poolzoo visualize checkered --size 64 --steps 3 --method naive --output naive.png --gif naive.gif
     """
-    from poolzoo._files import check_writable, write_whole
-
     if not (output or gif):
         raise Failed("--output or --gif is needed: the file to write")
     for path, option, suffix in ((output, "--output", ".png"), (gif, "--gif", ".gif")):
-        if path and path.suffix.lower() != suffix:
-            raise Failed(f"{option} {str(path)!r}: a file name that ends in {suffix} is needed")
         if path:
-            check_writable(path, option)
+            _files().writes(option, path, (suffix,))
     from poolzoo.analysis.studies.subsampling import kept_positions
     from poolzoo.reports.pictures.subsampling import sampling_gif, sampling_png
 
@@ -1021,7 +1041,7 @@ def checkered(size: int, steps: int, method: str, seed: int, output: Path | None
     for path, draw in ((output, sampling_png), (gif, sampling_gif)):
         if path:
             write_whole(path, draw(kept, method))
-            click.echo(f"wrote {path}", err=True)
+            _say_written(path)
 
 
 @cli.command()
@@ -1068,19 +1088,25 @@ class Writer:
     def __init__(
         self, fmt: str | None, output: Path | None, report: Path | None, save_plots: Path | None = None
     ) -> None:
-        from poolzoo._files import check_writable
-
-        for path, option in ((output, "--output"), (report, "--report")):
-            if path:
-                check_writable(path, option)
-        if output and not fmt and output.suffix.lower() not in SUFFIXES:
-            allowed = ", ".join(SUFFIXES)
-            raise Failed(
-                f"--output {str(output)!r}: give --format, or a suffix that says it, {allowed}; a page is --report"
-            )
-        self.fmt = fmt or (SUFFIXES[output.suffix.lower()] if output else "table")
+        files = _files()
+        suffix = output.suffix.lower() if output else ""
+        if output:
+            target = files.writes("--output", output)
+            if target.kind == "file":
+                _check_format(output, fmt)
+            # What goes to standard output is what would be printed without a file.
+            output = None if target.kind == "stdout" else output
+        self.fmt = fmt or SUFFIXES.get(suffix, "table")
         self.output, self.report = output, report
-        self.plots = _make_folder(save_plots, "--save-plots")
+        if report:
+            self.writes("--report", report, PAGE)
+        self.plots = files.writes_folder("--save-plots", save_plots) if save_plots else None
+
+    def writes(self, option: str, path: Path, suffixes: Sequence[str]) -> None:
+        """Declare another output; where it takes standard output, the table goes to standard error."""
+        target = _files().writes(option, path, suffixes)
+        if target.kind == "stdout" and not self.output and self.fmt != "table":
+            raise Failed(f"{option} {str(path)!r}: standard output holds the {self.fmt}; give --output a file name")
 
     def finish(self, result: Result, book: Any, rows: Iterable[dict[str, Any]] | None = None) -> None:
         """Print and write the result; then name what failed and exit 1, or 2 where nothing succeeded.
@@ -1090,45 +1116,75 @@ class Writer:
             book: its pictures, for the page.
             rows: all rows, where the result holds a sample.
         """
-        from poolzoo._files import write_whole
         from poolzoo.reports.text.tables import render, stream
 
         failures = [row for row in result.rows if row["error"]]
         if len(failures) == len(result.rows):
             _complain(failures)
             sys.exit(2)
-        width = _terminal_width()
         parts = stream(result, rows, self.fmt) if rows is not None and self.fmt in ("csv", "json") else None
         if self.output:
             write_whole(self.output, parts or render(result, self.fmt))
-            say(render(result, "table", color=sys.stdout.isatty(), width=width))
-            click.echo(f"wrote {self.output}", err=True)
-        elif parts:
+        fmt = "table" if self.output else self.fmt
+        if parts and not self.output:
             for part in parts:
                 say(part, nl=False)
         else:
-            color = self.fmt == "table" and sys.stdout.isatty()
-            say(render(result, self.fmt, color=color, width=width))
+            # Where a page or a plot takes standard output, the table goes to the other one.
+            beside = _files().stdout not in (None, "--output")
+            where = sys.stderr if beside else sys.stdout
+            color = fmt == "table" and where.isatty()
+            (note if beside else say)(render(result, fmt, color=color, width=width_of(where)))
+        if self.output:
+            _say_written(self.output)
         if self.report:
             from poolzoo.reports.page.page import render_page
 
             write_whole(self.report, render_page([result], book))
-            click.echo(f"wrote {self.report}", err=True)
+            _say_written(self.report)
         if self.plots:
             _save_plots(self.plots, [result])
         if failures:
             _complain(failures)
             more = result.metadata.get("dataset", {}).get("failed", 0) - len(failures)
             if more > 0:
-                click.echo(f"poolzoo: and {more} more rows without numbers, in the store", err=True)
+                note(f"poolzoo: and {more} more rows without numbers, in the store")
             sys.exit(1)
+
+
+def _check_format(output: Path, fmt: str | None) -> None:
+    """Whether a file name's suffix says the format, or at least no other one."""
+    suffix = output.suffix.lower()
+    if fmt and (SUFFIXES.get(suffix, fmt) != fmt or suffix in (*PAGE, *PLOT, *WEIGHTS, ".gif")):
+        allowed = next(ending for ending, says in SUFFIXES.items() if says == fmt)
+        raise Failed(f"--output {str(output)!r}: with --format {fmt} its name ends in {allowed}; a page is --report")
+    if not fmt and suffix not in SUFFIXES:
+        allowed = ", ".join(SUFFIXES)
+        raise Failed(
+            f"--output {str(output)!r}: give --format, or a suffix that says it, {allowed}; a page is --report"
+        )
+
+
+def _say_written(path: Path) -> None:
+    if path != STDOUT:
+        note(f"wrote {path}")
+
+
+def _declare_images(sources: Mapping[str, Sequence[str]], dataset: str | None = None) -> None:
+    """Tell the files of the command which images its options read."""
+    from poolzoo.analysis.inputs.images import SUFFIXES as IMAGE_SUFFIXES, find_images
+
+    for option, names in sources.items():
+        _files().reads(option, [source.path for source in find_images(names)])
+    if dataset:
+        _files().reads_below("--dataset", dataset, IMAGE_SUFFIXES)
 
 
 def _save_plots(folder: Path, results: Sequence[Result]) -> None:
     from poolzoo.reports.plots.all_plots import save_drawings
 
-    written = save_drawings(folder, results)
-    click.echo(f"wrote {len(written)} files of plots into {folder}", err=True)
+    written = save_drawings(folder, results, partial(_files().spare, "--save-plots"))
+    note(f"wrote {len(written)} files of plots into {folder}")
 
 
 def _complain(failures: Sequence[dict[str, Any]]) -> None:
@@ -1141,29 +1197,7 @@ def _complain(failures: Sequence[dict[str, Any]]) -> None:
         line = f"{label(row)}: {row['error']}" if row["pool"] else row["error"]
         seen[line] = seen.get(line, 0) + 1
     for line, times in seen.items():
-        click.echo(f"poolzoo: {line}{f' ({times} rows)' if times > 1 else ''}", err=True)
-
-
-@contextlib.contextmanager
-def progress(title: str, unit: str | None = None) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on stderr where that is a terminal, nothing elsewhere; with a ``unit`` it shows a rate too."""
-    if not sys.stderr.isatty():
-        yield lambda done, total: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    rate = [TextColumn("{task.fields[rate]}")] if unit else []
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), *rate, TimeRemainingColumn())
-    began = time.monotonic()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(title, total=None, rate="")
-
-        def on_step(done: int, total: int) -> None:
-            rate = done / (time.monotonic() - began)
-            bar.update(task, completed=done, total=total, rate=f"{rate:.3g} {unit}/s")
-
-        yield on_step
+        note(f"poolzoo: {line}{f' ({times} rows)' if times > 1 else ''}")
 
 
 def _find_inputs(
@@ -1209,7 +1243,7 @@ def _defined_for(specs: Sequence[str], pools: Sequence[str], ndim: int) -> list[
     if named or len(lacking) == len(specs):
         raise Failed(f"--pool {(named or pools)[0]}: not defined for {ndim} spatial axes")
     if lacking:
-        click.echo(f"left out, not defined for {ndim} spatial axes: {', '.join(lacking)}", err=True)
+        note(f"left out, not defined for {ndim} spatial axes: {', '.join(lacking)}")
     return [s for s in specs if s not in lacking]
 
 
@@ -1264,31 +1298,14 @@ def _check_device(device: str, option: str = "--device") -> None:
         raise Failed(f"{option} {device}: cannot be used: {_reason(error)}") from error
 
 
-def _make_folder(folder: Path | None, option: str) -> Path | None:
-    if folder is None:
-        return None
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise Failed(f"{option}: cannot make the folder {str(folder)!r}: {error.strerror}") from error
-    from poolzoo._files import check_writable
-
-    check_writable(folder / "x.png", option)
-    return folder
-
-
 def _pictures_base(folder: Path | None, output: Path | None) -> Path | None:
     """The result's folder, if the pictures lie inside it: only then does the result say where they are."""
     if folder is None or output is None:
         return None
     if folder.resolve().is_relative_to(output.parent.resolve()):
         return output.parent
-    click.echo(f"{folder} is not inside {output.parent}: `poolzoo report` will not find the pictures", err=True)
+    note(f"{folder} is not inside {output.parent}: `poolzoo report` will not find the pictures")
     return None
-
-
-def _terminal_width() -> int | None:
-    return os.get_terminal_size(sys.stdout.fileno()).columns if sys.stdout.isatty() else None
 
 
 def _command_line() -> str:
@@ -1299,32 +1316,21 @@ def _reason(error: BaseException) -> str:
     return str(getattr(error, "strerror", None) or " ".join(str(error).split()))
 
 
-def say(text: str, nl: bool | None = None) -> None:
-    """Print to stdout; a reader that goes away (`| head`) does not end the work that is still to be done."""
-    try:
-        click.echo(text, nl=not text.endswith("\n") if nl is None else nl)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 def main() -> NoReturn:
     """The console script: bad input is one line on stderr and exit code 2."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # A file name of undecodable bytes can be printed, escaped.
-            stream.reconfigure(errors="backslashreplace")
+    open_streams()
     try:
         cli.main(prog_name="poolzoo", standalone_mode=False)
     except click.ClickException as error:
         if isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):  # since click 8.2
-            click.echo(error.format_message(), err=True)
+            note(error.format_message())
             sys.exit(2)
         _fail(error.format_message())
     except ValueError as error:
         # What the package itself raises for bad input: one line that names the argument, the value and what is allowed.
         _fail(str(error))
     except (click.Abort, KeyboardInterrupt):
-        click.echo("poolzoo: stopped", err=True)
+        note("poolzoo: stopped")
         sys.exit(130)
     except OSError as error:
         # A disk that filled up, a file that went away.
@@ -1333,7 +1339,7 @@ def main() -> NoReturn:
 
 
 def _fail(message: str) -> NoReturn:
-    click.echo(f"poolzoo: {' '.join(message.split())}", err=True)
+    note(f"poolzoo: {' '.join(message.split())}")
     sys.exit(2)
 
 

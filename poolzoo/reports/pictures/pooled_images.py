@@ -349,15 +349,22 @@ def thumbnail(pixels: Pixels, side: int = THUMBNAIL) -> Thumbnail:
 class PictureFolder:
     """Saves pictures at full size as ``FOLDER/<image>/<operator>.<kind>.png``."""
 
-    def __init__(self, path: str | Path, base: str | Path | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        base: str | Path | None = None,
+        spare: Callable[[Path], None] = lambda file: None,
+    ) -> None:
         """
         Args:
             path: the folder, made where it is missing.
             base: what the ``file`` of an entry is relative to: the folder of the result that will hold the entries.
                 ``path`` itself where None.
+            spare: called with the name of each file first; raises where it must not be replaced.
         """
         self.path = Path(path)
         self.base = Path(base) if base is not None else self.path
+        self._spare = spare
         self._names = SafeNames()
         self._entries: dict[tuple[str, Key], dict[str, Any]] = {}
 
@@ -387,6 +394,7 @@ class PictureFolder:
             relative = file.resolve().relative_to(self.base.resolve())
         except ValueError:
             raise ValueError(f"{str(self.path)!r} is not inside {str(self.base)!r}, where the result is kept") from None
+        self._spare(file)
         file.parent.mkdir(parents=True, exist_ok=True)
         stream = io.BytesIO()
         pixels, more = _for_file(picture)

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from poolzoo._files import write_whole
+from poolzoo._files import write_all
 from poolzoo.analysis.results.schema import Result
 from poolzoo.analysis.results.summaries import METRICS, Setting, Summary, by_setting, summarise
 from poolzoo.analysis.results.verdicts import profile_rows
@@ -137,21 +137,28 @@ def all_drawings(results: Sequence[Result]) -> list[Drawing]:
     return _distinct([*found, *scaling_drawings(profiles)])
 
 
-def save_drawings(folder: Path, results: Sequence[Result]) -> list[Path]:
+def save_drawings(
+    folder: Path, results: Sequence[Result], spare: Callable[[Path], None] = lambda file: None
+) -> list[Path]:
     """Write every plot as PNG (300 pixels an inch), SVG and PDF, two columns of a paper (7.1 inches) wide.
 
     Args:
         folder: there, and open to writing.
         results: comparisons and profiles.
+        spare: called with the name of each file first; raises where it must not be replaced.
 
     Returns:
-        The files, each of which is whole. Equal results give equal bytes.
+        The files, all of them or, after an error, none. Equal results give equal bytes.
     """
-    written = []
-    for drawing in all_drawings(results):
-        figure = drawing.draw()
-        written += [write_whole(folder / f"{drawing.name}.{fmt}", to_file(figure, fmt)) for fmt in FORMATS]
-    return written
+    drawings = all_drawings(results)
+    for drawing, fmt in itertools.product(drawings, FORMATS):
+        spare(folder / f"{drawing.name}.{fmt}")
+    return write_all(
+        (folder / f"{drawing.name}.{fmt}", to_file(figure, fmt))
+        for drawing in drawings
+        for figure in [drawing.draw()]
+        for fmt in FORMATS
+    )
 
 
 def _of_setting(

@@ -1,0 +1,82 @@
+"""Standard output and standard error, which may be closed, full, or a pipe whose reader is gone."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import TextIO
+
+import click
+
+
+def open_streams() -> None:
+    """Make the standard streams usable: one that is closed leads nowhere, and odd file names can be printed."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            # In this order each gets its own number back, so that no file that is opened later is taken for a stream.
+            setattr(sys, name, open(os.open(os.devnull, os.O_RDWR), mode))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A file name of undecodable bytes can be printed, escaped.
+            stream.reconfigure(errors="backslashreplace")
+
+
+def say(text: str | bytes, nl: bool | None = None) -> None:
+    """Print to standard output; a reader that goes away (`| head`) does not end the work that is still to be done.
+
+    Args:
+        text: printed as it is; a line break follows unless it ends in one.
+        nl: whether a line break follows, whatever the text.
+
+    Raises:
+        OSError: standard output cannot be written, as on a full disk.
+    """
+    try:
+        if isinstance(text, bytes):
+            click.echo(text, nl=bool(nl))
+        else:
+            click.echo(text, nl=not text.endswith("\n") if nl is None else nl)
+    except OSError as error:
+        # What is left in the buffer is written when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise OSError(error.errno, error.strerror, "standard output") from error
+
+
+def note(text: str) -> None:
+    """Print lines to standard error; where that cannot be written there is nobody to tell."""
+    try:
+        click.echo(text, nl=not text.endswith("\n"), err=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+
+def width_of(stream: TextIO) -> int | None:
+    """Columns of a terminal, None for all else."""
+    return os.get_terminal_size(stream.fileno()).columns if stream.isatty() else None
+
+
+@contextlib.contextmanager
+def progress(title: str, unit: str | None = None) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on stderr where that is a terminal, nothing elsewhere; with a ``unit`` it shows a rate too."""
+    if not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    rate = [TextColumn("{task.fields[rate]}")] if unit else []
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), *rate, TimeRemainingColumn())
+    began = time.monotonic()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=None, rate="")
+
+        def on_step(done: int, total: int) -> None:
+            rate = done / (time.monotonic() - began)
+            bar.update(task, completed=done, total=total, rate=f"{rate:.3g} {unit}/s")
+
+        yield on_step
