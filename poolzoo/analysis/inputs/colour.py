@@ -142,6 +142,14 @@ def cmyk_to_srgb(inks: np.ndarray) -> np.ndarray:
     return np.asarray((1 - inks[..., :3]) * (1 - inks[..., 3:]))
 
 
+def ycc_to_rgb(ycc: np.ndarray, bits: int) -> np.ndarray:
+    """Return full-range YCbCr of ``bits`` bits, in [0, 1], with BT.601's weights (JFIF, sYCC) as RGB."""
+    middle = (1 << (bits - 1)) / ((1 << bits) - 1)
+    luma, blue, red = ycc[..., 0], ycc[..., 1] - middle, ycc[..., 2] - middle
+    green = luma - 0.344136 * blue - 0.714136 * red
+    return np.clip(np.stack([luma + 1.402 * red, green, luma + 1.772 * blue], -1), 0, 1)
+
+
 def _profile_converter(model: str, profile: bytes) -> Curve | None:
     """What converts by an ICC profile; None where it is unusable or that of sRGB."""
     if profile[16:20] != PROFILE_SPACES[model]:

@@ -23,7 +23,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import UnidentifiedImageError
 
-from poolzoo.analysis.inputs import pillow, png, tiff
+from poolzoo.analysis.inputs import avif, jpeg2000, pillow, png, tiff
 from poolzoo.analysis.inputs.decoded import Decoded, show
 from poolzoo.analysis.inputs.files import DECODER_ERRORS, ImageError, damaged, open_file, reason
 from poolzoo.analysis.inputs.patterns import PATTERNS
@@ -84,10 +84,12 @@ SKIMAGE_NAMES = {
 SKIMAGE_PREFIX = "skimage:"
 PATTERN_PREFIX = "poolzoo:"
 
-#: How a file begins, and what decodes it then. All other files are Pillow's.
-DECODERS: tuple[tuple[bytes, Callable[[BinaryIO], Decoded]], ...] = (
-    (png.SIGNATURE, png.decode),
-    *((signature, tiff.decode) for signature in tiff.SIGNATURES),
+#: Bytes near the beginning of a file, where they lie, and what decodes it then. All other files are Pillow's.
+DECODERS: tuple[tuple[int, tuple[bytes, ...], Callable[[BinaryIO], Decoded]], ...] = (
+    (0, (png.SIGNATURE,), png.decode),
+    (0, tiff.SIGNATURES, tiff.decode),
+    (0, jpeg2000.SIGNATURES, jpeg2000.decode),
+    (4, (b"ftyp",), avif.decode),
 )
 SIGNATURE_BYTES = 16
 
@@ -211,7 +213,8 @@ def load_image(source: Source) -> np.ndarray:
 def _decode(file: BinaryIO) -> Decoded:
     head = file.read(SIGNATURE_BYTES)
     file.seek(0)
-    decode = next((decode for signature, decode in DECODERS if head.startswith(signature)), pillow.decode)
+    known = (decode for at, signatures, decode in DECODERS if head[at:].startswith(signatures))
+    decode = next(known, pillow.decode)
     try:
         return decode(file)
     except ImageError:

@@ -13,7 +13,7 @@ from poolzoo.analysis.inputs.files import MAX_PIXELS, ImageError, check_size
 
 #: Pillow's names. Only these are tried, whatever the suffix: Pillow would hand an EPS file to Ghostscript. TGA has no
 #: signature and so comes last.
-FORMATS = ("JPEG", "WEBP", "AVIF", "GIF", "BMP", "PPM", "JPEG2000", "QOI", "PSD", "SGI", "PCX", "TGA")
+FORMATS = ("JPEG", "WEBP", "GIF", "BMP", "PPM", "QOI", "PSD", "SGI", "PCX", "TGA")
 
 #: The colour channels of 8-bit modes, the alpha aside; every other mode is converted to RGB.
 COLOUR_MODES = {"1": "L", "L": "L", "LA": "L", "La": "L", "CMYK": "CMYK"}
