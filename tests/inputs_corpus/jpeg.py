@@ -80,9 +80,8 @@ def jpeg(
     out += marker(kind, struct.pack(">BHHB", bits, height, width, len(components)) + frame)
     # Codes of five bits for the sizes 0 to 11, or 15 of 12 bits; one code of one bit.
     sizes = 12 if bits == 8 else 16
-    out += marker(0xC4, bytes([0, 0, 0, 0, 0, sizes, *[0] * 11, *range(sizes)])) + marker(
-        0xC4, bytes([0x10, 1, *[0] * 15, 0])
-    )
+    out += marker(0xC4, bytes([0, 0, 0, 0, 0, sizes, *[0] * 11, *range(sizes)]))
+    out += marker(0xC4, bytes([0x10, 1, *[0] * 15, 0]))
     selectors = b"".join(bytes([c.identifier, 0]) for c in components)
     out += marker(0xDA, bytes([len(components)]) + selectors + (b"\0\0\0" if progressive else b"\0\x3f\0"))
     # A progressive first scan holds the DC coefficients alone.
@@ -156,12 +155,6 @@ def colours() -> Iterator[Case]:
     rgb = [Component(i, 1, 1, blocks[..., i]) for i in range(3)]
     truth = pixels[..., :3] / 255
     yield case("rgb-adobe", rgb, truth, "Adobe TN 5116: transform 0 is RGB", adobe(0))
-    deep = noise("jpeg-12bit", (3, 3, 3), 4095)
-    truth12 = deep.repeat(8, 0).repeat(8, 1)[:HEIGHT, :WIDTH] / 4095
-    for label, count, before in (("grey", 1, b""), ("rgb", 3, adobe(0))):
-        content = jpeg([Component(i, 1, 1, deep[..., i]) for i in range(count)], HEIGHT, WIDTH, before, bits=12)
-        why = "T.81 4.11: extended sequential, 12 bits"
-        yield Case(f"jpeg-{label}-12bit", ".jpg", content, truth12[..., :count], 1 / 4095, why)
     named = [Component(ord(name), 1, 1, blocks[..., i]) for i, name in enumerate("RGB")]
     yield case("rgb-named", named, truth, "libjpeg.txt: components called R, G, B without a marker", markers=False)
     # Photoshop stores 255 less the ink; of YCCK the first three are the YCbCr of 255 less what is stored as CMYK.
@@ -172,6 +165,11 @@ def colours() -> Iterator[Case]:
     parts = [Component(i + 1, 1, 1, calm[..., i]) for i in range(3)] + [Component(4, 1, 1, blocks[..., 3])]
     truth = (1 - ycc_to_rgb(calm.repeat(8, 0).repeat(8, 1)[:HEIGHT, :WIDTH])) * light[..., 3:]
     yield case("ycck-adobe", parts, truth, "Adobe TN 5116: transform 2 is YCCK, inverted", adobe(2))
+    deep = noise("jpeg-12bit", (3, 3, 3), 4095)
+    for label, count, before in (("grey", 1, b""), ("rgb", 3, adobe(0))):
+        content = jpeg([Component(i, 1, 1, deep[..., i]) for i in range(count)], HEIGHT, WIDTH, before, bits=12)
+        truth = deep[..., :count].repeat(8, 0).repeat(8, 1)[:HEIGHT, :WIDTH] / 4095
+        yield Case(f"jpeg-{label}-12bit", ".jpg", content, truth, 1 / 4095, "T.81 4.11: extended sequential, 12 bits")
     wide = profile(ADOBE, 2.2)
     blocks = wide_noise("jpeg-wide", 255, wide.to_xyz, lambda linear: linear ** (1 / wide.gamma))[:3, :3]
     rgb = [Component(i, 1, 1, blocks[..., i]) for i in range(3)]

@@ -87,6 +87,8 @@ def cases() -> Iterator[Case]:
     yield from depths()
     yield from transparent()
     yield from declared()
+    yield from declared_palettes()
+    yield from tiny()
     yield from turned()
 
 
@@ -237,6 +239,44 @@ def declared() -> Iterator[Case]:
         yield case("rgb-cicp-narrow-range", [cicp_chunk(1, 13, 0)], narrow, truth)
         for label, transfer in (("pq", 16), ("hlg", 18)):
             yield case(f"rgb-cicp-{label}", [cicp_chunk(9, transfer)], rgb, None)
+
+
+def declared_palettes() -> Iterator[Case]:
+    """A palette holds colours of the declared space (11.2.2), and a transparent key is compared before (13.16)."""
+    wide = profile(ADOBE, 2.2)
+    name = "png-palette-declared"
+    index = noise(name, (HEIGHT, WIDTH, 1), 140)
+    colours = wide_noise(name, 255, wide.to_xyz, lambda linear: linear ** (1 / wide.gamma)).reshape(-1, 3)[:141]
+    alpha = noise(name + "-alpha", (141,), 255)
+    before = profile_chunk(wide.content) + palette_chunk(colours)
+    picked, opacity = colours[index[..., 0]] / 255, alpha[index[..., 0]] / 255
+    why = "PNG-3 4.3, 11.2.2, 13.16"
+    truth = wide.show(picked)
+    yield Case("png-palette-profile", ".png", png(index, 8, PALETTE, before), truth, LEVEL, why)
+    content = png(index, 8, PALETTE, before + chunk(b"tRNS", alpha.astype(np.uint8).tobytes()))
+    yield Case("png-palette-trns-profile", ".png", content, over_white(truth, opacity), LEVEL, why)
+    content = png(index, 8, PALETTE, gamma_chunk(1.0) + palette_chunk(colours))
+    yield Case("png-palette-gamma", ".png", content, encode_srgb(picked), LEVEL, why)
+    content = png(index, 8, PALETTE, cicp_chunk(1, 8) + palette_chunk(colours))
+    yield Case("png-palette-cicp", ".png", content, encode_srgb(picked), LEVEL, why)
+    for bits in (4, 16):
+        white = (1 << bits) - 1
+        grey = noise(f"png-declared-key{bits}", (HEIGHT, WIDTH, 1), white)
+        key = int(grey[5, 5, 0])
+        content = png(grey, bits, GREY, gamma_chunk(1.0) + chunk(b"tRNS", struct.pack(">H", key)))
+        truth = np.where(grey == key, 1, encode_srgb(grey / white))
+        yield Case(f"png-grey-{bits}bit-trns-gamma", ".png", content, truth, FINE if bits == 16 else LEVEL, why)
+
+
+def tiny() -> Iterator[Case]:
+    """Section 8.1: passes of pictures of less than five rows or columns can be empty."""
+    for height, width in ((1, 1), (1, 9), (9, 1), (3, 2), (4, 5)):
+        for bits, kind, channels in ((1, GREY, 1), (8, RGB, 3), (16, RGB, 3)):
+            name = f"png-{width}x{height}-{channels * bits}bit-interlaced"
+            samples = noise(name, (height, width, channels), (1 << bits) - 1)
+            truth, tolerance = samples / ((1 << bits) - 1), FINE if bits == 16 else LEVEL
+            content = png(samples, bits, kind, interlaced=True)
+            yield Case(name, ".png", content, truth, tolerance, "PNG-3 8.1: passes without pixels are absent")
 
 
 def turned() -> Iterator[Case]:

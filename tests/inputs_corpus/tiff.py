@@ -372,6 +372,30 @@ def colours() -> Iterator[Case]:
         segments = [data[y : y + strip].tobytes() for y in range(0, len(data), strip)]
         truth = ycc_to_rgb(np.stack([luma, np.full_like(luma, cb), np.full_like(luma, cr)], -1))
         yield Case(name, ".tif", container(tags, segments), truth, LEVEL, "TIFF 6.0 section 21")
+    # Section 20 and 21: other weights of luma, and codes whose black and white are 16 and 235.
+    samples = jpeg.calm_blocks("tiff-ycbcr-coded", (HEIGHT, WIDTH, 3))
+    limited: Tags = {532: (RATIONAL, [16, 1, 235, 1, 128, 1, 240, 1, 128, 1, 240, 1])}
+    weights: Tags = {529: (RATIONAL, [2126, 10000, 7152, 10000, 722, 10000])}
+    full: Tags = {532: (RATIONAL, [0, 1, 255, 1, 128, 1, 255, 1, 128, 1, 255, 1])}
+    scaled = (samples - np.array([16, 128, 128])) / np.array([219, 112, 112]) * np.array([255, 127, 127])
+    truth = ycc_to_rgb(scaled + np.array([0, 128, 128]))
+    content = tiff(samples, 8, YCBCR, tags=limited | {530: (SHORT, [1, 1])})
+    why = "TIFF 6.0 sections 20 and 21: ReferenceBlackWhite, YCbCrCoefficients"
+    # libtiff, by which viewers read these, truncates the stretched chroma.
+    yield Case("tiff-ycbcr-limited", ".tif", content, truth, 3 * LEVEL, why)
+    luma, blue, red = samples[..., 0], samples[..., 1] - 128, samples[..., 2] - 128
+    r, b = luma + 2 * (1 - 0.2126) * red, luma + 2 * (1 - 0.0722) * blue
+    truth = np.stack([r, (luma - 0.2126 * r - 0.0722 * b) / 0.7152, b], -1) / 255
+    content = tiff(samples, 8, YCBCR, tags=full | weights | {530: (SHORT, [1, 1])})
+    yield Case("tiff-ycbcr-bt709", ".tif", content, truth, LEVEL, why)
+    name = "tiff-cmyk-alpha"
+    samples = noise(name, (HEIGHT, WIDTH, 5), 255)
+    unit = samples / 255
+    truth = over_white((1 - unit[..., :3]) * (1 - unit[..., 3:4]), unit[..., 4])
+    content = tiff(samples, 8, SEPARATED, tags={INK_SET: (SHORT, 1), EXTRA: (SHORT, 2)})
+    yield Case(name, ".tif", content, truth, LEVEL, "TIFF 6.0 sections 16 and 18")
+    content = tiff(samples[..., :4], 8, SEPARATED, tags={INK_SET: (SHORT, 2)})
+    yield Case("tiff-other-inks", ".tif", content, None, LEVEL, "TIFF 6.0 section 16: InkSet 2 is not CMYK")
     wide, grey = profile(ADOBE, 2.2), profile(None, 1.5)
     for bits in (8, 16):
         white = (1 << bits) - 1
