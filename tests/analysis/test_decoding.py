@@ -12,7 +12,9 @@ from inputs_corpus import Case
 from poolzoo.analysis.inputs.images import ImageError, Source, load_image
 
 CASES = inputs_corpus.cases()
-FORMATS = sorted({case.name.partition("-")[0] for case in CASES})
+#: Their modules are still to come.
+PENDING = {"bmp", "gif", "jpeg", "pam", "pfm", "ppm", "psd", "sgi"}
+FORMATS = sorted({case.name.partition("-")[0] for case in CASES} - PENDING)
 #: Intact files of kinds that no decoder can be trusted with, by how their names begin.
 REFUSED = ("tiff-jpeg-rgb-planar",)
 
