@@ -795,18 +795,21 @@ def convolve_at(
 def average_at(x: ArrayLike, g: Geometry, shift: Sequence[int], count_include_pad: bool) -> Array:
     """Average x (..., H, W) with the window starts shifted, counting taps in the padding as torch does, or not.
 
-    A start beyond the last input element is moved back onto it.
+    Where they count, those that the shift lets in at the end do too. Where they do not, a start beyond the last input
+    element is moved back onto it.
     """
     x = np.asarray(x, dtype=np.float64)
     sizes = x.shape[-2:]
     y = np.zeros((*x.shape[:-2], *out_sizes(sizes, g)))
     for place in np.ndindex(*y.shape[-2:]):
         total, count = 0.0, 0
-        starts = [min(place[a] * g.stride[a] + shift[a] - g.padding[a], sizes[a] - 1) for a in range(2)]
+        starts = [place[a] * g.stride[a] + shift[a] - g.padding[a] for a in range(2)]
+        if not count_include_pad:
+            starts = [min(start, size - 1) for start, size in zip(starts, sizes, strict=True)]
         for tap in np.ndindex(*g.kernel_size):
             at = [starts[a] + tap[a] for a in range(2)]
             inside = all(0 <= i < size for i, size in zip(at, sizes, strict=True))
-            padded = all(-p <= i < size + p for i, size, p in zip(at, sizes, g.padding, strict=True))
+            padded = all(i < size + p + more for i, size, p, more in zip(at, sizes, g.padding, shift, strict=True))
             total = total + (x[..., at[0], at[1]] if inside else 0.0)
             count += padded if count_include_pad else inside
         y[..., place[0], place[1]] = total / count

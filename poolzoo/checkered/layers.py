@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from poolzoo.checkered.submaps import Reduction, share_over_submaps, split_batch
 from poolzoo.operators.multisampling import (
     CHECKERED,
     TRI,
@@ -167,10 +168,6 @@ def sample_phases(x: Tensor, offsets: Offsets, phase: Callable[[Tensor, Offset],
     return y.transpose(1, 2)
 
 
-def split_batch(x: Tensor, submaps: int) -> Tensor:
-    return x.reshape(-1, submaps, *x.shape[1:])
-
-
 def _shifted(x: Tensor, geometry: Geometry, out: Sequence[int], offset: Offset, fill: float) -> Tensor:
     """``x`` cut and padded so that windows without padding begin at the phase: ``out`` of them, and no more."""
     pads: list[int] = []
@@ -207,11 +204,6 @@ def _windows_from(
         stride[axis], padding[axis], dilation[axis], shifts[axis] = k, 0, 1, 0
     found = Geometry(tuple(kernel), tuple(stride), tuple(padding), tuple(dilation), False)
     return _shifted(x, found, out, tuple(shifts), fill), found
-
-
-def _covered(x: Tensor, geometry: Geometry) -> bool:
-    """Whether a single window takes the whole map, as in a global pool: the dense map is then one number, one phase."""
-    return all(n + 2 * p <= span for n, p, span in zip(x.shape[2:], geometry.padding, geometry.spans, strict=True))
 
 
 def conv_phase(
@@ -287,8 +279,34 @@ class CheckeredConv2d(_CheckeredConv, nn.Conv2d):
         self.sampler = Sampler(sampler)
 
 
-class CheckeredMaxPool2d(CheckeredLayer, nn.MaxPool2d):
+class _CheckeredPool(CheckeredLayer):
+    """A pool at the phases that are kept, unless it is global: then it pools over all submaps too."""
+
+    #: How a global pool brings submaps together.
+    over_submaps: ClassVar[Reduction]
+    #: Whether a window over the whole map makes the pool global at any stride, not only at those of 3 and more.
+    global_at_any_stride = False
+
+    def forward(self, x: Tensor, offsets: Offsets | None = None) -> Tensor:
+        y = super().forward(x, offsets)
+        return share_over_submaps(y, 2, self.over_submaps) if self.is_global(x) else y
+
+    def geometry(self: Any) -> Geometry:
+        dilation = getattr(self, "dilation", 1)
+        return make_geometry(2, self.kernel_size, self.stride, self.padding, dilation, self.ceil_mode)
+
+    def is_global(self, x: Tensor) -> bool:
+        """Whether a single window takes the whole map, and the stride leaves nothing to sample."""
+        geometry = self.geometry()
+        covered = zip(x.shape[-2:], geometry.padding, geometry.spans, strict=True)
+        return (self.global_at_any_stride or max(geometry.stride) > 2) and all(n + 2 * p <= k for n, p, k in covered)
+
+
+class CheckeredMaxPool2d(_CheckeredPool, nn.MaxPool2d):
     """:class:`torch.nn.MaxPool2d` with a sampler, over ``(N, C, S, H, W)``; padding is absent.
+
+    With a stride of 3 or more and a window that takes the whole map, it is a global pool: every submap that comes out
+    is the maximum over all that went in.
 
     Args:
         kernel_size, stride, padding, dilation, ceil_mode: torch's.
@@ -300,6 +318,7 @@ class CheckeredMaxPool2d(CheckeredLayer, nn.MaxPool2d):
     """
 
     axes = 2
+    over_submaps = "max"
 
     def __init__(
         self,
@@ -319,18 +338,22 @@ class CheckeredMaxPool2d(CheckeredLayer, nn.MaxPool2d):
         self.sampler = Sampler(sampler)
 
     def phase(self: Any, x: Tensor, offset: Offset) -> Tensor:
-        geometry = make_geometry(2, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
-        if not any(offset) or _covered(x, geometry):
+        geometry = self.geometry()
+        if not any(offset) or self.is_global(x):
             return F.max_pool2d(x, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
         out = output_size(x.shape[2:], geometry)
         x, found = _windows_from(x, geometry, out, offset, -torch.inf)
         return F.max_pool2d(x, found.kernel_size, found.stride, 0, found.dilation)
 
 
-class CheckeredAvgPool2d(CheckeredLayer, nn.AvgPool2d):
+class CheckeredAvgPool2d(_CheckeredPool, nn.AvgPool2d):
     """:class:`torch.nn.AvgPool2d` with a sampler, over ``(N, C, S, H, W)``.
 
-    What lies past the input is counted as torch counts it: padding where ``count_include_pad``, beyond it never.
+    A later phase is torch's pool of the input moved by that phase, as in the authors' code. The zeros that follow it in
+    are padding: counted where ``count_include_pad``, else absent.
+
+    With a stride of 3 or more and a window that takes the whole map, it is a global pool: every submap that comes out
+    is the mean over all that went in.
 
     Args:
         kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override: torch's.
@@ -341,6 +364,7 @@ class CheckeredAvgPool2d(CheckeredLayer, nn.AvgPool2d):
     """
 
     axes = 2
+    over_submaps = "mean"
 
     def __init__(
         self,
@@ -359,11 +383,15 @@ class CheckeredAvgPool2d(CheckeredLayer, nn.AvgPool2d):
 
     def phase(self: Any, x: Tensor, offset: Offset) -> Tensor:
         pool = functools.partial(F.avg_pool2d, divisor_override=self.divisor_override)
-        geometry = make_geometry(2, self.kernel_size, self.stride, self.padding, 1, self.ceil_mode)
-        if not any(offset) or _covered(x, geometry):
+        geometry = self.geometry()
+        if not any(offset) or self.is_global(x):
             return pool(x, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)
         sizes = x.shape[2:]
         out = output_size(sizes, geometry)
+        if self.count_include_pad:
+            pads = [pad for p, o in zip(geometry.padding, offset, strict=True) for pad in (p + o, p - o)]
+            y = pool(F.pad(x, pads[::-1]), geometry.kernel_size, geometry.stride, 0, self.ceil_mode)
+            return y[..., : out[0], : out[1]]
         x, found = _windows_from(x, geometry, out, offset, 0.0)
         y = pool(x, found.kernel_size, found.stride)
         if self.divisor_override is not None:
@@ -372,10 +400,9 @@ class CheckeredAvgPool2d(CheckeredLayer, nn.AvgPool2d):
         for axis, (n, o, k, s, p, shift) in enumerate(
             zip(sizes, out, geometry.kernel_size, geometry.stride, geometry.padding, offset, strict=True)
         ):
-            low, high = (-p, n + p) if self.count_include_pad else (0, n)
             start = (torch.arange(o, device=x.device) * s + shift - p).clamp(max=n - 1)
             tap = start[:, None] + torch.arange(k, device=x.device)
-            counted = ((tap >= low) & (tap < high)).sum(1).to(y.dtype)
+            counted = ((tap >= 0) & (tap < n)).sum(1).to(y.dtype)
             y = y * (k / counted).reshape(-1, *(1,) * (1 - axis))
         return y
 

@@ -310,14 +310,16 @@ class Standardised(nn.Conv2d):
         return F.conv2d(x, self.weight - self.weight.mean(), self.bias, self.stride)
 
 
-def test_a_convolution_that_is_no_layer_is_listed():
-    model = Pooled(Standardised(3, 4, 3, 2), nn.MaxPool2d(2))
-    with pytest.warns(UserWarning, match="left as it is: conv2d in forward: a strided convolution that is no layer"):
-        converted = convert_to_checkered(model)
-    assert converted.conversion.converted == ["layers.1"]
-    x = pictures(15).float()
-    expected = CheckeredMaxPool2d(2)(model.layers[0](x).unsqueeze(2)).mean(2)
-    torch.testing.assert_close(converted(x), expected, rtol=0, atol=1e-6)
+def test_a_convolution_that_is_no_layer_is_converted():
+    model = Pooled(Standardised(3, 4, 3, 2), nn.MaxPool2d(2)).double()
+    converted = convert_to_checkered(model)
+    assert converted.conversion.traced
+    assert converted.conversion.converted == ["conv2d(stride=(2, 2)) in forward", "layers.1"]
+    x, plain = pictures(15), checkered_conv(model.layers[0], "naive")
+    with torch.no_grad():
+        plain.weight -= plain.weight.mean()
+    expected = CheckeredMaxPool2d(2)(plain(x.unsqueeze(2))).mean(2)
+    torch.testing.assert_close(converted(x), expected, rtol=0, atol=1e-12)
 
 
 class Block(nn.Module):

@@ -84,14 +84,6 @@ def test_convolution_equals_the_loop(ndim, sampler):
         assert_equal(conv(x), expected)
 
 
-def is_global(geometry: dict[str, Any], sizes: tuple[int, ...]) -> bool:
-    """Whether one window takes everything: the dense map is one number, and has one phase."""
-    return all(
-        n + 2 * p <= d * (k - 1) + 1
-        for n, k, p, d in zip(sizes, geometry["kernel_size"], geometry["padding"], geometry["dilation"], strict=True)
-    )
-
-
 @pytest.mark.parametrize("sampler", SAMPLERS, ids=str)
 def test_max_pool_equals_the_loop(sampler):
     for number, geometry in enumerate(geometries(2, 40)):
@@ -99,7 +91,6 @@ def test_max_pool_equals_the_loop(sampler):
         pool = CheckeredMaxPool2d(**geometry, sampler=sampler).eval()
         x = distinct(2, 3, 2, *sizes, dtype=torch.float64, seed=number)
         kept = shifts(sampler, geometry["stride"])
-        kept = [(0, 0)] * len(kept) if is_global(geometry, sizes) else kept
         g = oracle_geometry(geometry, ceil)
         expected = by_submap(
             x, kept, lambda a, shift, g=g: oracles.at_phases(a, g, oracles.max_, [shift], np.nan)[:, :, 0]
@@ -117,7 +108,6 @@ def test_avg_pool_equals_the_loop(sampler, count_include_pad):
         pool = CheckeredAvgPool2d(**given, count_include_pad=count_include_pad, sampler=sampler).eval()
         x = distinct(2, 3, 2, *sizes, dtype=torch.float64, seed=number)
         kept = shifts(sampler, geometry["stride"])
-        kept = [(0, 0)] * len(kept) if is_global(geometry, sizes) else kept
         g = oracle_geometry(geometry, ceil)
         expected = by_submap(x, kept, lambda a, shift, g=g, c=count_include_pad: oracles.average_at(a, g, shift, c))
         assert_equal(pool(x), expected)
@@ -190,11 +180,24 @@ def test_only_what_is_kept_is_computed():
     assert counts == {"top-left": one, "naive": 2 * one, "lattice": 2 * one, "tri": 3 * one, "complete": 4 * one}
 
 
-def test_a_global_pool_has_one_phase():
-    x = distinct(2, 3, 2, 4, 4)
-    y = CheckeredAvgPool2d(4)(x)
-    assert torch.equal(y[:, :, :2], y[:, :, 2:])
-    torch.testing.assert_close(y[:, :, :2, 0, 0], x.mean((-2, -1)), rtol=0, atol=1e-6)
+@pytest.mark.parametrize("size", [3, 4])
+def test_a_global_pool_goes_over_all_submaps(size):
+    x = distinct(2, 3, 2, size, size, dtype=torch.float64)
+    for layer, expected in ((CheckeredMaxPool2d, x.amax((2, 3, 4))), (CheckeredAvgPool2d, x.mean((2, 3, 4)))):
+        y = layer(size)(x)
+        assert y.shape == (2, 3, 4, 1, 1)
+        for submap in range(4):
+            torch.testing.assert_close(y[:, :, submap, 0, 0], expected, rtol=0, atol=1e-12)
+
+
+def test_a_window_of_two_over_the_whole_map_keeps_two_phases():
+    x = distinct(2, 3, 2, 2, 2, dtype=torch.float64)
+    corner = x[..., 1:, 1:]  # all that the second phase finds; to an average pool, among three zeros
+    assert torch.equal(CheckeredMaxPool2d(2)(x), torch.cat([x.amax((3, 4), keepdim=True), corner], 2))
+    expected = torch.cat([x.mean((3, 4), keepdim=True), corner / 4], 2)
+    torch.testing.assert_close(CheckeredAvgPool2d(2)(x), expected, rtol=0, atol=1e-15)
+    absent = CheckeredAvgPool2d(2, count_include_pad=False)(x)
+    torch.testing.assert_close(absent[:, :, 2:], corner, rtol=0, atol=1e-15)
 
 
 LAYERS = {

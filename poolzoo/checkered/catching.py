@@ -1,0 +1,170 @@
+"""Forward passes with submaps that torch.fx cannot trace: their calls are caught while they run, and given submaps."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from torch.utils.weak import WeakIdKeyDictionary
+
+from poolzoo.checkered import rules
+from poolzoo.checkered.layers import Offsets, Sampler
+from poolzoo.checkered.rules import Conversion, UnconvertedError
+from poolzoo.checkered.submaps import (
+    are_features,
+    average_submaps,
+    count_submaps,
+    fold_submaps,
+    lay_side_by_side,
+    part,
+    share_in_batch,
+    share_maximum,
+    unfold_submaps,
+)
+from poolzoo.operators.base import Pool
+
+
+class Catcher(TorchFunctionMode):
+    """Catches what a forward pass calls while it runs, and knows how many submaps each tensor has.
+
+    It does as a rewritten graph does, but for one thing: whether features that are flattened go back to a map, as those
+    of squeeze and excitation do, is not known yet when they are averaged; where they do, that is an error.
+
+    Args:
+        model: what runs.
+        x: its input.
+        sampler: of every strided call.
+        conversion: where strided calls are entered that stay as they are.
+    """
+
+    def __init__(self, model: nn.Module, x: Tensor, sampler: Sampler, conversion: Conversion) -> None:
+        super().__init__()
+        self.model, self.sampler, self.conversion = model, sampler, conversion
+        self.batch = x.shape[0]
+        self.submaps: WeakIdKeyDictionary = WeakIdKeyDictionary()
+        self.submaps[x] = 1
+        # Layers that stand side by side get the same: a random sampler draws once for each number of submaps.
+        self.offsets: dict[tuple[int, tuple[int, ...]], Offsets] = {}
+        #: How many submaps there have been; and where they were averaged last.
+        self.counts = {1}
+        self.averaged = ""
+        #: The modules that run now, outermost first.
+        self.running: list[tuple[str, nn.Module]] = [("", model)]
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Catch calls, and keep account of the modules that run."""
+        handles = []
+        for name, module in list(self.model.named_modules())[1:]:
+            enter = lambda module, args, name=name: self.running.append((name, module))  # noqa: E731
+            handles.append(module.register_forward_pre_hook(enter))
+            handles.append(module.register_forward_hook(self._leave, always_call=True))
+        try:
+            with self:
+                yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _leave(self, module: nn.Module, args: Any, output: Any) -> None:
+        self.running.pop()
+        for value in rules.flat([output]):
+            if isinstance(value, Tensor) and value.dim() and value not in self.submaps:  # a custom autograd function's
+                self.submaps[value] = self._guess(value)
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if any(isinstance(module, Pool) for _, module in self.running):
+            return func(*args, **kwargs)
+        counts = {self.submaps[x] for x in rules.flat([args, kwargs]) if isinstance(x, Tensor) and x in self.submaps}
+        if len(counts) > 1:
+            self._refuse(rules.name_of(func), counts)
+        x = rules.input_of(args, kwargs)
+        if (strided := self._strided(func, args, kwargs)) is not None:
+            before = counts.pop() if counts else self._guess(x)
+            key = (before, strided.stride)
+            offsets = self.offsets[key] = self.offsets[key] if key in self.offsets else self.sampler(*key)
+            self.counts.add(submaps := count_submaps(offsets))
+            y = fold_submaps(strided.keep(unfold_submaps(x, before), offsets))
+        elif not counts:
+            return func(*args, **kwargs)
+        else:
+            y, submaps = self._pass_on(func, args, kwargs, x, counts.pop())
+        for value in rules.flat([y]):
+            if isinstance(value, Tensor) and value.dim():
+                self.submaps[value] = submaps
+        return y
+
+    def _pass_on(
+        self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], x: Any, submaps: int
+    ) -> tuple[Any, int]:
+        """What a call without a stride gives, and how many submaps that has."""
+        name = rules.name_of(func)
+        if name in ("view", "reshape"):
+            args, kwargs = (x, *self._fitting_sizes(rules.new_sizes(args, kwargs), x, submaps)), {}
+        if submaps == 1:
+            return func(*args, **kwargs), 1
+        if func in rules.CHANNEL_DROPOUTS:
+            given = (lay_side_by_side(x, submaps), *args[1:]), {k: v for k, v in kwargs.items() if k != "input"}
+            return part(func(*given[0], **given[1]), submaps), submaps
+        if func is F.linear and are_features(x, x):
+            self._note_average(name)
+            y = average_submaps(x, submaps)
+            return func(y, *args[1:], **{key: value for key, value in kwargs.items() if key != "input"}), 1
+        y = func(*args, **kwargs)
+        if (how := rules.shared_pool(func, args, kwargs)) is not None:
+            y = share_in_batch(y, submaps, how)
+        elif name == "amax":
+            y = share_maximum(y, x, rules.reduced_axes(args, kwargs), submaps)
+        if rules.may_flatten(name, args, kwargs) and are_features(y, x):
+            self._note_average(name)
+            return average_submaps(y, submaps), 1
+        return y, submaps
+
+    def _strided(self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> rules.StridedCall | None:
+        name, layer = self.running[-1]
+        try:
+            return rules.strided_call(func, args, kwargs, by_layer=isinstance(layer, nn.AvgPool2d))
+        except UnconvertedError as error:
+            where = name if type(layer).__module__.startswith("torch.nn") else f"{error.label} in {name or 'forward'}"
+            if where not in self.conversion.unconverted:
+                self.conversion.unconverted[where] = error.reason
+                warnings.warn(f"left as it is: {where}: {error.reason}", stacklevel=2)
+            return None
+
+    def _fitting_sizes(self, sizes: tuple[Any, ...], x: Tensor, submaps: int) -> tuple[Any, ...]:
+        """The sizes of a view; the size of a batch that had other submaps when it was asked for is made to fit."""
+        asked = {count * self.batch for count in self.counts}
+        if sizes and x.dim() and sizes[0] in asked and x.shape[0] == self.batch * submaps:
+            return (x.shape[0], *sizes[1:])
+        return sizes
+
+    def _guess(self, x: Tensor) -> int:
+        """How many submaps a tensor has of which nothing is known but its size."""
+        return x.shape[0] // self.batch if x.shape[0] % self.batch == 0 else 1
+
+    def _note_average(self, name: str) -> None:
+        self.averaged = f"{name} in {self.running[-1][0] or 'forward'}"
+
+    def _refuse(self, name: str, counts: set[int]) -> None:
+        where = f"{name} in {self.running[-1][0]}" if self.running[-1][0] else name
+        hint = f", after those of {self.averaged} were averaged; torch.fx must trace the model" if self.averaged else ""
+        raise ValueError(
+            f"model: submaps do not match where {where} brings branches together: "
+            f"{' and '.join(map(str, sorted(counts)))}{hint}"
+        )
+
+    def average(self, y: Any) -> Any:
+        """An output, or several, without submaps."""
+        if isinstance(y, Tensor):
+            return average_submaps(y, self.submaps[y] if y in self.submaps else self._guess(y))
+        if isinstance(y, dict):
+            return type(y)((key, self.average(value)) for key, value in y.items())
+        if isinstance(y, tuple) and hasattr(y, "_fields"):
+            return type(y)(*map(self.average, y))
+        return type(y)(map(self.average, y)) if isinstance(y, (tuple, list)) else y

@@ -1,0 +1,289 @@
+"""Which layers and calls of a forward pass have to do with submaps, and how: for graphs and for models that run.
+
+The conversion of Sadigh & Sen (github.com/ShayanPersonal/checkered-cnn) makes torch's layers three-dimensional, the
+submaps being the third axis: strided convolutions and pools are checkered, Dropout2d drops a channel in all submaps,
+adaptive pools go over all submaps, and the networks average the submaps where they flatten their features.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, fx, nn
+
+from poolzoo.calls import FUNCTIONS, NDIM, WITH_INDICES, name_arguments
+from poolzoo.checkered.layers import (
+    LAYERS,
+    CheckeredAvgPool2d,
+    CheckeredLayer,
+    CheckeredMaxPool2d,
+    Offsets,
+    conv_phase,
+    sample_phases,
+)
+from poolzoo.checkered.submaps import Reduction
+
+#: What pools that a forward pass may call become, by torch's modules that do the same.
+POOLS: dict[type[nn.Module], type[CheckeredLayer]] = {
+    nn.MaxPool2d: CheckeredMaxPool2d,
+    nn.AvgPool2d: CheckeredAvgPool2d,
+}
+#: Convolutions that are called, and how many axes they have.
+CONVOLUTIONS = {torch.conv1d: 1, torch.conv2d: 2}
+_CONVOLUTION_ARGUMENTS = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
+#: Calls with a stride that have no checkered form.
+_OTHER_CONVOLUTIONS = {torch.conv3d, torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d}
+
+#: What drops whole channels: one drawn for all submaps of a picture.
+CHANNEL_DROPOUT_LAYERS = (nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.FeatureAlphaDropout)
+CHANNEL_DROPOUTS = {
+    F.dropout1d,
+    F.dropout2d,
+    F.dropout3d,
+    F.feature_alpha_dropout,
+    torch.feature_dropout,
+    torch.feature_dropout_,
+    torch.feature_alpha_dropout,
+    torch.feature_alpha_dropout_,
+}
+#: Pools that are told their output's size: they go over all submaps of a picture.
+ADAPTIVE_LAYERS = tuple(cls for cls in NDIM if cls.__name__.startswith("Adaptive"))
+#: Calls that make features, ``(N, F)``, of some maps.
+_PERHAPS_FLATTENING = {"squeeze", "mean", "amax"}
+_COMPUTED = "its arguments are computed from the input"
+_NO_DENSE_MAP = "return_indices=True: submaps have no dense map to index"
+
+
+@dataclass
+class Conversion:
+    """What :func:`convert_to_checkered` did to a model.
+
+    Attributes:
+        converted: the strided layers that now keep several phases: module names, or what the forward pass calls.
+        unconverted: strided layers that keep one phase as before, each with the reason.
+        traced: whether the forward pass was rewritten by torch.fx; else its calls are caught while it runs.
+    """
+
+    converted: list[str] = field(default_factory=list)
+    unconverted: dict[str, str] = field(default_factory=dict)
+    traced: bool = True
+
+    def __str__(self) -> str:
+        how = "" if self.traced else ", caught while the model runs, which torch.fx cannot trace"
+        lines = [f"checkered{how}: {', '.join(self.converted)}"]
+        lines += [f"left as it is: {name}: {reason}" for name, reason in self.unconverted.items()]
+        return "\n".join(lines)
+
+    def note(self, name: str, layer: nn.Module, kinds: tuple[type[nn.Module], ...] = ()) -> bool:
+        """Enter a layer of the model; True where it is one to convert: of LAYERS, or of other ``kinds``.
+
+        A subclass may compute something else; where calls are caught, what it calls is what counts.
+        """
+        strides = strides_of(layer)
+        if isinstance(layer, ADAPTIVE_LAYERS) and getattr(layer, "return_indices", False):
+            self.unconverted[name] = _NO_DENSE_MAP
+        if not strides or max(strides) == 1 or name in self.unconverted:
+            return False
+        if type(layer) not in LAYERS and not isinstance(layer, kinds):
+            self.unconverted[name] = f"{type(layer).__name__}, stride {max(strides)}, has no checkered form"
+            return False
+        if getattr(layer, "return_indices", False):
+            self.unconverted[name] = _NO_DENSE_MAP
+            return False
+        if name not in self.converted:
+            self.converted.append(name)
+        return True
+
+
+def strides_of(layer: nn.Module) -> tuple[int, ...]:
+    """The stride of a layer, an int per axis; () where it has none."""
+    stride = getattr(layer, "stride", ())
+    stride = layer.kernel_size if stride is None else stride  # as torch's LPPool says it
+    if isinstance(stride, int):
+        return (stride,) if type(layer).__name__.endswith("1d") else (stride,) * 2
+    return tuple(stride) if isinstance(stride, (tuple, list)) else ()
+
+
+def flat(values: Any) -> Iterator[Any]:
+    """Everything in tuples, lists and the values of dicts, however deep."""
+    for value in values.values() if isinstance(values, Mapping) else values:
+        if isinstance(value, (tuple, list, Mapping)):
+            yield from flat(value)
+        else:
+            yield value
+
+
+def input_of(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    return args[0] if args else kwargs.get("input", next(iter(kwargs.values()), None))
+
+
+# Strided calls --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class StridedCall:
+    """A convolution or a pool that a forward pass calls with a stride.
+
+    Attributes:
+        label: the call in words.
+        stride: an int per axis.
+        pool: the checkered layer that does what a pool does; None for a convolution.
+        arguments: those of a convolution by name, but for its input.
+    """
+
+    label: str
+    stride: tuple[int, ...]
+    pool: CheckeredLayer | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    def keep(self, x: Tensor, offsets: Offsets) -> Tensor:
+        """The phases that are kept of ``(N, C, S, *spatial)``."""
+        return self.pool(x, offsets) if self.pool is not None else checkered_conv(x, offsets, **self.arguments)
+
+
+class UnconvertedError(ValueError):
+    """A strided call that stays as it is.
+
+    Attributes:
+        label: the call in words.
+        reason: why.
+    """
+
+    def __init__(self, label: str, reason: str) -> None:
+        super().__init__(f"{label}: {reason}")
+        self.label, self.reason = label, reason
+
+
+def strided_call(
+    function: Any, args: Sequence[Any], kwargs: Mapping[str, Any], by_layer: bool = False
+) -> StridedCall | None:
+    """What a call is as a strided layer; None where it is none.
+
+    The authors convert layers, and average the submaps before a forward pass calls an average pool over the whole map:
+    unless a layer calls it (``by_layer``), it is global at any stride.
+
+    Raises:
+        UnconvertedError: it has a stride, and no checkered form.
+    """
+    if function in FUNCTIONS:
+        return _strided_pool(function, args, kwargs, by_layer)
+    if function not in CONVOLUTIONS and function not in _OTHER_CONVOLUTIONS:
+        return None
+    given = dict(zip(_CONVOLUTION_ARGUMENTS, args, strict=False)) | dict(kwargs)
+    stride = given.get("stride", 1)
+    if all(value == 1 for value in flat([stride])):
+        return None
+    label = f"{function.__name__}(stride={stride})"
+    if any(isinstance(value, fx.Node) for value in flat([stride])):
+        raise UnconvertedError(label, _COMPUTED)
+    if function in _OTHER_CONVOLUTIONS:
+        raise UnconvertedError(label, "has no checkered form")
+    del given["input"]
+    return StridedCall(label, _spread(stride, CONVOLUTIONS[function]), arguments=given)
+
+
+def _strided_pool(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any], by_layer: bool) -> StridedCall | None:
+    module = FUNCTIONS[function][0]
+    arguments = name_arguments(function, args, kwargs)
+    indexed = _indexed(function, arguments)
+    arguments.pop("return_indices", None)
+    stride = arguments.get("stride")
+    size = arguments.get("kernel_size", 1) if stride is None else stride
+    if all(value == 1 for value in flat([size])) and not (indexed and module in ADAPTIVE_LAYERS):
+        return None
+    defaults = inspect.signature(module).parameters
+    shown = [f"{key}={value}" for key, value in arguments.items() if value is not defaults[key].default]
+    label = f"{getattr(function, '__name__', module.__name__)}({', '.join(shown)})"
+    if indexed:
+        raise UnconvertedError(label, _NO_DENSE_MAP)
+    if any(isinstance(value, fx.Node) for value in flat(arguments)):
+        raise UnconvertedError(label, _COMPUTED)
+    if module not in POOLS:
+        raise UnconvertedError(label, "has no checkered form")
+    pool: Any = POOLS[module](**arguments)
+    pool.global_at_any_stride = module is nn.AvgPool2d and not by_layer
+    return StridedCall(label, strides_of(pool), pool)
+
+
+def _indexed(function: Any, arguments: Mapping[str, Any]) -> bool:
+    return function in WITH_INDICES or bool(arguments.get("return_indices", False))
+
+
+def checkered_conv(
+    x: Tensor,
+    offsets: Offsets,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> Tensor:
+    """torch's convolution at the phases that are kept of ``(N, C, S, *spatial)``; ``(N, C', k S, *out)``."""
+    axes = weight.dim() - 2
+    phase = functools.partial(
+        conv_phase,
+        weight=weight,
+        bias=bias,
+        stride=_spread(stride, axes),
+        padding=_spread(padding, axes),
+        dilation=_spread(dilation, axes),
+        groups=groups,
+    )
+    return sample_phases(x, offsets, lambda x, offset: phase(x, offset=offset))
+
+
+def _spread(value: Any, axes: int) -> Any:
+    return value if isinstance(value, str) else (value,) * axes if isinstance(value, int) else tuple(value)
+
+
+# Other calls ----------------------------------------------------------------------------------------------------------
+
+
+def name_of(target: Any) -> str:
+    """The name of a function or a method, without the underscores of operators and in-place forms."""
+    return str(getattr(target, "__name__", target)).strip("_")
+
+
+def reduction_of(pool: type[nn.Module]) -> Reduction:
+    """How a pool of torch's brings submaps together."""
+    return "max" if "Max" in pool.__name__ else "mean"
+
+
+def shared_pool(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Reduction | None:
+    """How a call of an adaptive pool goes over submaps; None for any other call, and where it gives indices too."""
+    module = FUNCTIONS[function][0] if function in FUNCTIONS else None
+    if module not in ADAPTIVE_LAYERS or _indexed(function, name_arguments(function, args, kwargs)):
+        return None
+    return reduction_of(module)
+
+
+def reduced_axes(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """The axes that a call of ``amax`` reduces, as it says them."""
+    return args[1] if len(args) > 1 else kwargs.get("dim", kwargs.get("axis", ()))
+
+
+def new_sizes(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The sizes that a call of ``view`` or ``reshape`` asks for."""
+    given = args[1:] or (kwargs.get("shape", kwargs.get("size", ())),)
+    first = given[0]
+    return tuple(first) if len(given) == 1 and isinstance(first, (tuple, list)) else tuple(given)
+
+
+def flattened_axes(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[int, int]:
+    """The first and the last axis that a call of ``flatten`` makes one."""
+    given = dict(zip(("start_dim", "end_dim"), args[1:], strict=False)) | dict(kwargs)
+    return given.get("start_dim", 0), given.get("end_dim", -1)
+
+
+def may_flatten(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
+    """Whether a call makes features, ``(N, F)``, of some maps, ``(N, C, *spatial)``."""
+    if name in ("view", "reshape"):
+        return len(new_sizes(args, kwargs)) == 2
+    return name == "flatten" or name in _PERHAPS_FLATTENING

@@ -1,0 +1,279 @@
+"""Conversions of four architectures and of single layers against a loop over submaps, a list of maps of its own.
+
+The loop knows nothing of poolzoo. It does what the authors' conversion does (github.com/ShayanPersonal/checkered-cnn,
+checkered_layers.py and models/): a strided layer gives each map twice, the second time moved by the phase with zeros
+behind; batch normalisation, adaptive pools and Dropout2d go over all maps of a picture; the maps are averaged where the
+features are flattened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from poolzoo import convert_to_checkered
+
+Maps = list[Tensor]
+
+# The loop -------------------------------------------------------------------------------------------------------------
+
+#: The two phases of the samplers, and which sampler each map takes, by how many there are: generate.py of the authors.
+PHASES = {0: [(0, 0), (1, 1)], 1: [(0, 1), (1, 0)]}
+LATTICE = {1: [0], 2: [0, 0], 4: [0, 1, 0, 1], 8: [0, 1, 1, 0, 0, 0, 1, 1]}
+
+
+def at_phases(maps: Maps, sampler: Any, strided: Callable[[Tensor], Tensor], pad: int = 0, fill: float = 0.0) -> Maps:
+    """All maps' first phases, then all maps' second."""
+    which = LATTICE[len(maps)] if sampler == "lattice" else [sampler] * len(maps)
+    kept = []
+    for phase in (0, 1):
+        for x, number in zip(maps, which, strict=True):
+            down, right = PHASES[number][phase]
+            padded = F.pad(x, (pad,) * 4, value=fill)
+            kept.append(strided(F.pad(padded[:, :, down:, right:], (0, right, 0, down), value=fill)))
+    return kept
+
+
+def conv(maps: Maps, layer: nn.Conv2d, sampler: Any = 0) -> Maps:
+    def apply(x: Tensor) -> Tensor:
+        return F.conv2d(x, layer.weight, layer.bias, layer.stride)
+
+    if layer.stride == (1, 1):
+        return [apply(F.pad(x, layer.padding * 2)) for x in maps]
+    return at_phases(maps, sampler, apply, layer.padding[0])
+
+
+def max_pool(maps: Maps, sampler: Any, kernel: int, pad: int = 0, ceil: bool = False) -> Maps:
+    return at_phases(maps, sampler, lambda x: F.max_pool2d(x, kernel, 2, ceil_mode=ceil), pad, -torch.inf)
+
+
+def norm(maps: Maps, layer: nn.BatchNorm2d) -> Maps:
+    """Over the maps of all pictures: their statistics in training, in evaluation those that are kept."""
+    mean, var = layer.running_mean, layer.running_var
+    if layer.training:
+        values = torch.stack(maps)
+        mean, var = values.mean((0, 1, 3, 4)), values.var((0, 1, 3, 4), correction=0)
+    m, v, w, b = (t[None, :, None, None] for t in (mean, var, layer.weight, layer.bias))
+    return [(x - m) / (v + layer.eps).sqrt() * w + b for x in maps]
+
+
+def relu(maps: Maps) -> Maps:
+    return [x.clamp(min=0) for x in maps]
+
+
+def cat(*branches: Maps) -> Maps:
+    return [torch.cat(parts, 1) for parts in zip(*branches, strict=True)]
+
+
+def average(maps: Maps) -> Tensor:
+    return sum(maps[1:], start=maps[0]) / len(maps)
+
+
+# The architectures ----------------------------------------------------------------------------------------------------
+
+
+class DenseLayer(nn.Sequential):
+    def __init__(self, channels: int, growth: int) -> None:
+        super().__init__()
+        self.add_module("norm1", nn.BatchNorm2d(channels))
+        self.add_module("relu1", nn.ReLU(inplace=True))
+        self.add_module("conv1", nn.Conv2d(channels, 4, 1, bias=False))
+        self.add_module("norm2", nn.BatchNorm2d(4))
+        self.add_module("relu2", nn.ReLU(inplace=True))
+        self.add_module("conv2", nn.Conv2d(4, growth, 3, padding=1, bias=False))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([x, super().forward(x.clone())], 1)
+
+
+class DenseNet(nn.Module):
+    """Two transitions, and the pool over the whole map that the forward pass calls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(3, 4, 3, padding=1, bias=False),
+            DenseLayer(4, 2),
+            nn.Sequential(nn.BatchNorm2d(6), nn.ReLU(), nn.Conv2d(6, 4, 1, bias=False), nn.AvgPool2d(2, 2)),
+            DenseLayer(4, 2),
+            nn.Sequential(nn.BatchNorm2d(6), nn.ReLU(), nn.Conv2d(6, 4, 1, bias=False), nn.AvgPool2d(2, 2)),
+            DenseLayer(4, 2),
+            nn.BatchNorm2d(6),
+        )
+        self.classifier = nn.Linear(6, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = self.features(x)
+        out = F.relu(features, inplace=True)
+        out = F.avg_pool2d(out, kernel_size=8).view(features.size(0), -1)
+        return self.classifier(out)
+
+    def loop(self, x: Tensor, sampler: Any) -> Tensor:
+        def dense(maps: Maps, block: Any) -> Maps:
+            y = conv(relu(norm(maps, block.norm1)), block.conv1)
+            return cat(maps, conv(relu(norm(y, block.norm2)), block.conv2))
+
+        def transition(maps: Maps, block: Any) -> Maps:
+            y = conv(relu(norm(maps, block[0])), block[2])
+            return at_phases(y, sampler, lambda x: F.avg_pool2d(x, 2))
+
+        first, block1, down1, block2, down2, block3, last = self.features
+        maps = transition(dense(conv([x], first), block1), down1)
+        maps = dense(transition(dense(maps, block2), down2), block3)
+        return self.classifier(F.avg_pool2d(average(relu(norm(maps, last))), 8).flatten(1))
+
+
+class VGG(nn.Module):
+    """The last pool takes the whole map; the classifier is no linear function of the features."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for before, channels in ((3, 4), (4, 5), (5, 6), (6, 6)):
+            layers += [nn.Conv2d(before, channels, 3, padding=1), nn.ReLU(inplace=True), nn.MaxPool2d(2, 2)]
+        self.features = nn.Sequential(*layers)
+        self.classifier = nn.Sequential(nn.Dropout(), nn.Linear(6, 8), nn.ReLU(True), nn.Dropout(), nn.Linear(8, 5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.features(x)
+        x = x.view(x.size(0), -1)
+        return self.classifier(x)
+
+    def loop(self, x: Tensor, sampler: Any) -> Tensor:
+        maps = [x]
+        for layer in self.features[::3]:
+            maps = max_pool(relu(conv(maps, layer)), sampler, 2)
+        assert maps[0].shape[2:] == (1, 1)
+        return self.classifier(average(maps).flatten(1))
+
+
+class Bottleneck(nn.Module):
+    def __init__(self, before: int, channels: int, stride: int) -> None:
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(before, 3, 1, bias=False), nn.BatchNorm2d(3)
+        self.conv2, self.bn2 = nn.Conv2d(3, 3, 3, stride, 1, bias=False), nn.BatchNorm2d(3)
+        self.conv3, self.bn3 = nn.Conv2d(3, channels, 1, bias=False), nn.BatchNorm2d(channels)
+        self.shortcut = nn.Sequential()
+        if stride != 1:
+            self.shortcut = nn.Sequential(nn.Conv2d(before, channels, 1, stride, bias=False), nn.BatchNorm2d(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = F.relu(self.bn1(self.conv1(x)))
+        out = F.relu(self.bn2(self.conv2(out)))
+        out = self.bn3(self.conv3(out))
+        out += self.shortcut(x)
+        return F.relu(out)
+
+    def loop(self, maps: Maps, sampler: Any) -> Maps:
+        y = relu(norm(conv(maps, self.conv1), self.bn1))
+        y = norm(conv(relu(norm(conv(y, self.conv2, sampler), self.bn2)), self.conv3), self.bn3)
+        short = norm(conv(maps, self.shortcut[0], sampler), self.shortcut[1]) if len(self.shortcut) else maps
+        return relu([a + b for a, b in zip(y, short, strict=True)])
+
+
+class ResNet(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(3, 4, 7, 2, 3, bias=False), nn.BatchNorm2d(4)
+        self.maxpool = nn.MaxPool2d(3, 2, 1)
+        self.layers = nn.Sequential(Bottleneck(4, 4, 1), Bottleneck(4, 6, 2), Bottleneck(6, 6, 1))
+        self.linear = nn.Linear(6, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.layers(self.maxpool(F.relu(self.bn1(self.conv1(x)))))
+        out = F.avg_pool2d(out, 4)
+        out = out.view(out.size(0), -1)
+        return self.linear(out)
+
+    def loop(self, x: Tensor, sampler: Any) -> Tensor:
+        maps = max_pool(relu(norm(conv([x], self.conv1, sampler), self.bn1)), sampler, 3, 1)
+        for block in self.layers:
+            maps = block.loop(maps, sampler)
+        return self.linear(F.avg_pool2d(average(maps), 4).flatten(1))
+
+
+class Fire(nn.Module):
+    def __init__(self, before: int) -> None:
+        super().__init__()
+        self.squeeze, self.expand1, self.expand3 = (
+            nn.Conv2d(before, 2, 1), nn.Conv2d(2, 3, 1), nn.Conv2d(2, 3, 3, padding=1),
+        )  # fmt: skip
+        self.act = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.act(self.squeeze(x))
+        return torch.cat([self.act(self.expand1(x)), self.act(self.expand3(x))], 1)
+
+    def loop(self, maps: Maps) -> Maps:
+        maps = relu(conv(maps, self.squeeze))
+        return cat(relu(conv(maps, self.expand1)), relu(conv(maps, self.expand3)))
+
+
+class SqueezeNet(nn.Module):
+    """Without its dropout: elements of maps are drawn one by one, in an order that is nobody's business."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(3, 4, 3, 2), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2, ceil_mode=True),
+            Fire(4), nn.MaxPool2d(3, 2, ceil_mode=True), Fire(6),
+        )  # fmt: skip
+        self.classifier = nn.Sequential(nn.Conv2d(6, 5, 1), nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d((1, 1)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.flatten(self.classifier(self.features(x)), 1)
+
+    def loop(self, x: Tensor, sampler: Any) -> Tensor:
+        first, _, _, fire1, _, fire2 = self.features
+        maps = max_pool(relu(conv([x], first, sampler)), sampler, 3, ceil=True)
+        maps = fire2.loop(max_pool(fire1.loop(maps), sampler, 3, ceil=True))
+        return average(relu(conv(maps, self.classifier[0]))).mean((2, 3))
+
+
+def untraceable(cls: Any) -> Any:
+    """The same network, as the authors write it: it asks how many axes its input has, which torch.fx cannot say."""
+
+    def forward(self: Any, x: Tensor) -> Any:
+        assert len(x.size()) == 4
+        return cls.forward(self, x)
+
+    return type(f"Untraceable{cls.__name__}", (cls,), {"forward": forward})
+
+
+def settled(model: Any, training: bool) -> Any:
+    """In float64, its batch normalisation having statistics of its own."""
+    generator = torch.Generator().manual_seed(1)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean = torch.randn(module.num_features, generator=generator) / 4
+            module.running_var = torch.rand(module.num_features, generator=generator) + 0.5
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.uniform_(module.bias, -0.5, 0.5)
+    return model.double().train(training)
+
+
+def pictures(size: int = 32) -> Tensor:
+    return torch.randn(2, 3, size, size, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+
+
+@pytest.mark.parametrize("training", [False, True], ids=["evaluation", "training"])
+@pytest.mark.parametrize("traced", [True, False], ids=["traced", "untraced"])
+@pytest.mark.parametrize("sampler", [0, 1, "lattice"])
+@pytest.mark.parametrize("network", [DenseNet, VGG, ResNet, SqueezeNet])
+def test_a_converted_network_is_the_loop_over_submaps(network, sampler, traced, training):
+    torch.manual_seed(0)
+    model = settled((network if traced else untraceable(network))(), training)
+    x = pictures(16 if network is VGG else 32)
+    converted = convert_to_checkered(model, sampler)
+    assert converted.conversion.traced == traced and not converted.conversion.unconverted
+    torch.manual_seed(3)
+    y = converted(x)
+    torch.manual_seed(3)
+    expected = model.loop(x, sampler)
+    torch.testing.assert_close(y, expected, rtol=0, atol=1e-12)
+    assert not torch.allclose(expected, model.eval()(x), atol=1e-3), "the submaps matter"
