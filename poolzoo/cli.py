@@ -18,6 +18,7 @@ import poolzoo
 from poolzoo import registry
 from poolzoo._console import note, open_streams, progress, say, width_of
 from poolzoo._files import STDOUT, CommandFiles, write_whole
+from poolzoo._modes import Group
 from poolzoo.analysis.results.schema import METRIC_KEYS
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class Failed(click.ClickException):
     exit_code = 2
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(poolzoo.__version__, prog_name="poolzoo")
 @click.option(
     "--plugin",
@@ -365,12 +366,12 @@ def compare(
       poolzoo compare --dataset photos/ --store photos.sqlite --pool avg --pool 'soft*'
       poolzoo compare --image poolzoo:zoneplate --metric alias --metric shift
     """
-    if scoring == "lowres" and _is_given("upsamplers"):
-        raise Failed(f"--upsample {upsamplers[0]}: nothing is rebuilt with --protocol lowres; leave it out")
-    if decoder_images and "optimal" not in upsamplers:
-        raise Failed("--decoder-images: allowed with --upsample optimal, which alone is fitted")
-    alone = {"--image": sources, "--features": features, "--video": videos, "--volume": volumes}
-    _check_dataset_options(dataset, store, alone, save_images, jobs, scheduler, retry, learn=fit or bool(fit_sources))
+    if not (sources or features or videos or volumes or dataset):
+        raise Failed("--image, --video, --volume or --dataset is needed: what is compared")
+    if features and not sources:
+        raise Failed("--features needs --image: what goes through the network")
+    if dataset and not store:
+        raise Failed(f"--dataset {dataset}: needs --store FILE, where its rows go")
     writer = Writer(fmt, output, report, save_plots)
     files = _files()
     if store:
@@ -434,8 +435,6 @@ def compare(
 
     pictures = [item for item in found if isinstance(item, Source)]
     learn = fit or bool(fit_sources)
-    if learn and len(pictures) < len(found):
-        raise Failed("--fit: operators learn from photographs, for --image alone")
     fits, unusable = _fits(specs, protocol, pictures, fit_sources, fitted_files, learn=learn)
     with progress("Comparing") as on_step:
         result = run(
@@ -688,35 +687,6 @@ def sweep(
     writer.finish(result, None)
 
 
-def _check_dataset_options(
-    dataset: str | None,
-    store: Path | None,
-    alone: Mapping[str, Sequence[str]],
-    save_images: Path | None,
-    jobs: int | None,
-    scheduler: str | None,
-    retry: bool,
-    *,
-    learn: bool,
-) -> None:
-    """Which options of `compare` go together; ``alone`` are the other things to compare."""
-    if not (dataset or any(alone.values())):
-        raise Failed("--image, --video, --volume or --dataset is needed: what is compared")
-    if dataset and not store:
-        raise Failed(f"--dataset {dataset}: needs --store FILE, where its rows go")
-    if jobs and scheduler:
-        raise Failed("--jobs and --scheduler exclude each other: a cluster has the workers that it has")
-    if dataset and learn:
-        raise Failed("--fit and --dataset exclude each other: learn with `poolzoo fit` first, then give --fitted FILE")
-    for option, value in {**alone, "--save-images": save_images}.items():
-        if dataset and value:
-            raise Failed(f"{option} and --dataset exclude each other")
-    rest: dict[str, object] = {"--store": store, "--jobs": jobs, "--scheduler": scheduler, "--retry": retry}
-    for option, given in rest.items():
-        if given and not dataset:
-            raise Failed(f"{option} goes with --dataset DIR")
-
-
 def _compare_dataset(
     dataset: str,
     path: Path,
@@ -853,8 +823,6 @@ def profile(
       poolzoo profile --pool avg --pool 'soft*' --shape 8x64x56x56
       poolzoo profile --gpu --dtype float16 --channels-last
     """
-    if gpu and device:
-        raise Failed("--gpu and --device exclude each other")
     # torch's profiler, which counts memory, else narrates on stderr; it reads this when torch is imported.
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")
     writer = Writer(fmt, output, report, save_plots)
@@ -1212,19 +1180,7 @@ def _find_inputs(
     """What `compare` compares: images or their features, or else videos and volumes."""
     from poolzoo.analysis.inputs.images import find_images
 
-    solid = [*videos, *volumes]
-    if not (sources or solid):
-        raise Failed("--features needs --image: what goes through the network")
-    if sources and solid:
-        raise Failed(f"--image {sources[0]}: is pooled over 2 axes and {solid[0]} over 3; compare one kind at a time")
-    for option, value, needed in (
-        ("--features", features, "--image" if solid else None),
-        ("--weights", weights, None if features else "--features"),
-        ("--frames", frames, None if videos else "--video"),
-    ):
-        if value and needed:
-            raise Failed(f"{option} {value if isinstance(value, (str, int)) else value[0]}: needs {needed}")
-    if solid:
+    if videos or volumes:
         from poolzoo.analysis.inputs.clips import Video, Volume
 
         return [*(Video(path, frames) for path in dict.fromkeys(videos)), *map(Volume, dict.fromkeys(volumes))]
@@ -1272,11 +1228,6 @@ def _check_axes(kernel_size: Sequence[int], stride: Sequence[int] | None, ndim: 
     for option, value in (("--kernel-size", kernel_size), ("--stride", stride)):
         if value is not None and len(value) not in (1, ndim):
             raise Failed(f"{option} {'x'.join(map(str, value))}: one int or {ndim} are allowed here")
-
-
-def _is_given(parameter: str) -> bool:
-    """Whether an option stands on the command line, rather than for its default."""
-    return click.get_current_context().get_parameter_source(parameter) is not click.core.ParameterSource.DEFAULT
 
 
 def _check_device(device: str, option: str = "--device") -> None:

@@ -263,7 +263,7 @@ def test_a_missing_gpu_is_said_and_never_worked_around(run, arguments):
     [
         (["--shape", "2x3"], ["--shape", "2x3"]),
         (["--shape", "2x3x0"], ["--shape"]),
-        (["--gpu", "--device", "cpu"], ["exclude"]),
+        (["--gpu", "--device", "cpu"], ["--device and --gpu exclude each other"]),
         (["--dtype", "int8"], ["--dtype", "float32"]),
         (["--threads", "0"], ["--threads"]),
         (["--shape", "1x2x9", "--pool", "checkered"], ["checkered", "1 spatial"]),

@@ -471,15 +471,18 @@ def test_operators_without_three_axes_are_left_out_unless_named(run, tmp_path):
     ("arguments", "said"),
     [
         ([], ["--image, --video, --volume or --dataset is needed"]),
-        (["--video", "GIF", "--image", "skimage:coffee"], ["--image skimage:coffee", "2 axes", "over 3"]),
+        (["--video", "GIF", "--image", "skimage:coffee"], ["--image and --video exclude each other"]),
         (["--video", "GIF", "--upsample", "bicubic"], ["upsample='bicubic'", "nearest or bilinear"]),
         (["--video", "GIF", "--kernel-size", "2x2"], ["--kernel-size 2x2", "3 are allowed"]),
-        (["--video", "GIF", "--features", "resnet18:layer1"], ["--features resnet18:layer1", "needs --image"]),
+        (["--video", "GIF", "--features", "resnet18:layer1"], ["--features and --video exclude each other"]),
         (["--video", "GIF", "--kernel-size", "13"], ["12x16x14 pixels", "0x13x13", "13x13x13 window"]),
         (["--volume", "GIF"], ["clip.gif': not a TIFF file: header"]),
         (["--volume", "GIF", "--normalize", "imagenet"], ["normalize='imagenet'", "three colours"]),
-        (["--volume", "GIF", "--frames", "3"], ["--frames 3", "needs --video"]),
-        (["--image", "skimage:coffee", "--weights", "x.pth"], ["--weights x.pth", "needs --features"]),
+        (["--volume", "GIF", "--frames", "3"], ["--frames 3: not used with --volume; it goes with --video"]),
+        (
+            ["--image", "skimage:coffee", "--weights", "x.pth"],
+            ["--weights x.pth: not used with --image; it goes with --features"],
+        ),
         (["--image", "skimage:coffee", "--features", "resnet18"], ["features='resnet18'", "MODEL:LAYER"]),
     ],
 )
