@@ -18,6 +18,7 @@ import json
 import os
 import re
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -109,13 +110,17 @@ class PoolInfo:
         """``soft_pool2d`` and its like; the same object every time."""
         from poolzoo.operators.base import make_function
 
-        return make_function(self, self._checked(ndim))
+        function: Callable[..., Any] = _made.setdefault(
+            (self, ndim, "function"), make_function(self, self._checked(ndim))
+        )
+        return function
 
     def make_class(self, ndim: int) -> type[Pool]:
         """``SoftPool2d`` and its like; the same class every time."""
         from poolzoo.operators.base import make_class
 
-        return make_class(self, self._checked(ndim))
+        made: type[Pool] = _made.setdefault((self, ndim, "class"), make_class(self, self._checked(ndim)))
+        return made
 
     def _checked(self, ndim: int) -> int:
         if ndim not in self.ndims:
@@ -126,7 +131,10 @@ class PoolInfo:
 
 _pools: dict[str, PoolInfo] = {}
 _builtin: set[str] = set()
-_loaded = False
+#: What was made of an operator. Of two threads that make the same at once, both get what the first one stored.
+_made: dict[tuple[PoolInfo, int, str], Any] = {}
+_loaded = _loading = False
+_load_lock = threading.RLock()
 
 
 def register_pool(
@@ -204,13 +212,23 @@ def register_pool(
 
 
 def load_operators() -> None:
-    """Import the built-in operators and those of installed packages; does nothing the second time."""
-    global _loaded
+    """Import the built-in operators and those of installed packages; does nothing the second time.
+
+    A second thread waits until all are there.
+    """
+    global _loaded, _loading
     if _loaded:
         return
-    _loaded = True
-    importlib.import_module("poolzoo.operators")
-    _load_entry_points()
+    with _load_lock:
+        if _loaded or _loading:  # loading: a package's operators, while they are imported, ask for what is there
+            return
+        _loading = True
+        try:
+            importlib.import_module("poolzoo.operators")
+            _load_entry_points()
+            _loaded = True
+        finally:
+            _loading = False
 
 
 def _load_entry_points() -> None:
@@ -236,7 +254,8 @@ def load_plugin(name: str) -> None:
         raise ValueError(f"plugin {name!r}: no such file")
     try:
         if name.endswith(".py"):
-            _run_script(Path(name).resolve())
+            with _load_lock:  # importlib has a lock of its own
+                _run_script(Path(name).resolve())
         else:
             importlib.import_module(name)
     except Exception as error:

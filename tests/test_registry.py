@@ -451,6 +451,32 @@ def test_a_plugins_operator_is_held_to_the_contract(tmp_path):
     assert "for which no loop is written" in result.stdout
 
 
+# Threads --------------------------------------------------------------------------------------------------------------
+
+
+def test_the_first_use_may_be_in_several_threads(tmp_path):
+    (tmp_path / "my_plugin.py").write_text(
+        "import time; from poolzoo import pool_info; pool_info('max'); time.sleep(0.2)" + PLUGIN
+    )
+    code = """
+import sys, threading
+import poolzoo
+from poolzoo import registry
+start, results = threading.Barrier(8), []
+
+def use():
+    start.wait()
+    registry.load_plugins()
+    results.append((poolzoo.list_pools(), poolzoo.SoftPool2d, poolzoo.functional.soft_pool2d, poolzoo.MidrangePool1d))
+
+sys.setswitchinterval(1e-6)
+threads = [threading.Thread(target=use) for _ in range(8)]
+[thread.start() for thread in threads], [thread.join() for thread in threads]
+print(len(results), all(result == results[0] for result in results), results[0][0][-1])
+"""
+    assert python(code, POOLZOO_PLUGINS=str(tmp_path / "my_plugin.py")) == "8 True midrange"
+
+
 # What is known without torch ------------------------------------------------------------------------------------------
 
 

@@ -8,6 +8,7 @@ nothing of modules.
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,8 @@ references: dict[str, Callable[[Tensor, Geometry, Any, Any], Tensor]] = {}
 _OF_TORCH = ("max", "avg")
 _DTYPES = frozenset((torch.float32, torch.bfloat16, torch.float16, torch.float64))
 _forward: dict[str, Callable[..., Tensor]] = {}
-_by_reference = False
+_by_reference = 0  # how many by_reference() are open, in any thread
+_counting = threading.Lock()
 
 
 def why_not(device: str = "cpu", operator: str = "softpool") -> str:
@@ -36,11 +38,12 @@ def why_not(device: str = "cpu", operator: str = "softpool") -> str:
     """
     from poolzoo.cuda import _build
 
-    reason = _build.load_cpu(operator)
-    if not reason and operator not in _forward:
-        from poolzoo.cuda import _operators
+    with _build.LOCKS[operator]:
+        reason = _build.load_cpu(operator)
+        if not reason and operator not in _forward:
+            from poolzoo.cuda import _operators
 
-        _forward[operator] = _operators.register(operator)
+            _forward[operator] = _operators.register(operator)
     return _build.load_cuda(operator) if device == "cuda" else reason
 
 
@@ -103,13 +106,18 @@ def unsuited(x: Tensor, operator: str = "softpool") -> str:
 
 @contextlib.contextmanager
 def by_reference() -> Iterator[None]:
-    """Inside, ``backend="auto"`` is the reference: for results that must not depend on what this machine has built."""
+    """Inside, ``backend="auto"`` is the reference: for results that must not depend on what this machine has built.
+
+    It holds for all threads, until the last that is open ends.
+    """
     global _by_reference
-    before, _by_reference = _by_reference, True
+    with _counting:
+        _by_reference += 1
     try:
         yield
     finally:
-        _by_reference = before
+        with _counting:
+            _by_reference -= 1
 
 
 def _transformed() -> bool:
@@ -119,7 +127,7 @@ def _transformed() -> bool:
 
 def _portable() -> bool:
     """Whether what runs now must be made of torch's own operators, as in exports."""
-    return _by_reference or (torch.compiler.is_compiling() and torch.compiler.is_exporting())
+    return _by_reference > 0 or (torch.compiler.is_compiling() and torch.compiler.is_exporting())
 
 
 def _ahead(operator: str, x: Tensor, geometry: Geometry) -> bool:

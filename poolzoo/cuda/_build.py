@@ -4,8 +4,9 @@ Each operator has libraries of its own, one for the CPU and one for CUDA, so tha
 The image metrics have one more, for the CPU.
 
 The key is everything that a library depends on (sources, flags, compiler, torch, CPU capability or CUDA version and
-architectures), so that a cache of another machine or version is never loaded. A failure is remembered for this process
-and warned of once; nothing is built on import.
+architectures), so that a cache of another machine or version is never loaded. Next to a library lies its digest: one
+that was damaged since is built again. A failure is remembered for this process and warned of once; nothing is built on
+import.
 """
 
 from __future__ import annotations
@@ -21,12 +22,15 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import torch
+
+from poolzoo._files import write_whole
 
 HERE = Path(__file__).parent
 #: The oldest torch whose stable ABI the glue uses.
@@ -67,6 +71,8 @@ _GO_ON = {
 #: Why a device's libraries, or the metrics', cannot be had, and the operators whose libraries are loaded.
 _failure: dict[str, str] = {}
 _loaded: set[tuple[str, str]] = set()
+#: Held by the one thread that builds, loads or registers an operator; others wait for it.
+LOCKS = {name: threading.RLock() for name in (*REDUCERS, *EXTRAS)}
 
 
 class Unavailable(Exception):
@@ -150,7 +156,7 @@ def status(device: str) -> str:
     if device == "cuda" and not cuda_architectures():
         return "not built: no GPU is visible, and TORCH_CUDA_ARCH_LIST names no architecture"
     libraries = [*REDUCERS, *(EXTRAS if device == "cpu" else ())]
-    built = [name for name in libraries if _library(device, name).is_file()]
+    built = [name for name in libraries if _is_whole(_library(device, name))]
     missing = [name for name in libraries if name not in built]
     parts = [f"built in {cache_root()}: {', '.join(built)}"] if built else []
     parts += [f"built at first use, or by `poolzoo build`: {', '.join(missing)}"] if missing else []
@@ -163,21 +169,22 @@ def _library(device: str, operator: str) -> Path:
 
 
 def _remember(name: str, operator: str, load: Callable[[str], str]) -> str:
-    if (name, operator) in _loaded:
-        return ""
-    if name in _failure:
-        return _failure[name]
-    try:
-        off = os.environ.get("POOLZOO_NATIVE") == "0"
-        reason = "POOLZOO_NATIVE=0 switches it off" if off else load(operator)
-    except Exception as error:  # whatever is wrong with this machine, the reference path still works
-        reason = _explain(error)
-        warnings.warn(f"{_GO_ON[name]}: {reason}", RuntimeWarning, stacklevel=3)
-    if reason:
-        _failure[name] = reason
-    else:
-        _loaded.add((name, operator))
-    return reason
+    with LOCKS[operator]:
+        if (name, operator) in _loaded:
+            return ""
+        if name in _failure:
+            return _failure[name]
+        try:
+            off = os.environ.get("POOLZOO_NATIVE") == "0"
+            reason = "POOLZOO_NATIVE=0 switches it off" if off else load(operator)
+        except Exception as error:  # whatever is wrong with this machine, the reference path still works
+            reason = _explain(error)
+            warnings.warn(f"{_GO_ON[name]}: {reason}", RuntimeWarning, stacklevel=3)
+        if reason:
+            _failure[name] = reason
+        else:
+            _loaded.add((name, operator))
+        return reason
 
 
 def _load_cpu(operator: str) -> str:
@@ -209,20 +216,39 @@ def _load(device: str, operator: str, library: Path, build: Callable[[str, Path]
         _say(f"cannot write to {cache_root()} ({error.strerror}); the build in {folder} serves this process only")
     library = folder / library.name
     with _locked(folder / "lock"):
-        if library.is_file():
+        if _is_whole(library):
             torch.ops.load_library(library)  # type: ignore[no-untyped-call]
         else:
             _build_and_load(folder / "work", library, f"{device} {operator}", lambda work: build(operator, work))
 
 
+def _is_whole(library: Path) -> bool:
+    """Whether a cached library is what was built: to load part of one can end the process."""
+    try:
+        return _digest_file(library).read_text() == _digest(library)
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _digest_file(library: Path) -> Path:
+    return library.with_suffix(".sha256")
+
+
+def _digest(library: Path) -> str:
+    return hashlib.sha256(library.read_bytes()).hexdigest()
+
+
 def _build_and_load(work: Path, library: Path, what: str, build: Callable[[Path], None]) -> None:
-    """Build in a folder of its own, then rename: a library that has its name is whole, whatever was killed before."""
+    """Build in a folder of its own, then rename: a library that has its name was whole, whatever was killed before."""
+    if library.exists():
+        _say(f"{library} is not as it was built")
     _say(f"building the native {what}, once, into {library.parent}")
     began = time.monotonic()
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
     build(work)
     (built,) = work.glob("*.so")
+    write_whole(_digest_file(library), _digest(built))
     os.replace(built, library)  # what is loaded stays loaded
     shutil.rmtree(work, ignore_errors=True)
     _say(f"built in {time.monotonic() - began:.1f} s")

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from poolzoo import cuda
 
@@ -45,8 +46,66 @@ def test_two_processes_build_once_and_a_third_not_at_all(tmp_path):
     both = [finish(process) for process in [start(tmp_path), start(tmp_path)]]
     assert [out for out, _ in both] == ["native", "native"]
     assert sorted("building the native CPU softpool, once" in err for _, err in both) == [False, True]
-    assert len(libraries(tmp_path)) == 1
+    (library,) = libraries(tmp_path)
     assert finish(start(tmp_path)) == ("native", "")
+    os.truncate(library, library.stat().st_size // 2)  # where the loader would read, SIGBUS ends the process
+    out, err = finish(start(tmp_path))
+    assert out == "native" and f"{library} is not as it was built" in err and "built in" in err
+
+
+def damage_nothing(library: Path) -> None:
+    pass
+
+
+def empty(library: Path) -> None:
+    library.write_bytes(b"")
+
+
+def turn_a_bit(library: Path) -> None:
+    content = bytearray(library.read_bytes())
+    content[-1] ^= 1
+    library.write_bytes(content)
+
+
+def unlink_digest(library: Path) -> None:
+    library.with_suffix(".sha256").unlink()
+
+
+def spoil_digest(library: Path) -> None:
+    library.with_suffix(".sha256").write_bytes(b"\xff" * 64)
+
+
+@pytest.mark.parametrize(
+    ("damage", "builds"),
+    [
+        (damage_nothing, 1),
+        (Path.unlink, 2),
+        (empty, 2),
+        (turn_a_bit, 2),
+        (unlink_digest, 2),
+        (spoil_digest, 2),
+    ],
+)
+def test_what_is_not_as_it_was_built_is_built_again(tmp_path, monkeypatch, damage, builds):
+    from poolzoo.cuda import _build
+
+    library, built, loaded = tmp_path / "key" / "poolzoo_cpu_softpool.so", [], []
+
+    def build(operator: str, work: Path) -> None:
+        built.append(operator)
+        (work / "any.so").write_bytes(b"whole")
+
+    monkeypatch.setattr(torch.ops, "load_library", lambda path: loaded.append(path.read_bytes()))
+    monkeypatch.setattr(_build, "_library", lambda device, operator: library)
+    assert "built in" not in _build.status("cpu")
+    _build._load("CPU", "softpool", library, build)
+    damage(library)
+    assert ("built in" in _build.status("cpu")) == (builds == 1)
+    _build._load("CPU", "softpool", library, build)
+    assert "built in" in _build.status("cpu")
+    assert library.read_bytes() == b"whole" and built == ["softpool"] * builds
+    if builds == 1:
+        assert loaded == [b"whole"]
 
 
 @needs_compiler
@@ -82,8 +141,6 @@ def test_a_cache_of_other_sources_or_flags_is_not_loaded(tmp_path):
 
 
 def test_the_key_depends_on_capability_compiler_torch_and_sources(monkeypatch, tmp_path):
-    import torch
-
     from poolzoo.cuda import _build
 
     keys = {_build.cpu_key("softpool")}
@@ -126,6 +183,29 @@ def test_the_compilers_words_are_in_the_warning(tmp_path):
 def test_switched_off_by_the_environment(tmp_path):
     out, err = finish(start(tmp_path, POOLZOO_NATIVE="0"))
     assert out == "reference: POOLZOO_NATIVE=0 switches it off" and not err and not list(tmp_path.iterdir())
+
+
+THREADS = """
+import sys, threading
+import torch, poolzoo.functional
+from poolzoo import cuda
+x, start, results = torch.arange(16.0).reshape(1, 1, 4, 4), threading.Barrier(8), []
+
+def pool():
+    start.wait()
+    results.append(poolzoo.functional.soft_pool2d(x, 2, backend="native"))
+
+sys.setswitchinterval(1e-6)
+threads = [threading.Thread(target=pool) for _ in range(8)]
+[thread.start() for thread in threads], [thread.join() for thread in threads]
+print(len(results), all(torch.equal(y, results[0]) for y in results))
+"""
+
+
+@needs_compiler
+def test_the_first_native_use_may_be_in_several_threads():
+    done = subprocess.run([sys.executable, "-c", THREADS], capture_output=True, text=True, check=True)
+    assert done.stdout == "8 True\n" and not done.stderr
 
 
 def test_import_never_builds(tmp_path):

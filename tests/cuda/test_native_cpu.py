@@ -423,6 +423,23 @@ def test_auto_is_native_and_reference_is_not():
     assert not any(event.name == "poolzoo::softpool" for event in profile.events())
 
 
+def test_contexts_by_reference_may_overlap():
+    x = distinct(1, 3, 9, 9)
+
+    def is_native() -> bool:
+        with torch.profiler.profile() as profile:
+            poolzoo.SoftPool2d(2)(x)
+        return any(event.name == "poolzoo::softpool" for event in profile.events())
+
+    one, other = cuda.by_reference(), cuda.by_reference()
+    seen = [is_native()]
+    for step in (one.__enter__, other.__enter__, lambda: one.__exit__(None, None, None)):
+        step()
+        seen.append(is_native())
+    other.__exit__(None, None, None)
+    assert [*seen, is_native()] == [True, False, False, False, True]
+
+
 @pytest.mark.parametrize("name", ["max", "avg"])
 def test_auto_leaves_to_torch_what_torch_does_faster(name):
     large, small = distinct(1, 3, 128, 128), distinct(1, 3, 8, 8)
