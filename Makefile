@@ -40,9 +40,10 @@ cards: $(VENV)/.installed
 gallery: $(VENV)/.installed
 	$(BIN)/python docs/make_gallery.py
 
-# What `poolzoo list` reads.
+# What `poolzoo list` reads, and the type stubs.
 catalog: $(VENV)/.installed
 	$(BIN)/python -c 'from poolzoo import registry; registry.CATALOG.write_text(registry.catalog_text())'
+	$(BIN)/python docs/make_stubs.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

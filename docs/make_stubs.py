@@ -1,0 +1,94 @@
+"""Make the type stubs: ``python docs/make_stubs.py`` (or ``make catalog``).
+
+``poolzoo/__init__.pyi`` and ``poolzoo/functional.pyi`` tell editors and type checkers what the registry makes.
+Operators that other packages register are not in them.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import poolzoo
+from poolzoo import functional, operators, registry
+
+_HEADER = '''"""{about}
+
+Written by `make catalog`: edit the operators instead.
+"""
+
+import torch
+from torch import Tensor
+
+from poolzoo.operators.lifting import Step as Step
+from poolzoo.operators.multisampling import Permutation as Permutation
+from poolzoo.windows import IntOrTuple as IntOrTuple
+'''
+
+
+def texts() -> dict[Path, str]:
+    """What each stub file must hold, by its path."""
+    folder = Path(poolzoo.__file__).parent
+    return {folder / "__init__.pyi": _package(), folder / "functional.pyi": _functional()}
+
+
+def main() -> None:
+    for path, text in texts().items():
+        path.write_text(text, encoding="utf-8")
+
+
+def _package() -> str:
+    # Modules that are written out, and Pool, the base of all.
+    written = [name for name in vars(operators) if name.startswith(poolzoo._OTHERS)]
+    sources = {name: f"poolzoo.{module}" for name, module in poolzoo._LAZY.items()}
+    sources |= {name: vars(operators)[name].__module__ for name in written}
+    in_registry = set(poolzoo.__all__) - set(sources) - set(poolzoo._MODULES)
+    sources |= dict.fromkeys(sorted(in_registry), "poolzoo.registry")
+    lines = [_HEADER.format(about="The operators as modules, and what this package offers beside them.")]
+    lines += [f"from poolzoo import {name} as {name}" for name in poolzoo._MODULES]
+    lines += [f"from {source} import {name} as {name}" for name, source in sources.items()]
+    lines += ["", "__version__: str"]
+    for info, ndim in _operators():
+        cls = info.make_class(ndim)
+        given = _parameters(cls, "self")
+        lines += ["", f"class {cls.__name__}(Pool):", f'    """{info.summary}: {info.formula}"""', ""]
+        lines += [f"    def __init__({given}) -> None: ..."]
+    return "\n".join(lines) + "\n"
+
+
+def _functional() -> str:
+    written = [name for name in vars(operators) if name.startswith(functional._OTHERS)]
+    lines = [_HEADER.format(about="The operators as functions.")]
+    lines += [f"from {vars(operators)[name].__module__} import {name} as {name}" for name in written]
+    for info, ndim in _operators():
+        function = info.make_function(ndim)
+        lines += ["", f"def {function.__name__}({_parameters(function)}) -> Tensor:"]
+        lines += [f'    """{info.summary}: {info.formula}"""']
+    return "\n".join(lines) + "\n"
+
+
+def _operators() -> Iterator[tuple[registry.PoolInfo, int]]:
+    for facts in registry.builtin_facts():
+        info = registry.pool_info(facts["name"])
+        for ndim in info.ndims:
+            yield info, ndim
+
+
+def _parameters(target: Callable[..., Any], *first: str) -> str:
+    parts, keyword_only = [*first], False
+    for p in inspect.signature(target).parameters.values():
+        if p.kind is p.KEYWORD_ONLY and not keyword_only:
+            parts, keyword_only = [*parts, "*"], True
+        default = "" if p.default is p.empty else f" = {p.default!r}" if _is_plain(p.default) else " = ..."
+        parts.append(f"{p.name}: {p.annotation}{default}")
+    return ", ".join(parts)
+
+
+def _is_plain(value: object) -> bool:
+    return value is None or isinstance(value, (bool, int, str)) or (isinstance(value, float) and abs(value) < 1e300)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,570 @@
+"""The operators as modules, and what this package offers beside them.
+
+Written by `make catalog`: edit the operators instead.
+"""
+
+import torch
+from torch import Tensor
+
+from poolzoo.operators.lifting import Step as Step
+from poolzoo.operators.multisampling import Permutation as Permutation
+from poolzoo.windows import IntOrTuple as IntOrTuple
+
+from poolzoo import checkered as checkered
+from poolzoo import functional as functional
+from poolzoo import surgery as surgery
+from poolzoo.checkered import CheckeredAvgPool2d as CheckeredAvgPool2d
+from poolzoo.checkered import CheckeredConv1d as CheckeredConv1d
+from poolzoo.checkered import CheckeredConv2d as CheckeredConv2d
+from poolzoo.checkered import CheckeredMaxPool2d as CheckeredMaxPool2d
+from poolzoo.checkered import convert_to_checkered as convert_to_checkered
+from poolzoo.surgery import create_model as create_model
+from poolzoo.surgery import list_models as list_models
+from poolzoo.surgery import replace_pools as replace_pools
+from poolzoo.operators.adapool import AdaUnpool1d as AdaUnpool1d
+from poolzoo.operators.adapool import AdaUnpool2d as AdaUnpool2d
+from poolzoo.operators.adapool import AdaUnpool3d as AdaUnpool3d
+from poolzoo.operators.base import Pool as Pool
+from poolzoo.operators.soft import AdaptiveSoftPool1d as AdaptiveSoftPool1d
+from poolzoo.operators.soft import AdaptiveSoftPool2d as AdaptiveSoftPool2d
+from poolzoo.operators.soft import AdaptiveSoftPool3d as AdaptiveSoftPool3d
+from poolzoo.operators.soft import GlobalSoftPool1d as GlobalSoftPool1d
+from poolzoo.operators.soft import GlobalSoftPool2d as GlobalSoftPool2d
+from poolzoo.operators.soft import GlobalSoftPool3d as GlobalSoftPool3d
+from poolzoo.registry import PoolInfo as PoolInfo
+from poolzoo.registry import create_pool as create_pool
+from poolzoo.registry import list_pools as list_pools
+from poolzoo.registry import pool_info as pool_info
+from poolzoo.registry import register_pool as register_pool
+
+__version__: str
+
+class MaxPool1d(Pool):
+    """largest element of the window: y = max a"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, backend: str = 'auto') -> None: ...
+
+class MaxPool2d(Pool):
+    """largest element of the window: y = max a"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, backend: str = 'auto') -> None: ...
+
+class MaxPool3d(Pool):
+    """largest element of the window: y = max a"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, backend: str = 'auto') -> None: ...
+
+class AvgPool1d(Pool):
+    """mean of the window: y = mean a"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, count_include_pad: bool = False, backend: str = 'auto') -> None: ...
+
+class AvgPool2d(Pool):
+    """mean of the window: y = mean a"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, count_include_pad: bool = False, backend: str = 'auto') -> None: ...
+
+class AvgPool3d(Pool):
+    """mean of the window: y = mean a"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, count_include_pad: bool = False, backend: str = 'auto') -> None: ...
+
+class SumPool1d(Pool):
+    """sum of the window: y = sum a"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> None: ...
+
+class SumPool2d(Pool):
+    """sum of the window: y = sum a"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> None: ...
+
+class SumPool3d(Pool):
+    """sum of the window: y = sum a"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> None: ...
+
+class StridedPool1d(Pool):
+    """first element of the window, plain decimation: y = a_1"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> None: ...
+
+class StridedPool2d(Pool):
+    """first element of the window, plain decimation: y = a_1"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> None: ...
+
+class StridedPool3d(Pool):
+    """first element of the window, plain decimation: y = a_1"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> None: ...
+
+class MedianPool1d(Pool):
+    """median of the window: y = median a, the mean of the two middle elements where |R| is even"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> None: ...
+
+class MedianPool2d(Pool):
+    """median of the window: y = median a, the mean of the two middle elements where |R| is even"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> None: ...
+
+class MedianPool3d(Pool):
+    """median of the window: y = median a, the mean of the two middle elements where |R| is even"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> None: ...
+
+class LpPool1d(Pool):
+    """Lp norm of the window: y = (mean |a|^p)^(1/p)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, p: float | Tensor = 2.0, norm: str = 'mean', backend: str = 'auto') -> None: ...
+
+class LpPool2d(Pool):
+    """Lp norm of the window: y = (mean |a|^p)^(1/p)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, p: float | Tensor = 2.0, norm: str = 'mean', backend: str = 'auto') -> None: ...
+
+class LpPool3d(Pool):
+    """Lp norm of the window: y = (mean |a|^p)^(1/p)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, p: float | Tensor = 2.0, norm: str = 'mean', backend: str = 'auto') -> None: ...
+
+class PowerPool1d(Pool):
+    """Lp norm with p learned: y = (mean |a|^p)^(1/p), p = 1 + softplus(raw)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, p: float = 3.0, channels: int | None = None, backend: str = 'auto', device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class PowerPool2d(Pool):
+    """Lp norm with p learned: y = (mean |a|^p)^(1/p), p = 1 + softplus(raw)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, p: float = 3.0, channels: int | None = None, backend: str = 'auto', device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class PowerPool3d(Pool):
+    """Lp norm with p learned: y = (mean |a|^p)^(1/p), p = 1 + softplus(raw)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, p: float = 3.0, channels: int | None = None, backend: str = 'auto', device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class GemPool1d(Pool):
+    """generalised mean with p learned: y = (mean max(a, eps)^p)^(1/p)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, p: float = 3.0, eps: float = 1e-06, channels: int | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class GemPool2d(Pool):
+    """generalised mean with p learned: y = (mean max(a, eps)^p)^(1/p)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, p: float = 3.0, eps: float = 1e-06, channels: int | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class GemPool3d(Pool):
+    """generalised mean with p learned: y = (mean max(a, eps)^p)^(1/p)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, p: float = 3.0, eps: float = 1e-06, channels: int | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class LsePool1d(Pool):
+    """log of the mean of exponentials: y = (1/r) log mean exp(r a)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, r: float = 1.0) -> None: ...
+
+class LsePool2d(Pool):
+    """log of the mean of exponentials: y = (1/r) log mean exp(r a)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, r: float = 1.0) -> None: ...
+
+class LsePool3d(Pool):
+    """log of the mean of exponentials: y = (1/r) log mean exp(r a)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, r: float = 1.0) -> None: ...
+
+class StochasticPool1d(Pool):
+    """an element drawn in proportion to its value; their expectation in evaluation: train: y = a_l, l ~ p; eval: y = sum p a; p = a / sum a, a >= 0"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, generator: torch.Generator | None = None) -> None: ...
+
+class StochasticPool2d(Pool):
+    """an element drawn in proportion to its value; their expectation in evaluation: train: y = a_l, l ~ p; eval: y = sum p a; p = a / sum a, a >= 0"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, generator: torch.Generator | None = None) -> None: ...
+
+class StochasticPool3d(Pool):
+    """an element drawn in proportion to its value; their expectation in evaluation: train: y = a_l, l ~ p; eval: y = sum p a; p = a / sum a, a >= 0"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, generator: torch.Generator | None = None) -> None: ...
+
+class S3Pool1d(Pool):
+    """dense maximum, then rows and columns drawn; in evaluation its average: train: y = max pool at stride 1, stride-th part of each grid's rows and columns; eval: their mean"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, grid: IntOrTuple | None = None, generator: torch.Generator | None = None) -> None: ...
+
+class S3Pool2d(Pool):
+    """dense maximum, then rows and columns drawn; in evaluation its average: train: y = max pool at stride 1, stride-th part of each grid's rows and columns; eval: their mean"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, grid: IntOrTuple | None = None, generator: torch.Generator | None = None) -> None: ...
+
+class S3Pool3d(Pool):
+    """dense maximum, then rows and columns drawn; in evaluation its average: train: y = max pool at stride 1, stride-th part of each grid's rows and columns; eval: their mean"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, grid: IntOrTuple | None = None, generator: torch.Generator | None = None) -> None: ...
+
+class FractionalMaxPool1d(Pool):
+    """largest element of windows at uneven, random steps: y_i = max over the window that starts at floor((i + u) r) - floor(u r), r = (n - k) / (out - 1)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, output_ratio: float | None = None, generator: torch.Generator | None = None) -> None: ...
+
+class FractionalMaxPool2d(Pool):
+    """largest element of windows at uneven, random steps: y_i = max over the window that starts at floor((i + u) r) - floor(u r), r = (n - k) / (out - 1)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, output_ratio: float | None = None, generator: torch.Generator | None = None) -> None: ...
+
+class FractionalMaxPool3d(Pool):
+    """largest element of windows at uneven, random steps: y_i = max over the window that starts at floor((i + u) r) - floor(u r), r = (n - k) / (out - 1)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, output_ratio: float | None = None, generator: torch.Generator | None = None) -> None: ...
+
+class MixedPool1d(Pool):
+    """a share of the maximum and the rest of the average: y = lam max a + (1 - lam) mean a"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, mode: str = 'learned', lam: float = 0.5, channels: int | None = None, generator: torch.Generator | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class MixedPool2d(Pool):
+    """a share of the maximum and the rest of the average: y = lam max a + (1 - lam) mean a"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, mode: str = 'learned', lam: float = 0.5, channels: int | None = None, generator: torch.Generator | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class MixedPool3d(Pool):
+    """a share of the maximum and the rest of the average: y = lam max a + (1 - lam) mean a"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, mode: str = 'learned', lam: float = 0.5, channels: int | None = None, generator: torch.Generator | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class GatedPool1d(Pool):
+    """maximum and average in a share that the window decides: y = s max a + (1 - s) mean a, s = sigmoid(w . a)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, channels: int | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class GatedPool2d(Pool):
+    """maximum and average in a share that the window decides: y = s max a + (1 - s) mean a, s = sigmoid(w . a)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, channels: int | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class GatedPool3d(Pool):
+    """maximum and average in a share that the window decides: y = s max a + (1 - s) mean a, s = sigmoid(w . a)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, channels: int | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class TreePool1d(Pool):
+    """learned filters, mixed pair by pair in shares that the window decides: leaf: f = v . a; node: f = s f_left + (1 - s) f_right, s = sigmoid(w . a)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, depth: int = 2, channels: int | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class TreePool2d(Pool):
+    """learned filters, mixed pair by pair in shares that the window decides: leaf: f = v . a; node: f = s f_left + (1 - s) f_right, s = sigmoid(w . a)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, depth: int = 2, channels: int | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class TreePool3d(Pool):
+    """learned filters, mixed pair by pair in shares that the window decides: leaf: f = v . a; node: f = s f_left + (1 - s) f_right, s = sigmoid(w . a)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, depth: int = 2, channels: int | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class SoftPool1d(Pool):
+    """sum of the window weighted by its softmax: y = sum w a, w = softmax(beta a)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, beta: float | Tensor = 1.0, backend: str = 'auto') -> None: ...
+
+class SoftPool2d(Pool):
+    """sum of the window weighted by its softmax: y = sum w a, w = softmax(beta a)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, beta: float | Tensor = 1.0, backend: str = 'auto') -> None: ...
+
+class SoftPool3d(Pool):
+    """sum of the window weighted by its softmax: y = sum w a, w = softmax(beta a)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, beta: float | Tensor = 1.0, backend: str = 'auto') -> None: ...
+
+class SoftPoolDetached1d(Pool):
+    """SoftPool whose weights are constants to autograd: y = sum w a, w = softmax(beta a), dy/da = w"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, beta: float | Tensor = 1.0) -> None: ...
+
+class SoftPoolDetached2d(Pool):
+    """SoftPool whose weights are constants to autograd: y = sum w a, w = softmax(beta a), dy/da = w"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, beta: float | Tensor = 1.0) -> None: ...
+
+class SoftPoolDetached3d(Pool):
+    """SoftPool whose weights are constants to autograd: y = sum w a, w = softmax(beta a), dy/da = w"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, beta: float | Tensor = 1.0) -> None: ...
+
+class SoftPoolChannelsum1d(Pool):
+    """SoftPool with one mask summed over the channels, negative results set to 0: y = max(0, sum m a / sum m), m = sum over channels of exp(a)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> None: ...
+
+class SoftPoolChannelsum2d(Pool):
+    """SoftPool with one mask summed over the channels, negative results set to 0: y = max(0, sum m a / sum m), m = sum over channels of exp(a)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> None: ...
+
+class SoftPoolChannelsum3d(Pool):
+    """SoftPool with one mask summed over the channels, negative results set to 0: y = max(0, sum m a / sum m), m = sum over channels of exp(a)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> None: ...
+
+class LipPool1d(Pool):
+    """sum of the window weighted by e^G, G a small network over the feature map: y = sum a e^G(a) / sum e^G(a)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, in_channels: int | None = None, variant: str = 'simplified', width: int = 128, backend: str = 'auto', device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class LipPool2d(Pool):
+    """sum of the window weighted by e^G, G a small network over the feature map: y = sum a e^G(a) / sum e^G(a)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, in_channels: int | None = None, variant: str = 'simplified', width: int = 128, backend: str = 'auto', device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class LipPool3d(Pool):
+    """sum of the window weighted by e^G, G a small network over the feature map: y = sum a e^G(a) / sum e^G(a)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, in_channels: int | None = None, variant: str = 'simplified', width: int = 128, backend: str = 'auto', device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class EdscwPool1d(Pool):
+    """sum of the window weighted by the exponent of each element's similarity to the mean: y = sum w a, w = softmax(DSC(a, mean a)), DSC(a, m) = 2 |a m| / (a^2 + m^2)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, backend: str = 'auto') -> None: ...
+
+class EdscwPool2d(Pool):
+    """sum of the window weighted by the exponent of each element's similarity to the mean: y = sum w a, w = softmax(DSC(a, mean a)), DSC(a, m) = 2 |a m| / (a^2 + m^2)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, backend: str = 'auto') -> None: ...
+
+class EdscwPool3d(Pool):
+    """sum of the window weighted by the exponent of each element's similarity to the mean: y = sum w a, w = softmax(DSC(a, mean a)), DSC(a, m) = 2 |a m| / (a^2 + m^2)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, backend: str = 'auto') -> None: ...
+
+class IdwPool1d(Pool):
+    """sum of the window weighted by the inverse of each element's distance to the mean: y = sum w a / sum w, w = 1 / (d + eps mean d), d = |a - mean a|"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, eps: float = 1e-06, backend: str = 'auto') -> None: ...
+
+class IdwPool2d(Pool):
+    """sum of the window weighted by the inverse of each element's distance to the mean: y = sum w a / sum w, w = 1 / (d + eps mean d), d = |a - mean a|"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, eps: float = 1e-06, backend: str = 'auto') -> None: ...
+
+class IdwPool3d(Pool):
+    """sum of the window weighted by the inverse of each element's distance to the mean: y = sum w a / sum w, w = 1 / (d + eps mean d), d = |a - mean a|"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, eps: float = 1e-06, backend: str = 'auto') -> None: ...
+
+class AdaPool1d(Pool):
+    """a learned share of edscw and the rest of softpool: y = beta edscw(a) + (1 - beta) softpool(a)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, beta: float = 0.5, cells: IntOrTuple | None = None, backend: str = 'auto', device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class AdaPool2d(Pool):
+    """a learned share of edscw and the rest of softpool: y = beta edscw(a) + (1 - beta) softpool(a)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, beta: float = 0.5, cells: IntOrTuple | None = None, backend: str = 'auto', device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class AdaPool3d(Pool):
+    """a learned share of edscw and the rest of softpool: y = beta edscw(a) + (1 - beta) softpool(a)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, beta: float = 0.5, cells: IntOrTuple | None = None, backend: str = 'auto', device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class DppPool1d(Pool):
+    """mean of the window weighted by the distance from a smoothed version: y = sum w a / sum w, w = alpha + sqrt(d^2 + eps^2)^lam, d = a - s or max(0, a - s)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, variant: str = 'lite', reward: str = 'symmetric', alpha: float = 1.0, lam: float = 1.0, eps: float = 0.001, channels: int | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class DppPool2d(Pool):
+    """mean of the window weighted by the distance from a smoothed version: y = sum w a / sum w, w = alpha + sqrt(d^2 + eps^2)^lam, d = a - s or max(0, a - s)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, variant: str = 'lite', reward: str = 'symmetric', alpha: float = 1.0, lam: float = 1.0, eps: float = 0.001, channels: int | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class DppPool3d(Pool):
+    """mean of the window weighted by the distance from a smoothed version: y = sum w a / sum w, w = alpha + sqrt(d^2 + eps^2)^lam, d = a - s or max(0, a - s)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, variant: str = 'lite', reward: str = 'symmetric', alpha: float = 1.0, lam: float = 1.0, eps: float = 0.001, channels: int | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class BlurPool1d(Pool):
+    """binomial low-pass filter, then decimation: y = sum b a, b the binomial row of filt_size taps centred on the window"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, filt_size: int = 4) -> None: ...
+
+class BlurPool2d(Pool):
+    """binomial low-pass filter, then decimation: y = sum b a, b the binomial row of filt_size taps centred on the window"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, filt_size: int = 4) -> None: ...
+
+class BlurPool3d(Pool):
+    """binomial low-pass filter, then decimation: y = sum b a, b the binomial row of filt_size taps centred on the window"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, filt_size: int = 4) -> None: ...
+
+class MaxBlurPool1d(Pool):
+    """dense maximum, then binomial filter and decimation: y = blur(max pool at stride 1)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, filt_size: int = 4) -> None: ...
+
+class MaxBlurPool2d(Pool):
+    """dense maximum, then binomial filter and decimation: y = blur(max pool at stride 1)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, filt_size: int = 4) -> None: ...
+
+class MaxBlurPool3d(Pool):
+    """dense maximum, then binomial filter and decimation: y = blur(max pool at stride 1)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, filt_size: int = 4) -> None: ...
+
+class AvgBlurPool1d(Pool):
+    """dense average, then binomial filter and decimation: y = blur(average pool at stride 1)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, filt_size: int = 4) -> None: ...
+
+class AvgBlurPool2d(Pool):
+    """dense average, then binomial filter and decimation: y = blur(average pool at stride 1)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, filt_size: int = 4) -> None: ...
+
+class AvgBlurPool3d(Pool):
+    """dense average, then binomial filter and decimation: y = blur(average pool at stride 1)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, filt_size: int = 4) -> None: ...
+
+class HaarPool1d(Pool):
+    """low-pass (LL) band of the Haar wavelet transform: y = sum h a, h = (1, 1) / sqrt 2 along each axis"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, mode: str = 'symmetric', norm: str = 'ortho') -> None: ...
+
+class HaarPool2d(Pool):
+    """low-pass (LL) band of the Haar wavelet transform: y = sum h a, h = (1, 1) / sqrt 2 along each axis"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, mode: str = 'symmetric', norm: str = 'ortho') -> None: ...
+
+class HaarPool3d(Pool):
+    """low-pass (LL) band of the Haar wavelet transform: y = sum h a, h = (1, 1) / sqrt 2 along each axis"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, mode: str = 'symmetric', norm: str = 'ortho') -> None: ...
+
+class WaveletPool1d(Pool):
+    """low-pass (LL) band of a wavelet transform, Daubechies 2 unless named: y = sum h a, h the wavelet's low-pass filter along each axis, centred on the window"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, wavelet: str = 'db2', mode: str = 'symmetric', norm: str = 'ortho') -> None: ...
+
+class WaveletPool2d(Pool):
+    """low-pass (LL) band of a wavelet transform, Daubechies 2 unless named: y = sum h a, h the wavelet's low-pass filter along each axis, centred on the window"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, wavelet: str = 'db2', mode: str = 'symmetric', norm: str = 'ortho') -> None: ...
+
+class WaveletPool3d(Pool):
+    """low-pass (LL) band of a wavelet transform, Daubechies 2 unless named: y = sum h a, h the wavelet's low-pass filter along each axis, centred on the window"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, wavelet: str = 'db2', mode: str = 'symmetric', norm: str = 'ortho') -> None: ...
+
+class SpectralPool1d(Pool):
+    """the low frequencies of the whole input's Fourier transform: y = Re F^-1(crop(F(x))), the crop centred on frequency 0"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> None: ...
+
+class SpectralPool2d(Pool):
+    """the low frequencies of the whole input's Fourier transform: y = Re F^-1(crop(F(x))), the crop centred on frequency 0"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> None: ...
+
+class SpectralPool3d(Pool):
+    """the low frequencies of the whole input's Fourier transform: y = Re F^-1(crop(F(x))), the crop centred on frequency 0"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> None: ...
+
+class LiftPool1d(Pool):
+    """sum of the sub-bands of a learned lifting scheme: y = sum of the sub-bands; along each axis d = a_odd - P(a_even), s = a_even + U(d)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, in_channels: int | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class LiftPool2d(Pool):
+    """sum of the sub-bands of a learned lifting scheme: y = sum of the sub-bands; along each axis d = a_odd - P(a_even), s = a_even + U(d)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, in_channels: int | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class LiftPool3d(Pool):
+    """sum of the sub-bands of a learned lifting scheme: y = sum of the sub-bands; along each axis d = a_odd - P(a_even), s = a_even + U(d)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, in_channels: int | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class CheckeredPool2d(Pool):
+    """dense pooling, of which two phases of each 2x2 cell are kept as two submaps: y = (dense[0::2, 0::2], dense[1::2, 1::2]), dense = pool at stride 1"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, pool: str = 'max', sampler: int | str = 0, generator: torch.Generator | None = None) -> None: ...
+
+class TriPool2d(Pool):
+    """dense pooling, of which three phases of each 3x3 cell, no two in a row or column, are kept as submaps: y_r = dense[r::3, p_r::3], r = 0, 1, 2, p a permutation, dense = pool at stride 1"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, pool: str = 'max', sampler: int | str = 0, generator: torch.Generator | None = None) -> None: ...
+
+class CompletePool2d(Pool):
+    """dense pooling, of which all phases are kept, each as a submap: y_ij = dense[i::s, j::s], dense = pool at stride 1"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, pool: str = 'max') -> None: ...
+
+class MultisamplingPool2d(Pool):
+    """dense pooling, of which any sampler's k phases of each k x k cell are kept as k submaps: y_r = dense[r::k, p_r::k], r = 0 .. k-1, p the sampler, dense = pool at stride 1"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, pool: str = 'max', sampler: Permutation = ...) -> None: ...
+
+class AreaPool1d(Pool):
+    """mean of the area that each output element covers: y = mean of the inputs i with floor(o n / m) <= i < ceil((o + 1) n / m)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> None: ...
+
+class AreaPool2d(Pool):
+    """mean of the area that each output element covers: y = mean of the inputs i with floor(o n / m) <= i < ceil((o + 1) n / m)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> None: ...
+
+class AreaPool3d(Pool):
+    """mean of the area that each output element covers: y = mean of the inputs i with floor(o n / m) <= i < ceil((o + 1) n / m)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> None: ...
+
+class BilinearPool1d(Pool):
+    """antialiased (bi)linear resampling: y = sum t a, t a triangle as wide as the scale asks"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> None: ...
+
+class BilinearPool2d(Pool):
+    """antialiased (bi)linear resampling: y = sum t a, t a triangle as wide as the scale asks"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> None: ...
+
+class BilinearPool3d(Pool):
+    """antialiased (bi)linear resampling: y = sum t a, t a triangle as wide as the scale asks"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> None: ...
+
+class BicubicPool1d(Pool):
+    """antialiased (bi)cubic resampling: y = sum c a, c the cubic convolution kernel (a = -0.5) as wide as the scale asks"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> None: ...
+
+class BicubicPool2d(Pool):
+    """antialiased (bi)cubic resampling: y = sum c a, c the cubic convolution kernel (a = -0.5) as wide as the scale asks"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> None: ...
+
+class BicubicPool3d(Pool):
+    """antialiased (bi)cubic resampling: y = sum c a, c the cubic convolution kernel (a = -0.5) as wide as the scale asks"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> None: ...
+
+class LanczosPool1d(Pool):
+    """antialiased Lanczos resampling: y = sum l a, l(t) = sinc(t) sinc(t / 3), |t| < 3, as wide as the scale asks"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> None: ...
+
+class LanczosPool2d(Pool):
+    """antialiased Lanczos resampling: y = sum l a, l(t) = sinc(t) sinc(t / 3), |t| < 3, as wide as the scale asks"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> None: ...
+
+class LanczosPool3d(Pool):
+    """antialiased Lanczos resampling: y = sum l a, l(t) = sinc(t) sinc(t / 3), |t| < 3, as wide as the scale asks"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> None: ...
