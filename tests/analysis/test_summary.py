@@ -58,9 +58,12 @@ def test_only_train_mode_has_a_spread(state):
     assert only.scores["psnr"].spread is None
 
 
-def test_one_image_has_no_interval():
-    assert summaries([row("a", "max")])["max", "fixed"].scores["psnr"].interval is None
-    assert bootstrap_interval([1.0]) is None
+@pytest.mark.parametrize("images", [1, 2, 4, 5, 6])
+def test_fewer_than_five_images_have_no_interval(images):
+    rows = [row(str(i), pool, 20.0 + i * gain) for i in range(images) for pool, gain in (("avg", 1), ("max", 2))]
+    score = summaries(rows)["max", "fixed"].scores["psnr"]
+    assert (score.interval is None, score.difference_interval is None) == (images < 5, images < 5)
+    assert (bootstrap_interval([float(i) for i in range(images)]) is None) == (images < 5)
 
 
 def test_the_bootstrap_interval_is_that_of_a_plain_loop():
@@ -88,10 +91,12 @@ def test_many_images_take_the_bootstrap_in_blocks():
 
 
 def test_differences_are_paired_over_the_images_both_have():
-    rows = [row("a", "avg", 20.0), row("b", "avg", 30.0), row("c", "avg", 99.0)]
-    score = summaries([*rows, row("a", "max", 19.0), row("b", "max", 27.0)])["max", "fixed"].scores["psnr"]
-    assert score.difference == pytest.approx((-1.0 - 3.0) / 2)
-    assert score.difference_interval == bootstrap_interval([-1.0, -3.0])
+    apart = (-1.0, -3.0, 0.0, 2.0, -8.0)
+    rows = [row(str(i), "max", 20.0 + i + less) for i, less in enumerate(apart)]
+    rows += [row(str(i), "avg", 20.0 + i) for i in range(5)] + [row("elsewhere", "avg", 99.0)]
+    score = summaries(rows)["max", "fixed"].scores["psnr"]
+    assert score.difference == pytest.approx(-10 / 5)
+    assert score.difference_interval == bootstrap_interval(apart)
 
 
 def test_a_constant_margin_has_no_uncertainty_however_images_differ():
@@ -117,14 +122,6 @@ def test_a_stochastic_baseline_is_its_eval_mode():
     found = summaries(rows, baseline="s")
     assert [key for key, summary in found.items() if summary.is_baseline] == [("s", "eval")]
     assert found["max", "fixed"].scores["psnr"].difference == 1.0
-
-
-def test_equal_images_have_an_infinite_mean_and_no_interval():
-    rows = [row("a", "max", math.inf), row("b", "max", 20.0), row("a", "avg", math.inf), row("b", "avg", 19.0)]
-    score = summaries(rows)["max", "fixed"].scores["psnr"]
-    assert score.mean == math.inf
-    assert score.interval is None
-    assert score.difference == 0.5, "two infinite scores differ by nothing"
 
 
 def test_time_is_the_median_and_its_ratio_to_the_baselines():

@@ -44,13 +44,14 @@ def names(summaries):
 
 
 def test_the_best_mean_leads_and_its_margin_is_the_mean_paired_difference():
-    rows = scored("avg", [0.5, 0.6, 0.7]) + scored("good", [0.7, 0.8, 0.8]) + scored("next", [0.6, 0.7, 0.75])
+    rows = scored("avg", [0.5, 0.6, 0.7, 0.5, 0.6]) + scored("good", [0.7, 0.8, 0.8, 0.7, 0.8])
+    rows += scored("next", [0.6, 0.7, 0.75, 0.65, 0.7])
     (verdict,) = verdicts(rows)
     (lead,) = verdict.leads
     assert names(lead.best) == ["good"]
-    assert lead.baseline.difference == pytest.approx((0.2 + 0.2 + 0.1) / 3)
+    assert lead.baseline.difference == pytest.approx((0.2 + 0.2 + 0.1 + 0.2 + 0.2) / 5)
     assert lead.runner_up.other.label == "next"
-    assert lead.runner_up.difference == pytest.approx((0.1 + 0.1 + 0.05) / 3)
+    assert lead.runner_up.difference == pytest.approx((0.1 + 0.1 + 0.05 + 0.05 + 0.1) / 5)
     low, high = lead.runner_up.interval
     assert 0.05 - 1e-12 < low < lead.runner_up.difference < high < 0.1 + 1e-12
     assert lead.runner_up.sure
@@ -81,11 +82,12 @@ def test_what_reads_the_same_shares_the_lead():
     assert lead.runner_up.other.label == "worse"
 
 
-def test_one_image_has_no_interval_and_nothing_is_called_unsure_or_sure():
-    (lead,) = verdicts([row("a", "avg", 0.5), row("a", "max", 0.6)])[0].leads
+@pytest.mark.parametrize("images", [1, 4])
+def test_too_few_images_have_no_interval_and_nothing_is_called_unsure_or_sure(images):
+    (lead,) = verdicts(scored("avg", [0.5] * images) + scored("max", [0.6] * images))[0].leads
     assert lead.baseline.interval is None
     assert lead.baseline.sure is None
-    assert lead.baseline.images == 1
+    assert lead.baseline.images == images
     assert lead.unsure == ()
 
 
@@ -144,17 +146,16 @@ def test_settings_are_judged_apart():
     ]
 
 
-def test_of_infinite_means_the_images_decide_that_are_not_rebuilt_exactly():
+def test_an_image_that_is_rebuilt_exactly_decides_nothing():
     """A black frame among a hundred thousand photographs must not make all operators equal."""
-    flat = [row("black", pool, 1.0, psnr=math.inf) for pool in ("avg", "good", "twin")]
-    rows = [*flat, *scored("avg", [0.5, 0.6]), *scored("good", [0.6, 0.65]), *scored("twin", [0.65, 0.6])]
+    rows = [row("black", pool, 1.0, psnr=math.inf) for pool in ("avg", "good", "twin")]
+    rows += [*scored("avg", [0.5, 0.6]), *scored("good", [0.6, 0.65]), *scored("twin", [0.65, 0.6])]
+    # White is rebuilt exactly by one operator alone, which is no merit of it either.
+    rows += [row("white", "good", 1.0, psnr=math.inf), row("white", "avg", 0.5), row("white", "twin", 0.5)]
     ((lead,),) = (verdict.leads for verdict in verdicts(rows, ["psnr"]))
     assert names(lead.best) == ["good", "twin"]
-    assert (names([lead.runner_up.other]), lead.runner_up.images) == (["avg"], 3)
-    assert lead.runner_up.difference == pytest.approx((0 + 4 + 2) / 3)
-    other = [*rows, row("white", "good", 1.0, psnr=math.inf), row("white", "avg", 0.5), row("white", "twin", 0.5)]
-    ((lead,),) = (verdict.leads for verdict in verdicts(other, ["psnr"]))
-    assert names(lead.best) == ["avg", "good", "twin"], "exact on other images: no mean of the rest is of the same"
+    assert (names([lead.runner_up.other]), lead.runner_up.images) == (["avg"], 2)
+    assert lead.runner_up.difference == pytest.approx((4 + 2) / 2)
 
 
 def test_equal_images_lead_by_an_infinite_margin_without_an_interval():
@@ -203,14 +204,26 @@ def test_a_profile_alone_names_its_fastest_per_tensor():
 
 
 def test_doubts_name_what_the_numbers_cannot_say():
-    rows = scored("avg", [0.5] * 2) + scored("lip", [0.5] * 2, state="initial")
+    rows = scored("avg", [0.5] * 2) + scored("lip", [0.5] * 2, state="initial") + scored("gem", [0.5], state="fitted")
     rows += scored("checkered", [0.9] * 2, kept=0.5, equal_kept=False) + scored("s3", [0.4] * 2, state="train", seed=0)
     result = Result("compare", {"metrics": ["ssim"], "baseline": "avg"}, [*rows, failed("image0", "broken")])
     found = doubts(result, summarise(result))
     assert found == Doubts(
-        images=2, unfitted=("lip",), unequal=(("checkered", 0.5),), kept=0.25, one_seed=("s3",), failed=1, rows=9
+        images=2,
+        few=(("ssim", 2),),
+        unfitted=("lip",),
+        unequal=(("checkered", 0.5),),
+        kept=0.25,
+        one_seed=("s3",),
+        failed=1,
+        rows=10,
     )
-    assert found.small
+
+
+def test_where_nothing_was_fitted_fitting_is_no_doubt():
+    result = Result("compare", {"metrics": ["ssim"]}, scored("avg", [0.5]) + scored("lip", [0.5], state="initial"))
+    assert doubts(result, summarise(result)).unfitted == ()
+    assert doubts(Result("profile", {}, [timed("lip", 1.0, state="initial")])).unfitted == ()
 
 
 @pytest.mark.parametrize(("iqr", "noisy"), [(0.05, False), (0.099, False), (0.11, True), (0.5, True)])
@@ -219,8 +232,8 @@ def test_times_that_spread_are_noisy(iqr, noisy):
     assert [name for name, _ in found.noisy] == ["avg"] * noisy
 
 
-def test_ten_images_are_no_small_sample():
-    assert [Doubts(images=n).small for n in (0, 1, 9, 10)] == [False, True, True, False]
+def test_from_five_to_nine_images_are_a_small_sample():
+    assert [Doubts(images=n).small for n in (0, 4, 5, 9, 10)] == [False, False, True, True, False]
 
 
 def test_times_overlap_within_half_their_spreads():

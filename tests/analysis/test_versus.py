@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from analysis.test_verdict import row, scored, timed
@@ -22,16 +24,32 @@ def profiled(rows, **metadata):
 
 
 def test_a_change_is_the_mean_paired_difference_over_the_images_in_common():
-    before = compared(scored("avg", [0.5, 0.6, 0.7]))
+    before = compared(scored("avg", [0.5, 0.6, 0.7, 0.6, 0.7, 0.65]))
     # image0 is missing and another one is there: neither says anything about a change.
-    after = compared([*scored("avg", [0.5, 0.7, 0.72])[1:], row("elsewhere", "avg", 0.0)])
+    after = compared([*scored("avg", [0.5, 0.7, 0.72, 0.6, 0.7, 0.65])[1:], row("elsewhere", "avg", 0.0)])
     versus = side_by_side([before, after])
-    assert versus.images == 2
+    assert versus.images == 5
     ((match, (figure,)),) = versus.matched
     assert match[1:] == ("avg", "fixed")
-    assert figure.values == pytest.approx((0.65, 0.71))
-    assert figure.changes == pytest.approx((0.06,))
-    assert figure.intervals[0] == pytest.approx((0.02, 0.1))
+    assert figure.values == pytest.approx((0.65, 0.674))
+    assert figure.changes == pytest.approx((0.12 / 5,))
+    assert figure.intervals[0] == pytest.approx(bootstrap_interval([0.1, 0.02, 0.0, 0.0, 0.0]))
+
+
+def test_an_image_that_one_run_rebuilt_exactly_counts_in_none():
+    def run(exact):
+        rows = [
+            row(image, pool, 0.0, psnr=psnr)
+            for pool in ("avg", "max")
+            for image, psnr in {"b": 20.0, "c": 22.0}.items()
+        ]
+        return compared([*rows, row("a", "avg", 0.0, psnr=exact), row("a", "max", 0.0, psnr=30.0)], ["psnr"])
+
+    versus = side_by_side([run(math.inf), run(25.0)])
+    assert versus.images == 3
+    assert {match[1]: figures[0].values for match, figures in versus.matched} == {"avg": (21, 21), "max": (21, 21)}
+    ((left_out,),) = versus.left_out.values()
+    assert (left_out.by_all, left_out.by_some, left_out.named) == (0, 1, (("a", 1),))
 
 
 def test_operators_match_in_the_same_state_and_setting_only():

@@ -13,6 +13,9 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 HOSTILE = "<img src=x onerror=alert(1)>.png"
 
+#: As many images as an interval needs.
+FIVE = ("coffee", "astronaut", "cat", "rocket", "clock")
+
 # fmt: off
 NAMES = [
     "avg", "max", "sum", "strided", "median", "lp", "power", "gem", "lse", "mixed", "gated", "lip", "softpool",

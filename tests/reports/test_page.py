@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 import re
 from collections import Counter
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from reports.conftest import HOSTILE, compare_row, failed_row, make_compare, make_profile, profile_row
+from reports.conftest import FIVE, HOSTILE, compare_row, failed_row, make_compare, make_profile, profile_row
 
 from poolzoo.analysis.results.schema import Result
+from poolzoo.analysis.results.summaries import bootstrap_interval
 from poolzoo.reports.page.page import IMAGES_SHOWN, ROWS_SHOWN, render_page
 from poolzoo.reports.pictures.pooled_images import Picture, PictureBook, difference_pixels
 from poolzoo.reports.text.tables import visible
@@ -146,10 +148,10 @@ def test_every_picture_says_what_it_shows(page):
     assert f"{cut}, pooled by max" in alts
     assert f"{cut}, rebuilt from what max kept, bilinear: PSNR 27.90 dB · SSIM 0.8719" in alts
     plots = [a["aria-label"] for _, a in page.elements if a.get("role") == "img" and a.get("class") == "canvas"]
-    # Retention, differences, ranks, against time and two kinds of memory; the profile.
-    assert len(plots) == len(set(plots)) == 7
+    # Retention, against time and two kinds of memory; the profile. Of two images there are no intervals and no ranks.
+    assert len(plots) == len(set(plots)) == 5
     assert all(any(char.isdigit() for char in label) for label in plots)
-    assert len(page.all("svg")) == 7
+    assert len(page.all("svg")) == 5
 
 
 def test_the_answer_comes_first(html, page):
@@ -170,17 +172,20 @@ def test_the_answer_names_the_margin_the_fastest_and_the_front():
         )
     ]
     text = Page(render_page([make_compare(rows=rows, metrics=["psnr"])])).text
-    assert "good leads: PSNR 30.00 dB, 5.00 dB ahead of the baseline avg (one image, so no interval) ." in text
+    assert "good leads: PSNR 30.00 dB, 5.00 dB ahead of the baseline avg (1 image) ." in text
     assert "fast is the fastest: 1 ms a forward pass, 0.50 times the baseline’s." in text
     front = "fast (1 ms, 20.00 dB), avg (2 ms, 25.00 dB) and good (4 ms, 30.00 dB)."
     assert f"No operator is both faster and better by PSNR than {front}" in text
 
 
 def test_a_margin_within_chance_is_called_that():
-    rows = [compare_row(image, "avg", 25.0, 0.5) for image in "abc"]
-    rows += [compare_row(image, "max", 25.0 + d, 0.5) for image, d in zip("abc", (2.0, -1.5, 1.0), strict=True)]
-    text = Page(render_page([make_compare(rows=rows, metrics=["psnr"])])).text
-    assert "max leads: PSNR 25.50 dB, 0.50 dB ahead of the baseline avg (95% interval -1.50 to 2.00, 3 images)" in text
+    gains = (2.0, -1.5, 1.0, 2.0, -1.0)
+    low, high = bootstrap_interval(gains)
+    rows = [compare_row(image, "avg", 25.0, 0.5) for image in "abcde"]
+    rows += [compare_row(image, "max", 25.0 + gain, 0.5) for image, gain in zip("abcde", gains, strict=True)]
+    text = Page(render_page([make_compare("abcde", rows, metrics=["psnr"])])).text
+    sure = f"(95% interval {low:.2f} to {high:.2f}, 5 images)"
+    assert f"max leads: PSNR 25.50 dB, 0.50 dB ahead of the baseline avg {sure}" in text
     assert "Not distinguishable from avg : the interval holds 0." in text
 
 
@@ -243,8 +248,40 @@ def test_normalisation_is_part_of_the_protocol():
 
 
 def test_warnings_say_what_the_numbers_cannot(page):
-    for words in ("Not fitted: power, gem", "Not an equal comparison", "checkered (0.5)", "2 images: intervals"):
+    for words in ("Not an equal comparison", "checkered (0.5)", "Too few images for an interval: PSNR over 2; SSIM"):
         assert words in page.text
+    assert "5 images: intervals over so few are too narrow" in Page(render_page([make_compare(FIVE)])).text
+
+
+def test_a_page_says_nothing_of_what_is_not_on_it():
+    """Fitting, draws, decoders, intervals and operators are spoken of on pages that have them."""
+    plain = Page(render_page([make_compare(rows=FEW)])).text.partition("The rows This page")[0]
+    for words in ("fitted", "Seeds", "in train mode", "decoder", "LIP", "SoftPool", "bootstrap", "‡", "†", "Draws"):
+        assert words not in plain
+    learnable = [compare_row("a", pool, 20.0, 0.5, state="initial") for pool in ("gem", "power")]
+    unfitted = Page(render_page([make_compare(rows=[*FEW, *learnable])])).text
+    assert "Not fitted" not in unfitted and "LIP" not in unfitted
+    assert "‡ initial: learnable operator as it starts, not fitted" in unfitted
+    rows = [*FEW, *learnable, compare_row("a", "gem", 21.0, 0.6, state="fitted")]
+    assert "Not fitted: power." in Page(render_page([make_compare(rows=rows)])).text
+    profile = [profile_row("lip", 0.004, state="initial"), profile_row("avg", 0.003)]
+    assert "Not fitted" not in Page(render_page([Result("profile", {"baseline": "avg"}, profile)])).text
+
+
+def test_a_blank_image_does_not_make_all_operators_best():
+    scores = {"avg": (20.0, 24.0), "max": (19.0, 22.0), "sum": (-3.0, -5.0)}
+    rows = [compare_row(i, pool, p, 0.5) for pool, own in scores.items() for i, p in zip("ab", own, strict=True)]
+    rows = [row | {"forward_s": 0.001 if row["pool"] == "sum" else 0.004} for row in rows]
+    rows += [compare_row("blank", pool, math.inf, 1.0) for pool in ("avg", "max")] + [
+        compare_row("blank", "sum", 1.0, 0.4)
+    ]
+    html = render_page([make_compare(("a", "b", "blank"), rows, metrics=["psnr"])])
+    text = Page(html).text
+    assert "Nothing is ahead of the baseline avg : PSNR 22.00 dB." in text
+    assert "PSNR: 1 image rebuilt exactly by some: blank (by 2 of 3 operators)" in text
+    assert "avg (4 ms, 22.00 dB)" in text, "the front"
+    assert "PSNR: best avg 22.00 dB, worst sum -4.00 dB." in html, "the plot in words"
+    assert "infinite" not in text
 
 
 def test_a_clean_result_has_no_warnings():
@@ -253,7 +290,8 @@ def test_a_clean_result_has_no_warnings():
 
 
 def test_one_image_is_a_warning():
-    assert "One image: there is no interval" in Page(render_page([make_compare(images=["a"])])).text
+    said = Page(render_page([make_compare(images=["a"])])).text
+    assert "Too few images for an interval: PSNR over 1; SSIM over 1" in said
 
 
 def test_the_protocol_says_on_what_a_decoder_was_fitted():
@@ -264,10 +302,13 @@ def test_the_protocol_says_on_what_a_decoder_was_fitted():
 
 
 def test_an_interval_that_ends_at_zero_has_no_sign():
-    rows = [compare_row(i, "avg", 20.0, 0.5) for i in "abc"]
-    rows += [compare_row(i, "max", 20.0 + gain, 0.5) for i, gain in zip("abc", (-0.004, 0.02, 0.03), strict=True)]
-    text = Page(render_page([make_compare("abc", rows)])).text
-    assert "(95% interval 0.00 to 0.03, 3 images)" in text
+    gains = (-0.004, -0.004, -0.004, 0.01, 0.05)
+    low, high = bootstrap_interval(gains)
+    assert -0.005 < low < 0
+    rows = [compare_row(i, "avg", 20.0, 0.5) for i in "abcde"]
+    rows += [compare_row(i, "max", 20.0 + gain, 0.5) for i, gain in zip("abcde", gains, strict=True)]
+    text = Page(render_page([make_compare("abcde", rows)])).text
+    assert f"(95% interval 0.00 to {high:.2f}, 5 images)" in text
 
 
 def test_one_operator_is_one():
@@ -315,8 +356,8 @@ def test_every_row_is_on_the_page(page):
 
 def test_the_baseline_and_the_best_are_marked(html):
     assert re.search(r'<tr class="baseline"[^>]*><th scope="row" data-name="avg"><bdi>avg</bdi> <span', html)
-    assert re.search(r'<td class="n best" data-v="28.25"><span[^>]*>★ </span>28\.25 <small>', html)
-    assert re.search(r'<td class="n worst" data-v="-3.45"><span[^>]*>▾ </span>-3\.45 <small>', html)
+    assert re.search(r'<td class="n best" data-v="28.25"><span[^>]*>★ </span>28\.25</td>', html)
+    assert re.search(r'<td class="n worst" data-v="-3.45"><span[^>]*>▾ </span>-3\.45</td>', html)
     assert not re.search(r'<tr class="unequal"(?:(?!</tr>).)*(best|worst)', html, re.DOTALL)
 
 

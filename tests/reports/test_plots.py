@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
-from reports.conftest import HOSTILE, compare_row, make_compare, make_profile, profile_row
+from reports.conftest import FIVE, HOSTILE, compare_row, make_compare, make_profile, profile_row
 
 from poolzoo import registry
 from poolzoo.analysis.results.schema import Result
@@ -43,6 +43,7 @@ from poolzoo.reports.plots.retention import (
     plot_scaling,
     plot_tradeoff,
     ranked,
+    ranks_differ,
     tradeoff_points,
 )
 from poolzoo.reports.plots.style import FORMATS, to_file, to_png, to_svg
@@ -75,7 +76,7 @@ def every_operator():
     rows = []
     for fact in registry.pool_facts("*"):
         level, seconds = 0.88 - abs(generator.gauss(0, 0.02)), math.exp(generator.gauss(-4, 1.5))
-        for image in "abc":
+        for image in "abcde":
             score = level + generator.gauss(0, 0.003)
             rows.append(compare_row(image, fact["name"], 35 * score, score, state="initial", forward_s=seconds))
     return make_compare(rows=rows, metrics=["ssim", "psnr"], pools=list(registry.pool_facts("*")))
@@ -195,9 +196,10 @@ def test_one_terrible_operator_does_not_squash_the_others(compared):
     assert {"◂ -3.45", "35.05 ▸"} <= texts(figure)
 
 
-def test_error_bars_are_the_intervals(compared):
-    figure = drawn("retention", compared)
-    first = summarise(compared)[1]
+def test_error_bars_are_the_intervals():
+    result = make_compare(FIVE)
+    figure = drawn("retention", result)
+    first = summarise(result)[1]
     bars = [list(line.get_xdata()) for line in figure.axes[0].get_lines() if list(line.get_ydata()) == [1, 1]]
     assert bars == [pytest.approx(first.scores["psnr"].interval)]
 
@@ -297,8 +299,8 @@ def test_one_row_of_small_panels_has_room_for_its_words_and_numbers():
         assert len(seen) >= 1 and overlaps(seen) == []
 
 
-def test_differences_are_the_paired_ones(compared):
-    summaries = summarise(compared)
+def test_differences_are_the_paired_ones():
+    summaries = summarise(make_compare(FIVE))
     axes = plot_differences(summaries).axes[0]
     names = [tick.get_text() for tick in axes.get_yticklabels()]
     place = names.index("max")
@@ -312,14 +314,14 @@ def test_differences_are_the_paired_ones(compared):
 
 
 def test_hollow_points_may_be_chance():
-    gains = {"max": (1.0, 2.0, 3.0), "lp": (-1.0, 0.0, 1.0)}
-    rows = [compare_row(image, "avg", 20.0, 0.5) for image in "abc"]
+    gains = {"max": (1.0, 2.0, 3.0, 2.0, 1.0), "lp": (-1.0, 0.0, 1.0, 1.0, -1.0)}
+    rows = [compare_row(image, "avg", 20.0, 0.5) for image in "abcde"]
     rows += [
         compare_row(image, name, 20 + gain, 0.5)
         for name, values in gains.items()
-        for image, gain in zip("abc", values, strict=True)
+        for image, gain in zip("abcde", values, strict=True)
     ]
-    summaries = summarise(make_compare(images="abc", rows=rows, metrics=["psnr"]))
+    summaries = summarise(make_compare(images="abcde", rows=rows, metrics=["psnr"]))
     axes = plot_differences(summaries).axes[0]
     names = [tick.get_text() for tick in axes.get_yticklabels()]
     points = {names[int(line.get_ydata()[0])]: line for line in axes.get_lines() if line.get_marker() == "o"}
@@ -352,6 +354,33 @@ def test_critical_differences_are_the_published_ones(operators, quantile):
     # Demšar 2006, table 5(a): critical values at 0.05 of the two-tailed Nemenyi test.
     expected = quantile * math.sqrt(operators * (operators + 1) / (6 * 14))
     assert critical_difference(operators, 14) == pytest.approx(expected, abs=1e-3 * expected)
+
+
+@pytest.mark.parametrize(
+    ("images", "operators", "drawn"),
+    [
+        # Two operators, always in one order: ranks 1 and 2, and a critical difference of 1.96 / sqrt(images).
+        (3, 2, False),
+        (4, 2, False),  # 0.98, but a test of four images is not to be trusted
+        (5, 2, True),  # 0.88
+        (5, 6, True),  # 7.54 / sqrt(5) = 3.37 of a range of 5
+        (5, 1, False),
+    ],
+)
+def test_ranks_are_drawn_where_some_differ_beyond_chance(images, operators, drawn):
+    rows = [compare_row(f"{i}", f"p{p}", 20.0 - p, 0.5) for i in range(images) for p in range(operators)]
+    assert ranks_differ(summarise(make_compare(rows=rows, baseline="p0"))) == drawn
+    # Ranks that change from image to image differ by less than chance would.
+    mixed = [compare_row(f"{i}", f"p{p}", 20.0 - (p + i) % operators, 0.5) for i in range(6) for p in range(operators)]
+    result = make_compare(rows=mixed, baseline="p0")
+    assert not ranks_differ(summarise(result))
+    assert "ranks" not in {drawing.name for drawing in all_drawings([result])}
+
+
+def test_ranks_are_of_the_images_that_count():
+    rows = [compare_row(f"{i}", f"p{p}", 20.0 - p, 0.5) for i in range(4) for p in range(2)]
+    rows += [compare_row("blank", f"p{p}", math.inf, 1.0) for p in range(2)]
+    assert not ranks_differ(summarise(make_compare(rows=rows, baseline="p0"))), "four, not five"
 
 
 def test_one_image_has_neither_ranks_nor_differences():
@@ -509,7 +538,7 @@ def test_a_sweep_of_several_settings_is_one_plot():
 
 def test_every_plot_is_saved_whole(tmp_path):
     few = ("avg", "max", "lp")
-    rows = [compare_row(str(i), name, 20.0 + n + i, 0.5) for i in range(2) for n, name in enumerate(few)]
+    rows = [compare_row(str(i), name, 20.0 + n + i, 0.5) for i in range(5) for n, name in enumerate(few)]
     for name, result in (("c", make_compare(rows=rows)), ("p", make_profile(few))):
         (tmp_path / f"{name}.json").write_text(result.to_json())
     sources = [str(tmp_path / "c.json"), str(tmp_path / "p.json")]

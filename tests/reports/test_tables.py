@@ -10,10 +10,11 @@ import subprocess
 import sys
 
 import pytest
-from reports.conftest import HOSTILE, compare_row, failed_row, make_compare, make_profile, profile_row
+from reports.conftest import FIVE, HOSTILE, compare_row, failed_row, make_compare, make_profile, profile_row
 from rich.cells import cell_len
 
 from poolzoo.analysis.results.schema import Result
+from poolzoo.analysis.results.summaries import bootstrap_interval
 from poolzoo.reports.text.tables import errors, render, tables, unit_of, visible
 
 OWN_ESCAPES = re.compile(r"\x1b\[(?:0|1|2|31|36|1;31|1;32)m")
@@ -119,14 +120,49 @@ def test_no_difference_has_no_sign():
 
 
 def test_several_images_give_intervals_and_one_gives_spreads(compared):
-    (several,) = tables(compared)
-    assert column(several, "PSNR dB")["max"].plus == "±0.25"
+    (several,) = tables(make_compare(FIVE))
+    low, high = bootstrap_interval([27.9 + 0.5 * shift for shift in range(5)])
+    assert column(several, "PSNR dB")["max"].plus == f"±{(high - low) / 2:.2f}"
     assert any("bootstrap" in note for note in several.notes)
+    (few,) = tables(compared)
+    assert {cell.plus for line in few.lines for cell in line.cells} == {""}
+    assert few.notes.count("too few images for an interval: at least 5 are needed") == 1
+    assert not any("bootstrap" in note for note in few.notes)
     (one,) = tables(make_compare(images=["coffee"]))
     plus = {(line.cells[0].text, line.cells[1].text): line.cells[2].plus for line in one.lines}
     assert plus["stochastic", "train"] == "±0.10"
     assert plus["max", "fixed"] == ""
     assert "± standard deviation over 3 seeds" in one.notes
+
+
+def test_medians_stand_beside_means():
+    scores = {"avg": (20.0, 21.0, 28.0), "max": (19.0, 24.0, 26.0)}
+    rows = [compare_row(i, pool, psnr, 0.5) for pool, own in scores.items() for i, psnr in zip("abc", own, strict=True)]
+    (table,) = tables(make_compare("abc", rows, metrics=["psnr"]))
+    assert [c.heading for c in table.columns[1:4]] == ["PSNR dB", "median", "vs avg"]
+    assert {name: cell.text for name, cell in column(table, "PSNR dB").items()} == {"avg": "23.00", "max": "23.00"}
+    assert {name: cell.text for name, cell in column(table, "median").items()} == {"avg": "21.00", "max": "24.00"}
+    assert [cell.best for cell in column(table, "median").values()] == [False, True]
+    (two,) = tables(make_compare("ab", [row for row in rows if row["image"] != "c"]))
+    assert "median" not in [c.heading for c in two.columns], "of two numbers it is the mean"
+
+
+def test_an_operator_that_failed_on_an_image_is_never_marked_best():
+    rows = [compare_row(i, pool, psnr, 0.5) for pool, psnr in (("avg", 20.0), ("max", 19.0)) for i in "ab"]
+    rows += [compare_row("a", "lucky", 30.0, 0.9), failed_row("b", "lucky", "no")]
+    (table,) = tables(make_compare("ab", rows))
+    assert [name for name, cell in column(table, "PSNR dB").items() if cell.best] == ["avg"]
+    assert "never marked best, for lack of images that others have: lucky" in table.notes
+
+
+def test_images_that_do_not_count_are_named_in_every_format():
+    rows = [compare_row(i, pool, 20.0, 0.5) for pool in ("avg", "max") for i in "ab"]
+    rows += [compare_row("blank_é.png", pool, math.inf, 1.0) for pool in ("avg", "max")]
+    result = make_compare(("a", "b", "blank_é.png"), rows)
+    for fmt in ("table", "markdown"):
+        text = " ".join(render(result, fmt).replace("\\_", "_").split())
+        assert "PSNR: 1 image rebuilt exactly by all: blank_é.png; means and medians are over the other 2" in text
+        assert "∞" not in text
 
 
 def test_the_state_is_shown_only_where_there_is_more_than_one_kind():
@@ -392,8 +428,8 @@ def test_a_markdown_table_has_as_many_cells_in_every_line(result):
 
 def test_markdown_marks_the_best_in_bold(compared):
     text = render(compared, "markdown")
-    assert re.search(r"^\| avg \| fixed \| \*\*28\.25 ±0\.25\*\* \|", text, re.MULTILINE)
-    assert re.search(r"^\| max \| fixed \| 28\.15 ±0\.25 \|", text, re.MULTILINE)
+    assert re.search(r"^\| avg \| fixed \| \*\*28\.25\*\* \|", text, re.MULTILINE)
+    assert re.search(r"^\| max \| fixed \| 28\.15 \|", text, re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", NASTY)

@@ -2,7 +2,8 @@
 
 Rows are matched by operator, state and setting. A comparison's change is the mean of paired differences over the images
 that all runs share, with the bootstrap interval of :mod:`poolzoo.analysis.results.summaries`; scores of other images
-say nothing about a change. A profile's change is a ratio of medians.
+say nothing about a change, nor do those that :mod:`poolzoo.analysis.results.values` leaves out, here of all runs alike.
+A profile's change is a ratio of medians.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poolzoo.analysis.results.schema import PROFILE_SETTING, Result, label
-from poolzoo.analysis.results.summaries import Setting, Values, bootstrap_intervals, differences, groups_of, in_both
+from poolzoo.analysis.results.summaries import Setting, bootstrap_intervals, groups_of, image_names
+from poolzoo.analysis.results.values import LeftOut, Values, count_alike, differences, in_both
 
 #: Figures of a profile whose changes are shown; all are better when lower.
 PROFILE_FIGURES = ("forward_s", "forward_backward_s", "saved_bytes", "peak_bytes")
@@ -39,7 +41,7 @@ class Figure:
         values: one a run, None where it has none; means over the shared images in a comparison.
         changes: of each further run to the first: the mean paired difference (compare) or the ratio (profile); None
             where either is missing.
-        intervals: bootstrap 95% intervals of a comparison's changes; None for fewer than two shared images.
+        intervals: bootstrap 95% intervals of a comparison's changes; None for too few shared images.
     """
 
     values: tuple[float | None, ...]
@@ -62,6 +64,7 @@ class Versus:
         images: how many images all runs share; None for profiles.
         sampled: whether some run is of a dataset and holds rows of a few images alone: changes are over those.
         differing: facts of the runs that are not the same: name, then a value a run ("" where unknown).
+        left_out: by setting, which of the shared images do not count, by metric.
     """
 
     kind: str
@@ -72,6 +75,7 @@ class Versus:
     images: int | None
     sampled: bool
     differing: tuple[tuple[str, tuple[str, ...]], ...]
+    left_out: Mapping[tuple[str, ...], tuple[LeftOut, ...]]
 
 
 def side_by_side(runs: Sequence[Result]) -> Versus:
@@ -87,7 +91,7 @@ def side_by_side(runs: Sequence[Result]) -> Versus:
     if len(runs) < 2 or len(kinds) > 1:
         raise ValueError(f"runs: at least two of one kind are needed, not {[run.kind for run in runs]}")
     kind = runs[0].kind
-    measures, setting, found, images = (_compared if kind == "compare" else _profiled)(runs)
+    measures, setting, found, images, left_out = (_compared if kind == "compare" else _profiled)(runs)
     everywhere = dict.fromkeys(match for run in found for match in run)
     counts = {match: sum(match in run for run in found) for match in everywhere}
     several = [match for match in everywhere if counts[match] > 1]
@@ -97,10 +101,12 @@ def side_by_side(runs: Sequence[Result]) -> Versus:
     for parts, name, state in everywhere:
         settings[name, state].add(parts)
     only = tuple(_alone([m for m in run if counts[m] == 1], settings, setting) for run in found)
-    return Versus(kind, measures, setting, matched, only, images, any(map(_is_sample, runs)), _differing(runs))
+    sampled = any(map(_is_sample, runs))
+    return Versus(kind, measures, setting, matched, only, images, sampled, _differing(runs), left_out)
 
 
 Found = list[dict[Match, dict[str, Any]]]
+LeftOuts = dict[tuple[str, ...], tuple[LeftOut, ...]]
 
 
 def _is_sample(run: Result) -> bool:
@@ -111,15 +117,16 @@ def _is_sample(run: Result) -> bool:
     return max((summary.images for summary in run.summaries), default=0) > len(held)
 
 
-def _compared(runs: Sequence[Result]) -> tuple[tuple[str, ...], tuple[str, ...], Found, int]:
-    """By match and metric, the scores of the images that all runs have; images are numbered alike in all of them."""
+def _compared(runs: Sequence[Result]) -> tuple[tuple[str, ...], tuple[str, ...], Found, int, LeftOuts]:
+    """By match and metric, the scores that count of the images that all runs have, which are numbered alike in all."""
     measures = tuple(key for key in runs[0].metadata["metrics"] if all(key in run.metadata["metrics"] for run in runs))
     # Of a dataset run whose store is not at hand there are the rows of a sample.
-    named = [run.group_images if run.groups else dict.fromkeys(r["image"] for r in run.rows) for run in runs]
-    numbers = {name: number for number, name in enumerate(sorted(set().union(*named)))}
-    read = []
-    for run, names in zip(runs, named, strict=True):
-        place = np.array([numbers[name] for name in names], dtype=np.int64)
+    listed = [image_names(run) for run in runs]
+    names = sorted(set().union(*listed))
+    numbers = {name: number for number, name in enumerate(names)}
+    read: list[dict[Match, dict[str, Values]]] = []
+    for run, own in zip(runs, listed, strict=True):
+        place = np.array([numbers[name] for name in own], dtype=np.int64)
         read.append(
             {
                 (_parts(key.setting), key.label, key.state): {
@@ -132,21 +139,26 @@ def _compared(runs: Sequence[Result]) -> tuple[tuple[str, ...], tuple[str, ...],
     shared = _in_all([functools.reduce(np.union1d, images, np.empty(0, np.int64)) for images in everyone])
     # What has one name and two sizes is not one image.
     shared = np.setdiff1d(shared, [numbers[name] for name in _resized(runs) if name in numbers])
+    apart: dict[tuple[str, ...], dict[tuple[int, Match], dict[str, Values]]] = defaultdict(dict)
+    for number, by_match in enumerate(read):
+        for match, scores in by_match.items():
+            if scores:
+                apart[match[0]][number, match] = {metric: v.only(shared) for metric, v in scores.items()}
+    counted: dict[tuple[int, Match], dict[str, Values]] = {}
+    left_out = {}
+    for parts, members in apart.items():
+        figures, lost = count_alike(members, names)
+        counted |= figures
+        left_out[parts] = tuple(lost[key] for key in measures if key in lost)
     found: Found = [
-        {match: {key: _only(v, shared) for key, v in scores.items()} for match, scores in run.items() if scores}
-        for run in read
+        {match: counted[number, match] for match in by_match if (number, match) in counted}
+        for number, by_match in enumerate(read)
     ]
-    return measures, tuple(Setting.__dataclass_fields__), found, len(shared)
+    return measures, tuple(Setting.__dataclass_fields__), found, len(shared), left_out
 
 
 def _in_all(images: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
     return functools.reduce(in_both, images) if images else np.empty(0, np.int64)
-
-
-def _only(values: Values, images: NDArray[np.int64]) -> Values:
-    """The values of ``images``, in their order."""
-    chosen, here, _ = np.intersect1d(values.images, images, assume_unique=True, return_indices=True)
-    return replace(values, images=chosen, means=values.means[here])
 
 
 def _resized(runs: Sequence[Result]) -> dict[str, tuple[str, ...]]:
@@ -164,7 +176,7 @@ def _dicts(run: Result, key: str) -> list[dict[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
-def _profiled(runs: Sequence[Result]) -> tuple[tuple[str, ...], tuple[str, ...], Found, None]:
+def _profiled(runs: Sequence[Result]) -> tuple[tuple[str, ...], tuple[str, ...], Found, None, LeftOuts]:
     """By match and figure, its median. Runs that each keep to one device match across devices."""
     one_each = all(len({tuple(row[key] for key in _RUN) for row in run.rows}) <= 1 for run in runs)
     setting = tuple(key for key in PROFILE_SETTING if not (one_each and key in _RUN))
@@ -178,7 +190,7 @@ def _profiled(runs: Sequence[Result]) -> tuple[tuple[str, ...], tuple[str, ...],
         }
         for run in runs
     ]
-    return PROFILE_FIGURES, setting, found, None
+    return PROFILE_FIGURES, setting, found, None, {}
 
 
 def _paired_figures(matches: Sequence[Match], found: Found, measures: Sequence[str]) -> list[tuple[Figure, ...]]:
@@ -188,7 +200,7 @@ def _paired_figures(matches: Sequence[Match], found: Found, measures: Sequence[s
     for scores in cells:
         # Only images that every run that has the operator scored: else the values would not be of the same images.
         shared = _in_all([v.images for v in scores if v is not None])
-        same = [None if v is None else _only(v, shared) for v in scores]
+        same = [None if v is None else v.only(shared) for v in scores]
         means.append([float(v.means.mean()) if v and len(shared) else None for v in same])
         first = same[0]
         apart += [differences(v, first) if v and first else np.empty(0) for v in same[1:]]

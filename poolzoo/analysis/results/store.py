@@ -430,8 +430,8 @@ class Store:
         )
         metadata["images"] = [dict(zip(("name", "width", "height"), size, strict=True)) for size in sizes]
         groups = self.groups()
-        summaries = tuple(summarise_groups(groups, metadata))
         names = tuple(name for (name,) in self._connection.execute("SELECT name FROM images ORDER BY name"))
+        summaries = tuple(summarise_groups(groups, metadata, names))
         return Result("compare", metadata, [*rows, *failed], summaries, groups, names)
 
     def _sampled(self) -> list[int]:
@@ -450,7 +450,8 @@ class Store:
         """What a summary is made of: arrays of a number an image, read column by column."""
         import numpy as np
 
-        from poolzoo.analysis.results.summaries import Group, average_draws, group_key
+        from poolzoo.analysis.results.summaries import Group, group_key
+        from poolzoo.analysis.results.values import average_draws
 
         query = self._connection.execute
         # Images count in the order of their names, so that the order in which they came in changes nothing.
@@ -475,8 +476,12 @@ class Store:
                 numbers,
             ).fetchone()
             kept = read.pop("kept")[1]
+            kept = kept[~np.isnan(kept)]
             groups[key] = Group(
-                values={metric: average_draws(*column, seeded=key.state == "train") for metric, column in read.items()},
+                values={
+                    metric: average_draws(*column, metric, seeded=key.state == "train")
+                    for metric, column in read.items()
+                },
                 images=images,
                 seeds=len({keys["seed"] for _, keys in series if keys["seed"] is not None}) if good else 0,
                 kept=float(kept.mean()) if len(kept) else None,
@@ -489,14 +494,13 @@ class Store:
     def _column(
         self, series: Sequence[int], column: str, place: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """One column of several series, without what is null: the images' places, ascending, and the numbers."""
+        """One column of several series: the images' places, ascending, and the numbers, NaN where one is null."""
         import numpy as np
 
         parts = [
             np.fromiter(
                 self._connection.execute(
-                    f"SELECT image, {column} FROM scores WHERE series = ? AND error IS NULL AND {column} IS NOT NULL",
-                    (number,),
+                    f"SELECT image, {column} FROM scores WHERE series = ? AND error IS NULL", (number,)
                 ),
                 dtype=[("image", np.int64), ("value", np.float64)],
             )

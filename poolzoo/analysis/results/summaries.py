@@ -1,8 +1,9 @@
 """Rows to one line an operator: means over images, what they are uncertain by, and differences to the baseline.
 
 A group is one operator in one state under one :class:`Setting`. Seeds of one image are averaged first, then images are
-averaged with equal weight; nothing else is averaged, so that no mean of means hides behind a number. Intervals are
-percentile bootstraps over images (Efron 1979) and differences are paired: the same images for both operators.
+averaged with equal weight; nothing else is averaged, so that no mean of means hides behind a number. Which images count
+is decided by :mod:`poolzoo.analysis.results.values`. Intervals are percentile bootstraps over images (Efron 1979) and
+differences are paired: the same images for both operators.
 """
 
 from __future__ import annotations
@@ -18,9 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poolzoo.analysis.results.schema import Result, label
+from poolzoo.analysis.results.values import LeftOut, Values, average_draws, count_alike, differences, in_both
 
 RESAMPLES = 1000
 CONFIDENCE = 0.95
+#: From fewer images than this no interval is drawn: there are too few different resamples to say anything of the tails.
+INTERVAL_IMAGES = 5
 
 Number = TypeVar("Number", float, "NDArray[np.float64]")
 
@@ -103,18 +107,34 @@ class Score:
     """One metric of one group.
 
     Attributes:
-        mean: over images, of each image's mean over seeds.
+        mean: over the images that count, of each image's mean over seeds; infinite where all were rebuilt exactly.
+        median: of the same numbers.
+        images: how many count.
         spread: standard deviation over seeds, averaged over images; None where there are no seeds to vary.
-        interval: bootstrap 95% interval of ``mean`` over images; None for one image or an infinite score.
+        interval: bootstrap 95% interval of ``mean`` over images; None for fewer than :data:`INTERVAL_IMAGES` of them or
+            an infinite mean.
         difference: mean over the images shared with the baseline of this operator's score minus the baseline's.
         difference_interval: the bootstrap 95% interval of ``difference``.
+        left_out: which images do not count, alike for all groups of a setting; None where all do.
     """
 
     mean: float
+    median: float
+    images: int
     spread: float | None = None
     interval: tuple[float, float] | None = None
     difference: float | None = None
     difference_interval: tuple[float, float] | None = None
+    left_out: LeftOut | None = None
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Score:
+        """Read one score of :meth:`Summary.to_plain`."""
+        left_out = plain["left_out"]
+        if left_out is not None:
+            left_out = LeftOut(**{**left_out, "named": tuple((str(name), int(by)) for name, by in left_out["named"])})
+        numbers = {key: _read(value) for key, value in plain.items() if key not in ("images", "left_out")}
+        return cls(**numbers, images=int(plain["images"]), left_out=left_out)
 
 
 @dataclass(frozen=True)
@@ -122,7 +142,7 @@ class Summary:
     """One operator in one state under one setting, over all images and seeds.
 
     Attributes:
-        scores: by metric key; empty where every row was an error.
+        scores: by metric key; empty where every row was an error or no image counts.
         images: how many images gave a score.
         seeds: how many different seeds were drawn, 0 where there are none.
         kept: numbers out per number in, mean over images.
@@ -166,7 +186,7 @@ class Summary:
         Raises:
             AttributeError, KeyError, TypeError, ValueError: something else.
         """
-        scores = {key: Score(**{k: _read(v) for k, v in plain["scores"][key].items()}) for key in plain["scores"]}
+        scores = {key: Score.from_plain(score) for key, score in plain["scores"].items()}
         if unknown := set(scores) - set(METRICS):
             raise ValueError(f"no metrics: {', '.join(sorted(unknown))}")
         return cls(**{**plain, "setting": Setting(**plain["setting"]), "scores": scores})
@@ -194,7 +214,7 @@ def bootstrap_interval(values: Sequence[float] | NDArray[np.float64], seed: int 
         seed: of the resampling; equal values and seed give equal bounds.
 
     Returns:
-        The bounds, or None for fewer than two values or any that is not finite.
+        The bounds, or None for fewer than :data:`INTERVAL_IMAGES` values or any that is not finite.
     """
     return bootstrap_intervals([np.asarray(values, dtype=np.float64)], seed)[0]
 
@@ -204,7 +224,7 @@ def bootstrap_intervals(columns: Sequence[NDArray[np.float64]], seed: int = 0) -
     found: list[tuple[float, float] | None] = [None] * len(columns)
     alike: dict[int, list[int]] = defaultdict(list)
     for number, column in enumerate(columns):
-        if len(column) > 1 and np.isfinite(column).all():
+        if len(column) >= INTERVAL_IMAGES and np.isfinite(column).all():
             alike[len(column)].append(number)
     tail = (1 - CONFIDENCE) / 2
     for length, numbers in alike.items():
@@ -239,23 +259,8 @@ class GroupKey(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Values:
-    """One metric of one group, seeds averaged.
-
-    Attributes:
-        images: which images have a value, as ascending numbers that mean the same in all groups.
-        means: of each of these images.
-        spread: standard deviation over seeds, averaged over images; None where there are no seeds to vary.
-    """
-
-    images: NDArray[np.int64]
-    means: NDArray[np.float64]
-    spread: float | None
-
-
-@dataclass(frozen=True)
 class Group:
-    """What a summary is made of, with one number an image and metric; the rest as in :class:`Summary`."""
+    """What a summary is made of, with one number per image and metric, counted or not; the rest as in Summary."""
 
     values: dict[str, Values]
     images: int
@@ -284,7 +289,7 @@ def summarise(result: Result) -> list[Summary]:
         raise ValueError(f"result: a {result.kind} has no images to summarise over; expected a compare")
     if result.summaries is not None:
         return list(result.summaries)
-    return summarise_groups(groups_of(result), result.metadata)
+    return summarise_groups(groups_of(result), result.metadata, image_names(result))
 
 
 def groups_of(result: Result) -> Mapping[GroupKey, Group]:
@@ -296,23 +301,54 @@ def groups_of(result: Result) -> Mapping[GroupKey, Group]:
         # An image that could not be read has one row, of no operator.
         if row["pool"]:
             rows_of[group_key(row)].append(row)
-    numbers: dict[str, int] = {}
-    for row in result.rows:
-        numbers.setdefault(row["image"], len(numbers))
+    numbers = {name: number for number, name in enumerate(image_names(result))}
     return {key: _group(key, rows, numbers, result.metadata["metrics"]) for key, rows in rows_of.items()}
 
 
-def summarise_groups(groups: Mapping[GroupKey, Group], metadata: Mapping[str, Any]) -> list[Summary]:
+def image_names(result: Result) -> Sequence[str]:
+    """The images by the numbers that :func:`groups_of` gives them."""
+    return (
+        result.group_images if result.groups is not None else list(dict.fromkeys(row["image"] for row in result.rows))
+    )
+
+
+def counted_values(
+    groups: Mapping[GroupKey, Group], names: Sequence[str]
+) -> tuple[dict[GroupKey, dict[str, Values]], dict[tuple[Setting, str], LeftOut]]:
+    """The values of each group that count, and by setting and metric which images do not.
+
+    Args:
+        groups: from :func:`groups_of`.
+        names: of the images, from :func:`image_names`.
+    """
+    apart: dict[Setting, dict[GroupKey, dict[str, Values]]] = defaultdict(dict)
+    for key, group in groups.items():
+        apart[key.setting][key] = group.values
+    counted: dict[GroupKey, dict[str, Values]] = {}
+    left_out: dict[tuple[Setting, str], LeftOut] = {}
+    for setting, members in apart.items():
+        own, lost = count_alike(members, names)
+        counted |= own
+        left_out |= {(setting, metric): found for metric, found in lost.items()}
+    return counted, left_out
+
+
+def summarise_groups(
+    groups: Mapping[GroupKey, Group], metadata: Mapping[str, Any], names: Sequence[str]
+) -> list[Summary]:
     """As :func:`summarise`, of numbers that were collected elsewhere.
 
     Args:
         groups: by what their rows have in common.
         metadata: ``metrics``, the first of which sorts and ranks, and ``baseline``.
+        names: of the images, by the numbers that the groups give them.
     """
     metrics = metadata["metrics"]
     baselines = _baselines(groups, metadata.get("baseline"))
-    ranks = _ranks(groups, metrics[0]) if metrics else {}
-    scores = _scores(groups, baselines)
+    counted, left_out = counted_values(groups, names)
+    equals = {key: values for key, values in counted.items() if groups[key].equal_kept}
+    ranks = _ranks(equals, metrics[0]) if metrics else {}
+    scores = _scores(counted, left_out, baselines)
     summaries = []
     for key, group in groups.items():
         baseline = groups[baselines[key.setting]] if key.setting in baselines else None
@@ -346,34 +382,15 @@ def by_setting(summaries: Iterable[Summary]) -> dict[Setting, list[Summary]]:
     return dict(sorted(apart.items()))
 
 
-def average_draws(images: NDArray[np.int64], values: NDArray[np.float64], *, seeded: bool) -> Values:
-    """Seeds of one image to one number.
-
-    Args:
-        images: the number of each value's image.
-        values: as many; not NaN.
-        seeded: whether several values of an image are draws, whose spread says something.
-    """
-    distinct, place, counts = np.unique(images, return_inverse=True, return_counts=True)
-    means = np.bincount(place, weights=values, minlength=len(distinct)) / counts
-    spread = None
-    if seeded:
-        with np.errstate(invalid="ignore"):
-            squares = np.bincount(place, weights=(values - means[place]) ** 2, minlength=len(distinct))
-        several = (counts > 1) & np.isfinite(means)
-        if several.any():
-            spread = float(np.sqrt(squares[several] / (counts[several] - 1)).mean())
-    return Values(distinct, means, spread)
-
-
 def _group(key: GroupKey, rows: list[dict[str, Any]], numbers: dict[str, int], metrics: Sequence[str]) -> Group:
     good = [row for row in rows if row["error"] is None]
     kept = [row["kept"] for row in good if row["kept"] is not None]
     values = {}
     for metric in metrics:
-        scored = [(numbers[row["image"]], float(row[metric])) for row in good if row.get(metric) is not None]
-        images, scores = np.array([image for image, _ in scored], np.int64), np.array([score for _, score in scored])
-        values[metric] = average_draws(images, scores, seeded=key.state == "train")
+        images = np.array([numbers[row["image"]] for row in good], np.int64)
+        # None becomes NaN: the image was scored and has no value.
+        scores = np.array([row.get(metric) for row in good], np.float64)
+        values[metric] = average_draws(images, scores, metric, seeded=key.state == "train")
     return Group(
         values=values,
         images=len({row["image"] for row in good}),
@@ -395,53 +412,45 @@ def _baselines(groups: Iterable[GroupKey], name: str | None) -> dict[Setting, Gr
 
 
 def _scores(
-    groups: Mapping[GroupKey, Group], baselines: Mapping[Setting, GroupKey]
+    counted: Mapping[GroupKey, Mapping[str, Values]],
+    left_out: Mapping[tuple[Setting, str], LeftOut],
+    baselines: Mapping[Setting, GroupKey],
 ) -> dict[GroupKey, dict[str, Score]]:
     """Every group's scores, and their differences to the baseline of its setting."""
-    cells = [(key, metric, v) for key, group in groups.items() for metric, v in group.values.items() if len(v.images)]
+    cells = [(key, metric, values) for key, own in counted.items() for metric, values in own.items()]
     apart = []
     for key, metric, values in cells:
-        baseline = groups[baselines[key.setting]].values.get(metric) if key.setting in baselines else None
+        baseline = counted[baselines[key.setting]].get(metric) if key.setting in baselines else None
         apart.append(differences(values, baseline) if baseline else np.empty(0))
     intervals = bootstrap_intervals([*(values.means for _, _, values in cells), *apart])
-    scores: dict[GroupKey, dict[str, Score]] = {key: {} for key in groups}
+    scores: dict[GroupKey, dict[str, Score]] = {key: {} for key in counted}
     for place, ((key, metric, values), paired) in enumerate(zip(cells, apart, strict=True)):
-        with np.errstate(invalid="ignore"):
-            mean, difference = float(values.means.mean()), float(paired.mean()) if len(paired) else math.nan
         scores[key][metric] = Score(
-            mean=mean,
+            mean=float(values.means.mean()),
+            median=float(np.median(values.means)),
+            images=len(values.images),
             spread=values.spread,
             interval=intervals[place],
-            difference=None if math.isnan(difference) else difference,
+            difference=float(paired.mean()) if len(paired) else None,
             difference_interval=intervals[len(cells) + place],
+            left_out=left_out.get((key.setting, metric)),
         )
     return scores
 
 
-def differences(own: Values, baseline: Values) -> NDArray[np.float64]:
-    """``own - baseline`` of each image that both have."""
-    _, here, there = np.intersect1d(own.images, baseline.images, assume_unique=True, return_indices=True)
-    means, others = own.means[here], baseline.means[there]
-    # Two infinite PSNRs (both images rebuilt exactly) differ by nothing; inf - inf would say nan.
-    with np.errstate(invalid="ignore"):
-        return np.where(means == others, 0.0, means - others)
-
-
-def in_both(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The numbers that both have, ascending; each has a number once."""
-    return np.intersect1d(first, second, assume_unique=True)
-
-
-def _ranks(groups: Mapping[GroupKey, Group], metric: str) -> dict[GroupKey, float]:
+def _ranks(counted: Mapping[GroupKey, Mapping[str, Values]], metric: str) -> dict[GroupKey, float]:
     """Each group's place among those of its setting, 1 the best, averaged over the images that all of them have.
 
-    Equal scores share the mean of their places, as in Friedman's test (1937). Who keeps another share of the numbers
-    than the others does not compete.
+    Equal scores share the mean of their places, as in Friedman's test (1937).
+
+    Args:
+        counted: the values of the groups that compete: who keeps another share of the numbers does not.
+        metric: by which they do.
     """
     apart: dict[Setting, dict[GroupKey, Values]] = defaultdict(dict)
-    for key, group in groups.items():
-        if group.equal_kept and metric in group.values and len(group.values[metric].images):
-            apart[key.setting][key] = group.values[metric]
+    for key, values in counted.items():
+        if metric in values:
+            apart[key.setting][key] = values[metric]
     ranks = {}
     for rivals in apart.values():
         common = functools.reduce(in_both, (values.images for values in rivals.values()))
@@ -468,5 +477,4 @@ def _order(summary: Summary, metrics: Sequence[str]) -> tuple[Any, ...]:
     if score is not None:
         # Without the last digits, which differ between machines and would order equal operators by chance.
         value = round(-METRICS[metrics[0]].merit(score.mean), 10)
-    lost = score is None or math.isnan(score.mean)
-    return summary.images == 0, lost, 0.0 if lost else value, summary.label, summary.state, summary.setting
+    return summary.images == 0, score is None, value, summary.label, summary.state, summary.setting

@@ -18,16 +18,18 @@ import numpy as np
 
 from poolzoo.analysis.results.schema import PROFILE_SETTING, Result, label
 from poolzoo.analysis.results.summaries import (
+    INTERVAL_IMAGES,
     METRICS,
     Metric,
     Setting,
     Summary,
-    Values,
     bootstrap_intervals,
     by_setting,
-    differences,
+    counted_values,
     groups_of,
+    image_names,
 )
+from poolzoo.analysis.results.values import Values, differences
 
 #: Fewer images than this are a small sample: percentile intervals over them are too narrow.
 SMALL_SAMPLE = 10
@@ -43,7 +45,7 @@ class Gap:
         other: the operator that ``difference`` is taken to.
         difference: by how much it is better, in the metric's unit: the mean of the paired differences in
             :meth:`poolzoo.analysis.results.summaries.Metric.merit`.
-        interval: its bootstrap 95% interval; None for one image or an infinite score.
+        interval: its bootstrap 95% interval; None for too few images or an infinite score.
         images: how many were shared.
     """
 
@@ -168,7 +170,8 @@ class Doubts:
 
     Attributes:
         images: how many images gave a score.
-        unfitted: learnable operators shown only as they start.
+        few: metrics with too few images for an interval, and how many count.
+        unfitted: learnable operators that were not fitted, where others were.
         unequal: operators that keep another share of the numbers than the rest of their setting, with that share.
         kept: the share of the rest.
         one_seed: stochastic operators with a single draw.
@@ -177,6 +180,7 @@ class Doubts:
     """
 
     images: int = 0
+    few: tuple[tuple[str, int], ...] = ()
     unfitted: tuple[str, ...] = ()
     unequal: tuple[tuple[str, float], ...] = ()
     kept: float | None = None
@@ -187,8 +191,8 @@ class Doubts:
 
     @property
     def small(self) -> bool:
-        """Whether intervals are missing or too narrow for the number of images."""
-        return 0 < self.images < SMALL_SAMPLE
+        """Whether intervals are too narrow for the number of images."""
+        return INTERVAL_IMAGES <= self.images < SMALL_SAMPLE
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
@@ -324,15 +328,19 @@ def doubts(result: Result, summaries: Sequence[Summary] = ()) -> Doubts:
             if row["forward_s"] and row.get("forward_iqr_s") is not None
         }
         noisy = sorted(((n, share) for n, share in noise.items() if share and share > NOISY), key=lambda item: -item[1])
-        unfitted = (label(row) for row in result.rows if row["state"] == "initial" and row["error"] is None)
-        return Doubts(noisy=tuple(noisy), failed=failed, rows=len(result.rows), unfitted=_once(unfitted))
+        return Doubts(noisy=tuple(noisy), failed=failed, rows=len(result.rows))
     scored = [summary for summary in summaries if summary.scores]
     unequal = {s.label: s.kept for s in scored if not s.equal_kept and s.kept}
     learned = {s.label for s in scored if s.state == "fitted"}
+    unfitted = (s.label for s in scored if s.state == "initial" and s.label not in learned)
+    most: dict[str, int] = {}
+    for key, score in ((key, score) for s in scored for key, score in s.scores.items()):
+        most[key] = max(most.get(key, 0), score.images)
     dataset = result.metadata.get("dataset") or {}  # of which the rows are a sample
     return Doubts(
         images=max((s.images for s in scored), default=0),
-        unfitted=_once(s.label for s in scored if s.state == "initial" and s.label not in learned),
+        few=tuple((key, images) for key, images in most.items() if images < INTERVAL_IMAGES),
+        unfitted=_once(unfitted) if learned else (),
         unequal=tuple(unequal.items()),
         kept=next((s.kept for s in scored if s.equal_kept and s.kept), None),
         one_seed=_once(s.label for s in scored if s.state == "train" and s.seeds == 1),
@@ -345,13 +353,14 @@ Group = tuple[Setting, str, str]
 
 
 def image_means(result: Result) -> dict[Group, dict[str, Values]]:
-    """By setting, label and state: by metric, each image's score, its seeds averaged.
+    """By setting, label and state: by metric, the score of each image that counts, its seeds averaged.
 
     Of a dataset run that was read back there are none: its rows are a sample.
     """
     if result.summaries is not None and result.groups is None:
         return {}
-    return {(key.setting, key.label, key.state): group.values for key, group in groups_of(result).items()}
+    counted, _ = counted_values(groups_of(result), image_names(result))
+    return {(key.setting, key.label, key.state): values for key, values in counted.items()}
 
 
 def _judge_group(
@@ -372,7 +381,7 @@ def _judge_group(
         setting=setting,
         kept=group[0].kept,
         candidates=tuple(candidates),
-        leads=tuple(lead for lead in leads if lead),
+        leads=tuple(leads),
         cost=_cost(placed, timed) if len(placed) > 1 else None,
         front=_front(placed, metrics[0]) if len(placed) > 1 else (),
         partial=tuple(summary for summary in group if summary.images < most),
@@ -384,26 +393,18 @@ def _lead(
     candidates: Sequence[Summary],
     draws: Sequence[Summary],
     scores: Mapping[Group, Mapping[str, Values]],
-) -> Lead | None:
+) -> Lead:
     metric = METRICS[key]
-    scored = [s for s in candidates if key in s.scores and not math.isnan(s.scores[key].mean)]
-    if not scored:
-        return None
+    scored = [s for s in candidates if key in s.scores]
 
     def merit(summary: Summary) -> float:
         return metric.merit(summary.scores[key].mean)
 
-    # One image that is rebuilt exactly makes a mean infinite: of those that share it the other images decide.
-    finite = _finite_merits(metric, [s for s in scored if math.isinf(merit(s))], scores)
-
-    def rest_of(summary: Summary) -> float:
-        return finite.get((summary.label, summary.state), 0.0)
-
-    def shown(summary: Summary) -> tuple[str, str]:
-        return format(summary.scores[key].mean, metric.format), format(rest_of(summary), metric.format)
+    def shown(summary: Summary) -> str:
+        return format(summary.scores[key].mean, metric.format)
 
     # Without the last digits, which differ between machines; equal operators stand in the order of their names.
-    scored.sort(key=lambda s: (-round(merit(s), 10), -round(rest_of(s), 10), s.label, s.state))
+    scored.sort(key=lambda s: (-round(merit(s), 10), s.label, s.state))
     top = scored[0]
     best = [s for s in scored if shown(s) == shown(top)]
     rest = [s for s in scored if s not in best]
@@ -420,24 +421,12 @@ def _lead(
     )
 
 
-def _finite_merits(
-    metric: Metric, exact: Sequence[Summary], scores: Mapping[Group, Mapping[str, Values]]
-) -> dict[tuple[str, str], float]:
-    """By label and state, the mean over the images with finite scores; empty where those are not the same for all."""
-    known = {(s.label, s.state): scores.get((s.setting, s.label, s.state), {}).get(metric.key) for s in exact}
-    finite = {key: (v.images[np.isfinite(v.means)], v.means[np.isfinite(v.means)]) for key, v in known.items() if v}
-    same = {(v.images.tobytes(), finite[key][0].tobytes()) for key, v in known.items() if v}
-    if len(finite) < len(exact) or len(same) != 1 or not all(len(images) for images, _ in finite.values()):
-        return {}
-    return {key: float(metric.merit(means).mean()) for key, (_, means) in finite.items()}
-
-
 def _gaps(
     metric: Metric, top: Summary, rest: Sequence[Summary], scores: Mapping[Group, Mapping[str, Values]]
 ) -> list[Gap]:
     """How far ``top`` is ahead of each of the rest.
 
-    Two infinite scores, of images rebuilt exactly, differ by nothing. NaN and no interval where no image is shared.
+    Two operators that rebuild every image exactly differ by nothing. NaN and no interval where no image is shared.
     """
 
     def merits(summary: Summary) -> Values | None:
@@ -452,7 +441,8 @@ def _gaps(
     for other, values, interval in zip(rest, apart, intervals, strict=True):
         if values is None:  # of a dataset run that was read back: only the means are known
             ahead, behind = (metric.merit(s.scores[metric.key].mean) for s in (top, other))
-            gaps.append(Gap(other, ahead - behind, None, min(top.images, other.images)))
+            images = min(s.scores[metric.key].images for s in (top, other))
+            gaps.append(Gap(other, ahead - behind, None, images))
         else:
             with np.errstate(invalid="ignore"):
                 mean = float(values.mean()) if len(values) else math.nan
@@ -469,7 +459,7 @@ def _cost(placed: Sequence[tuple[Summary, Time]], timed: str | None) -> Cost:
 
 
 def _front(placed: Sequence[tuple[Summary, Time]], key: str) -> tuple[tuple[Summary, Time], ...]:
-    scored = [(s, t) for s, t in placed if key in s.scores and not math.isnan(s.scores[key].mean)]
+    scored = [(s, t) for s, t in placed if key in s.scores]
     # Rounding must not put an operator on the front before its equal.
     points = [(t.seconds, round(METRICS[key].merit(s.scores[key].mean), 10)) for s, t in scored]
     return tuple(scored[index] for index in pareto_front(points))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from poolzoo.analysis.results.schema import MEASURE_KEYS
-from poolzoo.analysis.results.summaries import METRICS, Setting, Summary
+from poolzoo.analysis.results.summaries import INTERVAL_IMAGES, METRICS, Setting, Summary
 from poolzoo.analysis.results.verdicts import NOISY, Doubts, Gap, Lead, ProfileLead, Time, Verdict
 from poolzoo.reports.text.tables import NORMALIZED, TIME_UNITS, rebuilding, unit_of, visible
 
@@ -68,8 +68,8 @@ def warnings_of(doubts: Doubts) -> list[str]:
     said = []
     if doubts.unfitted:
         said.append(
-            f"Not fitted: {listed(doubts.unfitted)}. Learnable operators are shown as they start; an unfitted LIP is"
-            " exactly average pooling, so these rows say nothing about what they can learn."
+            f"Not fitted: {listed(doubts.unfitted)}. They are shown as they start, so these rows say nothing about what"
+            " they can learn."
         )
     if doubts.unequal:
         others = f"the others ({doubts.kept:.3g})" if doubts.kept else "a plain pool"
@@ -78,9 +78,13 @@ def warnings_of(doubts: Doubts) -> list[str]:
             f"Not an equal comparison, for another share of the numbers is kept than by {others}:"
             f" {listed(unequal)}. Never called best beside them."
         )
-    if doubts.images == 1:
-        said.append("One image: there is no interval, and another image may order the operators differently.")
-    elif doubts.small:
+    if doubts.few:
+        by = "; ".join(f"{METRICS[key].title} over {images}" for key, images in doubts.few)
+        said.append(
+            f"Too few images for an interval: {by}. At least {INTERVAL_IMAGES} are needed; other images may order the"
+            " operators differently."
+        )
+    if doubts.small:
         said.append(f"{doubts.images} images: intervals over so few are too narrow; take the order as a hint.")
     if doubts.one_seed:
         said.append(f"One seed: the spread of {listed(doubts.one_seed)} in train mode is unknown.")
@@ -171,11 +175,10 @@ def _gap(gap: Gap, key: str, before: str) -> Markup:
         return Markup("with no image in common with {}{}").format(before, other)
     if not amount.strip("-+0."):
         return Markup("ahead of {}{}{} by less than the digits show").format(before, other, "," * before.endswith(", "))
+    sure = f"{gap.images} image{'s' * (gap.images != 1)}"
     if gap.interval:
         low, high = (_digits(end, metric.format) for end in gap.interval)
-        sure = f"95% interval {low} to {high}, {gap.images} images"
-    else:
-        sure = "one image, so no interval" if gap.images == 1 else "no interval"
+        sure = f"95% interval {low} to {high}, {sure}"
     return Markup('{} ahead of {}{} <span class="sure">({})</span>').format(
         _amount(gap.difference, key), before, other, sure
     )

@@ -54,6 +54,7 @@
         head,
         index,
         title: head.textContent.trim(),
+        of: head.dataset.of || "",
         suffix: "",
         number: head.classList.contains("n"),
         better: head.dataset.better || "",
@@ -67,10 +68,9 @@
       this.show();
     }
 
-    // Where several columns have one title, as "vs avg", with the measured column that each of them stands behind.
-    fullTitle({ title, index }) {
-      if (this.columns.filter((other) => other.title === title).length < 2) return title;
-      return `${this.columns.slice(0, index).findLast((other) => !other.relative).title}: ${title}`;
+    // Where several columns have one title, as "vs avg", with that of the column that each of them says more of.
+    fullTitle({ title, of }) {
+      return this.columns.filter((other) => other.title === title).length < 2 ? title : `${of}: ${title}`;
     }
 
     addSorting() {

@@ -49,6 +49,7 @@ from poolzoo.reports.text.tables import (
     dicts,
     errors,
     joined_table,
+    left_out_notes,
     profile_tables,
     signed,
     versus_tables,
@@ -250,7 +251,7 @@ def _compare_view(result: Result, anchor: str, letter: str, source: str, profile
             for number, table in tables
             if table
         ]
-        protocol.append({"title": names, "steps": _protocol(setting, metadata, result.rows)})
+        protocol.append({"title": names, "steps": _protocol(setting, metadata, result.rows, group)})
     # An image that could not be read has a row of no operator and a line among the warnings, nothing else.
     image_names = _unique(row["image"] for row in result.rows if row["pool"])
     # Of a dataset the rows are a sample.
@@ -424,16 +425,17 @@ def _plots(drawings: Sequence[Drawing], anchor: str) -> list[dict[str, Any]]:
     ]
 
 
-def _protocol(setting: Setting, metadata: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def _protocol(
+    setting: Setting, metadata: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], group: Sequence[Summary]
+) -> list[str]:
     """What happens to an image, step by step, and how the numbers are made."""
     kernel = f"It is pooled with kernel {setting.kernel_size} and stride {setting.stride}"
-    if setting.normalize == "none" and setting.of_features:
-        pooled = [f"{kernel}, without normalisation: SoftPool and its kin depend on the scale of their input."]
-    elif setting.normalize == "none":
-        pooled = [
-            f"{kernel}, without normalisation: SoftPool and its kin depend on the scale of their input, and on [0, 1]"
-            " they are close to average pooling."
-        ]
+    if setting.normalize == "none":
+        scale = ""
+        if any(summary.pool.startswith("softpool") for summary in group):
+            scale = ": SoftPool depends on the scale of its input"
+            scale += "" if setting.of_features else ", and on [0, 1] it is close to average pooling"
+        pooled = [f"{kernel}, without normalisation{scale}."]
     else:
         pooled = [
             f"It is normalised by {setting.normalize}'s mean and deviation."
@@ -478,11 +480,21 @@ def _protocol(setting: Setting, metadata: Mapping[str, Any], rows: Sequence[Mapp
     }
     details |= {key: _sentence(note) for key, note in OWN_RANGE_NOTES.items()} if setting.of_features else {}
     steps += [details[key] if key in details else _sentence(METRIC_NOTES[key]) for key in metadata["metrics"]]
-    steps.append(
-        "Seeds of one image are averaged first, then images with equal weight; intervals are bootstraps over images,"
-        " differences to the baseline are paired by image."
-    )
-    return steps
+    return [*steps, *_averaging(group)]
+
+
+def _averaging(group: Sequence[Summary]) -> list[str]:
+    """How an operator's images become one number, as far as there is something to average."""
+    if max(summary.images for summary in group) < 2:
+        return []
+    scores = [score for summary in group for score in summary.scores.values()]
+    seeds = any(summary.seeds for summary in group)
+    said = [
+        f"{'Seeds of one image are averaged first, then images' if seeds else 'Images are averaged'} with equal weight",
+        *["intervals are bootstraps over images"] * any(score.interval for score in scores),
+        *["differences to the baseline are paired by image"] * any(summary.is_baseline for summary in group),
+    ]
+    return [f"{'; '.join(said)}.", *(f"{note}." for note in left_out_notes(group))]
 
 
 def _is_misplaced(setting: Setting) -> bool:

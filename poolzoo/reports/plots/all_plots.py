@@ -186,7 +186,7 @@ def _of_setting(
         )
     rivals = plots.ranked(shown)
     first = METRICS[next(iter(shown[0].scores))]
-    if len(rivals) > 1:
+    if plots.ranks_differ(rivals):
         drawings.append(
             Drawing(
                 "ranks",
@@ -227,8 +227,8 @@ def _retention_caption(shown: Sequence[Summary]) -> str:
     bars = ""
     if any(score.interval for score in scores):
         bars = " Lines are bootstrap 95% intervals over images."
-    elif any(score.spread is not None for score in scores):
-        bars = " Lines are standard deviations over seeds."
+    if any(score.spread is not None and not score.interval for score in scores):
+        bars += " Lines are standard deviations over seeds" + " where there is no interval" * bool(bars) + "."
     line = " The dashed line is the baseline." if any(summary.is_baseline for summary in shown) else ""
     grey = ""
     if any(not summary.equal_kept for summary in shown):

@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from poolzoo.analysis.results.schema import PROFILE_SETTING, Result, label
-from poolzoo.analysis.results.summaries import METRICS, Metric, Score, Summary
+from poolzoo.analysis.results.summaries import INTERVAL_IMAGES, METRICS, Metric, Score, Summary
 from poolzoo.analysis.results.verdicts import pareto_front
 from poolzoo.reports.page.answer import title_of
 from poolzoo.reports.plots.style import (
@@ -127,7 +127,7 @@ def paired(summaries: Sequence[Summary]) -> list[Summary]:
     found = []
     for summary in summaries:
         scores = {
-            key: Score(score.difference, interval=score.difference_interval)
+            key: replace(score, mean=score.difference, interval=score.difference_interval, spread=None)
             for key, score in summary.scores.items()
             if score.difference is not None and score.difference_interval and METRICS[key].target is None
         }
@@ -228,6 +228,14 @@ def ranked(summaries: Sequence[Summary]) -> list[Summary]:
     return [s for _, s in sorted(rivals, key=lambda pair: (pair[0], pair[1].label, pair[1].state))]
 
 
+def ranks_differ(summaries: Sequence[Summary]) -> bool:
+    """Whether any two mean ranks of these differ beyond chance, over images enough to say so."""
+    shown = ranked(summaries)
+    if len(shown) < 2 or _images_ranked(shown) < INTERVAL_IMAGES:
+        return False
+    return _critical(shown) <= (shown[-1].rank or 0.0) - (shown[0].rank or 0.0)
+
+
 def critical_difference(operators: int, images: int) -> float:
     """By how much two mean ranks must differ before a difference is unlikely to be chance.
 
@@ -275,10 +283,9 @@ def plot_ranks(summaries: Sequence[Summary]) -> Figure:
         axes.set_xlim(min(0.0, ranks[0] - reach) - 0.5, max(len(shown) + 1.0, ranks[-1] + reach) + 0.5)
         # A bar may reach below the first rank, a tick may not.
         axes.set_xticks([1, *(tick for tick in axes.get_xticks() if 1 < tick <= len(shown) and tick == int(tick))])
-        images = min(summary.images for summary in shown)
         first = METRICS[next(iter(shown[0].scores))]
         axes.set_xlabel(
-            f"mean rank by {first.title} over {images} images, 1 is best;"
+            f"mean rank by {first.title} over {_images_ranked(shown)} images, 1 is best;"
             f" bars: critical difference {2 * reach:.1f} (Nemenyi, {ALPHA:.0%})"
         )
     return figure
@@ -290,9 +297,8 @@ def describe_ranks(summaries: Sequence[Summary]) -> str:
     difference = _critical(shown)
     first, last = shown[0].rank or 0.0, shown[-1].rank or 0.0
     alike = sum((summary.rank or 0.0) - first <= difference for summary in shown) - 1
-    images = min(summary.images for summary in shown)
     return (
-        f"Mean ranks of {_operators(shown)} operators over {images} images, best on top:"
+        f"Mean ranks of {_operators(shown)} operators over {_images_ranked(shown)} images, best on top:"
         f" best {title_of(shown[0])} {first:.1f}, worst {title_of(shown[-1])} {last:.1f}. {alike} of the others cannot"
         f" be told apart from the best: they are within the critical difference of {difference:.1f}."
     )
@@ -615,7 +621,12 @@ def _first_metric(summaries: Sequence[Summary]) -> Metric:
 
 
 def _critical(shown: Sequence[Summary]) -> float:
-    return critical_difference(len(shown), min(summary.images for summary in shown))
+    return critical_difference(len(shown), _images_ranked(shown))
+
+
+def _images_ranked(shown: Sequence[Summary]) -> int:
+    """Over how many images ranks by the first metric are."""
+    return min(next(iter(summary.scores.values())).images for summary in shown)
 
 
 def _number(value: float, metric: Metric) -> str:

@@ -20,7 +20,8 @@ from typing import Any
 
 from poolzoo.analysis.results.schema import PROFILE_SETTING, Result, label
 from poolzoo.analysis.results.side_by_side import Figure, Versus
-from poolzoo.analysis.results.summaries import METRICS, Setting, Summary, by_setting, summarise
+from poolzoo.analysis.results.summaries import INTERVAL_IMAGES, METRICS, Setting, Summary, by_setting, summarise
+from poolzoo.analysis.results.values import EXACT, NAMED, LeftOut
 from poolzoo.analysis.studies.sweep import sweep_of
 from poolzoo.reports.text.terminal import printed, text_console
 
@@ -74,9 +75,10 @@ NOUNS = {"video": "video", "volume": "volume"}
 UNEQUAL, UNFITTED = "†", "‡"
 NOTES = {
     UNEQUAL: "keeps another share of the numbers than a plain pool: not an equal comparison, never marked best",
-    UNFITTED: "initial: learnable operator as it starts, not fitted (an unfitted LIP is exactly average pooling)",
+    UNFITTED: "initial: learnable operator as it starts, not fitted",
 }
 MISSING = "–"
+TOO_FEW = f"too few images for an interval: at least {INTERVAL_IMAGES} are needed"
 ERRORS_SHOWN = 40
 #: A stream of rows is written in pieces of so many.
 ROWS_AT_ONCE = 1000
@@ -91,6 +93,7 @@ class Column:
     drop: int = 0
     drop_plus: int = 0  # the same for the column's uncertainties alone
     relative: bool = False  # differences or ratios to the baseline
+    of: str = ""  # the heading of the column that this one says more of, where its own heading does not name that
     better: str = ""  # high or low, where one of them is
 
 
@@ -300,31 +303,43 @@ def _compare_table(setting: Setting, group: Sequence[Summary], metrics: Sequence
 def _metric_columns(
     group: Sequence[Summary], key: str, baseline: str | None, *, first: bool
 ) -> list[tuple[Column, list[Cell]]]:
-    """A metric and, where there is a baseline, the difference to it."""
+    """A metric's mean and median and, where there is a baseline, the difference to it."""
     metric = METRICS[key]
     scores = [summary.scores.get(key) for summary in group]
+    heading = f"{metric.title} {metric.unit}".strip()
+    # Who keeps more numbers keeps more of the picture, and who failed on some images has another mean: no merit.
+    fair = [summary.equal_kept and summary not in _partial(group) for summary in group]
     if max(summary.images for summary in group) > 1:
         plus = [_half(s.interval if s else None, metric.format) for s in scores]
     else:
         plus = [f"±{s.spread:{metric.format}}" if s and s.spread is not None else "" for s in scores]
     columns = [
         _numbers(
-            Column(f"{metric.title} {metric.unit}".strip(), drop_plus=4 if first else 6),
+            Column(heading, drop_plus=4 if first else 6),
             [s.mean if s else None for s in scores],
             _formatter(metric.format),
             metric.merit,
-            # Whoever keeps more numbers keeps more of the picture: no merit of the operator.
-            [summary.equal_kept and summary.images > 0 for summary in group],
+            fair,
             plus,
         )
     ]
+    # Of two numbers the median is the mean.
+    if max(summary.images for summary in group) > 2:
+        medians = [s.median if s else None for s in scores]
+        column = Column("median", drop=6 if first else 8, of=heading)
+        columns.append(_numbers(column, medians, _formatter(metric.format), metric.merit, fair))
     if baseline:
         name = visible(baseline)
         # The baseline's difference to itself is no finding.
         others = [None if summary.is_baseline else score for summary, score in zip(group, scores, strict=True)]
         columns.append(
             _numbers(
-                Column(f"vs {name}" if len(name) <= 8 else "vs baseline", drop=1 if first else 7, relative=True),
+                Column(
+                    f"vs {name}" if len(name) <= 8 else "vs baseline",
+                    drop=1 if first else 7,
+                    relative=True,
+                    of=heading,
+                ),
                 [s.difference if s else None for s in others],
                 _formatter("+" + metric.format),
                 plus=[_half(s.difference_interval if s else None, metric.format) for s in others],
@@ -337,10 +352,17 @@ def _compare_notes(
     group: Sequence[Summary], roles: Sequence[str], metrics: Sequence[str], missing_baseline: str | None
 ) -> list[str]:
     notes = [f"{UNEQUAL} {NOTES[UNEQUAL]}"] * ("unequal" in roles)
-    notes += [f"{UNFITTED} {NOTES[UNFITTED]}"] * any(summary.state == "initial" for summary in group)
+    notes += _unfitted_notes(group)
+    if partial := [summary.label for summary in _partial(group)]:
+        notes.append(f"never marked best, for lack of images that others have: {visible(', '.join(partial))}")
+    notes += left_out_notes(group)
     seeds = max(summary.seeds for summary in group)
     if max(summary.images for summary in group) > 1:
-        notes.append("± half the bootstrap 95% interval over images; differences to the baseline are paired by image")
+        scores = [score for summary in group for score in summary.scores.values()]
+        if any(score.interval for score in scores):
+            paired = "; differences to the baseline are paired by image"
+            notes.append("± half the bootstrap 95% interval over images" + paired * (missing_baseline is None))
+        notes += [TOO_FEW] * any(score.images < INTERVAL_IMAGES for score in scores)
         spreads = [_spread(summary, metrics) for summary in group if summary.state == "train"]
         notes += [f"spread over seeds: {'; '.join(filter(None, spreads))}"] * any(spreads)
     elif seeds > 1:
@@ -351,6 +373,52 @@ def _compare_notes(
     if missing_baseline:
         notes.append(f"the baseline {visible(missing_baseline)} has no rows here: no differences to it")
     return notes
+
+
+def _partial(group: Sequence[Summary]) -> list[Summary]:
+    """Those that have numbers, but lack images that others have."""
+    most = max(summary.images for summary in group)
+    return [summary for summary in group if 0 < summary.images < most]
+
+
+def _unfitted_notes(group: Sequence[Summary]) -> list[str]:
+    unfitted = {summary.pool for summary in group if summary.state == "initial"}
+    average = " (an unfitted LIP is exactly average pooling)" * ("lip" in unfitted)
+    return [f"{UNFITTED} {NOTES[UNFITTED]}{average}"] * bool(unfitted)
+
+
+def left_out_notes(group: Sequence[Summary]) -> list[str]:
+    """Which images of one setting no mean counts, by metric."""
+    found = {
+        key: (score.left_out, score.images)
+        for summary in group
+        for key, score in summary.scores.items()
+        if score.left_out
+    }
+    return [
+        f"{left_out_text(left_out)}; means and medians are over the other {images}"
+        for left_out, images in found.values()
+    ]
+
+
+def left_out_text(left_out: LeftOut) -> str:
+    """``PSNR: 1 image rebuilt exactly by all: blank.png``."""
+    what = "rebuilt exactly" if left_out.metric in EXACT else "without a value"
+    named = [(visible(name), by) for name, by in left_out.named]
+    of_all = min(left_out.by_all, NAMED)
+    parts = []
+    for count, who, names in (
+        (left_out.by_all, "by all", [name for name, _ in named[:of_all]]),
+        (
+            left_out.by_some,
+            "by some",
+            [f"{name} (by {by} of {left_out.operators} operators)" for name, by in named[of_all:]],
+        ),
+    ):
+        if count:
+            more = f" and {count - len(names)} more" * (count > len(names))
+            parts.append(f"{count} image{'s' * (count != 1)} {what} {who}: {', '.join(names)}{more}")
+    return f"{METRICS[left_out.metric].title}: {'; '.join(parts)}"
 
 
 def _fitted_notes(result: Result) -> list[str]:
@@ -403,7 +471,13 @@ def _profile_table(setting: tuple[Any, ...], rows: Sequence[dict[str, Any]], met
         *([f"copy bandwidth {metadata['copy_gbps']:.1f} GB/s"] if metadata.get("copy_gbps") else []),
     ]
     notes = [f"{UNFITTED} {NOTES[UNFITTED]}"] * ("initial" in values["state"])
-    notes.append("median ± interquartile range; saved: kept by autograd for the backward pass; peak: of a forward pass")
+    headings = {column.heading.partition(" ")[0] for column, _ in built}
+    said = [
+        "median ± interquartile range",
+        *["saved: kept by autograd for the backward pass"] * ("saved" in headings),
+        *["peak: of a forward pass"] * ("peak" in headings),
+    ]
+    notes.append("; ".join(said))
     return _table("Cost", visible(" · ".join(caption)), built, roles, notes)
 
 
@@ -452,7 +526,7 @@ def joined_table(summaries: Sequence[Summary], profile: Result) -> Table | None:
     caption = f"times and memory of {named['shape']} {named['dtype']} on {named['device']}"
     scored = list(dict.fromkeys(summary.label for summary in summaries if summary.scores))
     notes = [f"{UNEQUAL} {NOTES[UNEQUAL]}"] * (not all(fair))
-    notes += [f"{UNFITTED} {NOTES[UNFITTED]}"] * any(summary.state == "initial" for summary in group)
+    notes += _unfitted_notes(group)
     for who, missing in (
         ("only in the comparison", [name for name in scored if name not in costs]),
         ("only in the profile", [name for name in costs if name not in scored]),
@@ -497,9 +571,11 @@ def versus_tables(versus: Versus, letters: Sequence[str], baselines: Sequence[st
         built = [(column, cells) for column, cells in built if any(cell.text != MISSING for cell in cells)]
         if not any(column.number for column, _ in built):
             continue
-        notes = []
-        if versus.images is not None and versus.images > 1:
+        notes = [left_out_text(left_out) for left_out in versus.left_out.get(setting, ())]
+        if any(interval for *_, figures in lines for figure in figures for interval in figure.intervals):
             notes.append("± half the bootstrap 95% interval of the paired change, image by image")
+        elif versus.images is not None:
+            notes.append(TOO_FEW)
         if versus.sampled:
             notes.append("of a dataset run, a page or a file holds the rows of a few images, the store those of all")
         drawn.append(_table("Runs side by side", visible(" · ".join(caption)), built, roles, notes))
@@ -525,13 +601,13 @@ def _versus_columns(measure: str, figures: Sequence[Figure], letters: Sequence[s
         show, change, as_text = _significant([value / size for value in known]), _times, ".2f"
     for run, letter in enumerate(letters):
         values = [figure.values[run] for figure in figures]
-        column = Column(f"{heading} {unit} {letter}".replace("  ", " "))
-        columns.append(_numbers(column, [None if v is None else v / size for v in values], show))
+        whole = f"{heading} {unit}".strip()
+        columns.append(_numbers(Column(f"{whole} {letter}"), [None if v is None else v / size for v in values], show))
         if run:
             title = f"{letter} − {letters[0]}" if measure in METRICS else f"{letter} / {letters[0]}"
             plus = [_half(figure.intervals[run - 1], as_text) for figure in figures]
             changes = [figure.changes[run - 1] for figure in figures]
-            columns.append(_numbers(Column(title, relative=True), changes, change, plus=plus))
+            columns.append(_numbers(Column(title, relative=True, of=whole), changes, change, plus=plus))
     return columns
 
 
