@@ -1,4 +1,4 @@
-"""The corpus of inputs: it is what it claims, by decoders that read its plain members rightly."""
+"""The corpus of inputs: it is what it claims, its clips are played rightly, and damage ends in one line."""
 
 from __future__ import annotations
 
@@ -12,19 +12,13 @@ import inputs_corpus
 import numpy as np
 import pytest
 import tifffile
-from inputs_corpus import Case, frames
+from inputs_corpus import Case, frames, mutations
 from PIL import Image
 
 from poolzoo.analysis.inputs.clips import Video
-from poolzoo.analysis.inputs.images import ImageError, find_images, load_image
 
 CASES = inputs_corpus.cases()
 CLIPS = [clip for clip in frames.animations() if clip.suffix != ".png"]
-
-#: Cases whose picture is known, but not to poolzoo: they are refused. A list, so that no other is.
-REFUSED = {"tiff-jpeg-rgb-planar", "jpeg-grey-12bit", "jpeg-rgb-12bit"}
-#: Formats that are not read rightly yet.
-PENDING = ("psd-", "gif-part", "bmp-", "ppm-max-", "pam-", "pfm-", "sgi-")
 
 
 def by_pillow(case: Case) -> np.ndarray:
@@ -82,29 +76,6 @@ def test_the_corpus_is_as_independent_decoders_show_it(decode, name):
     np.testing.assert_allclose(decode(case), truth, atol=1e-6, rtol=0)
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("corpus")
-
-
-@pytest.mark.parametrize(
-    "case", [case for case in CASES if not case.name.startswith(PENDING)], ids=lambda case: case.name
-)
-def test_every_file_is_shown_as_its_standard_says_or_refused_in_one_line(case, folder, capfd):
-    path = folder / (case.name + case.suffix)
-    path.write_bytes(case.content)
-    if case.truth is None or case.name in REFUSED:
-        with pytest.raises(ImageError) as caught:
-            load_image(find_images([str(path)])[0])
-        assert path.name in str(caught.value) and "\n" not in str(caught.value)
-    else:
-        shown = load_image(find_images([str(path)])[0])
-        height, width, _ = case.truth.shape
-        truth = np.broadcast_to(case.truth, (height, width, 3))
-        np.testing.assert_allclose(shown, truth, atol=case.tolerance, rtol=0, err_msg=case.why)
-    assert capfd.readouterr() == ("", "")
-
-
 @pytest.mark.parametrize("clip", CLIPS, ids=lambda clip: clip.name)
 def test_every_frame_is_shown_on_what_the_frames_before_leave(clip, tmp_path):
     path = tmp_path / (clip.name + clip.suffix)
@@ -119,3 +90,5 @@ def test_a_damaged_file_ends_in_one_line_soon_and_in_little_memory(tmp_path):
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr[-2000:]
     assert json.loads(run.stdout) == []
+    # No decoder prints what it thinks: the names of the files are all that is there.
+    assert len(run.stderr.splitlines()) == mutations.COUNT

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from inputs_corpus import Case, cases
+from inputs_corpus import Case, cases, frames
 
 COUNT = 1000
 #: Of one file; a decoder of a file this small takes milliseconds.
@@ -71,8 +71,9 @@ KINDS = (flipped, flipped, cut, removed, repeated, swapped, overwritten)
 def mutations() -> Iterator[tuple[str, bytes]]:
     """Yield names and contents, the formats in turn."""
     formats: dict[str, list[Case]] = {}
-    for case in cases():
-        formats.setdefault(case.name.partition("-")[0], []).append(case)
+    for case in (*cases(), *frames.animations()):
+        name, _, rest = case.name.partition("-")
+        formats.setdefault(name + "-clip" * rest.startswith("clip"), []).append(case)
     members = [formats[name] for name in sorted(formats)]
     for number in range(COUNT):
         draw = random.Random(number)
@@ -83,6 +84,7 @@ def mutations() -> Iterator[tuple[str, bytes]]:
 
 
 def main(folder: Path) -> None:
+    from poolzoo.analysis.inputs.clips import Video
     from poolzoo.analysis.inputs.images import ImageError, find_images, load_image
 
     wrong: list[str] = []
@@ -93,7 +95,10 @@ def main(folder: Path) -> None:
         print(name, file=sys.stderr)  # noqa: T201 - the last line tells what an alarm ended
         signal.alarm(SECONDS)
         try:
-            load_image(find_images([str(path)])[0])
+            if "-clip-" in name:
+                Video(str(path)).load()
+            else:
+                load_image(find_images([str(path)])[0])
         except ImageError as error:
             message = str(error)
             if "\n" in message or name not in message:
