@@ -616,7 +616,7 @@ def test_the_bound_itself_is_decoded(tmp_path, monkeypatch):
         (b"just text\n", "not an image of a format that is read: PNG, JPEG, "),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image of a format that is read"),
         (png(0, 3, 8, 0, [b""] * 3), "truncated or damaged: 0x3 pixels"),
-        (b"P6\n0 0\n255\n", "not an image of a format that is read"),
+        (b"P6\n0 0\n255\n", "truncated or damaged: 0x0 pixels"),
         (b"\x89PNG\r\n\x1a\n", "truncated or damaged"),
         (png(4, 4, 8, 0, [b"\0\0\0\0"] * 4)[:-24], "truncated or damaged: "),
     ],

@@ -18,7 +18,7 @@ from PIL import Image
 from poolzoo.analysis.inputs.clips import Video
 
 CASES = inputs_corpus.cases()
-CLIPS = [clip for clip in frames.animations() if clip.suffix != ".png"]
+CLIPS = list(frames.animations())
 
 
 def by_pillow(case: Case) -> np.ndarray:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,15 +16,20 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
-from poolzoo.analysis.inputs import pillow
+from poolzoo.analysis.inputs import gif, png, webp
 from poolzoo.analysis.inputs.decoded import show
 from poolzoo.analysis.inputs.files import DECODER_ERRORS, MAX_PIXELS, ImageError, damaged, open_file, reason
 from poolzoo.analysis.inputs.samples import Sample
 from poolzoo.analysis.inputs.tiff import complaints
 
-ANIMATIONS = ("GIF", "PNG", "WEBP")
+#: Pictures that may be animated: signatures, where they lie, and what gives the frames.
+ANIMATIONS = (
+    (0, gif.SIGNATURES, gif.decode_frames),
+    (0, (png.SIGNATURE,), png.decode_frames),
+    (webp.FORM_AT, (webp.FORM,), webp.decode_frames),
+)
+ANIMATION_NAMES = ("GIF", "PNG", "WEBP")
 #: FFmpeg's names of the containers that are tried. A playlist would have it open other files, and hosts.
 CONTAINERS = ("mov", "matroska", "avi", "mpegts", "mpeg", "ogg", "flv", "asf")
 
@@ -51,11 +55,7 @@ class Video:
 
     def load(self) -> Sample:
         with _named(self.path), open_file(Path(self.path)) as file:
-            try:
-                frames = _first(_animation(file), self.frames)
-            except UnidentifiedImageError:
-                file.seek(0)
-                frames = _first(_stream(file, self.frames is None), self.frames)
+            frames = _first(_animation(file) or _stream(file, self.frames is None), self.frames)
         return Sample(self.name, np.stack(frames), facts={"kind": "video"})
 
 
@@ -94,7 +94,7 @@ def _named(path: str) -> Iterator[None]:
             yield
     except ImageError as error:
         raise ImageError(f"{path!r}: {error}") from error.__cause__
-    except (Image.DecompressionBombError, *DECODER_ERRORS) as error:
+    except DECODER_ERRORS as error:
         # A bomb here is a frame whose size is not the picture's: the picture's own was checked.
         raise ImageError(f"{path!r}: truncated or damaged: {reason(error)}") from error
 
@@ -120,19 +120,15 @@ def _check_pixels(count: int, height: int, width: int) -> None:
         raise ImageError(f"too large: at most {MAX_PIXELS} pixels are decoded in all, {fit}; it has {count} or more")
 
 
-def _animation(file: BinaryIO) -> Iterator[np.ndarray]:
-    """The frames of an animated picture; UnidentifiedImageError where it is none that Pillow knows."""
-    with Image.open(file, formats=ANIMATIONS) as image:
-        for number in range(getattr(image, "n_frames", 1)):
-            _check_pixels(1, image.height, image.width)
-            image.seek(number)
-            shown = show(pillow.decoded(image))
-            yield np.broadcast_to(shown, (*shown.shape[:2], 3))
-        if image.format == "GIF":
-            # Pillow takes the end of the file for that of the clip.
-            file.seek(-min(64, file.seek(0, os.SEEK_END)), os.SEEK_END)
-            if not file.read().rstrip(b"\0").endswith(b";"):
-                raise ImageError("truncated or damaged: it ends without GIF's end mark")
+def _animation(file: BinaryIO) -> Iterator[np.ndarray] | None:
+    """The frames of an animated picture; None where it is of no such format."""
+    head = file.read(16)
+    file.seek(0)
+    for at, signatures, decode_frames in ANIMATIONS:
+        if head[at:].startswith(signatures):
+            shown = (show(frame) for frame in decode_frames(file))
+            return (np.broadcast_to(frame, (*frame.shape[:2], 3)) for frame in shown)
+    return None
 
 
 def _stream(file: BinaryIO, to_the_end: bool) -> Iterator[np.ndarray]:
@@ -141,11 +137,11 @@ def _stream(file: BinaryIO, to_the_end: bool) -> Iterator[np.ndarray]:
         import av
     except ImportError as error:
         needed = "pip install 'poolzoo[video]' reads other videos"
-        raise ImageError(f"not an animation that Pillow can read as {', '.join(ANIMATIONS)}; {needed}") from error
+        raise ImageError(f"not an animation that Pillow can read as {', '.join(ANIMATION_NAMES)}; {needed}") from error
     try:
         container = av.open(file, "r", options={"format_whitelist": ",".join(CONTAINERS), "protocol_whitelist": "none"})
     except (av.FFmpegError, *DECODER_ERRORS) as error:
-        known = ", ".join((*ANIMATIONS, *CONTAINERS))
+        known = ", ".join((*ANIMATION_NAMES, *CONTAINERS))
         raise ImageError(f"not a video that can be read as one of {known}: {reason(error)}") from error
     with container:
         if not container.streams.video:

@@ -23,7 +23,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import UnidentifiedImageError
 
-from poolzoo.analysis.inputs import avif, jpeg2000, pillow, png, tiff
+from poolzoo.analysis.inputs import avif, bmp, gif, jpeg, jpeg2000, netpbm, pillow, png, psd, sgi, tiff, webp
 from poolzoo.analysis.inputs.decoded import Decoded, show
 from poolzoo.analysis.inputs.files import DECODER_ERRORS, ImageError, damaged, open_file, reason
 from poolzoo.analysis.inputs.patterns import PATTERNS
@@ -39,7 +39,7 @@ FORMATS = {
     "GIF": (".gif",),
     "TIFF": (".tif", ".tiff"),
     "BMP": (".bmp",),
-    "PPM": (".pbm", ".pgm", ".ppm", ".pnm", ".pfm"),
+    "PPM": (".pbm", ".pgm", ".ppm", ".pnm", ".pam", ".pfm"),
     "JPEG2000": (".jp2", ".j2k", ".jpf", ".jpx"),
     "QOI": (".qoi",),
     "PSD": (".psd",),
@@ -87,9 +87,16 @@ PATTERN_PREFIX = "poolzoo:"
 #: Bytes near the beginning of a file, where they lie, and what decodes it then. All other files are Pillow's.
 DECODERS: tuple[tuple[int, tuple[bytes, ...], Callable[[BinaryIO], Decoded]], ...] = (
     (0, (png.SIGNATURE,), png.decode),
+    (0, (jpeg.SIGNATURE,), jpeg.decode),
+    (webp.FORM_AT, (webp.FORM,), webp.decode),
+    (0, gif.SIGNATURES, gif.decode),
     (0, tiff.SIGNATURES, tiff.decode),
     (0, jpeg2000.SIGNATURES, jpeg2000.decode),
     (4, (b"ftyp",), avif.decode),
+    (0, (psd.SIGNATURE,), psd.decode),
+    (0, (bmp.SIGNATURE,), bmp.decode),
+    (0, netpbm.SIGNATURES, netpbm.decode),
+    (0, (sgi.SIGNATURE,), sgi.decode),
 )
 SIGNATURE_BYTES = 16
 

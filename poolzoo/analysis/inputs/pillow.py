@@ -13,7 +13,7 @@ from poolzoo.analysis.inputs.files import MAX_PIXELS, ImageError, check_size
 
 #: Pillow's names. Only these are tried, whatever the suffix: Pillow would hand an EPS file to Ghostscript. TGA has no
 #: signature and so comes last.
-FORMATS = ("JPEG", "WEBP", "GIF", "BMP", "PPM", "QOI", "PSD", "SGI", "PCX", "TGA")
+FORMATS = ("JPEG", "BMP", "QOI", "SGI", "PCX", "TGA")
 
 #: The colour channels of 8-bit modes, the alpha aside; every other mode is converted to RGB.
 COLOUR_MODES = {"1": "L", "L": "L", "LA": "L", "La": "L", "CMYK": "CMYK"}
@@ -26,19 +26,30 @@ def decode(file: BinaryIO) -> Decoded:
         ImageError: a damaged file, or one that is too large.
         UnidentifiedImageError: none of these formats.
     """
+    with open_image(file, FORMATS) as image:
+        return decoded(image)
+
+
+def open_image(file: BinaryIO, formats: tuple[str, ...]) -> Image.Image:
+    """Open what Pillow can read as one of its ``formats``; no pixel is decoded yet.
+
+    Raises:
+        ImageError: it is too large.
+        UnidentifiedImageError: none of these formats.
+    """
     try:
-        image = Image.open(file, formats=FORMATS)
+        image = Image.open(file, formats=formats)
     except Image.DecompressionBombError as error:
         # Pillow's own bound came first; its message opens with the number of pixels.
         size = str(error).partition(" exceeds")[0]
         raise ImageError(f"too large: {size}; at most {MAX_PIXELS} are decoded") from error
     check_size(image.width, image.height)
-    image.load()
-    return decoded(image)
+    return image
 
 
 def decoded(image: Image.Image) -> Decoded:
-    """Return what Pillow has decoded."""
+    """Return the current frame of an image of Pillow's."""
+    image.load()
     about: dict[str, Any] = {
         "orientation": exif_orientation(image.info.get("exif", b"")),
         "declared": image.info.get("icc_profile"),

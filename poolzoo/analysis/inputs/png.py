@@ -20,6 +20,7 @@ from poolzoo.analysis.inputs.colour import SRGB_PRIMARIES, Coding, Primaries, po
 from poolzoo.analysis.inputs.decoded import Decoded, split_alpha, unit
 from poolzoo.analysis.inputs.exif import exif_orientation
 from poolzoo.analysis.inputs.files import check_size, damaged
+from poolzoo.analysis.inputs.frames import Disposal, Frame, compose
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 GREY, RGB, PALETTE, GREY_ALPHA, RGBA = 0, 2, 3, 4, 6
@@ -28,6 +29,8 @@ CHANNELS = {GREY: 1, RGB: 3, PALETTE: 1, GREY_ALPHA: 2, RGBA: 4}
 DEPTHS = {GREY: (1, 2, 4, 8, 16), RGB: (8, 16), PALETTE: (1, 2, 4, 8), GREY_ALPHA: (8, 16), RGBA: (8, 16)}
 #: Section 8.1: where the seven passes start, and their steps, as (row, column, rows, columns).
 PASSES = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
+#: Table 28 of section 11.3.6.2; before the first frame the screen is clear.
+DISPOSALS: dict[int, Disposal] = {1: "clear", 2: "restore"}
 #: An ICC profile that inflates to more is none.
 MOST_PROFILE = 1 << 26
 #: gAMA of 1/2.2 stands for sRGB where no chromaticities are given.
@@ -48,14 +51,65 @@ class Header:
 
 
 def decode(file: BinaryIO) -> Decoded:
-    """Return the picture of a PNG file, of an APNG file the one that is shown without animation.
+    """Return the picture of a PNG file, or the first frame of an APNG file.
 
     Raises:
         ImageError: a damaged file, one that is too large, or a transfer function of high dynamic range.
     """
+    return next(decode_frames(file))
+
+
+def decode_frames(file: BinaryIO) -> Iterator[Decoded]:
+    """Yield the picture, or the screen after each frame of an animation."""
     chunks = list(read_chunks(file.read()))
-    header = read_header(chunks)
-    return decode_pixels(header, [body for kind, body in chunks if kind == b"IDAT"], describe(chunks))
+    header, about = read_header(chunks), describe(chunks)
+    kinds = [kind for kind, _ in chunks]
+    if b"IDAT" not in kinds:
+        raise damaged("no pixels")
+    animated = b"acTL" in kinds[: kinds.index(b"IDAT")] and b"fcTL" in kinds
+    if not animated:
+        pixels = _pixels(header, [body for kind, body in chunks if kind == b"IDAT"])
+        yield split_alpha(unit(pixels), **about)
+        return
+    for screen in compose(_animation(header, chunks), header.height, header.width):
+        yield split_alpha(unit(screen), **about)
+
+
+def _animation(header: Header, chunks: list[tuple[bytes, bytes]]) -> Iterator[Frame]:
+    """The frames of section 11.3.6; a static image before the first control chunk is none of them."""
+    control: bytes | None = None
+    parts: list[bytes] = []
+    for kind, body in [*chunks, (b"fcTL", b"")]:
+        if kind == b"fcTL":
+            if control is not None:
+                yield _frame(header, control, parts)
+            control, parts = body, []
+        elif kind == b"IDAT" and control is not None:
+            parts.append(body)
+        elif kind == b"fdAT":
+            parts.append(body[4:])
+
+
+def _frame(header: Header, control: bytes, parts: list[bytes]) -> Frame:
+    if len(control) != 26:
+        raise damaged("the control chunk of a frame is none")
+    width, height, left, top, disposal, blend = struct.unpack(">4xIIIIxxxxBB", control)
+    check_size(width, height, CHANNELS[header.kind])
+    if left + width > header.width or top + height > header.height:
+        raise damaged("a frame lies outside of the picture")
+    rgba = _with_alpha(_pixels(replace(header, width=width, height=height), parts))
+    return Frame(rgba, top, left, bool(blend), DISPOSALS.get(disposal, "keep"))
+
+
+def _with_alpha(samples: np.ndarray) -> np.ndarray:
+    """Grey, grey and alpha, RGB or RGBA as RGBA."""
+    if samples.ndim == 2:
+        samples = samples[..., None]
+    channels = samples.shape[2]
+    opaque = np.full(samples.shape[:2], np.iinfo(samples.dtype).max, samples.dtype)
+    alpha = samples[..., -1] if channels in (2, 4) else opaque
+    colour = samples[..., [0, 0, 0]] if channels < 3 else samples[..., :3]
+    return np.concatenate([colour, alpha[..., None]], -1)
 
 
 def read_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -135,8 +189,8 @@ def _primaries(body: bytes) -> Primaries | None:
     return primaries if span_a_space(primaries) else None
 
 
-def decode_pixels(header: Header, parts: list[bytes], about: dict[str, Any]) -> Decoded:
-    """The picture whose IDAT (or fdAT) chunks hold ``parts``."""
+def _pixels(header: Header, parts: list[bytes]) -> np.ndarray:
+    """The samples that IDAT (or fdAT) chunks hold: 8 or 16 bits, with palettes and transparent colours looked up."""
     steps = PASSES if header.interlaced else ((0, 0, 1, 1),)
     sizes = [(len(range(y, header.height, dy)), len(range(x, header.width, dx))) for y, x, dy, dx in steps]
     bits = header.bits * CHANNELS[header.kind]
@@ -144,20 +198,17 @@ def decode_pixels(header: Header, parts: list[bytes], about: dict[str, Any]) -> 
     stream = _inflate(parts, sum(lengths))
     if len(stream) < sum(lengths):
         raise damaged(f"{len(stream)} bytes of pixels where {sum(lengths)} are needed")
+    if not header.interlaced:
+        return _unfiltered(header, stream)
     samples, at = None, 0
     for (y, x, dy, dx), (height, width), length in zip(steps, sizes, lengths, strict=True):
-        if not length:
-            continue
-        part = _unfilter(replace(header, width=width, height=height), stream[at : at + length])
-        at += length
-        if not header.interlaced:
-            samples = part
-            break
-        if samples is None:
-            samples = np.empty((header.height, header.width, *part.shape[2:]), part.dtype)
-        samples[y::dy, x::dx] = part
-    assert samples is not None
-    return split_alpha(unit(samples), **about)
+        if length:
+            part = _unfiltered(replace(header, width=width, height=height), stream[at : at + length])
+            if samples is None:  # the first pass has a pixel
+                samples = np.empty((header.height, header.width, *part.shape[2:]), part.dtype)
+            samples[y::dy, x::dx] = part
+            at += length
+    return np.asarray(samples)
 
 
 def _inflate(parts: list[bytes], length: int) -> bytes:
@@ -168,7 +219,7 @@ def _inflate(parts: list[bytes], length: int) -> bytes:
         raise damaged(error) from error
 
 
-def _unfilter(header: Header, stream: bytes) -> np.ndarray:
+def _unfiltered(header: Header, stream: bytes) -> np.ndarray:
     """The samples of a picture that is not interlaced; palettes and transparent colours are looked up.
 
     libpng gets a file of nothing but them: it prints what it thinks of all else.

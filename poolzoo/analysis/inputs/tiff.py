@@ -13,7 +13,7 @@ import tifffile
 
 from poolzoo.analysis.inputs.decoded import Decoded, Model, unit
 from poolzoo.analysis.inputs.files import check_size, damaged, unsupported
-from poolzoo.analysis.inputs.jpeg import read_frame
+from poolzoo.analysis.inputs.jpeg import check_end, read_frame
 
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
@@ -113,7 +113,9 @@ def _check_streams(page: tifffile.TiffPage, file: BinaryIO) -> None:
     height = page.tilelength if page.is_tiled else page.rowsperstrip
     for offset, length in zip(page.dataoffsets, page.databytecounts, strict=False):
         file.seek(offset)
-        frame = read_frame(file.read(length))
+        stream = file.read(length)
+        check_end(stream)
+        frame = read_frame(stream)
         if frame is None or frame.width > width + 15 or frame.height > height + 15:  # whole blocks may be coded
             raise damaged("a strip or tile is not the JPEG stream that it should be")
 

@@ -1,0 +1,105 @@
+"""BMP: pixels with masks are read here, with their alpha; Pillow reads palettes and run lengths."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, replace
+from typing import BinaryIO
+
+import numpy as np
+
+from poolzoo.analysis.inputs import pillow
+from poolzoo.analysis.inputs.decoded import Decoded
+from poolzoo.analysis.inputs.files import check_size, damaged, unsupported
+
+SIGNATURE = b"BM"
+#: The headers, by their sizes: OS/2's and Windows' first, then Windows 3, Adobe's two, version 4 and version 5.
+CORE, INFO, V2, V3, V4, V5 = 12, 40, 52, 56, 108, 124
+PLAIN, RLE8, RLE4, BITFIELDS, ALPHA_BITFIELDS = 0, 1, 2, 3, 6
+COMPRESSIONS = (PLAIN, RLE8, RLE4, BITFIELDS, ALPHA_BITFIELDS)
+EMBEDDED = 0x4D424544
+#: Red, green, blue and alpha where a file gives no masks.
+PLAIN_MASKS = {16: (0x7C00, 0x3E0, 0x1F, 0), 32: (0xFF0000, 0xFF00, 0xFF, 0)}
+
+
+@dataclass(frozen=True)
+class Header:
+    """What counts of the file header and the bitmap header."""
+
+    start: int
+    size: int
+    width: int
+    height: int
+    bits: int
+    compression: int
+
+
+def decode(file: BinaryIO) -> Decoded:
+    """Return the picture of a BMP file.
+
+    Raises:
+        ImageError: a damaged file, one that is too large, or one of another format inside.
+    """
+    data = file.read()
+    header = _header(data)
+    check_size(header.width, abs(header.height))
+    profile = _profile(data, header)
+    if header.bits in (1, 4, 8):
+        file.seek(0)
+        return replace(pillow.decode(file), declared=profile)
+    if header.bits == 24:
+        pixels = _rows(data, header, np.uint8, 3 * header.width).reshape(abs(header.height), header.width, 3)
+        return Decoded(pixels[..., ::-1] / 255, "rgb", declared=profile)
+    if header.bits not in PLAIN_MASKS:
+        raise unsupported(f"a BMP file of {header.bits} bits per pixel")
+    pixels = _rows(data, header, f"<u{header.bits // 8}", header.width)
+    masks = PLAIN_MASKS[header.bits] if header.compression == PLAIN else _masks(data, header)
+    colour = np.stack([_masked(pixels, mask) for mask in masks[:3]], -1)
+    # Writers leave an alpha mask where the byte is empty: no viewer shows nothing at all.
+    alpha = _masked(pixels, masks[3]) if (pixels & masks[3]).any() else None
+    return Decoded(colour, "rgb", alpha, declared=profile)
+
+
+def _header(data: bytes) -> Header:
+    start, size = struct.unpack_from("<II", data, 10)
+    if size == CORE:
+        width, height, _, bits = struct.unpack_from("<4H", data, 18)
+        return Header(start, size, width, height, bits, PLAIN)
+    if size < INFO:
+        raise unsupported(f"a BMP file with a header of {size} bytes")
+    width, height, _, bits, compression = struct.unpack_from("<iiHHI", data, 18)
+    if compression not in COMPRESSIONS:
+        raise unsupported(f"BMP compression {compression}")
+    return Header(start, size, width, height, bits, compression)
+
+
+def _profile(data: bytes, header: Header) -> bytes | None:
+    if header.size < V5 or struct.unpack_from("<I", data, 14 + 56)[0] != EMBEDDED:
+        return None
+    at, length = struct.unpack_from("<II", data, 14 + 112)
+    return data[14 + at : 14 + at + length]
+
+
+def _rows(data: bytes, header: Header, kind: type | str, count: int) -> np.ndarray:
+    """Rows of ``count`` numbers, from the top; each is filled up to four bytes."""
+    height = abs(header.height)
+    stride = -(-header.width * header.bits // 32) * 4
+    if header.compression in (RLE8, RLE4) or header.start + height * stride > len(data):
+        raise damaged(f"{len(data)} bytes where {header.start + height * stride} are needed")
+    rows = np.frombuffer(data, np.uint8, height * stride, header.start).reshape(height, stride)
+    used = np.ascontiguousarray(rows[:, : count * np.dtype(kind).itemsize]).view(kind)
+    return used if header.height < 0 else used[::-1]
+
+
+def _masks(data: bytes, header: Header) -> tuple[int, ...]:
+    """Masks of red, green, blue and alpha: in the header, or after the shortest one."""
+    alpha = header.size >= V3 or (header.size == INFO and header.compression == ALPHA_BITFIELDS)
+    masks = struct.unpack_from("<4I" if alpha else "<3I", data, 14 + INFO)
+    if not all(masks[:3]):
+        raise damaged("a colour without a mask")
+    return masks if alpha else (*masks, 0)
+
+
+def _masked(pixels: np.ndarray, mask: int) -> np.ndarray:
+    shift = (mask & -mask).bit_length() - 1
+    return ((pixels & mask) >> shift) / (mask >> shift)
