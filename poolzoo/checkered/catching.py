@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakIdKeyDictionary
 
+from poolzoo.calls import NDIM
 from poolzoo.checkered import rules
-from poolzoo.checkered.layers import Offsets, Sampler
+from poolzoo.checkered.layers import LAYERS, Offsets, Sampler
 from poolzoo.checkered.rules import Conversion, UnconvertedError
 from poolzoo.checkered.submaps import (
     are_features,
@@ -127,15 +128,23 @@ class Catcher(TorchFunctionMode):
         return y, submaps
 
     def _strided(self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> rules.StridedCall | None:
-        name, layer = self.running[-1]
+        layer = self.running[-1][1]
         try:
-            return rules.strided_call(func, args, kwargs, by_layer=isinstance(layer, nn.AvgPool2d))
+            call = rules.strided_call(func, args, kwargs, by_layer=isinstance(layer, nn.AvgPool2d))
         except UnconvertedError as error:
-            where = name if type(layer).__module__.startswith("torch.nn") else f"{error.label} in {name or 'forward'}"
-            if where not in self.conversion.unconverted:
+            if (where := self._where(error.label)) not in self.conversion.unconverted:
                 self.conversion.unconverted[where] = error.reason
                 warnings.warn(f"left as it is: {where}: {error.reason}", stacklevel=2)
             return None
+        if call is not None and (where := self._where(call.label)) not in self.conversion.converted:
+            self.conversion.converted.append(where)
+        return call
+
+    def _where(self, call: str) -> str:
+        """A call in words: the layer that makes it, or the call and the module whose forward pass makes it."""
+        name, layer = self.running[-1]
+        is_layer = isinstance(layer, (*LAYERS, *NDIM, nn.modules.conv._ConvNd))
+        return name if name and is_layer else f"{call} in {name or 'forward'}"
 
     def _fitting_sizes(self, sizes: tuple[Any, ...], x: Tensor, submaps: int) -> tuple[Any, ...]:
         """The sizes of a view; the size of a batch that had other submaps when it was asked for is made to fit."""
@@ -149,14 +158,16 @@ class Catcher(TorchFunctionMode):
         return x.shape[0] // self.batch if x.shape[0] % self.batch == 0 else 1
 
     def _note_average(self, name: str) -> None:
-        self.averaged = f"{name} in {self.running[-1][0] or 'forward'}"
+        self.averaged = self._where(name)
 
     def _refuse(self, name: str, counts: set[int]) -> None:
         where = f"{name} in {self.running[-1][0]}" if self.running[-1][0] else name
-        hint = f", after those of {self.averaged} were averaged; torch.fx must trace the model" if self.averaged else ""
+        why = ""
+        if self.averaged:
+            why = f"; they were averaged at {self.averaged}, and only where torch.fx can trace a model may they go back"
         raise ValueError(
             f"model: submaps do not match where {where} brings branches together: "
-            f"{' and '.join(map(str, sorted(counts)))}{hint}"
+            f"{' and '.join(map(str, sorted(counts)))}{why}"
         )
 
     def average(self, y: Any) -> Any:

@@ -17,7 +17,7 @@ from torch import nn
 
 from poolzoo.checkered.catching import Catcher
 from poolzoo.checkered.layers import LAYERS, Sampler, SamplerName
-from poolzoo.checkered.rewriting import rewritten_forwards
+from poolzoo.checkered.rewriting import rewritten_forwards, without_added
 from poolzoo.checkered.rules import Conversion as Conversion
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -26,12 +26,21 @@ Model = TypeVar("Model", bound=nn.Module)
 def convert_to_checkered(model: Model, sampler: SamplerName = "naive") -> Model:
     """A copy of a model whose strided convolutions and pools are checkered; its forward pass need not know of submaps.
 
-    Input, output and state dict are the model's own. Submaps travel in the batch axis, so that batch normalisation in
-    training goes over all of them, and are averaged in front of the first fully connected layer that everything passes
-    through, or else at the output. Branches that meet take the same sampler, and the same draw where it is random.
+    Input, output and state dict are the model's own. Submaps travel in the batch axis, and the model treats them as the
+    authors' conversion does:
+
+    - Batch normalisation in training goes over all submaps.
+    - Dropout2d, and what else drops whole channels, drops a channel in all submaps of a picture.
+    - Adaptive pools give every submap the mean or the maximum over all of them. So do ``amax`` over the axes of an
+      image, a pool of a stride of 3 or more that takes the whole map, and an average pool over the whole map that the
+      forward pass calls as a function.
+    - Submaps are averaged where the features are flattened, or in front of a fully connected layer, unless a way leads
+      from there back to the maps, as in squeeze and excitation; else at the output.
+    - Branches that meet take the same sampler, and the same draw where it is random.
 
     The forward pass is rewritten by torch.fx, once for training and once for evaluation. A model that cannot be traced
-    is converted by catching its calls while it runs; its submaps are averaged at the output.
+    is converted by catching its calls while it runs, to the same result. What leads back from flattened features to
+    maps is not known then, and raises.
 
     Args:
         model: an ``nn.Module`` over batches, ``(N, C, H, W)`` or ``(N, C, L)``, first argument first; it stays as is.
@@ -40,10 +49,11 @@ def convert_to_checkered(model: Model, sampler: SamplerName = "naive") -> Model:
 
     Returns:
         The converted copy, a subclass of the model's class. Its ``conversion`` says what was done; what was left out
-        is also warned of.
+        is also warned of, while the model runs where its calls are caught.
 
     Raises:
-        ValueError: there is nothing to convert, submaps of two branches do not match, or ``sampler`` is not allowed.
+        ValueError: there is nothing to convert, submaps of two branches do not match, or ``sampler`` is not allowed. A
+            model whose calls are caught raises the first two when it runs.
 
     Example:
         >>> net = convert_to_checkered(nn.Sequential(nn.Conv2d(3, 8, 3, stride=2), nn.ReLU(), nn.MaxPool2d(2)))
@@ -62,17 +72,22 @@ def convert_to_checkered(model: Model, sampler: SamplerName = "naive") -> Model:
         for name, layer in copied.named_modules():
             if next(layer.children(), None) is None:
                 conversion.note(name, layer, tuple(LAYERS))
-    if not conversion.converted:
-        raise ValueError(
-            f"model: {type(model).__name__} has nothing to convert; a convolution, max_pool or avg_pool of a stride "
-            f"greater than 1 is needed" + "".join(f"; {name}: {why}" for name, why in conversion.unconverted.items())
-        )
+    if conversion.traced:
+        _check_converted(model, conversion)
     copied.__class__ = _converted_class(type(model))  # type: ignore[assignment, arg-type]
     assert isinstance(copied, _Converted)
     copied.conversion, copied._forwards = conversion, forwards
     if conversion.unconverted:
         warnings.warn(str(conversion), stacklevel=2)
     return copied
+
+
+def _check_converted(model: nn.Module, conversion: Conversion) -> None:
+    if not conversion.converted:
+        raise ValueError(
+            f"model: {type(model).__name__} has nothing to convert; a convolution, max_pool or avg_pool of a stride "
+            f"greater than 1 is needed" + "".join(f"; {name}: {why}" for name, why in conversion.unconverted.items())
+        )
 
 
 class _Converted(nn.Module):
@@ -89,8 +104,10 @@ class _Converted(nn.Module):
         x = args[0] if args else next(iter(kwargs.values()))
         (sampler,) = self.checkered_samplers
         catcher = Catcher(self, x, cast(Sampler, sampler), self.conversion)
-        with catcher.watching():
-            return catcher.average(super().forward(*args, **kwargs))
+        with without_added(self), catcher.watching():
+            y = catcher.average(super().forward(*args, **kwargs))
+        _check_converted(self, self.conversion)
+        return y
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         # The class is made at run time, and so is the graphs' code: neither can be found by a name.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 import torch.nn.functional as F
@@ -31,6 +32,8 @@ from poolzoo.checkered.submaps import (
 )
 from poolzoo.operators.base import Pool
 
+#: Modules that a conversion adds to a model: samplers, and pools that its forward pass calls.
+_ADDED = ("checkered_samplers", "checkered_pools")
 _CONTAINERS = nn.Sequential.__module__
 
 
@@ -39,8 +42,20 @@ def rewritten_forwards(
 ) -> dict[bool, Callable[..., Any]]:
     """The forward passes of training and of evaluation with submaps, as functions of the model; {} if not traced."""
     rewriter = _Rewriter(model, sampler, conversion)
-    graphs = {training: rewriter.rewrite(graph) for training, graph in _trace_modes(model).items()}
+    with without_added(model):
+        traced = _trace_modes(model)
+    graphs = {training: rewriter.rewrite(graph) for training, graph in traced.items()}
     return {training: type(fx.GraphModule(model, graph)).forward for training, graph in graphs.items()}
+
+
+@contextmanager
+def without_added(model: nn.Module) -> Iterator[None]:
+    """The model without the modules that its conversion added, which a Sequential would take for its own."""
+    added = {name: model._modules.pop(name) for name in _ADDED if name in model._modules}
+    try:
+        yield
+    finally:
+        model._modules.update(added)
 
 
 class _Tracer(fx.Tracer):
@@ -144,16 +159,16 @@ class _Rewriter:
         found = list(dict.fromkeys(cast(State, self.states[other]) for other in maps))
         if not found:
             return None
-        if len({_strides(state) for state in found}) > 1:
+        if not set.intersection(*map(_possible_strides, found)):
             came = " and ".join(sorted(f"{len(_strides(state))} strided layers {_strides(state)}" for state in found))
             left = "".join(f"; left as it is: {name}, {why}" for name, why in self.conversion.unconverted.items())
             raise ValueError(f"model: submaps do not match at {node.name!r}, where branches meet after {came}{left}")
-        state, *others = found
-        if others:
-            with self.graph.inserting_before(node):
-                for other in others:
+        state = min(found, key=len)  # () is known to have no submaps, others might have none
+        with self.graph.inserting_before(node):
+            for other in found:
+                if other != state:
                     met = (node.name, self.submaps[state], self.submaps[other])
-                    self.submaps[state] = self.graph.call_function(check_same_count, met)
+                    self.graph.call_function(check_same_count, met)
         for size in inputs:
             if size in self.sizes and size not in maps and (came_with := self.states[size]) != state:
                 with self.graph.inserting_before(node):
@@ -349,6 +364,11 @@ class _Rewriter:
 def _strides(state: State) -> tuple[tuple[int, ...], ...]:
     """The strides of a state alone."""
     return tuple(part for part in state if not isinstance(part, str))
+
+
+def _possible_strides(state: State) -> set[tuple[tuple[int, ...], ...]]:
+    """The strides that a state may have when the model runs: none where its submaps turn out to be averaged."""
+    return {_strides(state), ()} if _strides(state) != state else {state}
 
 
 def _sizes_of(node: fx.Node) -> tuple[bool, Any]:

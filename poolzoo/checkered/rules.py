@@ -207,7 +207,8 @@ def _strided_pool(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any],
     if module not in POOLS:
         raise UnconvertedError(label, "has no checkered form")
     pool: Any = POOLS[module](**arguments)
-    pool.global_at_any_stride = module is nn.AvgPool2d and not by_layer
+    whole = isinstance(arguments["kernel_size"], torch.Size)  # F.max_pool2d(x, x.shape[2:])
+    pool.global_at_any_stride = whole or (module is nn.AvgPool2d and not by_layer)
     return StridedCall(label, strides_of(pool), pool)
 
 

@@ -94,12 +94,7 @@ def scale_batch(size: int, before: int, now: int) -> int:
     return size // before * now
 
 
-def check_same_count(name: str, submaps: int, other: int) -> int:
-    """``submaps``, which must be ``other`` too where branches meet.
-
-    Raises:
-        ValueError: it is not.
-    """
+def check_same_count(name: str, submaps: int, other: int) -> None:
+    """Raise ValueError where branches meet that do not have the same number of submaps."""
     if submaps != other:
         raise ValueError(f"model: submaps do not match at {name!r}, where branches meet: {submaps} and {other}")
-    return submaps

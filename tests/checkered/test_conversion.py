@@ -176,8 +176,24 @@ COPIERS: dict[str, Callable[[nn.Module], nn.Module]] = {
 }
 
 
+class Chain(nn.Sequential):
+    """Runs whatever modules it has, with a pool that it calls."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Conv2d(3, 4, 3, 2), nn.ReLU())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.max_pool2d(super().forward(x), 2)
+
+
+class SecretiveChain(Chain):
+    def forward(self, x: Tensor) -> Tensor:
+        assert len(x) > 0
+        return super().forward(x)
+
+
 @pytest.mark.parametrize("copier", COPIERS)
-@pytest.mark.parametrize("kind", [Residual, Secretive, Calling])
+@pytest.mark.parametrize("kind", [Residual, Secretive, Calling, Chain, SecretiveChain])
 def test_copies_and_casts_compute_the_same(kind, copier):
     x = pictures(20)
     converted = convert_to_checkered(kind(), "lattice").eval()

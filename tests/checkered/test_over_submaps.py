@@ -277,3 +277,189 @@ def test_a_converted_network_is_the_loop_over_submaps(network, sampler, traced, 
     expected = model.loop(x, sampler)
     torch.testing.assert_close(y, expected, rtol=0, atol=1e-12)
     assert not torch.allclose(expected, model.eval()(x), atol=1e-3), "the submaps matter"
+
+
+# Layers and heads, one by one -----------------------------------------------------------------------------------------
+
+
+class Headed(nn.Module):
+    """Two strided convolutions, of whose maps a head makes features, and a classifier that is no linear function."""
+
+    def __init__(self, head: Callable[..., Any]) -> None:
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(3, 4, 3, 2, 1), nn.Conv2d(4, 4, 3, 2, 1)
+        self.mean, self.max, self.drop = nn.AdaptiveAvgPool2d(1), nn.AdaptiveMaxPool2d(1), nn.Dropout2d(0.4)
+        self.excite, self.squeeze = nn.Conv2d(4, 4, 1), nn.Linear(4, 4)
+        self.tail = nn.Sequential(nn.Linear(4, 6), nn.Tanh(), nn.Linear(6, 2))
+        self.mlp = nn.Sequential(nn.Dropout(0.4), self.tail)
+        self.head = head
+
+    def forward(self, x: Tensor) -> Any:
+        return self.head(self, x, self.conv2(self.conv1(x).tanh()).tanh())
+
+    def maps(self, x: Tensor) -> Maps:
+        return [y.tanh() for y in conv([y.tanh() for y in conv([x], self.conv1)], self.conv2)]
+
+
+def maximum(maps: Maps, size: int = 1) -> Tensor:
+    return torch.stack([F.adaptive_max_pool2d(x, size) for x in maps]).amax(0).flatten(1)
+
+
+def mean(maps: Maps) -> Tensor:
+    return average(maps).mean((2, 3))
+
+
+def dropped(model: Any, maps: Maps, p: float) -> Maps:
+    """The channels that one draw drops, in all maps."""
+    scale = F.dropout2d(torch.ones_like(maps[0][:, :, :1, :1]), p, model.training)
+    return [x * scale for x in maps]
+
+
+def excited(model: Any, maps: Maps, weights: Callable[[Tensor], Tensor], squeezed: Maps) -> Tensor:
+    return model.mlp(mean([x * weights(s)[:, :, None, None] for x, s in zip(maps, squeezed, strict=True)]))
+
+
+#: What a forward pass does with the input and the maps, and what the loop does with its maps.
+HEADS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
+    "size asked for at the start": (
+        lambda m, x, y: m.mlp(m.max(y).view(x.size(0), -1)),
+        lambda m, a: m.mlp(maximum(a)),
+    ),
+    "size taken from a shape": (
+        lambda m, x, y: m.mlp(m.max(y).reshape(x.shape[0], -1)),
+        lambda m, a: m.mlp(maximum(a)),
+    ),
+    "size written down": (lambda m, x, y: m.mlp(m.mean(y).view(2, -1)), lambda m, a: m.mlp(mean(a))),
+    "features written down": (lambda m, x, y: m.mlp(m.mean(y).view(-1, 4)), lambda m, a: m.mlp(mean(a))),
+    "squeezed": (lambda m, x, y: m.mlp(m.max(y).squeeze(-1).squeeze(-1)), lambda m, a: m.mlp(maximum(a))),
+    "indexed": (lambda m, x, y: m.tail(m.max(y)[:, :, 0, 0]), lambda m, a: m.tail(maximum(a))),
+    "mean": (lambda m, x, y: m.mlp(y.mean((2, 3))), lambda m, a: m.mlp(mean(a))),
+    "amax": (lambda m, x, y: m.mlp(y.amax((2, 3))), lambda m, a: m.mlp(maximum(a))),
+    "torch.amax": (lambda m, x, y: m.mlp(torch.amax(y, (-1, -2), True).flatten(1)), lambda m, a: m.mlp(maximum(a))),
+    "max called": (lambda m, x, y: m.mlp(F.adaptive_max_pool2d(y, 1).flatten(1)), lambda m, a: m.mlp(maximum(a))),
+    "max of one axis": (
+        lambda m, x, y: m.mlp(F.adaptive_max_pool1d(y.flatten(2), 1).flatten(1)),
+        lambda m, a: m.mlp(maximum(a)),
+    ),
+    "max of three axes": (
+        lambda m, x, y: m.mlp(F.adaptive_max_pool3d(y.unsqueeze(2), 1).flatten(1)),
+        lambda m, a: m.mlp(maximum(a)),
+    ),
+    "max of the whole map": (lambda m, x, y: m.mlp(F.max_pool2d(y, 4).flatten(1)), lambda m, a: m.mlp(maximum(a))),
+    "mean of the whole map": (
+        lambda m, x, y: m.mlp(F.avg_pool2d(y, 4).square().flatten(1)),
+        lambda m, a: m.mlp(mean(a).square()),
+    ),
+    "maximum and mean": (
+        lambda m, x, y: m.tail(m.max(y).flatten(1) + y.mean((2, 3)) - y.amax((2, 3))),
+        lambda m, a: m.tail(mean(a)),
+    ),
+    "channels dropped": (
+        lambda m, x, y: m.mlp(m.mean(m.drop(y)).flatten(1)),
+        lambda m, a: m.mlp(mean(dropped(m, a, 0.4))),
+    ),
+    "channels dropped in a call": (
+        lambda m, x, y: m.mlp(m.mean(F.dropout2d(y, 0.3, m.training)).flatten(1)),
+        lambda m, a: m.mlp(mean(dropped(m, a, 0.3))),
+    ),
+    "excitation": (
+        lambda m, x, y: m.mlp(m.mean(y * m.excite(m.mean(y)).sigmoid()).flatten(1)),
+        lambda m, a: excited(m, a, lambda s: m.excite(s[:, :, None, None]).sigmoid()[:, :, 0, 0], [mean(a)] * len(a)),
+    ),
+    "two heads": (
+        lambda m, x, y: (m.tail(m.max(y).flatten(1)), m.tail(m.mean(y).flatten(1))),
+        lambda m, a: (m.tail(maximum(a)), m.tail(mean(a))),
+    ),
+    "channels shuffled": (
+        lambda m, x, y: m.mlp(m.mean(y.view(x.size(0), 2, 2, 4, 4).transpose(1, 2).reshape(-1, 4, 4, 4)).flatten(1)),
+        lambda m, a: m.mlp(mean([x[:, [0, 2, 1, 3]] for x in a])),
+    ),
+}
+
+
+@pytest.mark.parametrize("training", [False, True], ids=["evaluation", "training"])
+@pytest.mark.parametrize("traced", [True, False], ids=["traced", "untraced"])
+@pytest.mark.parametrize("head", HEADS)
+def test_a_head_is_the_loop_over_submaps(head, traced, training):
+    torch.manual_seed(0)
+    forward, loop = HEADS[head]
+    model, x = settled((Headed if traced else untraceable(Headed))(forward), training), pictures(16)
+    converted = convert_to_checkered(model)
+    assert converted.conversion.traced == traced
+    torch.manual_seed(3)
+    y = converted(x)
+    torch.manual_seed(3)
+    torch.testing.assert_close(y, loop(model, model.maps(x)), rtol=0, atol=1e-12)
+
+
+def squeeze_by_linear(model: Any, x: Tensor, y: Tensor) -> Tensor:
+    weights = model.squeeze(model.mean(y).view(y.size(0), -1)).sigmoid()
+    return model.mlp(model.mean(y * weights.view(y.size(0), 4, 1, 1)).flatten(1))
+
+
+def test_features_that_go_back_to_the_maps_are_not_averaged():
+    model, x = settled(Headed(squeeze_by_linear), False), pictures(16)
+    maps = model.maps(x)
+    expected = excited(model, maps, lambda s: model.squeeze(s).sigmoid(), [mean(maps)] * len(maps))
+    torch.testing.assert_close(convert_to_checkered(model)(x), expected, rtol=0, atol=1e-12)
+
+
+def test_features_that_go_back_to_the_maps_are_refused_where_calls_are_caught():
+    converted = convert_to_checkered(untraceable(Headed)(squeeze_by_linear).double().eval())
+    words = "submaps do not match where mul brings branches together: 1 and 4; they were averaged at view in forward"
+    with pytest.raises(ValueError, match=words):
+        converted(pictures(16))
+
+
+class Block(nn.Module):
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.conv, self.function = nn.Conv2d(3, 4, 3, 2, 1), function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(self.conv(x))
+
+
+LEFT: dict[str, Callable[[Tensor], Tensor]] = {
+    "lp_pool2d(norm_type=2, kernel_size=2)": lambda y: F.lp_pool2d(y, 2, 2),
+    "max_pool1d(kernel_size=2)": lambda y: F.max_pool1d(y.flatten(2), 2),
+    "max_pool2d(kernel_size=2)": lambda y: F.max_pool2d(y, 2, return_indices=True)[0],
+    "adaptive_max_pool2d(output_size=2)": lambda y: F.adaptive_max_pool2d(y, 2, return_indices=True)[0],
+    "conv3d(stride=2)": lambda y: F.conv3d(y.unsqueeze(1), torch.ones(1, 1, 1, 1, 1), stride=2),
+}
+
+
+@pytest.mark.parametrize("call", LEFT)
+def test_a_strided_call_without_a_checkered_form_is_named(call):
+    x = pictures(16).float()
+    with pytest.warns(UserWarning, match="left as it is: .* in forward"):
+        converted = convert_to_checkered(nn.Sequential(Block(LEFT[call])))
+    (left,) = converted.conversion.unconverted
+    caught = convert_to_checkered(nn.Sequential(untraceable(Block)(LEFT[call])))
+    with pytest.warns(UserWarning, match="left as it is: .* in 0: "):
+        caught(x)
+    assert [name.replace("in 0", "in forward") for name in caught.conversion.unconverted] == [left]
+    assert caught.conversion.converted == ["0.conv"]
+
+
+def test_calls_that_are_caught_are_listed_once_they_ran():
+    model = nn.Sequential(untraceable(Block)(lambda y: F.max_pool2d(y, 2)))
+    converted = convert_to_checkered(model)
+    assert converted.conversion.converted == ["0.conv"]
+    converted(pictures(16).float())
+    assert converted.conversion.converted == ["0.conv", "max_pool2d(kernel_size=2) in 0"]
+    model[0].conv = nn.Identity()
+    converted = convert_to_checkered(model)
+    converted(pictures(16))
+    assert converted.conversion.converted == ["max_pool2d(kernel_size=2) in 0"]
+    model[0].function = nn.Identity()
+    with pytest.raises(ValueError, match="Sequential has nothing to convert"):
+        convert_to_checkered(model)(pictures(16))
+
+
+def test_sizes_of_a_batch_are_exported_as_any_batch():
+    converted = convert_to_checkered(settled(DenseNet(), False))
+    shapes = {"x": {0: torch.export.Dim("batch", min=2)}}
+    program = torch.export.export(converted, (pictures(),), dynamic_shapes=shapes)
+    many = torch.cat([pictures(), -pictures(), pictures().flip(2)])
+    torch.testing.assert_close(program.module()(many), converted(many), rtol=0, atol=1e-12)
