@@ -7,6 +7,7 @@ import itertools
 import os
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -379,7 +380,8 @@ def compare(
     for option, paths in (("--video", videos), ("--volume", volumes), ("--weights", filter(None, [weights]))):
         files.reads(option, paths)
     files.reads("--fitted", fitted_files)
-    _declare_images({"--image": sources, "--decoder-images": decoder_images, "--fit-images": fit_sources}, dataset)
+    image_options = {"--image": sources, "--decoder-images": decoder_images, "--fit-images": fit_sources}
+    passed_over = _declare_images(image_options, dataset)
     ndim = 3 if videos or volumes else 2
     specs = _defined_for(registry.expand_specs(pools), pools, ndim)
     _check_axes(kernel_size, stride, ndim)
@@ -450,6 +452,7 @@ def compare(
     _say_not_fitted_on(result)
     if base is not None and saved is not None:
         result.metadata["pictures"] = saved.entries
+    _note_passed_over(result, passed_over)
     writer.finish(result, book)
     if unusable:
         sys.exit(1)
@@ -663,7 +666,7 @@ def sweep(
     writer = Writer(fmt, output, report, save_plots)
     if plot:
         writer.writes("--plot", plot, PLOT)
-    _declare_images({"--image": sources})
+    passed_over = _declare_images({"--image": sources})
     _check_axes(kernel_size, stride, 2)
     from poolzoo.analysis.inputs.images import find_images
     from poolzoo.analysis.studies.sweep import plan_sweep, run_sweep
@@ -678,6 +681,7 @@ def sweep(
         result = run_sweep(
             plan, found, protocol, normalizations, baseline=baseline, command=_command_line(), on_step=on_step
         )
+    _note_passed_over(result, passed_over)
     if plot and any(row["error"] is None for row in result.rows):
         from poolzoo.reports.plots.style import to_file
         from poolzoo.reports.plots.sweep_curves import plot_sweep
@@ -724,6 +728,8 @@ def _compare_dataset(
         note(f"poolzoo: stopped; the same command goes on from what is in {path}")
         sys.exit(130)
     _say_not_fitted_on(result)
+    if result.metadata.get("passed_over"):
+        _say_passed_over("--dataset", result.metadata["dataset"]["images"], result.metadata["passed_over"])
     with Store.open(path) as store:
         writer.finish(result, _draw_sample(store, result) if writer.report else None, store.rows())
 
@@ -1138,14 +1144,37 @@ def _say_written(path: Path) -> None:
         note(f"wrote {path}")
 
 
-def _declare_images(sources: Mapping[str, Sequence[str]], dataset: str | None = None) -> None:
-    """Tell the files of the command which images its options read."""
+def _declare_images(sources: Mapping[str, Sequence[str]], dataset: str | None = None) -> dict[str, dict[str, int]]:
+    """Tell the files of the command which images its options read, and the user which files their folders also hold.
+
+    Returns:
+        By option, how many files with which suffixes were passed over.
+    """
     from poolzoo.analysis.inputs.images import SUFFIXES as IMAGE_SUFFIXES, find_images
 
+    others: dict[str, dict[str, int]] = {}
     for option, names in sources.items():
-        _files().reads(option, [source.path for source in find_images(names)])
+        passed_over: Counter[str] = Counter()
+        found = find_images(names, passed_over)
+        _files().reads(option, [source.path for source in found])
+        if passed_over:
+            others[option] = dict(passed_over)
+            _say_passed_over(option, len(found), passed_over)
     if dataset:
         _files().reads_below("--dataset", dataset, IMAGE_SUFFIXES)
+    return others
+
+
+def _note_passed_over(result: Result, passed_over: Mapping[str, dict[str, int]]) -> None:
+    """Keep in a result which files of the folders that were scored are no images."""
+    if "--image" in passed_over:
+        result.metadata["passed_over"] = passed_over["--image"]
+
+
+def _say_passed_over(option: str, images: int, passed_over: Mapping[str, int]) -> None:
+    from poolzoo.analysis.inputs.images import shown_counts
+
+    note(f"{option}: {images} image{'s' if images != 1 else ''}; passed over: {shown_counts(passed_over)}")
 
 
 def _save_plots(folder: Path, results: Sequence[Result]) -> None:

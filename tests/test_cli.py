@@ -335,6 +335,20 @@ def test_a_folder_without_images_is_one_line(run, tmp_path):
     run("compare", "--image", tmp_path).fails("without images")
 
 
+@pytest.mark.parametrize("of_dataset", [False, True])
+def test_files_of_a_folder_that_were_passed_over_are_said_and_kept(run, tmp_path, photo, of_dataset):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    photo.rename(folder / "photo.png")
+    for name in ("a.txt", "b.TXT", "c.xcf"):
+        (folder / name).write_text("no picture")
+    given = ("--dataset", folder, "--store", tmp_path / "run.sqlite") if of_dataset else ("--image", folder)
+    run("compare", *given, "--pool", "avg", "--format", "json")
+    option = "--dataset" if of_dataset else "--image"
+    assert (run.code, run.err) == (0, f"{option}: 1 image; passed over: 2 .txt, 1 .xcf\n")
+    assert json.loads(run.out)["metadata"]["passed_over"] == {".txt": 2, ".xcf": 1}
+
+
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "I;16"])
 def test_every_kind_of_image_gives_a_result(run, tmp_path, mode):
     file = tmp_path / f"image.{'tif' if mode in ('CMYK', 'PA') else 'png'}"

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future
 from concurrent.futures.process import BrokenProcessPool
@@ -127,6 +128,32 @@ def test_files_are_found_in_order_below_the_folder(tmp_path):
     found = list(find_files(str(tmp_path)))
     assert [file.name for file in found] == ["B.tif", "a.jpg", "lost.png", "b/10.PNG", "b/2.png", "b/c/x.webp"]
     assert found[0] == ImageFile("B.tif", 5, (tmp_path / "B.tif").stat().st_mtime_ns)
+
+
+def test_files_that_are_no_images_are_counted_below_the_folder(tmp_path):
+    for name in ("a.png", "b/c.txt", "b/d.TXT", "e.xcf", ".git/f.txt", "README"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"12345")
+    passed_over = Counter()
+    assert [file.name for file in find_files(str(tmp_path), passed_over)] == ["a.png"]
+    assert passed_over == {".txt": 2, ".xcf": 1, "": 1}
+
+
+def test_a_link_to_an_image_counts_once(tmp_path):
+    """As for find_images: what counts is the file, whatever leads to it."""
+    inside, outside = tmp_path / "in", tmp_path / "out"
+    for name in ("in/b/c.png", "in/.hidden/d.png", "out/e.png", "out/f.dat"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"12345")
+    (inside / "a.png").symlink_to("b/c.png")  # which is found itself
+    (inside / "h1.png").symlink_to(".hidden/d.png")
+    (inside / "h2.png").symlink_to(".hidden/d.png")
+    (inside / "o1.png").symlink_to(outside / "e.png")
+    (inside / "o2.png").symlink_to(inside / "o1.png")
+    (inside / "o3.png").symlink_to(outside / "f.dat")
+    (tmp_path / "door").symlink_to(inside)
+    for root in (inside, tmp_path / "door"):
+        assert [file.name for file in find_files(str(root))] == ["h1.png", "o1.png", "o3.png", "b/c.png"]
 
 
 # Rows

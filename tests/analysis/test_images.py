@@ -11,6 +11,7 @@ import socket
 import struct
 import warnings
 import zlib
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ import pytest
 from PIL import ExifTags, Image, ImageCms, ImageOps
 
 from poolzoo.analysis.inputs import files, images
-from poolzoo.analysis.inputs.images import SKIMAGE_NAMES, ImageError, Source, find_images, load_image
+from poolzoo.analysis.inputs.images import SKIMAGE_NAMES, ImageError, Source, find_images, load_image, shown_counts
 
 ORIENTATION = ExifTags.Base.Orientation
 
@@ -143,6 +144,21 @@ def test_a_folder_is_its_images_sorted_without_hidden_ones_and_subfolders(folder
     expected = [f"{folder}/{name}" for name in ("A.JPG", "b.png", "c.tiff")]
     assert names(folder) == names(f"{folder}/") == expected
     assert [source.path for source in find_images([str(folder)])] == [Path(name) for name in expected]
+
+
+def test_files_of_a_folder_that_are_no_images_are_counted_by_suffix(folder):
+    for name in ("a.XCF", "b.txt", "README", "deeper.png/c.txt", ".hidden.txt"):
+        (folder / name).write_text("no picture")
+    passed_over = Counter()
+    assert len(find_images([str(folder), f"{folder}/*.png"], passed_over)) == 3
+    assert passed_over == {".txt": 2, ".xcf": 1, "": 1}
+    assert shown_counts(passed_over) == "2 .txt, 1 without a suffix, 1 .xcf"
+    for name in ("b.png", "A.JPG", "c.tiff"):
+        (folder / name).unlink()
+    with pytest.raises(
+        ImageError, match=r"a folder without images; .*; passed over: 2 \.txt, 1 without a suffix, 1 \.xcf$"
+    ):
+        find_images([str(folder)])
 
 
 def test_a_glob_is_sorted_and_skips_folders(folder):

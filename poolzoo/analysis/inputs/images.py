@@ -15,7 +15,8 @@ import importlib.util
 import itertools
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -110,7 +111,7 @@ class Source:
     pattern: str = ""
 
 
-def find_images(sources: Iterable[str]) -> list[Source]:
+def find_images(sources: Iterable[str], passed_over: Counter[str] | None = None) -> list[Source]:
     """List the images that ``sources`` name, in that order, each file once under its first name.
 
     A source is ``skimage:NAME`` (see :data:`SKIMAGE_NAMES`), ``poolzoo:NAME`` (a test pattern, see
@@ -120,6 +121,7 @@ def find_images(sources: Iterable[str]) -> list[Source]:
 
     Args:
         sources: names as they come from a command line. ``./skimage:coffee`` is a file of that name.
+        passed_over: counts, by suffix, the files of folders that are no images by their suffixes.
 
     Raises:
         ImageError: an empty name, an unknown ``skimage:`` or ``poolzoo:`` name, a folder without images or a glob
@@ -130,7 +132,7 @@ def find_images(sources: Iterable[str]) -> list[Source]:
         if source.startswith(PATTERN_PREFIX):
             found.setdefault(source, Source(source, Path(source), _pattern_of(source)))
             continue
-        for name, path in _expand(source):
+        for name, path in _expand(source, Counter() if passed_over is None else passed_over):
             # realpath rejects the names that no file can have; they stay in the list as missing files.
             key = os.path.realpath(path) if os.path.lexists(path) else path
             found.setdefault(key, Source(name, Path(path)))
@@ -144,14 +146,14 @@ def _pattern_of(source: str) -> str:
     return name
 
 
-def _expand(source: str) -> Iterator[tuple[str, str]]:
+def _expand(source: str, passed_over: Counter[str]) -> Iterator[tuple[str, str]]:
     """The (name, path) pairs of one source."""
     if not source:
         raise ImageError(f"{source!r}: an empty name; give a file, a folder, a glob or {SKIMAGE_PREFIX}NAME")
     if source.startswith(SKIMAGE_PREFIX):
         yield source, _shipped_file(source)
     elif os.path.isdir(source):
-        yield from ((path, path) for path in _images_in(source))
+        yield from ((path, path) for path in _images_in(source, passed_over))
     elif os.path.lexists(source) or not glob.has_magic(source):
         yield source, source
     else:
@@ -174,20 +176,36 @@ def _shipped_file(source: str) -> str:
     return os.path.join(package.submodule_search_locations[0], "data", SKIMAGE_NAMES[name])
 
 
-def _images_in(folder: str) -> list[str]:
+def _images_in(folder: str, passed_over: Counter[str]) -> list[str]:
     try:
         names = sorted(os.listdir(folder))
     except OSError as error:
         raise ImageError(f"{folder!r}: cannot be listed: {reason(error)}") from error
-    paths = [
-        os.path.join(folder, name)
-        for name in names
-        if not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES
-    ]
-    images = [path for path in paths if not os.path.isdir(path)]
+    paths = [os.path.join(folder, name) for name in names if not name.startswith(".")]
+    files = [path for path in paths if not os.path.isdir(path)]
+    images = [path for path in files if suffix_of(path) in SUFFIXES]
+    others = Counter(suffix_of(path) for path in files if suffix_of(path) not in SUFFIXES)
     if not images:
-        raise ImageError(f"{folder!r}: a folder without images; those end in {', '.join(sorted(SUFFIXES))}")
+        raise ImageError(without_images(f"{folder!r}: a folder without images", others))
+    passed_over.update(others)
     return images
+
+
+def suffix_of(path: str) -> str:
+    """Return the suffix by which a file is known, in lower case."""
+    return os.path.splitext(path)[1].lower()
+
+
+def without_images(problem: str, passed_over: Mapping[str, int]) -> str:
+    """Return ``problem`` with the suffixes that images have, and those that were there instead."""
+    others = f"; passed over: {shown_counts(passed_over)}" if passed_over else ""
+    return f"{problem}; those end in {', '.join(sorted(SUFFIXES))}{others}"
+
+
+def shown_counts(passed_over: Mapping[str, int]) -> str:
+    """Return counts by suffix as ``3 .txt, 1 .xcf``, the most frequent first."""
+    ordered = sorted(passed_over.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{count} {suffix or 'without a suffix'}" for suffix, count in ordered)
 
 
 def load_image(source: Source) -> np.ndarray:

@@ -242,6 +242,11 @@ class Store:
                 )
             self._set("decoder", decoder)
 
+    def note_passed_over(self, counts: Mapping[str, int]) -> None:
+        """Keep how many files of the dataset are no images, by their suffixes, for :attr:`metadata`."""
+        with _in_one_line(self.path):
+            self._set("passed_over", counts)
+
     def put(
         self, file: ImageFile, size: tuple[int, int] | None, specs: Sequence[str], rows: list[dict[str, Any]]
     ) -> None:
@@ -373,8 +378,8 @@ class Store:
             "rows": count("SELECT count(*) FROM scores").fetchone()[0],
             "failed": count("SELECT count(*) FROM scores WHERE error IS NOT NULL").fetchone()[0],
         }
-        decoder = self._get("decoder")
-        return {**self._get("metadata"), **({"decoder": decoder} if decoder else {}), "dataset": dataset}
+        noted = {key: value for key in ("decoder", "passed_over") if (value := self._get(key))}
+        return {**self._get("metadata"), **noted, "dataset": dataset}
 
     def rows(self, where: str = "1", values: Sequence[Any] = ()) -> Iterator[dict[str, Any]]:
         """The rows as a comparison's, by image name, then in the order of operators, states and seeds.

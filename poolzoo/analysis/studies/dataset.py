@@ -13,7 +13,7 @@ import functools
 import os
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -26,7 +26,7 @@ import torch
 
 import poolzoo
 from poolzoo import cuda, registry
-from poolzoo.analysis.inputs.images import SUFFIXES, ImageError, Source
+from poolzoo.analysis.inputs.images import SUFFIXES, ImageError, Source, suffix_of, without_images
 from poolzoo.analysis.inputs.samples import Picture
 from poolzoo.analysis.results.schema import Result
 from poolzoo.analysis.results.store import ImageFile, Plan, Store
@@ -118,11 +118,16 @@ class Workers(Interface):
         """Stop what runs."""
 
 
-def find_files(folder: str) -> Iterator[ImageFile]:
+def find_files(folder: str, passed_over: Counter[str] | None = None) -> Iterator[ImageFile]:
     """The images below ``folder``, each folder's files by name, then its folders by name.
 
     Known by their suffix; hidden files and folders are left out, linked folders are not entered. One folder's names
-    are in memory at a time.
+    are in memory at a time. A link to an image that is below ``folder`` itself is left out, and of several links to
+    another one all but the first.
+
+    Args:
+        folder: where to look.
+        passed_over: counts the files that are no images, by their suffixes.
 
     Raises:
         ImageError: a folder cannot be listed.
@@ -131,17 +136,35 @@ def find_files(folder: str) -> Iterator[ImageFile]:
     def refuse(error: OSError) -> None:
         raise ImageError(f"{error.filename!r}: cannot be listed: {error.strerror}") from error
 
+    root, targets = os.path.realpath(folder), set[str]()
     for where, folders, names in os.walk(folder, onerror=refuse):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
-            if name.startswith(".") or os.path.splitext(name)[1].lower() not in SUFFIXES:
+            if name.startswith("."):
+                continue
+            if suffix_of(name) not in SUFFIXES:
+                if passed_over is not None:
+                    passed_over[suffix_of(name)] += 1
                 continue
             path = os.path.join(where, name)
+            if os.path.islink(path):
+                target = os.path.realpath(path)
+                if target in targets or _is_found_itself(target, root):
+                    continue
+                targets.add(target)
             try:
                 about = os.stat(path)
             except OSError:  # a link to nothing: reading it will say so
                 about = os.stat_result((0,) * 10)
             yield ImageFile(Path(os.path.relpath(path, folder)).as_posix(), about.st_size, about.st_mtime_ns)
+
+
+def _is_found_itself(path: str, root: str) -> bool:
+    """Whether a file without links in its path is among the images below ``root``."""
+    if not path.startswith(os.path.join(root, "")) or not os.path.isfile(path):
+        return False
+    parts = os.path.relpath(path, root).split(os.sep)
+    return suffix_of(path) in SUFFIXES and not any(part.startswith(".") for part in parts)
 
 
 def score_task(job: Job, task: Task) -> Outcome:
@@ -448,18 +471,20 @@ def _fit_decoders(protocol: Protocol, runs: Sequence[Run]) -> Decoders | None:
 
 
 def _count_missing(folder: str, store: Store, retry: bool) -> int:
-    """How many images are to be scored.
+    """How many images are to be scored; the store keeps what was passed over.
 
     Raises:
         ImageError: there are no images.
         StoreError: the store holds scores of images that are no longer there.
     """
     found = missing = 0
-    for file in find_files(folder):
+    passed_over: Counter[str] = Counter()
+    for file in find_files(folder, passed_over):
         found += 1
         missing += bool(store.missing(file, retry=retry))
     if not found:
-        raise ImageError(f"{folder!r}: no images in it or below; those end in {', '.join(sorted(SUFFIXES))}")
+        raise ImageError(without_images(f"{folder!r}: no images in it or below", passed_over))
+    store.note_passed_over(passed_over)
     store.forget_gone(folder)
     return missing
 
