@@ -16,11 +16,12 @@ from pathlib import Path
 from statistics import fmean
 
 import pytest
+from test_cli import Cli
 
 import poolzoo
 from poolzoo.analysis.results.schema import COMPARE_KEYS, METRIC_KEYS, SCHEMA_VERSION, Result, label
 from poolzoo.analysis.results.side_by_side import side_by_side
-from poolzoo.analysis.results.store import ImageFile, Plan, Store, StoreError, is_store
+from poolzoo.analysis.results.store import META, ImageFile, Plan, Store, StoreError, is_store
 from poolzoo.analysis.results.summaries import summarise
 from poolzoo.reports.text.tables import ROWS_AT_ONCE, render, stream
 
@@ -275,6 +276,59 @@ def change_version(path: Path) -> None:
     connection = sqlite3.connect(path)
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     connection.close()
+
+
+#: What befalls a store, as SQL, and what is said.
+DAMAGES = {
+    **{f"DROP TABLE {name}": f"its table {name} lacks" for name in ("meta", "operators", "images", "series", "scores")},
+    **{f"DELETE FROM {table}": "that are gone" for table in ("operators", "images", "series")},
+    **{f"DELETE FROM meta WHERE key = '{key}'": f"its table meta lacks {key}" for key in META},
+    **{f"UPDATE meta SET value = '[' WHERE key = '{key}'": "'[' is not JSON" for key in META},
+    **{f"UPDATE meta SET value = '7' WHERE key = '{key}'": f"its table meta lacks {key}" for key in META},
+    "ALTER TABLE scores DROP COLUMN psnr": "its table scores lacks psnr",
+    "UPDATE meta SET value = '{}' WHERE key = 'metadata'": "metadata.metrics must list",
+    "UPDATE meta SET value = '{}' WHERE key = 'protocol'": "its protocol lacks upsample",
+    "UPDATE images SET width = 'x'": "its table images holds",
+    "UPDATE images SET width = 0": "its table images holds",
+    "UPDATE images SET height = NULL": "its table images holds",
+    "UPDATE images SET name = CAST('a' || id AS BLOB)": "its table images holds",
+    "UPDATE scores SET ssim = 'x'": "its table scores holds",
+    "UPDATE scores SET error = 7": "its table scores holds",
+    "UPDATE series SET keys = 'x' WHERE id = 1": "'x' is not JSON",
+    "UPDATE series SET keys = '{}' WHERE id = 1": "series 1 has other keys",
+    "UPDATE series SET keys = replace(keys, '\"avg\"', '7')": "its series 1: pool cannot be 7",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_store_is_one_line(path, tmp_path, monkeypatch, capsys, damage):
+    connection = sqlite3.connect(fill(path, "ab"))
+    connection.execute(damage)
+    connection.commit()
+    connection.close()
+    Cli(monkeypatch, capsys)("report", path, "--output", tmp_path / "page.html").fails(f"{path}: ", DAMAGES[damage])
+    if "FROM images" not in damage:
+        with pytest.raises(StoreError, match=str(path)):
+            Store.create(path, PLAN)
+
+
+def test_bytes_that_change_in_a_store_bring_one_line_or_other_numbers(path):
+    whole = bytearray(fill(path, "abcdefgh").read_bytes())
+    draw = random.Random(0)
+    told = 0
+    for _ in range(300):
+        data = whole.copy()
+        for _ in range(draw.choice((1, 4, 64))):
+            data[draw.randrange(len(data))] = draw.randrange(256)
+        path.write_bytes(data[: draw.choice((len(data), len(data), draw.randrange(len(data))))])
+        try:
+            with Store.open(path) as store:
+                list(store.rows())
+                render(store.sample(), "table")
+        except ValueError as error:
+            assert str(error).startswith(f"{path}: ") and "\n" not in str(error)
+            told += 1
+    assert 100 < told < 300
 
 
 def test_reading_creates_nothing_and_an_empty_file_can_become_a_store(path):

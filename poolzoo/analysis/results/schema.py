@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -173,23 +174,49 @@ class Result:
         version, kind = metadata.pop("schema_version", None), metadata.pop("kind", None)
         if version != SCHEMA_VERSION:
             raise ValueError(f"{source}: schema version {version!r}; this poolzoo reads version {SCHEMA_VERSION}")
-        if kind not in KEYS:
+        if not (isinstance(kind, str) and kind in KEYS):
             raise ValueError(f"{source}: kind {kind!r} is not one of {', '.join(KEYS)}")
-        if kind == "compare" and not (
-            isinstance(metadata.get("metrics"), list) and all(key in METRIC_KEYS for key in metadata["metrics"])
-        ):
-            raise ValueError(f"{source}: metadata.metrics must list some of {', '.join(METRIC_KEYS)}")
+        check_metadata(kind, metadata, source)
         result = cls(kind, metadata, data["rows"], _summaries_of(data, source))
         for number, row in enumerate(result.rows):
             missing = set(result.columns) - set(row) if isinstance(row, dict) else set(result.columns)
             if missing:
                 raise ValueError(f"{source}: row {number} lacks {', '.join(sorted(missing))}")
-            for key in result.columns:
-                if not _fits(key, row[key]):
-                    raise ValueError(f"{source}: row {number}: {key} cannot be {row[key]!r:.60}")
+            check_values(row, result.columns, f"{source}: row {number}")
             if kind == "compare" and row["error"] is None and row.get("psnr", 0.0) is None:
                 row["psnr"] = math.inf
         return result
+
+
+def check_metadata(kind: str, metadata: Mapping[str, Any], source: str) -> None:
+    """Say what in a result's metadata nothing can be drawn from.
+
+    Raises:
+        ValueError: of a comparison, no list of metrics, or images without sizes; of a profile, no bandwidth.
+    """
+    if kind == "profile":
+        if not isinstance(metadata.get("copy_gbps", 0), (int, float, NoneType)):
+            raise ValueError(f"{source}: metadata.copy_gbps must be a number")
+        return
+    metrics = metadata.get("metrics")
+    if not (isinstance(metrics, list) and all(key in METRIC_KEYS for key in metrics)):
+        raise ValueError(f"{source}: metadata.metrics must list some of {', '.join(METRIC_KEYS)}")
+    images = metadata.get("images", [])
+    for image in images if isinstance(images, list) else ():
+        sides = [image[key] for key in ("width", "height") if key in image] if isinstance(image, dict) else []
+        if not all(isinstance(side, int) and side > 0 for side in sides):
+            raise ValueError(f"{source}: metadata.images: an image cannot be {'x'.join(map(str, sides)):.60} pixels")
+
+
+def check_values(row: Mapping[str, Any], keys: Iterable[str], source: str) -> None:
+    """Say which value a row cannot hold.
+
+    Raises:
+        ValueError: one of ``keys`` is of another type than the schema's.
+    """
+    for key in keys:
+        if not _fits(key, row[key]):
+            raise ValueError(f"{source}: {key} cannot be {row[key]!r:.60}")
 
 
 def _summaries_of(data: dict[str, Any], source: str) -> tuple[Summary, ...] | None:

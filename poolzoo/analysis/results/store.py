@@ -25,7 +25,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import poolzoo
-from poolzoo.analysis.results.schema import COMPARE_KEYS, METRIC_KEYS, SCHEMA_VERSION, Result, label
+from poolzoo.analysis.results.schema import (
+    COMPARE_KEYS,
+    METRIC_KEYS,
+    SCHEMA_VERSION,
+    Result,
+    check_metadata,
+    check_values,
+    label,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,6 +48,8 @@ APPLICATION = 0x504C5A4F
 MEASURED = ("kept", "equal_kept", *METRIC_KEYS, "forward_s", "error")
 #: The states of an operator's rows, in the order of :func:`poolzoo.analysis.studies.compare.make_runs`.
 STATES = ("fixed", "initial", "train", "eval", "fitted")
+#: What a store knows of its run, and what that is.
+META = {"poolzoo": str, "folder": str, "protocol": dict, "fitted": list, "metadata": dict}
 #: Seconds of work that a killed run loses at most.
 COMMIT_EVERY = 1.0
 #: What is read into memory of a store: so many images, evenly spread by name, and so many rows that failed.
@@ -135,6 +145,7 @@ class Store:
                 _check_kind(path, connection)
                 store = cls(path, connection)
                 if connection.execute("SELECT 1 FROM images").fetchone():
+                    _check_content(path, connection)
                     store._check_plan(plan)
                 else:
                     store._take_plan(plan)
@@ -156,12 +167,13 @@ class Store:
         """Open ``path`` to read it; of another poolzoo version too, if its schema is this one's.
 
         Raises:
-            StoreError: no such file, not a store, one of another schema, or a run is writing to it.
+            StoreError: no such file, not a store, one of another schema, damaged, or a run is writing to it.
         """
         with _in_one_line(path):
             connection = _connect(path, "rw" if os.access(path, os.W_OK) else "ro")
             try:
                 _check_kind(path, connection)
+                _check_content(path, connection)
             except BaseException:
                 connection.close()
                 raise
@@ -188,17 +200,20 @@ class Store:
             file: one that changed since it was scored is as good as new.
             retry: whether what failed is to be scored again; otherwise a failure is a result.
         """
-        known = self._connection.execute(
-            "SELECT id, bytes, changed_ns FROM images WHERE name = CAST(? AS TEXT)", (os.fsencode(file.name),)
-        ).fetchone()
+        known = next(
+            self._query(
+                "SELECT id, bytes, changed_ns FROM images WHERE name = CAST(? AS TEXT)", (os.fsencode(file.name),)
+            ),
+            None,
+        )
         if known is None or known[1:] != (file.bytes, file.changed_ns):
             return list(self._operators)
         done = dict(
-            self._connection.execute(
+            self._query(
                 "SELECT series.operator, max(scores.error IS NOT NULL) FROM series"
                 " JOIN scores ON scores.series = series.id AND scores.image = ? GROUP BY series.operator",
                 known[:1],
-            ).fetchall()
+            )
         )
         finished = {operator for operator, failed in done.items() if not (failed and retry)}
         if None in finished:  # the file could not be read, whatever the operator
@@ -341,7 +356,7 @@ class Store:
             raise StoreError(f"{self.path}: made by another command: {'; '.join(differing)}. Give --store another file")
 
     def _get(self, key: str) -> Any:
-        found = self._connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        found = next(self._query("SELECT value FROM meta WHERE key = ?", (key,)), None)
         return json.loads(found[0]) if found else None
 
     def _set(self, key: str, value: Any) -> None:
@@ -349,6 +364,10 @@ class Store:
         self._connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, text))
 
     # Reading
+
+    def _query(self, sql: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        with _in_one_line(self.path):
+            yield from self._connection.execute(sql, values)
 
     @property
     def folder(self) -> Path:
@@ -364,19 +383,23 @@ class Store:
     @property
     def specs(self) -> list[str]:
         """The operators, in the order in which they were asked for."""
-        return [spec for (spec,) in self._connection.execute("SELECT spec FROM operators ORDER BY id")]
+        return [spec for (spec,) in self._query("SELECT spec FROM operators ORDER BY id")]
 
     @property
     def metadata(self) -> dict[str, Any]:
         """As of a comparison; ``images`` is empty and ``dataset`` counts instead."""
-        count = self._connection.execute
+
+        def count(sql: str) -> int:
+            (number,) = next(self._query(sql))
+            return int(number)
+
         unreadable = "SELECT id FROM series WHERE operator IS NULL"
         dataset = {
             "folder": self._get("folder"),
-            "images": count("SELECT count(*) FROM images").fetchone()[0],
-            "unreadable": count(f"SELECT count(*) FROM scores WHERE series IN ({unreadable})").fetchone()[0],
-            "rows": count("SELECT count(*) FROM scores").fetchone()[0],
-            "failed": count("SELECT count(*) FROM scores WHERE error IS NOT NULL").fetchone()[0],
+            "images": count("SELECT count(*) FROM images"),
+            "unreadable": count(f"SELECT count(*) FROM scores WHERE series IN ({unreadable})"),
+            "rows": count("SELECT count(*) FROM scores"),
+            "failed": count("SELECT count(*) FROM scores WHERE error IS NOT NULL"),
         }
         noted = {key: value for key in ("decoder", "passed_over") if (value := self._get(key))}
         return {**self._get("metadata"), **noted, "dataset": dataset}
@@ -392,7 +415,7 @@ class Store:
         measured = [key for key in MEASURED if key not in METRIC_KEYS or key in metrics]
         series = self._series_in_order()
         columns = ", ".join(f"scores.{key}" for key in measured)
-        cursor = self._connection.execute(
+        cursor = self._query(
             # CROSS JOIN keeps SQLite to this order: image by image, through the few series, without sorting all rows.
             f"SELECT images.name, series.id, {columns} FROM images CROSS JOIN series CROSS JOIN scores"
             f" ON scores.series = series.id AND scores.image = images.id WHERE {where} ORDER BY images.name",
@@ -409,7 +432,7 @@ class Store:
     def _series_in_order(self) -> dict[int, dict[str, Any]]:
         """What the rows of each series share, by its number: as a comparison orders them, whichever came in first."""
         upsamplers = list(self._get("protocol")["upsample"])
-        read = self._connection.execute("SELECT id, operator, keys FROM series ORDER BY keys")
+        read = self._query("SELECT id, operator, keys FROM series ORDER BY keys")
         found = [(operator or 0, json.loads(text), number) for number, operator, text in read]
 
         def place(item: tuple[int, dict[str, Any], int]) -> tuple[int, ...]:
@@ -430,12 +453,10 @@ class Store:
         rows = list(self.rows(f"scores.error IS NULL AND images.id IN ({marks})", chosen))
         shown = min(metadata["dataset"]["failed"], FAILURES_SHOWN)  # of none, all rows are not looked through
         failed = itertools.islice(self.rows("scores.error IS NOT NULL"), shown)
-        sizes = self._connection.execute(
-            f"SELECT name, width, height FROM images WHERE id IN ({marks}) ORDER BY name", chosen
-        )
+        sizes = self._query(f"SELECT name, width, height FROM images WHERE id IN ({marks}) ORDER BY name", chosen)
         metadata["images"] = [dict(zip(("name", "width", "height"), size, strict=True)) for size in sizes]
         groups = self.groups()
-        names = tuple(name for (name,) in self._connection.execute("SELECT name FROM images ORDER BY name"))
+        names = tuple(name for (name,) in self._query("SELECT name FROM images ORDER BY name"))
         summaries = tuple(summarise_groups(groups, metadata, names))
         return Result("compare", metadata, [*rows, *failed], summaries, groups, names)
 
@@ -443,7 +464,7 @@ class Store:
         """Images with scores, evenly spread by name."""
         good = [
             image
-            for (image,) in self._connection.execute(
+            for (image,) in self._query(
                 "SELECT id FROM images WHERE EXISTS (SELECT 1 FROM series CROSS JOIN scores ON series = series.id"
                 " AND image = images.id WHERE error IS NULL) ORDER BY name"
             )
@@ -458,9 +479,9 @@ class Store:
         from poolzoo.analysis.results.summaries import Group, group_key
         from poolzoo.analysis.results.values import average_draws
 
-        query = self._connection.execute
+        query = self._query
         # Images count in the order of their names, so that the order in which they came in changes nothing.
-        (most,) = query("SELECT coalesce(max(id), 0) FROM images").fetchone()
+        (most,) = next(query("SELECT coalesce(max(id), 0) FROM images"))
         place = np.zeros(most + 1, dtype=np.int64)
         ids = np.fromiter((number for (number,) in query("SELECT id FROM images ORDER BY name")), dtype=np.int64)
         place[ids] = np.arange(len(ids))
@@ -475,11 +496,13 @@ class Store:
                 column: self._column(numbers, column, place) for column in ("kept", *self._get("metadata")["metrics"])
             }
             marks = ", ".join("?" * len(numbers))
-            good, bad, equal, images = query(
-                "SELECT sum(error IS NULL), sum(error IS NOT NULL), min(equal_kept),"
-                f" count(DISTINCT CASE WHEN error IS NULL THEN image END) FROM scores WHERE series IN ({marks})",
-                numbers,
-            ).fetchone()
+            good, bad, equal, images = next(
+                query(
+                    "SELECT sum(error IS NULL), sum(error IS NOT NULL), min(equal_kept),"
+                    f" count(DISTINCT CASE WHEN error IS NULL THEN image END) FROM scores WHERE series IN ({marks})",
+                    numbers,
+                )
+            )
             kept = read.pop("kept")[1]
             kept = kept[~np.isnan(kept)]
             groups[key] = Group(
@@ -504,9 +527,7 @@ class Store:
 
         parts = [
             np.fromiter(
-                self._connection.execute(
-                    f"SELECT image, {column} FROM scores WHERE series = ? AND error IS NULL", (number,)
-                ),
+                self._query(f"SELECT image, {column} FROM scores WHERE series = ? AND error IS NULL", (number,)),
                 dtype=[("image", np.int64), ("value", np.float64)],
             )
             for number in series
@@ -520,6 +541,9 @@ class Store:
 def is_store(path: Path) -> bool:
     """Whether ``path`` is a file of SQLite's, and so nothing else that holds a result."""
     try:
+        # Of a pipe what was read would be gone.
+        if not path.is_file():
+            return False
         with open(path, "rb") as file:
             return file.read(16) == b"SQLite format 3\0"
     except OSError:
@@ -560,13 +584,67 @@ def _check_kind(path: Path, connection: sqlite3.Connection) -> None:
         )
 
 
+def _check_content(path: Path, connection: sqlite3.Connection) -> None:
+    """Whether all is there, of the kind that reading expects: what else is wrong inside a page, SQLite finds itself."""
+    damaged = f"{path}: damaged"
+    fresh = sqlite3.connect(":memory:")
+    fresh.executescript(LAYOUT)
+    columns = "SELECT name FROM pragma_table_info(?)"
+    for table in fresh.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+        held = connection.execute(columns, table).fetchall()
+        if lacking := [name for (name,) in fresh.execute(columns, table) if (name,) not in held]:
+            raise StoreError(f"{damaged}: its table {table[0]} lacks {', '.join(lacking)}; start another store")
+    fresh.close()
+    numbers = [f"typeof({key}) IN ('text', 'blob')" for key in MEASURED if key != "error"]
+    for table, wrong in (
+        (
+            "images",
+            "id > 2147483647 OR typeof(name) != 'text' OR width < 1 OR height < 1 OR typeof(width) != typeof(height)",
+        ),
+        ("images", "typeof(coalesce(width, 1)) != 'integer' OR typeof(coalesce(height, 1)) != 'integer'"),
+        ("operators", "typeof(spec) != 'text'"),
+        ("scores", " OR ".join([*numbers, "typeof(coalesce(error, '')) != 'text'"])),
+    ):
+        if connection.execute(f"SELECT 1 FROM {table} WHERE {wrong} LIMIT 1").fetchone():
+            raise StoreError(f"{damaged}: its table {table} holds what no run writes; start another store")
+    if orphan := connection.execute("PRAGMA foreign_key_check").fetchone():
+        raise StoreError(
+            f"{damaged}: its table {orphan[0]} belongs to rows of {orphan[2]} that are gone; start another store"
+        )
+    meta = {key: _parsed(text, damaged) for key, text in connection.execute("SELECT key, value FROM meta")}
+    for key, kind in META.items():
+        if not isinstance(meta.get(key), kind):
+            raise StoreError(f"{damaged}: its table meta lacks {key}; start another store")
+    if not isinstance(meta["protocol"].get("upsample"), list):
+        raise StoreError(f"{damaged}: its protocol lacks upsample; start another store")
+    shared = [key for key in COMPARE_KEYS if key != "image" and key not in MEASURED]
+    try:
+        check_metadata("compare", meta["metadata"], damaged)
+        for number, text in connection.execute("SELECT id, keys FROM series"):
+            keys = _parsed(text, damaged)
+            if not isinstance(keys, dict) or set(keys) != set(shared):
+                raise StoreError(f"{damaged}: its series {number} has other keys than a row; start another store")
+            check_values(keys, shared, f"{damaged}: its series {number}")
+    except ValueError as error:
+        raise StoreError(str(error)) from error
+
+
+def _parsed(text: Any, damaged: str) -> Any:
+    try:
+        return json.loads(text)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise StoreError(f"{damaged}: {text!r:.60} is not JSON; start another store") from error
+
+
 @contextlib.contextmanager
 def _in_one_line(path: Path) -> Iterator[None]:
     """What SQLite says is wrong, with the file's name and what to do."""
     try:
         yield
-    except sqlite3.Error as error:
-        words = " ".join(str(error).split())
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        # What SQLite quotes of a damaged file need not be text.
+        said = error.object.decode(errors="backslashreplace") if isinstance(error, UnicodeDecodeError) else str(error)
+        words = " ".join(said.split())
         for part, advice in ADVICE.items():
             if part in words:
                 words = f"{words}: {advice}"
