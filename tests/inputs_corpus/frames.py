@@ -321,3 +321,13 @@ def apngs() -> Iterator[Case]:
         content += png.chunk(b"IEND")
         why = "PNG-3 4.9: the static image is the first frame"
         yield Case(f"apng-two-frames{label}", suffix, content, truth, LEVEL, why)
+    # The static image has no frame control before it: it is not of the animation, whose first frame is smaller.
+    head = png.header(HEIGHT, WIDTH, 8, png.RGBA) + png.chunk(b"acTL", struct.pack(">II", 2, 0)) + first
+    for label, blend in (("", False), ("-blend", True)):
+        part = png.chunk(b"fdAT", struct.pack(">I", 1) + png.image_data(rgba[PART], 8))
+        second = png.chunk(b"fdAT", struct.pack(">I", 3) + png.image_data(rgba[PART][::-1], 8))
+        places = (PART[0].start, PART[1].start)
+        content = head + control(0, height, width, *places, blend=blend) + part
+        content += control(2, height, width, *places) + second + png.chunk(b"IEND")
+        why = "PNG-3 4.9: a static image that is not of the animation is for viewers that cannot play it"
+        yield Case(f"apng-part{label}", ".png", content, placed(truth[PART]), LEVEL, why)

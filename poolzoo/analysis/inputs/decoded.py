@@ -59,7 +59,8 @@ def show(decoded: Decoded) -> np.ndarray:
             colour = np.clip((colour - below) / np.where(alpha > 0, alpha, 1), 0, 1)
     shown = to_srgb(colour, decoded.model, decoded.declared)
     if alpha is not None:
-        shown = alpha * shown + (1 - alpha)
+        shown = alpha * shown
+        shown += 1 - alpha
     return np.ascontiguousarray(ORIENTATIONS.get(decoded.orientation, np.asarray)(shown))
 
 
@@ -85,4 +86,5 @@ def unit(samples: np.ndarray, white: float | None = None) -> np.ndarray:
         if not (low >= 0 and high <= white):  # NaN is neither
             kind = "grey" if samples.ndim == 2 or samples.shape[2] == 1 else "colour"
             raise ImageError(f"{kind} values from {low:g} to {high:g}; allowed are finite values from 0 to {white:g}")
-    return samples.astype(np.float64) / white
+    scaled: np.ndarray = np.divide(samples, white, dtype=np.float64)  # without a copy of large pictures
+    return scaled
