@@ -15,6 +15,7 @@ from reports.conftest import HOSTILE, compare_row, make_compare, profile_row
 from poolzoo import registry
 from poolzoo.analysis.inputs.images import find_images
 from poolzoo.analysis.results.schema import Result
+from poolzoo.analysis.results.summaries import bootstrap_interval
 from poolzoo.analysis.studies.compare import View, compare
 from poolzoo.analysis.studies.profile import Workload, profile
 from poolzoo.reports.page.page import render_page
@@ -63,13 +64,17 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+#: By how much PSNR differs from image to image: the mean and the median of an operator are half a dB above its own.
+SHIFTS = (0.0, 0.25, 0.5, 0.75, 1.0)
+
+
 @pytest.fixture(scope="module")
 def small_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page of few operators with known numbers, twice measured and once profiled, with names that bite."""
     scores = {"avg": (30.0, 2e-3), "max": (25.5, 1e-3), "checkered": (34.0, 3e-3), "lip": (30.25, 4e-3)}
     rows = [
         compare_row(image, pool, psnr + shift, 0.5, forward_s=seconds)
-        for shift, image in enumerate((HOSTILE, "</script><b>\u202etxt.exe"))
+        for image, shift in zip((HOSTILE, "</script><b>\u202etxt.exe", "c", "d", "e"), SHIFTS, strict=True)
         for pool, (psnr, seconds) in scores.items()
     ]
     rows.append(compare_row(HOSTILE, "bad_name", 20.0, 0.5, params='s="</th>&|$%_{"', forward_s=5e-3))
@@ -249,8 +254,8 @@ def test_numbers_are_shown_against_any_operator(reader):
         "checkered": "+4.00",
         "lip": "★ +0.25",
         "avg": "0.00",
-        "max": "-4.50",
-        BAD: "▾ -10.50",
+        "max": "▾ -4.50",
+        BAD: "-10.50",  # of one image alone, and so neither best nor worst
     }
     assert reader.column("kept − avg")["checkered"] == "+0.25", "0.5 less 0.25, with the column's digits"
     reader.tool("Operator to compare with").select_option(label="max")
@@ -280,7 +285,7 @@ def test_columns_hide_and_come_back(reader, by):
             menu.focus()
             keys.press("Enter")
             reader.frame.get_by_role("checkbox", name="state").focus()
-            for _ in range(3):  # state, PSNR, vs avg, kept
+            for _ in range(4):  # state, PSNR, median, vs avg, kept
                 keys.press("Tab")
             keys.press("Space")
             keys.press("Escape")
@@ -293,7 +298,7 @@ def test_what_is_seen_is_copied(reader):
     reader.heading("time ms").click()
     reader.tool("Show lines that hold this text").fill("fixed")
     reader.frame.locator("summary", has_text="Columns").click()
-    for hidden in ("state", "vs avg", "kept", "ratio"):
+    for hidden in ("state", "median", "vs avg", "kept", "ratio"):
         reader.frame.get_by_role("checkbox", name=hidden).click()
 
     def copied(name: str) -> str:
@@ -305,15 +310,17 @@ def test_what_is_seen_is_copied(reader):
     lines = list(csv.reader(io.StringIO(copied("CSV"))))
     assert lines[0] == ["operator", "PSNR dB", "PSNR dB ±", "time ms"]
     assert [line[0] for line in lines[1:]] == ["max", "avg", "checkered", BAD]
-    assert lines[2] == ["avg", "30.50", "0.50", "2.0"]
+    low, high = bootstrap_interval(SHIFTS)
+    half = f"{(high - low) / 2:.2f}"
+    assert lines[2] == ["avg", "30.50", half, "2.0"]
     markdown = copied("Markdown").splitlines()
     assert markdown[:2] == ["| operator | PSNR dB | time ms |", "| :--- | ---: | ---: |"]
-    assert markdown[2] == "| max | 26.00 ±0.50 | **1.0** |"
+    assert markdown[2] == f"| max | 26.00 ±{half} | **1.0** |"
     assert markdown[5].startswith('| bad\\_name:s="&lt;/th&gt;&amp;\\|\\$%\\_{" |')
     latex = copied("LaTeX")
     assert latex.index("\\toprule") < latex.index("\\midrule") < latex.index("\\bottomrule")
     assert "\\begin{tabular}{lrr}" in latex
-    assert "  max & 26.00 $\\pm$0.50 & \\textbf{1.0} \\\\\n" in latex
+    assert f"  max & 26.00 $\\pm${half} & \\textbf{{1.0}} \\\\\n" in latex
     # \\textquotedbl is an error in LaTeX's own font encoding.
     assert "bad\\_name:s=''\\textless{}/th\\textgreater{}\\&\\textbar{}\\$\\%\\_\\{'' & " in latex
     reader.tool("How to show the numbers").select_option("ratio")

@@ -236,6 +236,20 @@ def test_at_low_resolution_no_picture_is_called_rebuilt():
     assert data_of(both)["images"] == [image]
 
 
+def test_what_is_not_on_the_page_is_not_explained():
+    low, submaps = low_result(), "Operators that keep several submaps"
+    assert submaps not in render_explorer(low_book(), [low])
+    low.rows.append(compare_row("a.png", "checkered", 20.0, 0.5, **LOW))
+    assert submaps in render_explorer(low_book(), [low])
+    for state, seed in (("fixed", None), ("train", 0)):
+        book = PictureBook()
+        book.add(Picture("a.png", "", "", "", None, "original", np.zeros((8, 8, 3))))
+        book.add(Picture("a.png", "s3", "", state, seed, "pooled", np.zeros((4, 4, 3))))
+        book.add(Picture("a.png", "s3", "", state, seed, "rebuilt", np.zeros((8, 8, 3)), "bilinear"))
+        result = make_compare(("a.png",), [compare_row("a.png", "s3", 20.0, 0.5, state=state, seed=seed)])
+        assert data_of(render_explorer(book, [result]))["images"][0]["draws"] == (state == "train")
+
+
 def test_the_scale_is_one_for_all_operators_of_an_image():
     (image,) = data_of(render_explorer(make_book(), [make_result()]))["images"]
     assert image["scale"] > 0

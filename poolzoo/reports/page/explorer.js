@@ -323,7 +323,7 @@
     },
     weights: {
       scale: (choice) => (choice ? scales.weights(choice.operator) : null),
-      about: "What each pixel weighs in all that is pooled, dy/da, of the grey picture; white weighs nothing, blue less than nothing. Of a draw in training, the mean of the three channels, each of which draws its own.",
+      get about() { return `What each pixel weighs in all that is pooled, dy/da, of the grey picture; white weighs nothing, blue less than nothing.${image.draws ? " Of a draw in training, the mean of the three channels, each of which draws its own." : ""}`; },
       of: async (choice) => {
         if (!choice) return flat(await originalOf());
         const part = choice.operator.weights, { cut } = image;

@@ -128,6 +128,7 @@ def render_explorer(book: PictureBook, results: Sequence[Result]) -> Markup:
             ],
             more=len(compared - set(shelves)),
             low=any(_is_low(entries) for _, entries in shelves.values()),
+            unshown=any(_unshown(name, entries, results) for name, (_, entries) in shelves.items()),
             data=script_json(data),
         )
     )
@@ -248,11 +249,20 @@ def _image(name: str, shelf: Shelf, entries: Sequence[_Entry], side: int) -> dic
         "cut": [box.top, box.left, box.height, box.width],
         "original": packer.part(shelf.original.cut(box)),
         "low": _is_low(entries),
+        "draws": any(state == "train" for _, _, state, _ in (entry.operator for entry in entries)),
         "operators": operators,
         # Half of the operators stay below it nearly everywhere.
         "scale": nice_ceiling(float(np.median(contrasts))),
         "bytes": packer.size,
     }
+
+
+def _unshown(name: str, entries: Sequence[_Entry], results: Sequence[Result]) -> bool:
+    """Whether an operator was scored on the image at low resolution, and has no pictures of it."""
+    shown = {entry.operator[:3] for entry in entries}
+    rows = (row for result in results if result.kind == "compare" for row in result.rows)
+    scored = (row for row in rows if row["image"] == name and row["upsample"] == UPSAMPLE_NONE and row["error"] is None)
+    return any(_operator(row)[:3] not in shown for row in scored)
 
 
 def _is_low(entries: Sequence[_Entry]) -> bool:

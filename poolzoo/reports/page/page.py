@@ -49,7 +49,6 @@ from poolzoo.reports.text.tables import (
     dicts,
     errors,
     joined_table,
-    left_out_notes,
     profile_tables,
     signed,
     versus_tables,
@@ -494,7 +493,7 @@ def _averaging(group: Sequence[Summary]) -> list[str]:
         *["intervals are bootstraps over images"] * any(score.interval for score in scores),
         *["differences to the baseline are paired by image"] * any(summary.is_baseline for summary in group),
     ]
-    return [f"{'; '.join(said)}.", *(f"{note}." for note in left_out_notes(group))]
+    return [f"{'; '.join(said)}."]
 
 
 def _is_misplaced(setting: Setting) -> bool:

@@ -307,8 +307,7 @@ def _metric_columns(
     metric = METRICS[key]
     scores = [summary.scores.get(key) for summary in group]
     heading = f"{metric.title} {metric.unit}".strip()
-    # Who keeps more numbers keeps more of the picture, and who failed on some images has another mean: no merit.
-    fair = [summary.equal_kept and summary not in _partial(group) for summary in group]
+    fair = _fair(group)
     if max(summary.images for summary in group) > 1:
         plus = [_half(s.interval if s else None, metric.format) for s in scores]
     else:
@@ -353,8 +352,9 @@ def _compare_notes(
 ) -> list[str]:
     notes = [f"{UNEQUAL} {NOTES[UNEQUAL]}"] * ("unequal" in roles)
     notes += _unfitted_notes(group)
-    if partial := [summary.label for summary in _partial(group)]:
-        notes.append(f"never marked best, for lack of images that others have: {visible(', '.join(partial))}")
+    most = max(summary.images for summary in group)
+    if partial := list(dict.fromkeys(visible(summary.label) for summary in group if 0 < summary.images < most)):
+        notes.append(f"never marked best, for lack of images that others have: {', '.join(partial)}")
     notes += left_out_notes(group)
     seeds = max(summary.seeds for summary in group)
     if max(summary.images for summary in group) > 1:
@@ -375,10 +375,10 @@ def _compare_notes(
     return notes
 
 
-def _partial(group: Sequence[Summary]) -> list[Summary]:
-    """Those that have numbers, but lack images that others have."""
+def _fair(group: Sequence[Summary]) -> list[bool]:
+    """Which may be the best: who keeps more numbers keeps more of the picture, who lacks images has another mean."""
     most = max(summary.images for summary in group)
-    return [summary for summary in group if 0 < summary.images < most]
+    return [summary.equal_kept and summary.images == most for summary in group]
 
 
 def _unfitted_notes(group: Sequence[Summary]) -> list[str]:
@@ -500,7 +500,7 @@ def joined_table(summaries: Sequence[Summary], profile: Result) -> Table | None:
     if not group:
         return None
     found = [costs[summary.label] for summary in group]
-    fair = [summary.equal_kept for summary in group]
+    fair = _fair(group)
     built = [
         _words("operator", [s.label if s.equal_kept else f"{s.label} {UNEQUAL}" for s in group]),
         *_states([s.state for s in group]),
@@ -525,7 +525,8 @@ def joined_table(summaries: Sequence[Summary], profile: Result) -> Table | None:
     named = dict(zip(PROFILE_SETTING, tensor, strict=True))
     caption = f"times and memory of {named['shape']} {named['dtype']} on {named['device']}"
     scored = list(dict.fromkeys(summary.label for summary in summaries if summary.scores))
-    notes = [f"{UNEQUAL} {NOTES[UNEQUAL]}"] * (not all(fair))
+    notes = [f"{UNEQUAL} {NOTES[UNEQUAL]}"] * ("unequal" in roles)
+    notes += left_out_notes(group)
     notes += _unfitted_notes(group)
     for who, missing in (
         ("only in the comparison", [name for name in scored if name not in costs]),
