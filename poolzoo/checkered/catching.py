@@ -25,6 +25,7 @@ from poolzoo.checkered.submaps import (
     part,
     share_in_batch,
     share_maximum,
+    share_whole_maps,
     unfold_submaps,
 )
 from poolzoo.operators.base import Pool
@@ -106,31 +107,31 @@ class Catcher(TorchFunctionMode):
     ) -> tuple[Any, int]:
         """What a call without a stride gives, and how many submaps that has."""
         name = rules.name_of(func)
-        if name in ("view", "reshape"):
-            args, kwargs = (x, *self._fitting_sizes(rules.new_sizes(args, kwargs), x, submaps)), {}
+        if name in ("view", "reshape") and (sizes := self._fitting_sizes(args, kwargs, x, submaps)):
+            args, kwargs = (x, sizes), {}
+        others = {key: value for key, value in kwargs.items() if key != "input"}
         if submaps == 1:
             return func(*args, **kwargs), 1
         if func in rules.CHANNEL_DROPOUTS:
-            given = (lay_side_by_side(x, submaps), *args[1:]), {k: v for k, v in kwargs.items() if k != "input"}
-            return part(func(*given[0], **given[1]), submaps), submaps
+            return part(func(lay_side_by_side(x, submaps), *args[1:], **others), submaps), submaps
         if func is F.linear and are_features(x, x):
-            self._note_average(name)
-            y = average_submaps(x, submaps)
-            return func(y, *args[1:], **{key: value for key, value in kwargs.items() if key != "input"}), 1
+            self.averaged = self._where(name)
+            return func(average_submaps(x, submaps), *args[1:], **others), 1
         y = func(*args, **kwargs)
-        if (how := rules.shared_pool(func, args, kwargs)) is not None:
+        if (how := rules.called_pool(func, args, kwargs, rules.ADAPTIVE_LAYERS)) is not None:
             y = share_in_batch(y, submaps, how)
+        elif not self._in_pool() and (how := rules.called_pool(func, args, kwargs, rules.POOLS)) is not None:
+            y = share_whole_maps(y, x, submaps, how)
         elif name == "amax":
             y = share_maximum(y, x, rules.reduced_axes(args, kwargs), submaps)
         if rules.may_flatten(name, args, kwargs) and are_features(y, x):
-            self._note_average(name)
+            self.averaged = self._where(name)
             return average_submaps(y, submaps), 1
         return y, submaps
 
     def _strided(self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> rules.StridedCall | None:
-        layer = self.running[-1][1]
         try:
-            call = rules.strided_call(func, args, kwargs, by_layer=isinstance(layer, nn.AvgPool2d))
+            call = rules.strided_call(func, args, kwargs, by_layer=self._in_pool())
         except UnconvertedError as error:
             if (where := self._where(error.label)) not in self.conversion.unconverted:
                 self.conversion.unconverted[where] = error.reason
@@ -140,25 +141,27 @@ class Catcher(TorchFunctionMode):
             self.conversion.converted.append(where)
         return call
 
+    def _in_pool(self) -> bool:
+        """Whether one of torch's pools makes the call, not a forward pass of the model."""
+        return isinstance(self.running[-1][1], tuple(rules.POOLS))
+
     def _where(self, call: str) -> str:
         """A call in words: the layer that makes it, or the call and the module whose forward pass makes it."""
         name, layer = self.running[-1]
         is_layer = isinstance(layer, (*LAYERS, *NDIM, nn.modules.conv._ConvNd))
         return name if name and is_layer else f"{call} in {name or 'forward'}"
 
-    def _fitting_sizes(self, sizes: tuple[Any, ...], x: Tensor, submaps: int) -> tuple[Any, ...]:
-        """The sizes of a view; the size of a batch that had other submaps when it was asked for is made to fit."""
-        asked = {count * self.batch for count in self.counts}
-        if sizes and x.dim() and sizes[0] in asked and x.shape[0] == self.batch * submaps:
-            return (x.shape[0], *sizes[1:])
-        return sizes
+    def _fitting_sizes(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any], x: Tensor, submaps: int
+    ) -> tuple[Any, ...]:
+        """The sizes of a view that has a batch's size from when it had other submaps, made to fit; () of another."""
+        sizes = rules.new_sizes(args, kwargs)
+        stale = not {count * self.batch for count in self.counts}.isdisjoint(sizes[:1])
+        return (x.shape[0], *sizes[1:]) if stale and x.shape[:1] == (self.batch * submaps,) else ()
 
     def _guess(self, x: Tensor) -> int:
         """How many submaps a tensor has of which nothing is known but its size."""
-        return x.shape[0] // self.batch if x.shape[0] % self.batch == 0 else 1
-
-    def _note_average(self, name: str) -> None:
-        self.averaged = self._where(name)
+        return x.shape[0] // self.batch if x.dim() and self.batch and x.shape[0] % self.batch == 0 else 1
 
     def _refuse(self, name: str, counts: set[int]) -> None:
         where = f"{name} in {self.running[-1][0]}" if self.running[-1][0] else name

@@ -10,7 +10,6 @@ from typing import Any, cast
 import torch.nn.functional as F
 from torch import fx, nn
 
-from poolzoo.calls import FUNCTIONS
 from poolzoo.checkered import rules
 from poolzoo.checkered.layers import LAYERS, CheckeredLayer, Sampler, SamplerName
 from poolzoo.checkered.rules import Conversion, StridedCall, UnconvertedError
@@ -233,10 +232,10 @@ class _Rewriter:
         """
         submaps, (x, *_) = self.submaps[state], node.all_input_nodes
         layer, name = self._module(node), rules.name_of(node.target)
-        if (how := self._shared_pool(node)) is not None:
+        if (how := self._adaptive_pool(node)) is not None:
             return self._after(node, state, share_in_batch, submaps, how)
-        if node.target in FUNCTIONS and FUNCTIONS[node.target][0] in rules.POOLS:
-            return self._after(node, state, share_whole_maps, submaps, rules.reduction_of(FUNCTIONS[node.target][0]))
+        if (how := rules.called_pool(node.target, node.args, node.kwargs, rules.POOLS)) is not None:
+            return self._after(node, state, share_whole_maps, x, submaps, how)
         if isinstance(layer, rules.CHANNEL_DROPOUT_LAYERS) or node.target in rules.CHANNEL_DROPOUTS:
             with self.graph.inserting_before(node):
                 node.replace_input_with(x, self.graph.call_function(lay_side_by_side, (x, submaps)))
@@ -289,11 +288,11 @@ class _Rewriter:
     def _is_linear(self, node: fx.Node) -> bool:
         return node.target is F.linear or isinstance(self._module(node), nn.Linear)
 
-    def _shared_pool(self, node: fx.Node) -> Reduction | None:
+    def _adaptive_pool(self, node: fx.Node) -> Reduction | None:
         layer = self._module(node)
         if isinstance(layer, rules.ADAPTIVE_LAYERS):
             return None if getattr(layer, "return_indices", False) else rules.reduction_of(type(layer))
-        return rules.shared_pool(node.target, node.args, node.kwargs)
+        return rules.called_pool(node.target, node.args, node.kwargs, rules.ADAPTIVE_LAYERS)
 
     def _may_make_features(self, node: fx.Node) -> bool:
         called = node.op in ("call_function", "call_method")
@@ -309,8 +308,8 @@ class _Rewriter:
             return False
         if name == "flatten":
             return rules.flattened_axes(node.args, node.kwargs) == (1, -1)
-        rows, *others = rules.new_sizes(node.args, node.kwargs) if name in ("view", "reshape") else (None,)
-        return len(others) == 1 and (rows in self.sizes or (isinstance(rows, int) and rows > 0))
+        sizes = rules.new_sizes(node.args, node.kwargs) if name in ("view", "reshape") else ()
+        return len(sizes) == 2 and (sizes[0] in self.sizes or (isinstance(sizes[0], int) and sizes[0] > 0))
 
     def _strided(self, node: fx.Node) -> CheckeredLayer | StridedCall | None:
         """The checkered layer that a node becomes, or the convolution that it calls; None where it has no stride."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -253,16 +253,18 @@ def name_of(target: Any) -> str:
 
 
 def reduction_of(pool: type[nn.Module]) -> Reduction:
-    """How a pool of torch's brings submaps together."""
+    """How a pool of torch's brings submaps together where it goes over all."""
     return "max" if "Max" in pool.__name__ else "mean"
 
 
-def shared_pool(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Reduction | None:
-    """How a call of an adaptive pool goes over submaps; None for any other call, and where it gives indices too."""
-    module = FUNCTIONS[function][0] if function in FUNCTIONS else None
-    if module not in ADAPTIVE_LAYERS or _indexed(function, name_arguments(function, args, kwargs)):
+def called_pool(
+    function: Any, args: Sequence[Any], kwargs: Mapping[str, Any], kinds: Collection[type[nn.Module]]
+) -> Reduction | None:
+    """How a call of a pool of these kinds goes over submaps; None for another call, and where it gives indices too."""
+    if function not in FUNCTIONS or FUNCTIONS[function][0] not in kinds:
         return None
-    return reduction_of(module)
+    indexed = _indexed(function, name_arguments(function, args, kwargs))
+    return None if indexed else reduction_of(FUNCTIONS[function][0])
 
 
 def reduced_axes(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:

@@ -36,8 +36,8 @@ def count_submaps(offsets: Sequence[Sequence[Any]]) -> int:
 
 
 def average_submaps(x: Any, submaps: int) -> Any:
-    """``(N S, ...)`` averaged to ``(N, ...)``; what is no tensor stays as it is."""
-    return x if submaps == 1 or not isinstance(x, Tensor) else split_batch(x, submaps).mean(1)
+    """``(N S, ...)`` averaged to ``(N, ...)``; what is no tensor, or a single number, stays as it is."""
+    return x if submaps == 1 or not isinstance(x, Tensor) or not x.dim() else split_batch(x, submaps).mean(1)
 
 
 def are_features(y: Tensor, x: Tensor) -> bool:
@@ -74,9 +74,10 @@ def share_maximum(y: Tensor, x: Tensor, dim: Any, submaps: int) -> Tensor:
     return share_in_batch(y, submaps, "max") if x.dim() > 3 and axes == set(range(2, x.dim())) else y
 
 
-def share_whole_maps(y: Tensor, submaps: int, how: Reduction) -> Tensor:
-    """``y``, what a pool gives, taken over the submaps too where it is one number of each map."""
-    return share_in_batch(y, submaps, how) if all(size == 1 for size in y.shape[2:]) else y
+def share_whole_maps(y: Tensor, x: Tensor, submaps: int, how: Reduction) -> Tensor:
+    """``y``, what a pool gives of the maps ``x``, taken over the submaps too where it is one number of each map."""
+    is_global = all(size == 1 for size in y.shape[2:]) and any(size > 1 for size in x.shape[2:])
+    return share_in_batch(y, submaps, how) if is_global else y
 
 
 def lay_side_by_side(x: Tensor, submaps: int) -> Tensor:

@@ -289,6 +289,7 @@ class Headed(nn.Module):
         super().__init__()
         self.conv1, self.conv2 = nn.Conv2d(3, 4, 3, 2, 1), nn.Conv2d(4, 4, 3, 2, 1)
         self.mean, self.max, self.drop = nn.AdaptiveAvgPool2d(1), nn.AdaptiveMaxPool2d(1), nn.Dropout2d(0.4)
+        self.whole = nn.MaxPool2d(4, 1)
         self.excite, self.squeeze = nn.Conv2d(4, 4, 1), nn.Linear(4, 4)
         self.tail = nn.Sequential(nn.Linear(4, 6), nn.Tanh(), nn.Linear(6, 2))
         self.mlp = nn.Sequential(nn.Dropout(0.4), self.tail)
@@ -350,6 +351,19 @@ HEADS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
         lambda m, x, y: m.mlp(F.avg_pool2d(y, 4).square().flatten(1)),
         lambda m, a: m.mlp(mean(a).square()),
     ),
+    "max of the whole map, stride 1": (
+        lambda m, x, y: m.mlp(F.max_pool2d(y, 4, 1).flatten(1)),
+        lambda m, a: m.mlp(maximum(a)),
+    ),
+    "max of a layer, stride 1": (
+        lambda m, x, y: m.mlp(m.whole(y).flatten(1)),
+        lambda m, a: m.mlp(average([x.amax((2, 3)) for x in a])),
+    ),
+    "torch.reshape": (
+        lambda m, x, y: m.mlp(torch.reshape(m.mean(y), (x.size(0), -1))),
+        lambda m, a: m.mlp(mean(a)),
+    ),
+    "one number": (lambda m, x, y: m.max(y).max(), lambda m, a: maximum(a).max()),
     "maximum and mean": (
         lambda m, x, y: m.tail(m.max(y).flatten(1) + y.mean((2, 3)) - y.amax((2, 3))),
         lambda m, a: m.tail(mean(a)),
@@ -431,13 +445,15 @@ LEFT: dict[str, Callable[[Tensor], Tensor]] = {
 
 @pytest.mark.parametrize("call", LEFT)
 def test_a_strided_call_without_a_checkered_form_is_named(call):
-    x = pictures(16).float()
+    x, block, hidden = pictures(16).float(), Block(LEFT[call]), untraceable(Block)(LEFT[call])
+    hidden.load_state_dict(block.state_dict())
     with pytest.warns(UserWarning, match="left as it is: .* in forward"):
-        converted = convert_to_checkered(nn.Sequential(Block(LEFT[call])))
+        converted = convert_to_checkered(nn.Sequential(block))
     (left,) = converted.conversion.unconverted
-    caught = convert_to_checkered(nn.Sequential(untraceable(Block)(LEFT[call])))
+    caught = convert_to_checkered(nn.Sequential(hidden))
     with pytest.warns(UserWarning, match="left as it is: .* in 0: "):
-        caught(x)
+        y = caught(x)
+    torch.testing.assert_close(y, converted(x), rtol=0, atol=1e-6)
     assert [name.replace("in 0", "in forward") for name in caught.conversion.unconverted] == [left]
     assert caught.conversion.converted == ["0.conv"]
 
