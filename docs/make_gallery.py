@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from poolzoo.analysis.inputs.training_images import PHOTOGRAPHS
-from poolzoo.analysis.results.schema import Result
+from poolzoo.analysis.results.schema import TIME_KEYS, Result
 from poolzoo.reports.pictures.operator_card import Pixels, to_png
 from poolzoo.reports.plots.all_plots import Drawing, compare_drawings
 from poolzoo.reports.text.tables import render
@@ -56,9 +56,10 @@ def measure(folder: Path, names: Sequence[str] = PHOTOGRAPHS, specs: Sequence[st
 
 def to_scores(result: Result) -> str:
     """The rows as JSON that is small and the same on every machine: what all of them say once, no times."""
-    rows = [{key: _rounded(None if key == "forward_s" else row[key]) for key in result.columns} for row in result.rows]
-    same = {key: rows[0][key] for key in result.columns if all(row[key] == rows[0][key] for row in rows)}
-    keys = [key for key in result.columns if key not in same]
+    columns = [key for key in result.columns if key not in TIME_KEYS]
+    rows = [{key: _rounded(row[key]) for key in columns} for row in result.rows]
+    same = {key: rows[0][key] for key in columns if all(row[key] == rows[0][key] for row in rows)}
+    keys = [key for key in columns if key not in same]
     lines = ",\n".join(json.dumps([row[key] for key in keys]) for row in rows)
     about = json.dumps({key: result.metadata[key] for key in KEPT} | {"command": "make gallery"}, indent=1)
     return (
@@ -69,7 +70,8 @@ def to_scores(result: Result) -> str:
 def from_scores(text: str) -> Result:
     """What :func:`to_scores` kept of a result."""
     scores = json.loads(text)
-    rows = [scores["same"] | dict(zip(scores["keys"], row, strict=True)) for row in scores["rows"]]
+    untimed = dict.fromkeys(TIME_KEYS)
+    rows = [untimed | scores["same"] | dict(zip(scores["keys"], row, strict=True)) for row in scores["rows"]]
     return Result("compare", scores["metadata"], rows)
 
 

@@ -15,6 +15,12 @@ def fixed_seeds() -> None:
     torch.manual_seed(0)
 
 
+@pytest.fixture(autouse=True)
+def short_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Comparisons time every operator with one short block: what tests look at are the scores."""
+    monkeypatch.setattr("poolzoo.analysis.scoring.forward_times.QUICK_TIME", (1e-4, 1e-4))
+
+
 @pytest.fixture(autouse=True, scope="module")
 def one_thread(request: pytest.FixtureRequest) -> Iterator[None]:
     """One thread: the tensors there are tiny, and handing them out to threads takes longer than the work."""

@@ -16,10 +16,12 @@ from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 import poolzoo
-from poolzoo import registry
+from poolzoo import cuda, registry
 from poolzoo.analysis.inputs.images import Source, find_images
-from poolzoo.analysis.results.schema import COMPARE_KEYS, METRIC_KEYS, Result, label
+from poolzoo.analysis.results.schema import COMPARE_KEYS, METRIC_KEYS, TIME_KEYS, Result, label
+from poolzoo.analysis.scoring.forward_times import Timing
 from poolzoo.analysis.studies.compare import NORMALIZATIONS, Protocol, View, _pool, compare, make_runs, rebuild
+from poolzoo.analysis.studies.profile import Workload, profile
 
 PHOTOGRAPHS = {"coffee": skimage.data.coffee, "astronaut": skimage.data.astronaut}
 
@@ -145,7 +147,8 @@ def without_time(result: Result) -> dict:
     data = json.loads(result.to_json())
     del data["metadata"]["created"]
     for row in data["rows"]:
-        del row["forward_s"]
+        for key in TIME_KEYS:
+            del row[key]
     return data
 
 
@@ -153,6 +156,57 @@ def test_one_seed_gives_the_same_result_twice(crops):
     specs = registry.expand_specs([])
     first, second = (compare(crops, specs, Protocol(seed=7)) for _ in range(2))
     assert without_time(first) == without_time(second)
+
+
+def test_a_time_is_of_what_a_user_runs_once_per_operator_state_and_shape(tmp_path, monkeypatch):
+    for name, size in (("a.png", (50, 65)), ("b.png", (20, 14)), ("c.png", (21, 14))):
+        Image.new("RGB", size).save(tmp_path / name)
+    sources = find_images([str(tmp_path)])
+    timed: list[tuple] = []
+
+    def spy(module, x, least, most):
+        timed.append((module.info.name, module.training, x.dtype, tuple(x.shape)))
+        return Timing(1e-3 * len(timed), None)
+
+    monkeypatch.setattr("poolzoo.analysis.scoring.forward_times.time_forward", spy)
+    before = torch.get_rng_state()
+    rows = compare(sources, ["avg", "stochastic", "softpool"], Protocol(metrics=("psnr",), normalize="255")).rows
+    assert torch.equal(torch.get_rng_state(), before), "nobody else's draws depend on how long things take"
+    operators = [("avg", False), ("stochastic", True), ("stochastic", False), ("softpool", False)]
+    shapes = [(1, 3, 64, 50), (1, 3, 14, 20)]
+    assert timed == [(*operator, torch.float32, shape) for shape in shapes for operator in operators]
+    shown = [(row["forward_s"], row["forward_shape"]) for row in rows if row["pool"] == "softpool"]
+    assert shown == [(4e-3, "1x3x64x50"), (8e-3, "1x3x14x20"), (8e-3, "1x3x14x20")], "c is cropped to the size of b"
+    assert {row["forward_dtype"] for row in rows} == {"float32"}
+    native = "reference" if cuda.why_not() else "native"
+    assert {row["forward_backend"] for row in rows if row["pool"] == "softpool"} == {native}
+    assert {row["forward_backend"] for row in rows if row["pool"] == "stochastic"} == {"reference"}
+
+
+def test_a_comparison_and_a_profile_have_one_timer(crops, monkeypatch):
+    for module in ("scoring.forward_times", "studies.profile"):
+        monkeypatch.setattr(f"poolzoo.analysis.{module}.time_statement", lambda *given: Timing(42.0, 0.5))
+    (row,) = compare(crops[:1], ["avg"], Protocol(metrics=("psnr",))).rows
+    assert (row["forward_s"], row["forward_iqr_s"]) == (42.0, 0.5)
+    (row,) = profile(["avg"], Workload(shape=(1, 3, 8, 6), min_time=1e-4)).rows
+    assert (row["forward_s"], row["forward_iqr_s"]) == (42.0, 0.5)
+
+
+def test_what_cannot_be_timed_has_scores_and_no_time(crops, monkeypatch):
+    def refuse(*given):
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr("poolzoo.analysis.scoring.forward_times.time_forward", refuse)
+    for protocol in (Protocol(metrics=("psnr",)), Protocol(metrics=("psnr",), timed=False)):
+        (row,) = compare(crops[:1], ["avg"], protocol).rows
+        assert row["error"] is None and row["psnr"] > 0
+        assert [row[key] for key in TIME_KEYS] == [None] * len(TIME_KEYS)
+
+
+def test_what_failed_has_no_time(crops):
+    rows = compare(crops[:1], ["avg", "gated:channels=2"], Protocol(metrics=("psnr",))).rows
+    assert rows[0]["forward_s"] > 0
+    assert [rows[1][key] for key in TIME_KEYS] == [None] * len(TIME_KEYS)
 
 
 def test_another_seed_draws_otherwise(crops):
@@ -258,7 +312,7 @@ def test_drawn_submaps_are_put_back_where_they_were_taken(pool):
     name, _ = pool.split(":")
     places = set()
     for run in make_runs([pool], protocol):
-        y, _, phases = _pool(run, torch.from_numpy(image).permute(2, 0, 1)[None])
+        y, phases = _pool(run, torch.from_numpy(image).permute(2, 0, 1)[None])
         for submap, (down, right) in zip(y[0].unbind(1), phases, strict=True):
             np.testing.assert_array_equal(submap[0].numpy(), image[down::3, right::3, 0])
         places.add(tuple(phases))

@@ -28,10 +28,11 @@ from PIL import Image
 from poolzoo import cli, registry
 from poolzoo.analysis.inputs.images import Source
 from poolzoo.analysis.results import store as stores
+from poolzoo.analysis.results.schema import TIME_KEYS
 from poolzoo.analysis.results.store import ImageFile, Store
 from poolzoo.analysis.results.summaries import summarise
 from poolzoo.analysis.studies import dataset
-from poolzoo.analysis.studies.compare import Protocol, compare
+from poolzoo.analysis.studies.compare import Protocol, compare, time_operators
 from poolzoo.analysis.studies.dataset import Job, Outcome, Task, WorkerError, find_files, score_all, score_task
 
 POOLS = ("avg", "softpool", "stochastic")
@@ -99,8 +100,9 @@ def run(monkeypatch, capsys):
 
 
 def rows_in(path: Path) -> list[dict]:
+    """The rows without their times, which no two runs have in common."""
     with Store.open(path) as store:
-        return list(store.rows())
+        return [row | dict.fromkeys(TIME_KEYS) for row in store.rows()]
 
 
 def score(folder: Path, path: Path, specs=POOLS, protocol: Protocol = Protocol(), **more) -> list[dict]:
@@ -114,6 +116,48 @@ def expected(folder, tmp_path_factory) -> list[dict]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(dataset, "LocalWorkers", Inline)
         return score(folder, tmp_path_factory.mktemp("expected") / "run.sqlite")
+
+
+# Times
+
+
+def test_operators_are_timed_once_for_the_image_of_median_size(tmp_path, inline, monkeypatch):
+    photos, path = tmp_path / "photos", tmp_path / "run.sqlite"
+    photos.mkdir()
+    for name, size in (("a", (40, 30)), ("b", (21, 17)), ("c", (12, 14)), ("d", (12, 16))):
+        Image.new("RGB", size).save(photos / f"{name}.png")
+    (photos / "broken.png").write_bytes(b"no")
+    timed: list[tuple] = []
+
+    def spy(specs, protocol, shape, *, fits):
+        timed.append(shape)
+        return time_operators(specs, protocol, shape, fits=fits)
+
+    monkeypatch.setattr(dataset, "time_operators", spy)
+    specs = ["avg", "stochastic", "gated:channels=2"]
+    result = dataset.compare_dataset(str(photos), specs, Protocol(metrics=("psnr",), timed=False), path)
+    assert timed == [] and {summary.forward_s for summary in summarise(result)} == {None}
+    for _ in range(2):
+        result = dataset.compare_dataset(str(photos), specs, Protocol(metrics=("psnr",)), path)
+        assert timed == [(1, 3, 16, 20)], "a store that is finished is timed once; b is cropped to 20x16"
+    with Store.open(path) as store:
+        rows = list(store.rows())
+    seconds = {(row["pool"], row["state"]): row["forward_s"] for row in rows if row["error"] is None}
+    assert set(seconds) == {("avg", "fixed"), ("stochastic", "train"), ("stochastic", "eval")}
+    assert all(row["forward_s"] == seconds[row["pool"], row["state"]] for row in rows if row["error"] is None)
+    assert all([row[key] for key in TIME_KEYS] == [None] * len(TIME_KEYS) for row in rows if row["error"])
+    assert {s.label: s.timed for s in summarise(result) if s.scores} == dict.fromkeys(
+        ("avg", "stochastic"), "1x3x16x20 float32 on cpu"
+    )
+    assert {(s.label, s.state): s.forward_s for s in summarise(result) if s.scores} == {
+        (name, state): value for (name, state), value in seconds.items()
+    }
+    Image.new("RGB", (40, 32)).save(photos / "e.png")
+    dataset.compare_dataset(str(photos), specs, Protocol(metrics=("psnr",)), path)
+    assert timed[1:] == [(1, 3, 16, 20)], "all anew after every run that scored anything"
+    monkeypatch.setattr(dataset, "describe_machine", lambda: {"cpu": "another"})
+    dataset.compare_dataset(str(photos), specs, Protocol(metrics=("psnr",)), path)
+    assert timed[2:] == [(1, 3, 16, 20)], "times are of the machine that the metadata names"
 
 
 # Files
@@ -171,7 +215,7 @@ def test_rows_are_those_of_a_comparison_with_every_operator(folder, tmp_path, in
     sources = [Source(name, part / name) for name in reversed(names)]
     plain = compare(sources, specs, protocol)
     for row in plain.rows:
-        row["forward_s"] = None
+        row |= dict.fromkeys(TIME_KEYS)
     rows = score(part, tmp_path / "run.sqlite", specs, protocol)
     key = ("image", "pool", "params", "state", "seed", "upsample")
     assert sorted(rows, key=lambda r: str([r[k] for k in key])) == sorted(

@@ -50,7 +50,7 @@ def test_memory_is_what_counting_by_hand_gives(pool, saved, peak):
 
 def test_bandwidth_is_bytes_that_must_move_over_the_median_time():
     x = torch.rand(SHAPE)
-    figures = measure(create_pool("avg"), x, 1e-4, 1)
+    figures = measure(create_pool("avg"), x, 1e-4)
     assert figures["gbps"] == pytest.approx((INPUT + OUTPUT) / figures["forward_s"] / 1e9)
 
 
@@ -82,8 +82,17 @@ def test_signals_and_volumes_are_profiled_too(shape):
     assert quick(["avg", "softpool"], shape=shape)[1]["error"] is None
 
 
-def test_stochastic_operators_are_timed_as_they_train():
-    assert [row["state"] for row in quick(["stochastic", "lip", "avg"])] == ["train", "initial", "fixed"]
+def test_stochastic_operators_are_timed_in_both_modes_and_others_are_held_against_evaluation():
+    rows = profile(["stochastic", "lip", "avg"], Workload(shape=SHAPE, **QUICK), baseline="stochastic").rows
+    assert [row["state"] for row in rows] == ["train", "eval", "initial", "fixed"]
+    assert rows[1]["ratio"] == 1
+    assert rows[3]["ratio"] == pytest.approx(rows[3]["forward_s"] / rows[1]["forward_s"])
+
+
+def test_a_profile_leaves_the_draws_of_others_alone():
+    before = torch.get_rng_state()
+    quick(["stochastic", "s3"])
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_a_failing_operator_is_a_row_and_the_others_go_on():

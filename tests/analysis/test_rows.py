@@ -7,7 +7,15 @@ import math
 
 import pytest
 
-from poolzoo.analysis.results.schema import COMPARE_KEYS, METRIC_KEYS, PROFILE_KEYS, SCHEMA_VERSION, Result, label
+from poolzoo.analysis.results.schema import (
+    COMPARE_KEYS,
+    METRIC_KEYS,
+    PROFILE_KEYS,
+    SCHEMA_VERSION,
+    TIME_KEYS,
+    Result,
+    label,
+)
 
 UNASKED = set(METRIC_KEYS) - {"psnr", "ssim"}
 ROW = {key: None for key in COMPARE_KEYS if key not in UNASKED} | {
@@ -21,6 +29,16 @@ RESULT = Result("compare", {"metrics": ["ssim", "psnr"]}, [ROW | {"ssim": 0.5}])
 
 def test_a_result_comes_back_from_its_json():
     assert Result.from_json(RESULT.to_json(), "r.json") == RESULT
+
+
+def test_the_time_of_an_earlier_poolzoo_which_is_of_the_float64_reference_is_not_read():
+    data = json.loads(RESULT.to_json())
+    data["rows"][0] = {key: v for key, v in data["rows"][0].items() if key not in TIME_KEYS} | {"forward_s": 0.5}
+    (row,) = Result.from_json(json.dumps(data), "old.json").rows
+    assert [row[key] for key in TIME_KEYS] == [None] * len(TIME_KEYS)
+    data["rows"][0]["forward_dtype"] = "float32"
+    with pytest.raises(ValueError, match="row 0 lacks forward_backend, forward_iqr_s, forward_shape"):
+        Result.from_json(json.dumps(data), "half.json")
 
 
 def test_json_is_strict_and_holds_the_schema_version():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import json
@@ -19,7 +20,7 @@ import pytest
 from test_cli import Cli
 
 import poolzoo
-from poolzoo.analysis.results.schema import COMPARE_KEYS, METRIC_KEYS, SCHEMA_VERSION, Result, label
+from poolzoo.analysis.results.schema import COMPARE_KEYS, METRIC_KEYS, SCHEMA_VERSION, TIME_KEYS, Result, label
 from poolzoo.analysis.results.side_by_side import side_by_side
 from poolzoo.analysis.results.store import META, ImageFile, Plan, Store, StoreError, is_store
 from poolzoo.analysis.results.summaries import summarise
@@ -49,7 +50,6 @@ def row(image: str, pool: str, state: str = "fixed", seed: int | None = None, **
             "equal_kept": True,
             "psnr": 20.0,
             "ssim": 0.5,
-            "forward_s": None,
             "error": None,
         }
         | scores
@@ -278,6 +278,7 @@ def change_version(path: Path) -> None:
     connection.close()
 
 
+WRONG_TIME = json.dumps({"machine": {}, "operators": [["avg", "", "fixed", dict.fromkeys(TIME_KEYS, "x")]]})
 #: What befalls a store, as SQL, and what is said.
 DAMAGES = {
     **{f"DROP TABLE {name}": f"its table {name} lacks" for name in ("meta", "operators", "images", "series", "scores")},
@@ -297,6 +298,9 @@ DAMAGES = {
     "UPDATE series SET keys = 'x' WHERE id = 1": "'x' is not JSON",
     "UPDATE series SET keys = '{}' WHERE id = 1": "series 1 has other keys",
     "UPDATE series SET keys = replace(keys, '\"avg\"', '7')": "its series 1: pool cannot be 7",
+    "INSERT INTO meta VALUES ('times', '7')": "its times are 7",
+    "INSERT INTO meta VALUES ('times', '{\"machine\": {}, \"operators\": [[1]]}')": "a time is [1]",
+    f"INSERT INTO meta VALUES ('times', '{WRONG_TIME}')": "a time: forward_s cannot be 'x'",
 }  # fmt: skip
 
 
@@ -490,3 +494,18 @@ def test_streamed_rows_are_the_file_that_is_written_at_once(fmt, count):
     rows = list(itertools.islice((r for number in itertools.count() for r in rows_of(str(number))), count))
     result = Result("compare", METADATA, rows)
     assert "".join(stream(result, iter(rows), fmt)) == render(result, fmt)
+
+
+def test_the_times_of_an_earlier_poolzoo_are_not_read(tmp_path):
+    """They were of the float64 reference; a store has kept null there so far."""
+    path = fill(tmp_path / "s", "ab")
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("ALTER TABLE scores ADD COLUMN forward_s")
+        connection.execute("UPDATE scores SET forward_s = 0.5")
+    with Store.create(path, PLAN) as store:
+        store.put(file("c"), (32, 32), PLAN.specs, rows_of("c"))
+    with Store.open(path) as store:
+        rows = list(store.rows())
+        assert {row["image"] for row in rows} == set("abc")
+        assert {row[key] for row in rows for key in TIME_KEYS} == {None}
+        assert {summary.forward_s for summary in summarise(store.sample())} == {None}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from reports.conftest import compare_row
 
-from poolzoo.analysis.results.schema import Result
+from poolzoo.analysis.results.schema import TIME_KEYS, Result
 from poolzoo.analysis.results.summaries import METRICS, Setting, bootstrap_interval, by_setting, summarise
 
 
@@ -19,7 +19,7 @@ def row(image, pool, psnr=30.0, ssim=0.9, **more):
 
 
 def failed(image, pool, **more):
-    nothing = dict.fromkeys(("psnr", "ssim", "kept", "equal_kept", "forward_s"))
+    nothing = dict.fromkeys(("psnr", "ssim", "kept", "equal_kept", *TIME_KEYS))
     return row(image, pool, **nothing | {"error": "RuntimeError: no"} | more)
 
 

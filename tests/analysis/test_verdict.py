@@ -7,9 +7,10 @@ import math
 import pytest
 from reports.conftest import compare_row
 
-from poolzoo.analysis.results.schema import Result
+from poolzoo.analysis.results.schema import TIME_KEYS, Result
 from poolzoo.analysis.results.summaries import summarise
-from poolzoo.analysis.results.verdicts import Doubts, Time, doubts, judge, judge_profile
+from poolzoo.analysis.results.times import Time
+from poolzoo.analysis.results.verdicts import Doubts, doubts, join_times, judge, judge_profile
 
 TWELVE = [f"image{number}" for number in range(12)]
 
@@ -20,7 +21,7 @@ def row(image, pool, ssim, **more):
 
 
 def failed(image, pool):
-    nothing = dict.fromkeys(("ssim", "psnr", "kept", "equal_kept", "forward_s"))
+    nothing = dict.fromkeys(("ssim", "psnr", "kept", "equal_kept", *TIME_KEYS))
     return row(image, pool, 0.0) | nothing | {"error": "RuntimeError: no"}
 
 
@@ -36,7 +37,7 @@ def timed(pool, seconds, iqr=0.0, **more):
 
 def verdicts(rows, metrics=("ssim",), profiles=()):
     result = Result("compare", {"metrics": list(metrics), "baseline": "avg"}, rows)
-    return judge(result, summarise(result), profiles)
+    return judge(result, join_times(summarise(result), profiles))
 
 
 def names(summaries):
@@ -171,27 +172,56 @@ SCORES = {"avg": 0.5, "good": 0.8, "fast": 0.3, "bad": 0.2}
 
 
 def test_the_front_is_who_nothing_beats_at_both():
-    (verdict,) = verdicts([row("a", pool, SCORES[pool], forward_s=TIMES[pool]) for pool in SCORES])
+    own = {"forward_iqr_s": 1.2e-3, "forward_shape": "1x3x8x6"}
+    (verdict,) = verdicts([row("a", pool, SCORES[pool], forward_s=TIMES[pool], **own) for pool in SCORES])
     assert [(s.label, time.seconds) for s, time in verdict.front] == [("fast", 1e-3), ("avg", 2e-3), ("good", 4e-3)]
-    assert (verdict.cost.fastest.label, verdict.cost.ratio, verdict.cost.timed) == ("fast", 0.5, None)
-    assert verdict.cost.unsure == (), "rough times have no spread to overlap"
+    assert (verdict.cost.fastest.label, verdict.cost.ratio) == ("fast", 0.5)
+    assert (verdict.cost.timed, verdict.cost.profiled) == ("1x3x8x6 float32", False)
+    assert names(verdict.cost.unsure) == ["avg"], "1 ± 0.6 and 2 ± 0.6 overlap, 3 ± 0.6 does not"
 
 
 def test_a_profile_of_the_same_operators_gives_the_times_and_their_overlap():
     rows = [row("a", pool, SCORES[pool]) for pool in SCORES]
     profile = Result("profile", {"baseline": "avg"}, [timed(pool, TIMES[pool], 1.2e-3) for pool in SCORES])
     (verdict,) = verdicts(rows, profiles=[profile])
-    assert verdict.cost.timed == "1x2x8x8 float32 on cpu"
+    assert (verdict.cost.timed, verdict.cost.profiled) == ("1x2x8x8 float32 on cpu", True)
     assert verdict.cost.fastest.label == "fast"
     assert names(verdict.cost.unsure) == ["avg"], "1 ± 0.6 and 2 ± 0.6 overlap, 3 ± 0.6 does not"
 
 
 @pytest.mark.parametrize("other", [{"stride": 3}, {"kernel_size": 3}, {"pool": "another"}])
-def test_a_profile_of_something_else_gives_no_times(other):
+def test_a_profile_of_something_else_leaves_the_comparisons_own_times(other):
     rows = [row("a", pool, SCORES[pool]) for pool in SCORES]
+    profile = Result("profile", {}, [timed(pool, TIMES[pool]) | other for pool in SCORES])
+    assert not verdicts(rows, profiles=[profile])[0].cost.profiled
+
+
+def test_where_a_profile_measured_some_nobody_has_the_comparisons_own_time():
+    """A profile's tensor is not the image: two kinds of times must not be ranked together."""
+    rows = [row("a", pool, SCORES[pool], forward_s=1e-9) for pool in SCORES]
+    result = Result("compare", {"metrics": ["ssim"], "baseline": "avg"}, rows)
     profile = Result("profile", {}, [timed(pool, TIMES[pool]) for pool in SCORES if pool != "bad"])
-    profile.rows.append(timed("bad", TIMES["bad"]) | other)
-    assert verdicts(rows, profiles=[profile])[0].cost.timed is None
+    found = {summary.label: summary for summary in join_times(summarise(result), [profile])}
+    assert {name: summary.forward_s for name, summary in found.items()} == TIMES | {"bad": None}
+    assert (found["good"].ratio, found["bad"].ratio, found["bad"].timed) == (2.0, None, None)
+    assert all(summary.profiled for summary in found.values())
+
+
+def test_a_state_has_the_time_of_that_state():
+    """A draw costs more than an expectation; what an operator learned costs what it started with."""
+    rows = [row("a", "avg", 0.5), row("a", "s3", 0.5, state="train", seed=0), row("a", "s3", 0.6, state="eval")]
+    rows.append(row("a", "gem", 0.7, state="fitted"))
+    result = Result("compare", {"metrics": ["ssim"], "baseline": "avg"}, rows)
+    measured = [timed("avg", 1.0), timed("s3", 5.0, state="train"), timed("gem", 2.0, state="initial")]
+    for eval_s in (None, 3.0):
+        more = [timed("s3", eval_s, state="eval")] if eval_s else []
+        joined = join_times(summarise(result), [Result("profile", {}, [*measured, *more])])
+        assert {(s.label, s.state): s.forward_s for s in joined} == {
+            ("avg", "fixed"): 1.0,
+            ("s3", "train"): 5.0,
+            ("gem", "fitted"): 2.0,
+            ("s3", "eval"): eval_s,
+        }
 
 
 def test_a_profile_alone_names_its_fastest_per_tensor():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from poolzoo.analysis.results.schema import Result
+from poolzoo.analysis.results.schema import TIME_KEYS, Result
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -56,13 +56,17 @@ def compare_row(image, pool, psnr, ssim, **more):
         "psnr": psnr,
         "ssim": ssim,
         "forward_s": 0.001 * (1 + len(pool)),
+        "forward_iqr_s": None,
+        "forward_backend": "native",
+        "forward_dtype": "float32",
+        "forward_shape": "1x3x40x64",
         "error": None,
     }
     return base | more
 
 
 def failed_row(image, pool, message, **more):
-    nothing = dict.fromkeys(("kept", "equal_kept", "forward_s"))
+    nothing = dict.fromkeys(("kept", "equal_kept", *TIME_KEYS))
     return compare_row(image, pool, None, None, **nothing | {"error": message} | more)
 
 
@@ -107,7 +111,7 @@ def profile_row(pool, seconds, **more):
     base = {
         "pool": pool,
         "params": "",
-        "state": "fixed",
+        "state": "initial" if pool in LEARNABLE else "fixed",
         "device": "cpu",
         "dtype": "float32",
         "shape": "20x32x128x128",
@@ -132,7 +136,11 @@ def profile_row(pool, seconds, **more):
 
 
 def make_profile(names=(*NAMES, "stochastic"), **metadata):
-    rows = [profile_row(name, 0.004 * (1 + 0.3 * place)) for place, name in enumerate(names)]
+    rows = [
+        profile_row(name, 0.004 * (1 + 0.3 * place), **state)
+        for place, name in enumerate(names)
+        for state in ([{"state": "train"}, {"state": "eval"}] if name == "stochastic" else [{}])
+    ]
     return Result("profile", {"baseline": "avg", "metrics": [], "copy_gbps": 18.0} | metadata, rows)
 
 

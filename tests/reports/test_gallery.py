@@ -9,7 +9,7 @@ from reports.conftest import docs_script
 
 from poolzoo import registry
 from poolzoo.analysis.inputs.training_images import PHOTOGRAPHS
-from poolzoo.analysis.results.schema import label
+from poolzoo.analysis.results.schema import TIME_KEYS, label
 from poolzoo.reports.pictures.operator_card import pixels_hash, read_pixels_hash
 
 
@@ -67,7 +67,8 @@ def test_scores_hold_all_but_times(maker, compared):
     back = maker.from_scores(maker.to_scores(compared))
     assert len(back.rows) == len(compared.rows)
     for one, other in zip(compared.rows, back.rows, strict=True):
-        assert {key: other[key] for key in compared.columns if key != "forward_s"} == pytest.approx(
-            {key: one[key] for key in compared.columns if key != "forward_s"}, abs=10**-maker.DIGITS
+        assert {key: other[key] for key in compared.columns} == pytest.approx(
+            {key: one[key] for key in compared.columns} | dict.fromkeys(TIME_KEYS), abs=10**-maker.DIGITS
         )
-    assert "forward_s" in json.loads(maker.to_scores(compared))["same"]
+    scores = json.loads(maker.to_scores(compared))
+    assert not {*scores["same"], *scores["keys"]} & set(TIME_KEYS)

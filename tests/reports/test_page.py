@@ -193,14 +193,16 @@ def test_times_of_a_matching_profile_are_used():
     compared = make_compare(rows=FEW)
     both = Page(render_page([compared, make_profile(["avg", "max"])]))
     alone = Page(render_page([compared]))
-    assert "against the forward time of 20x32x128x128 float32 on cpu" in both.text
-    assert "against the forward time of one image" in alone.text
+    assert "against the forward time of 20x32x128x128 float32 on cpu, profiled" in both.text
+    assert "1x3x40x64" not in both.text.rpartition("The rows")[0]
+    assert "by poolzoo profile" in both.text
+    assert "against the forward time of 1x3x40x64 float32" in alone.text
     fewer = Page(render_page([compared, make_profile(["avg"])]))
-    assert "against the forward time of one image" in fewer.text
+    assert "against the forward time of" not in fewer.text, "one operator alone makes no plot"
     other = make_profile(["avg", "max"])
     for row in other.rows:
         row["stride"] = 4
-    assert "against the forward time of one image" in Page(render_page([compared, other])).text
+    assert "against the forward time of 1x3x40x64 float32" in Page(render_page([compared, other])).text
 
 
 def test_the_protocol_is_told_in_words(page):

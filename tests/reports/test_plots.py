@@ -180,12 +180,24 @@ def test_the_baseline_is_bold_in_every_line_of_panels():
         assert [tick.get_fontweight() for tick in first.get_yticklabels()] == ["bold", "normal"]
 
 
-@pytest.mark.parametrize("kind", ["image", "video", "volume"])
-def test_a_rough_time_is_of_what_was_pooled(kind):
-    rows = [compare_row("a", pool, psnr, 0.5, input=kind) for pool, psnr in (("avg", 20.0), ("max", 19.0))]
-    named = {drawing.name: drawing for drawing in all_drawings([make_compare(images=("a",), rows=rows)])}
-    assert named["time"].draw().axes[0].get_xlabel().startswith(f"forward time of one {kind} (")
-    assert f"forward time of one {kind}" in named["time"].alt
+@pytest.mark.parametrize("shapes", [("1x3x8x6", "1x3x8x6"), ("1x3x8x6", "1x3x4x4")], ids=["one", "two"])
+def test_a_time_is_of_what_was_timed(shapes):
+    rows = [
+        compare_row(image, pool, psnr, 0.5, forward_shape=shape)
+        for image, shape in zip("ab", shapes, strict=True)
+        for pool, psnr in (("avg", 20.0), ("max", 19.0))
+    ]
+    named = {drawing.name: drawing for drawing in all_drawings([make_compare(images="ab", rows=rows)])}
+    what = "forward time of 1x3x8x6 float32" if len(set(shapes)) == 1 else "forward time of inputs of 2 sizes, float32"
+    assert named["time"].draw().axes[0].get_xlabel().startswith(f"{what} (")
+    assert what in named["time"].alt
+
+
+def test_a_profile_takes_the_place_of_all_times_of_the_comparison(compared):
+    sizes = [{"name": name, "width": width, "height": 8} for name, width in (("coffee", 8), ("astronaut", 80))]
+    result = replace(compared, metadata=compared.metadata | {"images": sizes})
+    assert "image-sizes" in {drawing.name for drawing in all_drawings([result])}
+    assert "image-sizes" not in {drawing.name for drawing in all_drawings([result, make_profile()])}
 
 
 def test_one_terrible_operator_does_not_squash_the_others(compared):

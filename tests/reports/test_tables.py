@@ -176,7 +176,9 @@ def test_the_state_is_shown_only_where_there_is_more_than_one_kind():
 
 def test_footnotes_appear_only_where_they_apply():
     rows = [compare_row("a", "max", 20.0, 0.5), compare_row("a", "avg", 21.0, 0.5)]
-    assert tables(make_compare(rows=rows))[0].notes == ()
+    (note,) = tables(make_compare(rows=rows))[0].notes
+    assert note == ("time: median of a forward pass of 1x3x40x64 float32, while scores are of the float64 reference")
+    assert tables(make_compare(rows=[row | {"forward_s": None} for row in rows]))[0].notes == ()
 
 
 def test_kept_is_a_column_only_where_it_differs(compared):

@@ -58,9 +58,15 @@ COMPARE_KEYS = (
     "grad_reach",
     "effective_weights",
     "brightness",
-    "forward_s",  # seconds of a forward pass over this image, the fastest of a few; `profile` measures
+    "forward_s",  # median seconds of a forward pass as a user runs it, measured once per operator, state and shape
+    "forward_iqr_s",
+    "forward_backend",  # what was timed: torch | reference | native
+    "forward_dtype",  # float32, though scores are of float64
+    "forward_shape",  # "1x3x512x512": one image; of a dataset run, one that is as large as the median image
     "error",  # null, or one line that says why there are no numbers
 )
+#: What rows say of time; null where it was not measured.
+TIME_KEYS = ("forward_s", "forward_iqr_s", "forward_backend", "forward_dtype", "forward_shape")
 #: What says something else of an operator than how like the original its result is.
 MEASURE_KEYS = (
     *("alias", "spectrum_low", "spectrum_mid", "spectrum_high"),
@@ -102,6 +108,7 @@ KEYS = {"compare": COMPARE_KEYS, "profile": PROFILE_KEYS}
 _TEXT = (
     *("image", "pool", "params", "upsample", "normalize", "protocol", "input", "state", "error"),
     *("decoder_fitted_on", "pool_fitted_on", "device", "dtype", "shape", "layout", "backend"),
+    *("forward_backend", "forward_dtype", "forward_shape"),
 )
 _TYPES: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(_TEXT, (str,)),
@@ -179,6 +186,8 @@ class Result:
         check_metadata(kind, metadata, source)
         result = cls(kind, metadata, data["rows"], _summaries_of(data, source))
         for number, row in enumerate(result.rows):
+            if kind == "compare" and isinstance(row, dict) and row.keys().isdisjoint(TIME_KEYS[1:]):
+                row |= dict.fromkeys(TIME_KEYS)  # an earlier poolzoo timed the float64 reference, which is no cost
             missing = set(result.columns) - set(row) if isinstance(row, dict) else set(result.columns)
             if missing:
                 raise ValueError(f"{source}: row {number} lacks {', '.join(sorted(missing))}")

@@ -29,6 +29,7 @@ from poolzoo.analysis.results.schema import (
     COMPARE_KEYS,
     METRIC_KEYS,
     SCHEMA_VERSION,
+    TIME_KEYS,
     Result,
     check_metadata,
     check_values,
@@ -44,8 +45,10 @@ if TYPE_CHECKING:
 
 #: SQLite's mark in the header of a file that says whose it is: "PLZO".
 APPLICATION = 0x504C5A4F
-#: What each image has of its own; the other keys of a row are its series'.
-MEASURED = ("kept", "equal_kept", *METRIC_KEYS, "forward_s", "error")
+#: What each image has of its own; the other keys of a row are its series', but for times, which are the operator's.
+MEASURED = ("kept", "equal_kept", *METRIC_KEYS, "error")
+#: What rows say of time where nothing was measured.
+_UNTIMED = dict.fromkeys(TIME_KEYS)
 #: The states of an operator's rows, in the order of :func:`poolzoo.analysis.studies.compare.make_runs`.
 STATES = ("fixed", "initial", "train", "eval", "fitted")
 #: What a store knows of its run, and what that is.
@@ -317,13 +320,43 @@ class Store:
         )
 
     def _series_of(self, row: dict[str, Any]) -> int:
-        keys = json.dumps({key: row[key] for key in row if key != "image" and key not in MEASURED})
+        keys = json.dumps({key: row[key] for key in row if key not in ("image", *MEASURED, *TIME_KEYS)})
         if keys not in self._series:
             operator = self._operators[label(row)] if row["pool"] else None
             cursor = self._connection.execute("INSERT INTO series (operator, keys) VALUES (?, ?)", (operator, keys))
             assert cursor.lastrowid is not None
             self._series[keys] = cursor.lastrowid
         return self._series[keys]
+
+    def note_times(
+        self, machine: Mapping[str, str], times: Mapping[tuple[str, str, str], Mapping[str, float | str | None]]
+    ) -> None:
+        """Keep how long operators take, in place of what was known, for all rows with scores.
+
+        Args:
+            machine: on which they were measured.
+            times: what rows say of time, by registry name, parameters and state.
+        """
+        with _in_one_line(self.path):
+            self._set("times", {"machine": machine, "operators": [[*key, dict(row)] for key, row in times.items()]})
+
+    @property
+    def timed_on(self) -> dict[str, str] | None:
+        """The machine that times were measured on; None where none were."""
+        held = self._get("times")
+        return held["machine"] if held else None
+
+    def median_size(self) -> tuple[int, int] | None:
+        """Width and height of the image in the middle, by area, of those with scores; None where there is none."""
+        found: tuple[int, int] | None = self._connection.execute(
+            "SELECT width, height FROM images WHERE width IS NOT NULL ORDER BY width * height, width, height LIMIT 1"
+            " OFFSET (SELECT count(*) / 2 FROM images WHERE width IS NOT NULL)"
+        ).fetchone()
+        return found
+
+    def _times(self) -> dict[tuple[str, ...], dict[str, Any]]:
+        held = self._get("times") or {"operators": []}
+        return {tuple(key): row for *key, row in held["operators"]}
 
     def _take_plan(self, plan: Plan) -> None:
         """Be for ``plan``, whatever a run that ended before its first image was for."""
@@ -411,7 +444,7 @@ class Store:
             where: a condition in SQL on the tables images, scores and series.
             values: what stands for its question marks.
         """
-        metrics = self._get("metadata")["metrics"]
+        metrics, times = self._get("metadata")["metrics"], self._times()
         measured = [key for key in MEASURED if key not in METRIC_KEYS or key in metrics]
         series = self._series_in_order()
         columns = ", ".join(f"scores.{key}" for key in measured)
@@ -425,6 +458,8 @@ class Store:
         for _, scored in itertools.groupby(cursor, key=lambda found: found[0]):
             for name, number, *numbers in sorted(scored, key=lambda found: places[found[1]]):
                 row = {"image": name, **series[number], **dict(zip(measured, numbers, strict=True))}
+                operator = (row["pool"], row["params"], row["state"])
+                row |= times.get(operator, _UNTIMED) if row["error"] is None else _UNTIMED
                 if row["equal_kept"] is not None:
                     row["equal_kept"] = bool(row["equal_kept"])
                 yield {key: row[key] for key in COMPARE_KEYS if key in row}
@@ -477,6 +512,7 @@ class Store:
         import numpy as np
 
         from poolzoo.analysis.results.summaries import Group, group_key
+        from poolzoo.analysis.results.times import time_of
         from poolzoo.analysis.results.values import average_draws
 
         query = self._query
@@ -485,6 +521,7 @@ class Store:
         place = np.zeros(most + 1, dtype=np.int64)
         ids = np.fromiter((number for (number,) in query("SELECT id FROM images ORDER BY name")), dtype=np.int64)
         place[ids] = np.arange(len(ids))
+        times, device = self._times(), self._get("metadata").get("device")
         members: dict[GroupKey, list[tuple[int, dict[str, Any]]]] = {}
         for number, keys in self._series_in_order().items():
             if keys["pool"]:
@@ -514,8 +551,8 @@ class Store:
                 seeds=len({keys["seed"] for _, keys in series if keys["seed"] is not None}) if good else 0,
                 kept=float(kept.mean()) if len(kept) else None,
                 equal_kept=equal != 0,
-                forward_s=None,
                 errors=bad or 0,
+                time=time_of([times.get(key[1:], _UNTIMED)] if good else [], device),
             )
         return groups
 
@@ -617,8 +654,9 @@ def _check_content(path: Path, connection: sqlite3.Connection) -> None:
             raise StoreError(f"{damaged}: its table meta lacks {key}; start another store")
     if not isinstance(meta["protocol"].get("upsample"), list):
         raise StoreError(f"{damaged}: its protocol lacks upsample; start another store")
-    shared = [key for key in COMPARE_KEYS if key != "image" and key not in MEASURED]
+    shared = [key for key in COMPARE_KEYS if key not in ("image", *MEASURED, *TIME_KEYS)]
     try:
+        _check_times(meta.get("times"), damaged)
         check_metadata("compare", meta["metadata"], damaged)
         for number, text in connection.execute("SELECT id, keys FROM series"):
             keys = _parsed(text, damaged)
@@ -627,6 +665,20 @@ def _check_content(path: Path, connection: sqlite3.Connection) -> None:
             check_values(keys, shared, f"{damaged}: its series {number}")
     except ValueError as error:
         raise StoreError(str(error)) from error
+
+
+def _check_times(times: Any, damaged: str) -> None:
+    """Say what :meth:`Store.note_times` cannot have left; None where nothing was timed."""
+    if times is None:
+        return
+    operators = times.get("operators") if isinstance(times, dict) else None
+    if not (isinstance(operators, list) and isinstance(times.get("machine"), dict)):
+        raise StoreError(f"{damaged}: its times are {times!r:.60}; start another store")
+    for found in operators:
+        row = found[-1] if isinstance(found, list) and len(found) == 4 else None
+        if not (isinstance(row, dict) and set(row) == set(TIME_KEYS) and all(isinstance(k, str) for k in found[:-1])):
+            raise StoreError(f"{damaged}: a time is {found!r:.60}; start another store")
+        check_values(row, TIME_KEYS, f"{damaged}: a time")
 
 
 def _parsed(text: Any, damaged: str) -> Any:

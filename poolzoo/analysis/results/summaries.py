@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poolzoo.analysis.results.schema import Result, label
+from poolzoo.analysis.results.times import Time, time_of
 from poolzoo.analysis.results.values import LeftOut, Values, average_draws, count_alike, differences, in_both
 
 RESAMPLES = 1000
@@ -147,11 +148,16 @@ class Summary:
         seeds: how many different seeds were drawn, 0 where there are none.
         kept: numbers out per number in, mean over images.
         equal_kept: False where some image kept another share than with the baseline.
-        forward_s: median seconds of a forward pass; ``ratio`` is that over the baseline's.
+        forward_s: seconds of a forward pass, of inputs of several sizes the median; ``ratio`` is that over the
+            baseline's.
         errors: how many rows have no numbers.
         is_baseline: whether the differences are taken to this group.
         rank: by the first metric, mean over images of the place among all groups of the setting, 1 the best; None for
             a single image, and for a group that keeps another share of the numbers.
+        forward_iqr_s: the interquartile range of ``forward_s``, where it is known.
+        timed: what was timed, in words; None where nothing was.
+        timed_backend: by which backend.
+        profiled: whether times are a profile's, see :func:`poolzoo.analysis.results.verdicts.join_times`.
     """
 
     pool: str
@@ -168,6 +174,10 @@ class Summary:
     errors: int
     is_baseline: bool
     rank: float | None = None
+    forward_iqr_s: float | None = None
+    timed: str | None = None
+    timed_backend: str | None = None
+    profiled: bool = False
 
     @property
     def label(self) -> str:
@@ -267,8 +277,8 @@ class Group:
     seeds: int
     kept: float | None
     equal_kept: bool
-    forward_s: float | None
     errors: int
+    time: Time | None = None
 
 
 def group_key(row: dict[str, Any]) -> GroupKey:
@@ -302,7 +312,7 @@ def groups_of(result: Result) -> Mapping[GroupKey, Group]:
         if row["pool"]:
             rows_of[group_key(row)].append(row)
     numbers = {name: number for number, name in enumerate(image_names(result))}
-    return {key: _group(key, rows, numbers, result.metadata["metrics"]) for key, rows in rows_of.items()}
+    return {key: _group(key, rows, numbers, result.metadata) for key, rows in rows_of.items()}
 
 
 def image_names(result: Result) -> Sequence[str]:
@@ -352,7 +362,7 @@ def summarise_groups(
     summaries = []
     for key, group in groups.items():
         baseline = groups[baselines[key.setting]] if key.setting in baselines else None
-        own, reference = group.forward_s, baseline.forward_s if baseline else None
+        own, reference = group.time, baseline.time if baseline else None
         summaries.append(
             Summary(
                 pool=key.pool,
@@ -364,11 +374,14 @@ def summarise_groups(
                 seeds=group.seeds,
                 kept=group.kept,
                 equal_kept=group.equal_kept,
-                forward_s=own,
-                ratio=own / reference if own is not None and reference else None,
+                forward_s=own.seconds if own else None,
+                ratio=own.seconds / reference.seconds if own and reference else None,
                 errors=group.errors,
                 is_baseline=key == baselines.get(key.setting),
                 rank=ranks.get(key),
+                forward_iqr_s=own.iqr if own else None,
+                timed=own.tensor if own else None,
+                timed_backend=own.backend if own else None,
             )
         )
     return sorted(summaries, key=lambda summary: _order(summary, metrics))
@@ -382,11 +395,11 @@ def by_setting(summaries: Iterable[Summary]) -> dict[Setting, list[Summary]]:
     return dict(sorted(apart.items()))
 
 
-def _group(key: GroupKey, rows: list[dict[str, Any]], numbers: dict[str, int], metrics: Sequence[str]) -> Group:
+def _group(key: GroupKey, rows: list[dict[str, Any]], numbers: dict[str, int], metadata: Mapping[str, Any]) -> Group:
     good = [row for row in rows if row["error"] is None]
     kept = [row["kept"] for row in good if row["kept"] is not None]
     values = {}
-    for metric in metrics:
+    for metric in metadata["metrics"]:
         images = np.array([numbers[row["image"]] for row in good], np.int64)
         # None becomes NaN: the image was scored and has no value.
         scores = np.array([row.get(metric) for row in good], np.float64)
@@ -397,8 +410,8 @@ def _group(key: GroupKey, rows: list[dict[str, Any]], numbers: dict[str, int], m
         seeds=len({row["seed"] for row in good if row["seed"] is not None}),
         kept=float(np.mean(kept)) if kept else None,
         equal_kept=all(row["equal_kept"] is not False for row in good),
-        forward_s=_median(row.get("forward_s") for row in rows),
         errors=len(rows) - len(good),
+        time=time_of(good, metadata.get("device")),
     )
 
 
@@ -464,11 +477,6 @@ def _ranks(counted: Mapping[GroupKey, Mapping[str, Values]], metric: str) -> dic
             better, equal = sum(other < own for other in scores), sum(other == own for other in scores)
             ranks[key] = float(np.mean(better + (equal + 1) / 2))
     return ranks
-
-
-def _median(values: Iterable[float | None]) -> float | None:
-    numbers = [value for value in values if value is not None]
-    return float(np.median(numbers)) if numbers else None
 
 
 def _order(summary: Summary, metrics: Sequence[str]) -> tuple[Any, ...]:

@@ -29,6 +29,7 @@ from poolzoo.analysis.results.summaries import (
     groups_of,
     image_names,
 )
+from poolzoo.analysis.results.times import Time
 from poolzoo.analysis.results.values import Values, differences
 
 #: Fewer images than this are a small sample: percentile intervals over them are too narrow.
@@ -82,25 +83,6 @@ class Lead:
 
 
 @dataclass(frozen=True)
-class Time:
-    """Seconds of a forward pass, and the interquartile range where it was measured as ``profile`` does."""
-
-    seconds: float
-    iqr: float | None = None
-
-    @property
-    def noise(self) -> float | None:
-        """Interquartile range over median."""
-        return None if self.iqr is None else self.iqr / self.seconds
-
-    def overlaps(self, faster: Time) -> bool:
-        """Whether this time and a faster one, each give or take half its interquartile range, have values in common."""
-        if self.iqr is None or faster.iqr is None:
-            return False
-        return self.seconds - self.iqr / 2 <= faster.seconds + faster.iqr / 2
-
-
-@dataclass(frozen=True)
 class Cost:
     """Who is fastest.
 
@@ -108,15 +90,17 @@ class Cost:
         fastest: the operator.
         time: its own.
         ratio: of it to the baseline's time; None where that was not timed.
-        unsure: others whose time, give or take half an interquartile range, overlaps; empty for rough times.
-        timed: what was timed, in words; None for the rough times that a comparison notes on the side.
+        unsure: others whose time, give or take half an interquartile range, overlaps.
+        timed: what was timed, in words.
+        profiled: whether by a profile, not by the comparison itself.
     """
 
     fastest: Summary
     time: Time
     ratio: float | None
     unsure: tuple[Summary, ...]
-    timed: str | None
+    timed: str
+    profiled: bool
 
 
 @dataclass(frozen=True)
@@ -148,8 +132,8 @@ class ProfileLead:
 
     Attributes:
         shape, dtype, device: the tensor.
-        operators: how many were timed.
-        fastest: the operator's label, and ``time`` its own.
+        operators: how many were timed, those that draw in train mode and in evaluation mode.
+        fastest: the operator's label, with its state where it draws; ``time`` is its own.
         ratio: to the baseline; None for the baseline itself or where that was not timed.
         unsure: labels of others whose time, give or take half an interquartile range, overlaps.
     """
@@ -216,14 +200,13 @@ def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
     return front
 
 
-def judge(result: Result, summaries: Sequence[Summary], profiles: Sequence[Result] = ()) -> list[Verdict]:
+def judge(result: Result, summaries: Sequence[Summary]) -> list[Verdict]:
     """A verdict for each setting and each share of numbers kept that at least two operators can be compared at.
 
     Args:
         result: a comparison.
-        summaries: its summaries, from :func:`poolzoo.analysis.results.summaries.summarise`.
-        profiles: where times are taken from, if one measured every operator at the same window; else the comparison's
-            own rough ones are.
+        summaries: its summaries, from :func:`poolzoo.analysis.results.summaries.summarise`, with a profile's times
+            from :func:`join_times`.
 
     Returns:
         Settings in the order of their fields; within one, operators that keep as much as a plain pool come first.
@@ -231,7 +214,6 @@ def judge(result: Result, summaries: Sequence[Summary], profiles: Sequence[Resul
     scores = image_means(result)
     verdicts = []
     for setting, group in by_setting(summaries).items():
-        times, timed = times_of(group, setting, profiles)
         apart: dict[tuple[bool, float], list[Summary]] = defaultdict(list)
         for summary in group:
             # Of whom it is not known how much is kept, nobody is an equal.
@@ -240,55 +222,70 @@ def judge(result: Result, summaries: Sequence[Summary], profiles: Sequence[Resul
                 share = 0.0 if summary.equal_kept else round(summary.kept or 0, 6)
                 apart[not summary.equal_kept, share].append(summary)
         for _, alike in sorted(apart.items()):
-            verdict = _judge_group(setting, alike, scores, times, timed)
+            verdict = _judge_group(setting, alike, scores)
             if len(verdict.candidates) > 1:
                 verdicts.append(verdict)
     return verdicts
 
 
-def times_of(
-    group: Sequence[Summary], setting: Setting, profiles: Sequence[Result]
-) -> tuple[dict[tuple[str, str], Time], str | None]:
-    """Forward times by label and state, and what was timed.
+def join_times(summaries: Sequence[Summary], profiles: Sequence[Result]) -> list[Summary]:
+    """Summaries with a profile's times in place of the comparison's own, where one measured their window.
 
-    Args:
-        group: the summaries of one setting.
-        setting: whose window a profile must have.
-        profiles: the first that timed every operator of the group is taken.
-
-    Returns:
-        The profile's times and its tensor in words, or the comparison's rough times and None.
+    The two are of different tensors: where a profile's figures are shown, they alone are. What it did not measure has
+    no time.
     """
-    measured = profile_rows(group, setting, profiles)
-    if measured:
-        rows, what = measured
-        return {key: Time(row["forward_s"], row.get("forward_iqr_s")) for key, row in rows.items()}, what
-    return {(s.label, s.state): Time(s.forward_s) for s in group if s.scores and s.forward_s}, None
+    settings = by_setting(summaries)
+    found = {setting: profile_rows(group, setting, profiles) for setting, group in settings.items()}
+    return [_with_profile(s, settings[s.setting], *joined) if (joined := found[s.setting]) else s for s in summaries]
+
+
+def _with_profile(
+    summary: Summary, group: Sequence[Summary], rows: Mapping[tuple[str, str], Mapping[str, Any]], tensor: str
+) -> Summary:
+    row = rows.get((summary.label, summary.state), {})
+    base = next((rows.get((s.label, s.state), {}).get("forward_s") for s in group if s.is_baseline), None)
+    own = row.get("forward_s")
+    return replace(
+        summary,
+        forward_s=own,
+        ratio=own / base if own and base else None,
+        forward_iqr_s=row.get("forward_iqr_s"),
+        timed=tensor if own else None,
+        timed_backend=row.get("backend"),
+        profiled=True,
+    )
 
 
 def profile_rows(
     group: Sequence[Summary], setting: Setting, profiles: Sequence[Result]
 ) -> tuple[dict[tuple[str, str], dict[str, Any]], str] | None:
-    """A profile's rows by label and state, and its tensor in words; None where no profile timed all with that window.
+    """A profile's rows by label and state, and its tensor in words; None where no profile has that window.
 
     Args:
         group: the summaries of one setting.
         setting: whose window a profile must have.
-        profiles: the first that timed every operator of the group is taken.
+        profiles: of their tensors, the first that most operators of the group were measured on is taken.
     """
     scored = [summary for summary in group if summary.scores]
+    most: dict[tuple[str, str], dict[str, Any]] = {}
+    tensor = ""
     for profile in profiles:
-        apart: dict[tuple[Any, ...], dict[str, dict[str, Any]]] = {}
+        apart: dict[tuple[Any, ...], dict[tuple[str, str], dict[str, Any]]] = {}
         for row in profile.rows:
             window = (str(row["kernel_size"]), str(row["stride"]))
             if row["forward_s"] and window == (setting.kernel_size, setting.stride):
-                apart.setdefault(tuple(row[name] for name in PROFILE_SETTING), {})[label(row)] = row
+                apart.setdefault(tuple(row[name] for name in PROFILE_SETTING), {})[label(row), row["state"]] = row
         for key, rows in apart.items():
-            if {summary.label for summary in scored} <= set(rows):
+            found = {(s.label, s.state): rows[at] for s in scored if (at := (s.label, profiled_state(s))) in rows}
+            if len(found) > len(most):
                 named = dict(zip(PROFILE_SETTING, key, strict=True))
-                found = {(summary.label, summary.state): rows[summary.label] for summary in scored}
-                return found, f"{named['shape']} {named['dtype']} on {named['device']}"
-    return None
+                most, tensor = found, f"{named['shape']} {named['dtype']} on {named['device']}"
+    return (most, tensor) if most else None
+
+
+def profiled_state(summary: Summary) -> str:
+    """The state in which a profile measures the operator: what it learned takes as long as what it started with."""
+    return "initial" if summary.state == "fitted" else summary.state
 
 
 def judge_profile(result: Result) -> list[ProfileLead]:
@@ -300,9 +297,9 @@ def judge_profile(result: Result) -> list[ProfileLead]:
     leads = []
     for setting, rows in apart.items():
         named = dict(zip(PROFILE_SETTING, setting, strict=True))
-        times = {label(row): Time(row["forward_s"], row.get("forward_iqr_s")) for row in rows}
+        times = {_named(row): Time(row["forward_s"], row.get("forward_iqr_s")) for row in rows}
         fastest, *others = sorted(times, key=lambda name: (times[name].seconds, name))
-        ratio = next(row["ratio"] for row in rows if label(row) == fastest)
+        first = next(row for row in rows if _named(row) == fastest)
         leads.append(
             ProfileLead(
                 shape=str(named["shape"]),
@@ -311,11 +308,16 @@ def judge_profile(result: Result) -> list[ProfileLead]:
                 operators=len(times),
                 fastest=fastest,
                 time=times[fastest],
-                ratio=None if fastest == result.metadata.get("baseline") else ratio,
+                ratio=None if label(first) == result.metadata.get("baseline") else first["ratio"],
                 unsure=tuple(name for name in others if times[name].overlaps(times[fastest])),
             )
         )
     return leads
+
+
+def _named(row: dict[str, Any]) -> str:
+    """A profile's operator, with its state where it is measured in two."""
+    return f"{label(row)} ({row['state']})" if row["state"] in ("train", "eval") else label(row)
 
 
 def doubts(result: Result, summaries: Sequence[Summary] = ()) -> Doubts:
@@ -323,7 +325,7 @@ def doubts(result: Result, summaries: Sequence[Summary] = ()) -> Doubts:
     failed = sum(row["error"] is not None for row in result.rows)
     if result.kind == "profile":
         noise = {
-            label(row): Time(row["forward_s"], row["forward_iqr_s"]).noise
+            _named(row): Time(row["forward_s"], row["forward_iqr_s"]).noise
             for row in result.rows
             if row["forward_s"] and row.get("forward_iqr_s") is not None
         }
@@ -367,8 +369,6 @@ def _judge_group(
     setting: Setting,
     group: Sequence[Summary],
     scores: Mapping[Group, Mapping[str, Values]],
-    times: Mapping[tuple[str, str], Time],
-    timed: str | None,
 ) -> Verdict:
     most = max(summary.images for summary in group)
     complete = [summary for summary in group if summary.images == most]
@@ -376,13 +376,13 @@ def _judge_group(
     draws = [summary for summary in complete if summary.state == "train"]
     metrics = list(dict.fromkeys(key for summary in candidates for key in summary.scores))
     leads = [_lead(key, candidates, draws, scores) for key in metrics]
-    placed = [(s, times[s.label, s.state]) for s in candidates if (s.label, s.state) in times]
+    placed = [(s, Time(s.forward_s, s.forward_iqr_s)) for s in candidates if s.forward_s]
     return Verdict(
         setting=setting,
         kept=group[0].kept,
         candidates=tuple(candidates),
         leads=tuple(leads),
-        cost=_cost(placed, timed) if len(placed) > 1 else None,
+        cost=_cost(placed) if len(placed) > 1 else None,
         front=_front(placed, metrics[0]) if len(placed) > 1 else (),
         partial=tuple(summary for summary in group if summary.images < most),
     )
@@ -450,12 +450,13 @@ def _gaps(
     return gaps
 
 
-def _cost(placed: Sequence[tuple[Summary, Time]], timed: str | None) -> Cost:
+def _cost(placed: Sequence[tuple[Summary, Time]]) -> Cost:
     fastest, time = min(placed, key=lambda item: (item[1].seconds, item[0].label, item[0].state))
     base = next((t.seconds for s, t in placed if s.is_baseline), None)
     order = sorted(placed, key=lambda item: (item[1].seconds, item[0].label))
     unsure = [s for s, t in order if s is not fastest and t.overlaps(time)]
-    return Cost(fastest, time, time.seconds / base if base else None, tuple(unsure), timed)
+    ratio = time.seconds / base if base else None
+    return Cost(fastest, time, ratio, tuple(unsure), fastest.timed or "", fastest.profiled)
 
 
 def _front(placed: Sequence[tuple[Summary, Time]], key: str) -> tuple[tuple[Summary, Time], ...]:

@@ -44,6 +44,13 @@ def state_of(module: Pool) -> str:
     return "initial" if any(True for _ in module.parameters()) else "fixed"
 
 
+def mode_of(module: Pool) -> str:
+    """The state of a row: ``train`` or ``eval`` of an operator that draws, else that of :func:`state_of`."""
+    if module.stochastic:
+        return "train" if module.training else "eval"
+    return state_of(module)
+
+
 def resamples(info: registry.PoolInfo) -> bool:
     """Whether an operator brings the whole input to the output's size, wherever its windows would lie."""
     return info.family == "resampling" or info.name == "spectral"

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -22,9 +21,10 @@ from torch import Tensor
 from poolzoo import cuda
 from poolzoo.analysis.inputs.images import ImageError, Source
 from poolzoo.analysis.inputs.samples import Input, Sample, as_inputs, ndim_of
-from poolzoo.analysis.results.schema import METRIC_KEYS, UPSAMPLE_NONE, Result
+from poolzoo.analysis.results.schema import METRIC_KEYS, TIME_KEYS, UPSAMPLE_NONE, Result
 from poolzoo.analysis.scoring.decoders import Decoders, HeldOut
 from poolzoo.analysis.scoring.fitted_parameters import Fitted, check_fits, give_parameters, note_scored
+from poolzoo.analysis.scoring.forward_times import QUICK_DTYPE, quick_time, uniform_input
 from poolzoo.analysis.scoring.image_metrics import LEAST_SIDES, METRICS, check_metrics, use_one_thread
 from poolzoo.analysis.scoring.lowres import downscale
 from poolzoo.analysis.scoring.operator_metrics import Pooling, measure
@@ -84,7 +84,7 @@ class Protocol:
         device: of torch.
         protocol: a name from :data:`PROTOCOLS`; ``lowres`` does not rebuild, whatever ``upsample`` says.
         decoder_images: sources of what optimal decoders are fitted on; none means scikit-image's photographs.
-        timed: whether ``forward_s`` is measured, which takes up to five calls; otherwise it is None.
+        timed: whether rows say how long operators take, see :func:`time_operators`.
     """
 
     kernel_size: int | tuple[int, ...] = 2
@@ -117,6 +117,10 @@ def _check_names(argument: str, given: Iterable[str], allowed: Iterable[str]) ->
         raise ValueError(f"{argument}={unknown[0]!r}: {', '.join(allowed)} are allowed")
 
 
+#: Registry name, parameters and state.
+Operator = tuple[str, str, str]
+
+
 @dataclass(frozen=True)
 class Run:
     """One operator in one state: a module, ready to call."""
@@ -132,6 +136,11 @@ class Run:
     def key(self) -> tuple[str, str, str, int | None]:
         """What tells this run from every other of a comparison."""
         return (self.pool, self.params, self.state, self.seed)
+
+    @property
+    def operator(self) -> Operator:
+        """What all its seeds have in common."""
+        return (self.pool, self.params, self.state)
 
 
 @dataclass(frozen=True)
@@ -182,11 +191,17 @@ class _Pending:
 
 
 def make_runs(
-    specs: Iterable[str], protocol: Protocol, ndim: int = 2, in_channels: int = 3, *, fits: Sequence[Fitted] = ()
+    specs: Iterable[str],
+    protocol: Protocol,
+    ndim: int = 2,
+    in_channels: int = 3,
+    *,
+    fits: Sequence[Fitted] = (),
+    dtype: torch.dtype = torch.float64,
 ) -> list[Run]:
     """The modules to compare: one a spec, but for stochastic ones one a seed in train mode and one in eval mode.
 
-    An operator that is among ``fits`` has one more, with the parameters that it learned.
+    An operator that is among ``fits`` has one more, with the parameters that it learned. Scores are of float64.
 
     Raises:
         ValueError: an unknown operator, a parameter or number of axes that is not allowed, or an operator fitted for
@@ -200,7 +215,7 @@ def make_runs(
         stride=protocol.stride,
         seed=protocol.seed,
         device=protocol.device,
-        dtype=torch.float64,
+        dtype=dtype,
     )
     learned = {fitted.spec: fitted for fitted in fits}
     runs = []
@@ -217,6 +232,33 @@ def make_runs(
             better = give_parameters(make(spec), fitted, protocol.normalize)
             runs.append(Run(name, shown, "fitted", None, better, fitted))
     return runs
+
+
+def time_operators(
+    specs: Iterable[str], protocol: Protocol, shape: Sequence[int], *, fits: Sequence[Fitted] = ()
+) -> dict[Operator, dict[str, Any]]:
+    """How long operators take for one input, as a user runs them: in float32, by the backend they choose by themselves.
+
+    Args:
+        specs: the operators.
+        protocol: whose window, device and seed they have.
+        shape: of the input, ``(1, C, *size)``.
+        fits: as for :func:`make_runs`.
+
+    Returns:
+        What the rows of each operator and state say of time.
+    """
+    dtype = getattr(torch, QUICK_DTYPE)
+    runs = make_runs(specs, replace(protocol, seeds=1), len(shape) - 2, shape[1], fits=fits, dtype=dtype)
+    x = uniform_input(shape, dtype, protocol.device, protocol.seed)
+    return {run.operator: quick_time(run.module, x, protocol.seed) for run in runs}
+
+
+def note_times(rows: Iterable[dict[str, Any]], times: Mapping[Operator, Mapping[str, Any]]) -> None:
+    """Let rows with scores say how long their operator takes, as :func:`time_operators` found."""
+    for row in rows:
+        if row["error"] is None:
+            row.update(times.get((row["pool"], row["params"], row["state"]), {}))
 
 
 def rebuild(pooled: Tensor, size: tuple[int, ...], upsample: str, phases: Sequence[tuple[int, ...]] = ()) -> Tensor:
@@ -286,17 +328,18 @@ def compare(
     protocol = _for_inputs(protocol, inputs, ndim, fits)
     geometry = make_geometry(ndim, protocol.kernel_size, protocol.stride)
     runs_for = functools.cache(functools.partial(make_runs, specs, protocol, ndim, fits=fits))
+    times_for = functools.cache(functools.partial(time_operators, specs, protocol, fits=fits))
     count = len(runs_for(3))  # whatever is wrong with an operator is said before anything is read
     decoders = decoders_for(protocol, geometry)
     ahead = len(decoders.sources) if decoders else 0
     total = (ahead + len(inputs)) * count
     rows: list[dict[str, Any]] = []
     images: list[dict[str, Any]] = []
-    # By the reference, so that the numbers do not depend on what this machine has built; `profile` times what runs.
     threads = torch.get_num_threads()
-    with cuda.by_reference(), ThreadPoolExecutor(threads, initializer=use_one_thread) as workers:
+    with ThreadPoolExecutor(threads, initializer=use_one_thread) as workers:
         if decoders:
-            decoders.fit_all(runs_for(3), lambda number: on_step(number * count, total) if on_step else None)
+            with cuda.by_reference():
+                decoders.fit_all(runs_for(3), lambda number: on_step(number * count, total) if on_step else None)
         for number, item in enumerate(inputs, ahead):
             try:
                 loaded = item.load()
@@ -308,13 +351,17 @@ def compare(
             else:
                 images.append({"name": sample.name, **sample.size, **sample.facts})
                 runs = runs_for(sample.image.shape[-1])
-                held_out = decoders.without(loaded.image) if decoders else None
-                scored = score_sample(item, sample, runs, protocol, held_out, spread=workers.map, on_view=on_view)
-                for done, group in enumerate(scored, 1):
-                    note_scored(group, loaded.image, fits)
-                    rows.extend(group)
-                    if on_step:
-                        on_step(number * count + done, total)
+                times = times_for((1, sample.image.shape[-1], *sample.image.shape[:-1])) if protocol.timed else {}
+                # By the reference, so that the scores do not depend on what this machine has built.
+                with cuda.by_reference():
+                    held_out = decoders.without(loaded.image) if decoders else None
+                    scored = score_sample(item, sample, runs, protocol, held_out, spread=workers.map, on_view=on_view)
+                    for done, group in enumerate(scored, 1):
+                        note_scored(group, loaded.image, fits)
+                        note_times(group, times)
+                        rows.extend(group)
+                        if on_step:
+                            on_step(number * count + done, total)
     metadata = describe_comparison(specs, protocol, baseline, command, ndim, decoders, fits)
     return Result("compare", metadata | {"images": images}, rows)
 
@@ -417,7 +464,7 @@ def score_sample(
         runs: from :func:`make_runs`.
         protocol: that of the runs.
         held_out: the decoders for this image; needed where ``protocol`` asks for :data:`OPTIMAL`.
-        spread: ``map``, or that of an executor. Pooling is timed alone; scoring then runs on all its threads at once.
+        spread: ``map``, or that of an executor, on whose threads scoring then runs.
         on_view: as for :func:`compare`.
     """
     one = _OneSample(item, sample, protocol, held_out)
@@ -462,7 +509,7 @@ class _OneSample:
         if run.fitted and run.fitted.error:
             raise ValueError(run.fitted.error)
         geometry = run.module.geometry
-        given, seconds, phases = _pool(run, self.x, self.protocol.timed)
+        given, phases = _pool(run, self.x)
         pooled = self.scale.denormalise(given)
         if not bool(pooled.isfinite().all()):
             raise ValueError("the pooled image is not finite")
@@ -473,7 +520,6 @@ class _OneSample:
             "data_range": self.sample.data_range,
             "kept": pooled.numel() / self.x.numel(),
             "equal_kept": pooled.numel() == self.x.shape[1] * math.prod(output_size(self.size, geometry)),
-            "forward_s": seconds,
         }
         pending = []
         for row in rows:
@@ -548,26 +594,15 @@ def _decode(
     return decoder(pooled, size)
 
 
-def _pool(run: Run, x: Tensor, timed: bool = True) -> tuple[Tensor, float | None, Sequence[tuple[int, ...]]]:
-    """The pooled tensor, the seconds of the fastest of up to five calls, and where its submaps lie."""
-    times: list[float] = []
+def _pool(run: Run, x: Tensor) -> tuple[Tensor, Sequence[tuple[int, ...]]]:
+    """The pooled tensor, and where its submaps lie."""
+    _seed(run, x)
     with torch.no_grad():
-        if (
-            timed and x.is_cuda
-        ):  # what a GPU loads and chooses at first use takes longer than all the calls that are timed
-            run.module(x)
-        # The first call pays for memory that the others find; the fastest was disturbed least.
-        while len(times) < (5 if timed else 1) and sum(times) < 0.2:
-            _seed(run, x)
-            _synchronize(x)
-            start = time.perf_counter()
-            pooled = run.module(x)
-            _synchronize(x)
-            times.append(time.perf_counter() - start)
+        pooled = run.module(x)
     info = run.module.info
     _seed(run, x)
     phases = info.phases(run.module.geometry, **run.module.params(x)) if info.phases else ()
-    return pooled, min(times) if timed else None, phases
+    return pooled, phases
 
 
 def _pool_again(run: Run, scale: _Scale, picture: Tensor) -> Tensor:
@@ -591,14 +626,9 @@ def _lowres_pairs(reference: Tensor, pooled: Tensor, metrics: Sequence[str]) -> 
 
 
 def _seed(run: Run, x: Tensor) -> None:
-    """Make every call draw the same: the last one's result is the first one's, and its submaps lie where it says."""
+    """Make every call draw the same: the result's submaps lie where the operator says."""
     if run.seed is not None:
         seed_draws(run.module, x, run.seed)
-
-
-def _synchronize(x: Tensor) -> None:
-    if x.is_cuda:
-        torch.cuda.synchronize(x.device)
 
 
 def _scores(
@@ -656,4 +686,4 @@ def _row(
         "kept": None,
         "equal_kept": None,
     }
-    return row | dict.fromkeys(protocol.metrics) | {"forward_s": None, "error": error}
+    return row | dict.fromkeys(protocol.metrics) | dict.fromkeys(TIME_KEYS) | {"error": error}

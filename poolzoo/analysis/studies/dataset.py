@@ -2,8 +2,9 @@
 
 The unit of work is one image with all the operators that it still lacks: it is decoded once. Workers are processes of
 joblib's loky or those of a Dask cluster; both are executors of :mod:`concurrent.futures`, with a bounded number of
-images in flight, so that memory does not grow with the dataset. A row is the same whoever measures it: each worker
-computes with one thread, operators draw by seed, and nothing is timed.
+images in flight, so that memory does not grow with the dataset. A row's scores are the same whoever measures them: each
+worker computes with one thread, and operators draw by seed. Times are measured at the end, once per operator and state,
+in the main process, when the workers are gone.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ import poolzoo
 from poolzoo import cuda, registry
 from poolzoo.analysis.inputs.images import SUFFIXES, ImageError, Source, suffix_of, without_images
 from poolzoo.analysis.inputs.samples import Picture
+from poolzoo.analysis.results.machine import describe_machine
 from poolzoo.analysis.results.schema import Result
 from poolzoo.analysis.results.store import ImageFile, Plan, Store
 from poolzoo.analysis.scoring.decoders import Decoders
@@ -43,6 +45,7 @@ from poolzoo.analysis.studies.compare import (
     failed_image,
     make_runs,
     score_sample,
+    time_operators,
 )
 from poolzoo.windows import make_geometry
 
@@ -404,7 +407,7 @@ def compare_dataset(
     Args:
         folder: searched with its subfolders, see :func:`find_files`.
         specs: operators as spec strings; a store's operators must be among them.
-        protocol: how images are pooled, rebuilt and scored; nothing is timed.
+        protocol: how images are pooled, rebuilt and scored; operators are timed for the image of median size.
         path: of the store; a new file, or one that this function made for the same folder and protocol.
         jobs: worker processes, by default one a core.
         scheduler: address of a Dask scheduler, whose workers are then used instead.
@@ -429,7 +432,7 @@ def compare_dataset(
     if not os.path.isdir(folder):
         raise ImageError(f"{folder!r}: no such folder; a dataset is a folder of images")
     folder = os.path.realpath(folder)
-    protocol = replace(protocol, timed=False)
+    timed, protocol = protocol.timed, replace(protocol, timed=False)  # not by the workers, nor image by image
     specs = tuple(dict.fromkeys(map(normal_spec, specs)))
     check_metrics(protocol.metrics)
     runs = make_runs(specs, protocol, fits=fits)  # what is wrong with them is known before anything is begun
@@ -452,6 +455,10 @@ def compare_dataset(
                     store.put(task.file, outcome.size, task.specs, outcome.rows)
                     if on_step:
                         on_step(done, total)
+        machine = describe_machine()
+        if timed and (size := store.median_size()) and (total or store.timed_on != machine):
+            # All anew, so that they are of one machine and one size.
+            store.note_times(machine, time_operators(specs, protocol, (1, 3, *size[::-1]), fits=fits))
         return store.sample()
 
 

@@ -145,7 +145,7 @@ def gather_evidence(name: str) -> Evidence:
 def _pool_photo(
     source: Source, specs: Sequence[str], kernel_size: int, on_view: Callable[[View], None] | None = None
 ) -> Result:
-    result = compare([source], specs, Protocol(kernel_size=kernel_size), on_view=on_view)
+    result = compare([source], specs, Protocol(kernel_size=kernel_size, timed=False), on_view=on_view)
     failed = [row["error"] for row in result.rows if row["error"]]
     if failed:
         raise ValueError(f"{specs[0]}: {failed[0]}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,21 +11,22 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.benchmark import Measurement, Timer
 
 from poolzoo import registry
-from poolzoo.analysis.results.schema import Result
+from poolzoo.analysis.results.schema import Result, label
+from poolzoo.analysis.scoring.forward_times import LEAST_BLOCKS, time_forward, time_statement, uniform_input
 from poolzoo.analysis.scoring.pool_modules import (
     backend_of,
     describe_specs,
     make_module,
+    mode_of,
     normal_spec,
     one_line,
     pick_baseline,
     provenance,
+    seed_draws,
     shown_params,
     shown_size,
-    state_of,
 )
 from poolzoo.operators.base import Pool
 from poolzoo.windows import make_geometry
@@ -84,41 +86,45 @@ def profile(
 ) -> Result:
     """Time every operator on one tensor, one after the other, in this process.
 
-    Stochastic operators are timed in train mode, all others in evaluation mode. The input is uniform in [0, 1).
+    Stochastic operators are timed in train mode and in evaluation mode, all others in evaluation mode. The input is
+    uniform in [0, 1).
 
     Args:
         specs: operators as spec strings.
         workload: the tensor and the window.
         baseline: the spec that ratios compare with; by default avg if it is there, else the first.
         command: the command line, for the metadata.
-        on_step: called with the number of finished and of all operators.
+        on_step: called with the number of finished and of all rows.
 
     Returns:
-        One row an operator; one that fails has its ``error`` there and no figures.
+        One row for every operator and mode; where that fails, the row has its ``error`` and no figures.
 
     Raises:
         ValueError: an unknown operator, or a parameter that is not allowed.
     """
     specs = list(dict.fromkeys(map(normal_spec, specs)))
     baseline = pick_baseline(specs, baseline)
-    modules = [_module(spec, workload) for spec in specs]
+    modules = [(spec, module) for spec in specs for module in _modules(spec, workload)]
     threads = workload.threads or torch.get_num_threads()
     rows = []
     with _cpu_threads(threads):
         x = _input(workload)
         known = provenance(command, baseline)  # here, where the threads are those that are measured
-        copy_gbps = _copy_bandwidth(x, workload.min_time, threads)
-        for done, (spec, module) in enumerate(zip(specs, modules, strict=True), 1):
+        copy_gbps = _copy_bandwidth(x, workload.min_time)
+        for done, (spec, module) in enumerate(modules, 1):
             row = _row(spec, module, workload, threads)
+            if module.stochastic:
+                seed_draws(module, x, workload.seed)
             try:
-                row |= {"backend": backend_of(module, x)} | measure(module, x, workload.min_time, threads)
+                row |= {"backend": backend_of(module, x)} | measure(module, x, workload.min_time)
                 row["copy_fraction"] = row["gbps"] / copy_gbps
             except Exception as error:  # a failed operator is a row, not the end of the run
                 row["error"] = one_line(error)
             rows.append(row)
             if on_step:
-                on_step(done, len(specs))
-    reference = rows[specs.index(baseline)]["forward_s"]
+                on_step(done, len(modules))
+    # Of a baseline that draws it is evaluation, the last of its modes, that others are held against.
+    reference = [row["forward_s"] for row in rows if label(row) == baseline][-1]
     for row in rows:
         if reference and row["forward_s"]:
             row["ratio"] = row["forward_s"] / reference
@@ -132,8 +138,10 @@ def profile(
     return Result("profile", metadata, rows)
 
 
-def _module(spec: str, workload: Workload) -> Pool:
-    module = make_module(
+def _modules(spec: str, workload: Workload) -> list[Pool]:
+    """An operator in each mode that it is used in."""
+    make = functools.partial(
+        make_module,
         spec,
         ndim=workload.ndim,
         in_channels=workload.shape[1],
@@ -143,12 +151,12 @@ def _module(spec: str, workload: Workload) -> Pool:
         device=workload.device,
         dtype=DTYPES[workload.dtype],
     )
-    return module.train() if module.stochastic else module
+    module = make()
+    return [make().train(), module] if module.stochastic else [module]
 
 
 def _input(workload: Workload) -> Tensor:
-    generator = torch.Generator().manual_seed(workload.seed)
-    x = torch.rand(workload.shape, generator=generator).to(device=workload.device, dtype=DTYPES[workload.dtype])
+    x = uniform_input(workload.shape, DTYPES[workload.dtype], workload.device, workload.seed)
     return x.contiguous(memory_format=_CHANNELS_LAST[x.dim()]) if workload.channels_last else x
 
 
@@ -158,7 +166,7 @@ def _row(spec: str, module: Pool, workload: Workload, threads: int) -> dict[str,
     return {
         "pool": name,
         "params": params,
-        "state": "train" if module.stochastic else state_of(module),
+        "state": mode_of(module),
         "device": workload.device,
         "dtype": workload.dtype,
         "shape": "x".join(map(str, workload.shape)),
@@ -170,18 +178,18 @@ def _row(spec: str, module: Pool, workload: Workload, threads: int) -> dict[str,
     } | dict.fromkeys((*figures, "saved_bytes", "peak_bytes", "gbps", "copy_fraction", "ratio", "error"))
 
 
-def measure(module: Pool, x: Tensor, min_time: float, threads: int) -> dict[str, Any]:
+def measure(module: Pool, x: Tensor, min_time: float) -> dict[str, Any]:
     """The figures of one operator on one tensor: the row keys from ``forward_s`` to ``gbps``.
 
     Args:
         module: the operator.
         x: its input.
         min_time: seconds over which each time is measured, at least; medians and interquartile ranges are of blocks.
-        threads: CPU threads.
     """
+    budget = _budget(min_time)
     with torch.no_grad():
         y = module(x)
-        forward = _time("module(x)", {"module": module, "x": x}, min_time, threads)
+        forward = time_forward(module, x, *budget)
         peak = _peak_bytes(module, x)
     leaf = x.detach().requires_grad_()
     inputs = [leaf, *module.parameters()]
@@ -194,8 +202,8 @@ def measure(module: Pool, x: Tensor, min_time: float, threads: int) -> dict[str,
         "inputs": inputs,
         "g": torch.ones_like(output),
     }
-    backward = _time("grad(y, inputs, g, retain_graph=True, allow_unused=True)", names, min_time, threads)
-    both = _time("grad(module(x), inputs, g, allow_unused=True)", names, min_time, threads)
+    backward = time_statement("grad(y, inputs, g, retain_graph=True, allow_unused=True)", names, *budget)
+    both = time_statement("grad(module(x), inputs, g, allow_unused=True)", names, *budget)
     moved = x.numel() * x.element_size() + y.numel() * y.element_size()
     return {
         "forward_s": forward.median,
@@ -209,13 +217,6 @@ def measure(module: Pool, x: Tensor, min_time: float, threads: int) -> dict[str,
     }
 
 
-def _time(statement: str, names: dict[str, Any], min_time: float, threads: int) -> Measurement:
-    measured: Measurement = Timer(statement, globals=names, num_threads=threads).blocked_autorange(
-        min_run_time=min_time
-    )
-    return measured
-
-
 @contextlib.contextmanager
 def _cpu_threads(threads: int) -> Iterator[None]:
     before = torch.get_num_threads()
@@ -226,11 +227,16 @@ def _cpu_threads(threads: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _copy_bandwidth(x: Tensor, min_time: float, threads: int) -> float:
+def _budget(min_time: float) -> tuple[float, float]:
+    """Seconds of a measurement: at least, and after which few blocks are enough."""
+    return min_time, LEAST_BLOCKS * min_time
+
+
+def _copy_bandwidth(x: Tensor, min_time: float) -> float:
     """Bytes read and written per second, in 1e9, by copying at least 64 MiB: what no operator can beat."""
     source = x.new_ones(max(x.numel(), 2**26 // x.element_size()))
     names = {"source": source, "target": torch.empty_like(source)}
-    seconds = _time("target.copy_(source)", names, min_time, threads).median
+    seconds = time_statement("target.copy_(source)", names, *_budget(min_time)).median
     return 2 * source.numel() * source.element_size() / seconds / 1e9
 
 

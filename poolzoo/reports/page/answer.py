@@ -9,7 +9,8 @@ from markupsafe import Markup
 
 from poolzoo.analysis.results.schema import MEASURE_KEYS
 from poolzoo.analysis.results.summaries import INTERVAL_IMAGES, METRICS, Setting, Summary
-from poolzoo.analysis.results.verdicts import NOISY, Doubts, Gap, Lead, ProfileLead, Time, Verdict
+from poolzoo.analysis.results.times import Time
+from poolzoo.analysis.results.verdicts import NOISY, Doubts, Gap, Lead, ProfileLead, Verdict
 from poolzoo.reports.text.tables import NORMALIZED, TIME_UNITS, rebuilding, unit_of, visible
 
 #: More names than this in a sentence are counted.
@@ -25,7 +26,7 @@ class Answer:
 
 
 def answer_of(verdict: Verdict, title: str = "") -> Answer:
-    """A comparison's verdict: who keeps most, who costs least, whom nothing beats at both.
+    """A comparison's verdict: who keeps most, who is fastest, whom nothing beats at both.
 
     Of operators that keep another share of the numbers than a plain pool, only who is ahead.
     """
@@ -51,7 +52,7 @@ def answer_of(verdict: Verdict, title: str = "") -> Answer:
 
 
 def answer_of_profile(lead: ProfileLead) -> Answer:
-    """Who is fastest, and who needs least memory, of a profile's operators on one tensor."""
+    """Who is fastest of a profile's operators on one tensor."""
     time = Markup("{} is the fastest of {} operators: {} a forward pass").format(
         names([lead.fastest]), lead.operators, seconds(lead.time)
     )
@@ -204,10 +205,7 @@ def _costs(verdict: Verdict) -> tuple[Markup, ...]:
     text = Markup("{} is the fastest: {} a forward pass{}.").format(
         names([title_of(cost.fastest)]), seconds(cost.time), ratio
     )
-    if cost.timed:
-        how = Markup("Measured on {}.").format(visible(cost.timed))
-    else:
-        how = Markup("A rough time, the fastest of a few passes over each image; poolzoo profile measures.")
+    how = Markup("{} on {}.").format("Profiled" if cost.profiled else "Measured", visible(cost.timed))
     if cost.unsure:
         unsure = names(list(map(title_of, cost.unsure)))
         how += Markup(" Not distinguishable from {}: the interquartile ranges overlap.").format(unsure)

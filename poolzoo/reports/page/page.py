@@ -21,7 +21,7 @@ from markupsafe import Markup
 from poolzoo.analysis.results.schema import Result, label
 from poolzoo.analysis.results.side_by_side import Versus, named, side_by_side
 from poolzoo.analysis.results.summaries import METRICS, Setting, Summary, by_setting, summarise
-from poolzoo.analysis.results.verdicts import Verdict, doubts, judge, judge_profile
+from poolzoo.analysis.results.verdicts import Verdict, doubts, join_times, judge, judge_profile
 from poolzoo.analysis.studies.sweep import sweep_of
 from poolzoo.reports.page.answer import Answer, answer_of, answer_of_profile, listed, setting_title, warnings_of
 from poolzoo.reports.page.evidence import ROWS_EMBEDDED, embed
@@ -224,9 +224,9 @@ def _view(result: Result, anchor: str, letter: str, source: str, title: str) -> 
 def _compare_view(result: Result, anchor: str, letter: str, source: str, profiles: Sequence[Result]) -> dict[str, Any]:
     view = _view(result, anchor, letter, source, "Comparison")
     metadata = result.metadata
-    summaries = summarise(result)
+    summaries = join_times(summarise(result), profiles)
     settings = by_setting(summaries)
-    verdicts = judge(result, summaries, profiles)
+    verdicts = judge(result, summaries)
     families = _families(result)
     parts, joined, protocol = [], [], []
     drawings = compare_drawings(result, profiles, summaries)
@@ -268,7 +268,7 @@ def _compare_view(result: Result, anchor: str, letter: str, source: str, profile
             answer_of(verdict, _verdict_title(verdict, view["title"] * bool(letter), len(settings) > 1))
             for verdict in verdicts
         ],
-        "timed": any(verdict.cost and verdict.cost.timed for verdict in verdicts),
+        "timed": any(verdict.cost and verdict.cost.profiled for verdict in verdicts),
         "protocol": protocol,
         "warnings": [f"{view['title']}: {text}" if letter else text for text in _warnings(result, summaries)],
         "metrics": listed([METRICS[key].title for key in metadata["metrics"]]),
@@ -279,7 +279,9 @@ def _compare_view(result: Result, anchor: str, letter: str, source: str, profile
         "all_rows": dataset["rows"] if dataset else len(result.rows),
         "sizes": [{"name": size.get("name", "?"), "text": _size(size)} for size in sizes[:SIZES_SHOWN]],
         "more_sizes": max(0, len(sizes) - SIZES_SHOWN),
-        "images": [_image(result, name, f"{anchor}-i{place}", families) for place, name in enumerate(chosen, start=1)],
+        "images": [
+            _image(result, name, f"{anchor}-i{place}", families, profiles) for place, name in enumerate(chosen, start=1)
+        ],
         "more_images": count - len(chosen) if chosen else 0,
     }
 
@@ -505,13 +507,15 @@ def _sentence(note: str) -> str:
     return f"{note[0].upper()}{note[1:]}."
 
 
-def _image(result: Result, name: str, anchor: str, families: Mapping[str, str]) -> dict[str, Any]:
+def _image(
+    result: Result, name: str, anchor: str, families: Mapping[str, str], profiles: Sequence[Result]
+) -> dict[str, Any]:
     """One image's own scores."""
     own = Result(result.kind, result.metadata, [row for row in result.rows if row["image"] == name])
     return {
         "id": anchor,
         "name": name,
-        "tables": [grid(table, families) for table in compare_tables(own, summarise(own))],
+        "tables": [grid(table, families) for table in compare_tables(own, join_times(summarise(own), profiles))],
     }
 
 

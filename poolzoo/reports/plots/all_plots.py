@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from poolzoo._files import write_all
 from poolzoo.analysis.results.schema import Result
 from poolzoo.analysis.results.summaries import METRICS, Setting, Summary, by_setting, summarise
-from poolzoo.analysis.results.verdicts import profile_rows
+from poolzoo.analysis.results.verdicts import join_times, profile_rows
 from poolzoo.analysis.studies.sweep import sweep_of
 from poolzoo.reports.plots import retention as plots
 from poolzoo.reports.plots.style import FORMATS, to_file, to_svg
@@ -73,9 +73,9 @@ def compare_drawings(
     Args:
         result: a comparison.
         profiles: of which costs are taken that were measured with the same window.
-        summaries: of ``result``, where the caller has them already.
+        summaries: of ``result`` with the profiles' times, where the caller has them already.
     """
-    summaries = summarise(result) if summaries is None else summaries
+    summaries = join_times(summarise(result), profiles) if summaries is None else summaries
     families = {
         str(pool["name"]): str(pool["family"] or "")
         for pool in dicts(result.metadata, "pools")
@@ -87,7 +87,8 @@ def compare_drawings(
     }
     if drawings:
         first = next(iter(drawings))
-        drawings[first] = [*_of_sweep(result, summaries), *drawings[first], *_of_images(result)]
+        own_times = [] if any(summary.profiled for summary in summaries) else _of_images(result)
+        drawings[first] = [*_of_sweep(result, summaries), *drawings[first], *own_times]
     return drawings
 
 
@@ -196,29 +197,22 @@ def _of_setting(
                 " either side: hollow points, whose bars do not reach that of the best, are unlikely to be as good.",
             )
         )
-    measured, source = profile_rows(shown, setting, profiles) or ({}, _one(setting))
+    measured, _ = profile_rows(shown, setting, profiles) or ({}, "")
+    source = plots.timed_tensor(shown)
     for name, cost in TRADEOFFS.items():
-        if not measured and cost != "forward_s":
-            continue
-        costs = {key: row[cost] for key, row in measured.items() if row[cost] is not None} if measured else None
+        kept = {key: row[cost] for key, row in measured.items() if row[cost] is not None}
+        costs = None if cost == "forward_s" else kept
         if len(plots.tradeoff_points(shown, first.key, costs)) > 1:
-            rough = "" if measured else " Times of a single pass are rough; poolzoo profile measures them."
             drawings.append(
                 Drawing(
                     name,
                     partial(plots.plot_tradeoff, shown, costs, source, cost),
                     plots.describe_tradeoff(shown, costs, source, cost),
                     f"{first.title} against the {plots.COSTS[cost].title} of {source}; operators that keep as much as"
-                    f" the baseline.{rough}",
+                    " the baseline.",
                 )
             )
     return drawings
-
-
-def _one(setting: Setting) -> str:
-    """What the comparison's own times are of."""
-    kind = setting.input if setting.input in ("video", "volume") else "image"
-    return f"the features of one {kind}" if setting.of_features else f"one {kind}"
 
 
 def _retention_caption(shown: Sequence[Summary]) -> str:
@@ -266,8 +260,7 @@ def _of_images(result: Result) -> list[Drawing]:
             partial(plots.plot_scaling, curves, "pixels"),
             plots.describe_scaling(curves, "pixels"),
             "Forward time against the size of the image, fastest first; n^ is the slope of a line through the points, 1"
-            " where twice the size takes twice the time. The dashed line is the baseline's. Times of a single pass are"
-            " rough.",
+            " where twice the size takes twice the time. The dashed line is the baseline's.",
             shared=True,
         )
     ]

@@ -307,7 +307,7 @@ def describe_ranks(summaries: Sequence[Summary]) -> str:
 def plot_tradeoff(
     summaries: Sequence[Summary],
     costs: Mapping[tuple[str, str], float] | None = None,
-    source: str = "one image",
+    source: str | None = None,
     cost: str = "forward_s",
 ) -> Figure:
     """Retention by the first metric against a cost, the Pareto front drawn and its members named.
@@ -315,10 +315,11 @@ def plot_tradeoff(
     Args:
         summaries: of one setting.
         costs: by (label, state); the summaries' own forward times where None.
-        source: what was measured, for the axis.
+        source: what was measured, for the axis; what the summaries' own times are of where None.
         cost: which of :data:`COSTS` it is.
     """
     metric, about = _first_metric(summaries), COSTS[cost]
+    source = timed_tensor(summaries) if source is None else source
     points = tradeoff_points(summaries, metric.key, costs)
     front = pareto_front([(price, metric.merit(value)) for _, price, value in points])
     low, high = _limits([value for *_, value in points], metric.higher_is_better)
@@ -365,11 +366,12 @@ def plot_tradeoff(
 def describe_tradeoff(
     summaries: Sequence[Summary],
     costs: Mapping[tuple[str, str], float] | None = None,
-    source: str = "one image",
+    source: str | None = None,
     cost: str = "forward_s",
 ) -> str:
     """Who is on the front, from the cheapest to what retains most, with both numbers."""
     metric, about = _first_metric(summaries), COSTS[cost]
+    source = timed_tensor(summaries) if source is None else source
     points = tradeoff_points(summaries, metric.key, costs)
     front = pareto_front([(price, metric.merit(value)) for _, price, value in points])
     members = []
@@ -380,6 +382,11 @@ def describe_tradeoff(
         f"{metric.title} of {_operators(summary for summary, *_ in points)} operators against {about.title} of"
         f" {source}. On the Pareto front, from the cheapest: {', '.join(members)}."
     )
+
+
+def timed_tensor(summaries: Sequence[Summary]) -> str:
+    """What the forward times of one setting's summaries are of, in words."""
+    return next((f"{s.timed}, profiled" if s.profiled else s.timed for s in summaries if s.timed), "nothing")
 
 
 def tradeoff_points(

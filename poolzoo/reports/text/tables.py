@@ -22,6 +22,7 @@ from poolzoo.analysis.results.schema import PROFILE_SETTING, Result, label
 from poolzoo.analysis.results.side_by_side import Figure, Versus
 from poolzoo.analysis.results.summaries import INTERVAL_IMAGES, METRICS, Setting, Summary, by_setting, summarise
 from poolzoo.analysis.results.values import EXACT, NAMED, LeftOut
+from poolzoo.analysis.results.verdicts import profiled_state
 from poolzoo.analysis.studies.sweep import sweep_of
 from poolzoo.reports.text.terminal import printed, text_console
 
@@ -278,6 +279,8 @@ def _compare_table(setting: Setting, group: Sequence[Summary], metrics: Sequence
     if any(value is not None for value in seconds):
         fair = [summary.equal_kept and summary.images > 0 for summary in group]
         built.append(_scaled(Column("time", drop=2), seconds, TIME_UNITS, fair=fair))
+        if len({summary.timed_backend for summary in group}) > 1:
+            built.append(_words("backend", [summary.timed_backend or MISSING for summary in group], drop=8))
     if any(summary.ratio is not None for summary in group):
         built.append(_numbers(Column("ratio", drop=3, relative=True), [s.ratio for s in group], _times))
 
@@ -370,6 +373,10 @@ def _compare_notes(
     if any(summary.rank is not None for summary in group):
         first = METRICS[metrics[0]].title
         notes.append(f"rank: the place by {first}, 1 the best, averaged over images; equal scores share theirs")
+    if tensors := [name for name in dict.fromkeys(s.timed for s in group) if name]:
+        profiled = any(summary.profiled for summary in group)
+        by = "by poolzoo profile" if profiled else "while scores are of the float64 reference"
+        notes.append(visible(f"time: median of a forward pass of {'; '.join(tensors)}, {by}"))
     if missing_baseline:
         notes.append(f"the baseline {visible(missing_baseline)} has no rows here: no differences to it")
     return notes
@@ -495,11 +502,11 @@ def joined_table(summaries: Sequence[Summary], profile: Result) -> Table | None:
     window = (setting.kernel_size, setting.stride)
     rows = [r for r in profile.rows if r["forward_s"] and (str(r["kernel_size"]), str(r["stride"])) == window]
     tensor = tuple(rows[0][key] for key in PROFILE_SETTING) if rows else ()
-    costs = {label(row): row for row in rows if tuple(row[key] for key in PROFILE_SETTING) == tensor}
-    group = [summary for summary in summaries if summary.scores and summary.label in costs]
+    costs = {(label(r), r["state"]): r for r in rows if tuple(r[key] for key in PROFILE_SETTING) == tensor}
+    group = [s for s in summaries if s.scores and (s.label, profiled_state(s)) in costs]
     if not group:
         return None
-    found = [costs[summary.label] for summary in group]
+    found = [costs[summary.label, profiled_state(summary)] for summary in group]
     fair = _fair(group)
     built = [
         _words("operator", [s.label if s.equal_kept else f"{s.label} {UNEQUAL}" for s in group]),
@@ -525,12 +532,13 @@ def joined_table(summaries: Sequence[Summary], profile: Result) -> Table | None:
     named = dict(zip(PROFILE_SETTING, tensor, strict=True))
     caption = f"times and memory of {named['shape']} {named['dtype']} on {named['device']}"
     scored = list(dict.fromkeys(summary.label for summary in summaries if summary.scores))
+    profiled = list(dict.fromkeys(name for name, _ in costs))
     notes = [f"{UNEQUAL} {NOTES[UNEQUAL]}"] * ("unequal" in roles)
     notes += left_out_notes(group)
     notes += _unfitted_notes(group)
     for who, missing in (
-        ("only in the comparison", [name for name in scored if name not in costs]),
-        ("only in the profile", [name for name in costs if name not in scored]),
+        ("only in the comparison", [name for name in scored if name not in profiled]),
+        ("only in the profile", [name for name in profiled if name not in scored]),
     ):
         notes += [f"{who}: {', '.join(map(visible, missing))}"] * bool(missing)
     return _table("Retention against cost", visible(caption), built, roles, notes)

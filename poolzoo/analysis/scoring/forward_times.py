@@ -1,0 +1,92 @@
+"""How long a forward pass takes: the one timer, for comparisons and for profiles.
+
+A time is the median over blocks of calls, each so long that reading the clock does not count; what comes before the
+first block warms up. A comparison takes the quick form, of few blocks. What is timed is what a user runs: by default
+float32, by the backend that the operator chooses.
+"""
+
+from __future__ import annotations
+
+import timeit
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.benchmark import timer as read_clock  # waits for a GPU
+
+from poolzoo.analysis.results.schema import TIME_KEYS
+from poolzoo.analysis.scoring.pool_modules import backend_of, seed_draws
+from poolzoo.operators.base import Pool
+
+#: Seconds that a block of calls takes, at least.
+BLOCK_TIME = 1e-3
+#: Of fewer blocks the spread is not known.
+LEAST_BLOCKS = 5
+#: Seconds over which the quick form measures: enough with all blocks, and enough with fewer.
+QUICK_TIME = (5e-3, 0.1)
+#: The type that a comparison's operators are timed in, by its name in rows; they are scored in float64.
+QUICK_DTYPE = "float32"
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds of a call: the median over blocks, and the interquartile range, None of fewer than ``LEAST_BLOCKS``."""
+
+    median: float
+    iqr: float | None
+
+
+def time_statement(statement: str, names: dict[str, Any], least: float, most: float) -> Timing:
+    """Measure a statement of Python, with the CPU threads that torch has.
+
+    Args:
+        statement: the code.
+        names: its variables.
+        least: seconds over which it is measured, at least.
+        most: seconds after which fewer than ``LEAST_BLOCKS`` blocks are enough; one block may take longer.
+    """
+    clock = timeit.Timer(statement, timer=read_clock, globals=names)
+    calls = 1
+    while clock.timeit(calls) < BLOCK_TIME:
+        calls *= 2
+    blocks: list[float] = []
+    while sum(blocks) < least or (len(blocks) < LEAST_BLOCKS and sum(blocks) < most):
+        blocks.append(clock.timeit(calls))
+    low, middle, high = np.quantile(blocks, (0.25, 0.5, 0.75)) / calls
+    return Timing(float(middle), float(high - low) if len(blocks) >= LEAST_BLOCKS else None)
+
+
+def time_forward(module: Pool, x: Tensor, least: float, most: float) -> Timing:
+    """Measure a forward pass without autograd. ``least`` and ``most`` are as for :func:`time_statement`."""
+    with torch.no_grad():
+        return time_statement("module(x)", {"module": module, "x": x}, least, most)
+
+
+def uniform_input(shape: Sequence[int], dtype: torch.dtype, device: str, seed: int) -> Tensor:
+    """Values from 0 to 1, which ``seed`` decides: the time hardly depends on them."""
+    return torch.rand(tuple(shape), generator=torch.Generator().manual_seed(seed)).to(device=device, dtype=dtype)
+
+
+def quick_time(module: Pool, x: Tensor, seed: int) -> dict[str, Any]:
+    """Time a forward pass for a comparison.
+
+    Args:
+        module: the operator, in the state and the type that are timed.
+        x: its input.
+        seed: of what it draws, so that nobody else's draws depend on the number of calls.
+
+    Returns:
+        The row keys :data:`TIME_KEYS`; all None where the operator cannot be run on ``x``.
+    """
+    if module.stochastic:
+        seed_draws(module, x, seed)
+    try:
+        backend = backend_of(module, x)
+        timing = time_forward(module, x, *QUICK_TIME)
+    except Exception:  # the scores do not depend on it: the row has no time
+        return dict.fromkeys(TIME_KEYS)
+    shape, dtype = "x".join(map(str, x.shape)), str(x.dtype).removeprefix("torch.")
+    return dict(zip(TIME_KEYS, (timing.median, timing.iqr, backend, dtype, shape), strict=True))
