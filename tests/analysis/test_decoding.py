@@ -15,11 +15,14 @@ CASES = inputs_corpus.cases()
 FORMATS = sorted({case.name.partition("-")[0] for case in CASES})
 #: Intact files of kinds that no decoder can be trusted with.
 REFUSED = (
+    "pcx-3-planes",
+    "pcx-4bit",
     "psd-rgb-8bit-no-composite",
     "psd-rgb-16bit-no-composite",
-    "sgi-grey-16bit-rle",
-    "sgi-rgb-16bit-rle",
-    "sgi-rgba-16bit-rle",
+    "tga-rgb-16bit-attribute",
+    "tga-rgb-16bit-attribute-rle",
+    "tga-rgb-unused-map",
+    "tga-rgb-unused-map-rle",
     "tiff-jpeg-rgb-planar",
 )
 

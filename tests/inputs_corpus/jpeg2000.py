@@ -28,7 +28,7 @@ from inputs_corpus.base import (
     ycc_to_rgb,
 )
 
-SRGB, GREY, SYCC = 16, 17, 18
+CMYK, SRGB, GREY, SYCC = 12, 16, 17, 18
 COLOUR, OPACITY, PREMULTIPLIED = 0, 1, 2
 WHOLE = 0  # an opacity belongs to all colours
 
@@ -156,6 +156,11 @@ def channels() -> Iterator[Case]:
         shown = over_white(grey[..., :1] / white, grey[..., 1] / white)
         yield case("grey-alpha", grey, GREY, channels_box((0, COLOUR, 1), (1, OPACITY, WHOLE)), shown)
         yield case("alpha-grey", grey[..., ::-1], GREY, channels_box((0, OPACITY, WHOLE), (1, COLOUR, 1)), shown)
+        inks = jp2(planes(rgba, bits), CMYK)
+        truth = (1 - rgba[..., :3] / white) * (1 - rgba[..., 3:] / white)
+        yield Case(
+            f"jpeg2000-{bits}bit-cmyk", ".jp2", inks, truth, tolerance, "ISO/IEC 15444-2 M.11.7.3.1: CMYK, 0 is no ink"
+        )
         low = np.minimum(rgba, rgba[..., 3:])
         truth = (low[..., :3] + white - low[..., 3:]) / white
         yield case("rgba-premultiplied", low, SRGB, channels_box(*order, (3, PREMULTIPLIED, WHOLE)), truth)

@@ -47,13 +47,13 @@ def rows_of(channel: np.ndarray, depth: int) -> list[bytes]:
     return [row.astype(kind).tobytes() for row in channel]
 
 
-def channel_data(channels: list[np.ndarray], depth: int, packed: bool) -> bytes:
+def channel_data(channels: list[np.ndarray], depth: int, packed: bool, length: str = "H") -> bytes:
     """Return compression 0, rows as they are, or 1: all rows' lengths, then PackBits."""
     rows = [row for channel in channels for row in rows_of(channel, depth)]
     if not packed:
         return b"\0\0" + b"".join(rows)
     rows = [packbits(row, len(row)) for row in rows]
-    return b"\0\1" + struct.pack(f">{len(rows)}H", *map(len, rows)) + b"".join(rows)
+    return b"\0\1" + struct.pack(f">{len(rows)}{length}", *map(len, rows)) + b"".join(rows)
 
 
 def layer(channels: dict[int, np.ndarray], depth: int, top: int = 0, left: int = 0) -> tuple[bytes, bytes]:
@@ -77,8 +77,12 @@ def psd(
     resources: bytes = b"",
     layers: list[tuple[bytes, bytes]] | None = None,
     merged_alpha: bool = False,
+    large: bool = False,
 ) -> bytes:
-    """Return a file of composite ``channels``, ``(H, W, C)``; ``merged_alpha``: the first extra one is its alpha."""
+    """Return a file of composite ``channels``, ``(H, W, C)``; ``merged_alpha``: the first extra one is its alpha.
+
+    ``large`` files (PSB) have wider lengths of the layers' section and of packed rows.
+    """
     height, width, count = channels.shape
     about = b""
     if layers:
@@ -87,9 +91,9 @@ def psd(
             struct.pack(">h", number) + b"".join(record for record, _ in layers) + b"".join(data for _, data in layers)
         )
         about = block(info) + struct.pack(">I", 0)
-    head = struct.pack(">4sH6xHIIHH", b"8BPS", 1, count, height, width, depth, mode)
-    composite = channel_data([channels[..., i] for i in range(count)], depth, packed)
-    return head + block(colours, 1) + block(resources, 1) + block(about, 1) + composite
+    head = struct.pack(">4sH6xHIIHH", b"8BPS", 1 + large, count, height, width, depth, mode)
+    composite = channel_data([channels[..., i] for i in range(count)], depth, packed, "I" if large else "H")
+    return head + block(colours, 1) + block(resources, 1) + bytes(4 * large) + block(about, 1) + composite
 
 
 def cases() -> Iterator[Case]:
@@ -121,6 +125,10 @@ def modes() -> Iterator[Case]:
                     why = "Duotone: read as grey where its colours are not known"
                 content = psd(samples, depth, mode, packed=packed, colours=colours)
                 yield Case(name, ".psd", content, truth, tolerance, why)
+            samples = noise(f"psb-{depth}", (HEIGHT, WIDTH, 3), white)
+            content = psd(samples, depth, RGB, packed=packed, large=True)
+            why = "Large document format: 8 bytes for layers, 4 for the length of a row"
+            yield Case(f"psb-rgb-{depth}bit{end}", ".psb", content, samples / white, tolerance, why)
         index = noise("psd-indexed", (HEIGHT, WIDTH, 1), 255)
         palette = noise("psd-palette", (256, 3), 255)
         colours, truth = palette.T.astype(np.uint8).tobytes(), palette[index[..., 0]] / 255

@@ -14,7 +14,7 @@ def patchy(name: str, shape: tuple[int, ...], white: int) -> np.ndarray:
     """Return noise in which half of the pixels repeat their left neighbours, for run lengths to have something."""
     samples = noise(name, shape, white)
     samples[:, 3:7] = samples[:, 3:4]
-    samples[4, 8:] = samples[4, 8]
+    samples[-2:, 8:] = samples[-2:, 8:9]
     return samples
 
 
@@ -90,7 +90,13 @@ def targa() -> Iterator[Case]:
         # Without attribute bits the fourth byte means nothing, but decoders take it for alpha: here it is opaque.
         yield case("rgb-32bit" + rle, tga(2, pixels | 255 << 24, 32, 0x20, packed), rgba[..., :3] / 255)
         high = patchy("tga-high", (HEIGHT, WIDTH, 3), 31)
-        yield case("rgb-16bit" + rle, tga(2, joined(high, (10, 5, 0)), 16, 0x20, packed), high / 31)
+        words = joined(high, (10, 5, 0)) | noise("tga-attribute", (HEIGHT, WIDTH), 1) << 15
+        yield case("rgb-16bit" + rle, tga(2, words, 16, 0x20, packed), high / 31)
+        shown = over_white(high / 31, (words >> 15).astype(np.float64))
+        yield case("rgb-16bit-attribute" + rle, tga(2, words, 16, 0x21, packed), shown)
+        both = patchy("tga-grey-alpha", (HEIGHT, WIDTH, 2), 255)
+        shown = over_white(both[..., :1] / 255, both[..., 1] / 255)
+        yield case("grey-alpha" + rle, tga(3, joined(both, (0, 8)), 16, 0x28, packed), shown)
         index = patchy("tga-index", (HEIGHT, WIDTH), 99)
         for bits in (16, 24, 32):
             levels = 31 if bits == 16 else 255
@@ -99,6 +105,18 @@ def targa() -> Iterator[Case]:
             table = b"".join(int(word).to_bytes(bits // 8, "little") for word in words)
             content = tga(1, index, 8, 0x20, packed, (100, bits, table))
             yield case(f"palette-{bits}bit{rle}", content, colours[index] / levels)
+        moved = bytearray(tga(1, index + 20, 8, 0x20, packed, (100, bits, table)))
+        moved[3:5] = struct.pack("<H", 20)
+        yield case(f"palette-from-20{rle}", bytes(moved), colours[index] / levels)
+        alpha = noise("tga-map-alpha", (100,), 255)
+        words = joined(colours, (16, 8, 0)) | alpha << 24
+        table = b"".join(int(word).to_bytes(4, "little") for word in words)
+        shown = over_white(colours[index] / 255, alpha[index] / 255)
+        yield case(f"palette-alpha{rle}", tga(1, index, 8, 0x28, packed, (100, 32, table)), shown)
+        plain = tga(2, joined(rgb, (16, 8, 0)), 24, 0x20, packed)
+        yield case(f"identified{rle}", b"\x05" + plain[1:18] + b"hello" + plain[18:], rgb / 255)
+        unused = tga(2, joined(rgb, (16, 8, 0)), 24, 0x20, packed, (100, 32, table))
+        yield case(f"rgb-unused-map{rle}", unused, rgb / 255)
 
 
 # PCX
@@ -135,6 +153,12 @@ def paintbrush() -> Iterator[Case]:
     colours = noise("pcx-16-map", (16, 3), 255)
     planes = (index[:, None] >> np.arange(4)[:, None]) & 1
     yield Case("pcx-4-planes", ".pcx", pcx(planes, 1, colours), colours[index] / 255, LEVEL, why)
+    for count in (2, 3):
+        index = patchy(f"pcx-{count}", (HEIGHT, WIDTH), (1 << count) - 1)
+        planes = (index[:, None] >> np.arange(count)[:, None]) & 1
+        yield Case(f"pcx-{count}-planes", ".pcx", pcx(planes, 1, colours), colours[index] / 255, LEVEL, why)
+    index = patchy("pcx-4bit", (HEIGHT, WIDTH), 15)
+    yield Case("pcx-4bit", ".pcx", pcx(index[:, None], 4, colours), colours[index] / 255, LEVEL, why)
     index = patchy("pcx-256", (HEIGHT, WIDTH), 255)
     colours = noise("pcx-256-map", (256, 3), 255)
     yield Case("pcx-palette-8bit", ".pcx", pcx(index[:, None], 8, colours), colours[index] / 255, LEVEL, why)
@@ -184,13 +208,22 @@ def silicon_graphics() -> Iterator[Case]:
     for packed in (False, True):
         for size in (1, 2):
             white = (1 << 8 * size) - 1
-            for label, channels in (("grey", 1), ("rgb", 3), ("rgba", 4)):
+            for label, channels in (("grey", 1), ("grey-alpha", 2), ("rgb", 3), ("rgba", 4)):
                 name = f"sgi-{label}-{8 * size}bit" + "-rle" * packed
                 samples = patchy(name, (HEIGHT, WIDTH, channels), white)
                 unit = samples / white
-                truth = over_white(unit[..., :3], unit[..., 3]) if channels == 4 else unit
+                truth = unit if channels % 2 else over_white(unit[..., :-1], unit[..., -1])
                 tolerance = FINE if size == 2 else LEVEL
                 yield Case(name, ".sgi", sgi(samples, size, packed), truth, tolerance, why)
+            row = patchy(f"sgi-row-{size}", (1, WIDTH, 1), white)
+            content = bytearray(sgi(row, size, packed))
+            content[4:6] = struct.pack(">H", 1)
+            name = f"sgi-one-row-{8 * size}bit" + "-rle" * packed
+            yield Case(name, ".sgi", bytes(content), row / white, tolerance, why)
+    for number, label in ((1, "dithered"), (2, "screen"), (3, "colormap")):
+        content = bytearray(sgi(patchy("sgi-map", (HEIGHT, WIDTH, 1), 255), 1, False))
+        content[104:108] = struct.pack(">I", number)
+        yield Case(f"sgi-{label}", ".sgi", bytes(content), None, LEVEL, "SGI 1.00 COLORMAP: obsolete")
 
 
 # QOI

@@ -331,6 +331,10 @@ def palettes() -> Iterator[Case]:
             tags: Tags = {COLOR_MAP: (SHORT, (colours * factor).T.ravel())}
             content = tiff(samples, bits, PALETTE, tags=tags, compression=DEFLATE)
             yield Case(name + label, ".tif", content, truth, LEVEL, "TIFF 6.0 section 5: ColorMap")
+        name_, both = f"{name}-alpha", noise(name + "-alpha", (HEIGHT, WIDTH, 2), (1 << bits) - 1)
+        tags = {COLOR_MAP: (SHORT, (colours * 257).T.ravel()), EXTRA: (SHORT, 2)}
+        shown = over_white(colours[both[..., 0]] / 255, both[..., 1] / ((1 << bits) - 1))
+        yield Case(name_, ".tif", tiff(both, bits, PALETTE, tags=tags), shown, LEVEL, "TIFF 6.0 sections 5 and 18")
         content = tiff(samples, bits, PALETTE, tags={COLOR_MAP: (SHORT, (colours * 257).T.ravel())}, order=">")
         yield Case(name + "-big-endian", ".tif", content, truth, LEVEL, "TIFF 6.0 section 5: ColorMap")
 

@@ -24,7 +24,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import UnidentifiedImageError
 
-from poolzoo.analysis.inputs import avif, bmp, gif, jpeg, jpeg2000, netpbm, pillow, png, psd, sgi, tiff, webp
+from poolzoo.analysis.inputs import avif, bmp, gif, jpeg, jpeg2000, netpbm, pcx, pillow, png, psd, sgi, tiff, webp
 from poolzoo.analysis.inputs.decoded import Decoded, show
 from poolzoo.analysis.inputs.files import DECODER_ERRORS, ImageError, damaged, open_file, reason
 from poolzoo.analysis.inputs.patterns import PATTERNS
@@ -98,6 +98,7 @@ DECODERS: tuple[tuple[int, tuple[bytes, ...], Callable[[BinaryIO], Decoded]], ..
     (0, (bmp.SIGNATURE,), bmp.decode),
     (0, netpbm.SIGNATURES, netpbm.decode),
     (0, (sgi.SIGNATURE,), sgi.decode),
+    (0, pcx.SIGNATURES, pcx.decode),
 )
 SIGNATURE_BYTES = 16
 

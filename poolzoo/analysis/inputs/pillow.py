@@ -9,7 +9,7 @@ from PIL import Image
 
 from poolzoo.analysis.inputs.decoded import Decoded, split_alpha, unit
 from poolzoo.analysis.inputs.exif import exif_orientation
-from poolzoo.analysis.inputs.files import MAX_PIXELS, ImageError, check_size
+from poolzoo.analysis.inputs.files import MAX_PIXELS, ImageError, check_size, unsupported
 
 #: Pillow's names. Only these are tried, whatever the suffix: Pillow would hand an EPS file to Ghostscript. TGA has no
 #: signature and so comes last.
@@ -17,6 +17,7 @@ FORMATS = ("JPEG", "BMP", "QOI", "SGI", "PCX", "TGA")
 
 #: The colour channels of 8-bit modes, the alpha aside; every other mode is converted to RGB.
 COLOUR_MODES = {"1": "L", "L": "L", "LA": "L", "La": "L", "CMYK": "CMYK"}
+TGA_HEADER_BYTES, PALETTE_TGA, GREY_TGA, ATTRIBUTE_BITS = 18, 1, 3, 0x0F
 
 
 def decode(file: BinaryIO) -> Decoded:
@@ -27,7 +28,22 @@ def decode(file: BinaryIO) -> Decoded:
         UnidentifiedImageError: none of these formats.
     """
     with open_image(file, FORMATS) as image:
+        if image.format == "TGA":
+            file.seek(0)
+            return _tga(image, file.read(TGA_HEADER_BYTES))
         return decoded(image)
+
+
+def _tga(image: Image.Image, header: bytes) -> Decoded:
+    """A TGA file, in which Pillow takes the sixteenth bit for transparency, whatever the header says of it."""
+    kind, depth, descriptor = header[2] & 7, header[16], header[17]
+    if header[1] and kind != PALETTE_TGA:
+        raise unsupported("a TGA file with a colour map that its pixels do not use")
+    if depth != 16 or kind == GREY_TGA:
+        return decoded(image)
+    if descriptor & ATTRIBUTE_BITS:
+        raise unsupported("a TGA file of 16 bits per pixel, one of which is an attribute,")
+    return decoded(image.convert("RGB"))
 
 
 def open_image(file: BinaryIO, formats: tuple[str, ...]) -> Image.Image:
