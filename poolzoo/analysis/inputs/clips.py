@@ -13,15 +13,23 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 
 from poolzoo.analysis.inputs import gif, png, webp
 from poolzoo.analysis.inputs.decoded import show
-from poolzoo.analysis.inputs.files import DECODER_ERRORS, MAX_PIXELS, ImageError, damaged, open_file, reason
+from poolzoo.analysis.inputs.files import (
+    DECODER_ERRORS,
+    MAX_PIXELS,
+    ImageError,
+    damaged,
+    decoder_failed,
+    open_file,
+    reason,
+)
 from poolzoo.analysis.inputs.samples import Sample
-from poolzoo.analysis.inputs.tiff import complaints
+from poolzoo.analysis.inputs.tiff import check_storage, complaints
 
 #: Pictures that may be animated: signatures, where they lie, and what gives the frames.
 ANIMATIONS = (
@@ -96,7 +104,7 @@ def _named(path: str) -> Iterator[None]:
         raise ImageError(f"{path!r}: {error}") from error.__cause__
     except DECODER_ERRORS as error:
         # A bomb here is a frame whose size is not the picture's: the picture's own was checked.
-        raise ImageError(f"{path!r}: truncated or damaged: {reason(error)}") from error
+        raise ImageError(f"{path!r}: {decoder_failed(error)}") from error
 
 
 def _first(frames: Iterator[np.ndarray], most: int | None) -> list[np.ndarray]:
@@ -183,12 +191,8 @@ def _stack(file: BinaryIO) -> np.ndarray:
             _check_pixels(*shape)
             if series[0].dtype.kind not in "uif":
                 raise ImageError(f"values of type {series[0].dtype}; integers and floating point are allowed")
-            try:
-                values: Any = series[0].asarray()
-            except ValueError as error:
-                if "imagecodecs" in str(error):
-                    raise ImageError(f"{reason(error)}; pip install imagecodecs") from error
-                raise
+            check_storage(series[0].keyframe)
+            values = series[0].asarray()
             _no_damage(said)
             return np.asarray(values).reshape(shape)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import struct
 import zlib
@@ -31,6 +32,11 @@ DECODER_ERRORS = (
     zlib.error,
 )
 
+#: Words by which decoders say that they lack something, not the file.
+LACKING = re.compile(
+    r"unsupported|not (yet )?(supported|implemented)|cannot handle|unknown .* (mode|type|layout)", re.I
+)
+
 
 class ImageError(ValueError):
     """A source that cannot be found or shown: one line with the source, what is wrong and what is allowed."""
@@ -41,10 +47,17 @@ def unsupported(variant: str) -> ImageError:
     return ImageError(f"{variant} is not supported: convert it, for example to a PNG file with 16 bits per sample")
 
 
-def damaged(what: object) -> ImageError:
-    """Return the error for a file that breaks its format, for the reason ``what``."""
-    text = reason(what) if isinstance(what, BaseException) else str(what)
-    return ImageError(f"truncated or damaged: {text}")
+def damaged(what: str) -> ImageError:
+    """Return the error for a file that breaks its format."""
+    return ImageError(f"truncated or damaged: {what}")
+
+
+def decoder_failed(error: BaseException) -> ImageError:
+    """Return the error for what a decoder raised: by its words the file is damaged, or of a kind that is not read."""
+    text = reason(error)
+    if isinstance(error, NotImplementedError) or LACKING.search(text):
+        return unsupported(f"this variant ({text})")
+    return damaged(text)
 
 
 def reason(error: BaseException) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from poolzoo.analysis.inputs.colour import D65, SRGB_PRIMARIES, Coding, Curve, Primaries, power
 from poolzoo.analysis.inputs.files import unsupported
 
-UNSPECIFIED = 2
+UNSPECIFIED, XYZ = 2, 10
 #: Table 2, ColourPrimaries.
 PRIMARIES: dict[int, Primaries] = {
     1: SRGB_PRIMARIES,
@@ -30,37 +30,41 @@ def _smpte_240(coded: np.ndarray) -> np.ndarray:
     return np.where(coded < 4 * 0.0228, coded / 4, ((coded + 0.1115) / 1.1115) ** (1 / 0.45))
 
 
-#: Table 3, TransferCharacteristics. The curves of television (1, 6, 14, 15) are those of cameras; browsers show them
-#: as sRGB, and so does this table. 11 and 12 extend them to negative numbers, of which pictures hold none.
+#: Table 3, TransferCharacteristics; None is sRGB's. 12 extends that to negative numbers, of which pictures hold none.
 TRANSFERS: dict[int, Curve | None] = {
-    1: None,
     UNSPECIFIED: None,
     4: power(2.2),
     5: power(2.8),
-    6: None,
     7: _smpte_240,
     8: power(1.0),
-    11: None,
     12: None,
     13: None,
-    14: None,
-    15: None,
     17: lambda coded: 52.37 / 48 * coded**2.6,
 }
+#: The curves of cameras for television, BT.709 and its kin: what a screen makes of them is another standard's.
+CAMERAS = (1, 6, 11, 14, 15)
 HDR_TRANSFERS = {16: "PQ (SMPTE ST 2084)", 18: "HLG (ARIB STD-B67)"}
 
 
-def coding(primaries: int, transfer: int) -> Coding | None:
+def coding(primaries: int, transfer: int, camera: Curve | None = None) -> Coding | None:
     """Return the coding that two code points stand for; None where H.273 reserves one of them.
+
+    Args:
+        primaries: ColourPrimaries.
+        transfer: TransferCharacteristics.
+        camera: how a screen shows what a camera's curve coded; None is sRGB's.
 
     Raises:
         ImageError: a transfer function of high dynamic range: how it looks on a screen depends on the viewer.
     """
     if transfer in HDR_TRANSFERS:
         raise unsupported(f"high dynamic range, transfer function {HDR_TRANSFERS[transfer]},")
-    if primaries not in PRIMARIES or transfer not in TRANSFERS:
+    if primaries == XYZ:
+        raise unsupported("a picture in CIE XYZ")
+    curves = TRANSFERS | dict.fromkeys(CAMERAS, camera)
+    if primaries not in PRIMARIES or transfer not in curves:
         return None
-    return Coding(PRIMARIES[primaries], TRANSFERS[transfer])
+    return Coding(PRIMARIES[primaries], curves[transfer])
 
 
 def narrow(coding: Coding, bits: int) -> Coding:

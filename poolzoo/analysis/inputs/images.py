@@ -26,7 +26,7 @@ from PIL import UnidentifiedImageError
 
 from poolzoo.analysis.inputs import avif, bmp, gif, jpeg, jpeg2000, netpbm, pcx, pillow, png, psd, sgi, tiff, webp
 from poolzoo.analysis.inputs.decoded import Decoded, show
-from poolzoo.analysis.inputs.files import DECODER_ERRORS, ImageError, damaged, open_file, reason
+from poolzoo.analysis.inputs.files import DECODER_ERRORS, ImageError, decoder_failed, open_file, reason
 from poolzoo.analysis.inputs.patterns import PATTERNS
 
 __all__ = ["FORMATS", "SUFFIXES", "ImageError", "Source", "find_images", "load_image", "open_file"]
@@ -248,4 +248,4 @@ def _decode(file: BinaryIO) -> Decoded:
     except UnidentifiedImageError as error:
         raise ImageError(f"not an image of a format that is read: {', '.join(FORMATS)}") from error
     except DECODER_ERRORS as error:
-        raise damaged(error) from error
+        raise decoder_failed(error) from error

@@ -19,7 +19,7 @@ from poolzoo.analysis.inputs import h273
 from poolzoo.analysis.inputs.colour import SRGB_PRIMARIES, Coding, Primaries, power, span_a_space
 from poolzoo.analysis.inputs.decoded import Decoded, split_alpha, unit
 from poolzoo.analysis.inputs.exif import exif_orientation
-from poolzoo.analysis.inputs.files import check_size, damaged
+from poolzoo.analysis.inputs.files import check_size, damaged, reason
 from poolzoo.analysis.inputs.frames import Disposal, Frame, compose
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -33,8 +33,10 @@ PASSES = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), 
 DISPOSALS: dict[int, Disposal] = {1: "clear", 2: "restore"}
 #: An ICC profile that inflates to more is none.
 MOST_PROFILE = 1 << 26
-#: gAMA of 1/2.2 stands for sRGB where no chromaticities are given.
-USUAL_GAMMA = 45455
+#: Without chromaticities a gAMA near 1/2.2 stands for sRGB: the threshold is libpng's, and so browsers'.
+USUAL_GAMMA, SAME_GAMMA = 45455, 0.05
+#: How browsers show television's curves in cICP (ITU-R BT.1886).
+BT1886_GAMMA = 2.4
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,7 @@ def describe(chunks: list[tuple[bytes, bytes]]) -> dict[str, Any]:
 def _declared(found: dict[bytes, bytes], bits: int, kind: int) -> bytes | Coding | None:
     cicp = found.get(b"cICP", b"")
     if len(cicp) == 4 and cicp[2] == 0 and cicp[3] < 2:
-        coding = h273.coding(cicp[0], cicp[1])
+        coding = h273.coding(cicp[0], cicp[1], power(BT1886_GAMMA))
         if coding and h273.UNSPECIFIED not in cicp[:2]:
             return coding if cicp[3] else h273.narrow(coding, bits)
     if b"iCCP" in found and (profile := _profile(found[b"iCCP"])):
@@ -169,7 +171,7 @@ def _declared(found: dict[bytes, bytes], bits: int, kind: int) -> bytes | Coding
         return None
     primaries = _primaries(found.get(b"cHRM", b""))
     gamma = int.from_bytes(found.get(b"gAMA", b""), "big") if len(found.get(b"gAMA", b"")) == 4 else 0
-    if not gamma or (gamma == USUAL_GAMMA and primaries is None):
+    if not gamma or (primaries is None and abs(gamma / USUAL_GAMMA - 1) < SAME_GAMMA):
         return None
     return Coding(primaries or SRGB_PRIMARIES, power(100000 / gamma))
 
@@ -216,7 +218,7 @@ def _inflate(parts: list[bytes], length: int) -> bytes:
     try:
         return inflate.decompress(b"".join(parts), length)
     except zlib.error as error:
-        raise damaged(error) from error
+        raise damaged(reason(error)) from error
 
 
 def _unfiltered(header: Header, stream: bytes) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 import tifffile
 
 from poolzoo.analysis.inputs.decoded import Decoded, Model, unit
-from poolzoo.analysis.inputs.files import check_size, damaged, unsupported
+from poolzoo.analysis.inputs.files import check_size, damaged, decoder_failed, unsupported
 from poolzoo.analysis.inputs.jpeg import check_end, read_frame
 
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -28,10 +28,11 @@ JPEG = 7
 #: other formats, or a camera's.
 COMPRESSIONS = (1, 2, 3, 4, 5, JPEG, 8, 32946, 32773, 34925, 50000)
 PREDICTORS = (1, 2, 3)
-UNSIGNED, SIGNED, FLOAT = 1, 2, 3
+UNSIGNED, SIGNED, FLOAT, UNDEFINED = 1, 2, 3, 4
 ASSOCIATED, UNASSOCIATED = 1, 2
-PHOTOMETRIC, ORIENTATION, INK_SET, ICC_PROFILE = 262, 274, 332, 34675
+NEW_SUBFILE_TYPE, PHOTOMETRIC, ORIENTATION, INK_SET, ICC_PROFILE = 254, 262, 274, 332, 34675
 CMYK_INKS = 1
+PREVIEW = 1
 PLANAR = 2
 
 
@@ -48,7 +49,7 @@ def decode(file: BinaryIO) -> Decoded:
                 _check(page)
                 samples = _samples(page, file)
         except tifffile.TiffFileError as error:
-            raise damaged(error) from error
+            raise decoder_failed(error) from error
         if said:
             raise damaged(said[0])
     return _decoded(page, samples)
@@ -58,21 +59,16 @@ def _check(page: Any) -> None:
     """Raise ImageError for what is too large, or of a kind that is not read."""
     if PHOTOMETRIC not in page.tags:
         raise damaged("it does not say what its samples are")
-    model = PHOTOMETRICS.get(page.photometric)
     check_size(page.imagewidth, page.imagelength, page.samplesperpixel * page.imagedepth)
+    if page.tags.valueof(NEW_SUBFILE_TYPE, 0) & PREVIEW:
+        raise unsupported("a TIFF file, perhaps a camera's, whose first page is a preview")
     if page.imagedepth != 1:
         raise unsupported("a TIFF file of volumes")
-    if page.is_tiled:
-        check_size(page.tilewidth, page.tilelength, page.samplesperpixel * page.tiledepth)
+    model = PHOTOMETRICS.get(page.photometric)
     if model is None:
         raise unsupported(f"TIFF photometric interpretation {_named(page.photometric)}")
-    if page.compression not in COMPRESSIONS:
-        raise unsupported(f"TIFF compression {_named(page.compression)}")
-    if page.compression == JPEG and page.planarconfig == PLANAR:
-        raise unsupported("a TIFF file of JPEG planes")
-    if page.predictor not in PREDICTORS:
-        raise unsupported(f"TIFF predictor {_named(page.predictor)}")
-    if isinstance(page.bitspersample, tuple) or page.sampleformat not in (UNSIGNED, SIGNED, FLOAT, 4):
+    check_storage(page)
+    if isinstance(page.bitspersample, tuple) or page.sampleformat not in (UNSIGNED, SIGNED, FLOAT, UNDEFINED):
         raise unsupported(f"a TIFF file with {page.bitspersample} bits of format {page.sampleformat} per sample")
     if page.samplesperpixel < _channels(page):
         raise unsupported(f"a TIFF file of {page.samplesperpixel} samples per {_named(page.photometric)} pixel")
@@ -80,6 +76,18 @@ def _check(page: Any) -> None:
         raise unsupported("a TIFF file of inks that are not cyan, magenta, yellow and black")
     if page.photometric == PALETTE and (page.colormap is None or page.colormap.shape[1] < 1 << page.bitspersample):
         raise damaged("the palette is missing, or too short")
+
+
+def check_storage(page: Any) -> None:
+    """Raise ImageError where the strips or tiles of a page are too large, or stored in a way that is not read."""
+    if page.is_tiled:
+        check_size(page.tilewidth, page.tilelength, page.samplesperpixel * page.tiledepth)
+    if page.compression not in COMPRESSIONS:
+        raise unsupported(f"TIFF compression {_named(page.compression)}")
+    if page.compression == JPEG and page.planarconfig == PLANAR:
+        raise unsupported("a TIFF file of JPEG planes")
+    if page.predictor not in PREDICTORS:
+        raise unsupported(f"TIFF predictor {_named(page.predictor)}")
 
 
 def _channels(page: tifffile.TiffPage) -> int:
