@@ -7,11 +7,14 @@ from pathlib import Path
 import inputs_corpus
 import numpy as np
 import pytest
-from inputs_corpus import Case
+from inputs_corpus import Case, avif, frames, png, tiff
+from inputs_corpus.base import SRGB, encode_srgb
 
+from poolzoo.analysis.inputs import files
 from poolzoo.analysis.inputs.images import ImageError, Source, load_image
 
 CASES = inputs_corpus.cases()
+RAMP = np.arange(256).reshape(16, 16)
 FORMATS = sorted({case.name.partition("-")[0] for case in CASES})
 #: Intact files of kinds that no decoder can be trusted with.
 REFUSED = (
@@ -53,3 +56,84 @@ def test_every_file_is_shown_as_its_standard_says_or_refused_in_one_line(kind, t
     problems = [check(case, tmp_path) for case in CASES if case.name.partition("-")[0] == kind]
     assert not list(filter(None, problems))
     assert capfd.readouterr() == ("", "")  # no decoder prints what it thinks
+
+
+def load(path: Path, content: bytes) -> np.ndarray:
+    path.write_bytes(content)
+    return load_image(Source(path.name, path))
+
+
+@pytest.mark.parametrize("gamma", [0.45455, 0.45, 0.47])
+def test_a_gamma_near_srgbs_is_srgb_where_no_chromaticities_are_given(tmp_path, gamma):
+    """As libpng's threshold makes browsers show it; with chromaticities it is the power that it says."""
+    before = png.gamma_chunk(gamma)
+    alone = load(tmp_path / "a.png", png.png(RAMP[..., None], 8, png.GREY, before))
+    np.testing.assert_array_equal(alone[..., 0], RAMP / 255)
+    before += png.primaries_chunk(SRGB)
+    image = load(tmp_path / "b.png", png.png(RAMP[..., None], 8, png.GREY, before))
+    expected = encode_srgb((RAMP / 255) ** (100000 / round(gamma * 100000)))
+    np.testing.assert_allclose(image[..., 0], expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("transfer", [1, 6, 14, 15])
+def test_televisions_curves_are_shown_as_chromium_does(tmp_path, transfer):
+    """By ITU-R BT.1886 in PNG (Chromium 150: 10, 60, 128 are shown as 1, 49, 121), as sRGB in AVIF."""
+    samples = np.array([[10, 60, 128]])
+    before = png.cicp_chunk(1, transfer)
+    image = load(tmp_path / "a.png", png.png(samples[..., None].repeat(3, 2), 8, png.RGB, before))
+    np.testing.assert_array_equal(np.rint(image[0, :, 1] * 255), [1, 49, 121])
+    shown = [load(tmp_path / f"{t}.avif", avif.avif((1, t, avif.BT601, True))) for t in (transfer, 13)]
+    np.testing.assert_array_equal(*shown)
+
+
+def test_a_reserved_code_point_of_cicp_leaves_the_word_to_the_next_chunk(tmp_path):
+    before = png.cicp_chunk(1, 3) + png.gamma_chunk(1.0)
+    image = load(tmp_path / "a.png", png.png(RAMP[..., None], 8, png.GREY, before))
+    np.testing.assert_allclose(image[..., 0], encode_srgb(RAMP / 255), rtol=0, atol=1e-12)
+
+
+def test_an_all_opaque_animation_is_transparent_where_nothing_is_drawn(tmp_path):
+    rgba = np.full((4, 6, 4), (200, 30, 40, 255))
+    frame = frames.webp_frame(rgba, 2, 4)
+    content = frames.webp(frames.extended(0x02), frames.riff(b"ANIM", bytes(6)), frame)  # its flags deny any alpha
+    image = load(tmp_path / "a.webp", content)
+    expected = np.ones(image.shape)
+    expected[2:6, 4:10] = np.array([200, 30, 40]) / 255
+    np.testing.assert_allclose(image, expected, rtol=0, atol=1e-12)
+
+
+def test_of_an_apng_file_the_first_frame_is_shown_and_not_the_image_for_other_viewers(tmp_path):
+    still = [clip for clip in frames.animations() if clip.name.startswith("apng-clip-part")]
+    assert still
+    for clip in still:
+        image = load(tmp_path / "a.png", clip.content)
+        np.testing.assert_allclose(image, clip.truth[0], rtol=0, atol=clip.tolerance)
+
+
+@pytest.mark.parametrize(
+    ("change", "variant"),
+    [
+        ((259, 34712), "TIFF compression 34712 (JPEG2000)"),
+        ((262, 32803), "TIFF photometric interpretation 32803 (CFA)"),
+        ((262, 34892), "TIFF photometric interpretation 34892 (LINEAR_RAW)"),
+        ((254, 1), "a TIFF file, perhaps a camera's, whose first page is a preview"),
+        ((332, 2), "a TIFF file of inks that are not cyan, magenta, yellow and black"),
+    ],
+)
+def test_an_intact_tiff_of_another_kind_is_not_called_damaged(tmp_path, change, variant):
+    model = tiff.SEPARATED if change[0] == 332 else tiff.RGB
+    samples = np.zeros((8, 8, 4 if model == tiff.SEPARATED else 3), np.uint8)
+    content = tiff.tiff(samples, 8, model, tags={change[0]: (tiff.SHORT, change[1])})
+    with pytest.raises(ImageError) as caught:
+        load(tmp_path / "a.tif", content)
+    assert str(caught.value).startswith(f"'a.tif': {variant} is not supported: convert it")
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_channel_too_many_is_refused_before_it_is_decoded(tmp_path, monkeypatch, bits):
+    monkeypatch.setattr(files, "MAX_SAMPLES", 8 * 8 * 4)
+    samples = np.zeros((8, 8, 5), f"u{bits // 8}")
+    tags = {tiff.EXTRA: (tiff.SHORT, [0, 0])}
+    monkeypatch.setattr("tifffile.TiffPage.asarray", None)
+    with pytest.raises(ImageError, match="too large: 8x8 pixels of 5 channels; at most 256 samples are decoded"):
+        load(tmp_path / "a.tif", tiff.tiff(samples, bits, tiff.RGB, tags=tags))
