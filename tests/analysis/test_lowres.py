@@ -144,8 +144,13 @@ def test_reports_say_that_nothing_was_rebuilt(source):
     assert result.metadata["protocol"] == "lowres"
     assert result.metadata["upsample"] == ["none"]
     again = Result.from_json(result.to_json(), "r.json")
-    (setting,) = {summary.setting for summary in summarise(again)}
-    for text in (render(again, "table"), setting_title(setting), *_protocol(setting, again.metadata, again.rows)):
+    group = summarise(again)
+    (setting,) = {summary.setting for summary in group}
+    for text in (
+        render(again, "table"),
+        setting_title(setting),
+        *_protocol(setting, again.metadata, again.rows, group),
+    ):
         assert "rebuilt" not in " ".join(text.split())
     assert "scored at low resolution, against antialiased bicubic" in " ".join(render(again, "table").split())
 

@@ -51,6 +51,12 @@ def test_an_image_that_one_operator_rebuilds_exactly_is_left_out_of_all_means():
     assert "1 image rebuilt exactly by some: blank (by 2 of 3 operators)" in note
 
 
+def test_at_low_resolution_nothing_is_called_rebuilt():
+    rows = [r | {"protocol": "lowres", "upsample": "none"} for r in rows_of(BLANK)]
+    (note,) = left_out_notes(list(summaries(rows).values()))
+    assert note.startswith("PSNR: 1 image matched exactly by all: blank")
+
+
 def test_other_metrics_keep_the_image():
     rows = [row(image, "avg", psnr, ssim) for image, psnr, ssim in (("blank", math.inf, 1.0), ("a", 20.0, 0.5))]
     found = summaries([*rows, row("blank", "max", math.inf, 1.0), row("a", "max", 19.0, 0.4)])

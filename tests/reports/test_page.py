@@ -313,6 +313,18 @@ def test_an_interval_that_ends_at_zero_has_no_sign():
     assert f"(95% interval 0.00 to {high:.2f}, 5 images)" in text
 
 
+def test_runs_side_by_side_name_the_images_that_do_not_count():
+    def run(exact):
+        rows = [compare_row(i, pool, 20.0, 0.5) for i in "bc" for pool in ("avg", "max")]
+        return make_compare("abc", [*rows, compare_row("a", "avg", exact, 1.0), compare_row("a", "max", 30.0, 0.9)])
+
+    text = Page(render_page([run(math.inf), run(25.0)])).text
+    versus = text.partition("Runs side by side")[2].partition("Information retained")[0]
+    assert "PSNR: 1 image rebuilt exactly by some: a (by 1 of 4 operators in these runs)" in versus
+    assert "too few images for an interval: at least 5 are needed" in versus
+    assert "∞" not in versus
+
+
 def test_one_operator_is_one():
     text = Page(render_page([make_compare(["a"], [compare_row("a", "avg", 20.0, 0.5)])])).text
     assert "1 pooling operator on a" in text

@@ -403,14 +403,15 @@ def left_out_notes(group: Sequence[Summary]) -> list[str]:
         if score.left_out
     }
     return [
-        f"{left_out_text(left_out)}; means and medians are over the other {images}"
+        f"{left_out_text(left_out, group[0].setting.protocol)}; means and medians are over the other {images}"
         for left_out, images in found.values()
     ]
 
 
-def left_out_text(left_out: LeftOut) -> str:
-    """``PSNR: 1 image rebuilt exactly by all: blank.png``."""
-    what = "rebuilt exactly" if left_out.metric in EXACT else "without a value"
+def left_out_text(left_out: LeftOut, protocol: str, members: str = "operators") -> str:
+    """``PSNR: 1 image rebuilt exactly by all: blank.png``; at low resolution nothing is rebuilt."""
+    exact = "matched exactly" if protocol == "lowres" else "rebuilt exactly"
+    what = exact if left_out.metric in EXACT else "without a value"
     named = [(visible(name), by) for name, by in left_out.named]
     of_all = min(left_out.by_all, NAMED)
     parts = []
@@ -419,7 +420,7 @@ def left_out_text(left_out: LeftOut) -> str:
         (
             left_out.by_some,
             "by some",
-            [f"{name} (by {by} of {left_out.operators} operators)" for name, by in named[of_all:]],
+            [f"{name} (by {by} of {left_out.operators} {members})" for name, by in named[of_all:]],
         ),
     ):
         if count:
@@ -575,12 +576,16 @@ def versus_tables(versus: Versus, letters: Sequence[str], baselines: Sequence[st
             built += _versus_columns(measure, [figures[place] for *_, figures in lines], letters)
         roles = ["baseline" if name == baselines[0] else "" for name, *_ in lines]
         caption = [f"{name} {value}" for name, value in zip(versus.setting, setting, strict=True)]
+        protocol = dict(zip(versus.setting, setting, strict=True)).get("protocol", "")
         if versus.images is not None:
             caption.append(f"{versus.images} image{'s' * (versus.images != 1)} in common")
         built = [(column, cells) for column, cells in built if any(cell.text != MISSING for cell in cells)]
         if not any(column.number for column, _ in built):
             continue
-        notes = [left_out_text(left_out) for left_out in versus.left_out.get(setting, ())]
+        notes = [
+            left_out_text(left_out, protocol, "operators in these runs")
+            for left_out in versus.left_out.get(setting, ())
+        ]
         if any(interval for *_, figures in lines for figure in figures for interval in figure.intervals):
             notes.append("± half the bootstrap 95% interval of the paired change, image by image")
         elif versus.images is not None:
