@@ -8,7 +8,7 @@ import inputs_corpus
 import numpy as np
 import pytest
 from inputs_corpus import Case, avif, frames, png, tiff
-from inputs_corpus.base import SRGB, encode_srgb
+from inputs_corpus.base import SRGB, TURNS, encode_srgb, ycc_to_rgb
 
 from poolzoo.analysis.inputs import files
 from poolzoo.analysis.inputs.images import ImageError, Source, load_image
@@ -127,6 +127,19 @@ def test_an_intact_tiff_of_another_kind_is_not_called_damaged(tmp_path, change, 
     with pytest.raises(ImageError) as caught:
         load(tmp_path / "a.tif", content)
     assert str(caught.value).startswith(f"'a.tif': {variant} is not supported: convert it")
+
+
+@pytest.mark.parametrize("orientation", TURNS)
+@pytest.mark.parametrize("kind", [tiff.BYTE, tiff.SHORT, tiff.LONG])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_ycbcr_tiff_is_turned_once(tmp_path, orientation, kind, order):
+    """libtiff, which makes RGB of it, applies half of an orientation itself."""
+    tags = {tiff.ORIENTATION: (kind, orientation)}
+    luma = np.arange(96, 96 + 8 * 12).reshape(8, 12)
+    samples = np.stack([luma, np.full_like(luma, 110), np.full_like(luma, 150)], -1)
+    ranges = {532: (tiff.RATIONAL, [0, 1, 255, 1, 128, 1, 255, 1, 128, 1, 255, 1]), 530: (tiff.SHORT, [1, 1])}
+    image = load(tmp_path / "a.tif", tiff.tiff(samples, 8, tiff.YCBCR, tags=ranges | tags, order=order))
+    np.testing.assert_allclose(image, TURNS[orientation](ycc_to_rgb(samples)), rtol=0, atol=1 / 255)
 
 
 @pytest.mark.parametrize("bits", [8, 16])

@@ -35,8 +35,7 @@ class Decoded:
             L*, a*, b* for white D50.
         model: which of these.
         alpha: float64 ``(H, W)`` in [0, 1]; None where every pixel is opaque.
-        matte: the grey over which ``colour`` already lies by its alpha: 0 where it was multiplied. None where it was
-            not.
+        premultiplied: whether ``colour`` is already multiplied by its alpha.
         orientation: as EXIF numbers it.
         declared: the colour that the numbers stand for: an ICC profile or a coding; None stands for sRGB.
     """
@@ -44,7 +43,7 @@ class Decoded:
     colour: np.ndarray
     model: Model
     alpha: np.ndarray | None = None
-    matte: float | None = None
+    premultiplied: bool = False
     orientation: int = 1
     declared: bytes | Coding | None = None
 
@@ -54,9 +53,8 @@ def show(decoded: Decoded) -> np.ndarray:
     colour, alpha = decoded.colour, decoded.alpha
     if alpha is not None:
         alpha = alpha[..., None]
-        if decoded.matte is not None:
-            below = (1 - alpha) * decoded.matte
-            colour = np.clip((colour - below) / np.where(alpha > 0, alpha, 1), 0, 1)
+        if decoded.premultiplied:
+            colour = np.clip(colour / np.where(alpha > 0, alpha, 1), 0, 1)
     shown = to_srgb(colour, decoded.model, decoded.declared)
     if alpha is not None:
         shown = alpha * shown

@@ -183,11 +183,11 @@ def _decoded(channels: np.ndarray, bits: int, space: int | None, header: Header)
         opacities = {wanted: OPACITY}  # as a bare codestream, and a file that does not say, are shown
     if max([*order, *opacities]) >= count:
         raise damaged(f"channel {max([*order, *opacities])} of {count}")
-    colour, alpha, matte = channels[..., order], None, None
+    colour, alpha, premultiplied = channels[..., order], None, False
     if opacities:
         channel, kind = next(iter(opacities.items()))
-        alpha, matte = channels[..., channel], 0.0 if kind == PREMULTIPLIED else None
+        alpha, premultiplied = channels[..., channel], kind == PREMULTIPLIED
     if space == SYCC:
         colour = ycc_to_rgb(colour, bits)
     model: Model = {1: "grey", 3: "rgb", 4: "cmyk"}[wanted]  # type: ignore[assignment]
-    return Decoded(colour, model, alpha, matte, declared=header.profile)
+    return Decoded(colour, model, alpha, premultiplied, declared=header.profile)

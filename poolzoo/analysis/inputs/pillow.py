@@ -70,8 +70,6 @@ def decoded(image: Image.Image) -> Decoded:
         "orientation": exif_orientation(image.info.get("exif", b"")),
         "declared": image.info.get("icc_profile"),
     }
-    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        return split_alpha(unit(np.asarray(image), 1.0 if image.mode == "F" else 65535.0), **about)
     mode = COLOUR_MODES.get(image.mode, "RGB")
     if mode == "CMYK":
         return Decoded(unit(np.asarray(image)), "cmyk", **about)

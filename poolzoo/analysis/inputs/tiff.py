@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import imagecodecs
 import numpy as np
@@ -128,23 +128,27 @@ def _check_streams(page: tifffile.TiffPage, file: BinaryIO) -> None:
             raise damaged("a strip or tile is not the JPEG stream that it should be")
 
 
-def _ycbcr(page: tifffile.TiffPage, file: BinaryIO) -> np.ndarray:
+def _ycbcr(page: Any, file: BinaryIO) -> np.ndarray:
     """RGB of YCbCr outside of JPEG, whose colours may be subsampled: libtiff knows how."""
     if page.bitspersample != 8 or page.samplesperpixel != 3:
         raise unsupported(f"TIFF YCbCr of {page.samplesperpixel} samples of {page.bitspersample} bits")
     file.seek(0)
-    rgba = imagecodecs.tiff_decode(file.read(), index=0, asrgb=True)
-    return np.asarray(rgba)[..., :3]
+    data = bytearray(file.read())
+    if ORIENTATION in page.tags:  # libtiff would turn by a part of it
+        place = page.tags[ORIENTATION]
+        order: Literal["little", "big"] = "little" if page.parent.byteorder == "<" else "big"
+        data[place.valueoffset : place.valueoffset + place.valuebytecount] = (1).to_bytes(place.valuebytecount, order)
+    return np.asarray(imagecodecs.tiff_decode(bytes(data), index=0, asrgb=True))[..., :3]
 
 
 def _decoded(page: tifffile.TiffPage, samples: np.ndarray) -> Decoded:
     model = PHOTOMETRICS[page.photometric]
-    alpha = matte = None
+    alpha, premultiplied = None, False
     for number, kind in enumerate(page.extrasamples or ()):
         at = page.samplesperpixel - len(page.extrasamples) + number
         if kind in (ASSOCIATED, UNASSOCIATED):
             alpha = _unit(page, samples[..., at])
-            matte = 0.0 if kind == ASSOCIATED else None
+            premultiplied = kind == ASSOCIATED
             break
     colour = samples[..., : _channels(page)]
     if page.photometric == PALETTE:
@@ -157,7 +161,7 @@ def _decoded(page: tifffile.TiffPage, samples: np.ndarray) -> Decoded:
             colour = 1 - colour
     profile = page.tags.valueof(ICC_PROFILE)
     declared = profile if isinstance(profile, bytes) else None
-    return Decoded(colour, model, alpha, matte, _orientation(page), declared)
+    return Decoded(colour, model, alpha, premultiplied, _orientation(page), declared)
 
 
 def _orientation(page: tifffile.TiffPage) -> int:
