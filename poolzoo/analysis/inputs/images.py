@@ -43,7 +43,7 @@ FORMATS = {
     "PPM": (".pbm", ".pgm", ".ppm", ".pnm", ".pam", ".pfm"),
     "JPEG2000": (".jp2", ".j2k", ".jpf", ".jpx"),
     "QOI": (".qoi",),
-    "PSD": (".psd",),
+    "PSD": (".psd", ".psb"),
     "SGI": (".sgi",),
     "PCX": (".pcx",),
     "TGA": (".tga",),
