@@ -23,15 +23,17 @@ def test_the_example_prints_what_the_guide_shows(capsys: pytest.CaptureFixture[s
     exec(blocks("python")[0], names)
     shown, printed = blocks("text")[0], capsys.readouterr().out
     assert shown == printed
-    stem, lip = blocks("python")[1:3]
+    stem, lip, checkered = blocks("python")[1:4]
     exec(stem, names)
     assert isinstance(names["stem"].pool, poolzoo.SoftPool2d) and isinstance(names["stem"].head, nn.AdaptiveAvgPool2d)
     exec(lip, names)
     assert (names["model"].pool.in_channels, names["model"].max_pool2d.in_channels) == (8, 16)
+    exec(checkered, names)
+    assert names["model"].conversion.converted == ["pool", "max_pool2d(kernel_size=2) in forward"]
 
 
 def test_the_published_networks_can_be_made() -> None:
     pytest.importorskip("torchvision", reason="the networks are torchvision's")
     names: dict[str, Any] = {}
-    exec(blocks("python")[3], names)
+    exec(blocks("python")[4], names)
     assert len(names["names"]) == 7
