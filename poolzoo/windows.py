@@ -22,6 +22,8 @@ from torch import Tensor
 
 from poolzoo import cuda
 
+#: Sums of more elements, added one by one, are made in float64: in float32 they would be off by more than 1e-6.
+MOST_IN_FLOAT32 = 64
 IntOrTuple = int | Sequence[int]
 #: ``reducer(a, mask, **params) -> y``: ``a`` is ``(..., *out, K)``, ``mask`` is ``(*out, K)`` (True inside the input)
 #: or None where every element is inside, ``y`` is ``(..., *out)``. Elements outside hold 0.

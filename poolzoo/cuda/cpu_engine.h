@@ -493,15 +493,17 @@ template <int kRows, class R, class T>
 void pool_pairs(const Call& call, const R& r, Parallel parallel) {
   with_dtype<T>(call.dtype, [&](auto* type) {
     using In = std::remove_pointer_t<decltype(type)>;
-    if (call.grad) backward_pairs<kRows, R, In, T>(call, r, parallel);
-    else forward_pairs<kRows, R, In, T>(call, r, parallel);
+    if constexpr (sizeof(T) == 4 || sizeof(In) == 8) {  // so few elements never call for a wider T
+      if (call.grad) backward_pairs<kRows, R, In, T>(call, r, parallel);
+      else forward_pairs<kRows, R, In, T>(call, r, parallel);
+    }
   });
 }
 
 template <class R, class T>
 void pool_as(const Call& call, Parallel parallel) {
   const Geometry& g = call.g;
-  const R r = R::make(call.param, g.kernel[0] * g.kernel[1] * g.kernel[2]);
+  const R r = R::make(call.param, taps(g));
   const int64_t rows = in_pairs(g) && r.sign > 0 ? g.kernel[0] * g.kernel[1] : 0;  // the pairs way turns no signs
   if (call.grad) clear_unreached<T>(call, rows > 0, parallel);
   if (rows == 1) pool_pairs<1, R, T>(call, r, parallel);
@@ -514,7 +516,7 @@ void pool_as(const Call& call, Parallel parallel) {
 // Pools as `call` says, backward where it has a gradient.
 template <template <class> class R>
 void pool(const Call& call, Parallel parallel) {
-  if (call.dtype == kFloat64) pool_as<R<double>, double>(call, parallel);
+  if (call.dtype == kFloat64 || taps(call.g) > kMostInFloat) pool_as<R<double>, double>(call, parallel);
   else pool_as<R<float>, float>(call, parallel);
 }
 

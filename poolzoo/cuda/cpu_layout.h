@@ -144,11 +144,12 @@ inline void from_phases(const Layout<T>& l, const T* in, Out* out) {
 // The same from and to tensors of any type, from their element `offset` on.
 
 template <class T, class F>
-inline void with_dtype(DType dtype, F f) {  // f takes a null pointer of the type
-  if constexpr (sizeof(T) == 8) return f(static_cast<double*>(nullptr));
-  else if (dtype == kBFloat16) return f(static_cast<BFloat16*>(nullptr));
-  else if (dtype == kFloat16) return f(static_cast<_Float16*>(nullptr));
-  else return f(static_cast<float*>(nullptr));
+inline void with_dtype(DType dtype, F f) {  // f takes a null pointer of the type, which T is as wide as or wider than
+  if constexpr (sizeof(T) == 8)
+    if (dtype == kFloat64) return f(static_cast<double*>(nullptr));
+  if (dtype == kBFloat16) return f(static_cast<BFloat16*>(nullptr));
+  if (dtype == kFloat16) return f(static_cast<_Float16*>(nullptr));
+  return f(static_cast<float*>(nullptr));
 }
 
 template <class T>

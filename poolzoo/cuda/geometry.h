@@ -28,4 +28,9 @@ struct Geometry {
   int32_t reserved;
 };
 
+inline int64_t taps(const Geometry& g) { return g.kernel[0] * g.kernel[1] * g.kernel[2]; }
+
+// Sums of more elements than these are made in double: a float sum of n numbers may be off by n / 2^26 of itself.
+constexpr int64_t kMostInFloat = 64;
+
 }  // namespace poolzoo

@@ -14,9 +14,8 @@ namespace poolzoo {
 
 constexpr int kThreads = 256;  // of every block
 
-template <class T> struct Accumulator { using type = float; };
-template <> struct Accumulator<double> { using type = double; };
-template <class T> using Acc = typename Accumulator<T>::type;
+// What a reducer computes in, whatever the type of the elements.
+template <class R> using Number = typename R::Number;
 
 // Geometry as the kernels read it. I is int32_t where every offset fits: it halves the arithmetic of indices.
 template <class I>
@@ -61,7 +60,7 @@ struct Gradients {
 // `number` is the tap's. A reducer of one input never looks at b.
 template <class R, class T>
 __device__ __forceinline__ auto tap(const R& r, T a, T b, int64_t number) {
-  using A = Acc<T>;
+  using A = Number<R>;
   return Tap<A>{r.sign * static_cast<A>(a), static_cast<A>(b), A(1), static_cast<Index<A>>(number)};
 }
 
@@ -72,24 +71,24 @@ __device__ __forceinline__ auto tap(const R& r, const Inputs<T>& x, I at, int64_
 }
 
 // `each(f)` calls f with every tap of the window, in the order of their numbers, and may be called again.
-template <class T, class R, class Each>
+template <class R, class Each>
 __device__ __forceinline__ auto reduce(const R& r, const Each& each) {
-  auto w = r.template open<Acc<T>>();
-  each([&](const Tap<Acc<T>>& e) { r.seek(w, e); });
+  auto w = r.template open<Number<R>>();
+  each([&](const Tap<Number<R>>& e) { r.seek(w, e); });
   if constexpr (R::kPasses > 1) {
     r.settle(w);
     if constexpr (R::kPasses > 2) {
-      each([&](const Tap<Acc<T>>& e) { r.measure(w, e); });
+      each([&](const Tap<Number<R>>& e) { r.measure(w, e); });
       r.prepare(w);
     }
-    each([&](const Tap<Acc<T>>& e) { r.add(w, e); });
+    each([&](const Tap<Number<R>>& e) { r.add(w, e); });
   }
   return w;
 }
 
 template <class T, class R, class Each>
 __device__ __forceinline__ T pooled(const R& r, const Each& each) {
-  return static_cast<T>(r.sign * r.value(reduce<T>(r, each)));
+  return static_cast<T>(r.sign * r.value(reduce(r, each)));
 }
 
 // The derivative by one of the inputs.
@@ -204,12 +203,12 @@ __global__ void pool_2x2_backward(const T* __restrict__ grad_y, Inputs<T> x, Gra
     Row rows[R::kInputs][2];
 #pragma unroll
     for (int v = 0; v < V; ++v) {
-      const auto closed = r.close(reduce<T>(r, squares.window(r, v)));
+      const auto closed = r.close(reduce(r, squares.window(r, v)));
 #pragma unroll
       for (int number = 0; number < 4; ++number)
 #pragma unroll
         for (int input = 0; input < R::kInputs; ++input) {
-          const auto dx = static_cast<Acc<T>>(dy.at[v]) * slope(r, closed, squares.tap(r, v, number), input);
+          const auto dx = static_cast<Number<R>>(dy.at[v]) * slope(r, closed, squares.tap(r, v, number), input);
           rows[input][number / 2].at[2 * v + number % 2] = static_cast<T>(dx);
         }
     }
@@ -387,8 +386,8 @@ __global__ void pool_cells_backward(const T* __restrict__ grad_y, Inputs<T> x, G
   for (I i = first_item<I>(); i < count; i += items_apart<I>()) {
     const Place<I> o(i, g.out, g.inner);
     const Taps<I> taps(g, o);
-    const auto closed = r.close(reduce<T>(r, taps.of(r, x)));
-    const auto dy = static_cast<Acc<T>>(grad_y[i]);
+    const auto closed = r.close(reduce(r, taps.of(r, x)));
+    const auto dy = static_cast<Number<R>>(grad_y[i]);
     I start[3], first[3], last[3];
 #pragma unroll
     for (int axis = 0; axis < 3; ++axis) {
@@ -406,7 +405,7 @@ __global__ void pool_cells_backward(const T* __restrict__ grad_y, Inputs<T> x, G
 #pragma unroll 1
         for (I at_x = first[2]; at_x < last[2]; ++at_x) {
           const I j = o.offset(g.in, g.inner, at_z, at_y, at_x);
-          Acc<T> dx[R::kInputs] = {};
+          Number<R> dx[R::kInputs] = {};
           if (held(0, at_z) && held(1, at_y) && held(2, at_x)) {
             const auto e = tap(r, x, j, number(0, at_z) + number(1, at_y) + number(2, at_x));
 #pragma unroll
@@ -422,32 +421,32 @@ __global__ void pool_cells_backward(const T* __restrict__ grad_y, Inputs<T> x, G
 // scattering needs atomics, whose order changes the sum. So the first kernel leaves a few numbers a window in a
 // workspace that lives only during the call (the forward pass saves nothing but its inputs), and the second adds, for each
 // input element, the windows that hold it, always in the same order.
-template <class R, class A>
+template <class R>
 struct ShareOf {
-  typename R::template Closed<A> closed;
-  A dy;
+  typename R::template Closed<Number<R>> closed;
+  Number<R> dy;
 };
 
 // Padded, so that it moves in few instructions, 16 bytes each where it is larger than 8.
-template <class R, class A>
-struct alignas(sizeof(ShareOf<R, A>) > 8 ? 16 : 8) Share : ShareOf<R, A> {};
+template <class R>
+struct alignas(sizeof(ShareOf<R>) > 8 ? 16 : 8) Share : ShareOf<R> {};
 
 template <class R, class T, class Taps>
-__global__ void pool_shares(const T* __restrict__ grad_y, Inputs<T> x, Share<R, Acc<T>>* __restrict__ shares,
+__global__ void pool_shares(const T* __restrict__ grad_y, Inputs<T> x, Share<R>* __restrict__ shares,
                             Windows<typename Taps::I> g, typename Taps::I count, R r) {
   using I = typename Taps::I;
   for (I i = first_item<I>(); i < count; i += items_apart<I>()) {
     const Taps taps(g, Place<I>(i, g.out, g.inner));
-    put(shares + i, Share<R, Acc<T>>{{r.close(reduce<T>(r, taps.of(r, x))), static_cast<Acc<T>>(grad_y[i])}});
+    put(shares + i, Share<R>{{r.close(reduce(r, taps.of(r, x))), static_cast<Number<R>>(grad_y[i])}});
   }
 }
 
 // S is the stride of both axes of windows in one plane without dilation, known to the compiler, or 0 for any windows: finding
 // an element's windows takes divisions, which are dear where they are by numbers that only the launch knows.
 template <class R, class T, class I, int S>
-__global__ void pool_gather_backward(Inputs<T> x, const Share<R, Acc<T>>* __restrict__ shares, Gradients<T> grad,
+__global__ void pool_gather_backward(Inputs<T> x, const Share<R>* __restrict__ shares, Gradients<T> grad,
                                      Windows<I> g, I count, R r) {
-  using A = Acc<T>;
+  using A = Number<R>;
   for (I i = first_item<I>(); i < count; i += items_apart<I>()) {
     const Place<I> p(i, g.in, g.inner);
     const auto stride = [&](int axis) { return S == 0 ? g.stride[axis] : axis == 0 ? I(1) : I(S); };
@@ -473,7 +472,7 @@ __global__ void pool_gather_backward(Inputs<T> x, const Share<R, Acc<T>>* __rest
 #pragma unroll 1
         for (I ox = first[2]; ox <= last[2]; ++ox) {
           if (!held(2, ox)) continue;
-          const auto share = take<Share<R, A>>(shares + p.offset(g.out, g.inner, oz, oy, ox));
+          const auto share = take<Share<R>>(shares + p.offset(g.out, g.inner, oz, oy, ox));
           e.number = (number(0, oz) * g.kernel[1] + number(1, oy)) * g.kernel[2] + number(2, ox);
 #pragma unroll
           for (int input = 0; input < R::kInputs; ++input) sum[input] += share.dy * slope(r, share.closed, e, input);
@@ -505,7 +504,7 @@ __global__ void pool_param_backward(const T* __restrict__ grad_y, Inputs<T> x, d
   double sum = 0;
   for (I i = first_item<I>(); i < count; i += items_apart<I>()) {
     const Taps<I> taps(g, Place<I>(i, g.out, g.inner));
-    sum += double{static_cast<Acc<T>>(grad_y[i]) * r.spread(reduce<T>(r, taps.of(r, x)))};
+    sum += double{static_cast<Number<R>>(grad_y[i]) * r.spread(reduce(r, taps.of(r, x)))};
   }
   sum = block_sum(sum);
   if (threadIdx.x == 0) sums[blockIdx.x] = sum;

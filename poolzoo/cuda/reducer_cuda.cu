@@ -13,6 +13,8 @@ constexpr int64_t kMaxSums = 1 << 10;    // blocks that share the gradient of th
 constexpr int64_t kMaxOffset = INT32_MAX - kMaxBlocks * kThreads;  // of 32 bits, with room for every loop's last step
 
 template <class A> using Reducer = POOLZOO_REDUCER<A>;
+// Whether a reducer is that of the element type, and not the wider one of large windows, which the general kernels take.
+template <class R, class T> constexpr bool kOwn = sizeof(T) == 8 || sizeof(Number<R>) == 4;
 constexpr bool kParam = Reducer<float>::kParam;
 
 unsigned blocks(int64_t count, int64_t most = kMaxBlocks) {
@@ -106,53 +108,54 @@ Pointers moved(Pointers p, int64_t offset) {
   return p;
 }
 
-template <class T, int K, int V>
-void forward_small(const Inputs<T>& x, T* y, const Geometry& g, const Reducer<Acc<T>>& r, cudaStream_t stream) {
+template <int K, int V, class T, class R>
+void forward_small(const Inputs<T>& x, T* y, const Geometry& g, const R& r, cudaStream_t stream) {
   Windows<int32_t> windows(g);
   windows.inner /= V;
   const int count = static_cast<int>(outputs(g) / V);
-  pool_small<Reducer<Acc<T>>, T, K, V><<<blocks(count), kThreads, 0, stream>>>(x, y, windows, count, r);
+  pool_small<R, T, K, V><<<blocks(count), kThreads, 0, stream>>>(x, y, windows, count, r);
 }
 
-template <class T>
-void forward(const Inputs<T>& x, T* y, const Geometry& g, const Reducer<Acc<T>>& r, cudaStream_t stream) {
-  using R = Reducer<Acc<T>>;
-  if (is_2x2(g)) {
-    const Windows<int32_t> windows(g);
-    with_pack<T>(g, {x.of[0], x.of[1]}, y, [&](auto v, auto aligned) {
-      in_parts(g, [&](int64_t in, int64_t out, int64_t count) {
-        const int packs = static_cast<int>(count / v);
-        pool_2x2<R, T, v, aligned, int><<<blocks(packs), kThreads, 0, stream>>>(moved(x, in), y + out, windows, packs, r);
+template <class T, class R>
+void forward(const Inputs<T>& x, T* y, const Geometry& g, const R& r, cudaStream_t stream) {
+  if constexpr (kOwn<R, T>) {
+    if (is_2x2(g)) {
+      const Windows<int32_t> windows(g);
+      with_pack<T>(g, {x.of[0], x.of[1]}, y, [&](auto v, auto aligned) {
+        in_parts(g, [&](int64_t in, int64_t out, int64_t count) {
+          const int packs = static_cast<int>(count / v);
+          pool_2x2<R, T, v, aligned, int><<<blocks(packs), kThreads, 0, stream>>>(moved(x, in), y + out, windows, packs, r);
+        });
       });
-    });
-    return;
+      return;
+    }
+    constexpr int V = sizeof(T) == 8 ? 2 : 4;
+    const bool packs = g.channels_last && g.channels % V == 0 && is_aligned(V * sizeof(T), {x.of[0], x.of[1], y});
+    if (packs && is_small(g, 2)) return forward_small<2, V>(x, y, g, r, stream);
+    if (packs && is_small(g, 3)) return forward_small<3, V>(x, y, g, r, stream);
+    if (is_small(g, 3)) return forward_small<3, 1>(x, y, g, r, stream);
   }
-  constexpr int V = sizeof(T) == 8 ? 2 : 4;
-  const bool packs = g.channels_last && g.channels % V == 0 && is_aligned(V * sizeof(T), {x.of[0], x.of[1], y});
-  if (packs && is_small(g, 2)) return forward_small<T, 2, V>(x, y, g, r, stream);
-  if (packs && is_small(g, 3)) return forward_small<T, 3, V>(x, y, g, r, stream);
-  if (is_small(g, 3)) return forward_small<T, 3, 1>(x, y, g, r, stream);
   with_index(g, [&](const auto& windows, auto index) {
     using I = decltype(index);
     pool_any<R, T, I><<<blocks(outputs(g)), kThreads, 0, stream>>>(x, y, windows, I(outputs(g)), r);
   });
 }
 
-template <class T>
-void backward(const T* grad_y, const Inputs<T>& x, const Gradients<T>& grad, void* workspace, const Geometry& g,
-              const Reducer<Acc<T>>& r, cudaStream_t stream) {
-  using R = Reducer<Acc<T>>;
-  if (is_2x2(g)) {
-    const Windows<int32_t> windows(g);
-    with_pack<T>(g, {x.of[0], x.of[1], grad.of[0], grad.of[1]}, grad_y, [&](auto v, auto aligned) {
-      in_parts(g, [&](int64_t in, int64_t out, int64_t count) {
-        const int packs = static_cast<int>(count / v);
-        pool_2x2_backward<R, T, v, aligned, int><<<blocks(packs), kThreads, 0, stream>>>(
-            grad_y + out, moved(x, in), moved(grad, in), windows, packs, r);
+template <class T, class R>
+void backward(const T* grad_y, const Inputs<T>& x, const Gradients<T>& grad, void* workspace, const Geometry& g, const R& r,
+              cudaStream_t stream) {
+  if constexpr (kOwn<R, T>)
+    if (is_2x2(g)) {
+      const Windows<int32_t> windows(g);
+      with_pack<T>(g, {x.of[0], x.of[1], grad.of[0], grad.of[1]}, grad_y, [&](auto v, auto aligned) {
+        in_parts(g, [&](int64_t in, int64_t out, int64_t count) {
+          const int packs = static_cast<int>(count / v);
+          pool_2x2_backward<R, T, v, aligned, int><<<blocks(packs), kThreads, 0, stream>>>(
+              grad_y + out, moved(x, in), moved(grad, in), windows, packs, r);
+        });
       });
-    });
-    return;
-  }
+      return;
+    }
   if (!overlaps(g)) {
     with_index(g, [&](const auto& windows, auto index) {
       using I = decltype(index);
@@ -161,44 +164,49 @@ void backward(const T* grad_y, const Inputs<T>& x, const Gradients<T>& grad, voi
     });
     return;
   }
-  auto* shares = static_cast<Share<R, Acc<T>>*>(workspace);
+  auto* shares = static_cast<Share<R>*>(workspace);
   with_index(g, [&](const auto& windows, auto index) {
     using I = decltype(index);
-    if (std::is_same_v<I, int32_t> && is_small(g, 3))
-      pool_shares<R, T, SmallTaps<3>>
-          <<<blocks(outputs(g)), kThreads, 0, stream>>>(grad_y, x, shares, Windows<int32_t>(g), int(outputs(g)), r);
-    else
-      pool_shares<R, T, Taps<I>><<<blocks(outputs(g)), kThreads, 0, stream>>>(grad_y, x, shares, windows, I(outputs(g)), r);
+    constexpr bool kSmall = kOwn<R, T> && std::is_same_v<I, int32_t>;
+    const auto share = [&](auto* taps) {
+      using Taps = std::remove_pointer_t<decltype(taps)>;
+      pool_shares<R, T, Taps><<<blocks(outputs(g)), kThreads, 0, stream>>>(grad_y, x, shares, windows, I(outputs(g)), r);
+    };
     const auto gather = [&](auto s) {
       pool_gather_backward<R, T, I, s><<<blocks(inputs(g)), kThreads, 0, stream>>>(x, shares, grad, windows, I(inputs(g)), r);
     };
-    if constexpr (std::is_same_v<I, int32_t>) {
+    if constexpr (kSmall) {
+      if (is_small(g, 3)) share(static_cast<SmallTaps<3>*>(nullptr));
+      else share(static_cast<Taps<I>*>(nullptr));
       if (is_dense(g, 1)) return gather(std::integral_constant<int, 1>{});
       if (is_dense(g, 2)) return gather(std::integral_constant<int, 2>{});
+    } else {
+      share(static_cast<Taps<I>*>(nullptr));
     }
     gather(std::integral_constant<int, 0>{});
   });
 }
 
-template <class T>
-void param_backward(const T* grad_y, const Inputs<T>& x, double* sums, const Geometry& g, const Reducer<Acc<T>>& r,
-                    cudaStream_t stream) {
+template <class T, class R>
+void param_backward(const T* grad_y, const Inputs<T>& x, double* sums, const Geometry& g, const R& r, cudaStream_t stream) {
   if constexpr (kParam) {
     const unsigned n = blocks(outputs(g), kMaxSums);
     with_index(g, [&](const auto& windows, auto index) {
       using I = decltype(index);
-      pool_param_backward<Reducer<Acc<T>>, T, I>
-          <<<n, kThreads, 0, stream>>>(grad_y, x, sums, windows, I(outputs(g)), r);
+      pool_param_backward<R, T, I><<<n, kThreads, 0, stream>>>(grad_y, x, sums, windows, I(outputs(g)), r);
     });
     sum_blocks<<<1, kThreads, 0, stream>>>(sums, static_cast<int>(n));
   }
 }
 
+bool in_double(const Geometry& g, int32_t dtype) { return dtype == kFloat64 || taps(g) > kMostInFloat; }
+
 // Calls f with a null pointer of the type that the code names, and with the reducer for it.
 template <class F>
 cudaError_t with_dtype(int32_t dtype, const Geometry& g, double param, F f) {
   const auto call = [&](auto* type) {
-    f(type, Reducer<Acc<std::remove_pointer_t<decltype(type)>>>::make(param, volume(g.kernel)));
+    if (in_double(g, dtype)) return f(type, Reducer<double>::make(param, taps(g)));
+    if constexpr (sizeof(*type) < 8) f(type, Reducer<float>::make(param, taps(g)));
   };
   switch (dtype) {
     case kFloat64: call(static_cast<double*>(nullptr)); break;
@@ -228,7 +236,7 @@ cudaError_t POOLZOO_LAUNCHER(forward)(const void* x, const void* second, void* y
 int64_t POOLZOO_LAUNCHER(workspace)(const poolzoo::Geometry* g, int32_t dtype) {
   using namespace poolzoo;
   if (!overlaps(*g)) return 0;
-  const int64_t share = dtype == kFloat64 ? sizeof(Share<Reducer<double>, double>) : sizeof(Share<Reducer<float>, float>);
+  const int64_t share = in_double(*g, dtype) ? sizeof(Share<Reducer<double>>) : sizeof(Share<Reducer<float>>);
   return outputs(*g) * share;
 }
 

@@ -38,6 +38,7 @@ POOLZOO_HD T largest() {
 // What a reducer has unless it says otherwise.
 template <class T>
 struct Plain {
+  using Number = T;
   static constexpr int kInputs = 1, kPasses = 2;
   static constexpr bool kParam = false;
   static constexpr bool kSplits = false;  // SoftPool alone: see there

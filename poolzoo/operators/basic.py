@@ -11,6 +11,7 @@ from torch import Tensor
 from poolzoo import cuda
 from poolzoo.registry import register_pool
 from poolzoo.windows import (
+    MOST_IN_FLOAT32,
     Geometry,
     absent,
     accumulation_dtype,
@@ -96,6 +97,8 @@ def _avg_by_torch(x: Tensor, geometry: Geometry, *unused: object, count_include_
     fits = all(size >= k for size, k in zip(sizes, kernel_size, strict=True))
     if max(dilation) == 1 and fits:
         a = x.to(accumulation_dtype(x.dtype)) if n == 3 else x  # avg_pool3d has no half types on the CPU
+        if math.prod(kernel_size) > MOST_IN_FLOAT32:
+            a = a.double()
         return like(_AVG[n](a, kernel_size, stride, padding, ceil_mode, count_include_pad), x)
     if not count_include_pad:
         return pool_windows(x, geometry, mean)

@@ -13,6 +13,7 @@ from poolzoo import cuda
 from poolzoo.operators.base import is_number
 from poolzoo.registry import register_pool
 from poolzoo.windows import (
+    MOST_IN_FLOAT32,
     Geometry,
     absent,
     accumulation_dtype,
@@ -32,9 +33,12 @@ def _check_beta(beta: float | Tensor = 1.0) -> None:
 
 
 def softmax_weights(logit: Tensor, mask: Tensor | None) -> Tensor:
-    """Softmax over the window, 0 outside the input."""
-    # torch's softmax runs along K where it is stored, first; its backward never divides two large numbers.
-    return absent(logit, mask, -math.inf).movedim(-1, 0).softmax(0).movedim(0, -1)
+    """Softmax over the window, 0 outside the input; in float64 where windows are large."""
+    taps = logit.shape[-1]
+    # torch's softmax adds up one by one, which in float32 loses digits. A size that is not known yet may be large.
+    dtype = torch.float64 if not isinstance(taps, int) or taps > MOST_IN_FLOAT32 else None
+    # It runs along K where that is stored, first; its backward never divides two large numbers.
+    return absent(logit, mask, -math.inf).movedim(-1, 0).softmax(0, dtype=dtype).movedim(0, -1)
 
 
 def weighted_mean(weight: Tensor, a: Tensor, centre: Tensor) -> Tensor:
