@@ -243,6 +243,7 @@ def cases() -> Iterator[Case]:
     yield from palettes()
     yield from colours()
     yield from turned()
+    yield from turned_layouts()
     yield from jpeg_compressed()
     yield from pages()
 
@@ -357,24 +358,11 @@ def colours() -> Iterator[Case]:
                 LEVEL,
                 "TIFF 6.0 section 23; Adobe's technical note on ICC Lab",
             )
-    # Section 21: blocks of luma, then one Cb and one Cr. The chroma is the same everywhere: any upsampling gives it.
     for across, down in ((1, 1), (2, 1), (2, 2), (4, 1), (4, 2)):
         name = f"tiff-ycbcr-{across}x{down}"
-        height, width = 12, 16
-        luma = 80 + noise(name, (height, width), 80)
-        cb, cr = 110, 150
-        blocks = luma.reshape(height // down, down, width // across, across).swapaxes(1, 2)
-        blocks = blocks.reshape(height // down, width // across, down * across)
-        ends = np.broadcast_to([cb, cr], (*blocks.shape[:2], 2))
-        data = np.concatenate([blocks, ends], -1).astype(np.uint8)
-        tags: Tags = {
-            256: (SHORT, width), 257: (SHORT, height), 258: (SHORT, [8] * 3), 259: (SHORT, NONE), 262: (SHORT, YCBCR),
-            277: (SHORT, 3), 278: (SHORT, 4), 530: (SHORT, [across, down]), 531: (SHORT, 1),
-            532: (RATIONAL, [0, 1, 255, 1, 128, 1, 255, 1, 128, 1, 255, 1]),
-        }  # fmt: skip
-        strip = 4 // down
-        segments = [data[y : y + strip].tobytes() for y in range(0, len(data), strip)]
-        truth = ycc_to_rgb(np.stack([luma, np.full_like(luma, cb), np.full_like(luma, cr)], -1))
+        luma = 80 + noise(name, (12, 16), 80)
+        tags, segments = subsampled(luma, 110, 150, across, down)
+        truth = ycc_to_rgb(np.stack([luma, np.full_like(luma, 110), np.full_like(luma, 150)], -1))
         yield Case(name, ".tif", container(tags, segments), truth, LEVEL, "TIFF 6.0 section 21")
     # Section 20 and 21: other weights of luma, and codes whose black and white are 16 and 235.
     samples = jpeg.calm_blocks("tiff-ycbcr-coded", (HEIGHT, WIDTH, 3))
@@ -426,35 +414,80 @@ def turned() -> Iterator[Case]:
                 yield Case(name, ".tif", content, truth, tolerance, "TIFF 6.0 section 8: Orientation")
 
 
+def turned_layouts() -> Iterator[Case]:
+    """The orientation is that of the picture, whatever its storage: readers that turn by themselves turn twice."""
+    for orientation, turn in TURNS.items():
+        turning: Tags = {ORIENTATION: (SHORT, orientation)}
+
+        def case(label: str, content: bytes, truth: np.ndarray, orientation: int = orientation, turn=turn) -> Case:
+            name = f"tiff-{label}-orientation-{orientation}"
+            return Case(name, ".tif", content, turn(truth), LEVEL, "TIFF 6.0 section 8: Orientation")
+
+        bits = noise("tiff-turned-1", (HEIGHT, WIDTH, 1), 1)
+        yield case("bilevel", tiff(bits, 1, MIN_IS_WHITE, tags=turning, compression=PACKBITS), 1.0 - bits)
+        index, colours = noise("tiff-turned-8", (HEIGHT, WIDTH, 1), 255), noise("tiff-turned-map", (256, 3), 255)
+        palette: Tags = {COLOR_MAP: (SHORT, (colours * 257).T.ravel())}
+        yield case("palette", tiff(index, 8, PALETTE, tags=palette | turning), colours[index[..., 0]] / 255)
+        for label, options in (("planar", {"planar": True}), ("tiles", {"tile": 16, "compression": DEFLATE})):
+            model = plain("rgba", "u", 8, tags=turning, **options)
+            yield case(label, model.content, model.truth)
+        luma = 80 + noise("tiff-turned-luma", (12, 16), 80)
+        truth = ycc_to_rgb(np.stack([luma, np.full_like(luma, 110), np.full_like(luma, 150)], -1))
+        tags, segments = subsampled(luma, 110, 150, 2, 2)
+        yield case("ycbcr", container(tags | turning, segments), truth)
+        tags, segments, truth = jpeg_streams("ycbcr", YCBCR, 3, False)
+        yield case("jpeg", container(tags | turning, segments), truth)
+
+
+def subsampled(luma: np.ndarray, cb: int, cr: int, across: int, down: int) -> tuple[Tags, list[bytes]]:
+    """Return tags and strips of section 21: blocks of luma, then one Cb and one Cr, the same everywhere."""
+    height, width = luma.shape
+    blocks = luma.reshape(height // down, down, width // across, across).swapaxes(1, 2)
+    blocks = blocks.reshape(height // down, width // across, down * across)
+    ends = np.broadcast_to([cb, cr], (*blocks.shape[:2], 2))
+    data = np.concatenate([blocks, ends], -1).astype(np.uint8)
+    tags: Tags = {
+        256: (SHORT, width), 257: (SHORT, height), 258: (SHORT, [8] * 3), 259: (SHORT, NONE), 262: (SHORT, YCBCR),
+        277: (SHORT, 3), 278: (SHORT, 4), 530: (SHORT, [across, down]), 531: (SHORT, 1),
+        532: (RATIONAL, [0, 1, 255, 1, 128, 1, 255, 1, 128, 1, 255, 1]),
+    }  # fmt: skip
+    strip = 4 // down
+    return tags, [data[y : y + strip].tobytes() for y in range(0, len(data), strip)]
+
+
 def jpeg_compressed() -> Iterator[Case]:
     """Supplement 2: a JPEG stream in each strip; planar storage has one of one component for each plane."""
-    height, width = 13, 21
     for name, photometric, channels, planar in (
         ("grey", MIN_IS_BLACK, 1, False), ("rgb", RGB, 3, False), ("rgb-planar", RGB, 3, True),
         ("ycbcr", YCBCR, 3, False), ("cmyk", SEPARATED, 4, False),
     ):  # fmt: skip
-        blocks = (
-            jpeg.calm_blocks(name, (2, 3, channels)) if photometric == YCBCR else noise(name, (2, 3, channels), 255)
-        )
-        samples = blocks.repeat(8, 0).repeat(8, 1)[:height, :width]
-        groups = [[i] for i in range(channels)] if planar else [list(range(channels))]
-        segments = [
-            jpeg.jpeg([jpeg.Component(i, 1, 1, blocks[y : y + 1, :, i]) for i in group], rows, width, markers=False)
-            for group in groups
-            for y, rows in ((0, 8), (1, height - 8))
-        ]
-        tags: Tags = {
-            256: (SHORT, width), 257: (SHORT, height), 258: (SHORT, [8] * channels), 259: (SHORT, JPEG),
-            262: (SHORT, photometric), 277: (SHORT, channels), 278: (SHORT, 8), 284: (SHORT, 2 if planar else 1),
-        }  # fmt: skip
-        truth = samples / 255
-        if photometric == YCBCR:
-            tags[530] = (SHORT, [1, 1])
-            truth = ycc_to_rgb(samples)
-        if photometric == SEPARATED:
-            truth = (1 - truth[..., :3]) * (1 - truth[..., 3:])
+        tags, segments, truth = jpeg_streams(name, photometric, channels, planar)
         content = container(tags, segments)
         yield Case(f"tiff-jpeg-{name}", ".tif", content, truth, LEVEL, "Adobe's TIFF supplement 2: JPEG in TIFF")
+
+
+def jpeg_streams(name: str, photometric: int, channels: int, planar: bool) -> tuple[Tags, list[bytes], np.ndarray]:
+    """Return tags, a stream for each strip of eight rows and plane, and the picture."""
+    height, width, shape = 13, 21, (2, 3, channels)
+    blocks = jpeg.calm_blocks(name, shape) if photometric == YCBCR else noise(name, shape, 255)
+    samples = blocks.repeat(8, 0).repeat(8, 1)[:height, :width]
+    groups = [[i] for i in range(channels)] if planar else [list(range(channels))]
+    segments = [
+        jpeg.jpeg([jpeg.Component(i, 1, 1, blocks[y : y + 1, :, i]) for i in group], rows, width, markers=False)
+        for group in groups
+        for y, rows in ((0, 8), (1, height - 8))
+    ]
+    tags: Tags = {
+        256: (SHORT, width), 257: (SHORT, height), 258: (SHORT, [8] * channels), 259: (SHORT, JPEG),
+        262: (SHORT, photometric), 277: (SHORT, channels), 278: (SHORT, 8), 284: (SHORT, 2 if planar else 1),
+    }  # fmt: skip
+    truth = samples / 255
+    if photometric == YCBCR:
+        tags[530] = (SHORT, [1, 1])
+        truth = ycc_to_rgb(samples)
+    if photometric == SEPARATED:
+        truth = (1 - truth[..., :3]) * (1 - truth[..., 3:])
+    return tags, segments, truth
 
 
 def pages() -> Iterator[Case]:
