@@ -25,7 +25,7 @@ _LAZY = {
     "list_models": "surgery",
     "replace_pools": "surgery",
 }
-_MODULES = ("checkered", "functional", "surgery")
+_MODULES = ("analysis", "checkered", "cuda", "functional", "operators", "reports", "surgery")
 __all__ = ["PoolInfo", "create_pool", "list_pools", "pool_info", "register_pool", *_LAZY, *_MODULES]
 #: How the modules that no registration makes begin.
 _OTHERS = ("Pool", "Adaptive", "Global", "AdaUnpool")

@@ -10,8 +10,12 @@ from poolzoo.operators.lifting import Step as Step
 from poolzoo.operators.multisampling import Permutation as Permutation
 from poolzoo.windows import IntOrTuple as IntOrTuple
 
+from poolzoo import analysis as analysis
 from poolzoo import checkered as checkered
+from poolzoo import cuda as cuda
 from poolzoo import functional as functional
+from poolzoo import operators as operators
+from poolzoo import reports as reports
 from poolzoo import surgery as surgery
 from poolzoo.checkered import CheckeredAvgPool2d as CheckeredAvgPool2d
 from poolzoo.checkered import CheckeredConv1d as CheckeredConv1d

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import os
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from typing import TextIO
 
@@ -17,12 +19,24 @@ def open_streams() -> None:
     """Make the standard streams usable: one that is closed leads nowhere, and odd file names can be printed."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            # In this order each gets its own number back, so that no file that is opened later is taken for a stream.
-            setattr(sys, name, open(os.open(os.devnull, os.O_RDWR), mode))  # noqa: SIM115
+            # In this order each gets its own number back, so that no file that is opened later is taken for a stream,
+            # neither here nor in processes that are started.
+            number = os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(number, True)
+            setattr(sys, name, open(number, mode))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A file name of undecodable bytes can be printed, escaped.
             stream.reconfigure(errors="backslashreplace")
+
+
+def quiet_libraries() -> None:
+    """Keep what other packages warn and log from standard error; a warning of poolzoo's own is a line of its own."""
+    logging.getLogger().addHandler(logging.NullHandler())
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+        warnings.filterwarnings("always", message=r"poolzoo's |operators of ")
+        warnings.showwarning = lambda message, *where, **more: note(f"poolzoo: {' '.join(str(message).split())}")
 
 
 def say(text: str | bytes, nl: bool | None = None) -> None:

@@ -17,7 +17,7 @@ import click
 
 import poolzoo
 from poolzoo import registry
-from poolzoo._console import note, open_streams, progress, say, width_of
+from poolzoo._console import note, open_streams, progress, quiet_libraries, say, width_of
 from poolzoo._files import STDOUT, CommandFiles, write_whole
 from poolzoo._modes import Group
 from poolzoo.analysis.results.schema import METRIC_KEYS
@@ -870,7 +870,7 @@ def report(results: tuple[str, ...], output: Path, save_plots: Path | None) -> N
       poolzoo report coffee.json cost.json --output coffee.html
       poolzoo report before.html after.json --output change.html
     """
-    from poolzoo.analysis.results.schema import Result
+    from poolzoo.analysis.results.schema import Result, decoded
     from poolzoo.analysis.results.store import Store, is_store
     from poolzoo.reports.page.evidence import is_page, results_in_page
     from poolzoo.reports.page.page import render_page
@@ -892,7 +892,7 @@ def report(results: tuple[str, ...], output: Path, save_plots: Path | None) -> N
             sources.append(Path(name).name)
             continue
         try:
-            text = Path(name).read_text(encoding="utf-8")
+            text = decoded(Path(name).read_bytes())
         except (OSError, ValueError) as error:
             raise Failed(f"{name}: {_reason(error)}") from error
         found = results_in_page(text, name) if is_page(text) else [Result.from_json(text, name)]
@@ -1299,6 +1299,7 @@ def _reason(error: BaseException) -> str:
 def main() -> NoReturn:
     """The console script: bad input is one line on stderr and exit code 2."""
     open_streams()
+    quiet_libraries()
     try:
         cli.main(prog_name="poolzoo", standalone_mode=False)
     except click.ClickException as error:

@@ -451,6 +451,28 @@ def test_streams_that_cannot_be_written_bring_no_traceback(closed):
     assert done.returncode == (2 if closed == "> /dev/full" else 0)
 
 
+def test_libraries_are_quiet_and_poolzoo_warns_in_a_line():
+    Path("noisy.py").write_text(
+        "import logging, warnings\n"
+        "warnings.warn('of a library')\n"
+        "logging.getLogger('tifffile').warning('of a file without a name')\n"
+        'warnings.warn("poolzoo\'s native CPU operators\\n cannot be had", RuntimeWarning)\n'
+    )
+    command = [sys.executable, "-m", "poolzoo", "--plugin", "noisy.py", "list", "avg"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr == "poolzoo: poolzoo's native CPU operators cannot be had\n"
+
+
+def test_workers_start_though_standard_error_is_closed(photo):
+    os.mkdir("data")
+    photo.rename("data/photo.png")
+    command = (
+        f"{sys.executable} -m poolzoo compare --dataset data --store s.sqlite --jobs 1 --pool avg --metric psnr 2>&-"
+    )
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert "avg" in done.stdout
+
+
 def test_a_comparison_with_all_streams_closed_writes_its_files(photo):
     command = f"{sys.executable} -m poolzoo {' '.join(COMPARE)} --output out.json >&- 2>&- <&-"
     subprocess.run(["bash", "-c", command], check=True)

@@ -507,6 +507,17 @@ print(len(facts), [f["name"] for f in blurs], sorted(heavy))
     assert python(code) == f"{len(registry._builtin)} ['blur', 'max_blur', 'avg_blur'] []"
 
 
+def test_a_package_inside_is_an_attribute():
+    code = """
+import sys
+import poolzoo
+names = [poolzoo.analysis.__name__, poolzoo.reports.__name__]
+heavy = {"torch", "numpy", "matplotlib"} & set(sys.modules)
+print(*names, poolzoo.cuda.__name__, poolzoo.operators.__name__, sorted(heavy))
+"""
+    assert python(code) == "poolzoo.analysis poolzoo.reports poolzoo.cuda poolzoo.operators []"
+
+
 def test_facts_read_from_the_catalog_are_those_of_the_operators():
     code = """
 import json

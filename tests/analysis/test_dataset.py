@@ -516,6 +516,7 @@ def test_a_scheduler_that_is_not_there_is_one_line(folder, tmp_path, run, monkey
     monkeypatch.setitem(sys.modules, "distributed", None)
     code, _, err = run(*command)
     assert (code, err) == (2, "poolzoo: --scheduler needs Dask: pip install 'poolzoo[dask]'\n")
+    assert not (tmp_path / "r.sqlite").exists(), "no store stays behind"
 
 
 # The command line
@@ -551,6 +552,7 @@ def test_a_bad_argument_is_one_line_and_exit_code_2(run, tmp_path, monkeypatch, 
     assert (code, out, err.count("\n")) == (2, "", 1), err
     assert said in err
     assert "Traceback" not in err
+    assert not (tmp_path / "s").exists(), "no store stays behind"
 
 
 def test_a_store_of_something_else_is_left_alone(run, folder, tmp_path):

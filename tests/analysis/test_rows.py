@@ -14,6 +14,7 @@ from poolzoo.analysis.results.schema import (
     SCHEMA_VERSION,
     TIME_KEYS,
     Result,
+    decoded,
     label,
 )
 
@@ -50,6 +51,13 @@ def test_json_is_strict_and_holds_the_schema_version():
     assert list(data["rows"][0]) == RESULT.columns
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+def test_a_file_may_begin_with_a_byte_order_mark(encoding):
+    named = Result("compare", RESULT.metadata, [RESULT.rows[0] | {"image": "größer.png"}])
+    assert Result.from_json(decoded(named.to_json().encode(encoding)), "r.json") == named
+    assert Result.from_json("\ufeff" + named.to_json(), "r.json") == named
+
+
 def test_only_the_metrics_asked_for_are_columns():
     assert "mse" not in RESULT.columns
     assert Result("profile", {}, []).columns == list(PROFILE_KEYS)
@@ -68,6 +76,9 @@ def test_an_infinite_psnr_is_null_without_an_error():
         ("", "not a JSON file"),
         ("[]", "not a poolzoo result"),
         ("[" * 100_000, "not a JSON file"),
+        ('{"metadata": {"x": NaN}, "rows": []}', "not a JSON file (NaN is no number of JSON's)"),
+        ('{"metadata": {"x": -Infinity}, "rows": []}', "-Infinity is no number"),
+        ('{"metadata": {"x": 1e999}, "rows": []}', "1e999 is too large a number"),
         ('{"metadata": {}, "rows": {}}', "not a poolzoo result"),
         ('{"metadata": {"schema_version": 99}, "rows": []}', "schema version 99; this poolzoo reads version 2"),
         ('{"metadata": {"schema_version": 2, "kind": "x"}, "rows": []}', "kind 'x'"),

@@ -170,7 +170,7 @@ class Result:
                 hold what no row may.
         """
         try:
-            data = json.loads(text)
+            data = strict_json(text)
         except (ValueError, RecursionError) as error:
             raise ValueError(f"{source}: not a JSON file ({error})") from error
         if not (
@@ -226,6 +226,35 @@ def check_values(row: Mapping[str, Any], keys: Iterable[str], source: str) -> No
     for key in keys:
         if not _fits(key, row[key]):
             raise ValueError(f"{source}: {key} cannot be {row[key]!r:.60}")
+
+
+def decoded(data: bytes) -> str:
+    """The text of a result's file or page, which may begin with a byte-order mark, as some editors and shells write.
+
+    Raises:
+        ValueError: it is no text.
+    """
+    return data.decode(json.detect_encoding(data))
+
+
+def strict_json(text: str) -> Any:
+    """Read JSON as its standard has it, with or without a byte-order mark.
+
+    Raises:
+        ValueError: it is not JSON, also for NaN, Infinity and numbers that are too large.
+    """
+    return json.loads(text.removeprefix("\ufeff"), parse_constant=_refuse, parse_float=_finite_number)
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number of JSON's")
+
+
+def _finite_number(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text:.60} is too large a number")
+    return number
 
 
 def _summaries_of(data: dict[str, Any], source: str) -> tuple[Summary, ...] | None:

@@ -119,7 +119,8 @@ class Plan:
 class Store:
     """An open store, which nobody else can open.
 
-    Use as a context: what was put is committed at its end, also after an exception.
+    Use as a context: what was put is committed at its end, also after an exception. Where an exception comes before the
+    first image of a new store, no file stays behind.
     """
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
@@ -127,6 +128,7 @@ class Store:
         self._series: dict[str, int] = {}
         self._operators: dict[str, int] = {}
         self._committed = time.monotonic()
+        self._is_new = False
 
     @classmethod
     def create(cls, path: Path, plan: Plan) -> Store:
@@ -138,6 +140,7 @@ class Store:
             StoreError: not a store, one of another version, in use, or made for another plan; or it cannot be written.
         """
         with _in_one_line(path):
+            is_new = not path.exists()
             connection = _connect(path, "rwc")
             try:
                 # All tables and what the store is for come in one transaction: there is no half a store.
@@ -163,6 +166,7 @@ class Store:
             except BaseException:
                 connection.close()
                 raise
+        store._is_new = is_new
         return store
 
     @classmethod
@@ -191,6 +195,8 @@ class Store:
             if self._connection.in_transaction:
                 with _in_one_line(self.path):
                     self._connection.execute("COMMIT")
+            if error is not None and self._is_new and not self._connection.execute("SELECT 1 FROM images").fetchone():
+                os.unlink(os.path.realpath(self.path))
         finally:
             self._connection.close()
 

@@ -56,8 +56,10 @@ TRIES = 3
 #: What worker processes begin with. One thread each: as many processes as cores, and the same sums in the same order
 #: everywhere. And glibc is to keep memory that was freed, for the next image needs as much: asking the system for it
 #: anew, page by page, took a fifth of a worker's time.
-WORKER_ENV = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1") | dict.fromkeys(
-    ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), str(1 << 28)
+WORKER_ENV = (
+    dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    | dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), str(1 << 28))
+    | {"PYTHONWARNINGS": "ignore"}
 )
 #: Seconds for which a cluster may be without workers before the first image.
 PATIENCE = 60
@@ -228,9 +230,17 @@ class LocalWorkers:
     def _start(self) -> Executor:
         from joblib.externals.loky import ProcessPoolExecutor
 
-        executor: Executor = ProcessPoolExecutor(
-            self._jobs, initializer=_begin, initargs=(os.getpid(),), env=WORKER_ENV
-        )
+        # What loky's own process, which is started with the executor, has to say of a killed run concerns nobody.
+        before = os.environ.get("PYTHONWARNINGS")
+        os.environ["PYTHONWARNINGS"] = "ignore"
+        try:
+            executor: Executor = ProcessPoolExecutor(
+                self._jobs, initializer=_begin, initargs=(os.getpid(),), env=WORKER_ENV
+            )
+        finally:
+            os.environ.pop("PYTHONWARNINGS")
+            if before is not None:
+                os.environ["PYTHONWARNINGS"] = before
         return executor
 
     def submit(self, job: Job, task: Task) -> Future[Outcome]:
