@@ -17,7 +17,7 @@ import os
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -105,11 +105,15 @@ SIGNATURE_BYTES = 16
 
 @dataclass(frozen=True)
 class Source:
-    """One image to load: its name as the user gave it, and its file, or the test pattern that it is."""
+    """One image to load: its name as the user gave it, and its file, the test pattern that it is, or its ``pixels``.
+
+    ``pixels`` are of an image in memory (:mod:`poolzoo.analysis.inputs.arrays`), as :func:`load_image` gives them.
+    """
 
     name: str
     path: Path
     pattern: str = ""
+    pixels: np.ndarray | None = field(default=None, compare=False, repr=False)
 
 
 def find_images(sources: Iterable[str], passed_over: Counter[str] | None = None) -> list[Source]:
@@ -224,6 +228,8 @@ def load_image(source: Source) -> np.ndarray:
             :data:`~poolzoo.analysis.inputs.files.MAX_PIXELS` pixels, of a variant that is not read, or values outside
             the range that has a white: 0 to 1 for floating point.
     """
+    if source.pixels is not None:
+        return source.pixels
     if source.pattern:
         return PATTERNS[source.pattern]()
     try:
@@ -233,6 +239,11 @@ def load_image(source: Source) -> np.ndarray:
             shown = show(_decode(file))
     except ImageError as error:
         raise ImageError(f"{source.name!r}: {error}") from error.__cause__
+    return as_rgb(shown)
+
+
+def as_rgb(shown: np.ndarray) -> np.ndarray:
+    """``(H, W, 1 or 3)`` as ``(H, W, 3)``: a grey is repeated."""
     return shown if shown.shape[2] == 3 else np.repeat(shown, 3, axis=2)
 
 
