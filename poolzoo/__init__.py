@@ -3,6 +3,7 @@
 ``list_pools``, ``pool_info``, ``create_pool`` and ``register_pool`` are the registry; ``poolzoo.functional`` holds the
 operators as functions, and this module holds them as torch modules (``poolzoo.SoftPool2d``). ``replace_pools`` puts
 them into a model, ``create_model`` makes published networks with them, ``poolzoo.checkered`` makes networks checkered.
+``compare``, ``profile``, ``sweep``, ``fit``, ``visualize_weights`` and ``load`` are the command line's studies.
 torch is imported when the first of those is asked for.
 """
 
@@ -16,6 +17,13 @@ from poolzoo.registry import PoolInfo, create_pool, list_pools, pool_info, regis
 __version__ = "0.1.0"
 #: Where what is imported when it is asked for comes from.
 _LAZY = {
+    "Result": "api",
+    "compare": "api",
+    "fit": "api",
+    "load": "api",
+    "profile": "api",
+    "sweep": "api",
+    "visualize_weights": "api",
     "CheckeredAvgPool2d": "checkered",
     "CheckeredConv1d": "checkered",
     "CheckeredConv2d": "checkered",

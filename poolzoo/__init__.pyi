@@ -17,6 +17,13 @@ from poolzoo import functional as functional
 from poolzoo import operators as operators
 from poolzoo import reports as reports
 from poolzoo import surgery as surgery
+from poolzoo.api import Result as Result
+from poolzoo.api import compare as compare
+from poolzoo.api import fit as fit
+from poolzoo.api import load as load
+from poolzoo.api import profile as profile
+from poolzoo.api import sweep as sweep
+from poolzoo.api import visualize_weights as visualize_weights
 from poolzoo.checkered import CheckeredAvgPool2d as CheckeredAvgPool2d
 from poolzoo.checkered import CheckeredConv1d as CheckeredConv1d
 from poolzoo.checkered import CheckeredConv2d as CheckeredConv2d

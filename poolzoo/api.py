@@ -6,7 +6,9 @@ learned; ``visualize_weights`` draws. Images are given as :data:`~poolzoo.analys
 
 from __future__ import annotations
 
+import contextlib
 import html
+import itertools
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,6 +21,7 @@ from poolzoo._console import progress
 from poolzoo._files import write_whole
 from poolzoo.analysis.inputs.arrays import find_given
 from poolzoo.analysis.results import schema
+from poolzoo.analysis.results.machine import check_device
 from poolzoo.analysis.results.summaries import summarise
 from poolzoo.analysis.studies.compare import Protocol
 from poolzoo.reports.plots.all_plots import all_drawings
@@ -31,13 +34,17 @@ if TYPE_CHECKING:
     from poolzoo.analysis.inputs.arrays import ImageLike
     from poolzoo.analysis.inputs.images import Source
     from poolzoo.analysis.scoring.fitted_parameters import Fitted
-    from poolzoo.reports.pictures.pooled_images import PictureBook
+    from poolzoo.analysis.studies.compare import View
+    from poolzoo.reports.pictures.pooled_images import Picture, PictureBook
 
     IntOrTuple = int | tuple[int, ...]
 
 #: What :meth:`Result.save` writes, by the file's suffix.
 SAVED_AS = {".json": "json", ".csv": "csv", ".md": "markdown", ".txt": "table"}
 PAGE_SUFFIXES = (".html", ".htm")
+
+#: Pixels of an image up to which a stochastic operator's weights are shown: all of it is pooled for them.
+WEIGHED_WHOLE = 1_000_000
 
 
 @dataclass(frozen=True, repr=False)
@@ -67,8 +74,8 @@ class Result(schema.Result):
     def summary(self) -> pd.DataFrame:
         """Return one line per operator, state and setting, best first.
 
-        Of a metric ``ssim`` there are ``ssim`` (mean over images), ``ssim_median``, ``ssim_low`` and ``ssim_high`` (95 %
-        bootstrap interval of the mean), ``ssim_difference`` (to the baseline), ``ssim_difference_low`` and
+        Of a metric ``ssim`` there are ``ssim`` (mean over images), ``ssim_median``, ``ssim_low`` and ``ssim_high``
+        (bootstrap 95% interval of the mean), ``ssim_difference`` (to the baseline), ``ssim_difference_low`` and
         ``ssim_difference_high``. A profile has one row per operator: its rows.
         """
         import pandas as pd
@@ -231,6 +238,7 @@ def compare(
         decoder_images=_names(decoder_images),
     )
     specs = defined_for(_names(pool), 2, _warn)
+    check_device(device)
     found = find_given(image)
     files = [fitted] if isinstance(fitted, (str, os.PathLike)) else list(fitted)
     sources = _names(fit_images)
@@ -283,6 +291,7 @@ def profile(
 
     workload = Workload(shape, kernel_size, stride, dtype, device, channels_last, threads, min_time, seed)
     specs = defined_for(_names(pool), workload.ndim, _warn)
+    check_device(device)
     with progress("Profiling") as on_step:
         return Result.of(run(specs, workload, baseline=baseline, on_step=on_step))
 
@@ -317,6 +326,7 @@ def sweep(
     from poolzoo.analysis.studies.sweep import plan_sweep, run_sweep
 
     plan = plan_sweep(pool, over, points)
+    check_device(device)
     asked = Protocol(kernel_size, stride, _names(upsample), metrics=_names(metric), seed=seed, device=device)
     with progress("Sweeping") as on_step:
         found = find_given(image)
@@ -359,6 +369,7 @@ def fit(
 
     if output is not None and Path(output).suffix != ".safetensors":
         raise ValueError(f"output={os.fspath(output)!r}: a name that ends in .safetensors is allowed")
+    check_device(device)
     asked = Protocol(kernel_size, stride, (upsample,), normalize, seed=seed, device=device)
     check_learnable(pool, asked)
     training = find_training_images(_names(images), seed=seed)
@@ -373,14 +384,10 @@ def fit(
     return found
 
 
-#: Operators whose weights differ to the eye: what :func:`visualize_weights` shows unless told otherwise.
-TELLING = ("avg", "max", "median", "lse:r=20", "softpool", "softpool:beta=20", "blur", "strided", "lanczos")
-
-
 def visualize_weights(
     image: ImageLike,
     *,
-    pool: str | Sequence[str] = TELLING,
+    pool: str | Sequence[str] = registry.TELLING,
     kernel_size: IntOrTuple = 4,
     stride: IntOrTuple | None = None,
     size: int = 48,
@@ -458,7 +465,7 @@ def _axes(spec: str) -> tuple[int, ...]:
     return registry.pool_info(registry.parse_spec(spec)[0]).ndims
 
 
-def defined_for(pools: Sequence[str], ndim: int, say: Callable[[str], None]) -> list[str]:
+def defined_for(pools: Sequence[str], ndim: int, say: Callable[[str], None], argument: str = "pool") -> list[str]:
     """The operators that were asked for, without those of a pattern that are not defined for ``ndim`` axes.
 
     Raises:
@@ -468,7 +475,92 @@ def defined_for(pools: Sequence[str], ndim: int, say: Callable[[str], None]) -> 
     lacking = [spec for spec in specs if ndim not in _axes(spec)]
     named = [spec for spec in lacking if spec in pools]
     if named or len(lacking) == len(specs):
-        raise ValueError(f"--pool {(named or list(pools))[0]}: not defined for {ndim} spatial axes")
+        raise ValueError(f"{argument} {(named or list(pools))[0]}: not defined for {ndim} spatial axes")
     if lacking:
         say(f"left out, not defined for {ndim} spatial axes: {', '.join(lacking)}")
     return [spec for spec in specs if spec not in lacking]
+
+
+def learned(
+    specs: Sequence[str],
+    protocol: Protocol,
+    scored: Sequence[Source],
+    sources: Sequence[str],
+    files: Sequence[Path],
+    *,
+    learn: bool,
+    say: Callable[[str], None],
+    argument: str = "fit",
+) -> tuple[list[Fitted], tuple[str, ...]]:
+    """What operators learned, from files and, if asked for, now; and a line for each training image that is no use.
+
+    Raises:
+        ValueError: a file of another operator, or none of the operators learns.
+    """
+    from poolzoo.analysis.scoring.fitted_parameters import check_fits, load_fitted
+    from poolzoo.analysis.scoring.pool_modules import normal_spec
+
+    fits = [load_fitted(path) for path in files]
+    check_fits(fits, [normal_spec(spec) for spec in specs])
+    if not learn:
+        return fits, ()
+    from poolzoo.analysis.inputs.training_images import find_training_images
+    from poolzoo.analysis.studies.fit import cut_tiles, fit_all, is_learnable, learnable_names
+
+    wanted = [spec for spec in specs if is_learnable(spec, protocol)]
+    if not wanted:
+        raise ValueError(f"{argument}: none of the operators compared learns; {', '.join(learnable_names())} do")
+    training = find_training_images(sources, scored, seed=protocol.seed)
+    for error in training.errors:
+        say(f"training image left out: {error}")
+    tiles = cut_tiles(training, protocol)
+    have = {fitted.spec for fitted in fits}
+    with progress("Fitting") as on_step:
+        fits += fit_all([spec for spec in wanted if normal_spec(spec) not in have], tiles, protocol, on_step=on_step)
+    return fits, training.errors
+
+
+class PictureKeeper:
+    """Hands the pictures of a comparison's rows on: each original once, and weights once per operator."""
+
+    def __init__(self, upsample: str, keep: Sequence[Callable[[Picture], object]]) -> None:
+        self._upsample, self._keep = upsample, keep
+        self._images: set[str] = set()
+
+    def __call__(self, view: View) -> None:
+        from poolzoo.reports.pictures.pooled_images import pictures_of
+
+        for picture in itertools.chain(pictures_of(view), self._weights_of(view)):
+            if picture.kind == "original":
+                # Every row of an image brings its original; one is enough.
+                if picture.image in self._images:
+                    continue
+                self._images.add(picture.image)
+            for keep in self._keep:
+                keep(picture)
+
+    def _weights_of(self, view: View) -> Iterator[Picture]:
+        """The picture of the weights of some pixels, by the operator that was measured, in its state."""
+        from poolzoo.analysis.scoring.gradients import weights_within
+        from poolzoo.reports.pictures.pooled_images import IMAGES, two_axes, weights_box, weights_picture
+
+        row, picture = view.row, view.original
+        # Only for images that a page has room for.
+        if row["upsample"] != self._upsample or len(self._images | {row["image"]}) > IMAGES:
+            return
+        stride = two_axes(row["stride"])
+        box = weights_box(picture, stride) if stride else None
+        drawing = row["state"] in (
+            "train",
+            "eval",
+        )  # of a stochastic operator, whose windows or draws are the picture's
+        if not (box and view.operator) or row["input"] != "image" or (drawing and picture[..., 0].size > WEIGHED_WHOLE):
+            return
+        # A draw is that of the channels; of all else, one picture says it without three that differ.
+        if row["state"] != "train":
+            picture = picture.mean(axis=2, keepdims=True).repeat(picture.shape[2], axis=2)
+        corner, size = (box.top, box.left), (box.height, box.width)
+        with contextlib.suppress(ValueError, RuntimeError):  # an operator that has no derivative has none to show
+            yield weights_picture(
+                row, box, weights_within(view.operator, picture, corner, size, None if drawing else stride)
+            )

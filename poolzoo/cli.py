@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import itertools
 import os
 import shlex
 import sys
@@ -29,7 +27,7 @@ if TYPE_CHECKING:
     from poolzoo.analysis.results.store import Store
     from poolzoo.analysis.scoring.fitted_parameters import Fitted
     from poolzoo.analysis.studies.compare import Protocol, View
-    from poolzoo.reports.pictures.pooled_images import Picture, PictureBook
+    from poolzoo.reports.pictures.pooled_images import PictureBook
 
     SizesType = click.ParamType[tuple[int, ...]]
 else:
@@ -47,12 +45,6 @@ PAGE, PLOT, WEIGHTS = (".html", ".htm"), (".png", ".svg", ".pdf"), (".safetensor
 NORMALIZATIONS = ("none", "imagenet", "inception", "255")
 #: How a pooled image is upsampled, differentiably: the names in poolzoo.analysis.studies.compare.UPSAMPLERS.
 UPSAMPLERS = ("nearest", "bilinear", "bicubic")
-
-#: Operators whose weights differ to the eye: what `visualize weights` shows unless told otherwise.
-TELLING = ("avg", "max", "median", "lse:r=20", "softpool", "softpool:beta=20", "blur", "strided", "lanczos")
-
-#: Pixels of an image up to which a stochastic operator's weights are shown: all of it is pooled for them.
-WEIGHED_WHOLE = 1_000_000
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -383,10 +375,14 @@ def compare(
     image_options = {"--image": sources, "--decoder-images": decoder_images, "--fit-images": fit_sources}
     passed_over = _declare_images(image_options, dataset)
     ndim = 3 if videos or volumes else 2
-    specs = _defined_for(registry.expand_specs(pools), pools, ndim)
-    _check_axes(kernel_size, stride, ndim)
-    _check_device(device)
+    registry.expand_specs(pools)  # an unknown name is answered before torch is imported
+    from poolzoo.analysis.results.machine import check_device
     from poolzoo.analysis.studies.compare import Protocol
+    from poolzoo.api import PictureKeeper, defined_for, learned
+
+    specs = defined_for(pools, ndim, note, "--pool")
+    _check_axes(kernel_size, stride, ndim)
+    check_device(device, "--device")
 
     protocol = Protocol(
         kernel_size,
@@ -401,7 +397,7 @@ def compare(
         decoder_images=decoder_images,
     )
     if dataset and store:
-        fits, _ = _fits(specs, protocol, (), (), fitted_files, learn=False)
+        fits, _ = learned(specs, protocol, (), (), fitted_files, learn=False, say=_say_more)
         _compare_dataset(dataset, store, specs, protocol, fits, writer, baseline, jobs, scheduler, retry)
         return
     folder = files.writes_folder("--save-images", save_images) if save_images else None
@@ -411,33 +407,17 @@ def compare(
     from poolzoo.analysis.studies.compare import compare as run
 
     book, saved = None, None
-    seen: set[str] = set()
     if report or folder:
-        from poolzoo.reports.pictures.pooled_images import IMAGES, PictureBook, PictureFolder, pictures_of
+        from poolzoo.reports.pictures.pooled_images import PictureBook, PictureFolder
 
         book = PictureBook() if report else None
         saved = PictureFolder(folder, base, partial(files.spare, "--save-images")) if folder else None
-
-    def weights_of(view: View) -> Iterator[Picture]:
-        # Once an operator, and for images that a page has room for.
-        if view.row["upsample"] == upsamplers[0] and len(seen | {view.row["image"]}) <= IMAGES:
-            yield from _weights_of(view)
-
-    def keep(view: View) -> None:
-        for picture in itertools.chain(pictures_of(view), weights_of(view)):
-            if picture.kind == "original":
-                # Every row of an image brings its original; one is enough.
-                if picture.image in seen:
-                    continue
-                seen.add(picture.image)
-            if book is not None:
-                book.add(picture)
-            if saved is not None:
-                saved.add(picture)
-
+    keepers = [keeper.add for keeper in (book, saved) if keeper is not None]
     pictures = [item for item in found if isinstance(item, Source)]
     learn = fit or bool(fit_sources)
-    fits, unusable = _fits(specs, protocol, pictures, fit_sources, fitted_files, learn=learn)
+    fits, unusable = learned(
+        specs, protocol, pictures, fit_sources, fitted_files, learn=learn, say=_say_more, argument="--fit"
+    )
     with progress("Comparing") as on_step:
         result = run(
             found,
@@ -446,7 +426,7 @@ def compare(
             baseline=baseline,
             fits=fits,
             command=_command_line(),
-            on_view=keep if book is not None or saved is not None else None,
+            on_view=PictureKeeper(upsamplers[0], keepers) if keepers else None,
             on_step=on_step,
         )
     _say_not_fitted_on(result)
@@ -458,46 +438,13 @@ def compare(
         sys.exit(1)
 
 
-def _fits(
-    specs: Sequence[str],
-    protocol: Protocol,
-    scored: Sequence[Source],
-    sources: Sequence[str],
-    files: Sequence[Path],
-    *,
-    learn: bool,
-) -> tuple[list[Fitted], tuple[str, ...]]:
-    """What operators learned, from files and, if asked for, now; and a line for each training image that is no use."""
-    from poolzoo.analysis.scoring.fitted_parameters import check_fits, load_fitted
-    from poolzoo.analysis.scoring.pool_modules import normal_spec
-
-    fits = [load_fitted(path) for path in files]
-    check_fits(fits, [normal_spec(spec) for spec in specs])
-    if not learn:
-        return fits, ()
-    from poolzoo.analysis.inputs.training_images import find_training_images
-    from poolzoo.analysis.studies.fit import cut_tiles, fit_all, is_learnable, learnable_names
-
-    wanted = [spec for spec in specs if is_learnable(spec, protocol)]
-    if not wanted:
-        raise Failed(f"--fit: none of the operators compared learns; {', '.join(learnable_names())} do")
-    training = find_training_images(sources, scored, seed=protocol.seed)
-    _say_unusable(training.errors)
-    tiles = cut_tiles(training, protocol)
-    have = {fitted.spec for fitted in fits}
-    with progress("Fitting") as on_step:
-        fits += fit_all([spec for spec in wanted if normal_spec(spec) not in have], tiles, protocol, on_step=on_step)
-    return fits, training.errors
-
-
 def _say_not_fitted_on(result: Result) -> None:
     for reason in result.metadata.get("decoder", {}).get("skipped", []):
         note(f"not fitted on: {reason}")
 
 
-def _say_unusable(errors: Sequence[str]) -> None:
-    for error in errors:
-        note(f"poolzoo: training image left out: {error}")
+def _say_more(text: str) -> None:
+    note(f"poolzoo: {text}")
 
 
 @cli.command("fit")
@@ -558,17 +505,19 @@ def fit_command(
     _declare_images({"--images": sources})
     registry.pool_info(registry.parse_spec(spec)[0])  # an unknown name is answered before torch is imported
     _check_axes(kernel_size, stride, 2)
-    _check_device(device)
     from poolzoo.analysis.inputs.training_images import find_training_images
+    from poolzoo.analysis.results.machine import check_device
     from poolzoo.analysis.scoring.fitted_parameters import save_fitted
     from poolzoo.analysis.studies.compare import Protocol
     from poolzoo.analysis.studies.fit import check_learnable, cut_tiles, fit
     from poolzoo.reports.text.fit_summary import render_fit
 
+    check_device(device, "--device")
     protocol = Protocol(kernel_size, stride, (upsample,), normalize, seed=seed, device=device)
     check_learnable(spec, protocol)
     training = find_training_images(sources, seed=seed)
-    _say_unusable(training.errors)
+    for error in training.errors:
+        _say_more(f"training image left out: {error}")
     tiles = cut_tiles(training, protocol)
     with progress("Fitting") as on_step:
         fitted = fit(spec, tiles, protocol, steps=steps, learning_rate=lr, on_step=on_step)
@@ -673,9 +622,10 @@ def sweep(
 
     plan = plan_sweep(spec, over, points)
     found = find_images(sources)
-    _check_device(device)
+    from poolzoo.analysis.results.machine import check_device
     from poolzoo.analysis.studies.compare import Protocol
 
+    check_device(device, "--device")
     protocol = Protocol(kernel_size, stride, upsamplers, metrics=metrics, seed=seed, device=device)
     with progress("Sweeping") as on_step:
         result = run_sweep(
@@ -722,7 +672,7 @@ def _compare_dataset(
                 plugins=_plugins(),
                 command=_command_line(),
                 on_step=on_step,
-                say=lambda text: note(f"poolzoo: {text}"),
+                say=_say_more,
             )
     except KeyboardInterrupt:
         note(f"poolzoo: stopped; the same command goes on from what is in {path}")
@@ -833,11 +783,14 @@ def profile(
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")
     writer = Writer(fmt, output, report, save_plots)
     ndim = len(shape) - 2
-    specs = registry.expand_specs(pools)
-    specs = _defined_for(specs, pools, ndim)
+    registry.expand_specs(pools)  # an unknown name is answered before torch is imported
+    from poolzoo.analysis.results.machine import check_device
+    from poolzoo.api import defined_for
+
+    specs = defined_for(pools, ndim, note, "--pool")
     _check_axes(kernel_size, stride, ndim)
     device = "cuda" if gpu else device or "cpu"
-    _check_device(device, "--gpu" if gpu else "--device")
+    check_device(device, "--gpu" if gpu else "--device")
     from poolzoo.analysis.studies.profile import Workload, profile as run
 
     workload = Workload(shape, kernel_size, stride, dtype, device, channels_last, threads, min_time, seed)
@@ -927,7 +880,7 @@ def visualize() -> None:
     "pools",
     multiple=True,
     metavar="SPEC",
-    help=f"Operator, as softpool, 'soft*' or lp:p=3; repeatable.  [default: {', '.join(TELLING)}]",
+    help=f"Operator, as softpool, 'soft*' or lp:p=3; repeatable.  [default: {', '.join(registry.TELLING)}]",
 )
 @window_options(default="4")
 @click.option(
@@ -957,28 +910,13 @@ def weights(
     """
     _files().writes("--output", output, (".png",))
     _declare_images({"--image": [source]})
-    specs = registry.expand_specs(pools or TELLING)
-    lacking = [s for s in specs if 2 not in registry.pool_info(registry.parse_spec(s)[0]).ndims]
-    if lacking:
-        raise Failed(f"--pool {lacking[0]}: not defined for 2 spatial axes, those of a picture")
-    from poolzoo.analysis.inputs.images import find_images, load_image
-
-    found = find_images([source])
-    if len(found) != 1:
-        raise Failed(f"--image {source!r}: {len(found)} pictures; one is drawn")
-    from poolzoo.analysis.scoring.gradients import pixel_weights
-    from poolzoo.reports.pictures.pooled_images import busiest
-    from poolzoo.reports.pictures.weights import plot_weights
+    registry.expand_specs(pools)  # an unknown name is answered before torch is imported
+    from poolzoo.api import visualize_weights
     from poolzoo.reports.plots.style import to_png
-    from poolzoo.windows import make_geometry
 
-    geometry = make_geometry(2, kernel_size, stride)
-    photo = load_image(found[0])
-    height, width = min(size, photo.shape[0]), min(size, photo.shape[1])
-    top, left = busiest(photo, height, width)
-    part = photo[top : top + height, left : left + width].mean(axis=2)
-    sizes = (geometry.kernel_size, geometry.stride)
-    figure = plot_weights(part, pixel_weights(specs, part, *sizes), *sizes)
+    figure = visualize_weights(
+        source, pool=pools or registry.TELLING, kernel_size=kernel_size, stride=stride, size=size
+    )
     write_whole(output, to_png(figure))
     _say_written(output)
 
@@ -1221,61 +1159,10 @@ def _find_inputs(
     return [*feature_maps(found, find_layers(features, weights, seed))]
 
 
-def _defined_for(specs: Sequence[str], pools: Sequence[str], ndim: int) -> list[str]:
-    """``specs`` without the operators that are not defined for ``ndim`` axes, unless those are what was asked for."""
-    lacking = [s for s in specs if ndim not in registry.pool_info(registry.parse_spec(s)[0]).ndims]
-    named = [s for s in lacking if s in pools]
-    if named or len(lacking) == len(specs):
-        raise Failed(f"--pool {(named or pools)[0]}: not defined for {ndim} spatial axes")
-    if lacking:
-        note(f"left out, not defined for {ndim} spatial axes: {', '.join(lacking)}")
-    return [s for s in specs if s not in lacking]
-
-
-def _weights_of(view: View) -> Iterator[Picture]:
-    """The picture of the weights of some pixels, by the operator that was measured, in its state."""
-    from poolzoo.analysis.scoring.gradients import weights_within
-    from poolzoo.reports.pictures.pooled_images import two_axes, weights_box, weights_picture
-
-    row, picture = view.row, view.original
-    stride = two_axes(row["stride"])
-    box = weights_box(picture, stride) if stride else None
-    drawing = row["state"] in ("train", "eval")  # of a stochastic operator, whose windows or draws are the picture's
-    if not (box and view.operator) or row["input"] != "image" or (drawing and picture[..., 0].size > WEIGHED_WHOLE):
-        return
-    # A draw is that of the channels; of all else, one picture says it without three that differ.
-    if row["state"] != "train":
-        picture = picture.mean(axis=2, keepdims=True).repeat(picture.shape[2], axis=2)
-    corner, size = (box.top, box.left), (box.height, box.width)
-    with contextlib.suppress(ValueError, RuntimeError):  # an operator that has no derivative has none to show
-        yield weights_picture(
-            row, box, weights_within(view.operator, picture, corner, size, None if drawing else stride)
-        )
-
-
 def _check_axes(kernel_size: Sequence[int], stride: Sequence[int] | None, ndim: int) -> None:
     for option, value in (("--kernel-size", kernel_size), ("--stride", stride)):
         if value is not None and len(value) not in (1, ndim):
             raise Failed(f"{option} {'x'.join(map(str, value))}: one int or {ndim} are allowed here")
-
-
-def _check_device(device: str, option: str = "--device") -> None:
-    """Never fall back: a device that cannot be used is an error that says what is missing."""
-    import torch
-
-    from poolzoo.analysis.results.machine import why_no_gpu
-
-    try:
-        kind = torch.device(device).type
-    except RuntimeError as error:
-        raise Failed(f"{option} {device}: not a device; cpu, cuda or cuda:N is allowed") from error
-    reason = why_no_gpu() if kind == "cuda" else None
-    if reason:
-        raise Failed(f"{option}: no usable GPU: {reason}")
-    try:
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise Failed(f"{option} {device}: cannot be used: {_reason(error)}") from error
 
 
 def _pictures_base(folder: Path | None, output: Path | None) -> Path | None:

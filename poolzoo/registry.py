@@ -36,6 +36,9 @@ CATALOG = Path(__file__).parent / "operators" / "catalog.json"
 #: What ``poolzoo list`` shows, and all of it that is plain data.
 FACTS = ("name", "summary", "formula", "source", "family", "ndims", "learnable", "stochastic", "variants")
 
+#: Operators whose weights differ to the eye: what ``visualize weights`` shows unless told otherwise.
+TELLING = ("avg", "max", "median", "lse:r=20", "softpool", "softpool:beta=20", "blur", "strided", "lanczos")
+
 #: The clauses of the operator contract that an operator's ``exempt`` may name.
 CLAUSES = {
     "constant": "a constant window is kept",

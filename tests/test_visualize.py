@@ -125,7 +125,8 @@ def test_weights_of_different_operators_look_different(run, photo, tmp_path):
 )
 def test_a_bad_argument_is_one_line(run, photo, tmp_path, monkeypatch, arguments, said):
     monkeypatch.chdir(tmp_path)
-    run("visualize", "weights", "--image", photo, "--output", "weights.png", *arguments).fails(said)
+    given = {"--image": photo, "--output": "weights.png"} | dict([arguments])
+    run("visualize", "weights", *(word for option in given.items() for word in option)).fails(said)
     assert not (tmp_path / "weights.png").exists()
 
 

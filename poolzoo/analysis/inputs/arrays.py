@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from PIL import Image
 from torch import Tensor
 
@@ -39,10 +38,11 @@ def find_given(images: ImageLike | Iterable[ImageLike]) -> list[Source]:
             shape, type or range.
         TypeError: something else than an image.
     """
-    given = [images] if isinstance(images, (str, os.PathLike, Image.Image, np.ndarray, Tensor)) else list(images)
+    if isinstance(images, (str, os.PathLike, np.ndarray, Tensor)) or not isinstance(images, Iterable):
+        images = [images]
     found: dict[str, Source] = {}
     number = 0
-    for image in given:
+    for image in images:
         if isinstance(image, (str, os.PathLike)):
             for source in find_images([os.fspath(image)]):
                 found.setdefault(source.name, source)

@@ -87,3 +87,24 @@ def doctor() -> dict[str, str]:
         facts[f"native {name}"] = state
     reason = why_no_gpu()
     return facts | {"cuda": f"not usable: {reason}" if reason else "usable"}
+
+
+def check_device(device: str, argument: str = "device") -> None:
+    """Never fall back: a device that cannot be used is an error that says what is missing.
+
+    Raises:
+        ValueError: no device, or one that cannot be used.
+    """
+    import torch
+
+    try:
+        kind = torch.device(device).type
+    except RuntimeError as error:
+        raise ValueError(f"{argument} {device}: not a device; cpu, cuda or cuda:N is allowed") from error
+    reason = why_no_gpu() if kind == "cuda" else None
+    if reason:
+        raise ValueError(f"{argument}: no usable GPU: {reason}")
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(f"{argument} {device}: cannot be used: {' '.join(str(error).split())}") from error
