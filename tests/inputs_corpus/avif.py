@@ -23,6 +23,7 @@ from inputs_corpus.base import (
     exif,
     noise,
     over_white,
+    profile,
     shown,
     to_xyz_d50,
 )
@@ -250,7 +251,20 @@ def cases() -> Iterator[Case]:
             yield case(f"{bits}bit-grey", avif(srgb, bits, "grey"), grey[..., None] / white, tolerance)
             rgb, opacity = to_rgb(samples, bits, BT601, True), grey / white
             yield case(f"{bits}bit-alpha", avif(srgb, bits, alpha=True), over_white(rgb, opacity), tolerance)
-    rgb = to_rgb(planes(8), 8, BT601, True)
+    rgb, opacity = to_rgb(planes(8), 8, BT601, True), greys(8) / 255
+    yield case("8bit-grey-alpha", avif(srgb, kind="grey", alpha=True), over_white(opacity[..., None], opacity))
+    # HEIF 6.10.1.2: colours that were multiplied by the opacity, which decoders divide by in 8 bits.
+    multiplied = avif(srgb, alpha=True, premultiplied=True)
+    truth = np.minimum(rgb, opacity[..., None]) + 1 - opacity[..., None]
+    yield case("8bit-alpha-premultiplied", multiplied, truth, 2 * LEVEL)
+    turned = avif(srgb, alpha=True, properties=(box(b"irot", b"\1"),))
+    yield case("8bit-alpha-irot", turned, np.rot90(over_white(rgb, opacity)))
+    wide = profile(P3, 2.2)
+    by_profile = box(b"colr", b"prof" + wide.content)
+    # MIAF 7.3.6.4: both at once: the profile says what the colours are, nclx how they are made of the planes.
+    for matrix, label in ((BT601, "bt601"), (IDENTITY, "identity")):
+        content = avif((2, 2, matrix, True), properties=(by_profile,))
+        yield case(f"8bit-profile-{label}", content, wide.show(to_rgb(planes(8), 8, matrix, True)))
     for angle in range(4):
         turned = avif(srgb, properties=(box(b"irot", bytes([angle])),))
         yield case(f"irot-{angle}", turned, np.rot90(rgb, angle))
