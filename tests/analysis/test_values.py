@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import pytest
@@ -173,3 +174,14 @@ def test_a_store_leaves_out_the_same_images_and_its_summaries_say_so_when_read_b
     read = Result.from_json(sample.to_json(), "page")
     assert read.summaries == sample.summaries
     assert read.summaries[0].scores["psnr"].left_out.named == (("blank", 2),)
+    for key, value in (
+        ("mean", None),
+        ("median", "nan"),
+        ("left_out", {"metric": "x"}),
+        ("left_out", 3),
+        ("images", "a"),
+    ):
+        damaged = json.loads(sample.to_json())
+        damaged["summaries"][0]["scores"]["psnr"][key] = value
+        with pytest.raises(ValueError, match="page: its summaries are not poolzoo's"):
+            Result.from_json(json.dumps(damaged), "page")

@@ -130,11 +130,16 @@ class Score:
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Score:
-        """Read one score of :meth:`Summary.to_plain`."""
+        """Read one score of :meth:`Summary.to_plain`; its errors are those of :meth:`Summary.from_plain`."""
         left_out = plain["left_out"]
         if left_out is not None:
-            left_out = LeftOut(**{**left_out, "named": tuple((str(name), int(by)) for name, by in left_out["named"])})
+            counts = {key: int(left_out[key]) for key in ("by_all", "by_some", "operators")}
+            named = tuple((str(name), int(by)) for name, by in left_out["named"])
+            left_out = LeftOut(METRICS[left_out["metric"]].key, **counts, named=named)
         numbers = {key: _read(value) for key, value in plain.items() if key not in ("images", "left_out")}
+        for key in ("mean", "median"):
+            if numbers[key] is None or math.isnan(numbers[key]):
+                raise ValueError(f"{key}: {plain[key]!r} is no score")
         return cls(**numbers, images=int(plain["images"]), left_out=left_out)
 
 

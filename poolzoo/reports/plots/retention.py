@@ -210,10 +210,7 @@ def describe_retention(summaries: Sequence[Summary]) -> str:
     sentences = []
     for key in dict.fromkeys(key for summary in fair for key in summary.scores):
         metric = METRICS[key]
-        scored = [s for s in fair if key in s.scores and not math.isnan(s.scores[key].mean)]
-        ranked = sorted(scored, key=lambda s: -metric.merit(s.scores[key].mean))
-        if not ranked:
-            continue
+        ranked = sorted((s for s in fair if key in s.scores), key=lambda s: -metric.merit(s.scores[key].mean))
         ends = [f"{title_of(s)} {_valued(s.scores[key], metric)}" for s in (ranked[0], ranked[-1])]
         base = next((s for s in ranked if s.is_baseline and s is not ranked[0] and s is not ranked[-1]), None)
         middle = f", baseline {title_of(base)} {_valued(base.scores[key], metric)}" if base else ""
@@ -392,12 +389,12 @@ def timed_tensor(summaries: Sequence[Summary]) -> str:
 def tradeoff_points(
     summaries: Sequence[Summary], metric: str, costs: Mapping[tuple[str, str], float] | None = None
 ) -> list[tuple[Summary, float, float]]:
-    """Who can be placed by cost and score: ``(summary, cost, score)`` at the baseline's ``kept``, without NaN."""
+    """Who can be placed by cost and score: ``(summary, cost, score)`` at the baseline's ``kept``."""
     points = []
     for summary in summaries:
         cost = summary.forward_s if costs is None else costs.get((summary.label, summary.state))
         score = summary.scores.get(metric)
-        if summary.equal_kept and cost is not None and score and not math.isnan(score.mean):
+        if summary.equal_kept and cost is not None and score:
             # Without the last digits: rounding must not put an operator on the front before its equal.
             points.append((summary, cost, round(score.mean, 10)))
     return points
