@@ -9,4 +9,5 @@ from poolzoo.checkered.layers import (
     Sampler as Sampler,
     set_sampler as set_sampler,
 )
-from poolzoo.checkered.models import Conversion as Conversion, convert_to_checkered as convert_to_checkered
+from poolzoo.checkered.models import convert_to_checkered as convert_to_checkered
+from poolzoo.checkered.rules import Conversion as Conversion

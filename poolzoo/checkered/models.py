@@ -18,7 +18,7 @@ from torch import nn
 from poolzoo.checkered.catching import Catcher
 from poolzoo.checkered.layers import LAYERS, Sampler, SamplerName
 from poolzoo.checkered.rewriting import rewritten_forwards, without_added
-from poolzoo.checkered.rules import Conversion as Conversion
+from poolzoo.checkered.rules import Conversion
 
 Model = TypeVar("Model", bound=nn.Module)
 

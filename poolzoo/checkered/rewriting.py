@@ -121,7 +121,7 @@ class _Rewriter:
         self.submaps: dict[State, Any] = {(): 1}
         self.offsets: dict[State, fx.Node] = {}
         nodes = list(graph.nodes)
-        fed: set[fx.Node] = set()
+        fed: set[fx.Node] = set()  # what is computed from the input
         for node in nodes:
             if node.op == "placeholder" or not fed.isdisjoint(node.all_input_nodes):
                 fed.add(node)
