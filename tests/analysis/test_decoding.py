@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import inputs_corpus
 import numpy as np
 import pytest
-from inputs_corpus import Case, avif, frames, png, tiff
+from inputs_corpus import Case, avif, frames, png, psd, tiff
 from inputs_corpus.base import SRGB, TURNS, encode_srgb, ycc_to_rgb
 
 from poolzoo.analysis.inputs import files
@@ -150,3 +151,38 @@ def test_a_channel_too_many_is_refused_before_it_is_decoded(tmp_path, monkeypatc
     monkeypatch.setattr("tifffile.TiffPage.asarray", None)
     with pytest.raises(ImageError, match="too large: 8x8 pixels of 5 channels; at most 256 samples are decoded"):
         load(tmp_path / "a.tif", tiff.tiff(samples, bits, tiff.RGB, tags=tags))
+
+
+def test_of_a_transparent_colour_the_bits_above_the_depth_do_not_count(tmp_path, capfd):
+    """PNG-3 11.3.1.1: decoders mask them."""
+    before = png.chunk(b"tRNS", bytes([0xFF, 3]))
+    image = load(tmp_path / "a.png", png.png(np.arange(16).reshape(4, 4, 1), 4, png.GREY, before))
+    np.testing.assert_array_equal(image[0, :, 0] * 15, [0, 1, 2, 15])
+    assert capfd.readouterr() == ("", "")  # libpng warns of them
+
+
+def test_a_fourth_sample_of_rgb_is_alpha_where_a_tiff_forgets_to_say_it(tmp_path):
+    """As Pillow and ImageMagick show it."""
+    samples = np.array([[[40, 50, 60, 0], [40, 50, 60, 255]]])
+    image = load(tmp_path / "a.tif", tiff.tiff(samples, 8, tiff.RGB))
+    np.testing.assert_allclose(image[0] * 255, [[255] * 3, [40, 50, 60]], rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+def test_a_transparent_composite_that_was_not_laid_on_white_is(tmp_path, depth):
+    white = (1 << depth) - 1
+    samples = np.array([[[white, 0, 0, 0], [white, 0, 0, white], [0, 0, white, 0]]])
+    layer = psd.layer({-1: samples[..., 3], **{i: samples[..., i] for i in range(3)}}, depth)
+    image = load(tmp_path / "a.psd", psd.psd(samples, depth, psd.RGB, layers=[layer], merged_alpha=True))
+    np.testing.assert_array_equal(image, [[[1, 1, 1], [1, 0, 0], [1, 1, 1]]])
+
+
+@pytest.mark.parametrize(("frames_announced", "first_number"), [(0, 0), (1 << 31, 0), (1, 1)])
+def test_of_a_broken_animation_the_static_image_is_shown(tmp_path, frames_announced, first_number):
+    still, frame = np.full((4, 4, 4), (1, 2, 3, 255)), np.full((4, 4, 4), 255)
+    content = png.header(4, 4, 8, png.RGBA) + png.chunk(b"acTL", struct.pack(">II", frames_announced, 0))
+    content += png.chunk(b"IDAT", png.image_data(still, 8)) + frames.control(first_number, 4, 4)
+    data = struct.pack(">I", first_number + 1) + png.image_data(frame, 8)
+    content += png.chunk(b"fdAT", data) + png.chunk(b"IEND")
+    image = load(tmp_path / "a.png", content)
+    np.testing.assert_allclose(image * 255, still[..., :3], rtol=0, atol=1e-9)

@@ -65,16 +65,34 @@ def decode_frames(file: BinaryIO) -> Iterator[Decoded]:
     """Yield the picture, or the screen after each frame of an animation."""
     chunks = list(read_chunks(file.read()))
     header, about = read_header(chunks), describe(chunks)
-    kinds = [kind for kind, _ in chunks]
-    if b"IDAT" not in kinds:
+    if not any(kind == b"IDAT" for kind, _ in chunks):
         raise damaged("no pixels")
-    animated = b"acTL" in kinds[: kinds.index(b"IDAT")] and b"fcTL" in kinds
-    if not animated:
+    if not _is_animation(chunks):
         pixels = _pixels(header, [body for kind, body in chunks if kind == b"IDAT"])
         yield split_alpha(unit(pixels), **about)
         return
     for screen in compose(_animation(header, chunks), header.height, header.width):
         yield split_alpha(unit(screen), **about)
+
+
+def _is_animation(chunks: list[tuple[bytes, bytes]]) -> bool:
+    """Whether a first frame can be shown; else browsers show the static image."""
+    announced = controlled = False
+    for kind, body in chunks:
+        number = int.from_bytes(body[:4], "big")
+        if kind == b"acTL":
+            announced = 0 < number < 1 << 31  # of frames
+        elif kind == b"IDAT" and not announced:
+            return False
+        elif kind == b"fcTL":
+            if controlled or number:
+                return False
+            controlled = True
+        elif kind == b"IDAT" and controlled:
+            return True
+        elif kind == b"fdAT":
+            return controlled and number == 1
+    return False
 
 
 def _animation(header: Header, chunks: list[tuple[bytes, bytes]]) -> Iterator[Frame]:
@@ -145,8 +163,11 @@ def read_header(chunks: list[tuple[bytes, bytes]]) -> Header:
         if not palette or len(palette) % 3 or len(palette) > 768:
             raise damaged("the palette is missing, or none")
         return replace(header, palette=palette, transparency=transparency[: len(palette) // 3])
-    fitting = {GREY: 2, RGB: 6}.get(kind)
-    return replace(header, transparency=transparency if len(transparency) == fitting else b"")
+    if len(transparency) != {GREY: 2, RGB: 6}.get(kind):
+        return header
+    # Of a colour's numbers the bits above the depth do not count.
+    numbers = (number & ((1 << bits) - 1) for (number,) in struct.iter_unpack(">H", transparency))
+    return replace(header, transparency=b"".join(number.to_bytes(2, "big") for number in numbers))
 
 
 def describe(chunks: list[tuple[bytes, bytes]]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """PSD and PSB: the composite that Photoshop stores after the layers (Adobe Photoshop File Formats Specification, 2019).
 
-Its planes are stored as they are, or row by row in PackBits. The colours lie on white already, so that the
-transparency of the composite changes nothing; what other channels there are is not seen.
+Its planes are stored as they are, or row by row in PackBits. The colours lie on white already; some other writers leave
+that to the alpha, where the file says that the channel after the colours is the transparency of the composite. Other
+channels are not seen.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ MODES: dict[int, Model] = {
 CHANNELS = {BITMAP: 1, GREY: 1, INDEXED: 1, RGB: 3, CMYK: 4, DUOTONE: 1, LAB: 3}
 #: Depths, and how their samples are stored.
 SAMPLES = {1: ">u1", 8: ">u1", 16: ">u2", 32: ">f4"}
-ICC_PROFILE, TRANSPARENT_INDEX, VERSION_INFO = 1039, 1047, 1057
+ICC_PROFILE, TRANSPARENT_INDEX, ALPHA_IDENTIFIERS, VERSION_INFO = 1039, 1047, 1053, 1057
+#: Blocks after the layers, by depth: the composite is transparent; the layers. In PSB their lengths have 8 bytes.
+TRANSPARENCY_BLOCKS, LAYER_BLOCKS = (b"Mtrn", b"Mt16", b"Mt32"), (b"Layr", b"Lr16", b"Lr32")
+LONG_BLOCKS = (*TRANSPARENCY_BLOCKS, *LAYER_BLOCKS, b"LMsk", b"Alph", b"FMsk", b"lnk2", b"FEid", b"FXid", b"PxSD")
 RAW, PACKED = 0, 1
 
 
@@ -80,16 +84,19 @@ def decode(file: BinaryIO) -> Decoded:
     header = _header(data)
     reader = Reader(data, HEADER_BYTES)
     palette, resources = reader.block(), _resources(reader.block())
-    reader.block(8 if header.version == PSB else 4)  # the layers
+    layers = reader.block(8 if header.version == PSB else 4)
     version = resources.get(VERSION_INFO, b"")
     if len(version) > 4 and not version[4]:
         raise unsupported("a PSD file that was saved without a composite")
-    samples = _samples(reader, header)
+    transparent = header.channels > CHANNELS[header.mode] and _is_transparent(layers, header.version, resources)
+    samples, alpha = _samples(reader, header, transparent)
     if header.mode == INDEXED:
         return _indexed(samples[..., 0], palette, resources)
     if header.mode == LAB:
         return Decoded(_lab(samples, header.depth), "lab")
     values = samples.astype(np.float64) if header.mode == BITMAP else unit(samples)
+    if alpha is not None:
+        values = np.maximum(values, 1 - unit(alpha)[..., None])  # no colour that lies on white is darker
     if header.mode in (CMYK, BITMAP):
         values = 1 - values  # full ink is stored as 0, black as 1
     return Decoded(values, MODES[header.mode], declared=resources.get(ICC_PROFILE))
@@ -121,9 +128,36 @@ def _resources(data: bytes) -> dict[int, bytes]:
     return found
 
 
-def _samples(reader: Reader, header: Header) -> np.ndarray:
-    """The channels of the colour mode as ``(H, W, C)``."""
-    count, stride = CHANNELS[header.mode], header.row_bytes
+def _is_transparent(layers: bytes, version: int, resources: dict[int, bytes]) -> bool:
+    """Whether the first channel after the colours is the composite's transparency: three places may say so."""
+    if resources.get(ALPHA_IDENTIFIERS, b"")[:4] == bytes(4):
+        return True
+    long = 8 if version == PSB else 4
+    reader = Reader(layers)
+    if not layers:
+        return False
+    info = reader.block(long)
+    if _is_negative(info):
+        return True
+    if reader.at + 4 <= len(layers):
+        reader.block()  # the global layer mask
+    while reader.at + 12 <= len(layers):
+        key = reader.take(8)[4:]
+        body = reader.block(long if key in LONG_BLOCKS else 4)
+        if key in TRANSPARENCY_BLOCKS or (key in LAYER_BLOCKS and _is_negative(body)):
+            return True
+        reader.at += -len(body) % 4
+    return False
+
+
+def _is_negative(layers: bytes) -> bool:
+    """Whether the number of layers is, which stands for a transparent composite."""
+    return bool(layers) and layers[0] > 127
+
+
+def _samples(reader: Reader, header: Header, transparent: bool) -> tuple[np.ndarray, np.ndarray | None]:
+    """The channels of the colour mode as ``(H, W, C)``, and the alpha after them where there is one."""
+    count, stride = CHANNELS[header.mode] + transparent, header.row_bytes
     compression = reader.number(2)
     if compression == RAW:
         data = reader.take(count * header.height * stride)
@@ -135,7 +169,8 @@ def _samples(reader: Reader, header: Header) -> np.ndarray:
         raise unsupported(f"PSD compression {compression} of the composite")
     rows = np.frombuffer(data, np.uint8).reshape(count, header.height, stride)
     planes = np.unpackbits(rows, axis=2) if header.depth == 1 else rows.view(SAMPLES[header.depth])
-    return np.moveaxis(planes[..., : header.width], 0, -1)
+    samples = np.moveaxis(planes[..., : header.width], 0, -1)
+    return samples[..., : CHANNELS[header.mode]], samples[..., -1] if transparent else None
 
 
 def _unpacked(row: bytes, stride: int) -> bytes:

@@ -30,7 +30,7 @@ COMPRESSIONS = (1, 2, 3, 4, 5, JPEG, 8, 32946, 32773, 34925, 50000)
 PREDICTORS = (1, 2, 3)
 UNSIGNED, SIGNED, FLOAT, UNDEFINED = 1, 2, 3, 4
 ASSOCIATED, UNASSOCIATED = 1, 2
-NEW_SUBFILE_TYPE, PHOTOMETRIC, ORIENTATION, INK_SET, ICC_PROFILE = 254, 262, 274, 332, 34675
+NEW_SUBFILE_TYPE, PHOTOMETRIC, ORIENTATION, INK_SET, EXTRA_SAMPLES, ICC_PROFILE = 254, 262, 274, 332, 338, 34675
 CMYK_INKS = 1
 PREVIEW = 1
 PLANAR = 2
@@ -58,7 +58,7 @@ def decode(file: BinaryIO) -> Decoded:
 def _check(page: Any) -> None:
     """Raise ImageError for what is too large, or of a kind that is not read."""
     if PHOTOMETRIC not in page.tags:
-        raise damaged("it does not say what its samples are")
+        raise unsupported("a TIFF file that does not say what its samples are")
     check_size(page.imagewidth, page.imagelength, page.samplesperpixel * page.imagedepth)
     if page.tags.valueof(NEW_SUBFILE_TYPE, 0) & PREVIEW:
         raise unsupported("a TIFF file, perhaps a camera's, whose first page is a preview")
@@ -144,8 +144,11 @@ def _ycbcr(page: Any, file: BinaryIO) -> np.ndarray:
 def _decoded(page: tifffile.TiffPage, samples: np.ndarray) -> Decoded:
     model = PHOTOMETRICS[page.photometric]
     alpha, premultiplied = None, False
-    for number, kind in enumerate(page.extrasamples or ()):
-        at = page.samplesperpixel - len(page.extrasamples) + number
+    extra = page.extrasamples
+    if EXTRA_SAMPLES not in page.tags and (page.photometric, page.samplesperpixel) == (RGB, 4):
+        extra = (UNASSOCIATED,)  # as decoders take a file that forgets to say it
+    for number, kind in enumerate(extra):
+        at = page.samplesperpixel - len(extra) + number
         if kind in (ASSOCIATED, UNASSOCIATED):
             alpha = _unit(page, samples[..., at])
             premultiplied = kind == ASSOCIATED
