@@ -298,7 +298,7 @@ def test_what_is_seen_is_copied(reader):
     reader.heading("time ms").click()
     reader.tool("Show lines that hold this text").fill("fixed")
     reader.frame.locator("summary", has_text="Columns").click()
-    for hidden in ("state", "median", "vs avg", "kept", "ratio"):
+    for hidden in ("state", "median", "vs avg", "kept", "ratio", "backend"):
         reader.frame.get_by_role("checkbox", name=hidden).click()
 
     def copied(name: str) -> str:
