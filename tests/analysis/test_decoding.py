@@ -8,7 +8,7 @@ from pathlib import Path
 import inputs_corpus
 import numpy as np
 import pytest
-from inputs_corpus import Case, avif, frames, png, psd, tiff
+from inputs_corpus import Case, avif, bmp, frames, png, psd, tiff
 from inputs_corpus.base import SRGB, TURNS, encode_srgb, ycc_to_rgb
 
 from poolzoo.analysis.inputs import files
@@ -186,3 +186,13 @@ def test_of_a_broken_animation_the_static_image_is_shown(tmp_path, frames_announ
     content += png.chunk(b"fdAT", data) + png.chunk(b"IEND")
     image = load(tmp_path / "a.png", content)
     np.testing.assert_allclose(image * 255, still[..., :3], rtol=0, atol=1e-9)
+
+
+def test_what_the_runs_of_a_bmp_leap_over_is_transparent(tmp_path):
+    """As Chromium shows it: by a delta, by the end of a row and by the end of the picture."""
+    runs = bytes([2, 1, 0, 0, 0, 2, 1, 1, 3, 2, 0, 1])  # two pixels, end of row, 1 right and 1 up, three pixels, end
+    palette = bmp.palette_of(np.array([[0, 0, 0], [255, 0, 0], [0, 0, 255]]))
+    content = bmp.bmp(5, 4, 8, runs, compression=bmp.RLE8, palette=palette, colours=3)
+    expected = np.ones((4, 5, 3))
+    expected[3, :2], expected[1, 1:4] = (1, 0, 0), (0, 0, 1)
+    np.testing.assert_array_equal(load(tmp_path / "a.bmp", content), expected)

@@ -1,4 +1,4 @@
-"""BMP: pixels with masks are read here, with their alpha; Pillow reads palettes and run lengths."""
+"""BMP: pixels with masks, with their alpha, and run lengths are read here; Pillow reads plain palettes."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ CORE, INFO, V2, V3, V4, V5 = 12, 40, 52, 56, 108, 124
 PLAIN, RLE8, RLE4, BITFIELDS, ALPHA_BITFIELDS = 0, 1, 2, 3, 6
 COMPRESSIONS = (PLAIN, RLE8, RLE4, BITFIELDS, ALPHA_BITFIELDS)
 EMBEDDED = 0x4D424544
+RUN_LENGTHS = ((4, RLE4), (8, RLE8))
+#: What follows a run of length 0; larger numbers are lengths of runs that are not packed.
+END_OF_ROW, END, DELTA = 0, 1, 2
 #: Red, green, blue and alpha where a file gives no masks.
 PLAIN_MASKS = {16: (0x7C00, 0x3E0, 0x1F, 0), 32: (0xFF0000, 0xFF00, 0xFF, 0)}
 
@@ -44,6 +47,10 @@ def decode(file: BinaryIO) -> Decoded:
     header = _header(data)
     check_size(header.width, abs(header.height))
     profile = _profile(data, header)
+    if (header.bits, header.compression) in RUN_LENGTHS:
+        return replace(_run_lengths(data, header), declared=profile)
+    if header.compression in (RLE8, RLE4):
+        raise damaged(f"run lengths of {header.bits} bits")
     if header.bits in (1, 4, 8):
         file.seek(0)
         return replace(pillow.decode(file), declared=profile)
@@ -84,11 +91,50 @@ def _rows(data: bytes, header: Header, kind: type | str, count: int) -> np.ndarr
     """Rows of ``count`` numbers, from the top; each is filled up to four bytes."""
     height = abs(header.height)
     stride = -(-header.width * header.bits // 32) * 4
-    if header.compression in (RLE8, RLE4) or header.start + height * stride > len(data):
+    if header.start + height * stride > len(data):
         raise damaged(f"{len(data)} bytes where {header.start + height * stride} are needed")
     rows = np.frombuffer(data, np.uint8, height * stride, header.start).reshape(height, stride)
     used = np.ascontiguousarray(rows[:, : count * np.dtype(kind).itemsize]).view(kind)
     return used if header.height < 0 else used[::-1]
+
+
+def _run_lengths(data: bytes, header: Header) -> Decoded:
+    """A picture with a palette, in runs from the bottom left; what they leap over is transparent, as in browsers."""
+    (used,) = struct.unpack_from("<I", data, 46)
+    count = min(used or 1 << header.bits, 1 << header.bits)
+    palette = np.zeros((256, 3), np.uint8)
+    palette[:count] = np.frombuffer(data, np.uint8, 4 * count, 14 + header.size).reshape(count, 4)[:, 2::-1]
+    indices = np.zeros((abs(header.height), header.width), np.uint8)
+    drawn = np.zeros(indices.shape)
+    x, y, at = 0, 0, header.start
+    while y < len(indices):
+        if at + 2 > len(data):
+            raise damaged("the runs end early")
+        length, value = data[at], data[at + 1]
+        at += 2
+        if length == 0 and value == END:
+            break
+        if length == 0 and value == END_OF_ROW:
+            x, y = 0, y + 1
+            continue
+        if length == 0 and value == DELTA:
+            x, y, at = x + data[at], y + data[at + 1], at + 2
+            continue
+        if length:
+            pixels = np.frombuffer(bytes([value]) * length, np.uint8)[: -(-length * header.bits // 8)]
+        else:
+            length = value
+            size = -(-length * header.bits // 8)
+            pixels = np.frombuffer(data, np.uint8, size, at)
+            at += size + size % 2
+        if header.bits == 4:
+            pixels = np.stack([pixels >> 4, pixels & 15], -1).ravel()
+        place = slice(x, x + length)
+        indices[y, place] = pixels[:length][: max(0, header.width - x)]
+        drawn[y, place] = 1
+        x += length
+    order = slice(None) if header.height < 0 else slice(None, None, -1)
+    return Decoded(palette[indices[order]] / 255, "rgb", None if drawn.all() else drawn[order])
 
 
 def _masks(data: bytes, header: Header) -> tuple[int, ...]:
