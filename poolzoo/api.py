@@ -435,14 +435,13 @@ def load(path: str | os.PathLike[str], *, index: int | None = None) -> Result:
         OSError: the file cannot be read.
     """
     from poolzoo.analysis.results.store import Store, is_store
-    from poolzoo.reports.page.evidence import is_page, results_in_page
+    from poolzoo.reports.page.evidence import results_in_file
 
     name = os.fspath(path)
     if is_store(Path(path)):
         with Store.open(Path(path)) as store:
             return Result.of(store.sample())
-    text = Path(path).read_text(encoding="utf-8-sig")
-    found = results_in_page(text, name) if is_page(text) else [schema.Result.from_json(text, name)]
+    found = results_in_file(path)
     if index is None and len(found) > 1:
         raise ValueError(f"{name}: holds {len(found)} results; index=0 to index={len(found) - 1} are allowed")
     if index is not None and not 0 <= index < len(found):

@@ -134,7 +134,8 @@ def output_options(command: Command) -> Command:
         click.option(
             "--output",
             type=OUTPUT,
-            help="Write to this file (its suffix says the format, if --format does not) and print the table.",
+            help="Write to this file (its suffix says the format, if --format does not) and print the table; -"
+            " is standard output, here and for all that is written.",
         ),
         click.option("--report", type=OUTPUT, help="Write an HTML page that opens anywhere."),
         click.option("--baseline", metavar="SPEC", help="Operator to compare with.  [default: avg]"),
@@ -823,9 +824,8 @@ def report(results: tuple[str, ...], output: Path, save_plots: Path | None) -> N
       poolzoo report coffee.json cost.json --output coffee.html
       poolzoo report before.html after.json --output change.html
     """
-    from poolzoo.analysis.results.schema import Result, decoded
     from poolzoo.analysis.results.store import Store, is_store
-    from poolzoo.reports.page.evidence import is_page, results_in_page
+    from poolzoo.reports.page.evidence import results_in_file
     from poolzoo.reports.page.page import render_page
     from poolzoo.reports.pictures.pooled_images import PictureBook, book_from_metadata
 
@@ -845,10 +845,9 @@ def report(results: tuple[str, ...], output: Path, save_plots: Path | None) -> N
             sources.append(Path(name).name)
             continue
         try:
-            text = decoded(Path(name).read_bytes())
-        except (OSError, ValueError) as error:
+            found = results_in_file(name)
+        except OSError as error:
             raise Failed(f"{name}: {_reason(error)}") from error
-        found = results_in_page(text, name) if is_page(text) else [Result.from_json(text, name)]
         loaded += found
         sources += [Path(name).name] * len(found)
         try:

@@ -16,6 +16,7 @@ from test_cli import Cli
 from poolzoo import cli
 from poolzoo._files import CommandFiles
 from poolzoo.analysis.inputs import features
+from poolzoo.analysis.results import machine
 from poolzoo.analysis.scoring import fitted_parameters, gradients
 from poolzoo.analysis.studies import compare, dataset, fit, profile, subsampling, sweep
 
@@ -138,7 +139,7 @@ def attempt(monkeypatch, capsys):
     log("writes")
     log("writes_folder")
     monkeypatch.setattr(cli, "Writer", Writer)
-    monkeypatch.setattr(cli, "_check_device", lambda *device: None)
+    monkeypatch.setattr(machine, "check_device", lambda *device: None)
     monkeypatch.setattr(features, "find_layers", lambda *asked: asked)
     monkeypatch.setattr(features, "feature_maps", lambda *asked: [asked])
     monkeypatch.setattr(fitted_parameters, "load_fitted", str)

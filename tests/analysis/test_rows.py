@@ -14,9 +14,9 @@ from poolzoo.analysis.results.schema import (
     SCHEMA_VERSION,
     TIME_KEYS,
     Result,
-    decoded,
     label,
 )
+from poolzoo.reports.page.evidence import results_in_file
 
 UNASKED = set(METRIC_KEYS) - {"psnr", "ssim"}
 ROW = {key: None for key in COMPARE_KEYS if key not in UNASKED} | {
@@ -25,6 +25,7 @@ ROW = {key: None for key in COMPARE_KEYS if key not in UNASKED} | {
     "params": "",
     "psnr": 30.5,
 }
+COMPARED = '{"metadata": {"schema_version": 2, "kind": "compare", "metrics": []'
 RESULT = Result("compare", {"metrics": ["ssim", "psnr"]}, [ROW | {"ssim": 0.5}])
 
 
@@ -52,9 +53,11 @@ def test_json_is_strict_and_holds_the_schema_version():
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
-def test_a_file_may_begin_with_a_byte_order_mark(encoding):
+def test_a_file_may_begin_with_a_byte_order_mark(encoding, tmp_path):
     named = Result("compare", RESULT.metadata, [RESULT.rows[0] | {"image": "größer.png"}])
-    assert Result.from_json(decoded(named.to_json().encode(encoding)), "r.json") == named
+    file = tmp_path / "r.json"
+    file.write_bytes(named.to_json().encode(encoding))
+    assert results_in_file(file) == [named]
     assert Result.from_json("\ufeff" + named.to_json(), "r.json") == named
 
 
@@ -82,6 +85,10 @@ def test_an_infinite_psnr_is_null_without_an_error():
         ('{"metadata": {}, "rows": {}}', "not a poolzoo result"),
         ('{"metadata": {"schema_version": 99}, "rows": []}', "schema version 99; this poolzoo reads version 2"),
         ('{"metadata": {"schema_version": 2, "kind": "x"}, "rows": []}', "kind 'x'"),
+        ('{"metadata": {"schema_version": 2, "kind": []}, "rows": []}', "kind []"),
+        ('{"metadata": {"schema_version": 2, "kind": "profile", "copy_gbps": "x"}, "rows": []}', "metadata.copy_gbps"),
+        (f'{COMPARED}, "images": [{{"width": 0, "height": 9}}]}}, "rows": []}}', "an image cannot be 0x9 pixels"),
+        (f'{COMPARED}, "images": [{{"width": 1.5, "height": 9}}]}}, "rows": []}}', "an image cannot be 1.5x9 pixels"),
         ('{"metadata": {"schema_version": 2, "kind": "compare"}, "rows": []}', "metadata.metrics"),
         ('{"metadata": {"schema_version": 2, "kind": "compare", "metrics": [[]]}, "rows": []}', "metadata.metrics"),
         ('{"metadata": {"schema_version": 2, "kind": "profile"}, "rows": [{}]}', "row 0 lacks backend"),

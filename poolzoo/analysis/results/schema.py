@@ -228,15 +228,6 @@ def check_values(row: Mapping[str, Any], keys: Iterable[str], source: str) -> No
             raise ValueError(f"{source}: {key} cannot be {row[key]!r:.60}")
 
 
-def decoded(data: bytes) -> str:
-    """The text of a result's file or page, which may begin with a byte-order mark, as some editors and shells write.
-
-    Raises:
-        ValueError: it is no text.
-    """
-    return data.decode(json.detect_encoding(data))
-
-
 def strict_json(text: str) -> Any:
     """Read JSON as its standard has it, with or without a byte-order mark.
 

@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
@@ -37,6 +39,22 @@ def embed(results: Sequence[Result]) -> Markup:
 def is_page(text: str) -> bool:
     """Whether a file's text is a page, also one that was saved with a comment before it, and not a result."""
     return text.lstrip("\ufeff \t\r\n").startswith("<")
+
+
+def results_in_file(path: str | os.PathLike[str]) -> list[Result]:
+    """The results of a JSON file or a page, which may begin with a byte-order mark, as some editors and shells write.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it holds no result.
+    """
+    name = os.fspath(path)
+    data = Path(path).read_bytes()
+    try:
+        text = data.decode(json.detect_encoding(data))
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
+    return results_in_page(text, name) if is_page(text) else [Result.from_json(text, name)]
 
 
 def results_in_page(html: str, source: str) -> list[Result]:
