@@ -196,3 +196,15 @@ def test_what_the_runs_of_a_bmp_leap_over_is_transparent(tmp_path):
     expected = np.ones((4, 5, 3))
     expected[3, :2], expected[1, 1:4] = (1, 0, 0), (0, 0, 1)
     np.testing.assert_array_equal(load(tmp_path / "a.bmp", content), expected)
+
+
+@pytest.mark.parametrize("colour", [(12, 13), (9, 1), (1, 8), (9, 8), (2, 2)])
+def test_an_avif_file_without_a_colour_box_has_the_colour_of_its_stream(tmp_path, colour):
+    files = [avif.avif((*colour, avif.BT601, True), declared=declared) for declared in (True, False)]
+    shown = [load(tmp_path / f"{number}.avif", content) for number, content in enumerate(files)]
+    np.testing.assert_array_equal(*shown)
+
+
+def test_hdr_that_only_the_stream_of_an_avif_file_declares_is_refused(tmp_path):
+    with pytest.raises(ImageError, match=r"PQ \(SMPTE ST 2084\), is not supported: convert it"):
+        load(tmp_path / "a.avif", avif.avif((9, avif.PQ, avif.BT2020_NCL, False), declared=False))

@@ -1,6 +1,7 @@
 """AVIF: libavif (imagecodecs) decodes at the depth of the file; the boxes of HEIF (ISO/IEC 23008-12) say the rest.
 
-Of them the size, the depth, the declared colour (an ICC profile before nclx) and the turns of the primary item count.
+Of them the size, depth, turns and declared colour of the primary item count: an ICC profile, else nclx, else what the
+stream says.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import imagecodecs
 import numpy as np
 
 from poolzoo.analysis.inputs import h273
-from poolzoo.analysis.inputs.boxes import read_boxes
+from poolzoo.analysis.inputs.av1 import colour_description
+from poolzoo.analysis.inputs.boxes import Reader, read_boxes
 from poolzoo.analysis.inputs.colour import Coding
 from poolzoo.analysis.inputs.decoded import ORIENTATIONS, Decoded, split_alpha, unit
 from poolzoo.analysis.inputs.files import check_size, damaged, unsupported
@@ -36,7 +38,11 @@ def decode(file: BinaryIO) -> Decoded:
     brands = boxes.get(b"ftyp", b"")
     if not any(brands[at : at + 4] in BRANDS for at in range(0, len(brands), 4)):
         raise unsupported(f"a file of the brand {brands[:4].decode('ascii', 'replace')!r} (HEIF and its kin, but AVIF)")
-    properties = _properties(boxes.get(b"meta", b"")[FULL_BOX:])
+    meta = dict(reversed(list(read_boxes(boxes.get(b"meta", b"")[FULL_BOX:]))))
+    if b"pitm" not in meta or b"iprp" not in meta:
+        raise unsupported("an AVIF file without a primary picture")
+    primary = int.from_bytes(meta[b"pitm"][FULL_BOX : FULL_BOX + (4 if meta[b"pitm"][0] else 2)], "big")
+    properties = _properties(meta[b"iprp"], primary)
     found = dict(reversed(properties))
     if b"ispe" not in found:
         raise damaged("no size of the picture")
@@ -44,23 +50,20 @@ def decode(file: BinaryIO) -> Decoded:
         raise unsupported("an AVIF file that crops its picture")
     width, height = struct.unpack_from(">II", found[b"ispe"], FULL_BOX)
     check_size(width, height)
+    declared = _declared(properties)
+    if b"colr" not in found and b"av1C" in found:
+        described = colour_description(_item(data, meta.get(b"iloc", b""), primary))
+        declared = h273.coding(*described) if described else None
     samples = np.asarray(imagecodecs.avif_decode(data, index=0, numthreads=1))
     if samples.shape[:2] != (height, width):
         raise damaged(f"{samples.shape[1]}x{samples.shape[0]} pixels where {width}x{height} are announced")
     bits = _bits(found)
-    return split_alpha(
-        unit(samples, (1 << bits) - 1.0), orientation=_orientation(properties), declared=_declared(properties)
-    )
+    return split_alpha(unit(samples, (1 << bits) - 1.0), orientation=_orientation(properties), declared=declared)
 
 
-def _properties(meta: bytes) -> Properties:
+def _properties(iprp: bytes, primary: int) -> Properties:
     """The properties of the primary item, in the order in which they apply."""
-    boxes = dict(reversed(list(read_boxes(meta))))
-    if b"pitm" not in boxes or b"iprp" not in boxes:
-        raise unsupported("an AVIF file without a primary picture")
-    wide = boxes[b"pitm"][0] > 0
-    primary = int.from_bytes(boxes[b"pitm"][FULL_BOX : FULL_BOX + (4 if wide else 2)], "big")
-    parts = list(read_boxes(boxes[b"iprp"]))
+    parts = list(read_boxes(iprp))
     every = [one for kind, body in parts if kind == b"ipco" for one in read_boxes(body)]
     places = next((found for kind, body in parts if kind == b"ipma" and (found := _places(body, primary))), [])
     return [every[place - 1] for place in places if 1 <= place <= len(every)]
@@ -80,6 +83,29 @@ def _places(ipma: bytes, primary: int) -> list[int]:
             return [place & (0x7FFF if size == 2 else 0x7F) for place in places]
         at += number * size
     return []
+
+
+def _item(data: bytes, iloc: bytes, wanted: int) -> bytes:
+    """The beginning of an item that lies in the file itself; nothing where it lies elsewhere."""
+    reader = Reader(iloc)
+    version = reader.number(4) >> 24
+    sizes = reader.number(2)
+    offset_size, length_size, base_size = sizes >> 12, sizes >> 8 & 15, sizes >> 4 & 15
+    index_size = sizes & 15 if version else 0
+    wide = 4 if version == 2 else 2
+    for _ in range(reader.number(wide)):
+        item = reader.number(wide)
+        method = reader.number(2) & 15 if version else 0
+        reader.number(2)  # in which file
+        base = reader.number(base_size)
+        extents = []
+        for _ in range(reader.number(2)):
+            reader.number(index_size)
+            extents.append((reader.number(offset_size), reader.number(length_size)))
+        if item == wanted and extents and method == 0:
+            offset, length = extents[0]
+            return data[base + offset :][: length or None]
+    return b""
 
 
 def _bits(found: dict[bytes, bytes]) -> int:

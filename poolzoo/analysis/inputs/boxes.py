@@ -1,4 +1,6 @@
-"""The boxes of JPEG 2000 (ISO/IEC 15444-1 annex I) and of the ISO base media file format, which took them over."""
+"""The boxes of JPEG 2000 (ISO/IEC 15444-1 annex I) and of the ISO base media file format, which took them over; and
+a reader of big-endian numbers.
+"""
 
 from __future__ import annotations
 
@@ -25,3 +27,25 @@ def read_boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
             raise damaged(f"box {kind.decode('ascii', 'replace')!r} has {length} bytes")
         yield kind, data[at + start : end]
         at = end
+
+
+class Reader:
+    """Bytes from the beginning to the end; what lies beyond the end is an error."""
+
+    def __init__(self, data: bytes, at: int = 0) -> None:
+        self.data, self.at = data, at
+
+    def take(self, count: int) -> bytes:
+        """Return the next bytes."""
+        if self.at + count > len(self.data):
+            raise damaged(f"it ends before byte {self.at + count}")
+        self.at += count
+        return self.data[self.at - count : self.at]
+
+    def number(self, size: int = 4) -> int:
+        """Return the next unsigned number."""
+        return int.from_bytes(self.take(size), "big")
+
+    def block(self, size: int = 4) -> bytes:
+        """Return the bytes that follow their length."""
+        return self.take(self.number(size))

@@ -14,6 +14,7 @@ from typing import BinaryIO
 import imagecodecs
 import numpy as np
 
+from poolzoo.analysis.inputs.boxes import Reader
 from poolzoo.analysis.inputs.decoded import Decoded, Model, unit
 from poolzoo.analysis.inputs.files import check_size, damaged, unsupported
 
@@ -49,28 +50,6 @@ class Header:
     @property
     def row_bytes(self) -> int:
         return -(-self.width * self.depth // 8)
-
-
-class Reader:
-    """Bytes from the beginning to the end; what lies beyond the end is an error."""
-
-    def __init__(self, data: bytes, at: int = 0) -> None:
-        self.data, self.at = data, at
-
-    def take(self, count: int) -> bytes:
-        """Return the next bytes."""
-        if self.at + count > len(self.data):
-            raise damaged(f"it ends before byte {self.at + count}")
-        self.at += count
-        return self.data[self.at - count : self.at]
-
-    def number(self, size: int = 4) -> int:
-        """Return the next unsigned number."""
-        return int.from_bytes(self.take(size), "big")
-
-    def block(self, size: int = 4) -> bytes:
-        """Return the bytes that follow their length."""
-        return self.take(self.number(size))
 
 
 def decode(file: BinaryIO) -> Decoded:
