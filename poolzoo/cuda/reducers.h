@@ -171,15 +171,17 @@ struct Avg : Plain<T> {
 };
 
 // lp: y = (mean |a|^p)^(1/p), or with the sum instead of the mean; dy/da = y r^(p - 1) sgn(a) / (m sum r^p), with r = |a| / m
-// and m the largest |a|. At 0 the gradient is 0. p of infinity, taken as the largest number, gives m.
+// and m the largest |a|. At 0 the gradient is 0. p of infinity, taken as the largest number, gives m. Of an infinite m
+// slopes are the formula's limits, with 0 * inf NaN: those of p = 1 and p = inf are finite.
 template <class T, bool kSum>
 struct Lp : Plain<T> {
   static constexpr bool kParam = true;
   T p, inverse;
+  bool peak;  // p is infinite
 
   template <class V>
   struct Window {
-    V most;                  // m; 1 where that is 0 or infinite
+    V most;                  // m; 1 where that is 0, and where it is infinite and p is not
     V sum, logs, count;      // of r^p and r^p log2 r
   };
   template <class V>
@@ -191,6 +193,7 @@ struct Lp : Plain<T> {
     Lp r;
     r.p = p < double(largest<T>()) ? T(p) : largest<T>();
     r.inverse = T(1) / r.p;
+    r.peak = !(p < double(largest<T>()));
     return r;
   }
 
@@ -207,20 +210,27 @@ struct Lp : Plain<T> {
 
   template <class V>
   POOLZOO_HD void settle(Window<V>& w) const {
-    w.most = ((w.most > 0) & (w.most <= largest<T>())) ? w.most : splat<V>(1);
+    w.most = ((w.most > 0) & (w.most <= (peak ? T(INFINITY) : largest<T>()))) ? w.most : splat<V>(1);
   }
 
-  // r^e for 0 <= r <= 1; anything larger and NaN stay, 0 gives 0.
+  template <class V>
+  POOLZOO_HD V share(V a, V most) const {  // r
+    V r = absolute(a) / most;
+    return peak ? absolute(a) == most ? splat<V>(1) : r : r;  // inf / inf is 1 here
+  }
+
+  // r^e for 0 <= r <= 1; 0 gives 0. Of larger ones, which infinite windows have, what matters: 1 for e = 0, and inf or 0.
   template <class V>
   static POOLZOO_HD V power(V r, T e) {
     V x = log2_positive(r) * e;
     x = x < T(Exponential<T>::kBias) ? x : splat<V>(T(Exponential<T>::kBias));
-    return r == 0 ? r : r <= 1 ? exp2_of(x) : r;
+    V beyond = e > 0 ? r : e < 0 ? T(1) / r : splat<V>(1);
+    return r == 0 ? r : r <= 1 ? exp2_of(x) : beyond;
   }
 
   template <class V>
   POOLZOO_HD void add(Window<V>& w, const Tap<V>& e) const {
-    V r = absolute(e.a) / w.most, weight = p == 2 ? r * r : power(r, p);
+    V r = share(e.a, w.most), weight = p == 2 ? r * r : power(r, p);
     w.sum += weight;
     w.logs += r > 0 ? weight * log2_positive(r) : splat<V>(0);
     w.count += e.here;
@@ -244,13 +254,15 @@ struct Lp : Plain<T> {
 
   template <class V>
   POOLZOO_HD Closed<V> close(const Window<V>& w) const {
-    return {w.most, w.sum == 0 ? splat<V>(0) : ratio(w) / w.sum};
+    V infinite = p > 1 ? splat<V>(0) : p < 1 ? splat<V>(T(INFINITY)) : kSum ? splat<V>(1) : T(1) / w.count;
+    V factor = w.sum > largest<T>() ? infinite : ratio(w) / w.sum;
+    return {w.most, w.sum == 0 ? splat<V>(0) : factor};
   }
 
   template <class V>
   POOLZOO_HD V slope(const Closed<V>& c, const Tap<V>& e) const {
-    V r = absolute(e.a) / c.most;
-    return c.factor * with_sign_of(e.a, p == 2 ? r : power(r, p - 1));
+    V r = share(e.a, c.most);
+    return e.a == 0 ? splat<V>(0) : c.factor * with_sign_of(e.a, p == 2 ? r : power(r, p - 1));
   }
 
   template <class V>

@@ -26,12 +26,13 @@ def _power(base: Tensor, exponent: Tensor | float) -> Tensor:
     return torch.pow(base.masked_fill(zero, 1.0), exponent).masked_fill(zero, 0.0)
 
 
-def power_mean(a: Tensor, mask: Tensor | None, p: Tensor | float) -> Tensor:
-    """``(mean a^p)^(1/p)`` of elements a >= 0 that are 0 outside the input."""
+def power_mean(a: Tensor, mask: Tensor | None, p: Tensor | float, norm: str = "mean") -> Tensor:
+    """``(mean a^p)^(1/p)``, or of the sum, of elements a >= 0 that are 0 outside the input."""
     m = a.detach().amax(-1, keepdim=True)
     m = m.masked_fill((m == 0) | m.isinf(), 1.0)  # 0/0 and inf/inf would be NaN
     exponent = p.squeeze(-1) if isinstance(p, Tensor) and p.dim() else p
-    return m.squeeze(-1) * _power(mean(_power(a / m, p), mask), 1 / exponent)
+    powers = _power(a / m, p)
+    return m.squeeze(-1) * _power(mean(powers, mask) if norm == "mean" else powers.sum(-1), 1 / exponent)
 
 
 def _is_scalar(p: object) -> bool:
@@ -65,11 +66,7 @@ def lp(a: Tensor, mask: Tensor | None, *, p: float | Tensor = 2.0, norm: str = "
     """``p`` > 0; ``p=inf`` is max |a|. ``norm="mean"`` is the formula, ``norm="sum"`` gives ``(sum |a|^p)^(1/p)``."""
     if isinstance(p, float) and math.isinf(p):
         return a.abs().amax(-1)
-    y = power_mean(a.abs(), mask, p)
-    if norm == "sum":
-        n = a.shape[-1] if mask is None else mask.sum(-1).to(a.dtype)
-        y = y * n ** (1 / p)
-    return y
+    return power_mean(a.abs(), mask, p, norm)
 
 
 cuda.references["lp"] = lambda x, geometry, _, p: pool_windows(x, geometry, lp, p=p)

@@ -48,7 +48,10 @@ def weighted_mean(weight: Tensor, a: Tensor, centre: Tensor) -> Tensor:
     large its elements; in halves, the difference of two finite numbers never overflows. ``centre`` is
     ``(..., *out, 1)``.
     """
-    half = (weight * (a / 2 - centre / 2)).sum(-1)
+    distance = a / 2 - centre / 2
+    # Where there is no weight, twice the distance, which may be infinite, times 0 would be the gradient.
+    distance = distance.masked_fill((weight == 0) & (distance.abs() < math.inf), 0.0)
+    half = (weight * distance).sum(-1)
     return centre.squeeze(-1) + half + half
 
 

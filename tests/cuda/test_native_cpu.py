@@ -266,6 +266,40 @@ def test_nan_and_inf_reach_exactly_the_windows_that_hold_them(name, ndim, bad):
                 assert y[holds].isnan().all()
 
 
+INF, NAN = math.inf, math.nan
+#: At the ends of what a type holds: the window, y, and dy/da. The formula's limits; 0 * inf is NaN, as in torch's norm.
+EXTREMES: list[tuple[str, list[float], float, list[float]]] = [
+    ("lp:p=inf", [1, -INF, 2, 3], INF, [0, -1, 0, 0]),
+    ("lp:p=inf", [1, -INF, 2, INF], INF, [0, -0.5, 0, 0.5]),  # shared among the largest, as torch's amax does
+    ("lp:p=inf,norm=sum", [INF, 2, 3], INF, [1, 0, 0]),
+    ("lp:p=1.0", [1, -INF, 2, 0], INF, [0.25, -0.25, 0.25, 0]),
+    ("lp:p=1.0,norm=sum", [1, -INF, 2, INF], INF, [1, -1, 1, 1]),
+    ("lp", [1, -INF, 2, 0], INF, [0, NAN, 0, 0]),
+    ("lp:p=3.5", [1, INF, 2, 0], INF, [0, NAN, 0, 0]),
+    ("lp:p=0.5", [-1, INF, 2, 0], INF, [-INF, NAN, INF, 0]),
+    ("lp:p=1.0,norm=sum", [3e38, 1, 0], 3e38, [1, 1, 0]),
+    ("lp:norm=sum", [3e38, 1, 0], 3e38, [1, 0, 0]),
+    ("lp:p=3.5,norm=sum", [3e38, 1, 0], 3e38, [1, 0, 0]),
+    ("lp:p=inf,norm=sum", [3e38, 1, 0], 3e38, [1, 0, 0]),
+    ("softpool", [0, 3e38, -3e38], 3e38, [0, 1, 0]),
+    ("softpool", [3e38, 3e38, -3e38, 0], 3e38, [0.5, 0.5, 0, 0]),
+    ("softpool:beta=-1", [0, 3e38, -3e38], -3e38, [0, 0, 1]),
+    ("softpool:beta=0.001", [0, 3e38, -3e38], 3e38, [0, 1, 0]),
+]
+
+
+@pytest.mark.parametrize("backend", ["native", "reference"])
+@pytest.mark.parametrize(("spec", "window", "expected", "slopes"), EXTREMES)
+def test_gradients_at_the_ends_of_a_type(spec, window, expected, slopes, backend):
+    x = torch.tensor(window).reshape(1, 1, -1)
+    y, (grad,) = with_gradient(spec, x.repeat(1, 1, 2), 1, backend, kernel_size=len(window))
+    torch.testing.assert_close(y, torch.full((1, 1, 2), expected), rtol=1e-6, atol=0)
+    seed = torch.tensor([-1.0, 1.0])  # with_gradient's
+    torch.testing.assert_close(
+        grad.reshape(2, -1), seed[:, None] * torch.tensor(slopes), rtol=1e-6, atol=1e-6, equal_nan=True
+    )
+
+
 # What torch asks of an operator ------------------------------------------------------------
 
 
