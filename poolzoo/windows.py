@@ -116,6 +116,29 @@ def _per_axis(name: str, value: IntOrTuple, ndim: int, least: int) -> tuple[int,
     return values
 
 
+def is_fixed(*sizes: Any) -> bool:
+    """Whether sizes are plain ints; in ``torch.compile``, exports and traces they may stand for any size."""
+    if torch.compiler.is_compiling():
+        from torch.fx.experimental.symbolic_shapes import has_static_value
+
+        return all(has_static_value(size) for size in sizes)
+    return all(type(size) is int for size in sizes)
+
+
+def smaller(a: Any, b: Any) -> Any:
+    """``min(a, b)`` of sizes, which stays open for those that are not fixed."""
+    if isinstance(a, Tensor) or isinstance(b, Tensor):  # as torch.jit.trace gives them
+        return torch.minimum(torch.as_tensor(a), torch.as_tensor(b))
+    return torch.sym_min(a, b)  # type: ignore[no-untyped-call]
+
+
+def larger(a: Any, b: Any) -> Any:
+    """``max(a, b)`` of sizes, which stays open for those that are not fixed."""
+    if isinstance(a, Tensor) or isinstance(b, Tensor):
+        return torch.maximum(torch.as_tensor(a), torch.as_tensor(b))
+    return torch.sym_max(a, b)  # type: ignore[no-untyped-call]
+
+
 def output_size(sizes: Sequence[int], geometry: Geometry) -> tuple[int, ...]:
     """The spatial size that torch's ``max_pool`` gives for the same arguments.
 
@@ -124,19 +147,27 @@ def output_size(sizes: Sequence[int], geometry: Geometry) -> tuple[int, ...]:
     """
     out = []
     for n, k, s, p, d, span in zip(sizes, *geometry[:4], geometry.spans, strict=True):
-        room = n + 2 * p - span
-        size = (room + (s - 1 if geometry.ceil_mode else 0)) // s + 1
-        if geometry.ceil_mode and (size - 1) * s >= n + p:
-            size -= 1
-        if size < 1 or n < 1:
+        spare = s - 1 if geometry.ceil_mode else 0
+        least = max(1, span - 2 * p - spare)
+        traced = isinstance(n, Tensor)  # what it is in the call that is traced, it need not be later
+        if not traced and n < least:
             raise ValueError(
                 f"input size {n} is too small for a window of kernel_size={k}, padding={p}, dilation={d}: "
-                f"needs at least {max(1, span - 2 * p)}"
+                f"needs at least {least}"
             )
-        if p and n < d:
+        # Without a branch, so that it is right for every size that n may stand for.
+        size = (n + 2 * p - span + spare) // s + 1
+        if geometry.ceil_mode:
+            size = smaller(size, (n + p - 1) // s + 1)
+        if not traced and p and n < d and any(_is_empty(i * s - p, k, d, n) for i in range(size)):
             raise ValueError(f"input size {n} with padding={p} and dilation={d} leaves windows without an element")
         out.append(size)
     return tuple(out)
+
+
+def _is_empty(start: int, k: int, d: int, n: int) -> bool:
+    """Whether a window of ``k`` taps, ``d`` apart from ``start`` on, holds none of ``n`` positions."""
+    return not any(0 <= start + tap * d < n for tap in range(k))
 
 
 def check_input(x: Tensor, ndim: int) -> None:
@@ -169,6 +200,9 @@ def windows(x: Tensor, geometry: Geometry) -> tuple[Tensor, Tensor | None]:
     n = geometry.ndim
     sizes = x.shape[-n:]
     out = output_size(sizes, geometry)
+    if not is_fixed(*sizes):
+        a, mask = gathered_windows(x, out, geometry)
+        return a, mask if any(geometry.padding) or geometry.ceil_mode else None
     # What the last window reaches past the input on the right; ceil_mode can ask for more than `padding`.
     right = [
         max(0, (o - 1) * s + span - p - size)
@@ -186,11 +220,15 @@ def windows(x: Tensor, geometry: Geometry) -> tuple[Tensor, Tensor | None]:
     a = _taps_first(x, n)
     if not padded:
         return a, None
-    masks = [
-        taps_inside(o, k, s, p, d, size, x.device)
-        for o, k, s, p, d, size in zip(out, *geometry[:4], sizes, strict=True)
-    ]
-    return a, join_masks(masks)
+    positions = tap_positions(out, geometry, x.device)
+    return a, join_masks([taps_inside(position, size) for position, size in zip(positions, sizes, strict=True)])
+
+
+def gathered_windows(x: Tensor, out: Sequence[int], geometry: Geometry) -> tuple[Tensor, Tensor]:
+    """The first ``out`` windows per axis, by gathering: sizes that are not fixed cannot decide how much to pad."""
+    positions = tap_positions(out, geometry, x.device)
+    inside = [taps_inside(position, n) for position, n in zip(positions, x.shape[-geometry.ndim :], strict=True)]
+    return windows_at(x, positions, inside)
 
 
 def _taps_first(x: Tensor, n: int) -> Tensor:
@@ -201,10 +239,16 @@ def _taps_first(x: Tensor, n: int) -> Tensor:
     return x.permute(taps + rest).clone(memory_format=torch.contiguous_format).flatten(0, n - 1).movedim(0, -1)
 
 
-def taps_inside(out: int, k: int, s: int, p: int, d: int, size: int, device: torch.device) -> Tensor:
-    """``(out, k)``: whether the tap lies inside an axis of ``size`` positions."""
-    start = torch.arange(out, device=device) * s - p
-    position = start[:, None] + torch.arange(k, device=device) * d
+def tap_positions(out: Sequence[int], geometry: Geometry, device: torch.device) -> list[Tensor]:
+    """Per axis ``(out_i, k_i)``: the input position of each tap, outside the input where windows reach past it."""
+    return [
+        (torch.arange(o, device=device) * s - p)[:, None] + torch.arange(k, device=device) * d
+        for o, k, s, p, d in zip(out, *geometry[:4], strict=True)
+    ]
+
+
+def taps_inside(position: Tensor, size: int) -> Tensor:
+    """Whether positions lie on an axis of ``size``."""
     return (position >= 0) & (position < size)
 
 
@@ -231,9 +275,7 @@ def windows_at(x: Tensor, positions: Sequence[Tensor], inside: Sequence[Tensor])
     n = len(positions)
     for axis, (position, present) in enumerate(zip(positions, inside, strict=True)):
         dim = x.dim() - n - axis + 2 * axis  # each earlier axis has become two, out_i and k_i
-        index = torch.where(present, position, 0).flatten()
-        x = x.index_select(dim, index)
-        x = x.reshape(*x.shape[:dim], *position.shape, *x.shape[dim + 1 :])
+        x = x[(slice(None),) * dim + (torch.where(present, position, 0),)]
     lead = x.dim() - 2 * n
     order = [*range(lead), *range(lead, lead + 2 * n, 2), *range(lead + 1, lead + 2 * n, 2)]
     mask = join_masks(inside)
@@ -246,7 +288,10 @@ def adaptive_windows(x: Tensor, output_size: Sequence[int]) -> tuple[Tensor, Ten
     for n, m in zip(x.shape[-len(output_size) :], output_size, strict=True):
         cell = torch.arange(m, device=x.device)
         start, end = cell * n // m, -((cell + 1) * -n // m)
-        longest = max(-((i + 1) * -n // m) - i * n // m for i in range(m))
+        if is_fixed(n, m):
+            longest = max(-((i + 1) * -n // m) - i * n // m for i in range(m))
+        else:
+            longest = n if is_fixed(m) and m == 1 else n // m + 2
         position = start[:, None] + torch.arange(longest, device=x.device)
         positions.append(position)
         inside.append(position < end[:, None])
@@ -301,7 +346,10 @@ def pool_natively(
     try:
         return cuda.pool(operator, x, geometry, value, second)
     except RuntimeError:
-        output_size(x.shape[-geometry.ndim :], geometry)  # has better words for an input that is too small
+        sizes = x.shape[-geometry.ndim :]
+        output_size(sizes, geometry)  # has better words for an input that is too small
+        if backend == "auto" and any(n < d for n, d in zip(sizes, geometry.dilation, strict=True)):
+            return None  # the native operators look for no element between the holes of a window that is wider
         raise
 
 
@@ -363,8 +411,6 @@ def weighted_taps(x: Tensor, dim: int, index: Tensor, weight: Tensor) -> Tensor:
 
 def reflect(position: Tensor, n: int) -> Tensor:
     """Positions off an axis of ``n`` mirrored back onto it, the edge not repeated, as often as it takes."""
-    if n == 1:
-        return torch.zeros_like(position)
-    period = 2 * (n - 1)
+    period = larger(2 * (n - 1), 1)
     position = position % period
     return torch.where(position < n, position, period - position)

@@ -5,12 +5,22 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from poolzoo.operators.basic import max_pool
+from poolzoo.operators.basic import dense_maximum
 from poolzoo.registry import register_pool
-from poolzoo.windows import Geometry, accumulation_dtype, check_input, like, output_size, reflect, weighted_taps
+from poolzoo.windows import (
+    Geometry,
+    accumulation_dtype,
+    check_input,
+    larger,
+    like,
+    output_size,
+    reflect,
+    tap_positions,
+    taps_inside,
+    weighted_taps,
+)
 
 _BEYOND_WINDOW = "the filter reaches past the window"
 
@@ -69,14 +79,9 @@ def max_blur(x: Tensor, geometry: Geometry, *, filt_size: int = 4) -> Tensor:
     check_input(x, geometry.ndim)
     n = geometry.ndim
     out = output_size(x.shape[-n:], geometry)
-    starts = _dense_starts(x.shape[-n:], out, geometry)
-    dense = geometry._replace(stride=(1,) * n, ceil_mode=False)
-    # More absent positions on the right let the windows begin that ceil_mode adds.
-    missing = [len(start) - size for start, size in zip(starts, output_size(x.shape[-n:], dense), strict=True)]
     a = x.to(accumulation_dtype(x.dtype))
-    if any(missing):
-        a = F.pad(a, [pad for m in reversed(missing) for pad in (0, m)], value=-math.inf)
-    return like(_decimate(max_pool(a, dense), out, geometry, filt_size), x)
+    dense, sizes = _dense(x.shape[-n:], out, geometry)
+    return like(_decimate(dense_maximum(a, sizes, dense), out, geometry, filt_size), x)
 
 
 @register_pool(
@@ -99,25 +104,23 @@ def avg_blur(x: Tensor, geometry: Geometry, *, filt_size: int = 4) -> Tensor:
     n = geometry.ndim
     out = output_size(x.shape[-n:], geometry)
     a = x.to(accumulation_dtype(x.dtype))
-    starts = _dense_starts(x.shape[-n:], out, geometry)
+    dense, sizes = _dense(x.shape[-n:], out, geometry)
     # The mean of what a box holds is the mean of means, axis by axis.
-    for axis, (start, k, d) in enumerate(zip(starts, geometry.kernel_size, geometry.dilation, strict=True)):
+    for axis, index in enumerate(tap_positions(sizes, dense, x.device)):
         dim = axis - n
-        first = torch.arange(start.start, start.stop, device=x.device)
-        index = first[:, None] + torch.arange(k, device=x.device) * d
-        inside = ((index >= 0) & (index < x.shape[dim])).to(a.dtype)
+        inside = taps_inside(index, x.shape[dim]).to(a.dtype)
         weight = inside / inside.sum(-1, keepdim=True)
         a = weighted_taps(a, dim, index.clamp(0, x.shape[dim] - 1), weight)
     return like(_decimate(a, out, geometry, filt_size), x)
 
 
-def _dense_starts(sizes: torch.Size, out: tuple[int, ...], geometry: Geometry) -> list[range]:
-    """Per axis, where the windows of stride 1 begin: every one that torch's size has, and those that ceil_mode adds."""
-    dense = output_size(sizes, geometry._replace(stride=(1,) * geometry.ndim, ceil_mode=False))
-    return [
-        range(-p, max(size, (o - 1) * s + 1) - p)
-        for size, o, s, p in zip(dense, out, geometry.stride, geometry.padding, strict=True)
-    ]
+def _dense(sizes: torch.Size, out: tuple[int, ...], geometry: Geometry) -> tuple[Geometry, tuple[int, ...]]:
+    """The windows of stride 1, and how many there are: all that torch's size has, and those that ceil_mode adds."""
+    dense = geometry._replace(stride=(1,) * geometry.ndim, ceil_mode=False)
+    every = output_size(sizes, dense)
+    if geometry.ceil_mode:
+        every = tuple(larger(size, (o - 1) * s + 1) for size, o, s in zip(every, out, geometry.stride, strict=True))
+    return dense, every
 
 
 def _decimate(dense: Tensor, out: tuple[int, ...], geometry: Geometry, filt_size: int) -> Tensor:

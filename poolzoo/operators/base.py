@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar, TypeGuard
@@ -150,6 +151,11 @@ def check_params(info: PoolInfo, known: Mapping[str, inspect.Parameter], params:
 def is_number(value: object) -> TypeGuard[int | float]:
     """An int or float; True is neither here."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def is_finite(value: object) -> TypeGuard[int | float]:
+    """A number that is neither infinite nor NaN."""
+    return is_number(value) and -math.inf < value < math.inf  # math.isfinite refuses what torch.compile leaves open
 
 
 def check_backend(backend: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +17,8 @@ from poolzoo.windows import (
     absent,
     accumulation_dtype,
     check_input,
+    gathered_windows,
+    is_fixed,
     join_masks,
     like,
     maximum,
@@ -23,6 +26,7 @@ from poolzoo.windows import (
     output_size,
     pool_natively,
     pool_windows,
+    tap_positions,
     taps_inside,
     windows,
 )
@@ -50,11 +54,31 @@ def max_pool(x: Tensor, geometry: Geometry, *, backend: str = "auto") -> Tensor:
 
 
 def _max_by_torch(x: Tensor, geometry: Geometry, *unused: object) -> Tensor:
-    output_size(x.shape[-geometry.ndim :], geometry)  # torch's message would not name the argument
-    if any(2 * p > k for p, k in zip(geometry.padding, geometry.kernel_size, strict=True)):
-        # torch holds padding to half of kernel_size, also where dilation makes the window wider than that.
+    sizes = x.shape[-geometry.ndim :]
+    output_size(sizes, geometry)  # torch's message would not name the argument
+    # torch holds padding to half of kernel_size, also where dilation makes the window wider than that.
+    wide = any(2 * p > k for p, k in zip(geometry.padding, geometry.kernel_size, strict=True))
+    if wide or _undecided(sizes, geometry):
         return pool_windows(x, geometry, maximum)
     return like(_MAX[geometry.ndim](x, *geometry), x)  # autocast has max_pool3d answer in float32
+
+
+def dense_maximum(a: Tensor, out: Sequence[int], geometry: Geometry) -> Tensor:
+    """The maximum of the first ``out`` windows per axis of ``geometry``, whose stride is 1."""
+    sizes = a.shape[-geometry.ndim :]
+    if not is_fixed(*sizes):
+        return maximum(*gathered_windows(a, out, geometry))
+    pads = [
+        (p, o + span - 1 - p - n) for o, span, p, n in zip(out, geometry.spans, geometry.padding, sizes, strict=True)
+    ]
+    if any(map(any, pads)):
+        a = F.pad(a, [pad for pair in reversed(pads) for pad in pair], value=-math.inf)
+    return max_pool(a, geometry._replace(padding=(0,) * geometry.ndim))
+
+
+def _undecided(sizes: Sequence[int], geometry: Geometry) -> bool:
+    """Whether torch's ``ceil_mode`` would settle for the present size, which is not fixed."""
+    return geometry.ceil_mode and not is_fixed(*sizes)
 
 
 cuda.references["max"] = _max_by_torch
@@ -95,7 +119,7 @@ def _avg_by_torch(x: Tensor, geometry: Geometry, *unused: object, count_include_
     kernel_size, stride, padding, dilation, ceil_mode = geometry
     # With padding or ceil_mode a window may be wider than the input; avg_pool3d refuses that.
     fits = all(size >= k for size, k in zip(sizes, kernel_size, strict=True))
-    if max(dilation) == 1 and fits:
+    if max(dilation) == 1 and fits and not _undecided(sizes, geometry):
         a = x.to(accumulation_dtype(x.dtype)) if n == 3 else x  # avg_pool3d has no half types on the CPU
         if math.prod(kernel_size) > MOST_IN_FLOAT32:
             a = a.double()
@@ -104,10 +128,8 @@ def _avg_by_torch(x: Tensor, geometry: Geometry, *unused: object, count_include_
         return pool_windows(x, geometry, mean)
     # torch divides by the taps inside the padded input; ceil_mode can put taps beyond even that.
     a, _ = windows(x.to(accumulation_dtype(x.dtype)), geometry)
-    masks = [
-        taps_inside(o, k, s, 0, d, size + 2 * p, x.device)
-        for o, k, s, d, size, p in zip(out, kernel_size, stride, dilation, sizes, padding, strict=True)
-    ]
+    positions = tap_positions(out, geometry, x.device)
+    masks = [taps_inside(at + p, size + 2 * p) for at, size, p in zip(positions, sizes, padding, strict=True)]
     return like(mean(a, join_masks(masks)), x)
 
 

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from poolzoo.operators.base import Pool, channel_parameter, in_wide, is_number, per_channel, shown_share
+from poolzoo.operators.base import Pool, channel_parameter, in_wide, is_finite, is_number, per_channel, shown_share
 from poolzoo.operators.norms import softplus_inverse
 from poolzoo.operators.soft import softmax_weights, weighted_mean
 from poolzoo.registry import register_pool
@@ -97,7 +97,7 @@ def _check_dpp(
     if bias is not None and weight is None:
         shown = tuple(bias.shape) if isinstance(bias, Tensor) else repr(bias)
         raise ValueError(f"bias={shown}: only allowed with weight, the filter that it belongs to")
-    if not (bias is None or isinstance(bias, Tensor) or (is_number(bias) and math.isfinite(bias))):
+    if not (bias is None or isinstance(bias, Tensor) or (is_finite(bias))):
         raise ValueError(f"bias={bias!r}: a finite number is allowed")
     if reward not in ("symmetric", "asymmetric"):
         raise ValueError(f"reward={reward!r}: 'symmetric' or 'asymmetric' is allowed")

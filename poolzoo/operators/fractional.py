@@ -12,7 +12,7 @@ from torch import Tensor
 from poolzoo.operators.base import Pool, is_number
 from poolzoo.operators.stochastic import check_draw
 from poolzoo.registry import register_pool
-from poolzoo.windows import Geometry, absent, check_input, like, output_size
+from poolzoo.windows import Geometry, absent, check_input, larger, like, output_size
 
 
 class _FractionalMax(Pool):
@@ -88,26 +88,28 @@ def fractional_max(
     else:
         u = torch.full((*(1,) * len(lead), n), 0.5, device=x.device, dtype=torch.float64)
     index, mask = _placed(sizes, out, geometry, u)
-    index = index.expand(*lead, *index.shape[-n - 1 :])
-    a = x.flatten(-n).gather(-1, index.flatten(-n - 1)).reshape(index.shape)
+    own = [torch.arange(size, device=x.device).reshape(-1, *(1,) * (len(lead) - i + n)) for i, size in enumerate(lead)]
+    a = x.flatten(-n)[(*own, index)]
     return like(absent(a, mask, -math.inf).max(-1).values, x)
 
 
 def _out_sizes(sizes: Sequence[int], geometry: Geometry, output_ratio: float) -> tuple[int, ...]:
-    out = tuple(int(output_ratio * size) for size in sizes)
+    shares: list[Any] = [output_ratio * size for size in sizes]
+    out: Any = tuple(share.long() if isinstance(share, Tensor) else math.trunc(share) for share in shares)
     for size, o, p, span in zip(sizes, out, geometry.padding, geometry.spans, strict=True):
         most = size + 2 * p - span + 1
-        if not 1 <= o <= most:
+        if not (isinstance(o, Tensor) or 1 <= o <= most):
             raise ValueError(
                 f"output_ratio={output_ratio!r}: {o} windows on an axis of {size}; 1 to {most} are allowed"
             )
-    return out
+    sizes_out: tuple[int, ...] = out
+    return sizes_out
 
 
 def _starts(out: int, last: int, u: Tensor) -> Tensor:
     """Where the windows start, ``(..., out)``, for ``u`` of shape ``(..., 1)``."""
     i = torch.arange(out, device=u.device)
-    step = last / max(out - 1, 1)
+    step = last / larger(out - 1, 1)
     start = ((i + u) * step).floor() - (u * step).floor()
     # Steps below 1, which more windows than positions need, could lead past the last start.
     return torch.where(i == out - 1, last, start.clamp(max=last)).long()
@@ -120,11 +122,10 @@ def _placed(sizes: Sequence[int], out: tuple[int, ...], geometry: Geometry, u: T
     for axis, (size, o, k, p, d, span) in enumerate(
         zip(sizes, out, geometry.kernel_size, geometry.padding, geometry.dilation, geometry.spans, strict=True)
     ):
-        start = _starts(o, max(0, size + 2 * p - span), u[..., axis, None]) - p
+        start = _starts(o, larger(0, size + 2 * p - span), u[..., axis, None]) - p
         position = start.unsqueeze(-1) + torch.arange(k, device=u.device) * d
-        cells = [o if a == axis else 1 for a in range(n)]
-        taps = [k if a == axis else 1 for a in range(n)]
-        position = position.reshape(*position.shape[:-2], *cells, *taps)
+        others = [slice(None) if a == axis else None for a in range(n)]
+        position = position[(..., *others, *others)]
         index = index * size + position.clamp(0, size - 1)
         mask = mask & (position >= 0) & (position < size)
     return index.flatten(-n), mask.flatten(-n)

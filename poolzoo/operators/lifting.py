@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from poolzoo.operators.base import Pool, check_channels_of, check_in_channels
@@ -132,11 +133,12 @@ class _Step(nn.Module):
         n = len(self.axes)
         moved = a.movedim(-n - 1, -1).movedim(axis - n - 1, -1)  # (..., other axes, C, length)
         rows = moved.reshape(-1, *moved.shape[-2:])
-        layers = self.axes[axis]
         # In the type of the input, which is float32 or wider, whatever type the weights are kept in.
-        weights = {name: weight.to(a.dtype) for name, weight in layers.named_parameters()}
-        with torch.autocast(a.device.type, enabled=False):
-            y: Tensor = torch.func.functional_call(layers, weights, (rows,))
+        device = a.device.type if torch.amp.is_autocast_available(a.device.type) else "cpu"  # meta has no autocast
+        with torch.autocast(device, enabled=False):
+            weight, bias, weight_across, bias_across = (w.to(a.dtype) for w in self.axes[axis].parameters())
+            y = F.conv1d(rows, weight, bias, padding=1, groups=len(weight))
+            y = torch.tanh(F.conv1d(y.relu(), weight_across, bias_across))
         return y.reshape(moved.shape).movedim(-1, axis - n - 1).movedim(-1, -n - 1)
 
 

@@ -148,13 +148,13 @@ def multisample(x: Tensor, geometry: Geometry, pool: str, offsets: Offsets) -> T
     return like(torch.cat(parts, dim=-3), x)
 
 
-def _with_submaps(x: Tensor) -> Tensor:
-    """``x`` with an axis of submaps: that of an earlier multisampling layer, or a new one."""
+def _with_submaps(x: Tensor) -> tuple[Tensor, int]:
+    """``x`` with an axis of submaps, that of an earlier multisampling layer or a new one; and how many there are."""
     if x.dim() == 5:
         check_input(x, 3)
-        return x
+        return x, int(x.shape[-3])
     check_input(x, 2)
-    return x.unsqueeze(-3)
+    return x.unsqueeze(-3), 1
 
 
 class _Sampled(Pool):
@@ -253,9 +253,9 @@ def checkered(
     For a stride other than 2 the second phase lies half a stride further; stride 1 keeps everything, as one submap.
     A window of the second phase may reach past the input; what it does not find there is absent.
     """
-    x = _with_submaps(x)
+    x, submaps = _with_submaps(x)
     return multisample(
-        x, geometry, pool, sequence_offsets(CHECKERED, sampler, x.shape[-3], geometry.stride, generator, x.device)
+        x, geometry, pool, sequence_offsets(CHECKERED, sampler, submaps, geometry.stride, generator, x.device)
     )
 
 
@@ -289,10 +289,8 @@ def tri(
     A cell of a stride s other than 3 has its phases 0, s // 3 and 2 s // 3 along each axis, of which two may be the
     same; stride 1 keeps everything, as one submap.
     """
-    x = _with_submaps(x)
-    return multisample(
-        x, geometry, pool, sequence_offsets(TRI, sampler, x.shape[-3], geometry.stride, generator, x.device)
-    )
+    x, submaps = _with_submaps(x)
+    return multisample(x, geometry, pool, sequence_offsets(TRI, sampler, submaps, geometry.stride, generator, x.device))
 
 
 @register_pool(
@@ -313,8 +311,8 @@ def complete(x: Tensor, geometry: Geometry, *, pool: str = "max") -> Tensor:
     ``(N, C, H, W)`` and a stride of s x t give ``(N, C, s t, H', W')``, phases row by row, and S submaps give s t S:
     every submap's first phase, then every submap's second, ... ``pool`` names the dense operator.
     """
-    x = _with_submaps(x)
-    return multisample(x, geometry, pool, [complete_offsets(geometry.stride)] * x.shape[-3])
+    x, submaps = _with_submaps(x)
+    return multisample(x, geometry, pool, [complete_offsets(geometry.stride)] * submaps)
 
 
 @register_pool(
@@ -337,5 +335,5 @@ def multisampling(x: Tensor, geometry: Geometry, *, pool: str = "max", sampler: 
     r s // k along each axis, of which some are the same where s < k; stride 1 keeps everything, as one submap.
     ``pool`` names the dense operator.
     """
-    x = _with_submaps(x)
-    return multisample(x, geometry, pool, [nrooks_offsets(sampler, geometry.stride)] * x.shape[-3])
+    x, submaps = _with_submaps(x)
+    return multisample(x, geometry, pool, [nrooks_offsets(sampler, geometry.stride)] * submaps)

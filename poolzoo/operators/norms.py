@@ -15,7 +15,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from poolzoo import cuda
-from poolzoo.operators.base import Pool, channel_parameter, check_backend, in_wide, is_number, per_channel, shown_share
+from poolzoo.operators.base import (
+    Pool,
+    channel_parameter,
+    check_backend,
+    in_wide,
+    is_finite,
+    is_number,
+    per_channel,
+    shown_share,
+)
 from poolzoo.registry import register_pool
 from poolzoo.windows import Geometry, absent, mean, pool_windows
 
@@ -64,7 +73,7 @@ def _check_lp(p: float | Tensor = 2.0, norm: str = "mean") -> None:
 )
 def lp(a: Tensor, mask: Tensor | None, *, p: float | Tensor = 2.0, norm: str = "mean") -> Tensor:
     """``p`` > 0; ``p=inf`` is max |a|. ``norm="mean"`` is the formula, ``norm="sum"`` gives ``(sum |a|^p)^(1/p)``."""
-    if isinstance(p, float) and math.isinf(p):
+    if not isinstance(p, Tensor) and p == math.inf:
         return a.abs().amax(-1)
     return power_mean(a.abs(), mask, p, norm)
 
@@ -204,7 +213,7 @@ def _at(p: float | Tensor, x: Tensor, geometry: Geometry) -> float | Tensor:
 
 
 def _check_lse(r: float = 1.0) -> None:
-    if not (is_number(r) and math.isfinite(r) and r != 0):
+    if not (is_finite(r) and r != 0):
         raise ValueError(f"r={r!r}: a finite number other than 0 is allowed")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import torch
@@ -10,7 +9,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from poolzoo.registry import register_pool
-from poolzoo.windows import Geometry, accumulation_dtype, check_input, like, output_size, weighted_taps
+from poolzoo.windows import (
+    Geometry,
+    accumulation_dtype,
+    check_input,
+    is_fixed,
+    larger,
+    like,
+    output_size,
+    weighted_taps,
+)
 
 _ADAPTIVE: dict[int, Callable[..., Tensor]] = {
     1: F.adaptive_avg_pool1d,
@@ -30,7 +38,7 @@ def _planes(x: Tensor, out: tuple[int, ...], mode: str) -> Tensor:
     given = x
     for axis, size in enumerate(out):
         dim = axis - len(out)
-        if x.shape[dim] == size:
+        if is_fixed(size) and x.shape[dim] == size:
             continue
         columns = x.movedim(dim, -1)
         plane = columns.reshape(1, 1, -1, columns.shape[-1])
@@ -110,21 +118,26 @@ def lanczos(x: Tensor, geometry: Geometry) -> Tensor:
     y = a
     for axis, size in enumerate(out):
         dim = axis - geometry.ndim
-        if y.shape[dim] != size:
-            y = weighted_taps(y, dim, *(t.to(y.device) for t in _lanczos_taps(y.shape[dim], size, y.dtype)))
+        n = y.shape[dim]
+        if not is_fixed(n, size):
+            index, weight = _lanczos_taps(n, size, y)
+            taps = y[(slice(None),) * (y.dim() + dim) + (index,)]
+            y = (taps * weight.reshape(*index.shape, *(1,) * (-dim - 1))).sum(dim)
+        elif n != size:
+            y = weighted_taps(y, dim, *_lanczos_taps(n, size, y))
     return like(_own(y, a), x)
 
 
-def _lanczos_taps(n: int, m: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+def _lanczos_taps(n: int, m: int, x: Tensor) -> tuple[Tensor, Tensor]:
     """Pillow's taps for resampling ``n`` positions to ``m``: ``(m, taps)`` indices and weights."""
     scale = n / m
-    stretch = max(scale, 1.0)
+    stretch = larger(scale, 1.0)
     support = 3.0 * stretch
-    taps = math.ceil(support) * 2 + 1
-    centre = (torch.arange(m, dtype=torch.float64) + 0.5) * scale
+    taps = larger(-(-3 * n // m), 3) * 2 + 1
+    centre = (torch.arange(m, dtype=torch.float64, device=x.device) + 0.5) * scale
     first = (centre - support + 0.5).to(torch.int64).clamp(min=0)  # int() truncates, as Pillow does
     end = (centre + support + 0.5).to(torch.int64).clamp(max=n)
-    index = first[:, None] + torch.arange(taps)
+    index = first[:, None] + torch.arange(taps, device=x.device)
     t = (index + 0.5 - centre[:, None]) / stretch
     weight = torch.where((index < end[:, None]) & (t.abs() < 3), torch.sinc(t) * torch.sinc(t / 3), 0.0)
-    return index.clamp(max=n - 1), (weight / weight.sum(-1, keepdim=True)).to(dtype)
+    return index.clamp(max=n - 1), (weight / weight.sum(-1, keepdim=True)).to(x.dtype)

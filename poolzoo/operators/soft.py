@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from poolzoo import cuda
-from poolzoo.operators.base import is_number
+from poolzoo.operators.base import is_finite
 from poolzoo.registry import register_pool
 from poolzoo.windows import (
     MOST_IN_FLOAT32,
@@ -28,7 +28,7 @@ from poolzoo.windows import (
 
 def _check_beta(beta: float | Tensor = 1.0) -> None:
     scalar = isinstance(beta, Tensor) and beta.dim() == 0
-    if not scalar and not (is_number(beta) and math.isfinite(beta)):
+    if not scalar and not (is_finite(beta)):
         raise ValueError(f"beta={beta!r}: a finite number or a tensor of one is allowed")
 
 

@@ -8,12 +8,19 @@ import torch
 from torch import Tensor
 
 from poolzoo.registry import register_pool
-from poolzoo.windows import Geometry, accumulation_dtype, check_input, like, output_size
+from poolzoo.windows import Geometry, accumulation_dtype, check_input, is_fixed, like, output_size, smaller
 
 
 def _resize_spectrum(spectrum: Tensor, dim: int, m: int) -> Tensor:
     """The frequencies from -floor(m / 2) to ceil(m / 2) - 1, in numpy's order; those that are not there are 0."""
     n = spectrum.shape[dim]
+    if not is_fixed(n, m):
+        kept, position = smaller(n, m), torch.arange(m, device=spectrum.device)
+        low, high = position < kept - kept // 2, position >= m - kept // 2
+        index = torch.where(high, position - m + n, torch.where(low, position, 0))
+        mask = (low | high).reshape(-1, *(1,) * (-dim - 1))
+        found: Tensor = spectrum.index_select(dim, index) * mask
+        return found
     kept = min(n, m)
     positive = spectrum.narrow(dim, 0, kept - kept // 2)
     negative = spectrum.narrow(dim, n - kept // 2, kept // 2)
@@ -52,7 +59,7 @@ def spectral(x: Tensor, geometry: Geometry) -> Tensor:
     n = geometry.ndim
     sizes, out = x.shape[-n:], output_size(x.shape[-n:], geometry)
     # Only axes that change: on the others transform and inverse would cancel.
-    dims = [axis - n for axis in range(n) if sizes[axis] != out[axis]]
+    dims = [axis - n for axis in range(n) if not (is_fixed(sizes[axis], out[axis]) and sizes[axis] == out[axis])]
     a = x.to(accumulation_dtype(x.dtype))
     if not dims:
         return like(a.clone() if a is x else a, x)

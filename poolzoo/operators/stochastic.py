@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from poolzoo.operators.base import Pool, check_generator
-from poolzoo.operators.basic import max_pool
+from poolzoo.operators.basic import dense_maximum
 from poolzoo.registry import register_pool
 from poolzoo.windows import (
     Geometry,
@@ -22,6 +20,7 @@ from poolzoo.windows import (
     mean,
     output_size,
     pool_windows,
+    smaller,
 )
 
 
@@ -169,14 +168,10 @@ def s3(
     out = output_size(sizes, geometry)
     # As many positions as the outputs have to choose from, as long as their windows hold an element.
     dense_sizes = [
-        min(o * s, size + p) for o, s, size, p in zip(out, geometry.stride, sizes, geometry.padding, strict=True)
+        smaller(o * s, size + p) for o, s, size, p in zip(out, geometry.stride, sizes, geometry.padding, strict=True)
     ]
-    pads = [
-        (p, dense + span - 1 - p - size)
-        for dense, span, p, size in zip(dense_sizes, geometry.spans, geometry.padding, sizes, strict=True)
-    ]
-    a = F.pad(x.to(accumulation_dtype(x.dtype)), [pad for pair in reversed(pads) for pad in pair], value=-math.inf)
-    dense = max_pool(a, Geometry(geometry.kernel_size, ones, (0,) * n, geometry.dilation, False))
+    a = x.to(accumulation_dtype(x.dtype))
+    dense = dense_maximum(a, dense_sizes, geometry._replace(stride=ones, ceil_mode=False))
     if not training:
         return like(pool_windows(dense, Geometry(geometry.stride, geometry.stride, (0,) * n, ones, True), mean), x)
     for axis, (o, s, g, size) in enumerate(zip(out, geometry.stride, grids, dense_sizes, strict=True)):
