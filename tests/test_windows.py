@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from pools import MAX_POOL, distinct, geometries
 
+from poolzoo.registry import pool_info
 from poolzoo.windows import (
     accumulation_dtype,
     adaptive_windows,
@@ -110,6 +111,20 @@ def test_windows_without_an_element_are_refused():
         ValueError, match="input size 2 with padding=1 and dilation=3 leaves windows without an element"
     ):
         output_size((2,), make_geometry(1, 2, 1, 1, 3))
+
+
+def test_a_window_may_hold_its_only_element_between_its_holes():
+    x = torch.tensor([[[2.5]]])
+    for name in ("max", "avg", "softpool", "median"):
+        assert torch.equal(pool_info(name).make_function(1)(x, 3, 1, 2, 2), x), name
+
+
+@pytest.mark.parametrize("ceil_mode", [False, True])
+def test_the_least_size_that_is_named_is_the_least_that_pools(ceil_mode):
+    geometry = make_geometry(1, 5, 3, 1, 1, ceil_mode)
+    with pytest.raises(ValueError, match=f"needs at least {1 if ceil_mode else 3}$"):
+        output_size((0,), geometry)
+    assert output_size((1 if ceil_mode else 3,), geometry) == (1,)
 
 
 @pytest.mark.parametrize(

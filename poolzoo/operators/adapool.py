@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from poolzoo import cuda
-from poolzoo.operators.base import Pool, check_backend, in_wide, is_number
+from poolzoo.operators.base import Pool, check_backend, in_wide, is_number, shown_value
 from poolzoo.operators.soft import softmax_weights, softpool, weighted_mean
 from poolzoo.registry import register_pool
 from poolzoo.windows import (
@@ -196,10 +196,8 @@ class _Ada(Pool):
         return {"beta": torch.sigmoid(in_wide(self.raw)), "backend": self.backend}
 
     def shown_params(self) -> dict[str, Any]:
-        beta = torch.sigmoid(in_wide(self.raw.detach()))
-        first = beta.flatten()[0]
-        shown: dict[str, Any] = {"beta": round(first.item(), 4)} if (beta == first).all() else {}
-        return shown | ({"cells": tuple(beta.shape)} if beta.dim() else {})
+        beta = torch.sigmoid(in_wide(self.raw))
+        return shown_value("beta", beta) | ({"cells": tuple(beta.shape)} if beta.dim() else {})
 
 
 def _native_ada(beta: float | Tensor) -> tuple[str | None, float | Tensor]:

@@ -217,10 +217,14 @@ def in_wide(value: Tensor) -> Tensor:
 
 def shown_share(key: str, value: Tensor) -> dict[str, object]:
     """A learned scalar or value per channel, as :meth:`Pool.shown_params` shows it: call arguments that make it."""
+    return shown_value(key, value) | ({"channels": len(value)} if value.dim() else {})
+
+
+def shown_value(key: str, value: Tensor) -> dict[str, object]:
+    """The one value that a learned tensor holds; nothing where it holds several, or is on the meta device."""
     value = value.detach()
-    one = not value.is_meta and bool((value == value.flatten()[0]).all())  # on the meta device there is no value to see
-    shown: dict[str, object] = {key: round(value.flatten()[0].item(), 4)} if one else {}
-    return shown | ({"channels": len(value)} if value.dim() else {})
+    one = not value.is_meta and bool((value == value.flatten()[0]).all())
+    return {key: round(value.flatten()[0].item(), 4)} if one else {}
 
 
 @functools.cache

@@ -15,14 +15,14 @@ from poolzoo.windows import Geometry, check_input, pool_windows
 _DEEPEST = 6
 
 
-def start_leaves(count: int, kernel_size: tuple[int, ...]) -> Tensor:
+def start_leaves(count: int, kernel_size: tuple[int, ...], device: torch.device | None = None) -> Tensor:
     """``(count, *kernel_size)`` filters that sum to 1 each, and whose mean is the average.
 
     Equal leaves would get equal gradients for ever, so they start as ramps over the taps, from falling to rising.
     """
     taps = math.prod(kernel_size)
-    ramp = torch.linspace(-1, 1, taps) if taps > 1 else torch.zeros(1)
-    slope = torch.linspace(-1, 1, count) if count > 1 else torch.zeros(1)
+    ramp = torch.linspace(-1, 1, taps, device=device) if taps > 1 else torch.zeros(1, device=device)
+    slope = torch.linspace(-1, 1, count, device=device) if count > 1 else torch.zeros(1, device=device)
     return ((1 + slope[:, None] * ramp) / taps).reshape(count, *kernel_size)
 
 
@@ -91,7 +91,7 @@ def tree(x: Tensor, geometry: Geometry, *, leaves: Tensor | None = None, gates: 
     """
     check_input(x, geometry.ndim)
     if leaves is None:
-        leaves = start_leaves(2, geometry.kernel_size).to(x.device)
+        leaves = start_leaves(2, geometry.kernel_size, x.device)
     leaves, gates = _spelled_out(x, geometry, leaves, gates)
     return pool_windows(x, geometry, _tree, leaves=leaves, gates=gates)
 

@@ -1,0 +1,104 @@
+"""Programs made at one size and run at others: compiled, traced and exported operators give what eager ones do."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import pytest
+import torch
+from pools import CHANNELS, distinct, every_pool_2d, info_of, make, scramble
+from test_contract import assert_same
+from torch import Tensor, nn
+
+import poolzoo
+
+#: One that torch rounds down, with absent elements, and one that ends in a window which only ceil_mode adds.
+GEOMETRIES: list[dict[str, Any]] = [
+    {"kernel_size": 3, "stride": 2, "padding": 1},
+    {"kernel_size": 2, "stride": 2, "padding": 1, "ceil_mode": True},
+]
+MADE_AT, OTHERS = (9, 8), [(12, 11), (8, 17)]
+every_geometry = pytest.mark.parametrize("geometry", GEOMETRIES, ids=["floor", "ceil"])
+
+
+def picture(height: int, width: int) -> Tensor:
+    return distinct(2, CHANNELS, height, width)
+
+
+@every_geometry
+@every_pool_2d
+def test_a_trace_is_right_at_other_sizes(spec, geometry):
+    pool = scramble(make(spec, 2, **geometry))
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        traced = torch.jit.trace(pool, (picture(*MADE_AT),), check_trace=False)
+    for size in OTHERS:
+        assert_same(traced(picture(*size)), pool(picture(*size)), ulps=16)
+
+
+def open_program(pool: nn.Module) -> Any:
+    height, width = torch.export.Dim("height", min=8, max=512), torch.export.Dim("width", min=8, max=512)
+    return torch.export.export(pool, (picture(*MADE_AT),), dynamic_shapes=({2: height, 3: width},)).module()
+
+
+@pytest.mark.parametrize("spec", ["max", "avg", "softpool", "blur", "s3", "fractional_max"])
+@every_geometry
+def test_an_exported_program_is_right_at_other_sizes(spec, geometry):
+    pool = scramble(make(spec, 2, **geometry))
+    program = open_program(pool)
+    for size in OTHERS:
+        assert_same(program(picture(*size)), pool(picture(*size)), ulps=16)
+
+
+@pytest.mark.parametrize("spec", ["softpool", "max_blur", "avg_blur", "lanczos", "lift"])
+def test_one_compiled_graph_serves_many_sizes(spec):
+    torch._dynamo.reset()
+    pool = scramble(make(spec, 2, **GEOMETRIES[0]))
+    compiled = torch.compile(pool, dynamic=True, fullgraph=True, backend="eager")
+    # Two graphs, since torch's own convolution guards on the size of its batch.
+    with torch._dynamo.config.patch(recompile_limit=2, fail_on_recompile_limit_hit=True):
+        for size in range(8, 20):
+            x = picture(size, 27 - size)
+            assert_same(compiled(x), pool(x), ulps=16)
+
+
+@pytest.mark.parametrize(
+    ("spec", "params"),
+    [("softpool", {"beta": 2.5}), ("lse", {"r": 0.5}), ("lp", {"p": 3.0}), ("adapool", {"beta": 0.25})],
+    ids=str,
+)
+def test_parameters_may_stay_open_too(spec, params):
+    torch._dynamo.reset()
+    function = info_of(spec).make_function(2)
+    compiled = torch.compile(function, dynamic=True, fullgraph=True, backend="eager")
+    for size, factor in ((9, 1.0), (12, 0.5), (10, 0.75)):
+        given = {key: value * factor for key, value in params.items()}
+        x = picture(size, size)
+        assert_same(compiled(x, 2, **given), function(x, 2, **given), ulps=16)
+
+
+def test_a_global_pool_compiles_for_any_size():
+    torch._dynamo.reset()
+    pool = poolzoo.GlobalSoftPool2d(beta=1.5)
+    compiled = torch.compile(pool, dynamic=True, fullgraph=True, backend="eager")
+    for size in OTHERS:
+        assert_same(compiled(picture(*size)), pool(picture(*size)))
+
+
+@every_pool_2d
+def test_the_meta_device_gives_shapes(spec):
+    for geometry in GEOMETRIES:
+        pool, x = make(spec, 2, **geometry), picture(*MADE_AT)
+        y, on_meta = pool(x), pool.to("meta")
+        assert pool._get_name() in repr(on_meta)
+        of_meta = on_meta(x.to("meta"))
+        assert of_meta.is_meta and (of_meta.shape, of_meta.dtype) == (y.shape, y.dtype)
+
+
+@every_pool_2d
+def test_the_default_device_does_not_matter(spec):
+    pool, x = make(spec, 2, **GEOMETRIES[0]), picture(*MADE_AT)
+    expected = pool(x)
+    with torch.device("meta"):
+        assert_same(pool(x), expected)
