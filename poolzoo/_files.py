@@ -211,7 +211,7 @@ def _blaming(target: Target) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise OSError(error.errno, error.strerror, os.fspath(target.name)) from error
+        raise OSError(error.errno, error.strerror or str(error), os.fspath(target.name)) from error
 
 
 class CommandFiles:
