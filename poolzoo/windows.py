@@ -24,6 +24,7 @@ from poolzoo import cuda
 
 #: Sums of more elements, added one by one, are made in float64: in float32 they would be off by more than 1e-6.
 MOST_IN_FLOAT32 = 64
+_DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
 IntOrTuple = int | Sequence[int]
 #: ``reducer(a, mask, **params) -> y``: ``a`` is ``(..., *out, K)``, ``mask`` is ``(*out, K)`` (True inside the input)
 #: or None where every element is inside, ``y`` is ``(..., *out)``. Elements outside hold 0.
@@ -172,7 +173,7 @@ def _is_empty(start: int, k: int, d: int, n: int) -> bool:
 
 def check_input(x: Tensor, ndim: int) -> None:
     """Raise TypeError or ValueError unless ``x`` is floating point, ``(N, C, *spatial)`` or ``(C, *spatial)``."""
-    if not x.is_floating_point():
+    if x.dtype not in _DTYPES:
         raise TypeError(f"x: dtype {x.dtype} is not allowed; float64, float32, bfloat16 or float16 is")
     if x.dim() not in (ndim + 1, ndim + 2):
         raise ValueError(

@@ -26,7 +26,7 @@ from poolzoo.operators.base import (
     shown_share,
 )
 from poolzoo.registry import register_pool
-from poolzoo.windows import Geometry, absent, mean, pool_windows
+from poolzoo.windows import Geometry, absent, check_input, mean, pool_windows
 
 
 def _power(base: Tensor, exponent: Tensor | float) -> Tensor:
@@ -206,6 +206,7 @@ def _gem(a: Tensor, mask: Tensor | None, *, p: float | Tensor, eps: float) -> Te
 
 def _at(p: float | Tensor, x: Tensor, geometry: Geometry) -> float | Tensor:
     """A learned exponent is used in float32 or wider, beside windows that are."""
+    check_input(x, geometry.ndim)
     if isinstance(p, Tensor):
         p = p.to(torch.promote_types(p.dtype, torch.float32))
         p = p.to(torch.promote_types(p.dtype, x.dtype))

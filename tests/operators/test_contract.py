@@ -448,6 +448,8 @@ def test_bad_input_is_named_with_what_is_allowed(spec, ndim):
         pool(torch.zeros(1, CHANNELS, *sizes, dtype=torch.int64))
     with pytest.raises(TypeError, match=r"x: dtype torch\.bool is not allowed; float64"):
         pool(torch.zeros(1, CHANNELS, *sizes, dtype=torch.bool))
+    with pytest.raises(TypeError, match=r"x: dtype torch\.float8_e4m3fn is not allowed; float64"):
+        pool(torch.zeros(1, CHANNELS, *sizes, dtype=torch.float8_e4m3fn))
     with pytest.raises(ValueError, match=rf"x: {ndim} axes .*{ndim + 2}, or {ndim + 1} unbatched"):
         pool(torch.zeros(sizes))
     with pytest.raises(ValueError, match=rf"x: {ndim + 4} axes"):
