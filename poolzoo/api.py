@@ -441,7 +441,7 @@ def load(path: str | os.PathLike[str], *, index: int | None = None) -> Result:
     if is_store(Path(path)):
         with Store.open(Path(path)) as store:
             return Result.of(store.sample())
-    found = results_in_file(path)
+    found = results_in_file(name)
     if index is None and len(found) > 1:
         raise ValueError(f"{name}: holds {len(found)} results; index=0 to index={len(found) - 1} are allowed")
     if index is not None and not 0 <= index < len(found):

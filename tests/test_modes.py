@@ -19,6 +19,7 @@ from poolzoo.analysis.inputs import features
 from poolzoo.analysis.results import machine
 from poolzoo.analysis.scoring import fitted_parameters, gradients
 from poolzoo.analysis.studies import compare, dataset, fit, profile, subsampling, sweep
+from poolzoo.commands import compare as compare_command, profile as profile_command, sweep as sweep_command, writing
 
 #: Each option with a value that is not its default's, by its parameter's name.
 VALUES = {
@@ -100,6 +101,10 @@ MODES = {
 OTHERS = ("--image", "--dataset", "--upsample bilinear", "--device")
 
 
+#: The commands that have a Writer.
+MEASURING = (compare_command, profile_command, sweep_command)
+
+
 class Reached(Exception):
     """The command is about to work."""
 
@@ -131,14 +136,15 @@ def attempt(monkeypatch, capsys):
 
         monkeypatch.setattr(CommandFiles, name, logged)
 
-    class Writer(cli.Writer):
+    class Writer(writing.Writer):
         def __init__(self, *args: Any) -> None:
             super().__init__(*args)
             declared.append(self.fmt)
 
     log("writes")
     log("writes_folder")
-    monkeypatch.setattr(cli, "Writer", Writer)
+    for command in MEASURING:
+        monkeypatch.setattr(command, "Writer", Writer)
     monkeypatch.setattr(machine, "check_device", lambda *device: None)
     monkeypatch.setattr(features, "find_layers", lambda *asked: asked)
     monkeypatch.setattr(features, "feature_maps", lambda *asked: [asked])

@@ -10,7 +10,8 @@ import skimage.data
 from PIL import Image
 from test_cli import Cli
 
-from poolzoo import cli, registry
+from poolzoo import registry
+from poolzoo.commands import visualize
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def colours(path):
     return np.asarray(Image.open(io.BytesIO(path.read_bytes())).convert("RGB"))
 
 
-@pytest.mark.parametrize("command", cli.visualize.commands)
+@pytest.mark.parametrize("command", visualize.visualize.commands)
 def test_every_command_of_the_group_has_help_with_an_example(run, command):
     run("visualize", command, "--help")
     assert run.code == 0

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 from test_cli import Cli
 
-from poolzoo import cli
 from poolzoo.analysis.studies.subsampling import METHODS, kept_positions
+from poolzoo.commands import visualize
 from poolzoo.reports.pictures.subsampling import COLOURS, KEPT, LOST, MARGIN, sampling_gif, sampling_png
 
 
@@ -31,7 +31,7 @@ def test_every_method_is_drawn(run, tmp_path, method):
 
 
 def test_the_methods_offered_are_those_that_there_are():
-    assert tuple(METHODS) == cli.METHODS
+    assert tuple(METHODS) == visualize.METHODS
 
 
 def test_positions_are_drawn_as_squares_of_their_submaps_colour(tmp_path):

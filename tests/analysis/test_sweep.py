@@ -11,12 +11,12 @@ import skimage.data
 from PIL import Image
 from test_cli import Cli
 
-from poolzoo import cli
 from poolzoo.analysis.inputs.images import find_images
 from poolzoo.analysis.results.schema import Result, label
 from poolzoo.analysis.results.summaries import summarise
 from poolzoo.analysis.studies.compare import NORMALIZATIONS, UPSAMPLERS, Protocol
 from poolzoo.analysis.studies.sweep import plan_sweep, run_sweep, sweep_of
+from poolzoo.commands import options
 from poolzoo.reports.page.page import render_page
 from poolzoo.reports.plots.style import to_file
 from poolzoo.reports.plots.sweep_curves import plot_sweep
@@ -292,5 +292,5 @@ def test_what_fails_on_every_scale_is_said_once(run, photos, tmp_path):
 
 
 def test_the_choices_of_the_command_line_are_what_there_is():
-    assert set(cli.NORMALIZATIONS) == set(NORMALIZATIONS) == set(NORMALIZED)
-    assert set(cli.UPSAMPLERS) == set(UPSAMPLERS) - {"trilinear"}
+    assert set(options.NORMALIZATIONS) == set(NORMALIZATIONS) == set(NORMALIZED)
+    assert set(options.UPSAMPLERS) == set(UPSAMPLERS) - {"trilinear"}

@@ -1,0 +1,32 @@
+"""``poolzoo build``."""
+
+from __future__ import annotations
+
+import click
+
+from poolzoo._console import say
+from poolzoo.commands.modes import Command
+from poolzoo.commands.options import Failed
+
+
+@click.command(cls=Command)
+@click.option("--cuda", is_flag=True, help="The CUDA operators as well; TORCH_CUDA_ARCH_LIST says for which GPUs.")
+def build(cuda: bool) -> None:
+    """Build the native operators now instead of when they are first used.
+
+    \b
+    Examples:
+      poolzoo build
+      TORCH_CUDA_ARCH_LIST=9.0 poolzoo build --cuda
+    """
+    import warnings
+
+    from poolzoo import cuda as native
+
+    for device in ("cpu", "cuda") if cuda else ("cpu",):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the reason is said below, and is an error here
+            reason = native.build(device)
+        if reason:
+            raise Failed(f"the native {device} operators cannot be built: {reason}")
+        say(f"native {device}: {native.status()[device]}")

@@ -1,0 +1,23 @@
+"""``poolzoo doctor``."""
+
+from __future__ import annotations
+
+import click
+
+from poolzoo._console import say
+from poolzoo.commands.modes import Command
+
+
+@click.command(cls=Command)
+def doctor() -> None:
+    """Show what this machine has: versions, processor, GPU, compilers.
+
+    \b
+    Example:
+      poolzoo doctor
+    """
+    from poolzoo.analysis.results.machine import doctor as examine
+
+    facts = examine()
+    width = max(map(len, facts))
+    say("\n".join(f"{name:{width}}  {value}" for name, value in facts.items()))

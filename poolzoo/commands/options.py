@@ -1,0 +1,138 @@
+"""The options that commands share, and the kinds of values that they take."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from poolzoo._files import STDOUT
+
+if TYPE_CHECKING:
+    SizesType = click.ParamType[tuple[int, ...]]
+else:
+    SizesType = click.ParamType  # not generic at run time before click 8.4
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+FORMATS = ("table", "csv", "json", "markdown")
+
+
+#: Scales of the input: the names in poolzoo.analysis.studies.compare.NORMALIZATIONS.
+NORMALIZATIONS = ("none", "imagenet", "inception", "255")
+
+
+#: How a pooled image is upsampled, differentiably: the names in poolzoo.analysis.studies.compare.UPSAMPLERS.
+UPSAMPLERS = ("nearest", "bilinear", "bicubic")
+
+
+class Sizes(SizesType):
+    """``2`` or ``3x2``: ints joined by x."""
+
+    name = "size"
+
+    def __init__(self, least: int, axes: range) -> None:
+        self.least, self.axes = least, axes
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        parts = str(value).lower().split("x")
+        if not all(part.isascii() and part.isdigit() for part in parts):
+            self.fail(f"{value!r} is not a size; ints joined by x are allowed, as {self._example}", param, ctx)
+        sizes = tuple(map(int, parts))
+        if len(sizes) not in self.axes or min(sizes) < self.least:
+            self.fail(f"{value!r}: {self._allowed}, each at least {self.least}, as {self._example}", param, ctx)
+        return sizes
+
+    @property
+    def _allowed(self) -> str:
+        return f"{self.axes[0]} to {self.axes[-1]} ints" if len(self.axes) > 1 else f"{self.axes[0]} ints"
+
+    @property
+    def _example(self) -> str:
+        return "x".join("842"[-min(self.axes[-1], 3) :])
+
+
+class OutputName(click.Path):
+    """The name of an output; ``-`` is standard output, and ``./-`` a file of that name."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        return path.absolute() if path == STDOUT and str(value) != str(STDOUT) else path
+
+
+OUTPUT = OutputName()
+
+
+class Failed(click.ClickException):
+    """Bad input: one line, exit code 2."""
+
+    exit_code = 2
+
+
+save_plots_option = click.option(
+    "--save-plots",
+    type=OUTPUT,
+    metavar="DIR",
+    help="Save every plot as PNG, SVG and PDF, two columns of a paper wide.",
+)
+
+
+def output_options(command: Decorated) -> Decorated:
+    """The options of every command that measures."""
+    options = [
+        click.option("--format", "fmt", type=click.Choice(FORMATS), help="What to print or write.  [default: table]"),
+        click.option(
+            "--output",
+            type=OUTPUT,
+            help="Write to this file (its suffix says the format, if --format does not) and print the table; -"
+            " is standard output, here and for all that is written.",
+        ),
+        click.option("--report", type=OUTPUT, help="Write an HTML page that opens anywhere."),
+        click.option("--baseline", metavar="SPEC", help="Operator to compare with.  [default: avg]"),
+        save_plots_option,
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def window_options(axes: int = 2, default: str = "2") -> Callable[[Decorated], Decorated]:
+    """The window of the operators, over up to so many axes."""
+    sizes = "2, 3x2 or 1x2x2" if axes == 3 else "2 or 3x2"
+
+    def decorate(command: Decorated) -> Decorated:
+        shape = Sizes(1, range(1, axes + 1))
+        size = click.option(
+            "--kernel-size", type=shape, default=default, show_default=True, help=f"Size of the window, as {sizes}."
+        )
+        step = f"From window to window, as {sizes}.  [default: the kernel size]"
+        return size(click.option("--stride", type=shape, help=step)(command))
+
+    return decorate
+
+
+def pool_options(command: Decorated) -> Decorated:
+    """Which operators, with which window."""
+    options = [
+        click.option(
+            "--pool",
+            "pools",
+            multiple=True,
+            metavar="SPEC",
+            help="Operator, as softpool, 'soft*' or lp:p=3; repeatable.  [default: all]",
+        ),
+        window_options(3),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def check_axes(kernel_size: Sequence[int], stride: Sequence[int] | None, ndim: int) -> None:
+    for option, value in (("--kernel-size", kernel_size), ("--stride", stride)):
+        if value is not None and len(value) not in (1, ndim):
+            raise Failed(f"{option} {'x'.join(map(str, value))}: one int or {ndim} are allowed here")

@@ -1,0 +1,130 @@
+"""``poolzoo sweep``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from poolzoo._console import progress
+from poolzoo._files import write_whole
+from poolzoo.analysis.results.schema import METRIC_KEYS
+from poolzoo.commands.modes import Command
+from poolzoo.commands.options import NORMALIZATIONS, OUTPUT, UPSAMPLERS, check_axes, output_options, window_options
+from poolzoo.commands.reading import declare_images, note_passed_over
+from poolzoo.commands.writing import PLOT, Writer, command_line, say_written
+
+if TYPE_CHECKING:
+    pass
+
+
+@click.command(cls=Command)
+@click.option("--pool", "spec", required=True, metavar="SPEC", help="The operator whose parameter is varied.")
+@click.option(
+    "--over",
+    required=True,
+    metavar="NAME=VALUES",
+    help="A parameter and a range, beta=0.1..16, or a list, beta=0.1,1,4.",
+)
+@click.option(
+    "--points",
+    type=click.IntRange(2, 1000),
+    default=9,
+    show_default=True,
+    help="Values in a range: spaced by a common factor, or by a common step where 0 or less is in it.",
+)
+@click.option(
+    "--image",
+    "sources",
+    multiple=True,
+    required=True,
+    metavar="SRC",
+    help="File, folder, glob or skimage:NAME; repeatable.",
+)
+@window_options()
+@click.option(
+    "--upsample",
+    "upsamplers",
+    multiple=True,
+    type=click.Choice(UPSAMPLERS),
+    default=("bilinear",),
+    show_default=True,
+    help="How the pooled image grows back; repeatable.",
+)
+@click.option(
+    "--normalize",
+    "normalizations",
+    multiple=True,
+    type=click.Choice(NORMALIZATIONS),
+    default=("none",),
+    show_default=True,
+    help="Scale of the input, a curve for each; repeatable.",
+)
+@click.option(
+    "--metric",
+    "metrics",
+    multiple=True,
+    type=click.Choice(METRIC_KEYS),
+    default=("ssim", "psnr"),
+    show_default=True,
+    help="What is scored; repeatable. ms_ssim to haarpsi are piq's: pip install 'poolzoo[metrics]'. alias and what"
+    " follows are of the operator itself, without an upsampler.",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Random seed: draws, start values.")
+@click.option("--device", default="cpu", show_default=True, help="Where to compute, as cpu or cuda:0.")
+@output_options
+@click.option("--plot", type=OUTPUT, help="Draw the curves: a .png, .svg or .pdf file.")
+def sweep(
+    spec: str,
+    over: str,
+    points: int,
+    sources: tuple[str, ...],
+    kernel_size: tuple[int, ...],
+    stride: tuple[int, ...] | None,
+    upsamplers: tuple[str, ...],
+    normalizations: tuple[str, ...],
+    metrics: tuple[str, ...],
+    seed: int,
+    device: str,
+    fmt: str | None,
+    output: Path | None,
+    report: Path | None,
+    baseline: str | None,
+    save_plots: Path | None,
+    plot: Path | None,
+) -> None:
+    """Vary one parameter of an operator, and see how much is left at each value; avg and max stand beside it.
+
+    \b
+    Examples:
+      poolzoo sweep --pool softpool --over beta=0.1..16 --image skimage:coffee --plot softpool.png
+      poolzoo sweep --pool softpool --over beta=0.1..16 --normalize none --normalize 255 --image skimage:coffee
+    """
+    writer = Writer(fmt, output, report, save_plots)
+    if plot:
+        writer.writes("--plot", plot, PLOT)
+    passed_over = declare_images({"--image": sources})
+    check_axes(kernel_size, stride, 2)
+    from poolzoo.analysis.inputs.images import find_images
+    from poolzoo.analysis.studies.sweep import plan_sweep, run_sweep
+
+    plan = plan_sweep(spec, over, points)
+    found = find_images(sources)
+    from poolzoo.analysis.results.machine import check_device
+    from poolzoo.analysis.studies.compare import Protocol
+
+    check_device(device, "--device")
+    protocol = Protocol(kernel_size, stride, upsamplers, metrics=metrics, seed=seed, device=device)
+    with progress("Sweeping") as on_step:
+        result = run_sweep(
+            plan, found, protocol, normalizations, baseline=baseline, command=command_line(), on_step=on_step
+        )
+    note_passed_over(result, passed_over)
+    if plot and any(row["error"] is None for row in result.rows):
+        from poolzoo.reports.plots.style import to_file
+        from poolzoo.reports.plots.sweep_curves import plot_sweep
+
+        write_whole(plot, to_file(plot_sweep(result), plot.suffix[1:].lower() or "png"))
+        say_written(plot)
+    writer.finish(result, None)

@@ -1,0 +1,111 @@
+"""``poolzoo visualize``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from poolzoo import registry
+from poolzoo._files import write_whole
+from poolzoo.commands.modes import Group
+from poolzoo.commands.options import OUTPUT, Failed, window_options
+from poolzoo.commands.reading import declare_images
+from poolzoo.commands.writing import command_files, say_written
+
+#: Subsampling that `visualize checkered` draws: the names in poolzoo.analysis.studies.subsampling.
+METHODS = ("naive", "lattice", "random", "traditional", "tri", "complete")
+
+
+@click.group(cls=Group)
+def visualize() -> None:
+    """Draw what operators do.
+
+    \b
+    Example:
+      poolzoo visualize weights --image skimage:camera --output weights.png
+      poolzoo visualize checkered --method lattice --output lattice.png
+    """
+
+
+@visualize.command()
+@click.option("--image", "source", required=True, metavar="SRC", help="One picture: a file or skimage:NAME.")
+@click.option(
+    "--pool",
+    "pools",
+    multiple=True,
+    metavar="SPEC",
+    help=f"Operator, as softpool, 'soft*' or lp:p=3; repeatable.  [default: {', '.join(registry.TELLING)}]",
+)
+@window_options(default="4")
+@click.option(
+    "--size",
+    type=click.IntRange(1),
+    default=48,
+    show_default=True,
+    help="Side of the cut-out with the most detail, in pixels; it is all that is looked at.",
+)
+@click.option("--output", type=OUTPUT, required=True, help="The PNG file to write.")
+def weights(
+    source: str,
+    pools: tuple[str, ...],
+    kernel_size: tuple[int, ...],
+    stride: tuple[int, ...] | None,
+    size: int,
+    output: Path,
+) -> None:
+    """Draw the weight that each operator gives each pixel of its windows, side by side.
+
+    The picture is made grey. A pixel's weight is the gradient dy/da: the derivative of all that is pooled by that
+    pixel. Where an operator's weights depend on the pixels, as softpool's do, the two differ.
+
+    \b
+    Example:
+      poolzoo visualize weights --image skimage:camera --pool avg --pool 'soft*' --output weights.png
+    """
+    command_files().writes("--output", output, (".png",))
+    declare_images({"--image": [source]})
+    registry.expand_specs(pools)  # an unknown name is answered before torch is imported
+    from poolzoo.api import visualize_weights
+    from poolzoo.reports.plots.style import to_png
+
+    figure = visualize_weights(
+        source, pool=pools or registry.TELLING, kernel_size=kernel_size, stride=stride, size=size
+    )
+    write_whole(output, to_png(figure))
+    say_written(output)
+
+
+@visualize.command()
+@click.option("--size", type=click.IntRange(2, 2048), default=64, show_default=True, help="Side of the image.")
+@click.option("--steps", type=click.IntRange(1, 10), default=3, show_default=True, help="Subsampling steps.")
+@click.option(
+    "--method",
+    type=click.Choice(METHODS),
+    default="lattice",
+    show_default=True,
+    help="Which positions a step keeps; tri has a stride of 3, the others of 2.",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Random seed of random and tri.")
+@click.option("--output", type=OUTPUT, help="A PNG file: all steps side by side.")
+@click.option("--gif", type=OUTPUT, help="A GIF file: one step after the other.")
+def checkered(size: int, steps: int, method: str, seed: int, output: Path | None, gif: Path | None) -> None:
+    """Draw which input positions survive each subsampling step, and in which submap.
+
+    \b
+    Example:
+      poolzoo visualize checkered --size 64 --steps 3 --method naive --output naive.png --gif naive.gif
+    """
+    if not (output or gif):
+        raise Failed("--output or --gif is needed: the file to write")
+    for path, option, suffix in ((output, "--output", ".png"), (gif, "--gif", ".gif")):
+        if path:
+            command_files().writes(option, path, (suffix,))
+    from poolzoo.analysis.studies.subsampling import kept_positions
+    from poolzoo.reports.pictures.subsampling import sampling_gif, sampling_png
+
+    kept = kept_positions(size, steps, method, seed)
+    for path, draw in ((output, sampling_png), (gif, sampling_gif)):
+        if path:
+            write_whole(path, draw(kept, method))
+            say_written(path)

@@ -1,0 +1,160 @@
+"""Where a command's result goes: the terminal, files, pages and plots, and what is said of them."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from poolzoo._console import note, say, width_of
+from poolzoo._files import STDOUT, CommandFiles, write_whole
+from poolzoo.commands.options import Failed
+
+if TYPE_CHECKING:
+    from poolzoo.analysis.results.schema import Result
+
+#: What --output's suffix says about the format.
+SUFFIXES = {".csv": "csv", ".json": "json", ".md": "markdown", ".txt": "table"}
+#: The suffixes of all else that is written; none of them is a format's, whatever --format says.
+PAGE, PLOT, WEIGHTS = (".html", ".htm"), (".png", ".svg", ".pdf"), (".safetensors",)
+
+
+class Writer:
+    """Where a result goes. Made before the work, so that what cannot be written is known first."""
+
+    def __init__(
+        self, fmt: str | None, output: Path | None, report: Path | None, save_plots: Path | None = None
+    ) -> None:
+        files = command_files()
+        suffix = output.suffix.lower() if output else ""
+        if output:
+            target = files.writes("--output", output)
+            if target.kind == "file":
+                _check_format(output, fmt)
+            # What goes to standard output is what would be printed without a file.
+            output = None if target.kind == "stdout" else output
+        self.fmt = fmt or SUFFIXES.get(suffix, "table")
+        self.output, self.report = output, report
+        if report:
+            self.writes("--report", report, PAGE)
+        self.plots = files.writes_folder("--save-plots", save_plots) if save_plots else None
+
+    def writes(self, option: str, path: Path, suffixes: Sequence[str]) -> None:
+        """Declare another output; where it takes standard output, the table goes to standard error."""
+        target = command_files().writes(option, path, suffixes)
+        if target.kind == "stdout" and not self.output and self.fmt != "table":
+            raise Failed(f"{option} {str(path)!r}: standard output holds the {self.fmt}; give --output a file name")
+
+    def finish(self, result: Result, book: Any, rows: Iterable[dict[str, Any]] | None = None) -> None:
+        """Print and write the result; then name what failed and exit 1, or 2 where nothing succeeded.
+
+        Args:
+            result: to print.
+            book: its pictures, for the page.
+            rows: all rows, where the result holds a sample.
+        """
+        from poolzoo.reports.text.tables import render, stream
+
+        failures = [row for row in result.rows if row["error"]]
+        if len(failures) == len(result.rows):
+            _complain(failures)
+            sys.exit(2)
+        parts = stream(result, rows, self.fmt) if rows is not None and self.fmt in ("csv", "json") else None
+        if self.output:
+            write_whole(self.output, parts or render(result, self.fmt))
+        fmt = "table" if self.output else self.fmt
+        if parts and not self.output:
+            for part in parts:
+                say(part, nl=False)
+        else:
+            # Where a page or a plot takes standard output, the table goes to the other one.
+            beside = command_files().stdout not in (None, "--output")
+            where = sys.stderr if beside else sys.stdout
+            color = fmt == "table" and where.isatty()
+            (note if beside else say)(render(result, fmt, color=color, width=width_of(where)))
+        if self.output:
+            say_written(self.output)
+        if self.report:
+            from poolzoo.reports.page.page import render_page
+
+            write_whole(self.report, render_page([result], book))
+            say_written(self.report)
+        if self.plots:
+            write_plots(self.plots, [result])
+        if failures:
+            _complain(failures)
+            more = result.metadata.get("dataset", {}).get("failed", 0) - len(failures)
+            if more > 0:
+                note(f"poolzoo: and {more} more rows without numbers, in the store")
+            sys.exit(1)
+
+
+def _check_format(output: Path, fmt: str | None) -> None:
+    """Whether a file name's suffix says the format, or at least no other one."""
+    suffix = output.suffix.lower()
+    if fmt and (SUFFIXES.get(suffix, fmt) != fmt or suffix in (*PAGE, *PLOT, *WEIGHTS, ".gif")):
+        allowed = next(ending for ending, says in SUFFIXES.items() if says == fmt)
+        raise Failed(f"--output {str(output)!r}: with --format {fmt} its name ends in {allowed}; a page is --report")
+    if not fmt and suffix not in SUFFIXES:
+        allowed = ", ".join(SUFFIXES)
+        raise Failed(
+            f"--output {str(output)!r}: give --format, or a suffix that says it, {allowed}; a page is --report"
+        )
+
+
+def say_written(path: Path) -> None:
+    if path != STDOUT:
+        note(f"wrote {path}")
+
+
+def say_more(text: str) -> None:
+    note(f"poolzoo: {text}")
+
+
+def write_plots(folder: Path, results: Sequence[Result]) -> None:
+    from poolzoo.reports.plots.all_plots import save_drawings
+
+    written = save_drawings(folder, results, partial(command_files().spare, "--save-plots"))
+    note(f"wrote {len(written)} files of plots into {folder}")
+
+
+def _complain(failures: Sequence[dict[str, Any]]) -> None:
+    """One line a failure on stderr; one that repeats on other images or seeds is counted."""
+    from poolzoo.analysis.results.schema import label
+
+    seen: dict[str, int] = {}
+    for row in failures:
+        # An image that cannot be used has a row without an operator; its error names it.
+        line = f"{label(row)}: {row['error']}" if row["pool"] else row["error"]
+        seen[line] = seen.get(line, 0) + 1
+    for line, times in seen.items():
+        note(f"poolzoo: {line}{f' ({times} rows)' if times > 1 else ''}")
+
+
+def pictures_base(folder: Path | None, output: Path | None) -> Path | None:
+    """The result's folder, if the pictures lie inside it: only then does the result say where they are."""
+    if folder is None or output is None:
+        return None
+    if folder.resolve().is_relative_to(output.parent.resolve()):
+        return output.parent
+    note(f"{folder} is not inside {output.parent}: `poolzoo report` will not find the pictures")
+    return None
+
+
+def command_line() -> str:
+    return shlex.join(["poolzoo", *sys.argv[1:]])
+
+
+def command_files() -> CommandFiles:
+    """What the command that runs reads and writes."""
+    files: CommandFiles = click.get_current_context().obj
+    return files
+
+
+def reason(error: BaseException) -> str:
+    return str(getattr(error, "strerror", None) or " ".join(str(error).split()))
