@@ -20,8 +20,7 @@ from poolzoo import registry
 from poolzoo._console import progress
 from poolzoo._files import write_whole
 from poolzoo.analysis.inputs.arrays import find_given
-from poolzoo.analysis.results import schema
-from poolzoo.analysis.results.machine import check_device
+from poolzoo.analysis.results import machine, schema
 from poolzoo.analysis.results.summaries import summarise
 from poolzoo.analysis.studies.compare import Protocol
 from poolzoo.reports.plots.all_plots import all_drawings
@@ -238,7 +237,7 @@ def compare(
         decoder_images=_names(decoder_images),
     )
     specs = defined_for(_names(pool), 2, _warn)
-    check_device(device)
+    machine.check_device(device)
     found = find_given(image)
     files = [fitted] if isinstance(fitted, (str, os.PathLike)) else list(fitted)
     sources = _names(fit_images)
@@ -291,7 +290,7 @@ def profile(
 
     workload = Workload(shape, kernel_size, stride, dtype, device, channels_last, threads, min_time, seed)
     specs = defined_for(_names(pool), workload.ndim, _warn)
-    check_device(device)
+    machine.check_device(device)
     with progress("Profiling") as on_step:
         return Result.of(run(specs, workload, baseline=baseline, on_step=on_step))
 
@@ -326,7 +325,7 @@ def sweep(
     from poolzoo.analysis.studies.sweep import plan_sweep, run_sweep
 
     plan = plan_sweep(pool, over, points)
-    check_device(device)
+    machine.check_device(device)
     asked = Protocol(kernel_size, stride, _names(upsample), metrics=_names(metric), seed=seed, device=device)
     with progress("Sweeping") as on_step:
         found = find_given(image)
@@ -369,7 +368,7 @@ def fit(
 
     if output is not None and Path(output).suffix != ".safetensors":
         raise ValueError(f"output={os.fspath(output)!r}: a name that ends in .safetensors is allowed")
-    check_device(device)
+    machine.check_device(device)
     asked = Protocol(kernel_size, stride, (upsample,), normalize, seed=seed, device=device)
     check_learnable(pool, asked)
     training = find_training_images(_names(images), seed=seed)
