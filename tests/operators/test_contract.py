@@ -456,6 +456,8 @@ def test_bad_input_is_named_with_what_is_allowed(spec, ndim):
         pool(torch.zeros(1, 1, 1, CHANNELS, *sizes))
     with pytest.raises(ValueError, match=r"input size 2 is too small .*kernel_size=3.*at least 3"):
         pool(torch.zeros(1, CHANNELS, *sizes[1:], 2))
+    with pytest.raises(ValueError, match=r"x: .*(at least 1 channel is|channels; in_channels=3 are) needed"):
+        pool(torch.zeros(1, 0, *sizes))
     with pytest.raises(ValueError, match=r"input size 0 is too small"):
         pool(torch.zeros(1, CHANNELS, *sizes[1:], 0))
 
