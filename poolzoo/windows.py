@@ -172,7 +172,7 @@ def _is_empty(start: int, k: int, d: int, n: int) -> bool:
 
 
 def check_input(x: Tensor, ndim: int) -> None:
-    """Raise TypeError or ValueError unless ``x`` is floating point, ``(N, C, *spatial)`` or ``(C, *spatial)``, C > 0."""
+    """Raise TypeError or ValueError unless ``x`` is floating point, ``(N, C, *spatial)`` or ``(C, *spatial)``."""
     if x.dtype not in _DTYPES:
         raise TypeError(f"x: dtype {x.dtype} is not allowed; float64, float32, bfloat16 or float16 is")
     if x.dim() not in (ndim + 1, ndim + 2):
