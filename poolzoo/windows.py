@@ -179,8 +179,8 @@ def check_input(x: Tensor, ndim: int) -> None:
         raise ValueError(
             f"x: {x.dim()} axes (shape {tuple(x.shape)}); {ndim}D pooling takes {ndim + 2}, or {ndim + 1} unbatched"
         )
-    channels = x.shape[-ndim - 1]
-    if not isinstance(channels, Tensor) and channels == 0:  # as torch's pools refuse it
+    channels: Any = x.shape[-ndim - 1]
+    if not isinstance(channels, Tensor) and channels == 0:  # in a trace it is a tensor
         raise ValueError(f"x: shape {tuple(x.shape)}; at least 1 channel is needed")
 
 
