@@ -350,10 +350,7 @@ def pool_natively(
     try:
         return cuda.pool(operator, x, geometry, value, second)
     except RuntimeError:
-        sizes = x.shape[-geometry.ndim :]
-        output_size(sizes, geometry)  # has better words for an input that is too small
-        if backend == "auto" and any(n < d for n, d in zip(sizes, geometry.dilation, strict=True)):
-            return None  # the native operators look for no element between the holes of a window that is wider
+        output_size(x.shape[-geometry.ndim :], geometry)  # has better words for an input that is too small
         raise
 
 

@@ -57,13 +57,23 @@ inline bool is_channels_last(const Tensor& x, int64_t ndim) {
   return true;
 }
 
+// Whether a window whose first tap lies at `start` holds one of `n` positions.
+inline bool holds_an_element(int64_t start, int64_t kernel, int64_t dilation, int64_t n) {
+  int64_t tap = start < 0 ? (dilation - 1 - start) / dilation : 0;
+  return tap < kernel && start + tap * dilation < n;
+}
+
+// The rule of poolzoo.windows.output_size.
 inline int64_t output_size(int64_t n, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation,
                            bool ceil_mode) {
   int64_t room = n + 2 * padding - dilation * (kernel - 1) - 1;
   int64_t size = (room + (ceil_mode ? stride - 1 : 0)) / stride + 1;
   if (ceil_mode && (size - 1) * stride >= n + padding) --size;
-  STD_TORCH_CHECK(room + (ceil_mode ? stride - 1 : 0) >= 0 && size > 0 && n > 0 && !(padding && n < dilation),
+  STD_TORCH_CHECK(room + (ceil_mode ? stride - 1 : 0) >= 0 && size > 0 && n > 0,
                   "poolzoo: the input is too small for its windows");
+  for (int64_t i = 0; padding && n < dilation && i < size; ++i)
+    STD_TORCH_CHECK(holds_an_element(i * stride - padding, kernel, dilation, n),
+                    "poolzoo: the input is too small for its windows");
   return size;
 }
 

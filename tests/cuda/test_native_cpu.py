@@ -21,7 +21,7 @@ import poolzoo
 from poolzoo import cuda
 from poolzoo.operators.base import operator_params
 from poolzoo.registry import list_pools, parse_spec, pool_info
-from poolzoo.windows import absent, make_geometry, mean, windows
+from poolzoo.windows import absent, make_geometry, mean, output_size, windows
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -496,3 +496,25 @@ def test_too_small_an_input_is_named():
         pool("softpool", torch.zeros(1, 1, 2, 9), 2, kernel_size=3)
     with pytest.raises(RuntimeError, match="too small"):
         torch.ops.poolzoo.softpool(torch.zeros(1, 1, 2, 9), None, *operator_arguments(2, padding=0))
+
+
+@pytest.mark.parametrize("name", ["max", "avg", "softpool"])
+def test_inputs_smaller_than_the_dilation_are_refused_only_where_a_window_holds_no_element(name):
+    held = refused = 0
+    for n, d, k, s, ceil in itertools.product((1, 2, 3), (2, 3, 4), (2, 3), (1, 2), (False, True)):
+        for p in range(1, (d * (k - 1) + 1) // 2 + 1) if n < d else ():
+            window = {"kernel_size": k, "stride": s, "padding": p, "dilation": d, "ceil_mode": ceil}
+            x = distinct(1, 2, n, n, dtype=torch.float64)
+            try:
+                output_size((n, n), make_geometry(2, **window))
+            except ValueError:
+                with pytest.raises(RuntimeError, match="too small"):
+                    native_operator(name)(x, None, None, 1.0, [k, k, s, s, p, p, d, d], ceil)
+                refused += 1
+                continue
+            y, (grad,) = with_gradient(name, x, 2, "native", **window)
+            exact_y, (exact_grad,) = with_gradient(name, x, 2, "reference", **window)
+            assert_near(y, exact_y, k * k)
+            assert_near(grad, exact_grad, k * k)
+            held += 1
+    assert held > 20 and refused > 20
