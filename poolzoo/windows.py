@@ -171,17 +171,18 @@ def _is_empty(start: int, k: int, d: int, n: int) -> bool:
     return not any(0 <= start + tap * d < n for tap in range(k))
 
 
-def check_input(x: Tensor, ndim: int) -> None:
+def check_input(x: Tensor, ndim: int, name: str = "input") -> None:
     """Raise TypeError or ValueError unless ``x`` is floating point, ``(N, C, *spatial)`` or ``(C, *spatial)``."""
     if x.dtype not in _DTYPES:
-        raise TypeError(f"x: dtype {x.dtype} is not allowed; float64, float32, bfloat16 or float16 is")
+        raise TypeError(f"{name}: dtype {x.dtype} is not allowed; float64, float32, bfloat16 or float16 is")
     if x.dim() not in (ndim + 1, ndim + 2):
         raise ValueError(
-            f"x: {x.dim()} axes (shape {tuple(x.shape)}); {ndim}D pooling takes {ndim + 2}, or {ndim + 1} unbatched"
+            f"{name}: {x.dim()} axes (shape {tuple(x.shape)}); "
+            f"{ndim}D pooling takes {ndim + 2}, or {ndim + 1} unbatched"
         )
     channels: Any = x.shape[-ndim - 1]
     if not isinstance(channels, Tensor) and channels == 0:  # in a trace it is a tensor
-        raise ValueError(f"x: shape {tuple(x.shape)}; at least 1 channel is needed")
+        raise ValueError(f"{name}: shape {tuple(x.shape)}; at least 1 channel is needed")
 
 
 def accumulation_dtype(dtype: torch.dtype) -> torch.dtype:

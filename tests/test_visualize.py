@@ -112,7 +112,7 @@ def test_weights_of_different_operators_look_different(run, photo, tmp_path):
     [
         (("--pool", "nosuch"), "no such operator"),
         (("--pool", "lp:p=x"), "p='x'"),
-        (("--pool", "lip:in_channels=3"), "x: 1 channels; in_channels=3 are needed"),
+        (("--pool", "lip:in_channels=3"), "input: 1 channels; in_channels=3 are needed"),
         (("--kernel-size", "99"), "input size 40 is too small"),
         (("--kernel-size", "0"), "'0'"),
         (("--kernel-size", "2x2x2"), "'2x2x2'"),

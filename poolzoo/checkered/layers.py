@@ -116,11 +116,11 @@ class CheckeredLayer(nn.Module):
     sampler: Sampler
     axes: ClassVar[int]
 
-    def forward(self, x: Tensor, offsets: Offsets | None = None) -> Tensor:
+    def forward(self, input: Tensor, offsets: Offsets | None = None) -> Tensor:
         """Keep what the sampler names.
 
         Args:
-            x: ``(N, C, S, *spatial)``; a picture has one submap, ``x.unsqueeze(2)``.
+            input: ``(N, C, S, *spatial)``; a picture has one submap, ``x.unsqueeze(2)``.
             offsets: the phases kept of each submap; None asks the layer's own sampler.
 
         Returns:
@@ -128,22 +128,23 @@ class CheckeredLayer(nn.Module):
             submaps' second, ... A layer of stride 1 keeps everything, as S submaps.
 
         Raises:
-            ValueError: ``x`` has another number of axes, or ``offsets`` are for another number of submaps.
+            ValueError: ``input`` has another number of axes, or ``offsets`` are for another number of submaps.
         """
-        if x.dim() != self.axes + 3:
+        if input.dim() != self.axes + 3:
             axes = ", ".join("NCSHW" if self.axes == 2 else "NCSL")
             raise ValueError(
-                f"{type(self).__name__}: x has {x.dim()} axes, shape {tuple(x.shape)}; ({axes}) is allowed, "
-                f"S submaps: x.unsqueeze(2) makes a batch of pictures one submap each"
+                f"{type(self).__name__}: input has {input.dim()} axes, shape {tuple(input.shape)}; "
+                f"({axes}) is allowed, S submaps: x.unsqueeze(2) makes a batch of pictures one submap each"
             )
         stride = (self.stride,) * self.axes if isinstance(self.stride, int) else tuple(self.stride)
         if offsets is None:
-            offsets = self.sampler(x.shape[2], stride)
-        if len(offsets) != x.shape[2]:
+            offsets = self.sampler(input.shape[2], stride)
+        if len(offsets) != input.shape[2]:
             raise ValueError(
-                f"{type(self).__name__}: submaps do not match: x has {x.shape[2]}, offsets are for {len(offsets)}"
+                f"{type(self).__name__}: submaps do not match: input has {input.shape[2]}, "
+                f"offsets are for {len(offsets)}"
             )
-        return sample_phases(x, offsets, self.phase)
+        return sample_phases(input, offsets, self.phase)
 
     def phase(self, x: Tensor, offset: Offset) -> Tensor:
         """The dense map of ``(N, C, *spatial)`` at one phase of every cell."""
@@ -287,9 +288,9 @@ class _CheckeredPool(CheckeredLayer):
     #: Whether a window over the whole map makes the pool global at any stride, not only at those of 3 and more.
     global_at_any_stride = False
 
-    def forward(self, x: Tensor, offsets: Offsets | None = None) -> Tensor:
-        y = super().forward(x, offsets)
-        return share_over_submaps(y, 2, self.over_submaps) if self.is_global(x) else y
+    def forward(self, input: Tensor, offsets: Offsets | None = None) -> Tensor:
+        y = super().forward(input, offsets)
+        return share_over_submaps(y, 2, self.over_submaps) if self.is_global(input) else y
 
     def geometry(self: Any) -> Geometry:
         dilation = getattr(self, "dilation", 1)

@@ -91,11 +91,11 @@ def status() -> dict[str, str]:
 def unsuited(x: Tensor, operator: str = "softpool") -> str:
     """Why ``x`` cannot be pooled natively by that operator; "" where it can."""
     if not (x.is_cpu or x.is_cuda):
-        return f"x is on {x.device}; the native operators are for the CPU and for CUDA"
+        return f"input is on {x.device}; the native operators are for the CPU and for CUDA"
     if x.dtype not in _DTYPES:
-        return f"x: dtype {x.dtype}; float64, float32, bfloat16 or float16 is pooled natively"
+        return f"input: dtype {x.dtype}; float64, float32, bfloat16 or float16 is pooled natively"
     if x.layout is not torch.strided:
-        return f"x: layout {x.layout}"
+        return f"input: layout {x.layout}"
     # What why_not says in three times the time, which small calls feel. Not in a compiled graph: why_not may still add
     # the operator, after the compiler has looked at those that there are.
     if not torch.compiler.is_compiling() and x.is_cpu and operator in _forward:

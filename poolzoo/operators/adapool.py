@@ -263,6 +263,7 @@ def _spread(value: Tensor, y: Tensor, spatial: torch.Size, geometry: Geometry) -
 
 def _ada_unpool(y: Tensor, x: Tensor, geometry: Geometry, beta: float | Tensor) -> Tensor:
     _check_beta(beta)
+    check_input(x, geometry.ndim, "x")
     _check_cells(beta, x, geometry)
     spatial = x.shape[-geometry.ndim :]
     pooled = (*x.shape[: -geometry.ndim], *output_size(spatial, geometry))

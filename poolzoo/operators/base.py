@@ -75,8 +75,8 @@ class Pool(nn.Module):
         """The operator's own parameters for this input, as its functional form takes them."""
         return {}
 
-    def forward(self, x: Tensor) -> Tensor:
-        result: Tensor = self.info.forward(x, self.geometry, **self.params(x))
+    def forward(self, input: Tensor) -> Tensor:
+        result: Tensor = self.info.forward(input, self.geometry, **self.params(input))
         return result
 
     def extra_repr(self) -> str:
@@ -179,7 +179,7 @@ def check_channels_of(x: Tensor, ndim: int, in_channels: int) -> None:
     """Raise what :func:`check_input` does, and ValueError for channels that the module is not made for."""
     check_input(x, ndim)
     if x.shape[-ndim - 1] != in_channels:
-        raise ValueError(f"x: {x.shape[-ndim - 1]} channels; in_channels={in_channels} are needed")
+        raise ValueError(f"input: {x.shape[-ndim - 1]} channels; in_channels={in_channels} are needed")
 
 
 def check_generator(generator: torch.Generator | None) -> None:
@@ -236,7 +236,7 @@ def make_function(info: PoolInfo, ndim: int) -> Callable[..., Tensor]:
     needed = len(defaults) < len(known)
 
     def function(
-        x: Tensor,
+        input: Tensor,
         kernel_size: IntOrTuple,
         stride: IntOrTuple | None = None,
         padding: IntOrTuple = 0,
@@ -247,7 +247,7 @@ def make_function(info: PoolInfo, ndim: int) -> Callable[..., Tensor]:
         if params or needed:
             check_params(info, known, params)
         geometry = make_geometry(ndim, kernel_size, stride, padding, dilation, ceil_mode)
-        result: Tensor = forward(x, geometry, **{**defaults, **params})
+        result: Tensor = forward(input, geometry, **{**defaults, **params})
         return result
 
     shared = [p for p in inspect.signature(function).parameters.values() if p.kind is not p.VAR_KEYWORD]
@@ -256,7 +256,7 @@ def make_function(info: PoolInfo, ndim: int) -> Callable[..., Tensor]:
     function.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [*shared, *known.values()], return_annotation="Tensor"
     )
-    function.__doc__ = _document(info, ndim, known.values(), takes_x=True)
+    function.__doc__ = _document(info, ndim, known.values(), takes_input=True)
     return function
 
 
@@ -276,20 +276,23 @@ def make_class(info: PoolInfo, ndim: int) -> type[Pool]:
         own = [*operator_params(info).values()]
         shared = inspect.signature(FixedPool).parameters.values()
         cls.__signature__ = inspect.Signature([*shared, *own])  # type: ignore[attr-defined]
-    cls.__doc__ = _document(info, ndim, own, takes_x=False)
+    cls.__doc__ = _document(info, ndim, own, takes_input=False)
     return cls
 
 
-def _document(info: PoolInfo, ndim: int, own: Iterable[inspect.Parameter], takes_x: bool) -> str:
-    prose = [inspect.getdoc(definition(info)), None if takes_x or info.module is None else inspect.getdoc(info.module)]
+def _document(info: PoolInfo, ndim: int, own: Iterable[inspect.Parameter], takes_input: bool) -> str:
+    prose = [
+        inspect.getdoc(definition(info)),
+        None if takes_input or info.module is None else inspect.getdoc(info.module),
+    ]
     if info.native:
         prose.append(_OF_BACKEND)
     shape = _SPATIAL[ndim]
     lines = [f"{info.summary[0].upper()}{info.summary[1:]}, over {ndim}D windows: ``{info.formula}``.", ""]
     lines += [line for text in prose if text for line in (text, "")]
     lines += ["Args:"]
-    if takes_x:
-        lines += [f"    x: ``(N, C, {shape})`` or ``(C, {shape})``, floating point."]
+    if takes_input:
+        lines += [f"    input: ``(N, C, {shape})`` or ``(C, {shape})``, floating point."]
     lines += [
         "    kernel_size: size of the window, an int or one per axis.",
         "    stride: step between windows; None means ``kernel_size``.",

@@ -85,7 +85,8 @@ def logit_module(channels: int, ndim: int, variant: str, width: int = BOTTLENECK
 class _Lip(Pool):
     """The module learns the importance network G; ``variant`` is ``simplified`` (3x3) or ``bottleneck`` (1x1-3x3-1x1).
 
-    ``in_channels`` is the number of channels of the input, ``width`` that of the bottleneck.
+    ``in_channels`` is the number of channels of the input, ``width`` that of the bottleneck. G is computed in the wider
+    type of input and parameters, at least float32 for float16.
     """
 
     def __init__(
@@ -115,12 +116,16 @@ class _Lip(Pool):
     def _logit(self, x: Tensor) -> Tensor:
         check_channels_of(x, self.ndim, self.in_channels)
         output_size(x.shape[-self.ndim :], self.geometry)  # G's convolution would refuse in other words
-        if x.dtype is not torch.float16:
+        own = next(self.logit.parameters()).dtype
+        dtype = torch.promote_types(x.dtype, own)
+        if dtype is torch.float16:
+            # The normalisation divides by as little as sqrt(eps), so G's gradient leaves float16's range.
+            dtype = torch.float32
+        if x.dtype is own is dtype:
             result: Tensor = self.logit(x)
             return result
-        # The normalisation divides by as little as sqrt(eps), so G's gradient leaves float16's range: float32 for G.
-        wide = {name: parameter.float() for name, parameter in self.logit.named_parameters()}
-        of_wide: Tensor = torch.func.functional_call(self.logit, wide, (x.float(),))
+        wide = {name: parameter.to(dtype) for name, parameter in self.logit.named_parameters()}
+        of_wide: Tensor = torch.func.functional_call(self.logit, wide, (x.to(dtype),))
         return of_wide
 
     def shown_params(self) -> dict[str, object]:

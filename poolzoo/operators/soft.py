@@ -146,25 +146,25 @@ def _adaptive(x: Tensor, output_size: _Sizes, ndim: int, beta: float | Tensor) -
     check_input(x, ndim)
     spatial = x.shape[-ndim:]
     if 0 in spatial:
-        raise ValueError(f"x: shape {tuple(x.shape)}; spatial sizes must be at least 1")
+        raise ValueError(f"input: shape {tuple(x.shape)}; spatial sizes must be at least 1")
     sizes = [n if size is None else size for size, n in zip(_sizes(output_size, ndim), spatial, strict=True)]
     a, mask = adaptive_windows(x.to(accumulation_dtype(x.dtype)), sizes)
     return like(softpool(a, mask, beta=beta), x)
 
 
-def adaptive_soft_pool1d(x: Tensor, output_size: _Sizes, *, beta: float | Tensor = 1.0) -> Tensor:
+def adaptive_soft_pool1d(input: Tensor, output_size: _Sizes, *, beta: float | Tensor = 1.0) -> Tensor:
     """SoftPool of ``(N, C, L)`` or ``(C, L)`` to ``output_size``; windows as torch's ``adaptive_avg_pool1d``."""
-    return _adaptive(x, output_size, 1, beta)
+    return _adaptive(input, output_size, 1, beta)
 
 
-def adaptive_soft_pool2d(x: Tensor, output_size: _Sizes, *, beta: float | Tensor = 1.0) -> Tensor:
+def adaptive_soft_pool2d(input: Tensor, output_size: _Sizes, *, beta: float | Tensor = 1.0) -> Tensor:
     """SoftPool of ``(N, C, H, W)`` or ``(C, H, W)`` to ``output_size``; windows as torch's ``adaptive_avg_pool2d``."""
-    return _adaptive(x, output_size, 2, beta)
+    return _adaptive(input, output_size, 2, beta)
 
 
-def adaptive_soft_pool3d(x: Tensor, output_size: _Sizes, *, beta: float | Tensor = 1.0) -> Tensor:
+def adaptive_soft_pool3d(input: Tensor, output_size: _Sizes, *, beta: float | Tensor = 1.0) -> Tensor:
     """SoftPool of ``(N, C, D, H, W)`` or ``(C, D, H, W)`` to ``output_size``; windows as torch's."""
-    return _adaptive(x, output_size, 3, beta)
+    return _adaptive(input, output_size, 3, beta)
 
 
 class _AdaptiveSoftPool(nn.Module):
@@ -176,8 +176,8 @@ class _AdaptiveSoftPool(nn.Module):
         _check_beta(beta)
         self.output_size, self.beta = output_size, beta
 
-    def forward(self, x: Tensor) -> Tensor:
-        return _adaptive(x, self.output_size, self.ndim, self.beta)
+    def forward(self, input: Tensor) -> Tensor:
+        return _adaptive(input, self.output_size, self.ndim, self.beta)
 
     def extra_repr(self) -> str:
         return f"output_size={self.output_size!r}, beta={self.beta!r}"
@@ -226,8 +226,8 @@ class _GlobalSoftPool(nn.Module):
         _check_beta(beta)
         self.beta, self.flatten = beta, flatten
 
-    def forward(self, x: Tensor) -> Tensor:
-        y = _adaptive(x, 1, self.ndim, self.beta)
+    def forward(self, input: Tensor) -> Tensor:
+        y = _adaptive(input, 1, self.ndim, self.beta)
         return y.flatten(-self.ndim - 1) if self.flatten else y
 
     def extra_repr(self) -> str:

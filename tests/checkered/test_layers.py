@@ -218,10 +218,17 @@ def test_gradient_is_the_derivative(layer, sampler):
 
 
 @pytest.mark.parametrize("layer", LAYERS)
+def test_the_input_has_torchs_name(layer):
+    make, shape = LAYERS[layer]
+    module, x = make(), distinct(*shape)
+    assert torch.equal(module(input=x), module(x))
+
+
+@pytest.mark.parametrize("layer", LAYERS)
 def test_a_tensor_without_submaps_is_answered(layer):
     make, shape = LAYERS[layer]
     axes = r"\(N, C, S, L\)" if layer == "conv1d" else r"\(N, C, S, H, W\)"
-    with pytest.raises(ValueError, match=rf"x has {len(shape) - 1} axes, .*; {axes} is allowed.*unsqueeze\(2\)"):
+    with pytest.raises(ValueError, match=rf"input has {len(shape) - 1} axes, .*; {axes} is allowed.*unsqueeze\(2\)"):
         make()(torch.zeros(shape)[:, :, 0])
 
 
@@ -249,7 +256,7 @@ BAD = {
     ),
     "offsets of others": (
         lambda: CheckeredConv2d(1, 1, 1, 2)(torch.zeros(1, 1, 3, 4, 4), (((0, 0),),)),
-        "submaps do not match: x has 3, offsets are for 1",
+        "submaps do not match: input has 3, offsets are for 1",
     ),
     "too small": (lambda: CheckeredConv2d(1, 1, 3, 2, sampler=1)(torch.zeros(1, 1, 1, 2, 2)), "input size 2 is too"),
     "not checkered": (lambda: set_sampler(nn.Conv2d(1, 1, 1), "naive"), "Conv2d has no checkered layer"),

@@ -442,7 +442,7 @@ def test_backward_keeps_only_the_input():
 def test_backend_is_named_with_what_is_allowed():
     with pytest.raises(ValueError, match=r"backend='fast': 'auto', 'reference', 'native' are allowed"):
         poolzoo.functional.soft_pool2d(torch.zeros(1, 1, 4, 4), 2, backend="fast")
-    with pytest.raises(RuntimeError, match=r"backend='native': x is on meta"):
+    with pytest.raises(RuntimeError, match=r"backend='native': input is on meta"):
         poolzoo.functional.soft_pool2d(torch.zeros(1, 1, 4, 4, device="meta"), 2, backend="native")
     assert poolzoo.functional.soft_pool2d(torch.zeros(1, 1, 4, 4, device="meta"), 2).shape == (1, 1, 2, 2)
 

@@ -9,6 +9,7 @@ import copy
 import functools
 import inspect
 import io
+import itertools
 import math
 import pickle
 import re
@@ -39,6 +40,7 @@ from torch import Tensor
 import poolzoo
 from poolzoo.registry import CLAUSES, parse_spec, pool_info
 
+FLOATS = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 HALVES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 #: Overlapping windows with absent elements on both sides, of at most four elements inside the input.
 PADDED: dict[int, dict[str, Any]] = {
@@ -444,19 +446,19 @@ def test_bad_argument_is_named_with_what_is_allowed(spec, ndim, case):
 def test_bad_input_is_named_with_what_is_allowed(spec, ndim):
     pool = make(spec, ndim, 3)
     sizes = SIZES[ndim]
-    with pytest.raises(TypeError, match=r"x: dtype torch\.int64 is not allowed; float64"):
+    with pytest.raises(TypeError, match=r"input: dtype torch\.int64 is not allowed; float64"):
         pool(torch.zeros(1, CHANNELS, *sizes, dtype=torch.int64))
-    with pytest.raises(TypeError, match=r"x: dtype torch\.bool is not allowed; float64"):
+    with pytest.raises(TypeError, match=r"input: dtype torch\.bool is not allowed; float64"):
         pool(torch.zeros(1, CHANNELS, *sizes, dtype=torch.bool))
-    with pytest.raises(TypeError, match=r"x: dtype torch\.float8_e4m3fn is not allowed; float64"):
+    with pytest.raises(TypeError, match=r"input: dtype torch\.float8_e4m3fn is not allowed; float64"):
         pool(torch.zeros(1, CHANNELS, *sizes, dtype=torch.float8_e4m3fn))
-    with pytest.raises(ValueError, match=rf"x: {ndim} axes .*{ndim + 2}, or {ndim + 1} unbatched"):
+    with pytest.raises(ValueError, match=rf"input: {ndim} axes .*{ndim + 2}, or {ndim + 1} unbatched"):
         pool(torch.zeros(sizes))
-    with pytest.raises(ValueError, match=rf"x: {ndim + 4} axes"):
+    with pytest.raises(ValueError, match=rf"input: {ndim + 4} axes"):
         pool(torch.zeros(1, 1, 1, CHANNELS, *sizes))
     with pytest.raises(ValueError, match=r"input size 2 is too small .*kernel_size=3.*at least 3"):
         pool(torch.zeros(1, CHANNELS, *sizes[1:], 2))
-    with pytest.raises(ValueError, match=r"x: .*(at least 1 channel is|channels; in_channels=3 are) needed"):
+    with pytest.raises(ValueError, match=r"input: .*(at least 1 channel is|channels; in_channels=3 are) needed"):
         pool(torch.zeros(1, 0, *sizes))
     with pytest.raises(ValueError, match=r"input size 0 is too small"):
         pool(torch.zeros(1, CHANNELS, *sizes[1:], 0))
@@ -626,7 +628,7 @@ def test_bad_module_argument_is_named(name, params):
 def test_tensors_of_the_wrong_shape_are_named():
     x = usual_input(2)
     for name in ("lip", "lift"):
-        with pytest.raises(ValueError, match=rf"x: 2 channels; in_channels={CHANNELS} are needed"):
+        with pytest.raises(ValueError, match=rf"input: 2 channels; in_channels={CHANNELS} are needed"):
             make(name, 2)(x[:, :2])
     with pytest.raises(ValueError, match=r"weight: shape \(3, 3\); \(2, 2\) or \(C, \*\(2, 2\)\), C = 3,"):
         poolzoo.functional.gated_pool2d(x, 2, weight=torch.zeros(3, 3))
@@ -680,6 +682,43 @@ def test_module_equals_functional_form(spec, ndim):
     assert function is info.make_function(ndim)
     assert torch.equal(function(x, **PADDED[ndim], **pool.params(x)), pool(x))
     assert type(pool) is getattr(poolzoo, f"{info.class_name}{ndim}d") is info.make_class(ndim)
+
+
+@every_pool
+def test_the_input_has_torchs_name(spec, ndim):
+    """``input=``, as ``torch.nn.functional.max_pool2d`` and ``torch.nn.MaxPool2d`` take it."""
+    x = usual_input(ndim)
+    pool = scramble(make(spec, ndim, **PADDED[ndim]))
+    function = info_of(spec).make_function(ndim)
+    assert torch.equal(pool(input=x), pool(x))
+    assert torch.equal(function(input=x, **PADDED[ndim], **pool.params(x)), pool(x))
+    assert next(iter(inspect.signature(function).parameters)) == "input"
+
+
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+def test_the_input_has_torchs_name_in_pools_to_a_size(ndim):
+    x = usual_input(ndim)
+    expected = getattr(poolzoo.functional, f"adaptive_soft_pool{ndim}d")(x, 1)
+    assert torch.equal(getattr(poolzoo.functional, f"adaptive_soft_pool{ndim}d")(input=x, output_size=1), expected)
+    assert torch.equal(getattr(poolzoo, f"AdaptiveSoftPool{ndim}d")(1)(input=x), expected)
+    assert torch.equal(getattr(poolzoo, f"GlobalSoftPool{ndim}d")()(input=x), expected)
+
+
+@pytest.mark.parametrize("spec", [spec for spec, ndim in CASES if ndim == 2 and info_of(spec).learnable])
+@pytest.mark.parametrize(("dtype", "own"), itertools.permutations(FLOATS, 2), ids=str)
+def test_input_and_parameters_may_differ_in_type(spec, dtype, own):
+    """The result has the input's type, and is as near to float64's as the narrower type of the two lets it be."""
+    wide = scramble(make(spec, 2, **PADDED[2])).to(own).double().eval()
+    if not list(wide.parameters()):
+        pytest.skip("a variant without parameters")
+    x = usual_input(2).to(dtype)
+    narrow = copy.deepcopy(wide).to(own).requires_grad_()
+    y = narrow(x)
+    assert y.dtype is dtype
+    eps = max(torch.finfo(t).eps for t in (dtype, own))
+    torch.testing.assert_close(y.double(), wide(x.double()), rtol=0, atol=8 * eps * x.abs().max().item())
+    y.sum().backward()
+    assert all(p.grad is not None and p.grad.dtype is own and p.grad.isfinite().all() for p in narrow.parameters())
 
 
 @every_pool

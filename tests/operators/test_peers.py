@@ -508,7 +508,7 @@ def test_bad_output_size_is_named(size):
 
 
 def test_bad_adaptive_input_is_named():
-    with pytest.raises(ValueError, match="x: 2 axes"):
+    with pytest.raises(ValueError, match="input: 2 axes"):
         poolzoo.GlobalSoftPool2d()(torch.zeros(3, 3))
     with pytest.raises(ValueError, match="spatial sizes must be at least 1"):
         poolzoo.GlobalSoftPool2d()(torch.zeros(1, 3, 0, 3))
