@@ -411,8 +411,15 @@ def weighted_taps(x: Tensor, dim: int, index: Tensor, weight: Tensor) -> Tensor:
     return y
 
 
+def wrap(position: Tensor, period: int) -> Tensor:
+    """Positions modulo ``period``, from 0 on."""
+    if is_fixed(period):
+        return position % period
+    return position % position.new_full((), period)  # ONNX divides by a number only where it is fixed
+
+
 def reflect(position: Tensor, n: int) -> Tensor:
     """Positions off an axis of ``n`` mirrored back onto it, the edge not repeated, as often as it takes."""
     period = larger(2 * (n - 1), 1)
-    position = position % period
+    position = wrap(position, period)
     return torch.where(position < n, position, period - position)

@@ -18,9 +18,9 @@ def _resize_spectrum(spectrum: Tensor, dim: int, m: int) -> Tensor:
         kept, position = smaller(n, m), torch.arange(m, device=spectrum.device)
         low, high = position < kept - kept // 2, position >= m - kept // 2
         index = torch.where(high, position - m + n, torch.where(low, position, 0))
-        mask = (low | high).reshape(-1, *(1,) * (-dim - 1))
-        found: Tensor = spectrum.index_select(dim, index) * mask
-        return found
+        mask = (low | high).reshape(-1, *(1,) * -dim)
+        # ONNX selects no complex numbers.
+        return torch.view_as_complex(torch.view_as_real(spectrum).index_select(dim - 1, index) * mask)
     kept = min(n, m)
     positive = spectrum.narrow(dim, 0, kept - kept // 2)
     negative = spectrum.narrow(dim, n - kept // 2, kept // 2)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from poolzoo.registry import register_pool
-from poolzoo.windows import Geometry, accumulation_dtype, check_input, like, output_size, reflect, weighted_taps
+from poolzoo.windows import Geometry, accumulation_dtype, check_input, like, output_size, reflect, weighted_taps, wrap
 
 # Looked up now, since torch.compile cannot follow a call into PyWavelets. Correlation takes the taps in reversed order.
 _TAPS: dict[str, tuple[float, ...]] = {
@@ -21,7 +21,7 @@ _TAPS: dict[str, tuple[float, ...]] = {
 
 def _mirror(position: Tensor, n: int) -> Tensor:
     """Positions off an axis mirrored back onto it, the edge repeated, as often as it takes."""
-    position = position % (2 * n)
+    position = wrap(position, 2 * n)
     return torch.where(position < n, position, 2 * n - 1 - position)
 
 
@@ -31,18 +31,18 @@ def _inside(position: Tensor, n: int) -> Tensor:
 
 def _repeat_even(position: Tensor, n: int) -> Tensor:
     """Repetition of an input that is first made even by repeating its last element."""
-    return (position % (n + n % 2)).clamp(max=n - 1)
+    return wrap(position, n + n % 2).clamp(max=n - 1)
 
 
 #: PyWavelets' names of how the input goes on beyond its edges: where a position is read, and with which factor.
 _MODES: dict[str, tuple[Callable[[Tensor, int], Tensor], Callable[[Tensor, int], Tensor] | None]] = {
     "symmetric": (_mirror, None),
     "reflect": (reflect, None),
-    "periodic": (lambda position, n: position % n, None),
+    "periodic": (wrap, None),
     "periodization": (_repeat_even, None),
     "constant": (lambda position, n: position.clamp(0, n - 1), None),
     "zero": (lambda position, n: position.clamp(0, n - 1), _inside),
-    "antisymmetric": (_mirror, lambda position, n: 1 - 2 * (position.div(n, rounding_mode="floor") % 2)),
+    "antisymmetric": (_mirror, lambda position, n: torch.where(wrap(position, 2 * n) < n, 1, -1)),
 }
 
 

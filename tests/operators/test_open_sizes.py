@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from pools import CHANNELS, distinct, every_pool_2d, info_of, make, scramble
@@ -37,9 +39,11 @@ def test_a_trace_is_right_at_other_sizes(spec, geometry):
         assert_same(traced(picture(*size)), pool(picture(*size)), ulps=16)
 
 
+OPEN_AXES = ({2: torch.export.Dim("height", min=8, max=512), 3: torch.export.Dim("width", min=8, max=512)},)
+
+
 def open_program(pool: nn.Module) -> Any:
-    height, width = torch.export.Dim("height", min=8, max=512), torch.export.Dim("width", min=8, max=512)
-    return torch.export.export(pool, (picture(*MADE_AT),), dynamic_shapes=({2: height, 3: width},)).module()
+    return torch.export.export(pool, (picture(*MADE_AT),), dynamic_shapes=OPEN_AXES).module()
 
 
 @pytest.mark.parametrize("spec", ["max", "avg", "softpool", "blur", "s3", "fractional_max"])
@@ -49,6 +53,30 @@ def test_an_exported_program_is_right_at_other_sizes(spec, geometry):
     program = open_program(pool)
     for size in OTHERS:
         assert_same(program(picture(*size)), pool(picture(*size)), ulps=16)
+
+
+def open_session(pool: nn.Module) -> Any:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    program = torch.onnx.export(pool, (picture(*MADE_AT),), dynamo=True, verbose=False, dynamic_shapes=OPEN_AXES)
+    assert program is not None
+    buffer = io.BytesIO()
+    program.save(buffer)
+    return onnxruntime.InferenceSession(buffer.getvalue(), providers=["CPUExecutionProvider"])
+
+
+# Not every operator: an export takes seconds. These are the kinds of index, window and weight arithmetic.
+@pytest.mark.parametrize(
+    "spec",
+    ["avg", "softpool", "dpp", "blur", "max_blur", "haar:mode=antisymmetric", "haar:mode=periodization", "spectral"],
+)
+def test_onnx_is_right_at_other_sizes(spec):
+    pool = scramble(make(spec, 2, **GEOMETRIES[1]))
+    session = open_session(pool)
+    for size in OTHERS:
+        x = picture(*size)
+        (y,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
+        np.testing.assert_allclose(y, pool(x).detach().numpy(), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("spec", ["softpool", "max_blur", "avg_blur", "lanczos", "lift"])
