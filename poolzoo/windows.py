@@ -25,6 +25,8 @@ from poolzoo import cuda
 #: Sums of more elements, added one by one, are made in float64: in float32 they would be off by more than 1e-6.
 MOST_IN_FLOAT32 = 64
 _DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
+#: The largest argument of a window: torch's kernels hold it in 32 bits.
+_MOST = 2**31 - 1
 IntOrTuple = int | Sequence[int]
 #: ``reducer(a, mask, **params) -> y``: ``a`` is ``(..., *out, K)``, ``mask`` is ``(*out, K)`` (True inside the input)
 #: or None where every element is inside, ``y`` is ``(..., *out)``. Elements outside hold 0.
@@ -114,6 +116,8 @@ def _per_axis(name: str, value: IntOrTuple, ndim: int, least: int) -> tuple[int,
         raise ValueError(f"{name}={value!r}: an int or a tuple of {ndim} ints is allowed")
     if any(v < least for v in values):
         raise ValueError(f"{name}={value!r}: must be at least {least}")
+    if any(v > _MOST for v in values):
+        raise ValueError(f"{name}={value!r}: must be at most {_MOST}")
     return values
 
 

@@ -165,3 +165,13 @@ def test_weighted_taps_are_a_matrix_product():
         (torch.arange(2)[:, None].expand(2, 3), index), weight, accumulate=True
     )
     torch.testing.assert_close(weighted_taps(x, -2, index, weight), matrix @ x)
+
+
+@pytest.mark.parametrize("value", [2**31, 2**62, 2**63, 2**70])
+@pytest.mark.parametrize("argument", ["kernel_size", "stride", "padding", "dilation"])
+def test_an_argument_beyond_32_bits_is_refused(argument, value):
+    given = {"kernel_size": 1} | {argument: value}
+    with pytest.raises(ValueError, match=rf"{argument}={value}: must be at most 2147483647"):
+        make_geometry(2, **given)
+    with pytest.raises(ValueError, match=rf"{argument}=\(1, {value}\): must be at most 2147483647"):
+        make_geometry(2, **given | {argument: (1, value)})

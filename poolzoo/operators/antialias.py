@@ -56,7 +56,14 @@ def _filter(x: Tensor, out: tuple[int, ...], geometry: Geometry, filt_size: int)
 def blur(x: Tensor, geometry: Geometry, *, filt_size: int = 4) -> Tensor:
     """``filt_size`` taps, 1 to 7, whatever the window's size: the window only says where the filter is centred.
 
-    Positions outside the input are reflected, padding included. With ``kernel_size=1`` and ``padding=0`` this is
+    The taps of a window that starts at position i lie at ``i - dilation * (filt_size - kernel_size) // 2`` and on from
+    there, ``dilation`` apart. Where ``dilation * (filt_size - kernel_size)`` is odd, the filter's centre is half a
+    position right of the window's. Positions outside the input, padding included, are mirrored at the edge element,
+    which is not repeated: of n elements, position -1 is element 1 and position n is element n - 2. The output size is
+    torch's: at an odd size and stride 2, a window of 2 leaves the last element to the filter's taps, if any reach it,
+    and a window of 1 is centred on it.
+
+    With ``kernel_size=1`` and ``padding=0`` this is
     ``antialiased_cnns.BlurPool(filt_size, stride)``; so it is with ``kernel_size=2`` and an even ``filt_size``.
     """
     check_input(x, geometry.ndim)

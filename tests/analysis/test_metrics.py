@@ -308,3 +308,25 @@ def test_without_a_build_scikit_image_goes_on(way, tmp_path, environment, reason
     assert reason in done.stdout
     said = "RuntimeWarning: poolzoo's native metrics cannot be had, the slower ones of scikit-image go on"
     assert done.stderr.count(said) == done.stderr.count("RuntimeWarning") == warnings
+
+
+@pytest.mark.parametrize("name", [*PLAIN, "ssim_map"])
+@pytest.mark.parametrize("place", [0, 1])
+def test_complex_images_and_integers_of_range_1_are_refused(name, place):
+    metric = METRICS.get(name, ssim_map)
+    images = [np.full((161, 161, 3), 0.5)] * 2
+    for dtype, error, message in (
+        ("complex128", TypeError, "dtype complex128 is not allowed; real numbers are"),
+        ("uint8", ValueError, "data_range=1.0: .* is of uint8; 255 is the data range"),
+        ("int64", ValueError, "data_range=1.0: .* is of int64"),
+    ):
+        images[place] = np.ones((161, 161, 3), dtype)
+        with pytest.raises(error, match=message):
+            metric(*images, data_range=1.0)
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_integers_score_as_the_same_floats(name):
+    image, other = (np.round(255 * a.clip(0, 1)).astype(np.uint8) for a in (photo(40, 30), noisy(photo(40, 30), 0.1)))
+    as_floats = METRICS[name](image.astype(float), other.astype(float), data_range=255)
+    assert METRICS[name](image, other, data_range=255) == as_floats

@@ -831,3 +831,20 @@ def test_average_of_huge_elements_does_not_overflow_in_the_window_engine():
     x = torch.full((1, 1, 9), 3e38)
     assert functional.avg_pool1d(x, 3, dilation=2).isfinite().all()
     assert functional.mixed_pool1d(x, 3).isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("kernel_size", "filt_size", "padding", "expected"),
+    [  # of 1 2 4 8 16 at stride 2, which reads on as 2 | 1 2 4 8 16 | 8 4
+        (1, 3, 0, [(2 + 2 * 1 + 2) / 4, (2 + 2 * 4 + 8) / 4, (8 + 2 * 16 + 8) / 4]),
+        (1, 4, 0, [(2 + 3 * 1 + 3 * 2 + 4) / 8, (2 + 3 * 4 + 3 * 8 + 16) / 8, (8 + 3 * 16 + 3 * 8 + 4) / 8]),
+        (2, 3, 0, [(1 + 2 * 2 + 4) / 4, (4 + 2 * 8 + 16) / 4]),
+        (2, 4, 0, [(2 + 3 * 1 + 3 * 2 + 4) / 8, (2 + 3 * 4 + 3 * 8 + 16) / 8]),
+        (3, 4, 0, [(1 + 3 * 2 + 3 * 4 + 8) / 8, (4 + 3 * 8 + 3 * 16 + 8) / 8]),
+        (3, 3, 1, [(2 + 2 * 1 + 2) / 4, (2 + 2 * 4 + 8) / 4, (8 + 2 * 16 + 8) / 4]),
+    ],
+)
+def test_blur_reflects_and_lies_where_its_documentation_says(kernel_size, filt_size, padding, expected):
+    x = torch.tensor([[1, 2, 4, 8, 16]], dtype=torch.float64)
+    y = poolzoo.functional.blur_pool1d(x, kernel_size, 2, padding, filt_size=filt_size)
+    assert y.tolist() == [expected]

@@ -94,6 +94,13 @@ def _check(original: FloatImage, rebuilt: FloatImage, data_range: float, name: s
         )
     if not 0 < data_range < math.inf:
         raise ValueError(f"data_range={data_range}: a positive number is allowed")
+    for key, image in (("original", original), ("rebuilt", rebuilt)):
+        if image.dtype.kind not in "fiub":
+            raise TypeError(f"{key}: dtype {image.dtype} is not allowed; real numbers are")
+        if image.dtype.kind in "iu" and data_range == 1:
+            raise ValueError(
+                f"data_range={data_range}: {key} is of {image.dtype}; 255 is the data range of uint8 images"
+            )
     if min(original.shape[:-1]) < least:
         sides = "x".join(map(str, original.shape[:-1]))
         raise ValueError(f"an image of {sides} pixels: {name} needs at least {least} on each side")
