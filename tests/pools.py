@@ -7,6 +7,7 @@ own operators to the contract.
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -99,3 +100,24 @@ def geometries(ndim: int, many: int, seed: int = 0) -> list[dict[str, Any]]:
 
 def spatial_shape(y: Tensor, ndim: int) -> tuple[int, ...]:
     return tuple(y.shape[-ndim:])
+
+
+def channels_last(x: Tensor, ndim: int) -> Tensor:
+    return x.movedim(-ndim - 1, -1).contiguous().movedim(-1, -ndim - 1)
+
+
+def every_other_sample(x: Tensor, ndim: int) -> Tensor:
+    batch = x.dim() - ndim - 2
+    return torch.stack([x, -x], batch + 1).flatten(batch, batch + 1)[(slice(None),) * batch + (slice(None, None, 2),)]
+
+
+#: ``layout(x, ndim)`` is a tensor equal to ``x``, (..., N, C, *spatial), that lies otherwise in memory.
+LAYOUTS: dict[str, Callable[[Tensor, int], Tensor]] = {
+    "contiguous": lambda x, ndim: x,
+    "channels_last": channels_last,
+    "every_other_sample": every_other_sample,
+    "every_other_sample_channels_last": lambda x, ndim: channels_last(every_other_sample(x, ndim), ndim),
+    "expanded": lambda x, ndim: x.narrow(-ndim - 2, 0, 1).expand_as(x),
+    "offset": lambda x, ndim: F.pad(x, (1, 0))[..., 1:],
+    "transposed": lambda x, ndim: x.transpose(-ndim - 2, -1).contiguous().transpose(-ndim - 2, -1),
+}

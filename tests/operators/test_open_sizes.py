@@ -9,11 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from pools import CHANNELS, distinct, every_pool_2d, info_of, make, scramble
+from pools import CHANNELS, LAYOUTS, distinct, every_pool_2d, info_of, make, scramble
 from test_contract import assert_same
 from torch import Tensor, nn
 
 import poolzoo
+from poolzoo import cuda
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    native_here = cuda.available()
 
 #: One that torch rounds down, with absent elements, and one that ends in a window which only ceil_mode adds.
 GEOMETRIES: list[dict[str, Any]] = [
@@ -79,16 +84,48 @@ def test_onnx_is_right_at_other_sizes(spec):
         np.testing.assert_allclose(y, pool(x).detach().numpy(), rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("spec", ["softpool", "max_blur", "avg_blur", "lanczos", "lift"])
-def test_one_compiled_graph_serves_many_sizes(spec):
+def compiled_call(spec: str, backend: str, dynamic: bool, **geometry: Any) -> tuple[nn.Module, Any, Any]:
+    """An operator's module, and its function of ``(x, params)``: as it is and compiled."""
     torch._dynamo.reset()
-    pool = scramble(make(spec, 2, **GEOMETRIES[0]))
-    compiled = torch.compile(pool, dynamic=True, fullgraph=True, backend="eager")
+    pool, function = scramble(make(spec, 2, **geometry)), info_of(spec).make_function(2)
+    geometry |= {"backend": backend} if info_of(spec).native else {}
+
+    def call(x: Tensor, params: dict[str, Any]) -> Tensor:
+        y = function(x, **{**params, **geometry})
+        assert isinstance(y, Tensor)
+        return y
+
+    # Not plain "eager", which does not look at how the results of compiled operators lie in memory.
+    compiler = "aot_eager" if backend == "native" else "eager"
+    return pool, call, torch.compile(call, dynamic=dynamic, fullgraph=True, backend=compiler)
+
+
+@pytest.mark.parametrize("spec", ["softpool", "max_blur", "avg_blur", "lanczos", "lift", "multisampling", "gem"])
+def test_one_compiled_graph_serves_many_sizes(spec):
+    pool, call, compiled = compiled_call(spec, "reference", True, **GEOMETRIES[0])
     # Two graphs, since torch's own convolution guards on the size of its batch.
-    with torch._dynamo.config.patch(recompile_limit=2, fail_on_recompile_limit_hit=True):
+    with torch.no_grad(), torch._dynamo.config.patch(recompile_limit=2, fail_on_recompile_limit_hit=True):
         for size in range(8, 20):
             x = picture(size, 27 - size)
-            assert_same(compiled(x), pool(x), ulps=16)
+            params = pool.params(x)
+            assert_same(compiled(x, params), call(x, params), ulps=16)
+
+
+@pytest.mark.parametrize("backend", ["reference", "native"])
+def test_a_static_graph_of_softpool_is_right_in_every_layout(backend):
+    if backend == "native" and not native_here:
+        pytest.skip("no native operators here")
+    pool, call, compiled = compiled_call("softpool", backend, False, **GEOMETRIES[0])
+    for name, layout in LAYOUTS.items():
+        results = []
+        for function in (call, compiled):
+            x = layout(picture(*MADE_AT), 2).detach().requires_grad_()
+            y = function(x, pool.params(x))
+            results.append((y.detach(), *torch.autograd.grad(y.square().sum(), x)))
+        (expected, expected_grad), (y, grad) = results
+        assert_same(y, expected, ulps=16)
+        assert_same(grad, expected_grad, ulps=64)
+        assert y.stride() == expected.stride(), name
 
 
 @pytest.mark.parametrize(
@@ -106,12 +143,21 @@ def test_parameters_may_stay_open_too(spec, params):
         assert_same(compiled(x, 2, **given), function(x, 2, **given), ulps=16)
 
 
-def test_a_global_pool_compiles_for_any_size():
+WITHOUT_A_NAME: dict[str, nn.Module] = {
+    "GlobalSoftPool2d": poolzoo.GlobalSoftPool2d(beta=1.5),
+    "AdaptiveSoftPool2d to (3, None)": poolzoo.AdaptiveSoftPool2d((3, None), beta=0.5),
+}
+
+
+@pytest.mark.parametrize("name", WITHOUT_A_NAME)
+def test_pools_that_are_not_registered_compile_for_any_size(name):
     torch._dynamo.reset()
-    pool = poolzoo.GlobalSoftPool2d(beta=1.5)
-    compiled = torch.compile(pool, dynamic=True, fullgraph=True, backend="eager")
-    for size in OTHERS:
-        assert_same(compiled(picture(*size)), pool(picture(*size)))
+    function = WITHOUT_A_NAME[name]
+    compiled = torch.compile(function, dynamic=True, fullgraph=True, backend="eager")
+    with torch._dynamo.config.patch(recompile_limit=2, fail_on_recompile_limit_hit=True):
+        for size in range(8, 20):
+            x = picture(size, 27 - size)
+            assert_same(compiled(x), function(x), ulps=16)
 
 
 @every_pool_2d

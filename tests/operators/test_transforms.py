@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import torch
-from pools import CASES, CHANNELS, distinct, info_of, make, scramble
+from pools import CASES, CHANNELS, LAYOUTS, distinct, info_of, make, scramble
 from torch import Tensor
 from torch.autograd import forward_ad
 
@@ -30,27 +30,6 @@ GEOMETRY: dict[int, dict[str, Any]] = {
     1: {"kernel_size": 3, "stride": 2, "padding": 1},
     2: {"kernel_size": 2, "stride": (2, 1), "padding": (1, 0)},
     3: {"kernel_size": 2, "stride": (2, 2, 1), "padding": (1, 0, 0)},
-}
-
-
-def channels_last(x: Tensor, ndim: int) -> Tensor:
-    return x.movedim(-ndim - 1, -1).contiguous().movedim(-1, -ndim - 1)
-
-
-def every_other_sample(x: Tensor, ndim: int) -> Tensor:
-    batch = x.dim() - ndim - 2
-    return torch.stack([x, -x], batch + 1).flatten(batch, batch + 1)[(slice(None),) * batch + (slice(None, None, 2),)]
-
-
-#: ``layout(x, ndim)`` is a tensor equal to ``x``, (..., N, C, *spatial), that lies otherwise in memory.
-LAYOUTS: dict[str, Callable[[Tensor, int], Tensor]] = {
-    "contiguous": lambda x, ndim: x,
-    "channels_last": channels_last,
-    "every_other_sample": every_other_sample,
-    "every_other_sample_channels_last": lambda x, ndim: channels_last(every_other_sample(x, ndim), ndim),
-    "expanded": lambda x, ndim: x.narrow(-ndim - 2, 0, 1).expand_as(x),
-    "offset": lambda x, ndim: torch.nn.functional.pad(x, (1, 0))[..., 1:],
-    "transposed": lambda x, ndim: x.transpose(-ndim - 2, -1).contiguous().transpose(-ndim - 2, -1),
 }
 
 
