@@ -1,6 +1,7 @@
 // How the CPU's loops see the input: rows of it in T, laid out by phases so that a tap of a whole row of outputs lies in
 // one piece.
 #pragma once
+#include <algorithm>
 #include <vector>
 
 #include "cpu_vectors.h"
@@ -51,7 +52,8 @@ struct Layout {
     stride = g.stride[2];
     int64_t k = g.kernel[2], d = g.dilation[2], pad = g.padding[2], places = g.out[2] + (k - 1) * d / stride;
     int64_t plane = (places * inner + 2 * kVector - 1) / kVector * kVector;
-    std::vector<int64_t> offset(stride, -1);
+    // No tap lies in a phase beyond the window's span, however large the stride.
+    std::vector<int64_t> offset(std::min(stride, (k - 1) * d + 1), -1);
     length = 0;
     for (int64_t tap = 0; tap < k; ++tap) {
       int64_t phase = tap * d % stride;

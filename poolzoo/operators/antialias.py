@@ -30,9 +30,13 @@ def _check_filt_size(filt_size: int = 4) -> None:
         raise ValueError(f"filt_size={filt_size!r}: an int from 1 to 7 is allowed")
 
 
+#: The taps of each ``filt_size``, from 1. Looked up, since torch.compile has no binomial coefficient of an open size.
+_BINOMIALS = [[math.comb(n, i) for i in range(n + 1)] for n in range(7)]
+
+
 def _filter(x: Tensor, out: tuple[int, ...], geometry: Geometry, filt_size: int) -> Tensor:
     """The binomial filter, separably, centred on each window of ``geometry``."""
-    row = torch.tensor([math.comb(filt_size - 1, i) for i in range(filt_size)], dtype=x.dtype, device=x.device)
+    row = torch.tensor(_BINOMIALS[filt_size - 1], dtype=x.dtype, device=x.device)
     for axis, (o, k, s, p, d) in enumerate(zip(out, *geometry[:4], strict=True)):
         # With more taps than the window has, the filter starts that much before it; half positions go to the right,
         # as antialiased-cnns pads.

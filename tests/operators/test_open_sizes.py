@@ -112,7 +112,7 @@ def test_one_compiled_module_serves_many_sizes(spec):
             assert_same(compiled(x), pool(x), ulps=16)
 
 
-@pytest.mark.parametrize("spec", ["softpool", "lanczos", "multisampling", "gem"])
+@pytest.mark.parametrize("spec", ["softpool", "lanczos", "multisampling", "gem", "max_blur"])
 def test_one_compiled_function_serves_many_sizes(spec):
     pool, call, compiled = compiled_call(spec, "reference", True, **GEOMETRIES[0])
     with torch.no_grad(), torch._dynamo.config.patch(recompile_limit=2, fail_on_recompile_limit_hit=True):
