@@ -25,6 +25,7 @@ import tempfile
 import threading
 import time
 import warnings
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -71,8 +72,8 @@ _GO_ON = {
 #: Why a device's libraries, or the metrics', cannot be had, and the operators whose libraries are loaded.
 _failure: dict[str, str] = {}
 _loaded: set[tuple[str, str]] = set()
-#: Held by the one thread that builds, loads or registers an operator; others wait for it.
-LOCKS = {name: threading.RLock() for name in (*REDUCERS, *EXTRAS)}
+#: Held by the one thread that builds, loads or registers an operator; others wait for it. A reducer may be added later.
+LOCKS = defaultdict(threading.RLock, {name: threading.RLock() for name in (*REDUCERS, *EXTRAS)})
 
 
 class Unavailable(Exception):
