@@ -19,6 +19,10 @@ from typing import Literal
 
 from poolzoo._console import say
 
+#: The formats of a result's text by the suffixes of its files, and the suffixes of a page.
+SUFFIXES = {".csv": "csv", ".json": "json", ".md": "markdown", ".txt": "table"}
+PAGE = (".html", ".htm")
+
 #: As the name of an output: standard output.
 STDOUT = Path("-")
 

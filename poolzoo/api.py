@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from poolzoo import registry
 from poolzoo._console import progress
-from poolzoo._files import write_whole
+from poolzoo._files import PAGE, SUFFIXES, write_whole
 from poolzoo.analysis.inputs.arrays import find_given
 from poolzoo.analysis.results import machine, schema
 from poolzoo.analysis.results.summaries import summarise
@@ -38,9 +38,6 @@ if TYPE_CHECKING:
 
     IntOrTuple = int | tuple[int, ...]
 
-#: What :meth:`Result.save` writes, by the file's suffix.
-SAVED_AS = {".json": "json", ".csv": "csv", ".md": "markdown", ".txt": "table"}
-PAGE_SUFFIXES = (".html", ".htm")
 
 #: Pixels of an image up to which a stochastic operator's weights are shown: all of it is pooled for them.
 WEIGHED_WHOLE = 1_000_000
@@ -123,9 +120,9 @@ class Result(schema.Result):
             OSError: the file cannot be written.
         """
         suffix = Path(path).suffix.lower()
-        if suffix not in SAVED_AS:
-            raise ValueError(f"path={os.fspath(path)!r}: a name that ends in {', '.join(SAVED_AS)} is allowed")
-        return write_whole(path, render(self, SAVED_AS[suffix]))
+        if suffix not in SUFFIXES:
+            raise ValueError(f"path={os.fspath(path)!r}: a name that ends in {', '.join(SUFFIXES)} is allowed")
+        return write_whole(path, render(self, SUFFIXES[suffix]))
 
     def report(self, path: str | os.PathLike[str]) -> Path:
         """Write the HTML page; with pictures where the study was run with ``pictures=True``.
@@ -136,8 +133,8 @@ class Result(schema.Result):
         """
         from poolzoo.reports.page.page import render_page
 
-        if Path(path).suffix.lower() not in PAGE_SUFFIXES:
-            raise ValueError(f"path={os.fspath(path)!r}: a name that ends in {', '.join(PAGE_SUFFIXES)} is allowed")
+        if Path(path).suffix.lower() not in PAGE:
+            raise ValueError(f"path={os.fspath(path)!r}: a name that ends in {', '.join(PAGE)} is allowed")
         return write_whole(path, render_page([self], self.pictures))
 
     def to_markdown(self) -> str:

@@ -12,9 +12,17 @@ import click
 
 from poolzoo import registry
 from poolzoo._console import note, progress
-from poolzoo.analysis.results.schema import METRIC_KEYS
 from poolzoo.commands.modes import Command
-from poolzoo.commands.options import NORMALIZATIONS, OUTPUT, Failed, check_axes, output_options, pool_options
+from poolzoo.commands.options import (
+    NORMALIZATIONS,
+    OUTPUT,
+    Failed,
+    check_axes,
+    device_option,
+    metric_option,
+    output_options,
+    pool_options,
+)
 from poolzoo.commands.reading import declare_images, find_inputs, note_passed_over, plugins_given, say_passed_over
 from poolzoo.commands.sample_pictures import draw_sample
 from poolzoo.commands.writing import Writer, command_files, command_line, pictures_base, say_more
@@ -78,16 +86,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Scale of the input; SoftPool and its kin depend on it.",
 )
-@click.option(
-    "--metric",
-    "metrics",
-    multiple=True,
-    type=click.Choice(METRIC_KEYS),
-    default=("ssim", "psnr"),
-    show_default=True,
-    help="What is scored; repeatable, and the first one sorts. ms_ssim to haarpsi are piq's: pip install"
-    " 'poolzoo[metrics]'. alias and what follows are of the operator itself, without an upsampler.",
-)
+@metric_option
 @click.option(
     "--protocol",
     "scoring",
@@ -104,7 +103,7 @@ if TYPE_CHECKING:
     help="Random seed: first draw, start values.",
 )
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Draws of a stochastic operator.")
-@click.option("--device", default="cpu", show_default=True, help="Where to compute, as cpu or cuda:0.")
+@device_option
 @click.option("--fit", is_flag=True, help="Show learnable operators as they start and fitted, on other images.")
 @click.option(
     "--fit-images",

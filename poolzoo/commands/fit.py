@@ -11,7 +11,15 @@ import click
 from poolzoo import registry
 from poolzoo._console import note, progress, say
 from poolzoo.commands.modes import Command
-from poolzoo.commands.options import NORMALIZATIONS, OUTPUT, UPSAMPLERS, Failed, check_axes, window_options
+from poolzoo.commands.options import (
+    NORMALIZATIONS,
+    OUTPUT,
+    UPSAMPLERS,
+    Failed,
+    check_axes,
+    device_option,
+    window_options,
+)
 from poolzoo.commands.reading import declare_images
 from poolzoo.commands.writing import WEIGHTS, command_files, say_more, say_written
 
@@ -52,7 +60,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Random seed: start values, tiles, batches.",
 )
-@click.option("--device", default="cpu", show_default=True, help="Where to compute, as cpu or cuda:0.")
+@device_option
 def fit_command(
     spec: str,
     sources: tuple[str, ...],

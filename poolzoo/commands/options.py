@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from poolzoo._files import STDOUT
+from poolzoo.analysis.results.schema import METRIC_KEYS
 
 if TYPE_CHECKING:
     SizesType = click.ParamType[tuple[int, ...]]
@@ -79,6 +80,19 @@ save_plots_option = click.option(
     metavar="DIR",
     help="Save every plot as PNG, SVG and PDF, two columns of a paper wide.",
 )
+
+
+metric_option = click.option(
+    "--metric",
+    "metrics",
+    multiple=True,
+    type=click.Choice(METRIC_KEYS),
+    default=("ssim", "psnr"),
+    show_default=True,
+    help="What is scored; repeatable, and the first one sorts. ms_ssim to haarpsi are piq's: pip install"
+    " 'poolzoo[metrics]'. alias and what follows are of the operator itself, without an upsampler.",
+)
+device_option = click.option("--device", default="cpu", show_default=True, help="Where to compute, as cpu or cuda:0.")
 
 
 def output_options(command: Decorated) -> Decorated:

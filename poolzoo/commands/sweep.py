@@ -9,9 +9,17 @@ import click
 
 from poolzoo._console import progress
 from poolzoo._files import write_whole
-from poolzoo.analysis.results.schema import METRIC_KEYS
 from poolzoo.commands.modes import Command
-from poolzoo.commands.options import NORMALIZATIONS, OUTPUT, UPSAMPLERS, check_axes, output_options, window_options
+from poolzoo.commands.options import (
+    NORMALIZATIONS,
+    OUTPUT,
+    UPSAMPLERS,
+    check_axes,
+    device_option,
+    metric_option,
+    output_options,
+    window_options,
+)
 from poolzoo.commands.reading import declare_images, note_passed_over
 from poolzoo.commands.writing import PLOT, Writer, command_line, say_written
 
@@ -61,18 +69,9 @@ if TYPE_CHECKING:
     show_default=True,
     help="Scale of the input, a curve for each; repeatable.",
 )
-@click.option(
-    "--metric",
-    "metrics",
-    multiple=True,
-    type=click.Choice(METRIC_KEYS),
-    default=("ssim", "psnr"),
-    show_default=True,
-    help="What is scored; repeatable. ms_ssim to haarpsi are piq's: pip install 'poolzoo[metrics]'. alias and what"
-    " follows are of the operator itself, without an upsampler.",
-)
+@metric_option
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Random seed: draws, start values.")
-@click.option("--device", default="cpu", show_default=True, help="Where to compute, as cpu or cuda:0.")
+@device_option
 @output_options
 @click.option("--plot", type=OUTPUT, help="Draw the curves: a .png, .svg or .pdf file.")
 def sweep(

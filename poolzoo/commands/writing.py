@@ -12,16 +12,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from poolzoo._console import note, say, width_of
-from poolzoo._files import STDOUT, CommandFiles, write_whole
+from poolzoo._files import PAGE, STDOUT, SUFFIXES, CommandFiles, write_whole
 from poolzoo.commands.options import Failed
 
 if TYPE_CHECKING:
     from poolzoo.analysis.results.schema import Result
 
-#: What --output's suffix says about the format.
-SUFFIXES = {".csv": "csv", ".json": "json", ".md": "markdown", ".txt": "table"}
 #: The suffixes of all else that is written; none of them is a format's, whatever --format says.
-PAGE, PLOT, WEIGHTS = (".html", ".htm"), (".png", ".svg", ".pdf"), (".safetensors",)
+PLOT, WEIGHTS = (".png", ".svg", ".pdf"), (".safetensors",)
 
 
 class Writer:
