@@ -359,22 +359,13 @@ def fit(
     Raises:
         ValueError: an argument is not allowed, the operator learns nothing, or fitting failed.
     """
-    from poolzoo.analysis.inputs.training_images import find_training_images
     from poolzoo.analysis.scoring.fitted_parameters import save_fitted
-    from poolzoo.analysis.studies.fit import check_learnable, cut_tiles, fit as run
 
     if output is not None and Path(output).suffix != ".safetensors":
         raise ValueError(f"output={os.fspath(output)!r}: a name that ends in .safetensors is allowed")
     machine.check_device(device)
     asked = Protocol(kernel_size, stride, (upsample,), normalize, seed=seed, device=device)
-    check_learnable(pool, asked)
-    training = find_training_images(_names(images), seed=seed)
-    for error in training.errors:
-        _warn(f"training image left out: {error}")
-    with progress("Fitting") as on_step:
-        found = run(pool, cut_tiles(training, asked), asked, steps=steps, learning_rate=lr, on_step=on_step)
-    if found.error:
-        raise ValueError(f"{found.spec}: {found.error}")
+    found, _ = learn_from(_names(images), pool, asked, steps, lr, _warn)
     if output is not None:
         save_fitted(Path(output), found)
     return found
@@ -474,6 +465,33 @@ def defined_for(pools: Sequence[str], ndim: int, say: Callable[[str], None], arg
     if lacking:
         say(f"left out, not defined for {ndim} spatial axes: {', '.join(lacking)}")
     return [spec for spec in specs if spec not in lacking]
+
+
+def learn_from(
+    sources: Sequence[str],
+    spec: str,
+    protocol: Protocol,
+    steps: int,
+    lr: float | None,
+    say: Callable[[str], None],
+) -> tuple[Fitted, tuple[str, ...]]:
+    """What an operator learns from images, and a line for each of them that is no use.
+
+    Raises:
+        ValueError: the operator learns nothing, no image can be used, or fitting failed.
+    """
+    from poolzoo.analysis.inputs.training_images import find_training_images
+    from poolzoo.analysis.studies.fit import check_learnable, cut_tiles, fit as run
+
+    check_learnable(spec, protocol)
+    training = find_training_images(sources, seed=protocol.seed)
+    for error in training.errors:
+        say(f"training image left out: {error}")
+    with progress("Fitting") as on_step:
+        found = run(spec, cut_tiles(training, protocol), protocol, steps=steps, learning_rate=lr, on_step=on_step)
+    if found.error:
+        raise ValueError(f"{found.spec}: {found.error}")
+    return found, training.errors
 
 
 def learned(

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from poolzoo import registry
-from poolzoo._console import note, progress, say
+from poolzoo._console import note, say
 from poolzoo.commands.modes import Command
 from poolzoo.commands.options import (
     NORMALIZATIONS,
     OUTPUT,
     UPSAMPLERS,
-    Failed,
     check_axes,
     device_option,
     window_options,
@@ -85,26 +84,17 @@ def fit_command(
     declare_images({"--images": sources})
     registry.pool_info(registry.parse_spec(spec)[0])  # an unknown name is answered before torch is imported
     check_axes(kernel_size, stride, 2)
-    from poolzoo.analysis.inputs.training_images import find_training_images
     from poolzoo.analysis.results.machine import check_device
     from poolzoo.analysis.scoring.fitted_parameters import save_fitted
     from poolzoo.analysis.studies.compare import Protocol
-    from poolzoo.analysis.studies.fit import check_learnable, cut_tiles, fit
+    from poolzoo.api import learn_from
     from poolzoo.reports.text.fit_summary import render_fit
 
     check_device(device, "--device")
     protocol = Protocol(kernel_size, stride, (upsample,), normalize, seed=seed, device=device)
-    check_learnable(spec, protocol)
-    training = find_training_images(sources, seed=seed)
-    for error in training.errors:
-        say_more(f"training image left out: {error}")
-    tiles = cut_tiles(training, protocol)
-    with progress("Fitting") as on_step:
-        fitted = fit(spec, tiles, protocol, steps=steps, learning_rate=lr, on_step=on_step)
-    if fitted.error:
-        raise Failed(f"{fitted.spec}: {fitted.error}")
+    fitted, unusable = learn_from(sources, spec, protocol, steps, lr, say_more)
     save_fitted(output, fitted)
     (note if command_files().stdout else say)(render_fit(fitted))
     say_written(output)
-    if training.errors:
+    if unusable:
         sys.exit(1)
