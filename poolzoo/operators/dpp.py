@@ -18,11 +18,11 @@ from poolzoo.windows import (
     Geometry,
     accumulation_dtype,
     check_input,
+    gathered_windows,
     maximum,
     mean,
     output_size,
     pool_windows,
-    windows_at,
 )
 
 #: The start values of Full's filter along one axis: those of the image downscaling that DPP follows.
@@ -197,13 +197,8 @@ def _filtered(x: Tensor, geometry: Geometry, weight: Tensor, bias: float | Tenso
     taps, channels = (3,) * ndim, x.shape[-ndim - 1]
     if tuple(weight.shape) not in (taps, (channels, *taps)):
         raise ValueError(f"weight: shape {tuple(weight.shape)}; {taps} or (C, *{taps}), C = {channels}, is allowed")
-    sizes = x.shape[-ndim:]
-    positions, inside = [], []
-    for size, out, k, s, p, d in zip(sizes, output_size(sizes, geometry), *geometry[:4], strict=True):
-        middle = torch.arange(out, device=x.device) * s - p + d * ((k - 1) // 2)
-        position = middle[:, None] + torch.arange(-1, 2, device=x.device)
-        positions.append(position)
-        inside.append((position >= 0) & (position < size))
-    a, _ = windows_at(x, positions, inside)
+    before = [1 + p - d * ((k - 1) // 2) for k, _, p, d in zip(*geometry[:4], strict=True)]
+    around = geometry._replace(kernel_size=taps, padding=tuple(before), dilation=(1,) * ndim)
+    a, _ = gathered_windows(x, output_size(x.shape[-ndim:], geometry), around)
     weight = weight.to(x.dtype).flatten(-ndim).reshape(*weight.shape[:-ndim], *(1,) * ndim, -1)
     return (a * weight).sum(-1, keepdim=True) + per_channel("bias", bias, x, ndim)

@@ -12,7 +12,7 @@ from torch import Tensor
 from poolzoo.operators.base import Pool, is_number
 from poolzoo.operators.stochastic import check_draw
 from poolzoo.registry import register_pool
-from poolzoo.windows import Geometry, absent, check_input, larger, like, output_size
+from poolzoo.windows import Geometry, absent, check_input, larger, like, output_size, taps_inside
 
 
 class _FractionalMax(Pool):
@@ -127,5 +127,5 @@ def _placed(sizes: Sequence[int], out: tuple[int, ...], geometry: Geometry, u: T
         others = [slice(None) if a == axis else None for a in range(n)]
         position = position[(..., *others, *others)]
         index = index * size + position.clamp(0, size - 1)
-        mask = mask & (position >= 0) & (position < size)
+        mask = mask & taps_inside(position, size)
     return index.flatten(-n), mask.flatten(-n)

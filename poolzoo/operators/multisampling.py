@@ -17,7 +17,7 @@ from torch import Tensor
 
 from poolzoo.operators.base import Pool, check_generator
 from poolzoo.registry import pool_info, register_pool
-from poolzoo.windows import Geometry, accumulation_dtype, check_input, like, output_size, windows_at
+from poolzoo.windows import Geometry, accumulation_dtype, check_input, like, output_size, taps_inside, windows_at
 
 Permutation = tuple[int, ...]
 #: How many input positions down and right of a cell's first one a phase lies.
@@ -137,7 +137,7 @@ def multisample(x: Tensor, geometry: Geometry, pool: str, offsets: Offsets) -> T
             start = (torch.arange(o, device=x.device) * s + shift - p).clamp(max=n - 1)
             position = start[:, None] + torch.arange(k, device=x.device) * d
             positions.append(position)
-            inside.append((position >= 0) & (position < n))
+            inside.append(taps_inside(position, n))
         y: Tensor = reducer(*windows_at(a, positions, inside))
         return y
 

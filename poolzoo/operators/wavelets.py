@@ -11,7 +11,17 @@ import torch
 from torch import Tensor
 
 from poolzoo.registry import register_pool
-from poolzoo.windows import Geometry, accumulation_dtype, check_input, like, output_size, reflect, weighted_taps, wrap
+from poolzoo.windows import (
+    Geometry,
+    accumulation_dtype,
+    check_input,
+    like,
+    output_size,
+    reflect,
+    taps_inside,
+    weighted_taps,
+    wrap,
+)
 
 # Looked up now, since torch.compile cannot follow a call into PyWavelets. Correlation takes the taps in reversed order.
 _TAPS: dict[str, tuple[float, ...]] = {
@@ -23,10 +33,6 @@ def _mirror(position: Tensor, n: int) -> Tensor:
     """Positions off an axis mirrored back onto it, the edge repeated, as often as it takes."""
     position = wrap(position, 2 * n)
     return torch.where(position < n, position, 2 * n - 1 - position)
-
-
-def _inside(position: Tensor, n: int) -> Tensor:
-    return (position >= 0) & (position < n)
 
 
 def _repeat_even(position: Tensor, n: int) -> Tensor:
@@ -41,7 +47,7 @@ _MODES: dict[str, tuple[Callable[[Tensor, int], Tensor], Callable[[Tensor, int],
     "periodic": (wrap, None),
     "periodization": (_repeat_even, None),
     "constant": (lambda position, n: position.clamp(0, n - 1), None),
-    "zero": (lambda position, n: position.clamp(0, n - 1), _inside),
+    "zero": (lambda position, n: position.clamp(0, n - 1), taps_inside),
     "antisymmetric": (_mirror, lambda position, n: torch.where(wrap(position, 2 * n) < n, 1, -1)),
 }
 
