@@ -69,6 +69,11 @@ def note(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
+def reason(error: BaseException) -> str:
+    """What an exception says, in one line."""
+    return " ".join(str(getattr(error, "strerror", None) or error).split()) or type(error).__name__
+
+
 def width_of(stream: TextIO) -> int | None:
     """Columns of a terminal, None for all else."""
     return os.get_terminal_size(stream.fileno()).columns if stream.isatty() else None

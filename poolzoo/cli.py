@@ -9,12 +9,12 @@ import click
 
 import poolzoo
 from poolzoo import registry
-from poolzoo._console import note, open_streams, quiet_libraries
+from poolzoo._console import note, open_streams, quiet_libraries, reason
 from poolzoo._files import CommandFiles
 from poolzoo.commands import build, compare, doctor, fit, listing, profile, report, show, sweep, visualize
 from poolzoo.commands.modes import Group
 from poolzoo.commands.reading import plugin_files
-from poolzoo.commands.writing import command_files, reason
+from poolzoo.commands.writing import command_files
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

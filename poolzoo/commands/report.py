@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from poolzoo._console import note
+from poolzoo._console import note, reason
 from poolzoo._files import PAGE, write_whole
 from poolzoo.commands.modes import Command
 from poolzoo.commands.options import OUTPUT, Failed, save_plots_option
 from poolzoo.commands.sample_pictures import draw_sample
-from poolzoo.commands.writing import command_files, reason, say_written, write_plots
+from poolzoo.commands.writing import command_files, say_written, write_plots
 
 if TYPE_CHECKING:
     from poolzoo.analysis.results.schema import Result

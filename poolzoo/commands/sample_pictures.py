@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from poolzoo._console import note, progress
-from poolzoo.commands.writing import reason
+from poolzoo._console import note, progress, reason
 
 if TYPE_CHECKING:
     from poolzoo.analysis.results.schema import Result

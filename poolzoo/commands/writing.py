@@ -152,7 +152,3 @@ def command_files() -> CommandFiles:
     """What the command that runs reads and writes."""
     files: CommandFiles = click.get_current_context().obj
     return files
-
-
-def reason(error: BaseException) -> str:
-    return str(getattr(error, "strerror", None) or " ".join(str(error).split()))

@@ -17,6 +17,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from poolzoo._console import reason
 from poolzoo.analysis.inputs import gif, png, webp
 from poolzoo.analysis.inputs.decoded import show
 from poolzoo.analysis.inputs.files import (
@@ -26,7 +27,6 @@ from poolzoo.analysis.inputs.files import (
     damaged,
     decoder_failed,
     open_file,
-    reason,
 )
 from poolzoo.analysis.inputs.samples import Sample
 from poolzoo.analysis.inputs.tiff import check_storage, complaints

@@ -10,6 +10,8 @@ import zlib
 from pathlib import Path
 from typing import BinaryIO
 
+from poolzoo._console import reason
+
 #: The most pixels that are decoded, checked against the header before any are: 1.5 GB as float64 RGB.
 MAX_PIXELS = 64_000_000
 #: The most samples of one picture, all channels counted: further channels of a file cost memory too.
@@ -58,11 +60,6 @@ def decoder_failed(error: BaseException) -> ImageError:
     if isinstance(error, NotImplementedError) or LACKING.search(text):
         return unsupported(f"this variant ({text})")
     return damaged(text)
-
-
-def reason(error: BaseException) -> str:
-    """What an exception says, in one line."""
-    return " ".join(str(getattr(error, "strerror", None) or error).split()) or type(error).__name__
 
 
 def check_size(width: int, height: int, channels: int = 1) -> None:

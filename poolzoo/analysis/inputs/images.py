@@ -24,9 +24,10 @@ from typing import BinaryIO
 import numpy as np
 from PIL import UnidentifiedImageError
 
+from poolzoo._console import reason
 from poolzoo.analysis.inputs import avif, bmp, gif, jpeg, jpeg2000, netpbm, pcx, pillow, png, psd, sgi, tiff, webp
 from poolzoo.analysis.inputs.decoded import Decoded, show
-from poolzoo.analysis.inputs.files import DECODER_ERRORS, ImageError, decoder_failed, open_file, reason
+from poolzoo.analysis.inputs.files import DECODER_ERRORS, ImageError, decoder_failed, open_file
 from poolzoo.analysis.inputs.patterns import PATTERNS
 
 __all__ = ["FORMATS", "SUFFIXES", "ImageError", "Source", "find_images", "load_image", "open_file"]

@@ -15,11 +15,12 @@ from typing import Any, BinaryIO
 import imagecodecs
 import numpy as np
 
+from poolzoo._console import reason
 from poolzoo.analysis.inputs import h273
 from poolzoo.analysis.inputs.colour import SRGB_PRIMARIES, Coding, Primaries, power, span_a_space
 from poolzoo.analysis.inputs.decoded import Decoded, split_alpha, unit
 from poolzoo.analysis.inputs.exif import exif_orientation
-from poolzoo.analysis.inputs.files import check_size, damaged, reason
+from poolzoo.analysis.inputs.files import check_size, damaged
 from poolzoo.analysis.inputs.frames import Disposal, Frame, compose
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
