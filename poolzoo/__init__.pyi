@@ -8,7 +8,7 @@ from torch import Tensor
 
 from poolzoo.operators.lifting import Step as Step
 from poolzoo.operators.multisampling import Permutation as Permutation
-from poolzoo.windows import IntOrTuple as IntOrTuple
+from poolzoo.geometry import IntOrTuple as IntOrTuple
 
 from poolzoo import analysis as analysis
 from poolzoo import checkered as checkered

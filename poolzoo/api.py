@@ -391,9 +391,9 @@ def visualize_weights(
     """
     from poolzoo.analysis.inputs.images import load_image
     from poolzoo.analysis.scoring.gradients import pixel_weights
+    from poolzoo.geometry import make_geometry
     from poolzoo.reports.pictures.pooled_images import busiest
     from poolzoo.reports.pictures.weights import plot_weights
-    from poolzoo.windows import make_geometry
 
     specs = registry.expand_specs(_names(pool))
     if lacking := [spec for spec in specs if 2 not in _axes(spec)]:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from poolzoo.operators.lifting import Step as Step
 from poolzoo.operators.multisampling import Permutation as Permutation
-from poolzoo.windows import IntOrTuple as IntOrTuple
+from poolzoo.geometry import IntOrTuple as IntOrTuple
 
 from poolzoo.operators.adapool import ada_unpool1d as ada_unpool1d
 from poolzoo.operators.adapool import ada_unpool2d as ada_unpool2d

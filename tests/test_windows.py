@@ -11,17 +11,9 @@ import torch
 import torch.nn.functional as F
 from pools import MAX_POOL, distinct, geometries
 
+from poolzoo.geometry import accumulation_dtype, like, make_geometry, output_size
 from poolzoo.registry import pool_info
-from poolzoo.windows import (
-    accumulation_dtype,
-    adaptive_windows,
-    like,
-    make_geometry,
-    output_size,
-    pool_windows,
-    weighted_taps,
-    windows,
-)
+from poolzoo.windows import adaptive_windows, pool_windows, weighted_taps, windows
 
 
 def test_output_sizes_are_torchs_for_every_small_geometry():

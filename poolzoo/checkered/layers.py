@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from poolzoo.checkered.submaps import Reduction, share_over_submaps, split_batch
+from poolzoo.geometry import Geometry, IntOrTuple, make_geometry, output_size
 from poolzoo.operators.multisampling import (
     CHECKERED,
     TRI,
@@ -26,7 +27,6 @@ from poolzoo.operators.multisampling import (
     nrooks_offsets,
     sequence_offsets,
 )
-from poolzoo.windows import Geometry, IntOrTuple, make_geometry, output_size
 
 Offset = tuple[int, ...]
 #: The phases that are kept of each submap: an offset, an int per axis, for each.

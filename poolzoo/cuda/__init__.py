@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 if TYPE_CHECKING:
-    from poolzoo.windows import Geometry
+    from poolzoo.geometry import Geometry
 
 BACKENDS = ("auto", "reference", "native")
 #: By native operator, what it must equal: ``reference(x, geometry, second, value) -> y`` of torch's own operators, with

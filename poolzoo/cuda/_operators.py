@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from poolzoo import cuda
-from poolzoo.windows import Geometry, is_channels_last, output_size
+from poolzoo.geometry import Geometry, is_channels_last, output_size
 
 
 def register(name: str) -> Callable[..., Tensor]:

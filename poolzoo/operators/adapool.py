@@ -14,24 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from poolzoo import cuda
+from poolzoo.geometry import Geometry, IntOrTuple, accumulation_dtype, check_input, like, make_geometry, output_size
 from poolzoo.operators.base import Pool, check_backend, in_wide, is_number, shown_value
 from poolzoo.operators.soft import softmax_weights, softpool, weighted_mean
 from poolzoo.registry import register_pool
-from poolzoo.windows import (
-    Geometry,
-    IntOrTuple,
-    absent,
-    accumulation_dtype,
-    check_input,
-    count,
-    like,
-    make_geometry,
-    maximum,
-    mean,
-    output_size,
-    pool_windows,
-    windows,
-)
+from poolzoo.windows import absent, count, maximum, mean, pool_windows, windows
 
 _FAMILY = "similarity-weighted"
 

@@ -7,20 +7,10 @@ import math
 import torch
 from torch import Tensor
 
+from poolzoo.geometry import Geometry, accumulation_dtype, check_input, larger, like, output_size
 from poolzoo.operators.basic import dense_maximum
 from poolzoo.registry import register_pool
-from poolzoo.windows import (
-    Geometry,
-    accumulation_dtype,
-    check_input,
-    larger,
-    like,
-    output_size,
-    reflect,
-    tap_positions,
-    taps_inside,
-    weighted_taps,
-)
+from poolzoo.windows import reflect, tap_positions, taps_inside, weighted_taps
 
 _BEYOND_WINDOW = "the filter reaches past the window"
 

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from poolzoo.cuda import BACKENDS
+from poolzoo.geometry import IntOrTuple, accumulation_dtype, check_input, make_geometry
 from poolzoo.registry import PoolInfo
-from poolzoo.windows import IntOrTuple, accumulation_dtype, check_input, make_geometry
 
 _MAKING = {"device": "where the parameters are made", "dtype": "the type that the parameters have"}
 _OF_BACKEND = "``backend``: ``native`` is compiled code, ``reference`` torch's operators; ``auto`` takes what it can."

@@ -10,20 +10,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from poolzoo import cuda
+from poolzoo.geometry import Geometry, accumulation_dtype, check_input, is_fixed, like, output_size
 from poolzoo.registry import register_pool
 from poolzoo.windows import (
     MOST_IN_FLOAT32,
-    Geometry,
     absent,
-    accumulation_dtype,
-    check_input,
     gathered_windows,
-    is_fixed,
     join_masks,
-    like,
     maximum,
     mean,
-    output_size,
     pool_natively,
     pool_windows,
     tap_positions,

@@ -10,20 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from poolzoo.geometry import Geometry, accumulation_dtype, check_input, output_size
 from poolzoo.operators.base import Pool, channel_parameter, in_wide, is_finite, is_number, per_channel, shown_share
 from poolzoo.operators.norms import softplus_inverse
 from poolzoo.operators.soft import softmax_weights, weighted_mean
 from poolzoo.registry import register_pool
-from poolzoo.windows import (
-    Geometry,
-    accumulation_dtype,
-    check_input,
-    gathered_windows,
-    maximum,
-    mean,
-    output_size,
-    pool_windows,
-)
+from poolzoo.windows import gathered_windows, maximum, mean, pool_windows
 
 #: The start values of Full's filter along one axis: those of the image downscaling that DPP follows.
 _FILTER = (1 / 4, 1 / 2, 1 / 4)

@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from poolzoo.geometry import Geometry, check_input, larger, like, output_size
 from poolzoo.operators.base import Pool, is_number
 from poolzoo.operators.stochastic import check_draw
 from poolzoo.registry import register_pool
-from poolzoo.windows import Geometry, absent, check_input, larger, like, output_size, taps_inside
+from poolzoo.windows import absent, taps_inside
 
 
 class _FractionalMax(Pool):

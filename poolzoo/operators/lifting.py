@@ -15,9 +15,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from poolzoo.geometry import Geometry, accumulation_dtype, check_input, like, output_size
 from poolzoo.operators.base import Pool, check_channels_of, check_in_channels
 from poolzoo.registry import register_pool
-from poolzoo.windows import Geometry, accumulation_dtype, check_input, like, output_size, reflect
+from poolzoo.windows import reflect
 
 #: ``step(a, axis) -> Tensor`` of the same shape: P or U along one spatial axis (0 is the first); None is 0 everywhere.
 Step = Callable[[Tensor, int], Tensor]

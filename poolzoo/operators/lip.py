@@ -9,19 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from poolzoo import cuda
+from poolzoo.geometry import Geometry, accumulation_dtype, check_input, like, output_size
 from poolzoo.operators.base import Pool, check_backend, check_channels_of, check_in_channels
 from poolzoo.operators.soft import softmax_weights, weighted_mean
 from poolzoo.registry import register_pool
-from poolzoo.windows import (
-    Geometry,
-    accumulation_dtype,
-    check_input,
-    like,
-    maximum,
-    output_size,
-    pool_natively,
-    windows,
-)
+from poolzoo.windows import maximum, pool_natively, windows
 
 #: The gate's upper bound: weights differ by at most e^12 (the paper's section 3.3).
 COEFF = 12.0

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from poolzoo.geometry import Geometry, check_input
 from poolzoo.operators.base import (
     Pool,
     channel_parameter,
@@ -19,7 +20,7 @@ from poolzoo.operators.base import (
     shown_share,
 )
 from poolzoo.registry import register_pool
-from poolzoo.windows import Geometry, check_input, maximum, mean, pool_windows
+from poolzoo.windows import maximum, mean, pool_windows
 
 
 class _Mixed(Pool):

@@ -15,9 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from poolzoo.geometry import Geometry, accumulation_dtype, check_input, like, output_size
 from poolzoo.operators.base import Pool, check_generator
 from poolzoo.registry import pool_info, register_pool
-from poolzoo.windows import Geometry, accumulation_dtype, check_input, like, output_size, taps_inside, windows_at
+from poolzoo.windows import taps_inside, windows_at
 
 Permutation = tuple[int, ...]
 #: How many input positions down and right of a cell's first one a phase lies.

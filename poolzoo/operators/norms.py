@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from poolzoo import cuda
+from poolzoo.geometry import Geometry, check_input
 from poolzoo.operators.base import (
     Pool,
     channel_parameter,
@@ -26,7 +27,7 @@ from poolzoo.operators.base import (
     shown_share,
 )
 from poolzoo.registry import register_pool
-from poolzoo.windows import Geometry, absent, check_input, mean, pool_windows
+from poolzoo.windows import absent, mean, pool_windows
 
 
 def _power(base: Tensor, exponent: Tensor | float) -> Tensor:

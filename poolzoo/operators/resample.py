@@ -8,17 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from poolzoo.geometry import Geometry, accumulation_dtype, check_input, is_fixed, larger, like, output_size
 from poolzoo.registry import register_pool
-from poolzoo.windows import (
-    Geometry,
-    accumulation_dtype,
-    check_input,
-    is_fixed,
-    larger,
-    like,
-    output_size,
-    weighted_taps,
-)
+from poolzoo.windows import weighted_taps
 
 _ADAPTIVE: dict[int, Callable[..., Tensor]] = {
     1: F.adaptive_avg_pool1d,

@@ -10,20 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from poolzoo import cuda
+from poolzoo.geometry import Geometry, accumulation_dtype, check_input, like
 from poolzoo.operators.base import is_finite
 from poolzoo.registry import register_pool
-from poolzoo.windows import (
-    MOST_IN_FLOAT32,
-    Geometry,
-    absent,
-    accumulation_dtype,
-    adaptive_windows,
-    check_input,
-    like,
-    maximum,
-    pool_windows,
-    windows,
-)
+from poolzoo.windows import MOST_IN_FLOAT32, absent, adaptive_windows, maximum, pool_windows, windows
 
 
 def _check_beta(beta: float | Tensor = 1.0) -> None:

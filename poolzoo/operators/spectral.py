@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor
 
+from poolzoo.geometry import Geometry, accumulation_dtype, check_input, is_fixed, like, output_size, smaller
 from poolzoo.registry import register_pool
-from poolzoo.windows import Geometry, accumulation_dtype, check_input, is_fixed, like, output_size, smaller
 
 
 def _resize_spectrum(spectrum: Tensor, dim: int, m: int) -> Tensor:

@@ -7,21 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from poolzoo.geometry import Geometry, IntOrTuple, accumulation_dtype, check_input, like, output_size, smaller
 from poolzoo.operators.base import Pool, check_generator
 from poolzoo.operators.basic import dense_maximum
 from poolzoo.registry import register_pool
-from poolzoo.windows import (
-    Geometry,
-    IntOrTuple,
-    absent,
-    accumulation_dtype,
-    check_input,
-    like,
-    mean,
-    output_size,
-    pool_windows,
-    smaller,
-)
+from poolzoo.windows import absent, mean, pool_windows
 
 
 class _Stochastic(Pool):

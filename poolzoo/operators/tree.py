@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from poolzoo.geometry import Geometry, check_input
 from poolzoo.operators.base import Pool, check_channels
 from poolzoo.registry import register_pool
-from poolzoo.windows import Geometry, check_input, pool_windows
+from poolzoo.windows import pool_windows
 
 _DEEPEST = 6
 

@@ -10,18 +10,9 @@ import pywt
 import torch
 from torch import Tensor
 
+from poolzoo.geometry import Geometry, accumulation_dtype, check_input, like, output_size
 from poolzoo.registry import register_pool
-from poolzoo.windows import (
-    Geometry,
-    accumulation_dtype,
-    check_input,
-    like,
-    output_size,
-    reflect,
-    taps_inside,
-    weighted_taps,
-    wrap,
-)
+from poolzoo.windows import reflect, taps_inside, weighted_taps, wrap
 
 # Looked up now, since torch.compile cannot follow a call into PyWavelets. Correlation takes the taps in reversed order.
 _TAPS: dict[str, tuple[float, ...]] = {

@@ -21,7 +21,7 @@ from poolzoo.analysis.inputs.training_images import pixel_digest
 from poolzoo.analysis.results.summaries import summarise
 from poolzoo.analysis.scoring.decoders import DEFAULT_IMAGES, DecoderFit, Decoders, fit_decoder, measure_image
 from poolzoo.analysis.studies.compare import Protocol, as_input, compare, make_runs
-from poolzoo.windows import make_geometry
+from poolzoo.geometry import make_geometry
 
 #: Cut from photographs where there is something to see: name, top, left.
 CROPS = (

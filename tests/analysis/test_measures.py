@@ -34,8 +34,8 @@ from poolzoo.analysis.scoring.operator_metrics import (
     spectrum_mid,
 )
 from poolzoo.analysis.studies.compare import Protocol, compare
+from poolzoo.geometry import make_geometry
 from poolzoo.reports.text.tables import tables
-from poolzoo.windows import make_geometry
 
 BANDS = (spectrum_low, spectrum_mid, spectrum_high)
 

@@ -16,8 +16,8 @@ from poolzoo.analysis.results.summaries import METRICS as DESCRIBED
 from poolzoo.analysis.scoring import image_metrics as metrics
 from poolzoo.analysis.scoring.image_metrics import METRICS, PIQ_METRICS
 from poolzoo.analysis.studies.compare import crop
+from poolzoo.geometry import make_geometry
 from poolzoo.reports.text.tables import METRIC_NOTES
-from poolzoo.windows import make_geometry
 
 
 def photo(height: int, width: int) -> np.ndarray:

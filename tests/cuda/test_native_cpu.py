@@ -19,9 +19,10 @@ from torch import Tensor
 
 import poolzoo
 from poolzoo import cuda
+from poolzoo.geometry import make_geometry, output_size
 from poolzoo.operators.base import operator_params
 from poolzoo.registry import list_pools, parse_spec, pool_info
-from poolzoo.windows import absent, make_geometry, mean, output_size, windows
+from poolzoo.windows import absent, mean, windows
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

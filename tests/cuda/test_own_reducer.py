@@ -20,7 +20,8 @@ from pathlib import Path
 import torch
 from poolzoo import cuda
 from poolzoo.cuda import _build
-from poolzoo.windows import absent, make_geometry, pool_windows
+from poolzoo.geometry import make_geometry
+from poolzoo.windows import absent, pool_windows
 
 _build.HERE = Path(sys.argv[1])
 _build.REDUCERS["midrange"] = "Midrange"

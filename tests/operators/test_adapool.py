@@ -14,7 +14,7 @@ from test_against_loops import oracle_geometry, plain
 
 import poolzoo
 from poolzoo import functional
-from poolzoo.windows import make_geometry, output_size
+from poolzoo.geometry import make_geometry, output_size
 
 UNPOOL = {1: functional.ada_unpool1d, 2: functional.ada_unpool2d, 3: functional.ada_unpool3d}
 SCALES = [1e-300, 1e-30, 1.0, 1e30, 1e300]

@@ -16,8 +16,8 @@ from pools import CHANNELS, SIZES, distinct, geometries, make, scramble, usual_i
 
 import poolzoo
 from poolzoo import functional
+from poolzoo.geometry import make_geometry
 from poolzoo.operators import lifting
-from poolzoo.windows import make_geometry
 
 MAX = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 AVG = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}

@@ -37,7 +37,7 @@ from poolzoo import cuda
 from poolzoo.analysis.inputs.images import SKIMAGE_PREFIX, ImageError, Source, find_images, load_image
 from poolzoo.analysis.inputs.training_images import PHOTOGRAPHS, pixel_digest
 from poolzoo.analysis.scoring.pool_modules import one_line, seed_draws
-from poolzoo.windows import Geometry
+from poolzoo.geometry import Geometry
 
 if TYPE_CHECKING:
     from poolzoo.analysis.scoring.image_metrics import FloatImage

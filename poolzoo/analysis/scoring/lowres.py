@@ -15,7 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from poolzoo.windows import Geometry, weighted_taps
+from poolzoo.geometry import Geometry
+from poolzoo.windows import weighted_taps
 
 
 def downscale(

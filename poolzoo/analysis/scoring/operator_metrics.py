@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from poolzoo.windows import Geometry, output_size
+from poolzoo.geometry import Geometry, output_size
 
 #: What float64 leaves of an energy that should be 0, relative to the energy that it is a part of.
 ROUNDING = 1e-24

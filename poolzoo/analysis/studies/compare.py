@@ -41,8 +41,8 @@ from poolzoo.analysis.scoring.pool_modules import (
     shown_size,
     state_of,
 )
+from poolzoo.geometry import Geometry, make_geometry, output_size
 from poolzoo.operators.base import Pool
-from poolzoo.windows import Geometry, make_geometry, output_size
 
 if TYPE_CHECKING:
     from poolzoo.analysis.scoring.image_metrics import FloatImage

@@ -47,7 +47,7 @@ from poolzoo.analysis.studies.compare import (
     score_sample,
     time_operators,
 )
-from poolzoo.windows import make_geometry
+from poolzoo.geometry import make_geometry
 
 #: Images in flight for each worker: one that it works on, and what it needs to go on without waiting.
 AHEAD = 3

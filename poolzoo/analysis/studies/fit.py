@@ -24,8 +24,8 @@ from poolzoo.analysis.inputs.training_images import TrainingSet
 from poolzoo.analysis.scoring.fitted_parameters import Fitted
 from poolzoo.analysis.scoring.pool_modules import make_module, normal_spec, one_line, shown_size
 from poolzoo.analysis.studies.compare import NORMALIZATIONS, UPSAMPLERS, Protocol, rebuild
+from poolzoo.geometry import make_geometry
 from poolzoo.operators.base import Pool
-from poolzoo.windows import make_geometry
 
 STEPS, BATCH, SIDE = 200, 6, 128
 #: The most tiles that are taken from an image and from all, and one in how many is held back.

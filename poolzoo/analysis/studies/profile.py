@@ -28,8 +28,8 @@ from poolzoo.analysis.scoring.pool_modules import (
     shown_params,
     shown_size,
 )
+from poolzoo.geometry import make_geometry
 from poolzoo.operators.base import Pool
-from poolzoo.windows import make_geometry
 
 DTYPES = {"float64": torch.float64, "float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}

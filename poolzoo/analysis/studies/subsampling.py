@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from poolzoo.geometry import make_geometry
 from poolzoo.registry import pool_info
-from poolzoo.windows import make_geometry
 
 Positions = npt.NDArray[np.int64]
 
