@@ -28,7 +28,8 @@ from poolzoo.analysis.inputs.images import Source
 from poolzoo.analysis.results.machine import describe_machine
 from poolzoo.analysis.results.schema import label
 from poolzoo.analysis.scoring.pool_modules import normal_spec
-from poolzoo.analysis.studies.compare import Protocol, compare
+from poolzoo.analysis.scoring.protocol import Protocol
+from poolzoo.analysis.studies.compare import compare
 from poolzoo.analysis.studies.profile import Workload, profile
 
 #: By how much the two may differ, either way.

@@ -23,7 +23,9 @@ from PIL import Image
 from poolzoo import registry
 from poolzoo.analysis.inputs.images import find_images
 from poolzoo.analysis.results.summaries import summarise
-from poolzoo.analysis.studies.compare import Protocol, View, compare
+from poolzoo.analysis.scoring.protocol import Protocol
+from poolzoo.analysis.scoring.round_trip import View
+from poolzoo.analysis.studies.compare import compare
 from poolzoo.reports.pictures.pooled_images import difference_pixels
 from poolzoo.reports.plots.retention import plot_retention
 from poolzoo.reports.plots.style import to_png

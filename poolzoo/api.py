@@ -22,7 +22,7 @@ from poolzoo._files import PAGE, SUFFIXES, write_whole
 from poolzoo.analysis.inputs.arrays import find_given
 from poolzoo.analysis.results import machine, schema
 from poolzoo.analysis.results.summaries import summarise
-from poolzoo.analysis.studies.compare import Protocol
+from poolzoo.analysis.scoring.protocol import Protocol
 from poolzoo.reports.plots.all_plots import all_drawings
 from poolzoo.reports.text.tables import Table, render, tables
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from poolzoo.analysis.inputs.arrays import ImageLike
     from poolzoo.analysis.inputs.images import Source
     from poolzoo.analysis.scoring.fitted_parameters import Fitted
-    from poolzoo.analysis.studies.compare import View
+    from poolzoo.analysis.scoring.round_trip import View
     from poolzoo.reports.pictures.pooled_images import Picture, PictureBook
 
     IntOrTuple = int | tuple[int, ...]

@@ -30,7 +30,7 @@ from poolzoo.commands.writing import Writer, command_files, command_line, pictur
 if TYPE_CHECKING:
     from poolzoo.analysis.results.schema import Result
     from poolzoo.analysis.scoring.fitted_parameters import Fitted
-    from poolzoo.analysis.studies.compare import Protocol
+    from poolzoo.analysis.scoring.protocol import Protocol
 
 
 @click.command(cls=Command)
@@ -185,7 +185,7 @@ def compare(
     ndim = 3 if videos or volumes else 2
     registry.expand_specs(pools)  # an unknown name is answered before torch is imported
     from poolzoo.analysis.results.machine import check_device
-    from poolzoo.analysis.studies.compare import Protocol
+    from poolzoo.analysis.scoring.protocol import Protocol
     from poolzoo.api import PictureKeeper, defined_for, learned
 
     specs = defined_for(pools, ndim, note, "--pool")

@@ -86,7 +86,7 @@ def fit_command(
     check_axes(kernel_size, stride, 2)
     from poolzoo.analysis.results.machine import check_device
     from poolzoo.analysis.scoring.fitted_parameters import save_fitted
-    from poolzoo.analysis.studies.compare import Protocol
+    from poolzoo.analysis.scoring.protocol import Protocol
     from poolzoo.api import learn_from
     from poolzoo.reports.text.fit_summary import render_fit
 

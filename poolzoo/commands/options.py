@@ -23,11 +23,11 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 FORMATS = ("table", "csv", "json", "markdown")
 
 
-#: Scales of the input: the names in poolzoo.analysis.studies.compare.NORMALIZATIONS.
+#: Scales of the input: the names in poolzoo.analysis.scoring.protocol.NORMALIZATIONS.
 NORMALIZATIONS = ("none", "imagenet", "inception", "255")
 
 
-#: How a pooled image is upsampled, differentiably: the names in poolzoo.analysis.studies.compare.UPSAMPLERS.
+#: How a pooled image is upsampled, differentiably: the names in poolzoo.analysis.scoring.protocol.UPSAMPLERS.
 UPSAMPLERS = ("nearest", "bilinear", "bicubic")
 
 

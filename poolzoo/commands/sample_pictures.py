@@ -9,14 +9,15 @@ from poolzoo._console import note, progress, reason
 if TYPE_CHECKING:
     from poolzoo.analysis.results.schema import Result
     from poolzoo.analysis.results.store import Store
-    from poolzoo.analysis.studies.compare import View
+    from poolzoo.analysis.scoring.round_trip import View
     from poolzoo.reports.pictures.pooled_images import PictureBook
 
 
 def draw_sample(store: Store, sample: Result) -> PictureBook:
     """Pictures of the sample's images, made anew: a store holds numbers only. Without what made them there are none."""
     from poolzoo.analysis.inputs.images import Source
-    from poolzoo.analysis.studies.compare import Protocol, compare as run
+    from poolzoo.analysis.scoring.protocol import Protocol
+    from poolzoo.analysis.studies.compare import compare as run
     from poolzoo.reports.pictures.pooled_images import PictureBook, pictures_of
 
     book = PictureBook()

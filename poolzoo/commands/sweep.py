@@ -111,7 +111,7 @@ def sweep(
     plan = plan_sweep(spec, over, points)
     found = find_images(sources)
     from poolzoo.analysis.results.machine import check_device
-    from poolzoo.analysis.studies.compare import Protocol
+    from poolzoo.analysis.scoring.protocol import Protocol
 
     check_device(device, "--device")
     protocol = Protocol(kernel_size, stride, upsamplers, metrics=metrics, seed=seed, device=device)

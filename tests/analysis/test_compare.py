@@ -20,7 +20,10 @@ from poolzoo import cuda, registry
 from poolzoo.analysis.inputs.images import Source, find_images
 from poolzoo.analysis.results.schema import COMPARE_KEYS, METRIC_KEYS, TIME_KEYS, Result, label
 from poolzoo.analysis.scoring.forward_times import Timing
-from poolzoo.analysis.studies.compare import NORMALIZATIONS, Protocol, View, _pool, compare, make_runs, rebuild
+from poolzoo.analysis.scoring.protocol import NORMALIZATIONS, Protocol
+from poolzoo.analysis.scoring.round_trip import View, _pool, rebuild
+from poolzoo.analysis.scoring.runs import make_runs
+from poolzoo.analysis.studies.compare import compare
 from poolzoo.analysis.studies.profile import Workload, profile
 
 PHOTOGRAPHS = {"coffee": skimage.data.coffee, "astronaut": skimage.data.astronaut}

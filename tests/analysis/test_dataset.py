@@ -31,9 +31,12 @@ from poolzoo.analysis.results import store as stores
 from poolzoo.analysis.results.schema import TIME_KEYS
 from poolzoo.analysis.results.store import ImageFile, Store
 from poolzoo.analysis.results.summaries import summarise
-from poolzoo.analysis.studies import dataset
-from poolzoo.analysis.studies.compare import Protocol, compare, time_operators
-from poolzoo.analysis.studies.dataset import Job, Outcome, Task, WorkerError, find_files, score_all, score_task
+from poolzoo.analysis.scoring.protocol import Protocol
+from poolzoo.analysis.scoring.runs import time_operators
+from poolzoo.analysis.studies import dataset, workers
+from poolzoo.analysis.studies.compare import compare
+from poolzoo.analysis.studies.dataset import find_files
+from poolzoo.analysis.studies.workers import Job, Outcome, Task, WorkerError, score_all, score_task
 
 POOLS = ("avg", "softpool", "stochastic")
 COMPARE = [sys.executable, "-m", "poolzoo", "compare", *(part for name in POOLS for part in ("--pool", name))]
@@ -380,9 +383,9 @@ def test_a_worker_of_another_version_or_without_the_folder_says_so(folder, tmp_p
 SCRIPT = """
 import sys, time
 from pathlib import Path
-from poolzoo.analysis.studies import dataset
+from poolzoo.analysis.studies import dataset, workers
 from poolzoo.analysis.results import store
-from poolzoo.analysis.studies.compare import Protocol
+from poolzoo.analysis.scoring.protocol import Protocol
 if __name__ == "__main__":
     store.COMMIT_EVERY = 0
     path, folder, last, *specs = sys.argv[1:]
@@ -509,7 +512,7 @@ def test_a_scheduler_that_is_not_there_is_one_line(folder, tmp_path, run, monkey
         address,
     )
     if pytest.importorskip("distributed"):
-        monkeypatch.setattr(dataset, "PATIENCE", 1)
+        monkeypatch.setattr(workers, "PATIENCE", 1)
         code, out, err = run(*command)
         assert (code, out, err.count("\n")) == (2, "", 1)
         assert f"--scheduler {address}: no scheduler answers" in err

@@ -19,8 +19,12 @@ from poolzoo import cli, registry
 from poolzoo.analysis.inputs.images import SKIMAGE_NAMES, find_images, load_image
 from poolzoo.analysis.inputs.training_images import pixel_digest
 from poolzoo.analysis.results.summaries import summarise
-from poolzoo.analysis.scoring.decoders import DEFAULT_IMAGES, DecoderFit, Decoders, fit_decoder, measure_image
-from poolzoo.analysis.studies.compare import Protocol, as_input, compare, make_runs
+from poolzoo.analysis.scoring.decoders import DEFAULT_IMAGES, Decoders
+from poolzoo.analysis.scoring.linear_decoder import DecoderFit, fit_decoder, measure_image
+from poolzoo.analysis.scoring.protocol import Protocol
+from poolzoo.analysis.scoring.round_trip import as_input
+from poolzoo.analysis.scoring.runs import make_runs
+from poolzoo.analysis.studies.compare import compare
 from poolzoo.geometry import make_geometry
 
 #: Cut from photographs where there is something to see: name, top, left.
@@ -191,7 +195,7 @@ def test_memory_is_bounded_by_blocks_that_do_not_show(monkeypatch):
     module = poolzoo.create_pool("checkered", kernel_size=3, stride=2).double()
     images = [smooth_noise(1, 3, 41, 38, seed=seed) for seed in (1, 2)]
     whole = fit_decoder(module, images)
-    monkeypatch.setattr("poolzoo.analysis.scoring.decoders.BLOCK", 7000)
+    monkeypatch.setattr("poolzoo.analysis.scoring.linear_decoder.BLOCK", 7000)
     blocks = fit_decoder(module, images)
     torch.testing.assert_close(blocks.weight, whole.weight, rtol=0, atol=1e-10)
     y = module(images[0])

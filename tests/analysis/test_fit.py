@@ -18,8 +18,9 @@ from poolzoo import registry
 from poolzoo.analysis.inputs.images import ImageError, find_images
 from poolzoo.analysis.inputs.training_images import PHOTOGRAPHS, find_training_images
 from poolzoo.analysis.scoring.fitted_parameters import load_fitted, save_fitted
+from poolzoo.analysis.scoring.protocol import Protocol
 from poolzoo.analysis.studies import fit as fitting
-from poolzoo.analysis.studies.compare import Protocol, compare
+from poolzoo.analysis.studies.compare import compare
 from poolzoo.analysis.studies.fit import check_learnable, cut_tiles, fit, is_learnable
 from poolzoo.operators.base import Pool
 from poolzoo.reports.text.tables import render

@@ -26,7 +26,9 @@ from poolzoo.analysis.inputs.features import Layer, feature_maps, find_layers
 from poolzoo.analysis.inputs.images import ImageError, find_images
 from poolzoo.analysis.results.schema import COMPARE_KEYS, METRIC_KEYS, Result, label
 from poolzoo.analysis.results.summaries import summarise
-from poolzoo.analysis.studies.compare import Protocol, View, compare
+from poolzoo.analysis.scoring.protocol import Protocol
+from poolzoo.analysis.scoring.round_trip import View
+from poolzoo.analysis.studies.compare import compare
 from poolzoo.reports.page.page import render_page
 
 #: Where the submaps of an operator lie with a stride of 2, as the operator is by default.

@@ -16,7 +16,9 @@ from poolzoo.analysis.inputs.images import find_images
 from poolzoo.analysis.results.schema import Result
 from poolzoo.analysis.results.summaries import summarise
 from poolzoo.analysis.scoring.lowres import downscale
-from poolzoo.analysis.studies.compare import Protocol, View, compare
+from poolzoo.analysis.scoring.protocol import Protocol
+from poolzoo.analysis.scoring.round_trip import View
+from poolzoo.analysis.studies.compare import compare
 from poolzoo.reports.page.answer import setting_title
 from poolzoo.reports.page.page import _protocol
 from poolzoo.reports.text.tables import render

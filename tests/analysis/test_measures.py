@@ -33,7 +33,8 @@ from poolzoo.analysis.scoring.operator_metrics import (
     spectrum_low,
     spectrum_mid,
 )
-from poolzoo.analysis.studies.compare import Protocol, compare
+from poolzoo.analysis.scoring.protocol import Protocol
+from poolzoo.analysis.studies.compare import compare
 from poolzoo.geometry import make_geometry
 from poolzoo.reports.text.tables import tables
 

@@ -15,7 +15,7 @@ from poolzoo.analysis.results.schema import METRIC_KEYS
 from poolzoo.analysis.results.summaries import METRICS as DESCRIBED
 from poolzoo.analysis.scoring import image_metrics as metrics
 from poolzoo.analysis.scoring.image_metrics import METRICS, PIQ_METRICS
-from poolzoo.analysis.studies.compare import crop
+from poolzoo.analysis.scoring.round_trip import crop
 from poolzoo.geometry import make_geometry
 from poolzoo.reports.text.tables import METRIC_NOTES
 

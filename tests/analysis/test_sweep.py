@@ -14,7 +14,7 @@ from test_cli import Cli
 from poolzoo.analysis.inputs.images import find_images
 from poolzoo.analysis.results.schema import Result, label
 from poolzoo.analysis.results.summaries import summarise
-from poolzoo.analysis.studies.compare import NORMALIZATIONS, UPSAMPLERS, Protocol
+from poolzoo.analysis.scoring.protocol import NORMALIZATIONS, UPSAMPLERS, Protocol
 from poolzoo.analysis.studies.sweep import plan_sweep, run_sweep, sweep_of
 from poolzoo.commands import options
 from poolzoo.reports.page.page import render_page

@@ -11,7 +11,9 @@ from poolzoo import registry
 from poolzoo.analysis.inputs.images import find_images
 from poolzoo.analysis.scoring.gradients import SAMPLE_WINDOWS, pixel_weights, sample_weights, weights_within
 from poolzoo.analysis.scoring.pool_modules import make_module
-from poolzoo.analysis.studies.compare import Protocol, compare, make_runs
+from poolzoo.analysis.scoring.protocol import Protocol
+from poolzoo.analysis.scoring.runs import make_runs
+from poolzoo.analysis.studies.compare import compare
 
 
 @pytest.mark.parametrize("ndim", [1, 2, 3])

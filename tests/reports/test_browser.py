@@ -16,7 +16,8 @@ from poolzoo import registry
 from poolzoo.analysis.inputs.images import find_images
 from poolzoo.analysis.results.schema import Result
 from poolzoo.analysis.results.summaries import bootstrap_interval
-from poolzoo.analysis.studies.compare import View, compare
+from poolzoo.analysis.scoring.round_trip import View
+from poolzoo.analysis.studies.compare import compare
 from poolzoo.analysis.studies.profile import Workload, profile
 from poolzoo.reports.page.page import render_page
 from poolzoo.reports.pictures.pooled_images import PictureBook, pictures_of

@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from poolzoo.analysis.studies.compare import UPSAMPLERS
+from poolzoo.analysis.scoring.protocol import UPSAMPLERS
 from poolzoo.reports.pictures.cutouts import TAPS, Box, cut_part, pack, rebuild_part, sources
 
 

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from reports.conftest import HOSTILE, compare_row, make_compare
 from reports.test_browser import CHROMIUM, browser  # noqa: F401  the fixture
 
-from poolzoo.analysis.studies.compare import UPSAMPLERS
+from poolzoo.analysis.scoring.protocol import UPSAMPLERS
 from poolzoo.reports.page import explorer
 from poolzoo.reports.page.explorer import explorer_script, explorer_style, nice_ceiling, render_explorer, script_json
 from poolzoo.reports.pictures.cutouts import TAPS

@@ -15,7 +15,8 @@ import torch.nn.functional as F
 from PIL import Image
 from reports.conftest import HOSTILE
 
-from poolzoo.analysis.studies.compare import UPSAMPLERS, View
+from poolzoo.analysis.scoring.protocol import UPSAMPLERS
+from poolzoo.analysis.scoring.round_trip import View
 from poolzoo.reports.pictures.pooled_images import (
     CUTOUT,
     DIFFERENCE_SCALE,

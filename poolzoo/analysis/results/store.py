@@ -49,7 +49,7 @@ APPLICATION = 0x504C5A4F
 MEASURED = ("kept", "equal_kept", *METRIC_KEYS, "error")
 #: What rows say of time where nothing was measured.
 _UNTIMED = dict.fromkeys(TIME_KEYS)
-#: The states of an operator's rows, in the order of :func:`poolzoo.analysis.studies.compare.make_runs`.
+#: The states of an operator's rows, in the order of :func:`poolzoo.analysis.scoring.runs.make_runs`.
 STATES = ("fixed", "initial", "train", "eval", "fitted")
 #: What a store knows of its run, and what that is.
 META = {"poolzoo": str, "folder": str, "protocol": dict, "fitted": list, "metadata": dict}
@@ -98,7 +98,7 @@ class Plan:
 
     Attributes:
         folder: the dataset, an absolute path.
-        protocol: the fields of a :class:`poolzoo.analysis.studies.compare.Protocol`.
+        protocol: the fields of a :class:`poolzoo.analysis.scoring.protocol.Protocol`.
         specs: the operators, as rows are labelled. A store may hold fewer of them, which are then scored too.
         metadata: what :func:`poolzoo.analysis.studies.compare.describe_comparison` says of the run.
         fits: what operators learned beforehand.
@@ -415,7 +415,7 @@ class Store:
 
     @property
     def protocol(self) -> dict[str, Any]:
-        """The fields of the :class:`poolzoo.analysis.studies.compare.Protocol` that the store was made with."""
+        """The fields of the :class:`poolzoo.analysis.scoring.protocol.Protocol` that the store was made with."""
         fields = self._get("protocol")
         return {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
 

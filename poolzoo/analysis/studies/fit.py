@@ -1,7 +1,7 @@
 """Operators that learn, fitted to rebuild images: Adam on the squared error that is left after the round trip.
 
 A fit takes square tiles from training images, a fifth of them held back. Every step pools a batch of the others,
-rebuilds it by the protocol's upsampler (:func:`poolzoo.analysis.studies.compare.rebuild`, which is differentiable) and
+rebuilds it by the protocol's upsampler (:func:`~poolzoo.analysis.scoring.round_trip.rebuild` is differentiable) and
 lowers the mean over tiles of the logarithm of their mean squared errors (Kingma & Ba 2015, step sizes falling along a
 cosine): that is the mean PSNR, and a smooth tile counts as much as a rough one. The parameters that rebuilt the
 held-back tiles best are kept if they beat the initial ones there by enough to count, else the initial ones are.
@@ -23,7 +23,8 @@ from poolzoo.analysis.inputs.images import load_image
 from poolzoo.analysis.inputs.training_images import TrainingSet
 from poolzoo.analysis.scoring.fitted_parameters import Fitted
 from poolzoo.analysis.scoring.pool_modules import make_module, normal_spec, one_line, shown_size
-from poolzoo.analysis.studies.compare import NORMALIZATIONS, UPSAMPLERS, Protocol, rebuild
+from poolzoo.analysis.scoring.protocol import NORMALIZATIONS, UPSAMPLERS, Protocol
+from poolzoo.analysis.scoring.round_trip import rebuild
 from poolzoo.geometry import make_geometry
 from poolzoo.operators.base import Pool
 

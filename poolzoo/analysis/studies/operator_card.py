@@ -26,7 +26,9 @@ from poolzoo.analysis.results.schema import Result
 from poolzoo.analysis.results.summaries import Summary, summarise
 from poolzoo.analysis.scoring.gradients import PixelWeights, Sample, pixel_weights, sample_weights
 from poolzoo.analysis.scoring.pool_modules import make_module, normal_spec
-from poolzoo.analysis.studies.compare import Protocol, View, compare
+from poolzoo.analysis.scoring.protocol import Protocol
+from poolzoo.analysis.scoring.round_trip import View
+from poolzoo.analysis.studies.compare import compare
 from poolzoo.analysis.studies.profile import saved_bytes
 from poolzoo.operators.base import Pool, definition
 from poolzoo.registry import CLAUSES, PoolInfo

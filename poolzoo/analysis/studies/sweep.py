@@ -19,7 +19,7 @@ from poolzoo.analysis.results.schema import Result
 
 if TYPE_CHECKING:
     from poolzoo.analysis.inputs.images import Source
-    from poolzoo.analysis.studies.compare import Protocol
+    from poolzoo.analysis.scoring.protocol import Protocol
 
 #: What a swept operator is held against.
 REFERENCES = ("avg", "max")
@@ -153,7 +153,7 @@ def run_sweep(
         sweep: from :func:`plan_sweep`.
         sources: the images.
         protocol: how they are pooled, rebuilt and scored; its ``normalize`` is not used.
-        normalizations: names from :data:`poolzoo.analysis.studies.compare.NORMALIZATIONS`; each gives its own curve.
+        normalizations: names from :data:`poolzoo.analysis.scoring.protocol.NORMALIZATIONS`; each gives its own curve.
         baseline: as for :func:`poolzoo.analysis.studies.compare.compare`.
         command: the command line, for the metadata.
         on_step: called with the number of finished and of all image-operator pairs.

@@ -26,7 +26,7 @@ from poolzoo.analysis.results.schema import UPSAMPLE_NONE, label
 from poolzoo.reports.pictures.cutouts import TAPS, Box, Part, Pixels as Pixels, cut_part, rebuild_part, sources
 
 if TYPE_CHECKING:
-    from poolzoo.analysis.studies.compare import View
+    from poolzoo.analysis.scoring.round_trip import View
 
 #: Operator, parameters, state, seed.
 Operator = tuple[str, str, str, "int | None"]

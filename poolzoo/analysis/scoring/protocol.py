@@ -1,0 +1,130 @@
+"""How images are pooled, rebuilt and scored: the names that may be asked for, and the scale of the input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from poolzoo.analysis.inputs.samples import Input
+from poolzoo.analysis.results.schema import METRIC_KEYS, UPSAMPLE_NONE
+from poolzoo.analysis.scoring.fitted_parameters import Fitted
+
+#: How a pooled image grows back: the arguments of torch.nn.functional.interpolate.
+UPSAMPLERS: dict[str, dict[str, Any]] = {
+    "nearest": {"mode": "nearest"},
+    "bilinear": {"mode": "bilinear", "align_corners": False},
+    "bicubic": {"mode": "bicubic", "align_corners": False},
+    "trilinear": {"mode": "trilinear", "align_corners": False},
+}
+#: What upsamplers are called, in rows too, where three axes are pooled.
+IN_3D = {"nearest": "nearest", "bilinear": "trilinear", "trilinear": "trilinear"}
+#: Whether what was pooled is rebuilt and scored at full size, or scored as it is (poolzoo.analysis.scoring.lowres).
+PROTOCOLS = ("roundtrip", "lowres")
+#: The other way for it to grow back: by a decoder fitted on other images, see :mod:`poolzoo.analysis.scoring.decoders`.
+OPTIMAL = "optimal"
+#: Mean and standard deviation per channel that are taken off before pooling and put back after it.
+NORMALIZATIONS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
+    "none": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "inception": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),  # values from -1 to 1
+    "255": ((0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255)),  # values from 0 to 255
+}
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How images are pooled, rebuilt and scored.
+
+    Attributes:
+        kernel_size, stride: of every operator; stride None means kernel_size.
+        upsample: names from :data:`UPSAMPLERS`, or :data:`OPTIMAL`; each gives its own rows. For videos and volumes see
+            :data:`IN_3D`.
+        normalize: a name from :data:`NORMALIZATIONS`.
+        metrics: names from :data:`METRICS` and :data:`poolzoo.analysis.scoring.operator_metrics.MEASURES`; the first
+            one sorts tables.
+        seed, seeds: stochastic operators draw in train mode with the seeds ``seed`` to ``seed + seeds - 1``.
+        device: of torch.
+        protocol: a name from :data:`PROTOCOLS`; ``lowres`` does not rebuild, whatever ``upsample`` says.
+        decoder_images: sources of what optimal decoders are fitted on; none means scikit-image's photographs.
+        timed: whether rows say how long operators take, see :func:`time_operators`.
+    """
+
+    kernel_size: int | tuple[int, ...] = 2
+    stride: int | tuple[int, ...] | None = None
+    upsample: tuple[str, ...] = ("bilinear",)
+    normalize: str = "none"
+    metrics: tuple[str, ...] = ("ssim", "psnr")
+    seed: int = 0
+    seeds: int = 3
+    device: str = "cpu"
+    protocol: str = "roundtrip"
+    decoder_images: tuple[str, ...] = ()
+    timed: bool = True
+
+    def __post_init__(self) -> None:
+        if self.protocol not in PROTOCOLS:
+            raise ValueError(f"protocol={self.protocol!r}: {', '.join(PROTOCOLS)} are allowed")
+        if self.protocol == "lowres":
+            object.__setattr__(self, "upsample", (UPSAMPLE_NONE,))
+        else:
+            _check_names("upsample", self.upsample, (*UPSAMPLERS, OPTIMAL))
+        _check_names("metrics", self.metrics, METRIC_KEYS)
+        _check_names("normalize", (self.normalize,), NORMALIZATIONS)
+        for name in ("upsample", "metrics"):  # asked for twice is asked for
+            object.__setattr__(self, name, tuple(dict.fromkeys(getattr(self, name))))
+
+
+def _check_names(argument: str, given: Iterable[str], allowed: Iterable[str]) -> None:
+    if unknown := [name for name in given if name not in allowed]:
+        raise ValueError(f"{argument}={unknown[0]!r}: {', '.join(allowed)} are allowed")
+
+
+def for_inputs(protocol: Protocol, inputs: Sequence[Input], ndim: int, fits: Sequence[Fitted]) -> Protocol:
+    """``protocol`` with the upsamplers' names for ``ndim`` axes.
+
+    Raises:
+        ValueError: an upsampler is not for three axes, or a normalisation of three colours, a decoder or parameters
+            learned from photographs are asked for other inputs.
+    """
+    one_for_all = all(len(set(values)) == 1 for values in NORMALIZATIONS[protocol.normalize])
+    colourless = [item.name for item in inputs if not item.colours]
+    if colourless and not one_for_all:
+        raise ValueError(f"normalize={protocol.normalize!r}: scales three colours, which {colourless[0]!r} has not")
+    if (colourless or ndim > 2) and (OPTIMAL in protocol.upsample or fits):
+        wanted = "fits" if fits else f"upsample={OPTIMAL!r}"
+        raise ValueError(f"{wanted}: learned from photographs, for photographs; not for features, videos and volumes")
+    if ndim == 2:
+        return protocol
+    if protocol.protocol == "lowres":
+        raise ValueError("protocol='lowres': not over three axes; for videos and volumes roundtrip is allowed")
+    for name in protocol.upsample:
+        if name not in IN_3D:
+            raise ValueError(
+                f"upsample={name!r}: not over three axes; for videos and volumes nearest or bilinear is allowed"
+            )
+    return replace(protocol, upsample=tuple(dict.fromkeys(IN_3D[name] for name in protocol.upsample)))
+
+
+class Scale:
+    """The normalisation of a protocol, for tensors ``(1, C, ...)``."""
+
+    def __init__(self, protocol: Protocol) -> None:
+        self.mean, self.std = (
+            # One value for all channels where it is the same: there may be any number of them.
+            torch.tensor(values[:1] if len(set(values)) == 1 else values, dtype=torch.float64, device=protocol.device)
+            for values in NORMALIZATIONS[protocol.normalize]
+        )
+
+    def normalise(self, x: Tensor) -> Tensor:
+        return (x - self._beside(self.mean, x)) / self._beside(self.std, x)
+
+    def denormalise(self, x: Tensor) -> Tensor:
+        return x * self._beside(self.std, x) + self._beside(self.mean, x)
+
+    @staticmethod
+    def _beside(values: Tensor, x: Tensor) -> Tensor:
+        return values.reshape(-1, *(1,) * (x.dim() - 2))

@@ -1,0 +1,349 @@
+"""The round trip: crop, normalise, pool, undo the normalisation, rebuild to full size, score against the original.
+
+What goes round is an image, a layer's activations, or, pooled over three axes, a video or a volume (see ``samples``).
+Or at low resolution: score what was pooled against the original, made small by an antialiased filter.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from poolzoo.analysis.inputs.images import ImageError
+from poolzoo.analysis.inputs.samples import Input, Sample
+from poolzoo.analysis.results.schema import TIME_KEYS
+from poolzoo.analysis.scoring.decoders import Decoders, HeldOut
+from poolzoo.analysis.scoring.image_metrics import LEAST_SIDES, METRICS
+from poolzoo.analysis.scoring.lowres import downscale
+from poolzoo.analysis.scoring.operator_metrics import Pooling, measure
+from poolzoo.analysis.scoring.pool_modules import one_line, resamples, seed_draws, shown_size
+from poolzoo.analysis.scoring.protocol import OPTIMAL, UPSAMPLERS, Protocol, Scale
+from poolzoo.analysis.scoring.runs import Run
+from poolzoo.geometry import Geometry, make_geometry, output_size
+
+if TYPE_CHECKING:
+    from poolzoo.analysis.scoring.image_metrics import FloatImage
+
+
+@dataclass(frozen=True)
+class View:
+    """What one row's pictures show: float64 ``(H, W, 3)`` arrays in the image's own scale.
+
+    ``submaps`` is how many stand side by side in ``pooled``. At low resolution ``original`` is the reference, as small
+    as ``pooled``, and ``rebuilt`` is ``pooled``. ``operator`` pools another picture, ``(1, C, H, W)``, as the row's
+    was: with the same parameters, normalisation and draws, in the picture's scale.
+    """
+
+    row: dict[str, Any]
+    original: FloatImage
+    pooled: FloatImage
+    rebuilt: FloatImage
+    submaps: int = 1
+    operator: Callable[[Tensor], Tensor] | None = None
+
+
+@dataclass
+class _Pending:
+    row: dict[str, Any]
+    pooled: Tensor
+    #: An original and what is left of it; at low resolution a pair for each submap.
+    pairs: list[tuple[FloatImage, FloatImage]]
+    operator: Callable[[Tensor], Tensor]
+
+
+def rebuild(pooled: Tensor, size: tuple[int, ...], upsample: str, phases: Sequence[tuple[int, ...]] = ()) -> Tensor:
+    """Grow a pooled image back to ``size``.
+
+    Args:
+        pooled: ``(1, C, h, w)``, or ``(1, C, S, h, w)`` from an operator that keeps S submaps; ``(1, C, d, h, w)``
+            where three axes were pooled.
+        size: height and width of the result, or depth, height and width.
+        upsample: a name from :data:`UPSAMPLERS`.
+        phases: per submap, how many pixels down and right of the first one its samples lie.
+
+    Returns:
+        ``(1, C, *size)``. Submaps are rebuilt one by one, each shifted by its phase (edges repeated), and averaged.
+    """
+    arguments = UPSAMPLERS[upsample]
+    if pooled.dim() == len(size) + 2:
+        return F.interpolate(pooled, size=size, **arguments)
+    parts = []
+    for submap, (down, right) in zip(pooled.unbind(2), phases, strict=True):
+        full = F.interpolate(submap, size=size, **arguments)
+        parts.append(F.pad(full, (right, 0, down, 0), mode="replicate")[..., : size[0], : size[1]])
+    return torch.stack(parts).mean(0)
+
+
+def crop(image: FloatImage, name: str, geometry: Geometry, metrics: Sequence[str]) -> FloatImage:
+    """The first part of an ``(H, W, C)`` or ``(D, H, W, C)`` array whose sides are multiples of the stride.
+
+    Raises:
+        ImageError: what is left is smaller than the window, or than a metric allows.
+    """
+    sizes = image.shape[:-1]
+    left = tuple(size - size % step for size, step in zip(sizes, geometry.stride, strict=True))
+    said = f"{name!r}: {_shown_sides(sizes)} pixels, of which a multiple of the stride is {_shown_sides(left)}"
+    if any(size < window for size, window in zip(left, geometry.kernel_size, strict=True)):
+        raise ImageError(f"{said}: smaller than the {_shown_sides(geometry.kernel_size)} window")
+    for metric in metrics:
+        if min(left) < LEAST_SIDES.get(metric, 1):
+            least = f"{metric.upper()} needs at least {LEAST_SIDES[metric]} on each side"
+            raise ImageError(f"{said}: {least}; --metric psnr does not")
+    return image[tuple(map(slice, left))]
+
+
+def _shown_sides(sizes: Sequence[int]) -> str:
+    """Width by height, as pictures' sizes are written; with frames or slices before them."""
+    sides = "x".join(map(str, sizes[:-3:-1]))
+    return f"{sizes[0]}x{sides}" if len(sizes) == 3 else sides
+
+
+def score_sample(
+    item: Input,
+    sample: Sample,
+    runs: Sequence[Run],
+    protocol: Protocol,
+    held_out: HeldOut | None = None,
+    *,
+    spread: Callable[..., Iterable[Any]] = map,
+    on_view: Callable[[View], None] | None = None,
+) -> Iterator[list[dict[str, Any]]]:
+    """The rows of one sample, a group a run; where a run fails, its rows have an ``error``.
+
+    Args:
+        item: where the sample comes from, for its rows.
+        sample: as loaded, its array cut by :func:`crop`.
+        runs: from :func:`make_runs`.
+        protocol: that of the runs.
+        held_out: the decoders for this image; needed where ``protocol`` asks for :data:`OPTIMAL`.
+        spread: ``map``, or that of an executor, on whose threads scoring then runs.
+        on_view: as for :func:`compare`.
+    """
+    one = _OneSample(item, sample, protocol, held_out)
+    score = functools.partial(_scores, metrics=protocol.metrics, data_range=sample.data_range)
+    batch = 2 * torch.get_num_threads()
+    for start in range(0, len(runs), batch):
+        pooled = [one.pool(run) for run in runs[start : start + batch]]
+        pending = [scored for _, own in pooled for scored in own]
+        for done, scores in zip(pending, spread(score, [p.pairs for p in pending]), strict=True):
+            done.row |= scores
+            if on_view and one.is_shown(done):
+                on_view(one.view(done))
+        yield from (group for group, _ in pooled)
+
+
+class _OneSample:
+    """A sample, on its way through the operators.
+
+    Attributes:
+        picture: ``(1, C, *size)`` in the sample's own scale.
+        x: what operators are given.
+    """
+
+    def __init__(self, item: Input, sample: Sample, protocol: Protocol, held_out: HeldOut | None) -> None:
+        self.item, self.sample, self.protocol, self.held_out = item, sample, protocol, held_out
+        self.size = sample.image.shape[:-1]
+        self.scale = Scale(protocol)
+        self.picture = _as_picture(sample.image, protocol)
+        self.x = self.scale.normalise(self.picture).contiguous()
+
+    def pool(self, run: Run) -> tuple[list[dict[str, Any]], list[_Pending]]:
+        """A run's rows, and what is still to be scored for them: nothing where it fails, and they say why."""
+        rows = [_row(self.item, self.protocol, run.module.geometry, run, name) for name in self.protocol.upsample]
+        try:
+            return rows, self._pending(run, rows)
+        except Exception as error:  # a failed operator is a row, not the end of the run
+            for row in rows:
+                row["error"] = one_line(error)
+            return rows, []
+
+    def _pending(self, run: Run, rows: Sequence[dict[str, Any]]) -> list[_Pending]:
+        if run.fitted and run.fitted.error:
+            raise ValueError(run.fitted.error)
+        geometry = run.module.geometry
+        given, phases = _pool(run, self.x)
+        pooled = self.scale.denormalise(given)
+        if not bool(pooled.isfinite().all()):
+            raise ValueError("the pooled image is not finite")
+        operator = functools.partial(_pool_again, run, self.scale)
+        whole = resamples(run.module.info)
+        pooling = Pooling(self.picture, pooled, operator, geometry, self.sample.data_range, whole)
+        facts = measure(self.protocol.metrics, pooling) | {
+            "data_range": self.sample.data_range,
+            "kept": pooled.numel() / self.x.numel(),
+            "equal_kept": pooled.numel() == self.x.shape[1] * math.prod(output_size(self.size, geometry)),
+        }
+        pending = []
+        for row in rows:
+            if self.protocol.protocol == "lowres":
+                evenly = whole or not (phases or pooling.regular)
+                references = downscale(self.picture, pooled, None if evenly else geometry, phases)
+                pairs = _lowres_pairs(references, pooled, self.protocol.metrics)
+            elif row["upsample"] == OPTIMAL:
+                decoded = _decode(row, run, given, self.size, self.held_out)
+                if decoded is None:
+                    continue
+                pairs = [(self.sample.image, _channels_last(self.scale.denormalise(decoded)))]
+            else:
+                full = rebuild(pooled, self.size, row["upsample"], phases)
+                pairs = [(self.sample.image, _channels_last(full))]
+            row |= facts
+            pending.append(_Pending(row, pooled, pairs, operator))
+        return pending
+
+    @functools.cached_property
+    def small(self) -> FloatImage:
+        """The low-resolution original that rows of the protocol's own grid are held against."""
+        own = make_geometry(2, self.protocol.kernel_size, self.protocol.stride)
+        return _channels_last(downscale(self.picture, self.picture.new_empty(1, 1, *output_size(self.size, own)), own))
+
+    def is_shown(self, done: _Pending) -> bool:
+        """Of draws, the first; at low resolution, what can be laid beside the others: one map, on the same grid."""
+        if done.row["seed"] not in (None, self.protocol.seed):
+            return False
+        if self.protocol.protocol != "lowres":
+            return True
+        return self._submaps(done) == 1 and np.array_equal(done.pairs[0][0], self.small)
+
+    def view(self, done: _Pending) -> View:
+        """What a row's pictures show."""
+        original, rebuilt = done.pairs[0]
+        shown = (original, _side_by_side(done.pooled, self.sample.ndim), rebuilt)
+        first, second, third = map(self.sample.picture, shown)
+        return View(done.row, first, second, third, self._submaps(done), done.operator)
+
+    def _submaps(self, done: _Pending) -> int:
+        return done.pooled.shape[2] if done.pooled.dim() > self.sample.ndim + 2 else 1
+
+
+def as_input(image: FloatImage, protocol: Protocol) -> Tensor:
+    """What operators are given of an ``(H, W, C)`` image: ``(1, C, H, W)``, normalised."""
+    return Scale(protocol).normalise(_as_picture(image, protocol)).contiguous()
+
+
+def _as_picture(image: FloatImage, protocol: Protocol) -> Tensor:
+    """``(*sizes, C)`` as ``(1, C, *sizes)`` on the device, in its own scale."""
+    return torch.from_numpy(image).movedim(-1, 0).to(protocol.device).unsqueeze(0)
+
+
+def decoders_for(protocol: Protocol, geometry: Geometry) -> Decoders | None:
+    """What a protocol's optimal decoders are to be fitted by; None where it asks for none."""
+    if OPTIMAL not in protocol.upsample:
+        return None
+    return Decoders(protocol.decoder_images, geometry, functools.partial(as_input, protocol=protocol))
+
+
+def _decode(
+    row: dict[str, Any], run: Run, pooled: Tensor, size: tuple[int, ...], held_out: HeldOut | None
+) -> Tensor | None:
+    """``pooled`` by the operator's decoder, on the operator's scale; without one None, and the row says why."""
+    assert held_out is not None
+    try:
+        decoder, row["decoder_fitted_on"] = held_out.decoder(run)
+    except ValueError as error:
+        row["error"] = one_line(error)
+        return None
+    return decoder(pooled, size)
+
+
+def _pool(run: Run, x: Tensor) -> tuple[Tensor, Sequence[tuple[int, ...]]]:
+    """The pooled tensor, and where its submaps lie."""
+    _seed(run, x)
+    with torch.no_grad():
+        pooled = run.module(x)
+    info = run.module.info
+    _seed(run, x)
+    phases = info.phases(run.module.geometry, **run.module.params(x)) if info.phases else ()
+    return pooled, phases
+
+
+def _pool_again(run: Run, scale: Scale, picture: Tensor) -> Tensor:
+    """What the run makes of another picture, in its own scale, drawing as it did before."""
+    x = scale.normalise(picture.to(scale.mean.device)).contiguous()
+    _seed(run, x)
+    return scale.denormalise(run.module(x))  # draws may follow the layout
+
+
+def _lowres_pairs(reference: Tensor, pooled: Tensor, metrics: Sequence[str]) -> list[tuple[FloatImage, FloatImage]]:
+    """A reference and what was pooled, ``(h, w, C)`` each, of every submap."""
+    height, width = pooled.shape[-2:]
+    for metric in metrics:
+        if min(height, width) < LEAST_SIDES.get(metric, 1):
+            least = f"{metric.upper()} needs at least {LEAST_SIDES[metric]} on each side"
+            raise ValueError(f"{width}x{height} pixels when pooled: {least}")
+    original, kept = (
+        x.reshape(*x.shape[:2], -1, height, width)[0].permute(1, 2, 3, 0).cpu().numpy() for x in (reference, pooled)
+    )
+    return list(zip(original, kept, strict=True))
+
+
+def _seed(run: Run, x: Tensor) -> None:
+    """Make every call draw the same: the result's submaps lie where the operator says."""
+    if run.seed is not None:
+        seed_draws(run.module, x, run.seed)
+
+
+def _scores(
+    pairs: Sequence[tuple[FloatImage, FloatImage]], metrics: Sequence[str], data_range: float = 1.0
+) -> dict[str, float]:
+    """The metrics among ``metrics``, each the mean over ``pairs``."""
+    return {
+        name: sum(METRICS[name](*pair, data_range=data_range) for pair in pairs) / len(pairs)
+        for name in metrics
+        if name in METRICS
+    }
+
+
+def _side_by_side(pooled: Tensor, ndim: int) -> FloatImage:
+    """``(1, C, *sizes)`` as ``(*sizes, C)``; submaps side by side."""
+    if pooled.dim() > ndim + 2:
+        pooled = torch.cat(pooled.unbind(2), dim=-1)
+    return _channels_last(pooled)
+
+
+def _channels_last(x: Tensor) -> FloatImage:
+    """``(1, C, *sizes)`` as an array ``(*sizes, C)``."""
+    values: FloatImage = x[0].movedim(0, -1).cpu().numpy()
+    return values
+
+
+def failed_image(item: Input, protocol: Protocol, error: str) -> dict[str, Any]:
+    """The one row of an input that cannot be used: it has no operator."""
+    return _row(item, protocol, make_geometry(item.ndim, protocol.kernel_size, protocol.stride), error=error)
+
+
+def _row(
+    item: Input,
+    protocol: Protocol,
+    geometry: Geometry,
+    run: Run | None = None,
+    upsample: str = "",
+    error: str | None = None,
+) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "image": item.name,
+        "pool": run.pool if run else "",
+        "params": run.params if run else "",
+        "kernel_size": shown_size(geometry.kernel_size),
+        "stride": shown_size(geometry.stride),
+        "upsample": upsample,
+        "normalize": protocol.normalize,
+        "protocol": protocol.protocol,
+        "input": item.label,
+        "state": run.state if run else "",
+        "seed": run.seed if run else None,
+        "data_range": None,
+        "decoder_fitted_on": None,
+        "pool_fitted_on": run.fitted.words if run and run.fitted else None,
+        "kept": None,
+        "equal_kept": None,
+    }
+    return row | dict.fromkeys(protocol.metrics) | dict.fromkeys(TIME_KEYS) | {"error": error}

@@ -1,0 +1,112 @@
+"""The modules of a comparison, one for each operator and state, and how long each takes."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from poolzoo.analysis.scoring.fitted_parameters import Fitted, give_parameters
+from poolzoo.analysis.scoring.forward_times import QUICK_DTYPE, quick_time, uniform_input
+from poolzoo.analysis.scoring.pool_modules import make_module, normal_spec, shown_params, state_of
+from poolzoo.analysis.scoring.protocol import Protocol
+from poolzoo.operators.base import Pool
+
+#: Registry name, parameters and state.
+Operator = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One operator in one state: a module, ready to call."""
+
+    pool: str
+    params: str
+    state: str
+    seed: int | None
+    module: Pool
+    fitted: Fitted | None = None
+
+    @property
+    def key(self) -> tuple[str, str, str, int | None]:
+        """What tells this run from every other of a comparison."""
+        return (self.pool, self.params, self.state, self.seed)
+
+    @property
+    def operator(self) -> Operator:
+        """What all its seeds have in common."""
+        return (self.pool, self.params, self.state)
+
+
+def make_runs(
+    specs: Iterable[str],
+    protocol: Protocol,
+    ndim: int = 2,
+    in_channels: int = 3,
+    *,
+    fits: Sequence[Fitted] = (),
+    dtype: torch.dtype = torch.float64,
+) -> list[Run]:
+    """The modules to compare: one a spec, but for stochastic ones one a seed in train mode and one in eval mode.
+
+    An operator that is among ``fits`` has one more, with the parameters that it learned. Scores are of float64.
+
+    Raises:
+        ValueError: an unknown operator, a parameter or number of axes that is not allowed, or an operator fitted for
+            another protocol.
+    """
+    make = functools.partial(
+        make_module,
+        ndim=ndim,
+        in_channels=in_channels,
+        kernel_size=protocol.kernel_size,
+        stride=protocol.stride,
+        seed=protocol.seed,
+        device=protocol.device,
+        dtype=dtype,
+    )
+    learned = {fitted.spec: fitted for fitted in fits}
+    runs = []
+    for spec in specs:
+        name, shown = shown_params(spec)
+        module = make(spec)
+        if not module.stochastic:
+            runs.append(Run(name, shown, state_of(module), None, module))
+        else:
+            for seed in range(protocol.seed, protocol.seed + protocol.seeds):
+                runs.append(Run(name, shown, "train", seed, make(spec).train()))
+            runs.append(Run(name, shown, "eval", None, module))
+        if fitted := learned.get(normal_spec(spec)):
+            better = give_parameters(make(spec), fitted, protocol.normalize)
+            runs.append(Run(name, shown, "fitted", None, better, fitted))
+    return runs
+
+
+def time_operators(
+    specs: Iterable[str], protocol: Protocol, shape: Sequence[int], *, fits: Sequence[Fitted] = ()
+) -> dict[Operator, dict[str, Any]]:
+    """How long operators take for one input, as a user runs them: in float32, by the backend they choose by themselves.
+
+    Args:
+        specs: the operators.
+        protocol: whose window, device and seed they have.
+        shape: of the input, ``(1, C, *size)``.
+        fits: as for :func:`make_runs`.
+
+    Returns:
+        What the rows of each operator and state say of time.
+    """
+    dtype = getattr(torch, QUICK_DTYPE)
+    runs = make_runs(specs, replace(protocol, seeds=1), len(shape) - 2, shape[1], fits=fits, dtype=dtype)
+    x = uniform_input(shape, dtype, protocol.device, protocol.seed)
+    return {run.operator: quick_time(run.module, x, protocol.seed) for run in runs}
+
+
+def note_times(rows: Iterable[dict[str, Any]], times: Mapping[Operator, Mapping[str, Any]]) -> None:
+    """Let rows with scores say how long their operator takes, as :func:`time_operators` found."""
+    for row in rows:
+        if row["error"] is None:
+            row.update(times.get((row["pool"], row["params"], row["state"]), {}))

@@ -1,0 +1,336 @@
+"""Where the images of a dataset are scored: processes of this machine, or a Dask cluster's.
+
+The unit of work is one image with all the operators that it still lacks: it is decoded once. Workers are processes of
+joblib's loky or those of a Dask cluster; both are executors of :mod:`concurrent.futures`, with a bounded number of
+images in flight, so that memory does not grow with the dataset. A row's scores are the same whoever measures them: each
+worker computes with one thread, and operators draw by seed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, replace
+from pathlib import Path
+from queue import Empty
+from typing import Any, Protocol as Interface
+
+import torch
+
+import poolzoo
+from poolzoo import cuda, registry
+from poolzoo.analysis.inputs.images import ImageError, Source
+from poolzoo.analysis.inputs.samples import Picture
+from poolzoo.analysis.results.store import ImageFile
+from poolzoo.analysis.scoring.decoders import Decoders
+from poolzoo.analysis.scoring.fitted_parameters import Fitted, note_scored
+from poolzoo.analysis.scoring.image_metrics import use_one_thread
+from poolzoo.analysis.scoring.pool_modules import one_line
+from poolzoo.analysis.scoring.protocol import Protocol
+from poolzoo.analysis.scoring.round_trip import crop, failed_image, score_sample
+from poolzoo.analysis.scoring.runs import Run, make_runs
+from poolzoo.geometry import make_geometry
+
+#: Images in flight for each worker: one that it works on, and what it needs to go on without waiting.
+AHEAD = 3
+#: How often an image is tried whose worker died, alone from the second time on.
+TRIES = 3
+#: What worker processes begin with. One thread each: as many processes as cores, and the same sums in the same order
+#: everywhere. And glibc is to keep memory that was freed, for the next image needs as much: asking the system for it
+#: anew, page by page, took a fifth of a worker's time.
+WORKER_ENV = (
+    dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    | dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), str(1 << 28))
+    | {"PYTHONWARNINGS": "ignore"}
+)
+#: Seconds for which a cluster may be without workers before the first image.
+PATIENCE = 60
+
+
+@dataclass(frozen=True)
+class Job:
+    """What workers need to know beside the image.
+
+    Attributes:
+        folder: the dataset.
+        protocol: of the comparison.
+        fits: what operators learned, for rows of their own.
+        decoders: fitted, where the protocol asks for optimal ones.
+        plugins: what registers a user's operators, for :func:`poolzoo.registry.load_plugin`.
+        version: of poolzoo, which workers must have too.
+    """
+
+    folder: str
+    protocol: Protocol
+    fits: tuple[Fitted, ...] = ()
+    decoders: Decoders | None = None
+    plugins: tuple[str, ...] = ()
+    version: str = poolzoo.__version__
+
+
+@dataclass(frozen=True)
+class Task:
+    """One image and the operators it lacks."""
+
+    file: ImageFile
+    specs: tuple[str, ...]
+    tries: int = 0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a task: its rows, and the image's width and height, None where it could not be used."""
+
+    rows: list[dict[str, Any]]
+    size: tuple[int, int] | None
+
+
+class WorkerError(ValueError):
+    """Workers that cannot do the work: one line that says why."""
+
+
+class Workers(Interface):
+    """Where tasks run."""
+
+    def submit(self, job: Job, task: Task) -> Future[Outcome]:
+        """Start ``task``."""
+
+    def room(self) -> int:
+        """How many tasks may be in flight."""
+
+    def restart(self) -> None:
+        """Make submitting possible again after a worker died."""
+
+    def close(self) -> None:
+        """Stop what runs."""
+
+
+def score_task(job: Job, task: Task) -> Outcome:
+    """The rows of one image; runs in a worker.
+
+    Raises:
+        WorkerError: this worker has another poolzoo, lacks a plugin or does not see the dataset.
+    """
+    if poolzoo.__version__ != job.version:
+        raise WorkerError(f"a worker has poolzoo {poolzoo.__version__}, not {job.version}; install the same everywhere")
+    # A Dask worker may run several tasks at once, but modules hold their generator.
+    with _one_at_a_time, cuda.by_reference():
+        torch.set_num_threads(1)
+        registry.load_plugins(job.plugins)
+        use_one_thread()
+        geometry = make_geometry(2, job.protocol.kernel_size, job.protocol.stride)
+        item = _picture(job, task)
+        try:
+            loaded = item.load()
+            sample = replace(loaded, image=crop(loaded.image, item.name, geometry, job.protocol.metrics))
+        except ImageError as error:
+            if not os.path.isdir(job.folder):
+                raise WorkerError(f"a worker does not see {job.folder!r}; it must lie there for all") from error
+            return Outcome([failed_image(item, job.protocol, str(error))], None)
+        except Exception as error:  # one file must not end the run, whatever a decoder makes of it
+            return Outcome([failed_image(item, job.protocol, f"{item.name!r}: {one_line(error)}")], None)
+        runs = [run for spec in task.specs for run in _runs(spec, job.protocol, job.fits)]
+        held_out = job.decoders.without(loaded.image) if job.decoders else None
+        rows = [row for group in score_sample(item, sample, runs, job.protocol, held_out) for row in group]
+        note_scored(rows, loaded.image, job.fits)
+        height, width = sample.image.shape[:2]
+        return Outcome(rows, (width, height))
+
+
+def _picture(job: Job, task: Task) -> Picture:
+    return Picture(Source(task.file.name, Path(job.folder, task.file.name)))
+
+
+_one_at_a_time = threading.Lock()
+
+
+@functools.cache
+def _runs(spec: str, protocol: Protocol, fits: tuple[Fitted, ...]) -> list[Run]:
+    return make_runs([spec], protocol, fits=fits)
+
+
+class LocalWorkers:
+    """Processes of this machine, by joblib's loky: it notices when one is killed, also by the system for its memory.
+
+    Args:
+        jobs: how many.
+    """
+
+    def __init__(self, jobs: int) -> None:
+        self._jobs = jobs
+        self._executor = self._start()
+
+    def _start(self) -> Executor:
+        from joblib.externals.loky import ProcessPoolExecutor
+
+        # What loky's own process, which is started with the executor, has to say of a killed run concerns nobody.
+        before = os.environ.get("PYTHONWARNINGS")
+        os.environ["PYTHONWARNINGS"] = "ignore"
+        try:
+            executor: Executor = ProcessPoolExecutor(
+                self._jobs, initializer=_begin, initargs=(os.getpid(),), env=WORKER_ENV
+            )
+        finally:
+            os.environ.pop("PYTHONWARNINGS")
+            if before is not None:
+                os.environ["PYTHONWARNINGS"] = before
+        return executor
+
+    def submit(self, job: Job, task: Task) -> Future[Outcome]:
+        return self._executor.submit(score_task, job, task)
+
+    def room(self) -> int:
+        return AHEAD * self._jobs
+
+    def restart(self) -> None:
+        for _ in range(TRIES):
+            self.close()
+            self._executor = self._start()
+            with contextlib.suppress(BrokenProcessPool):
+                return self._executor.submit(_ready).result()
+        raise WorkerError(f"worker processes died {TRIES} times as they started: killed, or out of memory")
+
+    def close(self) -> None:
+        executor: Any = self._executor
+        with contextlib.suppress(Empty):
+            # Else loky's thread looks for tasks that it has just dropped, and dies of a KeyError.
+            while True:
+                executor._work_ids.get_nowait()
+        executor.shutdown(wait=True, kill_workers=True)
+
+
+def _ready() -> None:
+    """Done by a worker that has all its modules."""
+
+
+def _begin(parent: int) -> None:
+    """Let a worker end with its main process, not before: Ctrl-C reaches all processes of a terminal."""
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    """A killed main process tells nobody; its workers would wait for work for ever."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
+
+
+class DaskWorkers:
+    """The workers of a Dask cluster, however many there are at the time; Dask itself runs anew what a lost one had.
+
+    Args:
+        address: of the scheduler, as ``tcp://host:8786``.
+
+    Raises:
+        WorkerError: Dask is not installed, nothing answers at ``address``, or no worker joins.
+    """
+
+    def __init__(self, address: str) -> None:
+        try:
+            import logging
+
+            from distributed import Client
+        except ImportError as error:
+            raise WorkerError("--scheduler needs Dask: pip install 'poolzoo[dask]'") from error
+        # What goes wrong is said here, in one line; these have levels of their own.
+        for logger in ("distributed", "distributed.client", "tornado.application"):
+            logging.getLogger(logger).setLevel(logging.CRITICAL)
+        try:
+            self._client: Any = Client(address, timeout=10, set_as_default=False)
+        except (OSError, ValueError, TimeoutError) as error:
+            raise WorkerError(f"--scheduler {address}: no scheduler answers there: {one_line(error)}") from error
+        try:
+            self._client.wait_for_workers(1, timeout=PATIENCE)
+        except TimeoutError as error:
+            self._client.close()
+            raise WorkerError(f"--scheduler {address}: it has no workers, and none joined in {PATIENCE} s") from error
+        self._executor = self._client.get_executor(pure=False)
+        self._asked, self._threads = -1e9, 1
+
+    def submit(self, job: Job, task: Task) -> Future[Outcome]:
+        future: Future[Outcome] = self._executor.submit(score_task, job, task)
+        return future
+
+    def room(self) -> int:
+        if time.monotonic() - self._asked > 5:  # a cluster grows and shrinks
+            self._threads = sum(self._client.nthreads().values())
+            self._asked = time.monotonic()
+        return AHEAD * max(1, self._threads)
+
+    def restart(self) -> None:
+        """Dask has done it."""
+
+    def close(self) -> None:
+        with contextlib.suppress(Exception):  # the scheduler may be gone
+            self._executor.shutdown(wait=False)
+        self._client.close(timeout=5)
+
+
+def score_all(
+    job: Job, tasks: Iterable[Task], workers: Workers, say: Callable[[str], None]
+) -> Iterator[tuple[Task, Outcome]]:
+    """Every task with its outcome, in the order in which they finish.
+
+    When a worker dies, what was in flight is done again, one image at a time, so that it shows which image it dies of;
+    one that it dies of :data:`TRIES` times has an error for an outcome.
+
+    Raises:
+        WorkerError: workers cannot do the work, or die whatever they do.
+    """
+    waiting, suspects = iter(tasks), deque[Task]()
+    in_flight: dict[Future[Outcome], Task] = {}
+    broken = False
+    while True:
+        while not broken and len(in_flight) < (1 if suspects else workers.room()):
+            task = suspects.popleft() if suspects else next(waiting, None)
+            if task is None:
+                break
+            try:
+                in_flight[workers.submit(job, task)] = task
+            except BrokenProcessPool:  # a worker died since the last image
+                suspects.appendleft(task)
+                broken = True
+        if not in_flight and not broken:
+            return
+        finished, _ = wait(in_flight, return_when=FIRST_COMPLETED)
+        for future in finished:
+            task = in_flight.pop(future)
+            try:
+                yield task, future.result()
+            except Exception as error:
+                if not _died(error):
+                    raise _explained(error) from error
+                broken = True
+                again = replace(task, tries=task.tries + 1)
+                if again.tries < TRIES:
+                    suspects.append(again)
+                else:
+                    text = f"{task.file.name!r}: the worker process died {TRIES} times: killed, or out of memory"
+                    yield task, Outcome([failed_image(_picture(job, task), job.protocol, text)], None)
+        if broken and not in_flight:
+            say("a worker process died (killed, or out of memory); what it had is scored again")
+            workers.restart()
+            broken = False
+
+
+def _died(error: Exception) -> bool:
+    """Whether the process that had the task is gone; Dask's error is known by name, for Dask may not be installed."""
+    return isinstance(error, BrokenProcessPool) or type(error).__name__ == "KilledWorker"
+
+
+def _explained(error: Exception) -> WorkerError:
+    if isinstance(error, WorkerError):
+        return error
+    if isinstance(error, CancelledError):
+        return WorkerError("the Dask scheduler is gone; the same command goes on from here")
+    return WorkerError(f"a worker failed: {one_line(error)}")
