@@ -421,12 +421,13 @@ def load(path: str | os.PathLike[str], *, index: int | None = None) -> Result:
         ValueError: no result of poolzoo's, or a page of several without ``index``.
         OSError: the file cannot be read.
     """
-    from poolzoo.analysis.results.store import Store, is_store
+    from poolzoo.analysis.results.store_file import is_store
+    from poolzoo.analysis.results.store_reader import StoreReader
     from poolzoo.reports.page.evidence import results_in_file
 
     name = os.fspath(path)
     if is_store(Path(path)):
-        with Store.open(Path(path)) as store:
+        with StoreReader.open(Path(path)) as store:
             return Result.of(store.sample())
     found = results_in_file(name)
     if index is None and len(found) > 1:

@@ -264,7 +264,7 @@ def _compare_dataset(
     retry: bool,
 ) -> None:
     """Bring the store up to date with the folder, then print and draw what is in it."""
-    from poolzoo.analysis.results.store import Store
+    from poolzoo.analysis.results.store_reader import StoreReader
     from poolzoo.analysis.studies.dataset import compare_dataset
 
     try:
@@ -290,5 +290,5 @@ def _compare_dataset(
     _say_not_fitted_on(result)
     if result.metadata.get("passed_over"):
         say_passed_over("--dataset", result.metadata["dataset"]["images"], result.metadata["passed_over"])
-    with Store.open(path) as store:
+    with StoreReader.open(path) as store:
         writer.finish(result, draw_sample(store, result) if writer.report else None, store.rows())

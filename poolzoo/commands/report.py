@@ -36,7 +36,8 @@ def report(results: tuple[str, ...], output: Path, save_plots: Path | None) -> N
       poolzoo report coffee.json cost.json --output coffee.html
       poolzoo report before.html after.json --output change.html
     """
-    from poolzoo.analysis.results.store import Store, is_store
+    from poolzoo.analysis.results.store_file import is_store
+    from poolzoo.analysis.results.store_reader import StoreReader
     from poolzoo.reports.page.evidence import results_in_file
     from poolzoo.reports.page.page import render_page
     from poolzoo.reports.pictures.pooled_images import PictureBook, book_from_metadata
@@ -49,7 +50,7 @@ def report(results: tuple[str, ...], output: Path, save_plots: Path | None) -> N
     book = PictureBook()
     for name in results:
         if is_store(Path(name)):
-            with Store.open(Path(name)) as store:
+            with StoreReader.open(Path(name)) as store:
                 loaded.append(store.sample())
                 if not loaded[-1].rows:
                     raise Failed(f"{name}: no image has been scored yet; run its compare --dataset again")

@@ -8,12 +8,12 @@ from poolzoo._console import note, progress, reason
 
 if TYPE_CHECKING:
     from poolzoo.analysis.results.schema import Result
-    from poolzoo.analysis.results.store import Store
+    from poolzoo.analysis.results.store_reader import StoreReader
     from poolzoo.analysis.scoring.round_trip import View
     from poolzoo.reports.pictures.pooled_images import PictureBook
 
 
-def draw_sample(store: Store, sample: Result) -> PictureBook:
+def draw_sample(store: StoreReader, sample: Result) -> PictureBook:
     """Pictures of the sample's images, made anew: a store holds numbers only. Without what made them there are none."""
     from poolzoo.analysis.inputs.images import Source
     from poolzoo.analysis.scoring.protocol import Protocol

@@ -27,7 +27,7 @@ from PIL import Image
 
 from poolzoo import cli, registry
 from poolzoo.analysis.inputs.images import Source
-from poolzoo.analysis.results import store as stores
+from poolzoo.analysis.results import store as stores, store_reader
 from poolzoo.analysis.results.schema import TIME_KEYS
 from poolzoo.analysis.results.store import ImageFile, Store
 from poolzoo.analysis.results.summaries import summarise
@@ -660,7 +660,7 @@ def test_a_report_shows_all_numbers_and_some_pictures(run, folder, tmp_path, inl
         assert said in text
     assert "every row as it was measured" not in text
     shown = set(re.findall(r'alt="A cut-out of \d+ × \d+ pixels of ([^",]+\.png)', text))
-    assert len(shown) == stores.IMAGES_SAMPLED
+    assert len(shown) == store_reader.IMAGES_SAMPLED
     assert run("report", path, "--output", again)[0] == 0
     assert again.read_text() == text
     shutil.copy(path, tmp_path / "copy.sqlite")

@@ -22,7 +22,8 @@ from test_cli import Cli
 import poolzoo
 from poolzoo.analysis.results.schema import COMPARE_KEYS, METRIC_KEYS, SCHEMA_VERSION, TIME_KEYS, Result, label
 from poolzoo.analysis.results.side_by_side import side_by_side
-from poolzoo.analysis.results.store import META, ImageFile, Plan, Store, StoreError, is_store
+from poolzoo.analysis.results.store import ImageFile, Plan, Store
+from poolzoo.analysis.results.store_file import META, StoreError, is_store
 from poolzoo.analysis.results.summaries import summarise
 from poolzoo.reports.text.tables import ROWS_AT_ONCE, render, stream
 

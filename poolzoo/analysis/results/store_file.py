@@ -1,0 +1,187 @@
+"""The SQLite file of a store: its tables, how it is opened, and what tells a good one from a damaged one."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from poolzoo.analysis.results.schema import (
+    COMPARE_KEYS,
+    METRIC_KEYS,
+    SCHEMA_VERSION,
+    TIME_KEYS,
+    check_metadata,
+    check_values,
+)
+
+#: SQLite's mark in the header of a file that says whose it is: "PLZO".
+APPLICATION = 0x504C5A4F
+#: What each image has of its own; the other keys of a row are its series', but for times, which are the operator's.
+MEASURED = ("kept", "equal_kept", *METRIC_KEYS, "error")
+#: What a store knows of its run, and what that is.
+META = {"poolzoo": str, "folder": str, "protocol": dict, "fitted": list, "metadata": dict}
+
+LAYOUT = f"""
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE operators (id INTEGER PRIMARY KEY, spec TEXT NOT NULL UNIQUE);
+CREATE TABLE images (
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, bytes INTEGER, changed_ns INTEGER, width INTEGER, height INTEGER
+);
+CREATE TABLE series (id INTEGER PRIMARY KEY, operator INTEGER REFERENCES operators, keys TEXT NOT NULL UNIQUE);
+CREATE TABLE scores (
+    series INTEGER NOT NULL REFERENCES series, image INTEGER NOT NULL REFERENCES images,
+    {", ".join(MEASURED)}, PRIMARY KEY (series, image)
+) WITHOUT ROWID;
+PRAGMA application_id = {APPLICATION};
+PRAGMA user_version = {SCHEMA_VERSION};
+"""
+
+
+class StoreError(ValueError):
+    """A store that cannot be used: one line with the file, what is wrong and what to do."""
+
+
+def is_store(path: Path) -> bool:
+    """Whether ``path`` is a file of SQLite's, and so nothing else that holds a result."""
+    try:
+        # Of a pipe what was read would be gone.
+        if not path.is_file():
+            return False
+        with open(path, "rb") as file:
+            return file.read(16) == b"SQLite format 3\0"
+    except OSError:
+        return False
+
+
+def connect(path: Path, mode: str) -> sqlite3.Connection:
+    # The name goes into a URI for its mode alone: without one, sqlite3 would create what is to be read.
+    uri = f"file:{_quoted(path)}?mode={mode}"
+    # Of several that open it at the same moment one gets it: it waits for the others to look and leave.
+    connection = sqlite3.connect(uri, uri=True, timeout=0.5, isolation_level=None)
+    # Names of undecodable bytes are stored as these bytes.
+    connection.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
+    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA cache_size = -16000")  # KiB
+    if mode == "rwc":
+        connection.execute("BEGIN EXCLUSIVE")
+        connection.execute("COMMIT")
+    return connection
+
+
+def _quoted(path: Path) -> str:
+    from urllib.parse import quote
+
+    return quote(os.path.abspath(os.fsencode(path)))
+
+
+def check_kind(path: Path, connection: sqlite3.Connection) -> None:
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if application != APPLICATION:
+        raise StoreError(f"{path}: not a store of poolzoo's: an SQLite file of something else")
+    if version != SCHEMA_VERSION:
+        raise StoreError(
+            f"{path}: a store of schema version {version}; this poolzoo reads version {SCHEMA_VERSION}: use the poolzoo"
+            " that made it, or give --store another file"
+        )
+
+
+def check_content(path: Path, connection: sqlite3.Connection) -> None:
+    """Whether all is there, of the kind that reading expects: what else is wrong inside a page, SQLite finds itself."""
+    damaged = f"{path}: damaged"
+    fresh = sqlite3.connect(":memory:")
+    fresh.executescript(LAYOUT)
+    columns = "SELECT name FROM pragma_table_info(?)"
+    for table in fresh.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+        held = connection.execute(columns, table).fetchall()
+        if lacking := [name for (name,) in fresh.execute(columns, table) if (name,) not in held]:
+            raise StoreError(f"{damaged}: its table {table[0]} lacks {', '.join(lacking)}; start another store")
+    fresh.close()
+    numbers = [f"typeof({key}) IN ('text', 'blob')" for key in MEASURED if key != "error"]
+    for table, wrong in (
+        (
+            "images",
+            "id > 2147483647 OR typeof(name) != 'text' OR width < 1 OR height < 1 OR typeof(width) != typeof(height)",
+        ),
+        ("images", "typeof(coalesce(width, 1)) != 'integer' OR typeof(coalesce(height, 1)) != 'integer'"),
+        ("operators", "typeof(spec) != 'text'"),
+        ("scores", " OR ".join([*numbers, "typeof(coalesce(error, '')) != 'text'"])),
+    ):
+        if connection.execute(f"SELECT 1 FROM {table} WHERE {wrong} LIMIT 1").fetchone():
+            raise StoreError(f"{damaged}: its table {table} holds what no run writes; start another store")
+    if orphan := connection.execute("PRAGMA foreign_key_check").fetchone():
+        raise StoreError(
+            f"{damaged}: its table {orphan[0]} belongs to rows of {orphan[2]} that are gone; start another store"
+        )
+    meta = {key: _parsed(text, damaged) for key, text in connection.execute("SELECT key, value FROM meta")}
+    for key, kind in META.items():
+        if not isinstance(meta.get(key), kind):
+            raise StoreError(f"{damaged}: its table meta lacks {key}; start another store")
+    if not isinstance(meta["protocol"].get("upsample"), list):
+        raise StoreError(f"{damaged}: its protocol lacks upsample; start another store")
+    shared = [key for key in COMPARE_KEYS if key not in ("image", *MEASURED, *TIME_KEYS)]
+    try:
+        _check_times(meta.get("times"), damaged)
+        check_metadata("compare", meta["metadata"], damaged)
+        for number, text in connection.execute("SELECT id, keys FROM series"):
+            keys = _parsed(text, damaged)
+            if not isinstance(keys, dict) or set(keys) != set(shared):
+                raise StoreError(f"{damaged}: its series {number} has other keys than a row; start another store")
+            check_values(keys, shared, f"{damaged}: its series {number}")
+    except ValueError as error:
+        raise StoreError(str(error)) from error
+
+
+def _check_times(times: Any, damaged: str) -> None:
+    """Say what :meth:`Store.note_times` cannot have left; None where nothing was timed."""
+    if times is None:
+        return
+    operators = times.get("operators") if isinstance(times, dict) else None
+    if not (isinstance(operators, list) and isinstance(times.get("machine"), dict)):
+        raise StoreError(f"{damaged}: its times are {times!r:.60}; start another store")
+    for found in operators:
+        row = found[-1] if isinstance(found, list) and len(found) == 4 else None
+        if not (isinstance(row, dict) and set(row) == set(TIME_KEYS) and all(isinstance(k, str) for k in found[:-1])):
+            raise StoreError(f"{damaged}: a time is {found!r:.60}; start another store")
+        check_values(row, TIME_KEYS, f"{damaged}: a time")
+
+
+def _parsed(text: Any, damaged: str) -> Any:
+    try:
+        return json.loads(text)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise StoreError(f"{damaged}: {text!r:.60} is not JSON; start another store") from error
+
+
+@contextlib.contextmanager
+def in_one_line(path: Path) -> Iterator[None]:
+    """What SQLite says is wrong, with the file's name and what to do."""
+    try:
+        yield
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        # What SQLite quotes of a damaged file need not be text.
+        said = error.object.decode(errors="backslashreplace") if isinstance(error, UnicodeDecodeError) else str(error)
+        words = " ".join(said.split())
+        for part, advice in ADVICE.items():
+            if part in words:
+                words = f"{words}: {advice}"
+                break
+        raise StoreError(f"{path}: {words}") from error
+
+
+#: What SQLite says, and what to do about it.
+ADVICE = {
+    "locked": "another run or report has this store open; wait for it or stop it",
+    "full": "make room and run the same command again, all earlier rows are kept",
+    "disk I/O": "no room or a failing disk; all earlier rows are kept, the same command goes on from them",
+    "not a database": "give --store a store or a new file name",
+    "unable to open": "no such file, or its folder cannot be written",
+    "readonly": "the file or its folder cannot be written, as it must be once after a run was killed",
+    "malformed": "the file is damaged; start another store",
+}

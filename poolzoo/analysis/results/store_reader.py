@@ -1,0 +1,253 @@
+"""Rows and summaries of a store, read back without holding all rows in memory."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from poolzoo.analysis.results.schema import COMPARE_KEYS, METRIC_KEYS, TIME_KEYS, Result
+from poolzoo.analysis.results.store_file import MEASURED, check_content, check_kind, connect, in_one_line
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from poolzoo.analysis.results.summaries import Group, GroupKey
+
+#: What rows say of time where nothing was measured.
+_UNTIMED = dict.fromkeys(TIME_KEYS)
+#: The states of an operator's rows, in the order of :func:`poolzoo.analysis.scoring.runs.make_runs`.
+STATES = ("fixed", "initial", "train", "eval", "fitted")
+#: What is read into memory of a store: so many images, evenly spread by name, and so many rows that failed.
+IMAGES_SAMPLED, FAILURES_SHOWN = 6, 1000
+
+
+Opened = TypeVar("Opened", bound="StoreReader")
+
+
+class StoreReader:
+    """An open store, which nobody else can open. Use as a context."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path, self._connection = path, connection
+
+    def __enter__(self: Opened) -> Opened:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.close()
+
+    @classmethod
+    def open(cls: type[Opened], path: Path) -> Opened:
+        """Open ``path`` to read it; of another poolzoo version too, if its schema is this one's.
+
+        Raises:
+            StoreError: no such file, not a store, one of another schema, damaged, or a run is writing to it.
+        """
+        with in_one_line(path):
+            connection = connect(path, "rw" if os.access(path, os.W_OK) else "ro")
+            try:
+                check_kind(path, connection)
+                check_content(path, connection)
+            except BaseException:
+                connection.close()
+                raise
+        return cls(path, connection)
+
+    def _get(self, key: str) -> Any:
+        found = next(self._query("SELECT value FROM meta WHERE key = ?", (key,)), None)
+        return json.loads(found[0]) if found else None
+
+    def _query(self, sql: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        with in_one_line(self.path):
+            yield from self._connection.execute(sql, values)
+
+    @property
+    def folder(self) -> Path:
+        """Where the dataset lay when the store was made."""
+        return Path(self._get("folder"))
+
+    @property
+    def protocol(self) -> dict[str, Any]:
+        """The fields of the :class:`poolzoo.analysis.scoring.protocol.Protocol` that the store was made with."""
+        fields = self._get("protocol")
+        return {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
+
+    @property
+    def specs(self) -> list[str]:
+        """The operators, in the order in which they were asked for."""
+        return [spec for (spec,) in self._query("SELECT spec FROM operators ORDER BY id")]
+
+    @property
+    def timed_on(self) -> dict[str, str] | None:
+        """The machine that times were measured on; None where none were."""
+        held = self._get("times")
+        return held["machine"] if held else None
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """As of a comparison; ``images`` is empty and ``dataset`` counts instead."""
+
+        def count(sql: str) -> int:
+            (number,) = next(self._query(sql))
+            return int(number)
+
+        unreadable = "SELECT id FROM series WHERE operator IS NULL"
+        dataset = {
+            "folder": self._get("folder"),
+            "images": count("SELECT count(*) FROM images"),
+            "unreadable": count(f"SELECT count(*) FROM scores WHERE series IN ({unreadable})"),
+            "rows": count("SELECT count(*) FROM scores"),
+            "failed": count("SELECT count(*) FROM scores WHERE error IS NOT NULL"),
+        }
+        noted = {key: value for key in ("decoder", "passed_over") if (value := self._get(key))}
+        return {**self._get("metadata"), **noted, "dataset": dataset}
+
+    def rows(self, where: str = "1", values: Sequence[Any] = ()) -> Iterator[dict[str, Any]]:
+        """The rows as a comparison's, by image name, then in the order of operators, states and seeds.
+
+        Args:
+            where: a condition in SQL on the tables images, scores and series.
+            values: what stands for its question marks.
+        """
+        metrics, times = self._get("metadata")["metrics"], self._times()
+        measured = [key for key in MEASURED if key not in METRIC_KEYS or key in metrics]
+        series = self._series_in_order()
+        columns = ", ".join(f"scores.{key}" for key in measured)
+        cursor = self._query(
+            # CROSS JOIN keeps SQLite to this order: image by image, through the few series, without sorting all rows.
+            f"SELECT images.name, series.id, {columns} FROM images CROSS JOIN series CROSS JOIN scores"
+            f" ON scores.series = series.id AND scores.image = images.id WHERE {where} ORDER BY images.name",
+            tuple(values),
+        )
+        places = {number: place for place, number in enumerate(series)}
+        for _, scored in itertools.groupby(cursor, key=lambda found: found[0]):
+            for name, number, *numbers in sorted(scored, key=lambda found: places[found[1]]):
+                row = {"image": name, **series[number], **dict(zip(measured, numbers, strict=True))}
+                operator = (row["pool"], row["params"], row["state"])
+                row |= times.get(operator, _UNTIMED) if row["error"] is None else _UNTIMED
+                if row["equal_kept"] is not None:
+                    row["equal_kept"] = bool(row["equal_kept"])
+                yield {key: row[key] for key in COMPARE_KEYS if key in row}
+
+    def _series_in_order(self) -> dict[int, dict[str, Any]]:
+        """What the rows of each series share, by its number: as a comparison orders them, whichever came in first."""
+        upsamplers = list(self._get("protocol")["upsample"])
+        read = self._query("SELECT id, operator, keys FROM series ORDER BY keys")
+        found = [(operator or 0, json.loads(text), number) for number, operator, text in read]
+
+        def place(item: tuple[int, dict[str, Any], int]) -> tuple[int, ...]:
+            operator, keys, _ = item
+            state = STATES.index(keys["state"]) if keys["state"] in STATES else len(STATES)
+            grown = upsamplers.index(keys["upsample"]) if keys["upsample"] in upsamplers else len(upsamplers)
+            return operator, state, keys["seed"] or 0, grown
+
+        return {number: keys for _, keys, number in sorted(found, key=place)}
+
+    def _times(self) -> dict[tuple[str, ...], dict[str, Any]]:
+        held = self._get("times") or {"operators": []}
+        return {tuple(key): row for *key, row in held["operators"]}
+
+    def sample(self) -> Result:
+        """A result whose rows are those of a few images and of what failed, and whose summaries are of all images."""
+        from poolzoo.analysis.results.summaries import summarise_groups
+
+        metadata = self.metadata
+        chosen = self._sampled()
+        marks = ", ".join("?" * len(chosen))
+        rows = list(self.rows(f"scores.error IS NULL AND images.id IN ({marks})", chosen))
+        shown = min(metadata["dataset"]["failed"], FAILURES_SHOWN)  # of none, all rows are not looked through
+        failed = itertools.islice(self.rows("scores.error IS NOT NULL"), shown)
+        sizes = self._query(f"SELECT name, width, height FROM images WHERE id IN ({marks}) ORDER BY name", chosen)
+        metadata["images"] = [dict(zip(("name", "width", "height"), size, strict=True)) for size in sizes]
+        groups = self.groups()
+        names = tuple(name for (name,) in self._query("SELECT name FROM images ORDER BY name"))
+        summaries = tuple(summarise_groups(groups, metadata, names))
+        return Result("compare", metadata, [*rows, *failed], summaries, groups, names)
+
+    def _sampled(self) -> list[int]:
+        """Images with scores, evenly spread by name."""
+        good = [
+            image
+            for (image,) in self._query(
+                "SELECT id FROM images WHERE EXISTS (SELECT 1 FROM series CROSS JOIN scores ON series = series.id"
+                " AND image = images.id WHERE error IS NULL) ORDER BY name"
+            )
+        ]
+        shown = min(len(good), IMAGES_SAMPLED)
+        return [good[place * len(good) // shown] for place in range(shown)]
+
+    def groups(self) -> dict[GroupKey, Group]:
+        """What a summary is made of: arrays of a number an image, read column by column."""
+        import numpy as np
+
+        from poolzoo.analysis.results.summaries import Group, group_key
+        from poolzoo.analysis.results.times import time_of
+        from poolzoo.analysis.results.values import average_draws
+
+        query = self._query
+        # Images count in the order of their names, so that the order in which they came in changes nothing.
+        (most,) = next(query("SELECT coalesce(max(id), 0) FROM images"))
+        place = np.zeros(most + 1, dtype=np.int64)
+        ids = np.fromiter((number for (number,) in query("SELECT id FROM images ORDER BY name")), dtype=np.int64)
+        place[ids] = np.arange(len(ids))
+        times, device = self._times(), self._get("metadata").get("device")
+        members: dict[GroupKey, list[tuple[int, dict[str, Any]]]] = {}
+        for number, keys in self._series_in_order().items():
+            if keys["pool"]:
+                members.setdefault(group_key(keys), []).append((number, keys))
+        groups = {}
+        for key, series in members.items():
+            numbers = [number for number, _ in series]
+            read = {
+                column: self._column(numbers, column, place) for column in ("kept", *self._get("metadata")["metrics"])
+            }
+            marks = ", ".join("?" * len(numbers))
+            good, bad, equal, images = next(
+                query(
+                    "SELECT sum(error IS NULL), sum(error IS NOT NULL), min(equal_kept),"
+                    f" count(DISTINCT CASE WHEN error IS NULL THEN image END) FROM scores WHERE series IN ({marks})",
+                    numbers,
+                )
+            )
+            kept = read.pop("kept")[1]
+            kept = kept[~np.isnan(kept)]
+            groups[key] = Group(
+                values={
+                    metric: average_draws(*column, metric, seeded=key.state == "train")
+                    for metric, column in read.items()
+                },
+                images=images,
+                seeds=len({keys["seed"] for _, keys in series if keys["seed"] is not None}) if good else 0,
+                kept=float(kept.mean()) if len(kept) else None,
+                equal_kept=equal != 0,
+                errors=bad or 0,
+                time=time_of([times.get(key[1:], _UNTIMED)] if good else [], device),
+            )
+        return groups
+
+    def _column(
+        self, series: Sequence[int], column: str, place: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """One column of several series: the images' places, ascending, and the numbers, NaN where one is null."""
+        import numpy as np
+
+        parts = [
+            np.fromiter(
+                self._query(f"SELECT image, {column} FROM scores WHERE series = ? AND error IS NULL", (number,)),
+                dtype=[("image", np.int64), ("value", np.float64)],
+            )
+            for number in series
+        ]
+        read = np.concatenate(parts)
+        places = place[read["image"]]
+        order = np.argsort(places, kind="stable")
+        return places[order], read["value"][order]
