@@ -11,7 +11,7 @@ from pathlib import Path
 
 from poolzoo import registry
 from poolzoo.analysis.studies.operator_card import Card, Evidence, cut_out, gather_evidence, grey_part, make_card
-from poolzoo.reports.pictures.operator_card import Pixels, card_pixels, render_index, render_page, to_png
+from poolzoo.reports.pictures.operator_card import Pixels, card_pixels, card_png, render_card_index, render_card_page
 
 FOLDER = Path(__file__).parent / "operators"
 
@@ -26,9 +26,9 @@ def make_all() -> tuple[dict[str, str], dict[str, Pixels]]:
     names = [facts["name"] for facts in registry.builtin_facts()]
     cards: list[tuple[Card, Evidence]] = [(make_card(name), gather_evidence(name)) for name in names]
     part = grey_part(cut_out())
-    pages = {f"{card.info.name}.md": render_page(card, evidence) for card, evidence in cards}
+    pages = {f"{card.info.name}.md": render_card_page(card, evidence) for card, evidence in cards}
     pictures = {f"{card.info.name}.png": card_pixels(part, evidence) for card, evidence in cards}
-    return {**pages, "README.md": render_index(cards, versions())}, pictures
+    return {**pages, "README.md": render_card_index(cards, versions())}, pictures
 
 
 def main() -> None:
@@ -40,7 +40,7 @@ def main() -> None:
     for name, text in pages.items():
         (FOLDER / name).write_text(text, encoding="utf-8")
     for name, pixels in pictures.items():
-        (FOLDER / name).write_bytes(to_png(pixels))
+        (FOLDER / name).write_bytes(card_png(pixels))
 
 
 if __name__ == "__main__":

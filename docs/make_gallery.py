@@ -21,9 +21,9 @@ import numpy as np
 
 from poolzoo.analysis.inputs.training_images import PHOTOGRAPHS
 from poolzoo.analysis.results.schema import TIME_KEYS, Result
-from poolzoo.reports.pictures.operator_card import Pixels, to_png
+from poolzoo.reports.pictures.operator_card import Pixels, card_png
 from poolzoo.reports.plots.all_plots import Drawing, compare_drawings
-from poolzoo.reports.text.tables import render
+from poolzoo.reports.text.formats import render
 
 ROOT = Path(__file__).parents[1]
 RESULTS, SUMMARY, FOLDER = ROOT / "results", ROOT / "docs" / "gallery.md", ROOT / "docs" / "gallery"
@@ -113,7 +113,7 @@ def main() -> None:
     text, plots = draw(from_scores(SCORES.read_text(encoding="utf-8")))
     SUMMARY.write_text(text, encoding="utf-8")
     for name, pixels in plots.items():
-        (FOLDER / name).write_bytes(to_png(pixels))
+        (FOLDER / name).write_bytes(card_png(pixels))
 
 
 if __name__ == "__main__":

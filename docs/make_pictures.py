@@ -26,7 +26,7 @@ from poolzoo.analysis.results.summaries import summarise
 from poolzoo.analysis.scoring.protocol import Protocol
 from poolzoo.analysis.scoring.round_trip import View
 from poolzoo.analysis.studies.compare import compare
-from poolzoo.reports.pictures.pooled_images import difference_pixels
+from poolzoo.reports.pictures.picture import difference_pixels
 from poolzoo.reports.plots.retention import plot_retention
 from poolzoo.reports.plots.style import to_png
 

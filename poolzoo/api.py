@@ -24,7 +24,9 @@ from poolzoo.analysis.results import machine, schema
 from poolzoo.analysis.results.summaries import summarise
 from poolzoo.analysis.scoring.protocol import Protocol
 from poolzoo.reports.plots.all_plots import all_drawings
-from poolzoo.reports.text.tables import Table, render, tables
+from poolzoo.reports.text.columns import Table
+from poolzoo.reports.text.formats import render
+from poolzoo.reports.text.tables import tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +36,8 @@ if TYPE_CHECKING:
     from poolzoo.analysis.inputs.images import Source
     from poolzoo.analysis.scoring.fitted_parameters import Fitted
     from poolzoo.analysis.scoring.round_trip import View
-    from poolzoo.reports.pictures.pooled_images import Picture, PictureBook
+    from poolzoo.reports.pictures.picture import ReportPicture
+    from poolzoo.reports.pictures.picture_book import PictureBook
 
     IntOrTuple = int | tuple[int, ...]
 
@@ -219,7 +222,7 @@ def compare(
     """
     from poolzoo.analysis.inputs.features import feature_maps, find_layers
     from poolzoo.analysis.studies.compare import compare as run
-    from poolzoo.reports.pictures.pooled_images import PictureBook
+    from poolzoo.reports.pictures.picture_book import PictureBook
 
     asked = Protocol(
         kernel_size,
@@ -392,7 +395,7 @@ def visualize_weights(
     from poolzoo.analysis.inputs.images import load_image
     from poolzoo.analysis.scoring.gradients import pixel_weights
     from poolzoo.geometry import make_geometry
-    from poolzoo.reports.pictures.pooled_images import busiest
+    from poolzoo.reports.pictures.cutouts import busiest
     from poolzoo.reports.pictures.weights import plot_weights
 
     specs = registry.expand_specs(_names(pool))
@@ -537,12 +540,12 @@ def learned(
 class PictureKeeper:
     """Hands the pictures of a comparison's rows on: each original once, and weights once per operator."""
 
-    def __init__(self, upsample: str, keep: Sequence[Callable[[Picture], object]]) -> None:
+    def __init__(self, upsample: str, keep: Sequence[Callable[[ReportPicture], object]]) -> None:
         self._upsample, self._keep = upsample, keep
         self._images: set[str] = set()
 
     def __call__(self, view: View) -> None:
-        from poolzoo.reports.pictures.pooled_images import pictures_of
+        from poolzoo.reports.pictures.picture import pictures_of
 
         for picture in itertools.chain(pictures_of(view), self._weights_of(view)):
             if picture.kind == "original":
@@ -553,10 +556,12 @@ class PictureKeeper:
             for keep in self._keep:
                 keep(picture)
 
-    def _weights_of(self, view: View) -> Iterator[Picture]:
+    def _weights_of(self, view: View) -> Iterator[ReportPicture]:
         """The picture of the weights of some pixels, by the operator that was measured, in its state."""
         from poolzoo.analysis.scoring.gradients import weights_within
-        from poolzoo.reports.pictures.pooled_images import IMAGES, two_axes, weights_box, weights_picture
+        from poolzoo.reports.pictures.cutouts import weights_box
+        from poolzoo.reports.pictures.picture import two_axes, weights_picture
+        from poolzoo.reports.pictures.picture_book import IMAGES
 
         row, picture = view.row, view.original
         # Only for images that a page has room for.

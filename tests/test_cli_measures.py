@@ -14,7 +14,7 @@ from poolzoo.analysis.results.schema import METRIC_KEYS
 from poolzoo.analysis.results.summaries import METRICS as DESCRIBED
 from poolzoo.analysis.scoring.image_metrics import METRICS
 from poolzoo.analysis.scoring.operator_metrics import MEASURES
-from poolzoo.reports.text.tables import METRIC_NOTES
+from poolzoo.reports.text.words import METRIC_NOTES
 
 ALL = [word for name in MEASURES for word in ("--metric", name)]
 FEW = ("--metric", "brightness", "--metric", "mse")

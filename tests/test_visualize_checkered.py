@@ -9,7 +9,7 @@ from test_cli import Cli
 
 from poolzoo.analysis.studies.subsampling import METHODS, kept_positions
 from poolzoo.commands import visualize
-from poolzoo.reports.pictures.subsampling import COLOURS, KEPT, LOST, MARGIN, sampling_gif, sampling_png
+from poolzoo.reports.pictures.subsampling import KEPT, LOST, MARGIN, SUBMAP_COLOURS, sampling_gif, sampling_png
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_positions_are_drawn_as_squares_of_their_submaps_colour(tmp_path):
         panel = sheet[sheet.shape[0] - MARGIN - 320 :, number * width + MARGIN :][:320, :320]
         squares = panel.reshape(64, 5, 64, 5, 3)
         assert (squares == squares[:, :1, :, :1]).all()
-        expected = np.array([*COLOURS, LOST])[np.where(step < 0, len(COLOURS), step)]
+        expected = np.array([*SUBMAP_COLOURS, LOST])[np.where(step < 0, len(SUBMAP_COLOURS), step)]
         assert np.array_equal(squares[:, 0, :, 0], expected)
 
 

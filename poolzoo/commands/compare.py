@@ -216,7 +216,8 @@ def compare(
 
     book, saved = None, None
     if report or folder:
-        from poolzoo.reports.pictures.pooled_images import PictureBook, PictureFolder
+        from poolzoo.reports.pictures.picture_book import PictureBook
+        from poolzoo.reports.pictures.picture_files import PictureFolder
 
         book = PictureBook() if report else None
         saved = PictureFolder(folder, base, partial(files.spare, "--save-images")) if folder else None

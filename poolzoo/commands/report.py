@@ -40,7 +40,8 @@ def report(results: tuple[str, ...], output: Path, save_plots: Path | None) -> N
     from poolzoo.analysis.results.store_reader import StoreReader
     from poolzoo.reports.page.evidence import results_in_file
     from poolzoo.reports.page.page import render_page
-    from poolzoo.reports.pictures.pooled_images import PictureBook, book_from_metadata
+    from poolzoo.reports.pictures.picture_book import PictureBook
+    from poolzoo.reports.pictures.picture_files import book_from_metadata
 
     command_files().reads("RESULT", results)
     command_files().writes("--output", output, PAGE)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from poolzoo.analysis.results.schema import Result
     from poolzoo.analysis.results.store_reader import StoreReader
     from poolzoo.analysis.scoring.round_trip import View
-    from poolzoo.reports.pictures.pooled_images import PictureBook
+    from poolzoo.reports.pictures.picture_book import PictureBook
 
 
 def draw_sample(store: StoreReader, sample: Result) -> PictureBook:
@@ -18,7 +18,8 @@ def draw_sample(store: StoreReader, sample: Result) -> PictureBook:
     from poolzoo.analysis.inputs.images import Source
     from poolzoo.analysis.scoring.protocol import Protocol
     from poolzoo.analysis.studies.compare import compare as run
-    from poolzoo.reports.pictures.pooled_images import PictureBook, pictures_of
+    from poolzoo.reports.pictures.picture import pictures_of
+    from poolzoo.reports.pictures.picture_book import PictureBook
 
     book = PictureBook()
 

@@ -56,7 +56,7 @@ class Writer:
             book: its pictures, for the page.
             rows: all rows, where the result holds a sample.
         """
-        from poolzoo.reports.text.tables import render, stream
+        from poolzoo.reports.text.formats import render, stream
 
         failures = [row for row in result.rows if row["error"]]
         if len(failures) == len(result.rows):

@@ -23,7 +23,7 @@ from poolzoo.analysis.studies import fit as fitting
 from poolzoo.analysis.studies.compare import compare
 from poolzoo.analysis.studies.fit import check_learnable, cut_tiles, fit, is_learnable
 from poolzoo.operators.base import Pool
-from poolzoo.reports.text.tables import render
+from poolzoo.reports.text.formats import render
 
 LEARNABLE = [spec for spec in registry.expand_specs([]) if is_learnable(spec)]
 #: Parts of photographs, (top, left): what is learned from, and what is scored.

@@ -21,7 +21,7 @@ from poolzoo.analysis.scoring.round_trip import View
 from poolzoo.analysis.studies.compare import compare
 from poolzoo.reports.page.answer import setting_title
 from poolzoo.reports.page.page import _protocol
-from poolzoo.reports.text.tables import render
+from poolzoo.reports.text.formats import render
 
 IMAGE = skimage.data.coffee()[100:141, 200:250]
 LOWRES = Protocol(protocol="lowres", metrics=("psnr",))

@@ -17,7 +17,7 @@ from poolzoo.analysis.scoring import image_metrics as metrics
 from poolzoo.analysis.scoring.image_metrics import METRICS, PIQ_METRICS
 from poolzoo.analysis.scoring.round_trip import crop
 from poolzoo.geometry import make_geometry
-from poolzoo.reports.text.tables import METRIC_NOTES
+from poolzoo.reports.text.words import METRIC_NOTES
 
 
 def photo(height: int, width: int) -> np.ndarray:

@@ -25,7 +25,7 @@ from poolzoo.analysis.results.side_by_side import side_by_side
 from poolzoo.analysis.results.store import ImageFile, Plan, Store
 from poolzoo.analysis.results.store_file import META, StoreError, is_store
 from poolzoo.analysis.results.summaries import summarise
-from poolzoo.reports.text.tables import ROWS_AT_ONCE, render, stream
+from poolzoo.reports.text.formats import ROWS_AT_ONCE, render, stream
 
 METADATA = {"metrics": ["ssim", "psnr"], "baseline": "avg"}
 PLAN = Plan("/photos", {"kernel_size": 2, "upsample": ("bilinear",), "seed": 0}, ("avg", "stochastic"), METADATA)

@@ -20,7 +20,8 @@ from poolzoo.commands import options
 from poolzoo.reports.page.page import render_page
 from poolzoo.reports.plots.style import to_file
 from poolzoo.reports.plots.sweep_curves import plot_sweep
-from poolzoo.reports.text.tables import NORMALIZED, tables
+from poolzoo.reports.text.tables import tables
+from poolzoo.reports.text.words import NORMALIZED
 
 
 @pytest.fixture(scope="module")

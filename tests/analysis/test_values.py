@@ -12,7 +12,7 @@ from poolzoo.analysis.results.schema import Result
 from poolzoo.analysis.results.store import ImageFile, Plan, Store
 from poolzoo.analysis.results.summaries import METRICS, Summary, summarise
 from poolzoo.analysis.results.values import EXACT, NAMED
-from poolzoo.reports.text.tables import left_out_notes
+from poolzoo.reports.text.compare_tables import left_out_notes
 
 
 def rows_of(scores, metric="psnr"):

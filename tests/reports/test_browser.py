@@ -20,7 +20,8 @@ from poolzoo.analysis.scoring.round_trip import View
 from poolzoo.analysis.studies.compare import compare
 from poolzoo.analysis.studies.profile import Workload, profile
 from poolzoo.reports.page.page import render_page
-from poolzoo.reports.pictures.pooled_images import PictureBook, pictures_of
+from poolzoo.reports.pictures.picture import pictures_of
+from poolzoo.reports.pictures.picture_book import PictureBook
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -15,11 +15,11 @@ from poolzoo import registry
 from poolzoo.analysis.studies.operator_card import count_cost, gather_evidence, make_card
 from poolzoo.reports.pictures.operator_card import (
     card_pixels,
+    card_png,
     gradient_text,
     pixels_hash,
     read_pixels_hash,
     render_card,
-    to_png,
 )
 from poolzoo.reports.pictures.weights import weight_pixels
 
@@ -165,7 +165,7 @@ def test_a_window_that_an_operator_refuses_is_replaced_by_one_it_takes():
 
 def test_picture_keeps_the_hash_of_its_pixels():
     pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
-    png = to_png(pixels)
+    png = card_png(pixels)
     assert read_pixels_hash(png) == pixels_hash(pixels)
     other = pixels.copy()
     other[3, 4, 1] ^= 1

@@ -20,7 +20,8 @@ from poolzoo.analysis.scoring.protocol import UPSAMPLERS
 from poolzoo.reports.page import explorer
 from poolzoo.reports.page.explorer import explorer_script, explorer_style, nice_ceiling, render_explorer, script_json
 from poolzoo.reports.pictures.cutouts import TAPS
-from poolzoo.reports.pictures.pooled_images import Picture, PictureBook
+from poolzoo.reports.pictures.picture import ReportPicture
+from poolzoo.reports.pictures.picture_book import PictureBook
 
 CHROME = [
     pytest.mark.browser,
@@ -47,16 +48,16 @@ WEIGHTS = np.random.default_rng(3).integers(0, 256, (8, 8)) / 255
 def make_book(images=("a.png",)):
     book = PictureBook()
     for name in images:
-        book.add(Picture(name, "", "", "", None, "original", ORIGINAL))
+        book.add(ReportPicture(name, "", "", "", None, "original", ORIGINAL))
         for pool, pooled in POOLS.items():
             who = (pool, "", "fixed", None)
-            book.add(Picture(name, *who, "pooled", pooled))
+            book.add(ReportPicture(name, *who, "pooled", pooled))
             for upsample in TAPS:
-                book.add(Picture(name, *who, "rebuilt", interpolate(pooled, FULL, upsample), upsample))
-            book.add(Picture(name, *who, "weights", WEIGHTS, corner=(24, 32), bounds=(0.0, 1.0)))
+                book.add(ReportPicture(name, *who, "rebuilt", interpolate(pooled, FULL, upsample), upsample))
+            book.add(ReportPicture(name, *who, "weights", WEIGHTS, corner=(24, 32), bounds=(0.0, 1.0)))
         who = ("checkered", "", "fixed", None)
-        book.add(Picture(name, *who, "pooled", np.hstack([POOLS["avg"], POOLS["max"]]), submaps=2))
-        book.add(Picture(name, *who, "rebuilt", ORIGINAL / 2, "bilinear"))
+        book.add(ReportPicture(name, *who, "pooled", np.hstack([POOLS["avg"], POOLS["max"]]), submaps=2))
+        book.add(ReportPicture(name, *who, "rebuilt", ORIGINAL / 2, "bilinear"))
     return book
 
 
@@ -208,9 +209,9 @@ LOW = {"protocol": "lowres", "upsample": "none"}
 def low_book():
     """At low resolution pooled pictures are as large as the original, and rebuilt ones there are none."""
     book = PictureBook()
-    book.add(Picture("a.png", "", "", "", None, "original", ORIGINAL))
+    book.add(ReportPicture("a.png", "", "", "", None, "original", ORIGINAL))
     for pool in POOLS:
-        book.add(Picture("a.png", pool, "", "fixed", None, "pooled", low_pooled(pool), "none"))
+        book.add(ReportPicture("a.png", pool, "", "fixed", None, "pooled", low_pooled(pool), "none"))
     return book
 
 
@@ -243,9 +244,9 @@ def test_what_is_not_on_the_page_is_not_explained():
     assert submaps in render_explorer(low_book(), [low])
     for state, seed in (("fixed", None), ("train", 0)):
         book = PictureBook()
-        book.add(Picture("a.png", "", "", "", None, "original", np.zeros((8, 8, 3))))
-        book.add(Picture("a.png", "s3", "", state, seed, "pooled", np.zeros((4, 4, 3))))
-        book.add(Picture("a.png", "s3", "", state, seed, "rebuilt", np.zeros((8, 8, 3)), "bilinear"))
+        book.add(ReportPicture("a.png", "", "", "", None, "original", np.zeros((8, 8, 3))))
+        book.add(ReportPicture("a.png", "s3", "", state, seed, "pooled", np.zeros((4, 4, 3))))
+        book.add(ReportPicture("a.png", "s3", "", state, seed, "rebuilt", np.zeros((8, 8, 3)), "bilinear"))
         result = make_compare(("a.png",), [compare_row("a.png", "s3", 20.0, 0.5, state=state, seed=seed)])
         assert data_of(render_explorer(book, [result]))["images"][0]["draws"] == (state == "train")
 
@@ -266,12 +267,12 @@ def test_eight_images_and_35_operators_stay_small():
     names, pools = [f"{number}.png" for number in range(8)], [f"p{number}" for number in range(35)]
     book = PictureBook()
     for number, name in enumerate(names):
-        book.add(Picture(name, "", "", "", None, "original", noise(180, 180, number)))
+        book.add(ReportPicture(name, "", "", "", None, "original", noise(180, 180, number)))
         for place, pool in enumerate(pools):
             who = (pool, "", "fixed", None)
             pooled = noise(90, 90, 100 * number + place)
-            book.add(Picture(name, *who, "pooled", pooled))
-            book.add(Picture(name, *who, "rebuilt", pooled.repeat(2, 0).repeat(2, 1), "nearest"))
+            book.add(ReportPicture(name, *who, "pooled", pooled))
+            book.add(ReportPicture(name, *who, "rebuilt", pooled.repeat(2, 0).repeat(2, 1), "nearest"))
     rows = [compare_row(name, pool, 20.0, 0.5, upsample="nearest") for name in names for pool in pools]
     markup = render_explorer(book, [make_compare(names, rows)])
     images = data_of(markup)["images"]
@@ -283,11 +284,11 @@ def test_eight_images_and_35_operators_stay_small():
 def test_equal_pictures_are_stored_once():
     """What an operator leaves is held against the nearest that came before it, whichever operator's that is."""
     book, pooled = PictureBook(), {"avg": noise(27, 31, 1), "max": noise(27, 31, 2), "fractional_max": noise(27, 31, 2)}
-    book.add(Picture("a.png", "", "", "", None, "original", ORIGINAL))
+    book.add(ReportPicture("a.png", "", "", "", None, "original", ORIGINAL))
     for pool, pixels in pooled.items():
-        book.add(Picture("a.png", pool, "", "fixed", None, "pooled", pixels))
+        book.add(ReportPicture("a.png", pool, "", "fixed", None, "pooled", pixels))
         rebuilt = interpolate(pixels, FULL, "bilinear")
-        book.add(Picture("a.png", pool, "", "fixed", None, "rebuilt", rebuilt, "bilinear"))
+        book.add(ReportPicture("a.png", pool, "", "fixed", None, "rebuilt", rebuilt, "bilinear"))
     rows = [compare_row("a.png", pool, 20.0, 0.5) for pool in pooled]
     parts = {
         o["title"]: o["pooled"]
@@ -570,9 +571,9 @@ class TestBrowser:
 
     def test_a_tall_picture_is_not_shown_taller_than_the_window(self, opened, tmp_path):
         book = PictureBook()
-        book.add(Picture("tall.png", "", "", "", None, "original", noise(400, 12)))
-        book.add(Picture("tall.png", "avg", "", "fixed", None, "pooled", noise(200, 6)))
-        book.add(Picture("tall.png", "avg", "", "fixed", None, "rebuilt", noise(400, 12, 1), "bilinear"))
+        book.add(ReportPicture("tall.png", "", "", "", None, "original", noise(400, 12)))
+        book.add(ReportPicture("tall.png", "avg", "", "fixed", None, "pooled", noise(200, 6)))
+        book.add(ReportPicture("tall.png", "avg", "", "fixed", None, "rebuilt", noise(400, 12, 1), "bilinear"))
         file = tmp_path / "tall.html"
         result = make_compare(["tall.png"], [compare_row("tall.png", "avg", 20.0, 0.5)])
         file.write_text(make_page(book, [result]))
@@ -583,11 +584,11 @@ class TestBrowser:
     def test_images_that_are_passed_quickly_leave_nothing_behind(self, opened, tmp_path, view):
         book = make_book()
         for name, size in (("small.png", 32), ("large.png", 96)):
-            book.add(Picture(name, "", "", "", None, "original", noise(size, size)))
+            book.add(ReportPicture(name, "", "", "", None, "original", noise(size, size)))
             for pool in POOLS:
-                book.add(Picture(name, pool, "", "fixed", None, "pooled", noise(size // 2, size // 2, 1)))
+                book.add(ReportPicture(name, pool, "", "fixed", None, "pooled", noise(size // 2, size // 2, 1)))
                 rebuilt = interpolate(noise(size // 2, size // 2, 1), (size, size), "bilinear")
-                book.add(Picture(name, pool, "", "fixed", None, "rebuilt", rebuilt, "bilinear"))
+                book.add(ReportPicture(name, pool, "", "fixed", None, "rebuilt", rebuilt, "bilinear"))
         names = ("a.png", "small.png", "large.png")
         rows = [compare_row(name, pool, 20.0, 0.5) for name in names for pool in POOLS]
         file = tmp_path / "page.html"

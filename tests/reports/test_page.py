@@ -16,8 +16,9 @@ from reports.conftest import FIVE, HOSTILE, compare_row, failed_row, make_compar
 from poolzoo.analysis.results.schema import Result
 from poolzoo.analysis.results.summaries import bootstrap_interval
 from poolzoo.reports.page.page import IMAGES_SHOWN, ROWS_SHOWN, render_page
-from poolzoo.reports.pictures.pooled_images import Picture, PictureBook, difference_pixels
-from poolzoo.reports.text.tables import visible
+from poolzoo.reports.pictures.picture import ReportPicture, difference_pixels
+from poolzoo.reports.pictures.picture_book import PictureBook
+from poolzoo.reports.text.words import visible
 
 VOID = {"meta", "link", "img", "br", "hr", "input", "use", "path"}
 
@@ -65,11 +66,11 @@ def book_of(*images, pools=("max", "avg")):
     book = PictureBook()
     data = np.random.default_rng(0).random((40, 64, 3))
     for image in images:
-        book.add(Picture(image, "", "", "", None, "original", data))
+        book.add(ReportPicture(image, "", "", "", None, "original", data))
         for pool in pools:
-            book.add(Picture(image, pool, "", "fixed", None, "pooled", data[::2, ::2]))
-            book.add(Picture(image, pool, "", "fixed", None, "rebuilt", data * 0.9))
-            book.add(Picture(image, pool, "", "fixed", None, "difference", difference_pixels(data, data * 0.9)))
+            book.add(ReportPicture(image, pool, "", "fixed", None, "pooled", data[::2, ::2]))
+            book.add(ReportPicture(image, pool, "", "fixed", None, "rebuilt", data * 0.9))
+            book.add(ReportPicture(image, pool, "", "fixed", None, "difference", difference_pixels(data, data * 0.9)))
     return book
 
 
@@ -386,9 +387,9 @@ def test_each_upsampling_has_its_table_plots_and_captions():
         for pool in ("avg", "max")
     ]
     book = PictureBook()
-    book.add(Picture("a", "", "", "", None, "original", np.zeros((8, 8, 3))))
+    book.add(ReportPicture("a", "", "", "", None, "original", np.zeros((8, 8, 3))))
     for up in ("nearest", "bilinear"):
-        book.add(Picture("a", "max", "", "fixed", None, "rebuilt", np.zeros((8, 8, 3)), up))
+        book.add(ReportPicture("a", "max", "", "fixed", None, "rebuilt", np.zeros((8, 8, 3)), up))
     html = render_page([make_compare(rows=rows)], book)
     assert html.count("<svg") == 4
     assert "rebuilt, nearest: PSNR 20.00 dB" in html

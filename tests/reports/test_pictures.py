@@ -17,27 +17,17 @@ from reports.conftest import HOSTILE
 
 from poolzoo.analysis.scoring.protocol import UPSAMPLERS
 from poolzoo.analysis.scoring.round_trip import View
-from poolzoo.reports.pictures.pooled_images import (
-    CUTOUT,
+from poolzoo.reports.pictures.cutouts import CUTOUT, WEIGHTS, busiest, cutout_box, weights_box
+from poolzoo.reports.pictures.picture import (
     DIFFERENCE_SCALE,
-    IMAGES,
-    THUMBNAIL,
-    WEIGHTS,
-    Picture,
-    PictureBook,
-    PictureFolder,
-    SafeNames,
-    book_from_metadata,
-    busiest,
-    cutout_box,
+    ReportPicture,
     difference_pixels,
     pictures_of,
-    slugify,
-    thumbnail,
     to_uint8,
     two_axes,
-    weights_box,
 )
+from poolzoo.reports.pictures.picture_book import IMAGES, THUMBNAIL, PictureBook, thumbnail
+from poolzoo.reports.pictures.picture_files import PictureFolder, SafeNames, book_from_metadata, slugify
 
 
 def pixels(height=40, width=60, seed=0):
@@ -47,7 +37,7 @@ def pixels(height=40, width=60, seed=0):
 def picture(
     image="a.png", pool="max", params="", state="fixed", seed=None, kind="rebuilt", data=None, upsample=None, **more
 ):
-    return Picture(image, pool, params, state, seed, kind, pixels() if data is None else data, upsample, **more)
+    return ReportPicture(image, pool, params, state, seed, kind, pixels() if data is None else data, upsample, **more)
 
 
 def original(image="a.png", data=None):
@@ -263,7 +253,7 @@ def test_at_low_resolution_the_pooled_picture_has_the_originals_size(tmp_path):
             np.quantile(abs((pooled - small).mean(2)), 0.98), abs=0.01
         )
     with pytest.raises(ValueError, match="a pooled one has 10x10 pixels, the original 30x20"):
-        book.add(Picture("a.png", "max", "", "fixed", None, "pooled", pixels(10, 10), "none"))
+        book.add(ReportPicture("a.png", "max", "", "fixed", None, "pooled", pixels(10, 10), "none"))
 
 
 def test_books_are_joined_without_changing_what_is_there():

@@ -24,29 +24,18 @@ from poolzoo.analysis.results.summaries import summarise
 from poolzoo.analysis.results.verdicts import pareto_front
 from poolzoo.cli import cli
 from poolzoo.reports.plots.all_plots import all_drawings
+from poolzoo.reports.plots.profile_times import plot_profile
+from poolzoo.reports.plots.ranks import critical_difference, describe_ranks, plot_ranks, ranked, ranks_differ
 from poolzoo.reports.plots.retention import (
-    COSTS,
-    Curve,
-    critical_difference,
-    curves_of_images,
-    curves_of_profiles,
     describe_differences,
-    describe_ranks,
     describe_retention,
-    describe_scaling,
-    describe_tradeoff,
     paired,
     plot_differences,
-    plot_profile,
-    plot_ranks,
     plot_retention,
-    plot_scaling,
-    plot_tradeoff,
-    ranked,
-    ranks_differ,
-    tradeoff_points,
 )
-from poolzoo.reports.plots.style import FORMATS, to_file, to_png, to_svg
+from poolzoo.reports.plots.scaling import Curve, curves_of_images, curves_of_profiles, describe_scaling, plot_scaling
+from poolzoo.reports.plots.style import PLOT_FORMATS, to_file, to_png, to_svg
+from poolzoo.reports.plots.tradeoff import COST_AXES, describe_tradeoff, plot_tradeoff, tradeoff_points
 
 SHAPES = ("2x8x16x16", "2x8x32x32", "2x8x64x64")
 
@@ -137,7 +126,7 @@ print(*file_digests())
 def file_digests():
     rows = [compare_row(image, name, 20.0 + len(name), 0.5) for image in "ab" for name in ("avg", "lanczos", "median")]
     figure = plot_retention(summarise(make_compare(rows=rows)), {"avg": "x", "median": "y"})
-    return [hashlib.sha256(to_file(figure, fmt)).hexdigest() for fmt in FORMATS]
+    return [hashlib.sha256(to_file(figure, fmt)).hexdigest() for fmt in PLOT_FORMATS]
 
 
 def test_a_profiles_plot_has_equal_bytes(profiled):
@@ -417,7 +406,7 @@ def test_costs_come_from_a_profile_of_the_same_window(compared):
     assert "memory" not in {drawing.name for drawing in all_drawings([compared, other])}
 
 
-@pytest.mark.parametrize("cost", COSTS)
+@pytest.mark.parametrize("cost", COST_AXES)
 def test_the_front_of_every_cost_is_who_no_one_dominates(cost, compared):
     generator = random.Random(7)
     summaries = [summary for summary in summarise(compared) if summary.equal_kept]
@@ -560,7 +549,7 @@ def test_every_plot_is_saved_whole(tmp_path):
     )
     assert told.exit_code == 0, told.output
     names = {"retention", "differences", "ranks", "time", "memory", "training-memory", "profile"}
-    assert {path.name for path in folder.iterdir()} == {f"{name}.{fmt}" for name in names for fmt in FORMATS}
+    assert {path.name for path in folder.iterdir()} == {f"{name}.{fmt}" for name in names for fmt in PLOT_FORMATS}
     with Image.open(folder / "retention.png") as image:
         assert image.width == pytest.approx(7.1 * 300, abs=1)
         assert image.info["dpi"] == pytest.approx((300, 300), abs=0.1)

@@ -15,7 +15,10 @@ from rich.cells import cell_len
 
 from poolzoo.analysis.results.schema import Result
 from poolzoo.analysis.results.summaries import bootstrap_interval
-from poolzoo.reports.text.tables import errors, render, tables, unit_of, visible
+from poolzoo.reports.text.formats import render
+from poolzoo.reports.text.numbers import unit_of
+from poolzoo.reports.text.tables import error_lines, tables
+from poolzoo.reports.text.words import visible
 
 OWN_ESCAPES = re.compile(r"\x1b\[(?:0|1|2|31|36|1;31|1;32)m")
 ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
@@ -237,7 +240,7 @@ def test_a_time_column_has_one_unit():
 
 @pytest.mark.parametrize(("values", "unit"), [([2e-6, 5e-6], "µs"), ([2e-3, 9e-6, 0.3], "ms"), ([], "µs"), ([2], "s")])
 def test_the_unit_is_the_largest_that_suits_half_of_the_values(values, unit):
-    from poolzoo.reports.text.tables import TIME_UNITS
+    from poolzoo.reports.text.numbers import TIME_UNITS
 
     assert unit_of(values, TIME_UNITS)[1] == unit
 
@@ -272,7 +275,7 @@ def test_a_failed_operator_stands_last_in_a_profile():
     broken = profile_row("bad", 1.0, **dict.fromkeys([*keys, "gbps", "copy_fraction", "ratio"]), error="no kernel")
     result = Result("profile", {"baseline": "avg"}, [broken, profile_row("avg", 0.1)])
     assert [line.cells[0].text for line in tables(result)[0].lines] == ["avg", "bad"]
-    assert errors(result) == ["bad: no kernel"]
+    assert error_lines(result) == ["bad: no kernel"]
 
 
 # --- the terminal -----------------------------------------------------------------------------------------------------
@@ -355,13 +358,13 @@ def test_errors_stand_at_the_end_one_line_each(compared):
 def test_an_image_that_could_not_be_read_is_an_error_and_no_row(compared):
     compared.rows.append(failed_row("x.png", "", "'x.png': not an image", state="", upsample=""))
     assert len(tables(compared)) == 1
-    assert errors(compared) == ["'x.png': not an image"]
+    assert error_lines(compared) == ["'x.png': not an image"]
 
 
 def test_many_errors_are_cut_short(compared):
     compared.rows.extend(failed_row(f"{i}.png", "broken", "no") for i in range(100))
-    assert len(errors(compared)) == 41
-    assert errors(compared)[-1] == "and 60 more, in the JSON and CSV"
+    assert len(error_lines(compared)) == 41
+    assert error_lines(compared)[-1] == "and 60 more, in the JSON and CSV"
 
 
 @pytest.mark.parametrize("fmt", ["table", "markdown"])
@@ -371,7 +374,7 @@ def test_no_rows_say_so(fmt):
 
 def test_the_terminal_table_needs_no_pandas():
     code = (
-        "import sys; from reports.conftest import make_compare; from poolzoo.reports.text.tables import render;"
+        "import sys; from reports.conftest import make_compare; from poolzoo.reports.text.formats import render;"
         "render(make_compare(), 'table');"
         "heavy = {'torch', 'pandas', 'matplotlib', 'seaborn'} & set(sys.modules); assert not heavy, heavy"
     )

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from poolzoo.analysis.results.schema import MEASURE_KEYS
-from poolzoo.analysis.results.summaries import INTERVAL_IMAGES, METRICS, Setting, Summary
+from poolzoo.analysis.results.summaries import INTERVAL_IMAGES, METRICS, Setting
 from poolzoo.analysis.results.times import Time
 from poolzoo.analysis.results.verdicts import NOISY, Doubts, Gap, Lead, ProfileLead, Verdict
-from poolzoo.reports.text.tables import NORMALIZED, TIME_UNITS, rebuilding, unit_of, visible
+from poolzoo.reports.text.numbers import TIME_UNITS, unit_of
+from poolzoo.reports.text.words import NORMALIZED, rebuilding, title_of, visible
 
 #: More names than this in a sentence are counted.
 NAMES_SHOWN = 6
@@ -104,11 +105,6 @@ def setting_title(setting: Setting) -> str:
     normalised = "" if setting.normalize == "none" else f", {scale}"
     features = f", {setting.input}" if setting.of_features else ""
     return f"Kernel {setting.kernel_size}, stride {setting.stride}, {rebuilding(setting)}{normalised}{features}"
-
-
-def title_of(summary: Summary) -> str:
-    """An operator and its state, where that says anything."""
-    return summary.label if summary.state == "fixed" else f"{summary.label} ({summary.state})"
 
 
 def names(labels: Sequence[str], most: int = NAMES_SHOWN) -> Markup:

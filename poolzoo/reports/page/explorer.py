@@ -3,7 +3,7 @@
 The page carries the original cut-out, the pooled values of each operator and a few weights, as bytes (see
 :mod:`poolzoo.reports.pictures.cutouts`); ``explorer.js`` rebuilds, subtracts, transforms and compares on demand.
 Without JavaScript, or where a browser cannot inflate, plain pictures of some operators stand there instead. All text
-comes from results: it passes :func:`poolzoo.reports.text.tables.visible` and Jinja's autoescaping or
+comes from results: it passes :func:`poolzoo.reports.text.words.visible` and Jinja's autoescaping or
 :func:`script_json`.
 """
 
@@ -23,28 +23,19 @@ from markupsafe import Markup
 from poolzoo.analysis.results.schema import UPSAMPLE_NONE, Result, label
 from poolzoo.analysis.results.summaries import METRICS, summarise
 from poolzoo.reports.page.templates import environment
-from poolzoo.reports.pictures.cutouts import CUBIC, TAPS, Box, Floats, Part, Pixels, pack, rebuild_part, sources
-from poolzoo.reports.pictures.pooled_images import (
-    CUTOUT,
-    DIVERGING,
-    Operator,
-    PictureBook,
-    Rebuilt,
-    Shelf,
-    Thumbnail,
-    thumbnail,
-    two_axes,
-)
-from poolzoo.reports.pictures.weights import COLOURS, MOST
-from poolzoo.reports.text.tables import visible
+from poolzoo.reports.pictures.cutouts import CUBIC, CUTOUT, TAPS, Box, Floats, Part, Pixels, pack, rebuild_part, sources
+from poolzoo.reports.pictures.picture import DIVERGING, Operator, two_axes
+from poolzoo.reports.pictures.picture_book import PictureBook, Rebuilt, Shelf, Thumbnail, thumbnail
+from poolzoo.reports.pictures.weights import MOST, WEIGHT_COLOURS
+from poolzoo.reports.text.words import visible
 
 #: What the pictures of a page may take, as base64, and the sides of cut-outs that are tried until they do.
 BUDGET = 8_000_000
 SIDES = (CUTOUT, 320, 256, 224, 192, 160, 128, 96, 64)
 #: Operators that are shown without JavaScript, and the metrics that stand beside a name.
-FIGURES, SCORES = 3, 3
+STILLS, SCORES_SHOWN = 3, 3
 #: Longest side of their cut-outs.
-FIGURE_SIDE = 160
+STILL_SIDE = 160
 
 #: Dark blue to yellow, as bright as the value is high: matplotlib's cividis (Nunez et al. 2018), made for colour-blind
 #: and other readers to see alike.
@@ -61,7 +52,7 @@ SEQUENTIAL = (
 
 
 @dataclass(frozen=True)
-class _Figure:
+class _Still:
     """A picture as the template places it."""
 
     uri: str
@@ -91,7 +82,7 @@ class _Entry:
             for key in self.metrics
             if row.get(key) is not None
         ]
-        return " · ".join(parts[:SCORES])
+        return " · ".join(parts[:SCORES_SHOWN])
 
 
 def explorer_script() -> str:
@@ -156,7 +147,7 @@ def _read(name: str) -> str:
 
 
 def _colours() -> dict[str, Any]:
-    weights = [[round(channel * 255) for channel in colour] for colour in COLOURS.tolist()]
+    weights = [[round(channel * 255) for channel in colour] for colour in WEIGHT_COLOURS.tolist()]
     return {"diverging": DIVERGING, "sequential": SEQUENTIAL, "weights": weights, "most": MOST}
 
 
@@ -322,9 +313,9 @@ def _apart(one: Pixels, other: Pixels) -> int:
     return int(np.abs(one[::3, ::3].astype(np.int16) - other[::3, ::3]).sum())
 
 
-def _figures(name: str, shelf: Shelf, entries: Sequence[_Entry], side: int) -> list[_Figure]:
+def _figures(name: str, shelf: Shelf, entries: Sequence[_Entry], side: int) -> list[_Still]:
     """What there is without JavaScript: the original, and some operators' pooled and rebuilt cut-outs."""
-    box = _cut(shelf, min(side, FIGURE_SIDE))
+    box = _cut(shelf, min(side, STILL_SIDE))
     cut = f"cut-out of {box.width} × {box.height} pixels"
     height, width = shelf.size
     whole = f"original{', made small' * _is_low(entries)}, {width} × {height}"
@@ -333,7 +324,7 @@ def _figures(name: str, shelf: Shelf, entries: Sequence[_Entry], side: int) -> l
         _figure(shelf.original.cut(box).values, f"A {cut} of {name}, the original", f"{cut} of the original"),
     ]
     unequal = {entry.operator for entry in entries if any(row["equal_kept"] is False for row in entry.rows.values())}
-    chosen = sorted(entries, key=lambda entry: (not entry.baseline, entry.operator in unequal))[:FIGURES]
+    chosen = sorted(entries, key=lambda entry: (not entry.baseline, entry.operator in unequal))[:STILLS]
     for entry in sorted(chosen, key=entries.index):
         pooled, found = shelf.pooled.get(entry.operator), list(_rebuilt(entry, shelf))[:1]
         if pooled:
@@ -352,6 +343,6 @@ def _figures(name: str, shelf: Shelf, entries: Sequence[_Entry], side: int) -> l
     return figures
 
 
-def _figure(shown: Thumbnail | Floats, alt: str, caption: str) -> _Figure:
+def _figure(shown: Thumbnail | Floats, alt: str, caption: str) -> _Still:
     small = shown if isinstance(shown, Thumbnail) else thumbnail(shown)
-    return _Figure(small.uri, small.width, small.height, alt, caption)
+    return _Still(small.uri, small.width, small.height, alt, caption)

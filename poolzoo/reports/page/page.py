@@ -1,7 +1,7 @@
 """One HTML page from results: the answer first, then all that it rests on, with nothing to fetch.
 
 The page holds its styles, scripts, plots, pictures and rows; a Content-Security-Policy forbids the network and whatever
-the page did not bring. Whatever comes from a result is text: it passes :func:`poolzoo.reports.text.tables.visible` and
+the page did not bring. Whatever comes from a result is text: it passes :func:`poolzoo.reports.text.words.visible` and
 Jinja's autoescaping, and metadata may be missing. Equal results give equal bytes.
 """
 
@@ -27,7 +27,7 @@ from poolzoo.reports.page.answer import Answer, answer_of, answer_of_profile, li
 from poolzoo.reports.page.evidence import ROWS_EMBEDDED, embed
 from poolzoo.reports.page.explorer import explorer_script, explorer_style, render_explorer
 from poolzoo.reports.page.templates import environment
-from poolzoo.reports.pictures.pooled_images import PictureBook
+from poolzoo.reports.pictures.picture_book import PictureBook
 from poolzoo.reports.plots.all_plots import (
     LETTERS,
     Drawing,
@@ -37,22 +37,13 @@ from poolzoo.reports.plots.all_plots import (
     scaling_drawings,
 )
 from poolzoo.reports.plots.sweep_curves import describe_values
-from poolzoo.reports.text.tables import (
-    METRIC_NOTES,
-    NORMALIZED,
-    NOUNS,
-    OWN_RANGE_NOTES,
-    UNEQUAL,
-    UPSAMPLERS,
-    Table,
-    compare_tables,
-    dicts,
-    errors,
-    joined_table,
-    profile_tables,
-    signed,
-    versus_tables,
-)
+from poolzoo.reports.text.columns import UNEQUAL, Table
+from poolzoo.reports.text.compare_tables import compare_tables
+from poolzoo.reports.text.numbers import signed
+from poolzoo.reports.text.profile_tables import joined_table, profile_tables
+from poolzoo.reports.text.side_by_side_tables import versus_tables
+from poolzoo.reports.text.tables import error_lines
+from poolzoo.reports.text.words import METRIC_NOTES, NORMALIZED, NOUNS, OWN_RANGE_NOTES, UPSAMPLER_WORDS, dicts
 
 #: How an input is read, by the rows' ``input``.
 _READ = {
@@ -65,7 +56,7 @@ _READ = {
 #: A page stays readable and a browser responsive; the JSON holds the rest.
 IMAGES_SHOWN, SIZES_SHOWN, ROWS_SHOWN = 24, 12, 2000
 #: A profile's figures in words.
-FIGURES = {
+FIGURE_TITLES = {
     "forward_s": "Forward time",
     "forward_backward_s": "Forward and backward time",
     "saved_bytes": "Memory kept by autograd",
@@ -353,7 +344,7 @@ def _warnings(result: Result, summaries: Sequence[Summary]) -> list[str]:
             " says nothing, and what is alike scores high for that."
         )
     if found.failed:
-        said = errors(result)
+        said = error_lines(result)
         failed = "; ".join(said[:8]) + "; …" * (len(said) > 8)
         have = "has" if found.failed == 1 else "have"
         what = f"rows {have} no numbers" if result.kind == "compare" else "measurements failed"
@@ -401,7 +392,7 @@ def _changed(versus: Versus) -> list[tuple[str, tuple[str, ...]]]:
             if known:
                 sentences.append(_change(measure, known, LETTERS[run + 1 : run + 2] or str(run + 2)))
         if sentences:
-            title = METRICS[measure].title if measure in METRICS else FIGURES[measure]
+            title = METRICS[measure].title if measure in METRICS else FIGURE_TITLES[measure]
             said.append((title, tuple(sentences)))
     return said
 
@@ -456,7 +447,7 @@ def _protocol(
         *pooled,
         "It is scored at its own size, against the cropped original made as small by antialiased bicubic resampling."
         if setting.protocol == "lowres"
-        else f"It is rebuilt to full size by {UPSAMPLERS.get(setting.upsample, setting.upsample)}"
+        else f"It is rebuilt to full size by {UPSAMPLER_WORDS.get(setting.upsample, setting.upsample)}"
         f"{'' if setting.upsample in ('nearest', 'optimal') else ' interpolation'} and scored against the cropped"
         " original.",
     ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from poolzoo.reports.text.tables import visible
+from poolzoo.reports.text.words import visible
 
 if TYPE_CHECKING:
     import jinja2

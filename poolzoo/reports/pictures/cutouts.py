@@ -30,6 +30,10 @@ CUBIC = -0.75
 REACH_DOWN, REACH_UP = 1, 2
 
 
+#: Longest side of the cut-out that a page shows pixel by pixel, and of the part of it with weights.
+CUTOUT, WEIGHTS = 384, 48
+
+
 @dataclass(frozen=True)
 class Box:
     """A rectangle of pixels."""
@@ -107,6 +111,44 @@ class Part:
         tiles = np.split(self.bytes, self.submaps, axis=1)
         pixels = np.hstack([tile[rows, columns] for tile in tiles])
         return Part(box, self.size, self.submaps, self.low, self.high, zlib.compress(pixels.tobytes(), 1))
+
+
+def cutout_box(original: Pixels, side: int = CUTOUT) -> Box:
+    """Where an image is busiest: the rectangle, at most ``side`` long, that a page shows pixel by pixel."""
+    height, width = (min(side, length) for length in original.shape[:2])
+    return Box(*busiest(original, height, width), height, width)
+
+
+def weights_box(original: Pixels, stride: tuple[int, ...]) -> Box | None:
+    """The busiest part of the cut-out, in whole strides, of which a page shows weights; None where there is none."""
+    outer = cutout_box(original)
+    inner = cutout_box(original[outer.slices], WEIGHTS)
+    tops, lefts = (
+        range(-(-start // step) * step, start + length - step + 1, step)
+        for start, length, step in zip(
+            (outer.top + inner.top, outer.left + inner.left), (inner.height, inner.width), stride, strict=True
+        )
+    )
+    return Box(tops[0], lefts[0], len(tops) * tops.step, len(lefts) * lefts.step) if tops and lefts else None
+
+
+def busiest(pixels: Pixels, height: int, width: int) -> tuple[int, int]:
+    """Top and left of the rectangle of ``height`` by ``width`` pixels with the most fine detail."""
+    grey = pixels.astype(np.float32).mean(axis=2)
+    energy = np.zeros_like(grey)
+    energy[1:] += np.abs(np.diff(grey, axis=0))
+    energy[:, 1:] += np.abs(np.diff(grey, axis=1))
+    table = np.pad(energy.cumsum(0, dtype=np.float64).cumsum(1), ((1, 0), (1, 0)))
+    rows = np.arange(0, grey.shape[0] - height + 1, max(1, height // 4))
+    columns = np.arange(0, grey.shape[1] - width + 1, max(1, width // 4))
+    sums = (
+        table[np.ix_(rows + height, columns + width)]
+        - table[np.ix_(rows, columns + width)]
+        - table[np.ix_(rows + height, columns)]
+        + table[np.ix_(rows, columns)]
+    )
+    row, column = np.unravel_index(int(sums.argmax()), sums.shape)
+    return int(rows[row]), int(columns[column])
 
 
 def cut_part(

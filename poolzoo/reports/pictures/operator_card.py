@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from poolzoo.analysis.results.schema import label
-from poolzoo.reports.pictures.pooled_images import Pixels, to_uint8
+from poolzoo.reports.pictures.cutouts import Pixels
+from poolzoo.reports.pictures.picture import to_uint8
 from poolzoo.reports.pictures.weights import MOST, weight_pixels
 from poolzoo.reports.text.terminal import printed, text_console
 
@@ -92,7 +93,7 @@ def gradient_text(sample: Sample) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def render_page(card: Card, evidence: Evidence) -> str:
+def render_card_page(card: Card, evidence: Evidence) -> str:
     """The card as a Markdown page, beside its picture ``NAME.png``."""
     info = card.info
     lines = [f"# {info.name}", "", f"{_capital(info.summary)}.", "", f"    {info.formula}", ""]
@@ -110,7 +111,7 @@ def render_page(card: Card, evidence: Evidence) -> str:
     return "\n".join(lines[:-1]) + "\n"
 
 
-def render_index(cards: Sequence[tuple[Card, Evidence]], versions: str) -> str:
+def render_card_index(cards: Sequence[tuple[Card, Evidence]], versions: str) -> str:
     """The list of all pages, in registration order, with how they were measured.
 
     Args:
@@ -217,7 +218,7 @@ def pixels_hash(pixels: Pixels) -> str:
     return hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()[:16]
 
 
-def to_png(pixels: Pixels) -> bytes:
+def card_png(pixels: Pixels) -> bytes:
     """A small PNG: 128 colours, and the hash of the exact pixels as a text entry."""
     from PIL import Image, PngImagePlugin
 
@@ -230,7 +231,7 @@ def to_png(pixels: Pixels) -> bytes:
 
 
 def read_pixels_hash(png: bytes) -> str:
-    """The hash that :func:`to_png` wrote; empty where there is none."""
+    """The hash that :func:`card_png` wrote; empty where there is none."""
     from PIL import Image
 
     with Image.open(io.BytesIO(png), formats=["PNG"]) as image:

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 Positions = npt.NDArray[np.int64]
 
 #: The least side of a panel, the space around it, and the height of its caption.
-PANEL, MARGIN, CAPTION = 320, 16, 24
+LEAST_PANEL, MARGIN, CAPTION = 320, 16, 24
 PANELS_A_ROW = 4
 LOST, KEPT = (236, 236, 236), (34, 34, 34)
 #: Submaps, as long as there is a colour for each: seaborn's palette for the colour-blind.
-COLOURS = (
+SUBMAP_COLOURS = (
     (1, 115, 178), (222, 143, 5), (2, 158, 115), (213, 94, 0), (204, 120, 188), (202, 145, 97), (251, 175, 228),
     (148, 148, 148), (236, 225, 51), (86, 180, 233),
 )  # fmt: skip
@@ -62,8 +62,8 @@ def _panel(step: Positions, title: str) -> Image.Image:
     from PIL import Image, ImageDraw, ImageFont
 
     count = int(step.max()) + 1
-    table = np.array([*(COLOURS if 1 < count <= len(COLOURS) else [KEPT] * count), LOST], dtype=np.uint8)
-    scale = -(-PANEL // len(step))
+    table = np.array([*(SUBMAP_COLOURS if 1 < count <= len(SUBMAP_COLOURS) else [KEPT] * count), LOST], dtype=np.uint8)
+    scale = -(-LEAST_PANEL // len(step))
     picture = Image.fromarray(table[step]).resize((len(step) * scale,) * 2, Image.Resampling.NEAREST)
     panel = Image.new("RGB", (picture.width + 2 * MARGIN, picture.height + 2 * MARGIN + CAPTION), "white")
     panel.paste(picture, (MARGIN, MARGIN + CAPTION))

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from poolzoo.reports.pictures.pooled_images import DIVERGING, Pixels
+from poolzoo.reports.pictures.cutouts import Pixels
+from poolzoo.reports.pictures.picture import DIVERGING
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 #: The weight that gets the strongest colour, as a multiple of average pooling's.
 MOST = 4
 #: Blue, white, red: no weight is white, so that a page shows it as nothing.
-COLOURS = np.array([*DIVERGING[:3], (255, 255, 255), *DIVERGING[4:]]) / 255
+WEIGHT_COLOURS = np.array([*DIVERGING[:3], (255, 255, 255), *DIVERGING[4:]]) / 255
 COLUMNS = 5
 #: Windows along a side up to which their borders are drawn.
 MOST_BORDERS = 40
@@ -32,7 +33,9 @@ def weight_pixels(weights: Pixels, elements: int) -> Pixels:
         elements: how many a window has; average pooling gives each the reciprocal, ``MOST`` times that is deepest red.
     """
     at = np.clip(weights * elements / MOST, -1, 1)
-    return np.stack([np.interp(at, np.linspace(-1, 1, len(COLOURS)), column) for column in COLOURS.T], axis=2)
+    return np.stack(
+        [np.interp(at, np.linspace(-1, 1, len(WEIGHT_COLOURS)), column) for column in WEIGHT_COLOURS.T], axis=2
+    )
 
 
 def plot_weights(
@@ -66,6 +69,8 @@ def plot_weights(
             axes.hlines(np.arange(0, height + 1, stride[0]) - 0.5, -0.5, width - 0.5, color="#00000030", lw=0.4)
             axes.vlines(np.arange(0, width + 1, stride[1]) - 0.5, -0.5, height - 0.5, color="#00000030", lw=0.4)
     most = MOST / math.prod(kernel_size)
-    scale = ScalarMappable(Normalize(-most, most), LinearSegmentedColormap.from_list("weights", COLOURS.tolist()))
+    scale = ScalarMappable(
+        Normalize(-most, most), LinearSegmentedColormap.from_list("weights", WEIGHT_COLOURS.tolist())
+    )
     figure.colorbar(scale, ax=panels, shrink=0.8, extend="both", label="gradient at a pixel, dy/da")
     return figure

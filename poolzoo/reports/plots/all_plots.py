@@ -18,10 +18,11 @@ from poolzoo.analysis.results.schema import Result
 from poolzoo.analysis.results.summaries import METRICS, Setting, Summary, by_setting, summarise
 from poolzoo.analysis.results.verdicts import join_times, profile_rows
 from poolzoo.analysis.studies.sweep import sweep_of
-from poolzoo.reports.plots import retention as plots
-from poolzoo.reports.plots.style import FORMATS, to_file, to_svg
+from poolzoo.reports.plots import profile_times, ranks, retention, scaling, tradeoff
+from poolzoo.reports.plots.style import PLOT_FORMATS, to_file, to_svg
 from poolzoo.reports.plots.sweep_curves import describe_curves, plot_sweep
-from poolzoo.reports.text.tables import UNEQUAL, dicts
+from poolzoo.reports.text.columns import UNEQUAL
+from poolzoo.reports.text.words import dicts
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -94,13 +95,13 @@ def compare_drawings(
 
 def profile_drawings(result: Result) -> list[Drawing]:
     """The plot of a profile."""
-    if not plots.profiled(result):
+    if not profile_times.profiled(result):
         return []
     return [
         Drawing(
             "profile",
-            partial(plots.plot_profile, result),
-            plots.describe_profile(result),
+            partial(profile_times.plot_profile, result),
+            profile_times.describe_profile(result),
             "Median time of a forward pass and of forward and backward together; at the right, forward time as a ratio"
             " to the baseline's.",
         )
@@ -112,12 +113,12 @@ def scaling_drawings(profiles: Sequence[Result]) -> list[Drawing]:
     return [
         Drawing(
             "scaling",
-            partial(plots.plot_scaling, curves),
-            plots.describe_scaling(curves),
+            partial(scaling.plot_scaling, curves),
+            scaling.describe_scaling(curves),
             f"Forward time of {place}, against the number of elements, fastest first; n^ is the slope of a line through"
             " the points, 1 where twice the size takes twice the time. The dashed line is the baseline's.",
         )
-        for place, curves in plots.curves_of_profiles(profiles).items()
+        for place, curves in scaling.curves_of_profiles(profiles).items()
     ]
 
 
@@ -152,13 +153,13 @@ def save_drawings(
         The files, all of them or, after an error, none. Equal results give equal bytes.
     """
     drawings = all_drawings(results)
-    for drawing, fmt in itertools.product(drawings, FORMATS):
+    for drawing, fmt in itertools.product(drawings, PLOT_FORMATS):
         spare(folder / f"{drawing.name}.{fmt}")
     return write_all(
         (folder / f"{drawing.name}.{fmt}", to_file(figure, fmt))
         for drawing in drawings
         for figure in [drawing.draw()]
-        for fmt in FORMATS
+        for fmt in PLOT_FORMATS
     )
 
 
@@ -170,46 +171,46 @@ def _of_setting(
     drawings = [
         Drawing(
             "retention",
-            partial(plots.plot_retention, shown, families),
-            plots.describe_retention(shown),
+            partial(retention.plot_retention, shown, families),
+            retention.describe_retention(shown),
             _retention_caption(shown),
         )
     ]
-    if len(plots.paired(shown)) > 1:
+    if len(retention.paired(shown)) > 1:
         drawings.append(
             Drawing(
                 "differences",
-                partial(plots.plot_differences, shown, families),
-                plots.describe_differences(shown),
+                partial(retention.plot_differences, shown, families),
+                retention.describe_differences(shown),
                 "Score minus the baseline's, averaged over images; lines are bootstrap 95% intervals of the paired"
                 " differences. Hollow points, whose line reaches the dashed one, may be neither better nor worse.",
             )
         )
-    rivals = plots.ranked(shown)
+    rivals = ranks.ranked(shown)
     first = METRICS[next(iter(shown[0].scores))]
-    if plots.ranks_differ(rivals):
+    if ranks.ranks_differ(rivals):
         drawings.append(
             Drawing(
                 "ranks",
-                partial(plots.plot_ranks, rivals),
-                plots.describe_ranks(rivals),
+                partial(ranks.plot_ranks, rivals),
+                ranks.describe_ranks(rivals),
                 f"Mean rank by {first.title}. A bar is half the critical difference of Nemenyi's test (Demšar 2006) to"
                 " either side: hollow points, whose bars do not reach that of the best, are unlikely to be as good.",
             )
         )
     measured, _ = profile_rows(shown, setting, profiles) or ({}, "")
-    source = plots.timed_tensor(shown)
+    source = tradeoff.timed_tensor(shown)
     for name, cost in TRADEOFFS.items():
         kept = {key: row[cost] for key, row in measured.items() if row[cost] is not None}
         costs = None if cost == "forward_s" else kept
-        if len(plots.tradeoff_points(shown, first.key, costs)) > 1:
+        if len(tradeoff.tradeoff_points(shown, first.key, costs)) > 1:
             drawings.append(
                 Drawing(
                     name,
-                    partial(plots.plot_tradeoff, shown, costs, source, cost),
-                    plots.describe_tradeoff(shown, costs, source, cost),
-                    f"{first.title} against the {plots.COSTS[cost].title} of {source}; operators that keep as much as"
-                    " the baseline.",
+                    partial(tradeoff.plot_tradeoff, shown, costs, source, cost),
+                    tradeoff.describe_tradeoff(shown, costs, source, cost),
+                    f"{first.title} against the {tradeoff.COST_AXES[cost].title} of {source}; operators that keep as"
+                    " much as the baseline.",
                 )
             )
     return drawings
@@ -251,14 +252,14 @@ def _of_sweep(result: Result, summaries: Sequence[Summary]) -> list[Drawing]:
 
 
 def _of_images(result: Result) -> list[Drawing]:
-    curves = plots.curves_of_images(result)
+    curves = scaling.curves_of_images(result)
     if not curves:
         return []
     return [
         Drawing(
             "image-sizes",
-            partial(plots.plot_scaling, curves, "pixels"),
-            plots.describe_scaling(curves, "pixels"),
+            partial(scaling.plot_scaling, curves, "pixels"),
+            scaling.describe_scaling(curves, "pixels"),
             "Forward time against the size of the image, fastest first; n^ is the slope of a line through the points, 1"
             " where twice the size takes twice the time. The dashed line is the baseline's.",
             shared=True,

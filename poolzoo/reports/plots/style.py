@@ -20,7 +20,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from poolzoo.analysis.results.summaries import METRICS
-from poolzoo.reports.text.tables import visible
+from poolzoo.reports.text.words import visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,7 +52,7 @@ _UNDATED: dict[str, dict[str, Any]] = {
     "svg": dict.fromkeys(("Date", "Creator", "Format", "Type")),
     "pdf": {"CreationDate": None},
 }
-FORMATS = tuple(_UNDATED)
+PLOT_FORMATS = tuple(_UNDATED)
 _SAVING: dict[Any, Any] = {"svg.hashsalt": "poolzoo", "svg.fonttype": "path", "pdf.fonttype": 42}
 
 #: Where a name may stand beside its point: how far away, in points, and in which directions, in degrees.
@@ -177,6 +177,22 @@ def score_axis(key: str) -> str:
     if metric.target is not None:
         return f"{metric.title}{unit}, {metric.target:g} is best"
     return f"{metric.title}{unit}, {'higher' if metric.higher_is_better else 'lower'} is better"
+
+
+def score_limits(values: Sequence[float], higher_is_better: bool) -> tuple[float, float]:
+    """Bounds of an axis: all finite values but those far on the bad side (beyond three quartile ranges)."""
+    finite = sorted(value for value in values if math.isfinite(value))
+    if not finite:
+        return 0.0, 1.0
+    first, third = finite[len(finite) // 4], finite[(3 * len(finite)) // 4]
+    reach = 3 * (third - first)
+    if reach > 0 and higher_is_better:
+        finite = [value for value in finite if value >= first - reach]
+    elif reach > 0:
+        finite = [value for value in finite if value <= third + reach]
+    low, high = finite[0], finite[-1]
+    pad = 0.0 if high > low else max(abs(low) * 0.01, 1e-6)
+    return low - pad, high + pad
 
 
 def log_axis(axes: Axes, which: str, values: Sequence[float], what: str) -> None:

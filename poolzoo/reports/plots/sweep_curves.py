@@ -10,7 +10,7 @@ from poolzoo.analysis.results.schema import Result
 from poolzoo.analysis.results.summaries import METRICS, Setting, Summary, summarise
 from poolzoo.analysis.studies.sweep import REFERENCES, Sweep, sweep_of
 from poolzoo.reports.plots.style import BASELINE, MARKERS, MUTED, WIDTH, log_axis, new_figure, plain, score_axis, style
-from poolzoo.reports.text.tables import NORMALIZED, UPSAMPLERS, rebuilding
+from poolzoo.reports.text.words import NORMALIZED, UPSAMPLER_WORDS, rebuilding
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,7 +52,7 @@ def plot_sweep(result: Result, summaries: Sequence[Summary] | None = None) -> Fi
                 _draw_panel(axes, sweep, own, key)
                 axes.set_xlabel(plain(f"{sweep.over} of {sweep.pool}"))
                 if len(upsamplers) > 1:
-                    axes.set_title(f"rebuilt by {plain(UPSAMPLERS.get(upsample, upsample))}", loc="left")
+                    axes.set_title(f"rebuilt by {plain(UPSAMPLER_WORDS.get(upsample, upsample))}", loc="left")
         handles, names = grid[0][0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside lower center", ncols=min(4, len(names)), frameon=False)
     return figure

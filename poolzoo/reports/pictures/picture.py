@@ -1,0 +1,143 @@
+"""A picture of what an operator leaves, and its pixels as a file or a page shows them.
+
+Differences are drawn on one scale for all operators; a scale for each would make the worst operator look like the best.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from poolzoo.analysis.results.schema import UPSAMPLE_NONE
+from poolzoo.reports.pictures.cutouts import Box, Pixels as Pixels
+
+if TYPE_CHECKING:
+    from poolzoo.analysis.scoring.round_trip import View
+
+#: Operator, parameters, state, seed.
+Operator = tuple[str, str, str, "int | None"]
+#: Operator, parameters, state, seed, upsampling, kind.
+Key = tuple[str, str, str, "int | None", "str | None", str]
+KINDS = ("original", "pooled", "rebuilt", "difference", "weights")
+#: The difference that gets the strongest colour; larger ones look the same.
+DIFFERENCE_SCALE = 0.25
+#: Blue (darker than the original), near-white (equal), red (brighter): ColorBrewer's RdBu, safe for the colour-blind.
+DIVERGING = (
+    (5, 48, 97),
+    (67, 147, 195),
+    (146, 197, 222),
+    (247, 247, 247),
+    (244, 165, 130),
+    (214, 96, 77),
+    (103, 0, 31),
+)
+
+
+@dataclass
+class ReportPicture:
+    """One picture: ``pixels`` are (height, width, 3), floats or uint8; a page shows 0 as black and 1 as white.
+
+    ``kind`` is one of :data:`KINDS`. An original has no operator: ``pool``, ``params`` and ``state`` are empty.
+    ``upsample`` says how it was rebuilt, where one operator has several. ``submaps`` stand side by side in a pooled
+    picture. ``bounds`` are what black and white mean, of floats at least; ``clipped`` says that they cannot tell all.
+    ``corner`` says where in the original, counted from its top and left, the pixels lie that ``weights`` are of.
+    """
+
+    image: str
+    pool: str
+    params: str
+    state: str
+    seed: int | None
+    kind: str
+    pixels: Pixels
+    upsample: str | None = None
+    submaps: int = 1
+    bounds: tuple[float, float] = (0.0, 1.0)
+    clipped: bool = False
+    corner: tuple[int, int] = (0, 0)
+
+    @property
+    def operator(self) -> Operator:
+        """What made it."""
+        return (self.pool, self.params, self.state, self.seed)
+
+    @property
+    def key(self) -> Key:
+        """What tells this picture from every other of its image."""
+        return (*self.operator, self.upsample, self.kind)
+
+
+def pictures_of(view: View) -> Iterator[ReportPicture]:
+    """The pictures of one row: the original, pooled, rebuilt, difference.
+
+    The original is the same for every row of its image, the pooled one for every upsampling. At low resolution there is
+    no rebuilt one; the pooled one says so by its ``upsample``.
+    """
+    row = view.row
+    name, who = row["image"], (row["pool"], row["params"], row["state"], row["seed"])
+    yield ReportPicture(name, "", "", "", None, "original", view.original)
+    if row["upsample"] == UPSAMPLE_NONE:
+        yield ReportPicture(name, *who, "pooled", view.pooled, UPSAMPLE_NONE)
+    else:
+        yield ReportPicture(name, *who, "pooled", view.pooled, submaps=view.submaps)
+        yield ReportPicture(name, *who, "rebuilt", view.rebuilt, row["upsample"])
+    yield ReportPicture(name, *who, "difference", difference_pixels(view.original, view.rebuilt), row["upsample"])
+
+
+def weights_picture(row: Mapping[str, Any], box: Box, weights: Pixels) -> ReportPicture:
+    """The weights of the pixels of ``box`` in a row's image, as a picture.
+
+    Args:
+        row: of the operator.
+        box: from :func:`weights_box`.
+        weights: ``(H, W)``, of any sign.
+    """
+    who = (row["pool"], row["params"], row["state"], row["seed"])
+    return ReportPicture(row["image"], *who, "weights", weights, bounds=(0.0, 0.0), corner=(box.top, box.left))
+
+
+def two_axes(size: Any) -> tuple[int, int] | None:
+    """``2`` or ``"3x2"``, as a row states a size, for two axes; None where it is of another number of axes."""
+    sizes = str(size).split("x")
+    if len(sizes) > 2 or not all(part.isascii() and part.isdigit() and int(part) for part in sizes):
+        return None
+    return int(sizes[0]), int(sizes[-1])
+
+
+def to_uint8(pixels: Pixels) -> Pixels:
+    """Pixels as bytes: floats are clipped to [0, 1] and rounded, NaN is black; grey becomes RGB."""
+    array = np.asarray(pixels)
+    if array.ndim == 2:
+        array = array[..., None]
+    if array.ndim != 3 or array.shape[2] not in (1, 3):
+        raise ValueError(f"pixels: shape {np.shape(pixels)} is not (height, width, 3)")
+    if array.dtype != np.uint8:
+        array = np.rint(np.clip(np.nan_to_num(array.astype(np.float64), posinf=1, neginf=0), 0, 1) * 255).astype(
+            np.uint8
+        )
+    return np.ascontiguousarray(np.broadcast_to(array, (*array.shape[:2], 3)))
+
+
+def difference_pixels(original: Pixels, rebuilt: Pixels, scale: float = DIFFERENCE_SCALE) -> Pixels:
+    """The signed difference rebuilt minus original, averaged over the channels, as a picture.
+
+    Args:
+        original: floats in [0, 1] or uint8.
+        rebuilt: of the same shape.
+        scale: the difference that gets the strongest colour.
+
+    Returns:
+        float32 RGB in [0, 1]: near-white where equal, red where brighter than the original, blue where darker.
+    """
+    first, second = (
+        array.astype(np.float32) / 255 if array.dtype == np.uint8 else array.astype(np.float32)
+        for array in (np.asarray(original), np.asarray(rebuilt))
+    )
+    if first.shape != second.shape:
+        raise ValueError(f"rebuilt: shape {second.shape} differs from the original's {first.shape}")
+    difference = np.clip(np.nan_to_num((second - first).mean(axis=2), posinf=1, neginf=-1), -scale, scale)
+    position, colours = np.linspace(-scale, scale, len(DIVERGING)), np.array(DIVERGING) / 255
+    return np.stack([np.interp(difference, position, colours[:, c]) for c in range(3)], axis=2).astype(np.float32)

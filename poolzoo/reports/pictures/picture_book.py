@@ -1,0 +1,234 @@
+"""A cut-out of each picture for the page.
+
+What a page needs of a picture is taken when it is handed over and its pixels are forgotten, so that memory holds
+kilobytes per picture however large the photographs are, and a bounded number of images however many there are.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from poolzoo.analysis.results.schema import UPSAMPLE_NONE
+from poolzoo.reports.pictures.cutouts import (
+    TAPS,
+    Box,
+    Part,
+    Pixels as Pixels,
+    cut_part,
+    cutout_box,
+    rebuild_part,
+    sources,
+)
+from poolzoo.reports.pictures.picture import Operator, ReportPicture, to_uint8
+
+if TYPE_CHECKING:
+    pass
+
+#: Longest side of a thumbnail.
+THUMBNAIL = 320
+#: Images of which a book keeps pictures: the first ones; the rest are in the rows.
+IMAGES = 8
+WEBP_QUALITY = 80
+#: The share of a cut-out's pixels that a colour scale for its differences must reach.
+CONTRAST = 0.98
+
+
+@dataclass(frozen=True)
+class Thumbnail:
+    """A picture made small: its width and height, and a WebP file."""
+
+    width: int
+    height: int
+    webp: bytes
+
+    @property
+    def uri(self) -> str:
+        """The picture as a data URI."""
+        return "data:image/webp;base64," + base64.b64encode(self.webp).decode()
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """A rebuilt cut-out.
+
+    Attributes:
+        part: its pixels; None where interpolating the pooled ones gives them.
+        contrast: the difference to the original, averaged over the channels, that :data:`CONTRAST` of the pixels do
+            not exceed.
+    """
+
+    part: Part | None
+    contrast: float
+
+
+@dataclass
+class Shelf:
+    """What a book keeps of one image.
+
+    Attributes:
+        size: height and width of the original.
+        thumbnail: all of it, small.
+        original: the cut-out; ``original.box`` is where it lies.
+        pooled: by operator, the values from which the cut-out is rebuilt.
+        rebuilt: by operator and upsampling.
+        weights: by operator, the weights of a small part of the cut-out.
+        clipped: operators whose pictures come from files that could not hold values beyond [0, 1].
+    """
+
+    size: tuple[int, int]
+    thumbnail: Thumbnail
+    original: Part
+    pooled: dict[Operator, Part] = field(default_factory=dict)
+    rebuilt: dict[tuple[Operator, str], Rebuilt] = field(default_factory=dict)
+    weights: dict[Operator, Part] = field(default_factory=dict)
+    clipped: set[Operator] = field(default_factory=set)
+
+    @property
+    def operators(self) -> list[Operator]:
+        """Those that have a rebuilt picture, in the order they came."""
+        return list(dict.fromkeys(operator for operator, _ in self.rebuilt))
+
+
+class PictureBook:
+    """Cut-outs of the pictures of the first :data:`IMAGES` images."""
+
+    def __init__(self) -> None:
+        self._shelves: dict[str, Shelf] = {}
+
+    def has_room(self, image: str) -> bool:
+        """Whether pictures of ``image`` are kept."""
+        return image in self._shelves or len(self._shelves) < IMAGES
+
+    def add(self, picture: ReportPicture) -> None:
+        """Keep what the page needs of ``picture``; one that is there already, or has no room, is passed over.
+
+        Raises:
+            ValueError: an image's original did not come first, or the picture does not fit it.
+        """
+        if not self.has_room(picture.image):
+            return
+        shelf = self._shelves.get(picture.image)
+        if picture.kind == "original":
+            if shelf is None:
+                box = cutout_box(picture.pixels)
+                part = cut_part(picture.pixels, box, bounds=picture.bounds)
+                self._shelves[picture.image] = Shelf(picture.pixels.shape[:2], thumbnail(picture.pixels), part)
+        elif shelf is None:
+            raise ValueError(f"picture of {picture.image!r}: its original has to come first")
+        else:
+            _KEEP[picture.kind](shelf, picture)
+
+    def update(self, other: PictureBook) -> None:
+        """Take over another book's pictures, where there is room and none of the same."""
+        for name, theirs in other._shelves.items():
+            if not self.has_room(name):
+                continue
+            own = self._shelves.setdefault(name, theirs)
+            if own.original == theirs.original:
+                own.pooled = theirs.pooled | own.pooled
+                own.rebuilt = theirs.rebuilt | own.rebuilt
+                own.weights = theirs.weights | own.weights
+                own.clipped |= theirs.clipped
+
+    @property
+    def images(self) -> list[str]:
+        """The images that have pictures, in the order of their first."""
+        return list(self._shelves)
+
+    def shelf(self, name: str) -> Shelf:
+        """What is kept of one image."""
+        return self._shelves[name]
+
+
+def _keep_pooled(shelf: Shelf, picture: ReportPicture) -> None:
+    if picture.operator in shelf.pooled:
+        return
+    size = (picture.pixels.shape[0], picture.pixels.shape[1] // picture.submaps)
+    if picture.pixels.shape[1] % picture.submaps:
+        raise ValueError(f"picture of {picture.image!r}: {picture.pixels.shape[1]} columns, {picture.submaps} submaps")
+    if picture.upsample == UPSAMPLE_NONE:
+        _check_size(shelf, picture)
+        part = cut_part(picture.pixels, shelf.original.box, bounds=picture.bounds)
+        shelf.rebuilt[picture.operator, UPSAMPLE_NONE] = Rebuilt(None, _contrast(shelf, part))
+    box = sources(shelf.original.box, size, shelf.size)
+    shelf.pooled[picture.operator] = cut_part(picture.pixels, box, picture.submaps, picture.bounds)
+    if picture.clipped:
+        shelf.clipped.add(picture.operator)
+
+
+def _keep_rebuilt(shelf: Shelf, picture: ReportPicture) -> None:
+    upsample = picture.upsample or ""
+    if (picture.operator, upsample) in shelf.rebuilt:
+        return
+    _check_size(shelf, picture)
+    box = shelf.original.box
+    part = cut_part(picture.pixels, box, bounds=picture.bounds)
+    pooled = shelf.pooled.get(picture.operator)
+    derived = pooled is not None and _gives(pooled, picture, box, shelf.size)
+    shelf.rebuilt[picture.operator, upsample] = Rebuilt(None if derived else part, _contrast(shelf, part))
+    if picture.clipped:
+        shelf.clipped.add(picture.operator)
+
+
+def _check_size(shelf: Shelf, picture: ReportPicture) -> None:
+    if picture.pixels.shape[:2] != shelf.size:
+        (height, width), (tall, wide) = shelf.size, picture.pixels.shape[:2]
+        raise ValueError(
+            f"picture of {picture.image!r}: a {picture.kind} one has {wide}x{tall} pixels,"
+            f" the original {width}x{height}"
+        )
+
+
+def _contrast(shelf: Shelf, part: Part) -> float:
+    difference = abs((part.values - shelf.original.values).mean(axis=2))
+    return float(np.quantile(difference, CONTRAST))
+
+
+def _gives(pooled: Part, picture: ReportPicture, box: Box, full: tuple[int, int]) -> bool:
+    """Whether interpolating the pooled bytes gives the rebuilt picture, as exactly as bytes can."""
+    if pooled.submaps > 1 or picture.upsample not in TAPS:
+        return False
+    again, wanted = rebuild_part(pooled, box, full, picture.upsample), picture.pixels[box.slices]
+    half = (pooled.high - pooled.low) / 510
+    # Bicubic weights add up to at most 1.375 an axis without their signs: that much of half a step can remain.
+    allowed = half * 1.375**2 + 1e-6
+    if wanted.dtype == np.uint8:
+        wanted, again, allowed = wanted / 255, np.clip(again, 0, 1), allowed + 1 / 510
+    return bool(abs(again - wanted).max() <= allowed)
+
+
+def _keep_weights(shelf: Shelf, picture: ReportPicture) -> None:
+    box = Box(*picture.corner, *picture.pixels.shape[:2])
+    if not shelf.original.box.holds(box):
+        raise ValueError(f"picture of {picture.image!r}: weights of pixels that are not in the cut-out")
+    part = cut_part(picture.pixels, Box(0, 0, box.height, box.width), bounds=picture.bounds)
+    shelf.weights.setdefault(picture.operator, replace(part, box=box, size=shelf.size))
+
+
+#: How a book keeps a picture of each kind. Differences are drawn from the others.
+_KEEP: dict[str, Callable[[Shelf, ReportPicture], None]] = {
+    "pooled": _keep_pooled,
+    "rebuilt": _keep_rebuilt,
+    "difference": lambda shelf, picture: None,
+    "weights": _keep_weights,
+}
+
+
+def thumbnail(pixels: Pixels, side: int = THUMBNAIL) -> Thumbnail:
+    """A picture, at most ``side`` long, as lossy WebP."""
+    from PIL import Image
+
+    image = Image.fromarray(to_uint8(pixels))
+    if max(image.size) > side:
+        scale = side / max(image.size)
+        width, height = (max(1, round(length * scale)) for length in image.size)
+        image = image.resize((width, height), Image.Resampling.LANCZOS)
+    stream = io.BytesIO()
+    image.save(stream, "WEBP", quality=WEBP_QUALITY, method=2)
+    return Thumbnail(*image.size, stream.getvalue())

@@ -1,0 +1,26 @@
+"""What the descriptions of several plots have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from poolzoo.analysis.results.summaries import Metric, Score, Summary
+
+if TYPE_CHECKING:
+    pass
+
+
+def operator_count(summaries: Iterable[Summary]) -> int:
+    """How many operators there are: one in two states is one."""
+    return len({summary.label for summary in summaries})
+
+
+def with_unit(value: float, metric: Metric) -> str:
+    return f"{value:{metric.format}} {metric.unit}".strip().replace("inf", "infinite")
+
+
+def with_interval(score: Score, metric: Metric) -> str:
+    """``0.8473 (0.8101 to 0.8790)``."""
+    bounds = " to ".join(format(bound, metric.format) for bound in score.interval or ())
+    return with_unit(score.mean, metric) + (f" ({bounds})" if bounds else "")

@@ -1,0 +1,100 @@
+"""The times of a profile: forward, and forward and backward, of every operator."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from poolzoo.analysis.results.schema import PROFILE_SETTING, Result, label
+from poolzoo.reports.plots.style import (
+    AROUND,
+    BASELINE,
+    FRONT,
+    LINE,
+    POINT,
+    WIDTH,
+    list_axis,
+    log_axis,
+    new_figure,
+    operator_name,
+    shortened,
+    style,
+)
+from poolzoo.reports.text.numbers import TIME_UNITS, unit_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def plot_profile(result: Result) -> Figure:
+    """Forward and forward plus backward time of every operator, fastest on top; a panel for each tensor and device."""
+    apart = profiled(result)
+    heights = [AROUND + LINE * max(len(rows), 3) for rows in apart.values()] or [2.0]
+    series = (("forward_s", "forward", "o", POINT), ("forward_backward_s", "forward and backward", "D", FRONT))
+    with style():
+        figure = new_figure(WIDTH, sum(heights) + 0.25)
+        panels = figure.subplots(len(heights), 1, squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
+        for axes, (setting, rows) in zip(panels, apart.items(), strict=False):
+            size, unit = unit_of([row["forward_s"] for row in rows], TIME_UNITS)
+            for place, row in enumerate(rows):
+                ends = [row[key] / size for key, *_ in series if row[key]]
+                axes.plot(ends, [place] * len(ends), color="#c9c9c9", lw=1.1, zorder=1)
+                if row["ratio"]:
+                    # In axes coordinates: the ratios stand in a column of their own right of the plot.
+                    axes.annotate(
+                        f"{row['ratio']:.{2 if row['ratio'] < 10 else 1 if row['ratio'] < 100 else 0}f}x",
+                        (1.075, place),
+                        xycoords=("axes fraction", "data"),
+                        ha="right",
+                        va="center",
+                        fontsize=7,
+                        color=BASELINE,
+                    )
+            for key, name, marker, colour in series:
+                points = [(row[key] / size, place) for place, row in enumerate(rows) if row[key]]
+                if points:
+                    axes.plot(*zip(*points, strict=True), marker, color=colour, ms=4.2, label=name, zorder=3)
+            times = [row[key] / size for row in rows for key, *_ in series if row[key]]
+            log_axis(axes, "x", times, f"time ({unit}, logarithmic)")
+            baseline = result.metadata.get("baseline")
+            list_axis(
+                axes,
+                [operator_name(label(row), row["state"]) for row in rows],
+                [label(row) == baseline for row in rows],
+            )
+            named = dict(zip(PROFILE_SETTING, setting, strict=True))
+            text = f"{named['shape']} {named['dtype']}, {named['device']}, kernel {named['kernel_size']}"
+            text = shortened(f"{text}, stride {named['stride']}, {named['layout']}", 90)
+            axes.set_title(text, loc="left")
+            if any(row["ratio"] for row in rows):
+                axes.set_title(f"vs {shortened(baseline or 'baseline', 12)}", loc="right", fontweight="normal", x=1.075)
+        if apart:
+            handles, names = panels[0].get_legend_handles_labels()
+            figure.legend(handles, names, loc="outside lower center", ncols=2, frameon=False)
+    return figure
+
+
+def profiled(result: Result) -> dict[tuple[Any, ...], list[dict[str, Any]]]:
+    """A profile's timed rows, fastest first, apart for each tensor and device."""
+    apart: dict[tuple[Any, ...], list[dict[str, Any]]] = defaultdict(list)
+    for row in sorted(result.rows, key=lambda row: (row["forward_s"] or 0.0, label(row))):
+        if row["forward_s"]:
+            apart[tuple(row[key] for key in PROFILE_SETTING)].append(row)
+    return apart
+
+
+def describe_profile(result: Result) -> str:
+    """Who is fastest and slowest on each tensor, and how the fastest stands to the baseline."""
+    sentences = []
+    for setting, rows in profiled(result).items():
+        named = dict(zip(PROFILE_SETTING, setting, strict=True))
+        ends = []
+        for row in (rows[0], rows[-1]):
+            size, unit = unit_of([row["forward_s"]], TIME_UNITS)
+            ratio = f", {row['ratio']:.2f} times {result.metadata.get('baseline')}" if row["ratio"] else ""
+            ends.append(f"{label(row)} ({row['forward_s'] / size:.3g} {unit}{ratio})")
+        sentences.append(
+            f"On {named['shape']} {named['dtype']} the fastest of {len(rows)} operators forward is {ends[0]}, the"
+            f" slowest {ends[1]}."
+        )
+    return " ".join(["Time of a forward pass, and of forward and backward, fastest on top.", *sentences])

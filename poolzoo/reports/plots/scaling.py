@@ -1,0 +1,192 @@
+"""Forward time against size, a small panel for each operator."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from poolzoo.analysis.results.schema import Result, label
+from poolzoo.reports.plots.style import (
+    BASELINE,
+    LONGEST_NAME,
+    MUTED,
+    POINT,
+    WIDTH,
+    log_axis,
+    new_figure,
+    operator_name,
+    shortened,
+    style,
+)
+from poolzoo.reports.text.numbers import TIME_UNITS, unit_of
+from poolzoo.reports.text.words import dicts
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: Operators in a row.
+CURVES_ACROSS = 5
+#: Sizes must span this factor before anything can be said of scaling.
+LEAST_SPAN = 2.0
+
+
+@dataclass(frozen=True)
+class Curve:
+    """How long an operator takes by size: ``points`` are (elements, seconds) by rising size."""
+
+    name: str
+    is_baseline: bool
+    points: tuple[tuple[float, float], ...]
+
+    @property
+    def exponent(self) -> float:
+        """The slope of the least-squares line through the logarithms: 1 where twice the size takes twice the time."""
+        import numpy as np
+
+        sizes, times = np.log(self.points).T
+        return float(np.polyfit(sizes, times, 1)[0])
+
+
+def curves_of_profiles(profiles: Sequence[Result]) -> dict[str, list[Curve]]:
+    """Time by size, from profiles that differ in the tensor's shape alone: by what they have in common, in words.
+
+    An operator that was timed on one size only has no curve.
+    """
+    apart: dict[str, dict[tuple[str, bool], dict[float, float]]] = defaultdict(lambda: defaultdict(dict))
+    for result in profiles:
+        for row in result.rows:
+            # A shape that a file spells otherwise is no size.
+            if row["forward_s"] and re.fullmatch(r"[0-9]{1,9}(x[0-9]{1,9}){2,4}", str(row["shape"])):
+                place = (
+                    f"{row['shape'].count('x') - 1}D {row['dtype']} tensors on {row['device']}, kernel"
+                    f" {row['kernel_size']}, stride {row['stride']}, {row['layout']}, {row['threads']} threads"
+                )
+                name = operator_name(label(row), row["state"])
+                size = math.prod(map(int, row["shape"].split("x")))
+                apart[place][name, label(row) == result.metadata.get("baseline")].setdefault(size, row["forward_s"])
+    return {place: curves for place, found in apart.items() if (curves := _curves(found))}
+
+
+def curves_of_images(result: Result) -> list[Curve]:
+    """Time by size, from the images of a comparison: the median of those of one size. None where sizes are alike."""
+    import numpy as np
+
+    sizes = {
+        str(image["name"]): float(image["width"] * image["height"])
+        for image in dicts(result.metadata, "images")
+        if image.get("name") and all(isinstance(image.get(side), int) for side in ("width", "height"))
+    }
+    apart: dict[tuple[str, bool], dict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for row in result.rows:
+        if row["forward_s"] and row["image"] in sizes and row.get("input") in (None, "image"):
+            name = operator_name(label(row), row["state"])
+            apart[name, label(row) == result.metadata.get("baseline")][sizes[row["image"]]].append(row["forward_s"])
+    return _curves(
+        {key: {size: float(np.median(times)) for size, times in points.items()} for key, points in apart.items()}
+    )
+
+
+def _curves(found: Mapping[tuple[str, bool], Mapping[float, float]]) -> list[Curve]:
+    """Curves, fastest at the largest size first, of what was timed over a span of sizes."""
+    spans = {key: points for key, points in found.items() if max(points) >= LEAST_SPAN * min(points)}
+    curves = [Curve(name, base, tuple(sorted(points.items()))) for (name, base), points in spans.items()]
+    return sorted(curves, key=lambda curve: (curve.points[-1][1] / curve.points[-1][0], curve.name))
+
+
+def plot_scaling(curves: Sequence[Curve], what: str = "elements") -> Figure:
+    """Forward time against size, a small panel for each operator with the baseline's line in each, fastest first.
+
+    Args:
+        curves: of one kind of tensor.
+        what: of which there are so many: elements of a tensor, pixels of an image.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    across = min(CURVES_ACROSS, max(3, len(curves)))
+    down = math.ceil(len(curves) / across)
+    base = next((curve for curve in curves if curve.is_baseline), None)
+    times = [time for curve in curves for _, time in curve.points]
+    unit_size, unit = unit_of(times, TIME_UNITS)
+    large, prefix = next(
+        (
+            (factor, name)
+            for factor, name in ((1e6, "million "), (1e3, "thousand "))
+            if curves[-1].points[-1][0] >= factor
+        ),
+        (1.0, ""),
+    )
+    with style():
+        figure = new_figure(WIDTH, 0.45 + 0.62 * WIDTH / across * down)
+        grid = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
+        for axes, curve in zip(grid.flat, curves, strict=False):
+            if base is not None and curve is not base:
+                sizes, baseline = zip(*base.points, strict=True)
+                axes.plot(
+                    [size / large for size in sizes],
+                    [time / unit_size for time in baseline],
+                    color=MUTED,
+                    ls=(0, (4, 2)),
+                    lw=0.8,
+                    zorder=2,
+                )
+            sizes, own = zip(*curve.points, strict=True)
+            axes.plot(
+                [size / large for size in sizes],
+                [time / unit_size for time in own],
+                color=BASELINE if curve.is_baseline else POINT,
+                marker="o",
+                ms=2.6,
+                zorder=3,
+            )
+            axes.set_title(
+                shortened(curve.name, 23 if across == CURVES_ACROSS else LONGEST_NAME),
+                loc="left",
+                fontsize=6 if across == CURVES_ACROSS else 7.5,
+                fontweight="bold" if curve.is_baseline else "normal",
+            )
+            axes.annotate(
+                f"n^{curve.exponent:.2f}",
+                (0.04, 0.96),
+                xycoords="axes fraction",
+                va="top",
+                fontsize=6.5,
+                color="#4d4d4d",
+            )
+        for place, axes in enumerate(grid.flat):
+            # The lowest of a column has the numbers, also where the last row is short.
+            axes.tick_params(labelbottom=place + across >= len(curves))
+            if place >= len(curves):
+                axes.remove()
+        first = grid[0][0]
+        all_sizes = [size for curve in curves for size, _ in curve.points]
+        log_axis(first, "x", [size / large for size in all_sizes], "")
+        log_axis(first, "y", [time / unit_size for time in times], "")
+        # Where a curve that rises is not.
+        first.set_ylim(top=4 * first.get_ylim()[1])
+        # A small panel has room for few numbers.
+        if max(all_sizes) < 10 * min(all_sizes):
+            first.xaxis.set_major_locator(MaxNLocator(2))
+        else:
+            first.xaxis.get_major_locator().set_params(subs=(1.0, 3.0), numticks=4)
+        first.yaxis.get_major_locator().set_params(subs=(1.0,), numticks=4)
+        figure.supxlabel(f"{prefix}{what}, logarithmic", fontsize=8)
+        # One row of panels is lower than the words are long.
+        between = "\n" if down == 1 else " "
+        figure.supylabel(f"forward time{between}({unit}, logarithmic)", fontsize=8)
+    return figure
+
+
+def describe_scaling(curves: Sequence[Curve], what: str = "elements") -> str:
+    """Whose time grows most and least with size, and who is fastest and slowest at the largest."""
+    order = sorted(curves, key=lambda curve: (curve.exponent, curve.name))
+    least, most = (f"{curve.name} as n to the {curve.exponent:.2f}" for curve in (order[0], order[-1]))
+    sizes = [size for curve in curves for size, _ in curve.points]
+    return (
+        f"Forward time of {len(curves)} operators against size, from {min(sizes):,.0f} to {max(sizes):,.0f} {what}: it"
+        f" grows least for {least}, most for {most}. At the largest size {curves[0].name} is fastest,"
+        f" {curves[-1].name} slowest."
+    )

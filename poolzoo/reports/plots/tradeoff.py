@@ -1,0 +1,154 @@
+"""Retention against what an operator costs, with the Pareto front."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from poolzoo.analysis.results.summaries import METRICS, Metric, Summary
+from poolzoo.analysis.results.verdicts import pareto_front
+from poolzoo.reports.plots.described import operator_count, with_unit
+from poolzoo.reports.plots.style import (
+    BASELINE,
+    FRONT,
+    POINT,
+    WIDTH,
+    log_axis,
+    name_points,
+    new_figure,
+    operator_name,
+    score_axis,
+    score_limits,
+    shortened,
+    style,
+)
+from poolzoo.reports.text.numbers import BYTE_UNITS, TIME_UNITS, unit_of
+from poolzoo.reports.text.words import title_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class CostAxis:
+    """What an operator costs, by the profile's key: ``less`` is how words say that another costs less."""
+
+    key: str
+    title: str
+    less: str
+    units: tuple[tuple[float, str], ...]
+
+
+COST_AXES = {
+    cost.key: cost
+    for cost in (
+        CostAxis("forward_s", "forward time", "faster", TIME_UNITS),
+        CostAxis("peak_bytes", "peak memory of a forward pass", "smaller", BYTE_UNITS),
+        CostAxis("saved_bytes", "memory kept for the backward pass", "smaller", BYTE_UNITS),
+    )
+}
+
+
+def plot_tradeoff(
+    summaries: Sequence[Summary],
+    costs: Mapping[tuple[str, str], float] | None = None,
+    source: str | None = None,
+    cost: str = "forward_s",
+) -> Figure:
+    """Retention by the first metric against a cost, the Pareto front drawn and its members named.
+
+    Args:
+        summaries: of one setting.
+        costs: by (label, state); the summaries' own forward times where None.
+        source: what was measured, for the axis; what the summaries' own times are of where None.
+        cost: which of :data:`COST_AXES` it is.
+    """
+    metric, about = _first_metric(summaries), COST_AXES[cost]
+    source = timed_tensor(summaries) if source is None else source
+    points = tradeoff_points(summaries, metric.key, costs)
+    front = pareto_front([(price, metric.merit(value)) for _, price, value in points])
+    low, high = score_limits([value for *_, value in points], metric.higher_is_better)
+    size, unit = unit_of([price for _, price, _ in points], about.units)
+    prices = [price / size for _, price, _ in points]
+    values = [min(max(value, low), high) for *_, value in points]
+    others = [index for index in range(len(points)) if index not in front]
+    with style():
+        figure = new_figure(WIDTH, 4.6)
+        axes = figure.subplots()
+        log_axis(axes, "x", prices, f"{about.title} of {source} ({unit}, logarithmic)")
+        rest = ([prices[index] for index in others], [values[index] for index in others])
+        axes.plot(*rest, "o", color=POINT, ms=4, mec="white", mew=0.4, zorder=3)
+        # What can be had for a price is what the last member of the front gives: steps, not slopes.
+        steps = [(prices[index], values[index]) for index in front]
+        axes.plot(
+            [price for price, _ in steps],
+            [value for _, value in steps],
+            drawstyle="steps-post",
+            color=FRONT,
+            marker="s",
+            ms=5,
+            zorder=4,
+            label=f"Pareto front: nothing {about.less} retains as much",
+        )
+        for (summary, *_), price, value in zip(points, prices, values, strict=True):
+            if summary.is_baseline:
+                name = f"baseline {shortened(summary.label)}"
+                axes.plot([price], [value], "o", ms=9, mfc="none", mec=BASELINE, mew=0.9, zorder=5, label=name)
+        # Names of the best, who crowd at one end, need room there.
+        axes.set_ylim(low - 0.1 * (high - low), high + 0.16 * (high - low))
+        axes.set_ylabel(score_axis(metric.key))
+        figure.legend(loc="outside lower center", ncols=2, frameon=False)
+        texts = []
+        for summary, _, value in points:
+            off = "" if low <= value <= high else f" {'▾' if value < low else '▴'} {value:{metric.format}}"
+            texts.append(operator_name(summary.label, summary.state, longest=24) + off.replace("inf", "∞"))
+        path = [point for one, two in pairwise(steps) for point in (one, (two[0], one[1]), two)]
+        base = [index for index, (summary, *_) in enumerate(points) if summary.is_baseline and index not in front]
+        name_points(figure, axes, list(zip(prices, values, strict=True)), texts, [*front, *base], path)
+    return figure
+
+
+def describe_tradeoff(
+    summaries: Sequence[Summary],
+    costs: Mapping[tuple[str, str], float] | None = None,
+    source: str | None = None,
+    cost: str = "forward_s",
+) -> str:
+    """Who is on the front, from the cheapest to what retains most, with both numbers."""
+    metric, about = _first_metric(summaries), COST_AXES[cost]
+    source = timed_tensor(summaries) if source is None else source
+    points = tradeoff_points(summaries, metric.key, costs)
+    front = pareto_front([(price, metric.merit(value)) for _, price, value in points])
+    members = []
+    for summary, price, value in (points[index] for index in front):
+        size, unit = unit_of([price], about.units)
+        members.append(f"{title_of(summary)} ({price / size:.3g} {unit}, {with_unit(value, metric)})")
+    return (
+        f"{metric.title} of {operator_count(summary for summary, *_ in points)} operators against {about.title} of"
+        f" {source}. On the Pareto front, from the cheapest: {', '.join(members)}."
+    )
+
+
+def timed_tensor(summaries: Sequence[Summary]) -> str:
+    """What the forward times of one setting's summaries are of, in words."""
+    return next((f"{s.timed}, profiled" if s.profiled else s.timed for s in summaries if s.timed), "nothing")
+
+
+def tradeoff_points(
+    summaries: Sequence[Summary], metric: str, costs: Mapping[tuple[str, str], float] | None = None
+) -> list[tuple[Summary, float, float]]:
+    """Who can be placed by cost and score: ``(summary, cost, score)`` at the baseline's ``kept``."""
+    points = []
+    for summary in summaries:
+        cost = summary.forward_s if costs is None else costs.get((summary.label, summary.state))
+        score = summary.scores.get(metric)
+        if summary.equal_kept and cost is not None and score:
+            # Without the last digits: rounding must not put an operator on the front before its equal.
+            points.append((summary, cost, round(score.mean, 10)))
+    return points
+
+
+def _first_metric(summaries: Sequence[Summary]) -> Metric:
+    return next((METRICS[key] for summary in summaries for key in summary.scores), METRICS["psnr"])

@@ -1,0 +1,149 @@
+"""An aggregated table, still without a look, and its columns.
+
+The terminal's table, Markdown and the tables of the HTML page are drawn from the same :class:`Table`, so that they
+cannot disagree. Names of files and operators are data: whatever a name holds, it is shown and never interpreted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from poolzoo.reports.text.numbers import significant, unit_of
+from poolzoo.reports.text.words import visible
+
+#: Operators that keep another share of the numbers than a plain pool, and learnable ones before any fitting.
+UNEQUAL, UNFITTED = "†", "‡"
+NOTES = {
+    UNEQUAL: "keeps another share of the numbers than a plain pool: not an equal comparison, never marked best",
+    UNFITTED: "initial: learnable operator as it starts, not fitted",
+}
+MISSING = "–"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A heading, and how soon the column goes where a terminal is narrow (0: never, then the highest first)."""
+
+    heading: str
+    number: bool = True
+    drop: int = 0
+    drop_plus: int = 0  # the same for the column's uncertainties alone
+    relative: bool = False  # differences or ratios to the baseline
+    of: str = ""  # the heading of the column that this one says more of, where its own heading does not name that
+    better: str = ""  # high or low, where one of them is
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What stands in a table: a text, what it is uncertain by, whether it is the best or the worst of its column.
+
+    ``value`` is what the text shows, in the column's unit; None for words and for what is missing.
+    """
+
+    text: str
+    plus: str = ""
+    best: bool = False
+    worst: bool = False
+    value: float | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One operator's cells; ``role`` is baseline, unequal, failed or nothing."""
+
+    cells: tuple[Cell, ...]
+    role: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """An aggregated table, still without a look."""
+
+    title: str
+    caption: str
+    columns: tuple[Column, ...]
+    lines: tuple[Line, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def marked(self) -> bool:
+        """Whether any cell is the best of its column."""
+        return any(cell.best for line in self.lines for cell in line.cells)
+
+
+def make_table(
+    title: str, caption: str, built: Sequence[tuple[Column, list[Cell]]], roles: Sequence[str], notes: Sequence[str]
+) -> Table:
+    lines = [
+        Line(cells, role) for cells, role in zip(zip(*(cells for _, cells in built), strict=True), roles, strict=True)
+    ]
+    return Table(title, caption, tuple(column for column, _ in built), tuple(lines), tuple(notes))
+
+
+def word_column(heading: str, values: Sequence[object], drop: int = 0) -> tuple[Column, list[Cell]]:
+    return Column(heading, False, drop), [Cell(visible(value or "")) for value in values]
+
+
+def state_columns(states: Sequence[Any]) -> list[tuple[Column, list[Cell]]]:
+    """A column of states, unless no operator has anything to learn or to draw."""
+    if set(states) <= {"fixed", None}:
+        return []
+    return [word_column("state", [f"initial {UNFITTED}" if state == "initial" else state for state in states])]
+
+
+def number_column(
+    column: Column,
+    values: Sequence[float | None],
+    show: Callable[[float], str],
+    better: str | Callable[[float], float] | None = None,
+    fair: Sequence[bool] | None = None,
+    plus: Sequence[str] | None = None,
+) -> tuple[Column, list[Cell]]:
+    """A column of numbers, the best marked; what reads the same as the best is as good.
+
+    Args:
+        column: its heading.
+        values: one a line, None where there is none.
+        show: a number as text.
+        better: ``high``, ``low``, what gives a better value more, or None for a column without a best.
+        fair: which lines may be the best; all of them where None is.
+        plus: what each value is uncertain by.
+    """
+    texts = [MISSING if value is None else show(value) for value in values]
+    best, worst, direction = None, None, ""
+    if better:
+        usable = [v is not None and not math.isnan(v) for v in values]
+        fair = [a and b for a, b in zip(usable, fair or usable, strict=True)]
+        merit = _BETTER[better] if isinstance(better, str) else better
+        running = [(merit(v), text) for v, text, ok in zip(values, texts, fair, strict=True) if ok and v is not None]
+        if len(running) > 1:
+            best, worst = max(running)[1], min(running)[1]
+        direction = "high" if merit(1.0) > merit(0.0) else "low"
+    else:
+        fair = [False] * len(texts)
+    return replace(column, better=direction), [
+        Cell(text, extra, ok and text == best, ok and text == worst != best, value)
+        for text, extra, ok, value in zip(texts, plus or [""] * len(texts), fair, values, strict=True)
+    ]
+
+
+_BETTER: dict[str, Callable[[float], float]] = {"high": lambda value: value, "low": lambda value: -value}
+
+
+def scaled_column(
+    column: Column,
+    values: Sequence[float | None],
+    units: Sequence[tuple[float, str]],
+    plus: Sequence[float | None] | None = None,
+    fair: Sequence[bool] | None = None,
+) -> tuple[Column, list[Cell]]:
+    """A column of times or sizes, less is better, in one unit, which its heading names."""
+    known = [value for value in values if value is not None]
+    size, unit = unit_of(known, units)
+    show = significant([value / size for value in known])
+    extra = None if plus is None else ["" if value is None else f"±{show(value / size)}" for value in plus]
+    scaled = [None if value is None else value / size for value in values]
+    return number_column(replace(column, heading=f"{column.heading} {unit}"), scaled, show, "low", fair, extra)

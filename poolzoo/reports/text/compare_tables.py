@@ -1,0 +1,236 @@
+"""The tables of a comparison: one for each setting, a line for each operator and state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from poolzoo.analysis.results.schema import Result, label
+from poolzoo.analysis.results.summaries import INTERVAL_IMAGES, METRICS, Setting, Summary, by_setting
+from poolzoo.analysis.results.values import EXACT, NAMED, LeftOut
+from poolzoo.analysis.studies.sweep import sweep_of
+from poolzoo.reports.text.columns import (
+    MISSING,
+    NOTES,
+    UNEQUAL,
+    UNFITTED,
+    Cell,
+    Column,
+    Table,
+    make_table,
+    number_column,
+    scaled_column,
+    state_columns,
+    word_column,
+)
+from poolzoo.reports.text.numbers import TIME_UNITS, as_ratio, formatter, half_interval
+from poolzoo.reports.text.words import METRIC_NOTES, NORMALIZED, NOUNS, OWN_RANGE_NOTES, dicts, rebuilding, visible
+
+TOO_FEW = f"too few images for an interval: at least {INTERVAL_IMAGES} are needed"
+
+
+def compare_tables(result: Result, summaries: Sequence[Summary]) -> list[Table]:
+    """One table for each setting: a line for each operator and state, best first; of a sweep, by rising value."""
+    metrics = result.metadata["metrics"]
+    baseline = result.metadata.get("baseline")
+    if sweep := sweep_of(result):
+        # The curve, from the first value to the last, and what it is held against below.
+        place = {spec: number for number, spec in enumerate(sweep.specs)}
+        summaries = sorted(
+            summaries, key=lambda s: (place.get(s.label, len(place)), s.state if s.label in place else "")
+        )
+    fitted = _fitted_notes(result)
+    built = [_compare_table(setting, group, metrics, baseline) for setting, group in by_setting(summaries).items()]
+    return [replace(table, notes=(*table.notes, *fitted)) for table in built]
+
+
+def _compare_table(setting: Setting, group: Sequence[Summary], metrics: Sequence[str], baseline: str | None) -> Table:
+    images, seeds = max(summary.images for summary in group), max(summary.seeds for summary in group)
+    kept = sorted({round(summary.kept, 4) for summary in group if summary.kept is not None})
+    has_baseline = any(summary.is_baseline for summary in group)
+
+    names = [f"{s.label} {UNEQUAL}" if s.images and not s.equal_kept else s.label for s in group]
+    built = [word_column("operator", names), *state_columns([summary.state for summary in group])]
+    for number, key in enumerate(metrics):
+        built += _metric_columns(group, key, baseline if has_baseline else None, first=number == 0)
+    if any(summary.rank is not None for summary in group):
+        built.append(number_column(Column("rank", drop=4), [s.rank for s in group], formatter(".2f"), "low"))
+    if len(kept) > 1:
+        built.append(number_column(Column("kept", drop=5), [s.kept for s in group], formatter(".3g")))
+    seconds = [summary.forward_s for summary in group]
+    if any(value is not None for value in seconds):
+        fair = [summary.equal_kept and summary.images > 0 for summary in group]
+        built.append(scaled_column(Column("time", drop=2), seconds, TIME_UNITS, fair=fair))
+        if len({summary.timed_backend for summary in group}) > 1:
+            built.append(word_column("backend", [summary.timed_backend or MISSING for summary in group], drop=8))
+    if any(summary.ratio is not None for summary in group):
+        built.append(number_column(Column("ratio", drop=3, relative=True), [s.ratio for s in group], as_ratio))
+
+    roles = [
+        "failed" if not s.images else "baseline" if s.is_baseline else "" if s.equal_kept else "unequal" for s in group
+    ]
+    notes = _compare_notes(group, roles, metrics, baseline if not has_baseline else None)
+    noun = NOUNS.get(setting.input, "image")
+    caption = [
+        *([setting.input] if setting.of_features else []),
+        f"kernel {setting.kernel_size}, stride {setting.stride}",
+        rebuilding(setting),
+        NORMALIZED.get(setting.normalize, f"{setting.normalize} normalisation"),
+        *([f"{kept[0]:.3g} of the numbers kept"] if len(kept) == 1 else []),
+        f"{images} {noun}{'s' * (images != 1)}",
+        *([f"{seeds} seed{'s' * (seeds != 1)} in train mode"] if seeds else []),
+        *([f"baseline {baseline}"] if has_baseline else []),
+        *((METRIC_NOTES | (OWN_RANGE_NOTES if setting.of_features else {}))[key] for key in metrics),
+    ]
+    return make_table("Information retained", visible(" · ".join(caption)), built, roles, notes)
+
+
+def _metric_columns(
+    group: Sequence[Summary], key: str, baseline: str | None, *, first: bool
+) -> list[tuple[Column, list[Cell]]]:
+    """A metric's mean and median and, where there is a baseline, the difference to it."""
+    metric = METRICS[key]
+    scores = [summary.scores.get(key) for summary in group]
+    heading = f"{metric.title} {metric.unit}".strip()
+    fair = may_be_best(group)
+    if max(summary.images for summary in group) > 1:
+        plus = [half_interval(s.interval if s else None, metric.format) for s in scores]
+    else:
+        plus = [f"±{s.spread:{metric.format}}" if s and s.spread is not None else "" for s in scores]
+    columns = [
+        number_column(
+            Column(heading, drop_plus=4 if first else 6),
+            [s.mean if s else None for s in scores],
+            formatter(metric.format),
+            metric.merit,
+            fair,
+            plus,
+        )
+    ]
+    # Of two numbers the median is the mean.
+    if max(summary.images for summary in group) > 2:
+        medians = [s.median if s else None for s in scores]
+        column = Column("median", drop=6 if first else 8, of=heading)
+        columns.append(number_column(column, medians, formatter(metric.format), metric.merit, fair))
+    if baseline:
+        name = visible(baseline)
+        # The baseline's difference to itself is no finding.
+        others = [None if summary.is_baseline else score for summary, score in zip(group, scores, strict=True)]
+        columns.append(
+            number_column(
+                Column(
+                    f"vs {name}" if len(name) <= 8 else "vs baseline",
+                    drop=1 if first else 7,
+                    relative=True,
+                    of=heading,
+                ),
+                [s.difference if s else None for s in others],
+                formatter("+" + metric.format),
+                plus=[half_interval(s.difference_interval if s else None, metric.format) for s in others],
+            )
+        )
+    return columns
+
+
+def _compare_notes(
+    group: Sequence[Summary], roles: Sequence[str], metrics: Sequence[str], missing_baseline: str | None
+) -> list[str]:
+    notes = [f"{UNEQUAL} {NOTES[UNEQUAL]}"] * ("unequal" in roles)
+    notes += unfitted_notes(group)
+    most = max(summary.images for summary in group)
+    if partial := list(dict.fromkeys(visible(summary.label) for summary in group if 0 < summary.images < most)):
+        notes.append(f"never marked best, for lack of images that others have: {', '.join(partial)}")
+    notes += left_out_notes(group)
+    seeds = max(summary.seeds for summary in group)
+    if max(summary.images for summary in group) > 1:
+        scores = [score for summary in group for score in summary.scores.values()]
+        if any(score.interval for score in scores):
+            paired = "; differences to the baseline are paired by image"
+            notes.append("± half the bootstrap 95% interval over images" + paired * (missing_baseline is None))
+        notes += [TOO_FEW] * any(score.images < INTERVAL_IMAGES for score in scores)
+        spreads = [_spread(summary, metrics) for summary in group if summary.state == "train"]
+        notes += [f"spread over seeds: {'; '.join(filter(None, spreads))}"] * any(spreads)
+    elif seeds > 1:
+        notes.append(f"± standard deviation over {seeds} seeds")
+    if any(summary.rank is not None for summary in group):
+        first = METRICS[metrics[0]].title
+        notes.append(f"rank: the place by {first}, 1 the best, averaged over images; equal scores share theirs")
+    if tensors := [name for name in dict.fromkeys(s.timed for s in group) if name]:
+        profiled = any(summary.profiled for summary in group)
+        by = "by poolzoo profile" if profiled else "while scores are of the float64 reference"
+        notes.append(visible(f"time: median of a forward pass of {'; '.join(tensors)}, {by}"))
+    if missing_baseline:
+        notes.append(f"the baseline {visible(missing_baseline)} has no rows here: no differences to it")
+    return notes
+
+
+def may_be_best(group: Sequence[Summary]) -> list[bool]:
+    """Which may be the best: who keeps more numbers keeps more of the picture, who lacks images has another mean."""
+    most = max(summary.images for summary in group)
+    return [summary.equal_kept and summary.images == most for summary in group]
+
+
+def unfitted_notes(group: Sequence[Summary]) -> list[str]:
+    unfitted = {summary.pool for summary in group if summary.state == "initial"}
+    average = " (an unfitted LIP is exactly average pooling)" * ("lip" in unfitted)
+    return [f"{UNFITTED} {NOTES[UNFITTED]}{average}"] * bool(unfitted)
+
+
+def left_out_notes(group: Sequence[Summary]) -> list[str]:
+    """Which images of one setting no mean counts, by metric."""
+    found = {
+        key: (score.left_out, score.images)
+        for summary in group
+        for key, score in summary.scores.items()
+        if score.left_out
+    }
+    return [
+        f"{left_out_text(left_out, group[0].setting.protocol)}; means and medians are over the other {images}"
+        for left_out, images in found.values()
+    ]
+
+
+def left_out_text(left_out: LeftOut, protocol: str, members: str = "operators") -> str:
+    """``PSNR: 1 image rebuilt exactly by all: blank.png``; at low resolution nothing is rebuilt."""
+    exact = "matched exactly" if protocol == "lowres" else "rebuilt exactly"
+    what = exact if left_out.metric in EXACT else "without a value"
+    named = [(visible(name), by) for name, by in left_out.named]
+    of_all = min(left_out.by_all, NAMED)
+    parts = []
+    for count, who, names in (
+        (left_out.by_all, "by all", [name for name, _ in named[:of_all]]),
+        (
+            left_out.by_some,
+            "by some",
+            [f"{name} (by {by} of {left_out.operators} {members})" for name, by in named[of_all:]],
+        ),
+    ):
+        if count:
+            more = f" and {count - len(names)} more" * (count > len(names))
+            parts.append(f"{count} image{'s' * (count != 1)} {what} {who}: {', '.join(names)}{more}")
+    return f"{METRICS[left_out.metric].title}: {'; '.join(parts)}"
+
+
+def _fitted_notes(result: Result) -> list[str]:
+    """From which images fitted operators learned, those of the same together, and who kept what it started with."""
+    learned: dict[str, list[str]] = {}
+    for row in result.rows:
+        if (words := row.get("pool_fitted_on")) and label(row) not in learned.setdefault(words, []):
+            learned[words].append(label(row))
+    names = len({tuple(labels) for labels in learned.values()}) > 1
+    same = {fit.get("spec") for fit in dicts(result.metadata, "fits") if fit.get("best_step") == 0}
+    shown = {label(row): None for row in result.rows if row["state"] == "fitted" and row["error"] is None}
+    kept = [name for name in shown if name in same]
+    return [
+        visible(f"fitted{' ' + ', '.join(labels) if names else ''}: learned from {words}")
+        for words, labels in learned.items()
+    ] + [visible(f"as they started, for nothing learned was better by enough to count: {', '.join(kept)}")] * bool(kept)
+
+
+def _spread(summary: Summary, metrics: Sequence[str]) -> str:
+    parts = [
+        f"{score.spread:{METRICS[key].format}} {METRICS[key].unit or METRICS[key].title}"
+        for key in metrics
+        if (score := summary.scores.get(key)) and score.spread is not None
+    ]
+    return f"{visible(summary.label)} {', '.join(parts)}" if parts else ""
