@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from poolzoo._files import STDOUT
-from poolzoo.analysis.results.schema import METRIC_KEYS
+from poolzoo.analysis.results.schema import METRICS
 
 if TYPE_CHECKING:
     SizesType = click.ParamType[tuple[int, ...]]
+    ChoiceType = click.Choice[str]
 else:
-    SizesType = click.ParamType  # not generic at run time before click 8.4
+    SizesType, ChoiceType = click.ParamType, click.Choice  # not generic at run time before click 8.4
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -82,15 +83,42 @@ save_plots_option = click.option(
 )
 
 
+class MetricKey(ChoiceType):
+    """A metric's key, also of those that a plugin registers when the command runs."""
+
+    case_sensitive = True
+
+    def __init__(self) -> None:
+        """The choices are looked up when they are asked for."""
+
+    @property
+    def choices(self) -> tuple[str, ...]:  # type: ignore[override]
+        """What is allowed."""
+        return tuple(METRICS)
+
+
+class MetricOption(click.Option):
+    """``--metric``, whose help knows every metric."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """What stands in the command's help."""
+        self.help = "What is scored; repeatable, and the first one sorts."
+        for extra in dict.fromkeys(metric.extra for metric in METRICS.values() if metric.extra):
+            keys = [key for key, metric in METRICS.items() if metric.extra == extra]
+            self.help += f" {', '.join(keys)}: pip install 'poolzoo[{extra}]'."
+        keys = [key for key, metric in METRICS.items() if metric.of == "operator"]
+        self.help += f" {', '.join(keys)} are of the operator itself, without an upsampler."
+        return super().get_help_record(ctx)
+
+
 metric_option = click.option(
     "--metric",
     "metrics",
+    cls=MetricOption,
+    type=MetricKey(),
     multiple=True,
-    type=click.Choice(METRIC_KEYS),
     default=("ssim", "psnr"),
     show_default=True,
-    help="What is scored; repeatable, and the first one sorts. ms_ssim to haarpsi are piq's: pip install"
-    " 'poolzoo[metrics]'. alias and what follows are of the operator itself, without an upsampler.",
 )
 device_option = click.option("--device", default="cpu", show_default=True, help="Where to compute, as cpu or cuda:0.")
 

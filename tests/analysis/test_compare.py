@@ -18,7 +18,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 import poolzoo
 from poolzoo import cuda, registry
 from poolzoo.analysis.inputs.images import Source, find_images
-from poolzoo.analysis.results.schema import COMPARE_KEYS, METRIC_KEYS, TIME_KEYS, Result, label
+from poolzoo.analysis.results.schema import METRICS, TIME_KEYS, Result, compare_keys, label
 from poolzoo.analysis.scoring.forward_times import Timing
 from poolzoo.analysis.scoring.protocol import NORMALIZATIONS, Protocol
 from poolzoo.analysis.scoring.round_trip import View, _pool, rebuild
@@ -237,7 +237,7 @@ def test_kept_counts_numbers_and_says_when_it_differs(crops):
 def test_a_row_has_the_schemas_keys_in_order(crops):
     asked = ("psnr", "ssim", "mse", "mae")
     row = compare(crops[:1], ["avg"], Protocol(metrics=asked)).rows[0]
-    assert set(row) == set(COMPARE_KEYS) - set(METRIC_KEYS) | set(asked)
+    assert set(row) == set(compare_keys()) - set(METRICS) | set(asked)
 
 
 def test_stride_1_loses_nothing_and_is_infinite_in_memory_null_in_json(crops):

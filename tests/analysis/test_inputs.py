@@ -24,7 +24,7 @@ from poolzoo.analysis.inputs import clips
 from poolzoo.analysis.inputs.clips import Video, Volume
 from poolzoo.analysis.inputs.features import Layer, feature_maps, find_layers
 from poolzoo.analysis.inputs.images import ImageError, find_images
-from poolzoo.analysis.results.schema import COMPARE_KEYS, METRIC_KEYS, Result, label
+from poolzoo.analysis.results.schema import METRICS, Result, compare_keys, label
 from poolzoo.analysis.results.summaries import summarise
 from poolzoo.analysis.scoring.protocol import Protocol
 from poolzoo.analysis.scoring.round_trip import View
@@ -285,7 +285,7 @@ def test_scores_of_features_do_not_depend_on_their_unit(network, photo, factor):
 def test_layers_are_never_averaged_and_a_file_brings_them_back(network, photo):
     layers = [Layer(network, name, "net", "weights of x") for name in ("conv", "relu")]
     result = compare(feature_maps(find_images([str(photo)]), layers), ["avg"], Protocol(metrics=("psnr",)))
-    assert set(result.rows[0]) == set(COMPARE_KEYS) - set(METRIC_KEYS) | {"psnr"}
+    assert set(result.rows[0]) == set(compare_keys()) - set(METRICS) | {"psnr"}
     again = Result.from_json(result.to_json(), "text")
     summaries = summarise(again)
     assert {s.setting.input for s in summaries} == {

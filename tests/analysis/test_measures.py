@@ -15,18 +15,15 @@ from pools import every_pool_2d, info_of
 from poolzoo import cuda, registry
 from poolzoo.analysis.inputs.images import ImageError, find_images, load_image
 from poolzoo.analysis.inputs.patterns import zone_plate
-from poolzoo.analysis.results.schema import COMPARE_KEYS, Result
+from poolzoo.analysis.results.schema import METRICS, Result, compare_keys
 from poolzoo.analysis.results.summaries import summarise
 from poolzoo.analysis.scoring.operator_metrics import (
-    MEASURES,
     Pooling,
     alias,
     brightness,
     effective_weights,
     grad_reach,
-    lowpass,
     measure,
-    resample,
     shift,
     shift_consistency,
     spectrum_high,
@@ -34,10 +31,12 @@ from poolzoo.analysis.scoring.operator_metrics import (
     spectrum_mid,
 )
 from poolzoo.analysis.scoring.protocol import Protocol
+from poolzoo.analysis.scoring.spectra import lowpass, resample
 from poolzoo.analysis.studies.compare import compare
 from poolzoo.geometry import make_geometry
 from poolzoo.reports.text.tables import tables
 
+MEASURES = {key: metric.compute for key, metric in METRICS.items() if metric.of == "operator"}
 BANDS = (spectrum_low, spectrum_mid, spectrum_high)
 
 
@@ -441,7 +440,7 @@ def test_an_unmeasurable_image_is_a_row_with_its_reason(tmp_path):
 def test_the_best_of_a_signed_measure_is_the_one_nearest_its_target(name, best):
     values = (-0.2, 0.01, 0.1, 0.99, 1.5)
     rows = [
-        dict.fromkeys(COMPARE_KEYS, 1) | {"image": "a", "params": "", "state": "fixed", "error": None} for _ in values
+        dict.fromkeys(compare_keys(), 1) | {"image": "a", "params": "", "state": "fixed", "error": None} for _ in values
     ]
     for row, value in zip(rows, values, strict=True):
         row |= {"pool": f"pool{value}", name: value}

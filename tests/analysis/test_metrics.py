@@ -19,10 +19,11 @@ import torch
 from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
 
 from poolzoo import cuda
-from poolzoo.analysis.scoring.image_metrics import METRICS, mae, mse, psnr, ssim, ssim_map, use_one_thread
+from poolzoo.analysis.scoring.image_metrics import mae, mse, psnr, ssim, ssim_map, use_one_thread
 
 needs_native = pytest.mark.skipif(bool(cuda.why_no_metrics()), reason=f"no native build here: {cuda.why_no_metrics()}")
-PLAIN = ("psnr", "ssim", "mse", "mae")
+FUNCTIONS = {"psnr": psnr, "ssim": ssim, "mse": mse, "mae": mae}
+PLAIN = tuple(FUNCTIONS)
 
 
 @pytest.fixture(params=["native", "fallback"], autouse=True)
@@ -162,11 +163,11 @@ def laid_out(image: np.ndarray) -> dict[str, np.ndarray]:
 def test_memory_layout_does_not_matter(shape):
     image = np.round(np.random.default_rng(0).random(shape) * 256) / 256  # exact in float32
     other = np.round(noisy(image, 0.1) * 256) / 256
-    expected, local = {name: METRICS[name](image, other) for name in PLAIN}, ssim_map(image, other)
+    expected, local = {name: FUNCTIONS[name](image, other) for name in PLAIN}, ssim_map(image, other)
     others = laid_out(other)
     ways = [*((image, y) for y in others.values()), *zip(laid_out(image).values(), others.values(), strict=True)]
     for first, second in ways:
-        assert {name: METRICS[name](first, second) for name in PLAIN} == pytest.approx(expected, rel=1e-13)
+        assert {name: FUNCTIONS[name](first, second) for name in PLAIN} == pytest.approx(expected, rel=1e-13)
         np.testing.assert_allclose(ssim_map(first, second), local, rtol=0, atol=1e-13)
 
 
@@ -179,7 +180,7 @@ def test_results_are_the_same_to_the_bit_for_any_number_of_threads(planar):
         image, other = laid_out(image)["planar"], laid_out(other)["planar"]
 
     def everything() -> list[object]:
-        return [*(METRICS[name](image, other) for name in PLAIN), ssim_map(image, other).tobytes()]
+        return [*(FUNCTIONS[name](image, other) for name in PLAIN), ssim_map(image, other).tobytes()]
 
     threads, found = torch.get_num_threads(), []
     try:
@@ -213,13 +214,13 @@ def test_errors_by_hand():
 @pytest.mark.parametrize("name", PLAIN)
 def test_the_data_range_is_that_of_divided_images(name):
     image = photo(20, 24)
-    expected = METRICS[name](image, noisy(image, 0.1))
-    assert METRICS[name](image * 8, noisy(image, 0.1) * 8, data_range=8) == pytest.approx(expected, rel=1e-12)
+    expected = FUNCTIONS[name](image, noisy(image, 0.1))
+    assert FUNCTIONS[name](image * 8, noisy(image, 0.1) * 8, data_range=8) == pytest.approx(expected, rel=1e-12)
 
 
 def test_scores_are_plain_numbers_and_0_db_has_no_sign():
     scores = [
-        METRICS[name](np.zeros((2, 2, 1)), np.full((2, 2, 1), 2), data_range=np.float32(2))
+        FUNCTIONS[name](np.zeros((2, 2, 1)), np.full((2, 2, 1), 2), data_range=np.float32(2))
         for name in ("psnr", "mse", "mae")
     ]
     assert [str(score) for score in scores] == ["0.0", "1.0", "1.0"]
@@ -228,7 +229,7 @@ def test_scores_are_plain_numbers_and_0_db_has_no_sign():
 
 def test_equal_images_are_perfect():
     image = photo(40, 31)
-    assert {name: METRICS[name](image, image) for name in PLAIN} == {
+    assert {name: FUNCTIONS[name](image, image) for name in PLAIN} == {
         "psnr": math.inf,
         "ssim": pytest.approx(1, abs=1e-12),
         "mse": 0,
@@ -250,7 +251,7 @@ def test_volumes_are_scored_by_scikit_image():
 def test_a_nan_is_not_hidden(name, which):
     images = [photo(40, 45), photo(40, 45)]
     images[which][20, 27, 1] = math.nan
-    assert math.isnan(METRICS[name](*images))
+    assert math.isnan(FUNCTIONS[name](*images))
 
 
 def test_a_nan_spoils_the_windows_it_lies_in_and_no_others():
@@ -281,7 +282,7 @@ def test_images_that_cannot_be_scored_are_named(metric: Callable[..., object], s
 @pytest.mark.parametrize("data_range", [0, -1, math.nan, math.inf])
 def test_a_data_range_that_is_none_is_named(name, data_range):
     with pytest.raises(ValueError, match=f"data_range={data_range}"):
-        METRICS[name](np.zeros((11, 11, 1)), np.zeros((11, 11, 1)), data_range=data_range)
+        FUNCTIONS[name](np.zeros((11, 11, 1)), np.zeros((11, 11, 1)), data_range=data_range)
 
 
 SCORE = """
@@ -313,7 +314,7 @@ def test_without_a_build_scikit_image_goes_on(way, tmp_path, environment, reason
 @pytest.mark.parametrize("name", [*PLAIN, "ssim_map"])
 @pytest.mark.parametrize("place", [0, 1])
 def test_complex_images_and_integers_of_range_1_are_refused(name, place):
-    metric = METRICS.get(name, ssim_map)
+    metric = FUNCTIONS.get(name, ssim_map)
     images = [np.full((161, 161, 3), 0.5)] * 2
     for dtype, error, message in (
         ("complex128", TypeError, "dtype complex128 is not allowed; real numbers are"),
@@ -328,5 +329,5 @@ def test_complex_images_and_integers_of_range_1_are_refused(name, place):
 @pytest.mark.parametrize("name", PLAIN)
 def test_integers_score_as_the_same_floats(name):
     image, other = (np.round(255 * a.clip(0, 1)).astype(np.uint8) for a in (photo(40, 30), noisy(photo(40, 30), 0.1)))
-    as_floats = METRICS[name](image.astype(float), other.astype(float), data_range=255)
-    assert METRICS[name](image, other, data_range=255) == as_floats
+    as_floats = FUNCTIONS[name](image.astype(float), other.astype(float), data_range=255)
+    assert FUNCTIONS[name](image, other, data_range=255) == as_floats

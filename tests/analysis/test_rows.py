@@ -8,18 +8,18 @@ import math
 import pytest
 
 from poolzoo.analysis.results.schema import (
-    COMPARE_KEYS,
-    METRIC_KEYS,
+    METRICS,
     PROFILE_KEYS,
     SCHEMA_VERSION,
     TIME_KEYS,
     Result,
+    compare_keys,
     label,
 )
 from poolzoo.reports.page.evidence import results_in_file
 
-UNASKED = set(METRIC_KEYS) - {"psnr", "ssim"}
-ROW = {key: None for key in COMPARE_KEYS if key not in UNASKED} | {
+UNASKED = set(METRICS) - {"psnr", "ssim"}
+ROW = {key: None for key in compare_keys() if key not in UNASKED} | {
     "image": "a",
     "pool": "avg",
     "params": "",

@@ -20,7 +20,7 @@ import pytest
 from test_cli import Cli
 
 import poolzoo
-from poolzoo.analysis.results.schema import COMPARE_KEYS, METRIC_KEYS, SCHEMA_VERSION, TIME_KEYS, Result, label
+from poolzoo.analysis.results.schema import METRICS, SCHEMA_VERSION, TIME_KEYS, Result, compare_keys, label
 from poolzoo.analysis.results.side_by_side import side_by_side
 from poolzoo.analysis.results.store import ImageFile, Plan, Store
 from poolzoo.analysis.results.store_file import META, StoreError, is_store
@@ -35,7 +35,7 @@ RUNS = {"avg": [("fixed", None)], "stochastic": [("train", 0), ("train", 1), ("e
 
 def row(image: str, pool: str, state: str = "fixed", seed: int | None = None, **scores: object) -> dict:
     return (
-        dict.fromkeys(key for key in COMPARE_KEYS if key not in METRIC_KEYS)
+        dict.fromkeys(key for key in compare_keys() if key not in METRICS)
         | {
             "image": image,
             "pool": pool,

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from reports.conftest import compare_row
 
-from poolzoo.analysis.results.schema import TIME_KEYS, Result
-from poolzoo.analysis.results.summaries import METRICS, Setting, bootstrap_interval, by_setting, summarise
+from poolzoo.analysis.results.schema import METRICS, TIME_KEYS, Result
+from poolzoo.analysis.results.summaries import Setting, bootstrap_interval, by_setting, summarise
 
 
 def row(image, pool, psnr=30.0, ssim=0.9, **more):

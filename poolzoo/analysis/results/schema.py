@@ -1,19 +1,26 @@
 """The one row schema: what analysis writes, ``--format json`` prints and ``poolzoo report`` reads back.
 
 A result is ``{"metadata": {...}, "rows": [...]}`` in strict JSON. A row is a flat dict whose keys, in this order, are
-the tuples below. ``psnr`` of two equal images is infinite: ``inf`` in memory, ``null`` in JSON (``error`` is null too).
+those of :func:`compare_keys` or :data:`PROFILE_KEYS`. ``psnr`` of two equal images is infinite: ``inf`` in memory,
+``null`` in JSON (``error`` is null too).
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import re
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import NoneType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from poolzoo.analysis.results.summaries import Group, GroupKey, Summary
 
 SCHEMA_VERSION = 2
@@ -21,9 +28,8 @@ SCHEMA_VERSION = 2
 #: What rows say of an upsampler that there is none of.
 UPSAMPLE_NONE = "none"
 
-#: A comparison's row: one image, one operator in one state (and seed), one protocol. The metrics asked for stand
-#: between ``equal_kept`` and ``forward_s``.
-COMPARE_KEYS = (
+#: What a comparison's row says before its metrics: one image, one operator in one state (and seed), one protocol.
+LEADING_KEYS = (
     "image",  # the source as the user named it
     "pool",  # registry name
     "params",  # "key=value,key=value" that differ from the defaults, "" where none does
@@ -40,43 +46,23 @@ COMPARE_KEYS = (
     "pool_fitted_on",  # null, or from which images a fitted operator learned
     "kept",  # numbers out per number in
     "equal_kept",  # whether kept equals the baseline's
-    "psnr",  # dB, higher is better
-    "ssim",  # at most 1, higher is better
-    "mse",  # only where asked for with --metric
-    "mae",
-    "ms_ssim",  # and the rest of piq's
-    "vif",
-    "fsim",
-    "gmsd",
-    "mdsi",
-    "haarpsi",
-    "alias",  # the measures of poolzoo.analysis.scoring.operator_metrics; null where the image gives none
-    "spectrum_low",
-    "spectrum_mid",
-    "spectrum_high",
-    "shift",
-    "grad_reach",
-    "effective_weights",
-    "brightness",
-    "forward_s",  # median seconds of a forward pass as a user runs it, measured once per operator, state and shape
-    "forward_iqr_s",
-    "forward_backend",  # what was timed: torch | reference | native
-    "forward_dtype",  # float32, though scores are of float64
-    "forward_shape",  # "1x3x512x512": one image; of a dataset run, one that is as large as the median image
-    "error",  # null, or one line that says why there are no numbers
 )
 #: What rows say of time; null where it was not measured.
-TIME_KEYS = ("forward_s", "forward_iqr_s", "forward_backend", "forward_dtype", "forward_shape")
-#: What says something else of an operator than how like the original its result is.
-MEASURE_KEYS = (
-    *("alias", "spectrum_low", "spectrum_mid", "spectrum_high"),
-    *("shift", "grad_reach", "effective_weights", "brightness"),
+TIME_KEYS = (
+    "forward_s",  # median seconds
+    "forward_iqr_s",
+    "forward_backend",  # torch | reference | native
+    "forward_dtype",
+    "forward_shape",  # "1x3x512x512": one image; of a dataset run, one that is as large as the median image
 )
-METRIC_KEYS = (
-    *("psnr", "ssim", "mse", "mae"),
-    *("ms_ssim", "vif", "fsim", "gmsd", "mdsi", "haarpsi"),
-    *MEASURE_KEYS,
-)
+#: What follows them: times were measured once per operator, state and shape, of a pass as a user runs it, in float32.
+CLOSING_KEYS = (*TIME_KEYS, "error")  # null, or one line that says why there are no numbers
+
+
+def compare_keys() -> tuple[str, ...]:
+    """The keys of a comparison's row with every metric, also those that were registered since."""
+    return (*LEADING_KEYS, *METRICS, *CLOSING_KEYS)
+
 
 #: A profile's row: one operator on one tensor.
 PROFILE_KEYS = (
@@ -103,7 +89,7 @@ PROFILE_KEYS = (
     "ratio",  # forward_s / the baseline's forward_s
     "error",
 )
-KEYS = {"compare": COMPARE_KEYS, "profile": PROFILE_KEYS}
+KINDS = ("compare", "profile")
 #: What else than null a value may be; keys that are not named hold numbers.
 _TEXT = (
     *("image", "pool", "params", "upsample", "normalize", "protocol", "input", "state", "error"),
@@ -117,6 +103,196 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }
 #: Figures of a profile are held against each other only where these are equal.
 PROFILE_SETTING = ("device", "dtype", "shape", "kernel_size", "stride", "layout", "threads")
+
+
+Number = TypeVar("Number", float, "NDArray[np.float64]")
+Compute = TypeVar("Compute", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric: all that help, tables, plots, the page, rows and stores know of it.
+
+    Attributes:
+        key: its name in ``--metric``, in rows and in stores.
+        title: its name in headings.
+        better: ``higher`` or ``lower``; where ``target`` is the best value, on which side of it most values lie.
+        note: a line for the caption of a table, which says how it is defined.
+        compute: of an image metric ``compute(original, rebuilt, *, data_range)``, two float64 arrays ``(H, W, C)`` or
+            ``(D, H, W, C)`` to a number; of an operator metric ``compute(pooling)``, a
+            :class:`poolzoo.analysis.scoring.operator_metrics.Pooling` to a number, or None where it has no value.
+        of: ``image``, how like the original a rebuilt image is, or ``operator``, which no upsampler has a part in.
+        unit: of its values, as ``dB``.
+        format: how its values are printed, as Python's format specification.
+        target: the best value, where neither more nor less is better.
+        least_side: the shortest side of an image that it is defined for.
+        exact: from this value on, an image was rebuilt exactly: the value then is infinite.
+        source: paper or library whose definition it follows.
+        method: a sentence for the page, where it says more than ``note``.
+        features_note: ``note`` of a layer's activations, where that differs: they have no white.
+        check: called before a run; raises ValueError where what ``compute`` needs is not installed.
+        extra: the extra of poolzoo's that installs what it needs.
+    """
+
+    key: str
+    title: str
+    better: Literal["higher", "lower"]
+    note: str
+    compute: Callable[..., float | None] = field(compare=False, repr=False)
+    of: Literal["image", "operator"] = "image"
+    unit: str = ""
+    format: str = ".4f"
+    target: float | None = None
+    least_side: int = 1
+    exact: float | None = None
+    source: str = ""
+    method: str = ""
+    features_note: str = ""
+    check: Callable[[], None] | None = field(default=None, compare=False, repr=False)
+    extra: str = ""
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", self.key):
+            raise ValueError(f"key={self.key!r}: lower-case letters, digits and _ are allowed, a letter first")
+        if self.key in (*LEADING_KEYS, *CLOSING_KEYS, *PROFILE_KEYS, "series"):
+            raise ValueError(f"key={self.key!r}: rows have another value of that name")
+        for argument, allowed in (("better", ("higher", "lower")), ("of", ("image", "operator"))):
+            if (value := getattr(self, argument)) not in allowed:
+                raise ValueError(f"{argument}={value!r}: {' or '.join(map(repr, allowed))} is allowed")
+        for argument in ("title", "note"):
+            if not getattr(self, argument).strip():
+                raise ValueError(f"{argument}={getattr(self, argument)!r}: some words are needed")
+        try:
+            format(0.5, self.format)
+        except ValueError as error:
+            raise ValueError(f"format={self.format!r}: a format of floats is allowed, as '.4f'") from error
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Whether more is better, or most values lie below the target."""
+        return self.better == "higher"
+
+    def note_of(self, *, features: bool) -> str:
+        """The note of images or of a layer's activations."""
+        return (features and self.features_note) or self.note
+
+    def sentence(self, *, features: bool) -> str:
+        """What the page says of how it is defined, of images or of a layer's activations."""
+        if self.method and not (features and self.features_note):
+            return self.method
+        note = self.note_of(features=features)
+        return f"{note[0].upper()}{note[1:]}."
+
+    def merit(self, value: Number) -> Number:
+        """How good a value is, or each of an array: more is better, whatever the metric."""
+        if self.target is not None:
+            return -abs(value - self.target)
+        return value if self.higher_is_better else -value
+
+
+class _Metrics(Mapping[str, Metric]):
+    """Every metric by its key, poolzoo's own first. Those register where they are defined, at the first look.
+
+    The modules that define them import neither torch nor numpy.
+    """
+
+    _OWN = ("poolzoo.analysis.scoring.image_metrics", "poolzoo.analysis.scoring.operator_metrics")
+
+    def __init__(self) -> None:
+        self._found: dict[str, Metric] = {}
+        self._lock, self._is_loaded = threading.RLock(), False
+
+    def add(self, metric: Metric, *, overwrite: bool) -> None:
+        """Take a metric in."""
+        if getattr(metric.compute, "__module__", "") not in self._OWN:
+            self._load()
+        if metric.key in self._found and not overwrite:
+            raise ValueError(f"key={metric.key!r}: a metric of that name is registered; overwrite=True replaces it")
+        self._found[metric.key] = metric
+
+    def _load(self) -> dict[str, Metric]:
+        if not self._is_loaded:
+            with self._lock:
+                for name in self._OWN:
+                    importlib.import_module(name)
+                # Whichever was imported first.
+                self._found = dict(
+                    sorted(self._found.items(), key=lambda item: self._OWN.index(item[1].compute.__module__))
+                )
+                self._is_loaded = True
+        return self._found
+
+    def __getitem__(self, key: str) -> Metric:
+        return self._load()[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(tuple(self._load()))
+
+    def __len__(self) -> int:
+        return len(self._load())
+
+
+METRICS = _Metrics()
+
+
+def register_metric(
+    key: str,
+    *,
+    title: str,
+    better: Literal["higher", "lower"],
+    note: str,
+    of: Literal["image", "operator"] = "image",
+    unit: str = "",
+    format: str = ".4f",
+    target: float | None = None,
+    least_side: int = 1,
+    exact: float | None = None,
+    source: str = "",
+    method: str = "",
+    features_note: str = "",
+    check: Callable[[], None] | None = None,
+    extra: str = "",
+    overwrite: bool = False,
+) -> Callable[[Compute], Compute]:
+    """Add a metric; used as a decorator over the function that computes it.
+
+    ``--metric`` then takes it, and it is in help, tables, plots, the page, rows and stores like any other.
+
+    Args:
+        key: its name: lower-case letters, digits and underscores, a letter first.
+        title, better, note, of, unit, format, target, least_side, exact, source, method, features_note, check, extra:
+            see :class:`Metric`.
+        overwrite: replace a metric of the same name instead of raising.
+
+    Returns:
+        A decorator that registers the function and gives it back unchanged.
+
+    Raises:
+        ValueError: the name is taken or malformed, or a fact is not allowed.
+
+    Example:
+        >>> @register_metric("max_error", title="largest error", better="lower", note="largest absolute error")
+        ... def max_error(original, rebuilt, *, data_range):
+        ...     return abs(original - rebuilt).max() / data_range
+    """
+    facts = {name: value for name, value in locals().items() if name != "overwrite"}
+
+    def decorator(compute: Compute) -> Compute:
+        METRICS.add(Metric(compute=compute, **facts), overwrite=overwrite)
+        return compute
+
+    return decorator
+
+
+def check_metrics(keys: Iterable[str]) -> None:
+    """See that what the metrics need is installed.
+
+    Raises:
+        ValueError: it is not.
+    """
+    for key in keys:
+        if check := METRICS[key].check:
+            check()
 
 
 def label(row: dict[str, Any]) -> str:
@@ -145,7 +321,7 @@ class Result:
         """The row keys in schema order, without the metrics that were not asked for."""
         if self.kind == "profile":
             return list(PROFILE_KEYS)
-        return [key for key in COMPARE_KEYS if key not in METRIC_KEYS or key in self.metadata["metrics"]]
+        return [key for key in compare_keys() if key not in METRICS or key in self.metadata["metrics"]]
 
     def to_json(self) -> str:
         """Strict JSON: no NaN, no Infinity; keys in schema order, so that equal results are equal bytes."""
@@ -181,8 +357,8 @@ class Result:
         version, kind = metadata.pop("schema_version", None), metadata.pop("kind", None)
         if version != SCHEMA_VERSION:
             raise ValueError(f"{source}: schema version {version!r}; this poolzoo reads version {SCHEMA_VERSION}")
-        if not (isinstance(kind, str) and kind in KEYS):
-            raise ValueError(f"{source}: kind {kind!r} is not one of {', '.join(KEYS)}")
+        if not (isinstance(kind, str) and kind in KINDS):
+            raise ValueError(f"{source}: kind {kind!r} is not one of {', '.join(KINDS)}")
         check_metadata(kind, metadata, source)
         result = cls(kind, metadata, data["rows"], _summaries_of(data, source))
         for number, row in enumerate(result.rows):
@@ -192,8 +368,8 @@ class Result:
             if missing:
                 raise ValueError(f"{source}: row {number} lacks {', '.join(sorted(missing))}")
             check_values(row, result.columns, f"{source}: row {number}")
-            if kind == "compare" and row["error"] is None and row.get("psnr", 0.0) is None:
-                row["psnr"] = math.inf
+            if kind == "compare" and row["error"] is None:
+                row |= {key: math.inf for key in metadata["metrics"] if METRICS[key].exact and row[key] is None}
         return result
 
 
@@ -208,8 +384,8 @@ def check_metadata(kind: str, metadata: Mapping[str, Any], source: str) -> None:
             raise ValueError(f"{source}: metadata.copy_gbps must be a number")
         return
     metrics = metadata.get("metrics")
-    if not (isinstance(metrics, list) and all(key in METRIC_KEYS for key in metrics)):
-        raise ValueError(f"{source}: metadata.metrics must list some of {', '.join(METRIC_KEYS)}")
+    if not (isinstance(metrics, list) and all(isinstance(key, str) and key in METRICS for key in metrics)):
+        raise ValueError(f"{source}: metadata.metrics must list some of {', '.join(METRICS)}; --plugin adds others")
     images = metadata.get("images", [])
     for image in images if isinstance(images, list) else ():
         sides = [image[key] for key in ("width", "height") if key in image] if isinstance(image, dict) else []

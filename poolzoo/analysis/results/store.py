@@ -24,15 +24,18 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import poolzoo
-from poolzoo.analysis.results.schema import TIME_KEYS, label
+from poolzoo.analysis.results.schema import label
 from poolzoo.analysis.results.store_file import (
     LAYOUT,
     MEASURED,
+    SHARED,
     StoreError,
     check_content,
     check_kind,
+    column_of,
     connect,
     in_one_line,
+    scores_table,
 )
 from poolzoo.analysis.results.store_reader import StoreReader
 
@@ -264,14 +267,15 @@ class Store(StoreReader):
             "UPDATE images SET bytes = ?, changed_ns = ?, width = ?, height = ? WHERE id = ?",
             (file.bytes, file.changed_ns, *(size or (None, None)), image),
         )
-        marks = ", ".join("?" * len(MEASURED))
+        measured = (*MEASURED, *self._metrics)
+        marks = ", ".join("?" * len(measured))
         self._connection.executemany(
-            f"INSERT INTO scores (series, image, {', '.join(MEASURED)}) VALUES (?, ?, {marks})",
-            [(self._series_of(row), image, *map(row.get, MEASURED)) for row in rows],
+            f"INSERT INTO scores (series, image, {', '.join(map(column_of, measured))}) VALUES (?, ?, {marks})",
+            [(self._series_of(row), image, *map(row.get, measured)) for row in rows],
         )
 
     def _series_of(self, row: dict[str, Any]) -> int:
-        keys = json.dumps({key: row[key] for key in row if key not in ("image", *MEASURED, *TIME_KEYS)})
+        keys = json.dumps({key: row[key] for key in row if key in SHARED})
         if keys not in self._series:
             operator = self._operators[label(row)] if row["pool"] else None
             cursor = self._connection.execute("INSERT INTO series (operator, keys) VALUES (?, ?)", (operator, keys))
@@ -301,6 +305,8 @@ class Store(StoreReader):
 
     def _take_plan(self, plan: Plan) -> None:
         """Be for ``plan``, whatever a run that ended before its first image was for."""
+        self._connection.execute("DROP TABLE IF EXISTS scores")
+        self._connection.execute(scores_table(plan.metadata["metrics"]))
         for table in ("series", "operators", "meta"):
             self._connection.execute(f"DELETE FROM {table}")
         self._set("poolzoo", poolzoo.__version__)

@@ -6,13 +6,13 @@ import contextlib
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from poolzoo.analysis.results.schema import (
-    COMPARE_KEYS,
-    METRIC_KEYS,
+    CLOSING_KEYS,
+    LEADING_KEYS,
     SCHEMA_VERSION,
     TIME_KEYS,
     check_metadata,
@@ -21,11 +21,14 @@ from poolzoo.analysis.results.schema import (
 
 #: SQLite's mark in the header of a file that says whose it is: "PLZO".
 APPLICATION = 0x504C5A4F
-#: What each image has of its own; the other keys of a row are its series', but for times, which are the operator's.
-MEASURED = ("kept", "equal_kept", *METRIC_KEYS, "error")
+#: What each image has of its own, beside its metrics; times are the operator's, and the rest is the series'.
+MEASURED = ("kept", "equal_kept", "error")
+#: What all rows of a series share.
+SHARED = tuple(key for key in (*LEADING_KEYS, *CLOSING_KEYS) if key not in ("image", *MEASURED, *TIME_KEYS))
 #: What a store knows of its run, and what that is.
 META = {"poolzoo": str, "folder": str, "protocol": dict, "fitted": list, "metadata": dict}
 
+#: The tables but for the scores', whose columns are the metrics of the run.
 LAYOUT = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE operators (id INTEGER PRIMARY KEY, spec TEXT NOT NULL UNIQUE);
@@ -33,13 +36,22 @@ CREATE TABLE images (
     id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, bytes INTEGER, changed_ns INTEGER, width INTEGER, height INTEGER
 );
 CREATE TABLE series (id INTEGER PRIMARY KEY, operator INTEGER REFERENCES operators, keys TEXT NOT NULL UNIQUE);
-CREATE TABLE scores (
-    series INTEGER NOT NULL REFERENCES series, image INTEGER NOT NULL REFERENCES images,
-    {", ".join(MEASURED)}, PRIMARY KEY (series, image)
-) WITHOUT ROWID;
 PRAGMA application_id = {APPLICATION};
 PRAGMA user_version = {SCHEMA_VERSION};
 """
+
+
+def scores_table(metrics: Sequence[str]) -> str:
+    """The statement that makes the table of scores."""
+    return f"""CREATE TABLE scores (
+    series INTEGER NOT NULL REFERENCES series, image INTEGER NOT NULL REFERENCES images,
+    {", ".join(map(column_of, (*MEASURED, *metrics)))}, PRIMARY KEY (series, image)
+) WITHOUT ROWID"""
+
+
+def column_of(key: str) -> str:
+    """A column's name, quoted: a metric may have the name of something in SQL."""
+    return f"[{key}]"
 
 
 class StoreError(ValueError):
@@ -95,15 +107,18 @@ def check_kind(path: Path, connection: sqlite3.Connection) -> None:
 def check_content(path: Path, connection: sqlite3.Connection) -> None:
     """Whether all is there, of the kind that reading expects: what else is wrong inside a page, SQLite finds itself."""
     damaged = f"{path}: damaged"
-    fresh = sqlite3.connect(":memory:")
-    fresh.executescript(LAYOUT)
-    columns = "SELECT name FROM pragma_table_info(?)"
-    for table in fresh.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
-        held = connection.execute(columns, table).fetchall()
-        if lacking := [name for (name,) in fresh.execute(columns, table) if (name,) not in held]:
-            raise StoreError(f"{damaged}: its table {table[0]} lacks {', '.join(lacking)}; start another store")
-    fresh.close()
-    numbers = [f"typeof({key}) IN ('text', 'blob')" for key in MEASURED if key != "error"]
+    _check_columns(connection, LAYOUT, damaged)
+    meta = {key: _parsed(text, damaged) for key, text in connection.execute("SELECT key, value FROM meta")}
+    for key, kind in META.items():
+        if not isinstance(meta.get(key), kind):
+            raise StoreError(f"{damaged}: its table meta lacks {key}; start another store")
+    try:
+        check_metadata("compare", meta["metadata"], damaged)
+    except ValueError as error:
+        raise StoreError(str(error)) from error
+    metrics = meta["metadata"]["metrics"]
+    _check_columns(connection, scores_table(metrics), damaged)
+    numbers = [f"typeof({column_of(key)}) IN ('text', 'blob')" for key in (*MEASURED, *metrics) if key != "error"]
     for table, wrong in (
         (
             "images",
@@ -119,23 +134,29 @@ def check_content(path: Path, connection: sqlite3.Connection) -> None:
         raise StoreError(
             f"{damaged}: its table {orphan[0]} belongs to rows of {orphan[2]} that are gone; start another store"
         )
-    meta = {key: _parsed(text, damaged) for key, text in connection.execute("SELECT key, value FROM meta")}
-    for key, kind in META.items():
-        if not isinstance(meta.get(key), kind):
-            raise StoreError(f"{damaged}: its table meta lacks {key}; start another store")
     if not isinstance(meta["protocol"].get("upsample"), list):
         raise StoreError(f"{damaged}: its protocol lacks upsample; start another store")
-    shared = [key for key in COMPARE_KEYS if key not in ("image", *MEASURED, *TIME_KEYS)]
     try:
         _check_times(meta.get("times"), damaged)
-        check_metadata("compare", meta["metadata"], damaged)
         for number, text in connection.execute("SELECT id, keys FROM series"):
             keys = _parsed(text, damaged)
-            if not isinstance(keys, dict) or set(keys) != set(shared):
+            if not isinstance(keys, dict) or set(keys) != set(SHARED):
                 raise StoreError(f"{damaged}: its series {number} has other keys than a row; start another store")
-            check_values(keys, shared, f"{damaged}: its series {number}")
+            check_values(keys, SHARED, f"{damaged}: its series {number}")
     except ValueError as error:
         raise StoreError(str(error)) from error
+
+
+def _check_columns(connection: sqlite3.Connection, layout: str, damaged: str) -> None:
+    """Refuse a file whose tables lack a column that ``layout`` would make."""
+    fresh = sqlite3.connect(":memory:")
+    fresh.executescript(layout)
+    columns = "SELECT name FROM pragma_table_info(?)"
+    for table in fresh.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+        held = connection.execute(columns, table).fetchall()
+        if lacking := [name for (name,) in fresh.execute(columns, table) if (name,) not in held]:
+            raise StoreError(f"{damaged}: its table {table[0]} lacks {', '.join(lacking)}; start another store")
+    fresh.close()
 
 
 def _check_times(times: Any, damaged: str) -> None:

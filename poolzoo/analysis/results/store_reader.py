@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import os
@@ -11,8 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from poolzoo.analysis.results.schema import COMPARE_KEYS, METRIC_KEYS, TIME_KEYS, Result
-from poolzoo.analysis.results.store_file import MEASURED, check_content, check_kind, connect, in_one_line
+from poolzoo.analysis.results.schema import TIME_KEYS, Result, compare_keys
+from poolzoo.analysis.results.store_file import MEASURED, check_content, check_kind, column_of, connect, in_one_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,6 +71,11 @@ class StoreReader:
         with in_one_line(self.path):
             yield from self._connection.execute(sql, values)
 
+    @functools.cached_property
+    def _metrics(self) -> tuple[str, ...]:
+        """The metrics, each of which has a column of its own."""
+        return tuple(self._get("metadata")["metrics"])
+
     @property
     def folder(self) -> Path:
         """Where the dataset lay when the store was made."""
@@ -118,10 +124,9 @@ class StoreReader:
             where: a condition in SQL on the tables images, scores and series.
             values: what stands for its question marks.
         """
-        metrics, times = self._get("metadata")["metrics"], self._times()
-        measured = [key for key in MEASURED if key not in METRIC_KEYS or key in metrics]
-        series = self._series_in_order()
-        columns = ", ".join(f"scores.{key}" for key in measured)
+        times, measured = self._times(), (*MEASURED, *self._metrics)
+        series, keys = self._series_in_order(), compare_keys()
+        columns = ", ".join(f"scores.{column_of(key)}" for key in measured)
         cursor = self._query(
             # CROSS JOIN keeps SQLite to this order: image by image, through the few series, without sorting all rows.
             f"SELECT images.name, series.id, {columns} FROM images CROSS JOIN series CROSS JOIN scores"
@@ -136,7 +141,7 @@ class StoreReader:
                 row |= times.get(operator, _UNTIMED) if row["error"] is None else _UNTIMED
                 if row["equal_kept"] is not None:
                     row["equal_kept"] = bool(row["equal_kept"])
-                yield {key: row[key] for key in COMPARE_KEYS if key in row}
+                yield {key: row[key] for key in keys if key in row}
 
     def _series_in_order(self) -> dict[int, dict[str, Any]]:
         """What the rows of each series share, by its number: as a comparison orders them, whichever came in first."""
@@ -207,9 +212,7 @@ class StoreReader:
         groups = {}
         for key, series in members.items():
             numbers = [number for number, _ in series]
-            read = {
-                column: self._column(numbers, column, place) for column in ("kept", *self._get("metadata")["metrics"])
-            }
+            read = {column: self._column(numbers, column, place) for column in ("kept", *self._metrics)}
             marks = ", ".join("?" * len(numbers))
             good, bad, equal, images = next(
                 query(
@@ -240,9 +243,10 @@ class StoreReader:
         """One column of several series: the images' places, ascending, and the numbers, NaN where one is null."""
         import numpy as np
 
+        select = f"SELECT image, {column_of(column)} FROM scores WHERE series = ? AND error IS NULL"
         parts = [
             np.fromiter(
-                self._query(f"SELECT image, {column} FROM scores WHERE series = ? AND error IS NULL", (number,)),
+                self._query(select, (number,)),
                 dtype=[("image", np.int64), ("value", np.float64)],
             )
             for number in series

@@ -13,12 +13,12 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from poolzoo.analysis.results.schema import Result, label
+from poolzoo.analysis.results.schema import METRICS, Result, label
 from poolzoo.analysis.results.times import Time, time_of
 from poolzoo.analysis.results.values import LeftOut, Values, average_draws, count_alike, differences, in_both
 
@@ -26,55 +26,6 @@ RESAMPLES = 1000
 CONFIDENCE = 0.95
 #: From fewer images than this no interval is drawn: there are too few different resamples to say anything of the tails.
 INTERVAL_IMAGES = 5
-
-Number = TypeVar("Number", float, "NDArray[np.float64]")
-
-
-@dataclass(frozen=True)
-class Metric:
-    """How a metric is named, read and printed.
-
-    Where neither more nor less is better, ``target`` is the value that is, and ``higher_is_better`` says on which side
-    of it most values lie.
-    """
-
-    key: str
-    title: str
-    unit: str
-    higher_is_better: bool
-    format: str
-    target: float | None = None
-
-    def merit(self, value: Number) -> Number:
-        """How good a value is, or each of an array: more is better, whatever the metric."""
-        if self.target is not None:
-            return -abs(value - self.target)
-        return value if self.higher_is_better else -value
-
-
-METRICS = {
-    metric.key: metric
-    for metric in (
-        Metric("psnr", "PSNR", "dB", True, ".2f"),
-        Metric("ssim", "SSIM", "", True, ".4f"),
-        Metric("mse", "MSE", "", False, ".6f"),
-        Metric("mae", "MAE", "", False, ".5f"),
-        Metric("ms_ssim", "MS-SSIM", "", True, ".4f"),
-        Metric("vif", "VIF", "", True, ".4f"),
-        Metric("fsim", "FSIM", "", True, ".4f"),
-        Metric("gmsd", "GMSD", "", False, ".4f"),
-        Metric("mdsi", "MDSI", "", False, ".4f"),
-        Metric("haarpsi", "HaarPSI", "", True, ".4f"),
-        Metric("alias", "aliasing", "", False, ".4f"),
-        Metric("spectrum_low", "low band", "", True, ".3f", target=1.0),
-        Metric("spectrum_mid", "mid band", "", True, ".3f", target=1.0),
-        Metric("spectrum_high", "high band", "", True, ".3f", target=1.0),
-        Metric("shift", "shift consistency", "", True, ".4f"),
-        Metric("grad_reach", "gradient reach", "", True, ".3f"),
-        Metric("effective_weights", "effective weights", "", True, ".2f"),
-        Metric("brightness", "brightness bias", "", False, ".4f", target=0.0),
-    )
-}
 
 #: Which state of the baseline operator the others are held against, where it has several.
 _BASELINE_STATES = ("fixed", "fitted", "eval", "initial", "train")

@@ -16,9 +16,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-#: From this value on, an image was rebuilt exactly and the rest is rounding, by metric. A PSNR of 120 dB is an error of
-#: a millionth of the range, a fifteenth of the step between two values of a 16-bit picture.
-EXACT = {"psnr": 120.0}
+from poolzoo.analysis.results.schema import METRICS
+
 #: Images that are left out are named up to so many of each kind.
 NAMED = 6
 
@@ -86,7 +85,8 @@ def average_draws(images: NDArray[np.int64], values: NDArray[np.float64], metric
         metric: whose values they are.
         seeded: whether several values of an image are draws, whose spread says something.
     """
-    values = np.where(values >= EXACT.get(metric, np.inf), np.inf, values)
+    exact = METRICS[metric].exact
+    values = values if exact is None else np.where(values >= exact, np.inf, values)
     distinct, place, counts = np.unique(images, return_inverse=True, return_counts=True)
     means = np.bincount(place, weights=values, minlength=len(distinct)) / counts
     if not seeded:

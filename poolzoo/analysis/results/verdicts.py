@@ -16,11 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from poolzoo.analysis.results.schema import PROFILE_SETTING, Result, label
+from poolzoo.analysis.results.schema import METRICS, PROFILE_SETTING, Metric, Result, label
 from poolzoo.analysis.results.summaries import (
     INTERVAL_IMAGES,
-    METRICS,
-    Metric,
     Setting,
     Summary,
     bootstrap_intervals,

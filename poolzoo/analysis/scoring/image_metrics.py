@@ -13,8 +13,9 @@ from __future__ import annotations
 import functools
 import math
 import threading
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
+
+from poolzoo.analysis.results.schema import METRICS, register_metric
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,22 +36,38 @@ def use_one_thread() -> None:
     _caller.alone = True
 
 
-def mse(original: FloatImage, rebuilt: FloatImage, *, data_range: float = 1.0) -> float:
-    """Mean squared error, over the squared data range."""
-    return _errors(original, rebuilt, data_range)[0] / float(data_range) ** 2
-
-
-def mae(original: FloatImage, rebuilt: FloatImage, *, data_range: float = 1.0) -> float:
-    """Mean absolute error, over the data range."""
-    return _errors(original, rebuilt, data_range)[1] / float(data_range)
-
-
+@register_metric(
+    "psnr",
+    title="PSNR",
+    unit="dB",
+    better="higher",
+    format=".2f",
+    exact=120.0,
+    note="PSNR of data range 1",
+    method="PSNR is of each image, for a data range of 1; equal images have an infinite one.",
+    features_note="PSNR of each map's own range",
+    source="-10 log10 of the mean squared error",
+)
 def psnr(original: FloatImage, rebuilt: FloatImage, *, data_range: float = 1.0) -> float:
-    """Peak signal-to-noise ratio in dB, ``-10 log10(mse)``, mse over the squared data range; inf for equal images."""
+    """Peak signal-to-noise ratio in dB, ``-10 log10(mse)``, mse over the squared data range; inf for equal images.
+
+    A value of 120 dB is an error of a millionth of the range, a fifteenth of the step between two values of a 16-bit
+    picture: from there on the rest is rounding.
+    """
     error = mse(original, rebuilt, data_range=data_range)
     return 10 * -math.log10(error) + 0.0 if error else math.inf
 
 
+@register_metric(
+    "ssim",
+    title="SSIM",
+    better="higher",
+    least_side=SSIM_WINDOW,
+    note="SSIM as Wang 2004 (11-tap Gaussian, sigma 1.5)",
+    method="SSIM is that of Wang et al. 2004: an 11-tap Gaussian window of sigma 1.5, population covariance, the"
+    " border cropped; the mean over the channels.",
+    source="Wang, Bovik, Sheikh & Simoncelli 2004 (IEEE Trans. Image Process. 13(4))",
+)
 def ssim(original: FloatImage, rebuilt: FloatImage, *, data_range: float = 1.0) -> float:
     """Structural similarity of Wang et al. 2004, the mean over pixels and channels; 1 for equal images.
 
@@ -66,6 +83,36 @@ def ssim(original: FloatImage, rebuilt: FloatImage, *, data_range: float = 1.0) 
     if pair is None:
         return _scikit_ssim(original, rebuilt, data_range)[0]
     return float(_operators().metric_ssim(*pair, data_range, _many_threads()))
+
+
+@register_metric(
+    "mse",
+    title="MSE",
+    better="lower",
+    format=".6f",
+    note="MSE on [0, 1]",
+    method="MSE is the mean squared error of values in [0, 1].",
+    features_note="MSE relative to each map's own range",
+    source="mean squared error",
+)
+def mse(original: FloatImage, rebuilt: FloatImage, *, data_range: float = 1.0) -> float:
+    """Mean squared error, over the squared data range."""
+    return _errors(original, rebuilt, data_range)[0] / float(data_range) ** 2
+
+
+@register_metric(
+    "mae",
+    title="MAE",
+    better="lower",
+    format=".5f",
+    note="MAE on [0, 1]",
+    method="MAE is the mean absolute error of values in [0, 1].",
+    features_note="MAE relative to each map's own range",
+    source="mean absolute error",
+)
+def mae(original: FloatImage, rebuilt: FloatImage, *, data_range: float = 1.0) -> float:
+    """Mean absolute error, over the data range."""
+    return _errors(original, rebuilt, data_range)[1] / float(data_range)
 
 
 def ssim_map(original: FloatImage, rebuilt: FloatImage, *, data_range: float = 1.0) -> FloatImage:
@@ -166,24 +213,6 @@ def _scikit_ssim(original: FloatImage, rebuilt: FloatImage, data_range: float) -
     return float(mean), local
 
 
-class PiqMetric(NamedTuple):
-    """A metric of piq that needs no weights: its function there, and the shortest side that it is defined for."""
-
-    function: str
-    least: int
-
-
-#: What `pip install 'poolzoo[metrics]'` adds. In the order of publication: Wang et al. 2003, Sheikh and Bovik 2006 (in
-#: the pixel domain), Zhang et al. 2011, Xue et al. 2014, Nafchi et al. 2016, Reisenhofer et al. 2018.
-PIQ_METRICS = {
-    "ms_ssim": PiqMetric("multi_scale_ssim", 161),  # five scales of SSIM's window
-    "vif": PiqMetric("vif_p", 41),
-    "fsim": PiqMetric("fsim", 2),
-    "gmsd": PiqMetric("gmsd", 2),
-    "mdsi": PiqMetric("mdsi", 2),
-    "haarpsi": PiqMetric("haarpsi", 16),
-}
-
 #: Held while piq computes: with all of torch's threads, so one image at a time.
 _piq_lock = threading.Lock()
 
@@ -195,23 +224,43 @@ def _piq() -> Any:
     return piq
 
 
-def check_metrics(names: Iterable[str]) -> None:
-    """See that what the metrics need is installed.
+def _check_piq(key: str) -> None:
+    try:
+        _piq()
+    except Exception as error:  # a torchvision of another torch raises anything
+        reason = " ".join(str(error).split())
+        raise ValueError(f"metric {key}: pip install 'poolzoo[metrics]' brings what it needs ({reason})") from error
 
-    Raises:
-        ValueError: a metric of piq, and piq cannot be imported.
+
+def _register_piq(
+    key: str, function: str, *, least_side: int, title: str, better: Literal["higher", "lower"], note: str, source: str
+) -> None:
+    """Register a metric of piq that needs no weights.
+
+    Args:
+        key, least_side, title, better, source: see :class:`poolzoo.analysis.results.schema.Metric`.
+        function: its name in piq.
+        note: as which paper has it.
     """
-    for name in names:
-        if name in PIQ_METRICS:
-            try:
-                _piq()
-            except Exception as error:  # a torchvision of another torch raises anything
-                reason = " ".join(str(error).split())
-                hint = "pip install 'poolzoo[metrics]' brings what it needs"
-                raise ValueError(f"metric {name}: {hint} ({reason})") from error
+
+    def compute(original: FloatImage, rebuilt: FloatImage, *, data_range: float = 1.0) -> float:
+        return _by_piq(key, function, original, rebuilt, data_range)
+
+    note = f"{title} as {note}, by piq, values clipped to [0, 1]{'; lower is better' * (better == 'lower')}"
+    check = functools.partial(_check_piq, key)
+    register_metric(
+        key,
+        title=title,
+        better=better,
+        note=note,
+        least_side=least_side,
+        source=source,
+        check=check,
+        extra="metrics",
+    )(compute)
 
 
-def _by_piq(name: str, original: FloatImage, rebuilt: FloatImage, *, data_range: float = 1.0) -> float:
+def _by_piq(key: str, function: str, original: FloatImage, rebuilt: FloatImage, data_range: float) -> float:
     """A metric of piq, of images divided by the data range and clipped to [0, 1], outside of which it takes none.
 
     Raises:
@@ -220,10 +269,10 @@ def _by_piq(name: str, original: FloatImage, rebuilt: FloatImage, *, data_range:
     import numpy as np
     import torch
 
-    check_metrics([name])
-    _check(original, rebuilt, data_range, name, PIQ_METRICS[name].least)
+    _check_piq(key)
+    _check(original, rebuilt, data_range, key, METRICS[key].least_side)
     if original.ndim != 3 or original.shape[2] not in (1, 3):
-        raise ValueError(f"metric {name}: an image of shape {original.shape}; (H, W, 1) and (H, W, 3) are allowed")
+        raise ValueError(f"an image of shape {original.shape}: (H, W, 1) and (H, W, 3) are allowed")
     if not (np.isfinite(original).all() and np.isfinite(rebuilt).all()):
         return math.nan
     # A grey is repeated, as it is where an image is read: not all of them take one channel.
@@ -233,14 +282,64 @@ def _by_piq(name: str, original: FloatImage, rebuilt: FloatImage, *, data_range:
         )
         for image in (original, rebuilt)
     )
-    if name == "haarpsi" and not (x.any() or y.any()):
+    if key == "haarpsi" and not (x.any() or y.any()):
         return 1.0  # equal; piq would have no weights to divide by, and infinity for it
     with _piq_lock, torch.no_grad():
-        return float(getattr(_piq(), PIQ_METRICS[name].function)(x, y, data_range=1.0))
+        return float(getattr(_piq(), function)(x, y, data_range=1.0))
 
 
-#: The shortest side that a metric is defined for, where that is not 1.
-LEAST_SIDES = {"ssim": SSIM_WINDOW} | {name: metric.least for name, metric in PIQ_METRICS.items()}
-
-METRICS: dict[str, Callable[..., float]] = {"psnr": psnr, "ssim": ssim, "mse": mse, "mae": mae}
-METRICS |= {name: functools.partial(_by_piq, name) for name in PIQ_METRICS}
+# In the order of publication.
+_register_piq(
+    "ms_ssim",
+    "multi_scale_ssim",
+    least_side=161,  # five scales of SSIM's window
+    title="MS-SSIM",
+    better="higher",
+    note="Wang 2003",
+    source="Wang, Simoncelli & Bovik 2003 (Asilomar Conference on Signals, Systems & Computers)",
+)
+_register_piq(
+    "vif",
+    "vif_p",
+    least_side=41,
+    title="VIF",
+    better="higher",
+    note="Sheikh 2006 in the pixel domain",
+    source="Sheikh & Bovik 2006 (IEEE Trans. Image Process. 15(2)), in the pixel domain",
+)
+_register_piq(
+    "fsim",
+    "fsim",
+    least_side=2,
+    title="FSIM",
+    better="higher",
+    note="Zhang 2011 with colour",
+    source="Zhang, Zhang, Mou & Zhang 2011 (IEEE Trans. Image Process. 20(8))",
+)
+_register_piq(
+    "gmsd",
+    "gmsd",
+    least_side=2,
+    title="GMSD",
+    better="lower",
+    note="Xue 2014",
+    source="Xue, Zhang, Mou & Bovik 2014 (IEEE Trans. Image Process. 23(2))",
+)
+_register_piq(
+    "mdsi",
+    "mdsi",
+    least_side=2,
+    title="MDSI",
+    better="lower",
+    note="Nafchi 2016",
+    source="Nafchi, Shahkolaei, Hedjam & Cheriet 2016 (IEEE Access 4)",
+)
+_register_piq(
+    "haarpsi",
+    "haarpsi",
+    least_side=16,
+    title="HaarPSI",
+    better="higher",
+    note="Reisenhofer 2018",
+    source="Reisenhofer, Bosse, Kutyniok & Wiegand 2018 (Signal Process. Image Commun. 61)",
+)

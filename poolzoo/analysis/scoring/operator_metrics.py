@@ -1,12 +1,11 @@
 """What else is lost: aliasing, frequencies by band, consistency under shifts, reach of the gradient, brightness.
 
-A measure asks an operator, not a rebuilt image: it looks at what was pooled, and may pool other images, so no upsampler
-has a part in it. All work on the image's own scale (normalisation is part of the operator), on one to three spatial
-axes, and on submaps, each of which is a pooled image of its own on the coarser grid.
+An operator metric asks an operator, not a rebuilt image: it looks at what was pooled, and may pool other images, so no
+upsampler has a part in it. All work on the image's own scale (normalisation is part of the operator), on one to three
+spatial axes, and on submaps, each of which is a pooled image of its own on the coarser grid.
 
-Nothing is made up beyond an image's edges: where a spectrum of the whole image is needed it is that of the image and
-its mirror image, the DCT-II (Strang 1999), which has no jump at the edges; where the pooled image's is, it is Welch's,
-of windowed segments; and a shift leaves out what it moves away.
+Nothing is made up beyond an image's edges: of spectra see :mod:`poolzoo.analysis.scoring.spectra`; a shift leaves out
+what it moves away.
 """
 
 from __future__ import annotations
@@ -16,17 +15,15 @@ import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+from poolzoo.analysis.results.schema import METRICS, register_metric
 
-from poolzoo.geometry import Geometry, output_size
+if TYPE_CHECKING:
+    from torch import Tensor
 
-#: What float64 leaves of an energy that should be 0, relative to the energy that it is a part of.
-ROUNDING = 1e-24
-#: Segments of a pooled image's spectrum, in cells, and where the radial bands end, in parts of Nyquist.
-SHORTEST, LONGEST = 16, 32
-BANDS = {"low": (0.0, 1 / 3), "mid": (1 / 3, 2 / 3), "high": (2 / 3, math.inf)}
+    from poolzoo.geometry import Geometry
+
 #: Cells between windows whose weights are looked at together, at least: far enough for Lanczos filters not to meet.
 APART = 8
 #: How many windows' weights are looked at, if there are as many.
@@ -61,6 +58,8 @@ class Pooling:
     @property
     def regular(self) -> bool:
         """Whether there is one output a window, where that lies; some operators choose other places or sizes."""
+        from poolzoo.geometry import output_size
+
         return not self.resampled and self.pooled.shape[-self.geometry.ndim :] == output_size(self.sizes, self.geometry)
 
     @property
@@ -79,9 +78,19 @@ class Pooling:
     @functools.cached_property
     def bands(self) -> dict[str, float | None]:
         """The retained share of each radial band: see :func:`spectrum_low`."""
-        return _retained_bands(self)
+        from poolzoo.analysis.scoring.spectra import retained_bands
+
+        return retained_bands(self.image[0], self.pooled[0], self.cells)
 
 
+@register_metric(
+    "alias",
+    of="operator",
+    title="aliasing",
+    better="lower",
+    note="aliasing: share of the pooled image's energy from frequencies that it cannot represent",
+    source="after Grabinski, Keuper & Keuper 2022 (Machine Learning 111) and Zhang 2019 (arXiv 1904.11486)",
+)
 def alias(pooling: Pooling) -> float:
     """Aliasing: the share of the pooled image's energy that came from frequencies it cannot represent.
 
@@ -99,13 +108,27 @@ def alias(pooling: Pooling) -> float:
     & Keuper 2022 (Machine Learning 111, "Aliasing and adversarial robust generalization of CNNs"); what pooling folds,
     Zhang 2019 (arXiv 1904.11486), Ribeiro & Schön 2021 (arXiv 2102.07757). That it is a share is ours.
     """
+    import torch
+
+    from poolzoo.analysis.scoring.spectra import ROUNDING, centred, energy, lowpass
+
     with torch.no_grad():
         limited = pooling.pool(lowpass(pooling.image, pooling.cells))
     ndim = pooling.geometry.ndim
-    folded, kept = _energy(_centred(pooling.pooled - limited, ndim)), _energy(_centred(limited, ndim))
-    return 0.0 if folded <= ROUNDING * _energy(pooling.pooled) else folded / (folded + kept)
+    folded, kept = energy(centred(pooling.pooled - limited, ndim)), energy(centred(limited, ndim))
+    return 0.0 if folded <= ROUNDING * energy(pooling.pooled) else folded / (folded + kept)
 
 
+@register_metric(
+    "spectrum_low",
+    of="operator",
+    title="low band",
+    better="higher",
+    target=1.0,
+    format=".3f",
+    note="low band: energy retained below 1/3 of the pooled grid's Nyquist frequency",
+    source="Carter, Knapp & Nuttall 1973 (IEEE Trans. Audio Electroacoust. 21(4))",
+)
 def spectrum_low(pooling: Pooling) -> float | None:
     """Energy that the pooled image retains of the original's frequencies below a third of the coarser Nyquist.
 
@@ -129,16 +152,44 @@ def spectrum_low(pooling: Pooling) -> float | None:
     return pooling.bands["low"]
 
 
+@register_metric(
+    "spectrum_mid",
+    of="operator",
+    title="mid band",
+    better="higher",
+    target=1.0,
+    format=".3f",
+    note="mid band: energy retained from 1/3 to 2/3 of the pooled grid's Nyquist frequency",
+    source="Carter, Knapp & Nuttall 1973 (IEEE Trans. Audio Electroacoust. 21(4))",
+)
 def spectrum_mid(pooling: Pooling) -> float | None:
     """What :func:`spectrum_low` is, from a third to two thirds of the coarser grid's Nyquist frequency."""
     return pooling.bands["mid"]
 
 
+@register_metric(
+    "spectrum_high",
+    of="operator",
+    title="high band",
+    better="higher",
+    target=1.0,
+    format=".3f",
+    note="high band: energy retained from 2/3 of the pooled grid's Nyquist frequency on",
+    source="Carter, Knapp & Nuttall 1973 (IEEE Trans. Audio Electroacoust. 21(4))",
+)
 def spectrum_high(pooling: Pooling) -> float | None:
     """What :func:`spectrum_low` is, from two thirds of the coarser grid's Nyquist frequency on."""
     return pooling.bands["high"]
 
 
+@register_metric(
+    "shift",
+    of="operator",
+    title="shift consistency",
+    better="higher",
+    note="shift consistency: likeness under shifts by less than a stride, 1 at most",
+    source="after Zhang 2019 (arXiv 1904.11486), with pooled images in the place of classes",
+)
 def shift(pooling: Pooling) -> float:
     """Shift consistency: how alike the pooled images of an image and of its shifts by less than a stride are.
 
@@ -169,6 +220,10 @@ def shift_consistency(pooling: Pooling, offset: Sequence[int]) -> float:
 
     Source: consistency under shifts, Zhang 2019 (arXiv 1904.11486), with pooled images in the place of classes.
     """
+    import torch
+
+    from poolzoo.analysis.scoring.spectra import ROUNDING, energy, spatial_mean
+
     ndim, image, first = pooling.geometry.ndim, pooling.image, pooling.pooled
     for axis, (size, step, by) in enumerate(zip(pooling.sizes, pooling.geometry.stride, offset, strict=True)):
         # Whole cells, so that operators that resample the whole image keep their scale.
@@ -183,12 +238,21 @@ def shift_consistency(pooling: Pooling, offset: Sequence[int]) -> float:
         both = min(first.shape[axis - ndim] - cells, second.shape[axis - ndim])
         first = first.narrow(axis - ndim, cells, both)
         second = second.narrow(axis - ndim, 0, both)
-    mean = (_mean(first, ndim) + _mean(second, ndim)) / 2
-    difference = math.sqrt(_energy(first - second))
-    most = math.sqrt(_energy(first - mean)) + math.sqrt(_energy(second - mean))
-    return 1.0 if difference <= math.sqrt(ROUNDING * _energy(first)) else 1 - difference / most
+    mean = (spatial_mean(first, ndim) + spatial_mean(second, ndim)) / 2
+    difference = math.sqrt(energy(first - second))
+    most = math.sqrt(energy(first - mean)) + math.sqrt(energy(second - mean))
+    return 1.0 if difference <= math.sqrt(ROUNDING * energy(first)) else 1 - difference / most
 
 
+@register_metric(
+    "grad_reach",
+    of="operator",
+    title="gradient reach",
+    better="higher",
+    format=".3f",
+    note="gradient reach: share of the input that receives gradient",
+    source="after Stergiou, Poppe & Kalliatakis 2021 (arXiv 2101.00440)",
+)
 def grad_reach(pooling: Pooling) -> float:
     """Gradient reach: the share of the image's elements that learn something from the pooled image.
 
@@ -197,6 +261,8 @@ def grad_reach(pooling: Pooling) -> float:
 
     Source: that operators differ in which elements receive gradient, Stergiou et al. 2021 (arXiv 2101.00440).
     """
+    import torch
+
     x, y = pooling.traced
     generator = torch.Generator().manual_seed(0)
     factors = torch.rand(y.shape, generator=generator, dtype=torch.float64).to(y) + 0.5
@@ -204,6 +270,15 @@ def grad_reach(pooling: Pooling) -> float:
     return float((size > torch.finfo(size.dtype).eps * size.max()).double().mean())
 
 
+@register_metric(
+    "effective_weights",
+    of="operator",
+    title="effective weights",
+    better="higher",
+    format=".2f",
+    note="effective weights: elements over which a window's gradient is spread",
+    source="participation ratio, Bell & Dean 1970 (Discuss. Faraday Soc. 50)",
+)
 def effective_weights(pooling: Pooling) -> float | None:
     """Effective number of weights a window: over how many elements the gradient of a pooled value is spread.
 
@@ -220,6 +295,8 @@ def effective_weights(pooling: Pooling) -> float | None:
 
     Source: Bell & Dean 1970 (Discuss. Faraday Soc. 50); as a number of equal shares, order 2 of Hill 1973 (Ecology 54).
     """
+    import torch
+
     y = pooling.traced[1][0, 0]
     submaps = y.reshape(-1, *y.shape[-pooling.geometry.ndim :])
     steps = [size / cells for size, cells in zip(pooling.sizes, pooling.cells, strict=True)]
@@ -232,6 +309,16 @@ def effective_weights(pooling: Pooling) -> float | None:
     return float(numbers.mean()) if len(numbers) else None
 
 
+@register_metric(
+    "brightness",
+    of="operator",
+    title="brightness bias",
+    better="lower",
+    target=0.0,
+    note="brightness bias: mean pooled less mean of the original",
+    features_note="brightness bias: mean pooled less mean of the original, relative to each map's own range",
+    source="difference of means",
+)
 def brightness(pooling: Pooling) -> float:
     """Brightness bias: the mean of what was pooled less the mean of the image, in units of the data range.
 
@@ -240,111 +327,17 @@ def brightness(pooling: Pooling) -> float:
     return float(pooling.pooled.mean() - pooling.image.mean()) / pooling.data_range
 
 
-MEASURES: dict[str, Callable[[Pooling], float | None]] = {
-    "alias": alias,
-    "spectrum_low": spectrum_low,
-    "spectrum_mid": spectrum_mid,
-    "spectrum_high": spectrum_high,
-    "shift": shift,
-    "grad_reach": grad_reach,
-    "effective_weights": effective_weights,
-    "brightness": brightness,
-}
-
-
 def measure(names: Iterable[str], pooling: Pooling) -> dict[str, float | None]:
-    """Those of ``names`` that are measures, each measured; the others are metrics of rebuilt images.
+    """The operator metrics among ``names``, each measured.
 
     Raises:
         ValueError: the operator gave a number that is not finite for an image it was asked to pool.
     """
-    values = {name: MEASURES[name](pooling) for name in names if name in MEASURES}
+    values = {name: METRICS[name].compute(pooling) for name in names if METRICS[name].of == "operator"}
     for name, value in values.items():
         if value is not None and not math.isfinite(value):
             raise ValueError(f"{name}: the operator gives what is not finite, or has no finite gradient")
     return values
-
-
-def lowpass(x: Tensor, cells: Sequence[int]) -> Tensor:
-    """``x`` without the frequencies that a grid of ``cells`` along its last axes cannot represent.
-
-    Args:
-        x: ``(..., *sizes)``.
-        cells: per spatial axis; so many DCT-II terms stay, those below ``cells / (2 size)`` cycles an element.
-    """
-    for axis, count in enumerate(cells):
-        dim = axis - len(cells)
-        n = x.shape[dim]
-        if count < n:
-            spectrum = torch.fft.rfft(torch.cat([x, x.flip(dim)], dim), dim=dim).narrow(dim, 0, count)
-            x = torch.fft.irfft(spectrum, n=2 * n, dim=dim).narrow(dim, 0, n)
-    return x
-
-
-def resample(x: Tensor, dim: int, count: int) -> Tensor:
-    """``x`` at ``count`` points along an axis, without any alias: its DCT-II cropped or filled up with zeros.
-
-    The points are the centres of cells: point o lies at ``(o + 1/2) n / count - 1/2`` of the n elements.
-
-    Args:
-        x: any shape, floating point.
-        dim: the axis, negative.
-        count: at least 1.
-
-    Source: resizing in the DCT domain, Dugad & Ahuja 2001 (IEEE Trans. Circuits Syst. Video Technol. 11(4)).
-    """
-    n = x.shape[dim]
-    mirrored = torch.cat([x, x.flip(dim)], dim)  # its DFT is the DCT-II, but for the phase of half an element
-    kept = min(n, count)
-    spectrum = torch.fft.rfft(mirrored, dim=dim).narrow(dim, 0, kept)
-    angle = torch.arange(kept, device=x.device, dtype=x.dtype) * (math.pi / 2 * (1 / count - 1 / n))
-    turn = torch.polar(torch.full_like(angle, count / n), angle).reshape(-1, *(1,) * (-dim - 1))
-    wide: Tensor = torch.fft.irfft(spectrum * turn, n=2 * count, dim=dim)
-    return wide.narrow(dim, 0, count)
-
-
-def _retained_bands(pooling: Pooling) -> dict[str, float | None]:
-    ndim = pooling.geometry.ndim
-    reference, pooled = pooling.image[0], pooling.pooled[0]
-    for axis, count in enumerate(pooling.cells):
-        dim = axis - ndim
-        common = min(count, pooled.shape[dim])
-        reference = resample(reference, dim, count).narrow(dim, 0, common)
-        pooled = pooled.narrow(dim, 0, common)
-    sizes = reference.shape[-ndim:]
-    # Some fifteen segments along an axis, but none too short to tell the bands apart or longer than they need.
-    lengths = [min(size, max(SHORTEST, min(LONGEST, size // 16 * 2))) for size in sizes]
-    axes = (torch.fft.fftfreq(n, dtype=torch.float64, device=pooled.device) for n in lengths)
-    grids = torch.meshgrid(*axes, indexing="ij")
-    radius = 2 * torch.stack(grids).square().sum(0).sqrt()
-    radius.view(-1)[0] = -1.0  # the mean is in no band
-    retained, original = dict.fromkeys(BANDS, 0.0), dict.fromkeys(BANDS, 0.0)
-    # A plane at a time: the overlapping segments of all of them would be many times the image.
-    for channel, submaps in zip(reference, pooled.reshape(len(reference), -1, *sizes), strict=True):
-        o = _segments(channel, lengths)
-        power = o.abs().square().sum(0)
-        for submap in submaps:
-            cross = (_segments(submap, lengths) * o.conj()).sum(0)
-            coherent = torch.where(power > 0, cross.abs().square() / power, 0.0)
-            for name, (low, high) in BANDS.items():
-                inside = (radius >= low) & (radius < high)
-                retained[name] += float(coherent[inside].sum())
-                original[name] += float(power[inside].sum())
-    least = ROUNDING * _energy(reference) * math.prod(lengths)
-    return {name: retained[name] / original[name] if original[name] > least else None for name in BANDS}
-
-
-def _segments(plane: Tensor, lengths: Sequence[int]) -> Tensor:
-    """The spectra of a plane's half overlapping segments, less their means, under a Hann window: ``(n, *lengths)``."""
-    ndim = plane.dim()
-    for axis, length in enumerate(lengths):
-        plane = plane.unfold(axis, length, max(1, length // 2))
-    parts = _centred(plane.reshape(-1, *lengths), ndim)
-    for axis, length in enumerate(lengths):
-        window = torch.hann_window(length, dtype=plane.dtype, device=plane.device)
-        parts = parts * window.reshape(-1, *(1,) * (ndim - axis - 1))
-    spectra: Tensor = torch.fft.fftn(parts, dim=tuple(range(1, ndim + 1)))
-    return spectra
 
 
 def _participations(pooling: Pooling, submap: Tensor, starts: Sequence[int], apart: Sequence[int]) -> Tensor:
@@ -367,6 +360,8 @@ def _nearest(pooling: Pooling, axis: int, start: int, gap: int, count: int) -> T
     Returns:
         ``(size,)`` int64 from 0 to count - 1.
     """
+    import torch
+
     size, geometry = pooling.sizes[axis], pooling.geometry
     step = size / pooling.cells[axis]
     centre = (geometry.spans[axis] - 1) / 2 - geometry.padding[axis] if pooling.regular else (step - 1) / 2
@@ -383,19 +378,9 @@ def _gathered(values: Tensor, nearest: Sequence[Tensor], counts: Sequence[int]) 
 
 
 def _gradient(y: Tensor, x: Tensor) -> Tensor:
+    import torch
+
     if not y.requires_grad:  # an operator that autograd cannot look through lets nothing reach its input
         return torch.zeros_like(x)
     (gradient,) = torch.autograd.grad(y, x, retain_graph=True, materialize_grads=True)
     return gradient
-
-
-def _mean(x: Tensor, ndim: int) -> Tensor:
-    return x.mean(tuple(range(-ndim, 0)), keepdim=True)
-
-
-def _centred(x: Tensor, ndim: int) -> Tensor:
-    return x - _mean(x, ndim)
-
-
-def _energy(x: Tensor) -> float:
-    return float(x.square().sum())

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from poolzoo.analysis.inputs.samples import Input
-from poolzoo.analysis.results.schema import METRIC_KEYS, UPSAMPLE_NONE
+from poolzoo.analysis.results.schema import METRICS, UPSAMPLE_NONE
 from poolzoo.analysis.scoring.fitted_parameters import Fitted
 
 #: How a pooled image grows back: the arguments of torch.nn.functional.interpolate.
@@ -44,8 +44,7 @@ class Protocol:
         upsample: names from :data:`UPSAMPLERS`, or :data:`OPTIMAL`; each gives its own rows. For videos and volumes see
             :data:`IN_3D`.
         normalize: a name from :data:`NORMALIZATIONS`.
-        metrics: names from :data:`METRICS` and :data:`poolzoo.analysis.scoring.operator_metrics.MEASURES`; the first
-            one sorts tables.
+        metrics: keys of :data:`poolzoo.analysis.results.schema.METRICS`; the first one sorts tables.
         seed, seeds: stochastic operators draw in train mode with the seeds ``seed`` to ``seed + seeds - 1``.
         device: of torch.
         protocol: a name from :data:`PROTOCOLS`; ``lowres`` does not rebuild, whatever ``upsample`` says.
@@ -72,7 +71,7 @@ class Protocol:
             object.__setattr__(self, "upsample", (UPSAMPLE_NONE,))
         else:
             _check_names("upsample", self.upsample, (*UPSAMPLERS, OPTIMAL))
-        _check_names("metrics", self.metrics, METRIC_KEYS)
+        _check_names("metrics", self.metrics, METRICS)
         _check_names("normalize", (self.normalize,), NORMALIZATIONS)
         for name in ("upsample", "metrics"):  # asked for twice is asked for
             object.__setattr__(self, name, tuple(dict.fromkeys(getattr(self, name))))

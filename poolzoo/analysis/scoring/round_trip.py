@@ -19,9 +19,8 @@ from torch import Tensor
 
 from poolzoo.analysis.inputs.images import ImageError
 from poolzoo.analysis.inputs.samples import Input, Sample
-from poolzoo.analysis.results.schema import TIME_KEYS
+from poolzoo.analysis.results.schema import METRICS, TIME_KEYS
 from poolzoo.analysis.scoring.decoders import Decoders, HeldOut
-from poolzoo.analysis.scoring.image_metrics import LEAST_SIDES, METRICS
 from poolzoo.analysis.scoring.lowres import downscale
 from poolzoo.analysis.scoring.operator_metrics import Pooling, measure
 from poolzoo.analysis.scoring.pool_modules import one_line, resamples, seed_draws, shown_size
@@ -93,11 +92,17 @@ def crop(image: FloatImage, name: str, geometry: Geometry, metrics: Sequence[str
     said = f"{name!r}: {_shown_sides(sizes)} pixels, of which a multiple of the stride is {_shown_sides(left)}"
     if any(size < window for size, window in zip(left, geometry.kernel_size, strict=True)):
         raise ImageError(f"{said}: smaller than the {_shown_sides(geometry.kernel_size)} window")
-    for metric in metrics:
-        if min(left) < LEAST_SIDES.get(metric, 1):
-            least = f"{metric.upper()} needs at least {LEAST_SIDES[metric]} on each side"
-            raise ImageError(f"{said}: {least}; --metric psnr does not")
+    if lack := _too_small(left, metrics):
+        raise ImageError(f"{said}: {lack}; --metric psnr does not")
     return image[tuple(map(slice, left))]
+
+
+def _too_small(sizes: Sequence[int], metrics: Sequence[str]) -> str:
+    """Which metric is not defined for such an image, in words; nothing where all are."""
+    for metric in map(METRICS.__getitem__, metrics):
+        if min(sizes) < metric.least_side:
+            return f"{metric.title} needs at least {metric.least_side} on each side"
+    return ""
 
 
 def _shown_sides(sizes: Sequence[int]) -> str:
@@ -135,7 +140,7 @@ def score_sample(
         pending = [scored for _, own in pooled for scored in own]
         for done, scores in zip(pending, spread(score, [p.pairs for p in pending]), strict=True):
             done.row |= scores
-            if on_view and one.is_shown(done):
+            if on_view and done.row["error"] is None and one.is_shown(done):
                 on_view(one.view(done))
         yield from (group for group, _ in pooled)
 
@@ -275,10 +280,8 @@ def _pool_again(run: Run, scale: Scale, picture: Tensor) -> Tensor:
 def _lowres_pairs(reference: Tensor, pooled: Tensor, metrics: Sequence[str]) -> list[tuple[FloatImage, FloatImage]]:
     """A reference and what was pooled, ``(h, w, C)`` each, of every submap."""
     height, width = pooled.shape[-2:]
-    for metric in metrics:
-        if min(height, width) < LEAST_SIDES.get(metric, 1):
-            least = f"{metric.upper()} needs at least {LEAST_SIDES[metric]} on each side"
-            raise ValueError(f"{width}x{height} pixels when pooled: {least}")
+    if lack := _too_small((height, width), metrics):
+        raise ValueError(f"{width}x{height} pixels when pooled: {lack}")
     original, kept = (
         x.reshape(*x.shape[:2], -1, height, width)[0].permute(1, 2, 3, 0).cpu().numpy() for x in (reference, pooled)
     )
@@ -293,13 +296,18 @@ def _seed(run: Run, x: Tensor) -> None:
 
 def _scores(
     pairs: Sequence[tuple[FloatImage, FloatImage]], metrics: Sequence[str], data_range: float = 1.0
-) -> dict[str, float]:
-    """The metrics among ``metrics``, each the mean over ``pairs``."""
-    return {
-        name: sum(METRICS[name](*pair, data_range=data_range) for pair in pairs) / len(pairs)
-        for name in metrics
-        if name in METRICS
-    }
+) -> dict[str, float | str | None]:
+    """The image metrics among ``metrics``, each the mean over ``pairs``; an ``error`` alone where one fails."""
+    found: dict[str, float | str | None] = {}
+    for key in metrics:
+        if METRICS[key].of == "image":
+            try:
+                values = [METRICS[key].compute(*pair, data_range=data_range) for pair in pairs]
+                known = [float(value) for value in values if value is not None]
+            except Exception as error:  # a failed metric is a row, not the end of the run
+                return {"error": f"metric {key}: {one_line(error)}"}
+            found[key] = sum(known) / len(pairs) if len(known) == len(pairs) else None
+    return found
 
 
 def _side_by_side(pooled: Tensor, ndim: int) -> FloatImage:

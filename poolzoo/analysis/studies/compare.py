@@ -13,10 +13,10 @@ import torch
 from poolzoo import cuda
 from poolzoo.analysis.inputs.images import ImageError, Source
 from poolzoo.analysis.inputs.samples import Input, as_inputs, ndim_of
-from poolzoo.analysis.results.schema import Result
+from poolzoo.analysis.results.schema import Result, check_metrics
 from poolzoo.analysis.scoring.decoders import Decoders
 from poolzoo.analysis.scoring.fitted_parameters import Fitted, check_fits, note_scored
-from poolzoo.analysis.scoring.image_metrics import check_metrics, use_one_thread
+from poolzoo.analysis.scoring.image_metrics import use_one_thread
 from poolzoo.analysis.scoring.pool_modules import describe_specs, normal_spec, pick_baseline, provenance, shown_size
 from poolzoo.analysis.scoring.protocol import Protocol, for_inputs
 from poolzoo.analysis.scoring.round_trip import View, crop, decoders_for, failed_image, score_sample

@@ -18,11 +18,10 @@ import torch
 from poolzoo import cuda
 from poolzoo.analysis.inputs.images import SUFFIXES, ImageError, suffix_of, without_images
 from poolzoo.analysis.results.machine import describe_machine
-from poolzoo.analysis.results.schema import Result
+from poolzoo.analysis.results.schema import Result, check_metrics
 from poolzoo.analysis.results.store import ImageFile, Plan, Store
 from poolzoo.analysis.scoring.decoders import Decoders
 from poolzoo.analysis.scoring.fitted_parameters import Fitted
-from poolzoo.analysis.scoring.image_metrics import check_metrics
 from poolzoo.analysis.scoring.pool_modules import normal_spec, pick_baseline
 from poolzoo.analysis.scoring.protocol import Protocol
 from poolzoo.analysis.scoring.round_trip import decoders_for

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from poolzoo.analysis.results.schema import MEASURE_KEYS
-from poolzoo.analysis.results.summaries import INTERVAL_IMAGES, METRICS, Setting
+from poolzoo.analysis.results.schema import METRICS
+from poolzoo.analysis.results.summaries import INTERVAL_IMAGES, Setting
 from poolzoo.analysis.results.times import Time
 from poolzoo.analysis.results.verdicts import NOISY, Doubts, Gap, Lead, ProfileLead, Verdict
 from poolzoo.reports.text.numbers import TIME_UNITS, unit_of
@@ -35,7 +35,7 @@ def answer_of(verdict: Verdict, title: str = "") -> Answer:
     entries: list[tuple[str, tuple[Markup | str, ...]]] = []
     for number, lead in enumerate(verdict.leads if plain else verdict.leads[:1]):
         # Only a likeness to the original says how much was kept.
-        by = number or lead.metric in MEASURE_KEYS
+        by = number or METRICS[lead.metric].of == "operator"
         question = f"By {METRICS[lead.metric].title}" if by else "Keeps most"
         question = question if plain else f"Keeping {verdict.kept:.3g} of the numbers"
         entries.append((question, (_leads(lead), *_beside(lead))))

@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from poolzoo.analysis.results.schema import UPSAMPLE_NONE, Result, label
-from poolzoo.analysis.results.summaries import METRICS, summarise
+from poolzoo.analysis.results.schema import METRICS, UPSAMPLE_NONE, Result, label
+from poolzoo.analysis.results.summaries import summarise
 from poolzoo.reports.page.templates import environment
 from poolzoo.reports.pictures.cutouts import CUBIC, CUTOUT, TAPS, Box, Floats, Part, Pixels, pack, rebuild_part, sources
 from poolzoo.reports.pictures.picture import DIVERGING, Operator, two_axes

@@ -18,9 +18,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from poolzoo.analysis.results.schema import Result, label
+from poolzoo.analysis.results.schema import METRICS, Result, label
 from poolzoo.analysis.results.side_by_side import Versus, named, side_by_side
-from poolzoo.analysis.results.summaries import METRICS, Setting, Summary, by_setting, summarise
+from poolzoo.analysis.results.summaries import Setting, Summary, by_setting, summarise
 from poolzoo.analysis.results.verdicts import Verdict, doubts, join_times, judge, judge_profile
 from poolzoo.analysis.studies.sweep import sweep_of
 from poolzoo.reports.page.answer import Answer, answer_of, answer_of_profile, listed, setting_title, warnings_of
@@ -43,7 +43,7 @@ from poolzoo.reports.text.numbers import signed
 from poolzoo.reports.text.profile_tables import joined_table, profile_tables
 from poolzoo.reports.text.side_by_side_tables import versus_tables
 from poolzoo.reports.text.tables import error_lines
-from poolzoo.reports.text.words import METRIC_NOTES, NORMALIZED, NOUNS, OWN_RANGE_NOTES, UPSAMPLER_WORDS, dicts
+from poolzoo.reports.text.words import NORMALIZED, NOUNS, UPSAMPLER_WORDS, dicts
 
 #: How an input is read, by the rows' ``input``.
 _READ = {
@@ -463,15 +463,7 @@ def _protocol(
         if isinstance(decoder, dict) and (training := dicts(decoder, "images")):
             names = listed([str(image.get("name")) for image in training], 24, "images")
             steps.append(f"Decoders are fitted by least squares on {names}, never on the image that is scored.")
-    details = {
-        "ssim": "SSIM is that of Wang et al. 2004: an 11-tap Gaussian window of sigma 1.5, population covariance, the"
-        " border cropped; the mean over the channels.",
-        "psnr": "PSNR is of each image, for a data range of 1; equal images have an infinite one.",
-        "mse": "MSE is the mean squared error of values in [0, 1].",
-        "mae": "MAE is the mean absolute error of values in [0, 1].",
-    }
-    details |= {key: _sentence(note) for key, note in OWN_RANGE_NOTES.items()} if setting.of_features else {}
-    steps += [details[key] if key in details else _sentence(METRIC_NOTES[key]) for key in metadata["metrics"]]
+    steps += [METRICS[key].sentence(features=setting.of_features) for key in metadata["metrics"]]
     return [*steps, *_averaging(group)]
 
 
@@ -492,10 +484,6 @@ def _averaging(group: Sequence[Summary]) -> list[str]:
 def _is_misplaced(setting: Setting) -> bool:
     """Whether pooled values of windows lie elsewhere than interpolation takes them to."""
     return setting.protocol == "roundtrip" and setting.upsample != "optimal" and setting.kernel_size != setting.stride
-
-
-def _sentence(note: str) -> str:
-    return f"{note[0].upper()}{note[1:]}."
 
 
 def _image(

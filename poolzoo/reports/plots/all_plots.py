@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from poolzoo._files import write_all
-from poolzoo.analysis.results.schema import Result
-from poolzoo.analysis.results.summaries import METRICS, Setting, Summary, by_setting, summarise
+from poolzoo.analysis.results.schema import METRICS, Result
+from poolzoo.analysis.results.summaries import Setting, Summary, by_setting, summarise
 from poolzoo.analysis.results.verdicts import join_times, profile_rows
 from poolzoo.analysis.studies.sweep import sweep_of
 from poolzoo.reports.plots import profile_times, ranks, retention, scaling, tradeoff

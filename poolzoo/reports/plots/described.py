@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from poolzoo.analysis.results.summaries import Metric, Score, Summary
+from poolzoo.analysis.results.schema import Metric
+from poolzoo.analysis.results.summaries import Score, Summary
 
 if TYPE_CHECKING:
     pass

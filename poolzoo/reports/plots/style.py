@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from poolzoo.analysis.results.summaries import METRICS
+from poolzoo.analysis.results.schema import METRICS
 from poolzoo.reports.text.words import visible
 
 if TYPE_CHECKING:

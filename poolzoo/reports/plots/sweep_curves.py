@@ -6,8 +6,8 @@ import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from poolzoo.analysis.results.schema import Result
-from poolzoo.analysis.results.summaries import METRICS, Setting, Summary, summarise
+from poolzoo.analysis.results.schema import METRICS, Result
+from poolzoo.analysis.results.summaries import Setting, Summary, summarise
 from poolzoo.analysis.studies.sweep import REFERENCES, Sweep, sweep_of
 from poolzoo.reports.plots.style import BASELINE, MARKERS, MUTED, WIDTH, log_axis, new_figure, plain, score_axis, style
 from poolzoo.reports.text.words import NORMALIZED, UPSAMPLER_WORDS, rebuilding

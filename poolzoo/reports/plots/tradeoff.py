@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from poolzoo.analysis.results.summaries import METRICS, Metric, Summary
+from poolzoo.analysis.results.schema import METRICS, Metric
+from poolzoo.analysis.results.summaries import Summary
 from poolzoo.analysis.results.verdicts import pareto_front
 from poolzoo.reports.plots.described import operator_count, with_unit
 from poolzoo.reports.plots.style import (

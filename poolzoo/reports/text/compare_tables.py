@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from poolzoo.analysis.results.schema import Result, label
-from poolzoo.analysis.results.summaries import INTERVAL_IMAGES, METRICS, Setting, Summary, by_setting
-from poolzoo.analysis.results.values import EXACT, NAMED, LeftOut
+from poolzoo.analysis.results.schema import METRICS, Result, label
+from poolzoo.analysis.results.summaries import INTERVAL_IMAGES, Setting, Summary, by_setting
+from poolzoo.analysis.results.values import NAMED, LeftOut
 from poolzoo.analysis.studies.sweep import sweep_of
 from poolzoo.reports.text.columns import (
     MISSING,
@@ -24,7 +24,7 @@ from poolzoo.reports.text.columns import (
     word_column,
 )
 from poolzoo.reports.text.numbers import TIME_UNITS, as_ratio, formatter, half_interval
-from poolzoo.reports.text.words import METRIC_NOTES, NORMALIZED, NOUNS, OWN_RANGE_NOTES, dicts, rebuilding, visible
+from poolzoo.reports.text.words import NORMALIZED, NOUNS, dicts, rebuilding, visible
 
 TOO_FEW = f"too few images for an interval: at least {INTERVAL_IMAGES} are needed"
 
@@ -80,7 +80,7 @@ def _compare_table(setting: Setting, group: Sequence[Summary], metrics: Sequence
         f"{images} {noun}{'s' * (images != 1)}",
         *([f"{seeds} seed{'s' * (seeds != 1)} in train mode"] if seeds else []),
         *([f"baseline {baseline}"] if has_baseline else []),
-        *((METRIC_NOTES | (OWN_RANGE_NOTES if setting.of_features else {}))[key] for key in metrics),
+        *(METRICS[key].note_of(features=setting.of_features) for key in metrics),
     ]
     return make_table("Information retained", visible(" · ".join(caption)), built, roles, notes)
 
@@ -193,7 +193,7 @@ def left_out_notes(group: Sequence[Summary]) -> list[str]:
 def left_out_text(left_out: LeftOut, protocol: str, members: str = "operators") -> str:
     """``PSNR: 1 image rebuilt exactly by all: blank.png``; at low resolution nothing is rebuilt."""
     exact = "matched exactly" if protocol == "lowres" else "rebuilt exactly"
-    what = exact if left_out.metric in EXACT else "without a value"
+    what = exact if METRICS[left_out.metric].exact else "without a value"
     named = [(visible(name), by) for name, by in left_out.named]
     of_all = min(left_out.by_all, NAMED)
     parts = []

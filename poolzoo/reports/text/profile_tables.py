@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from poolzoo.analysis.results.schema import PROFILE_SETTING, Result, label
-from poolzoo.analysis.results.summaries import METRICS, Summary
+from poolzoo.analysis.results.schema import METRICS, PROFILE_SETTING, Result, label
+from poolzoo.analysis.results.summaries import Summary
 from poolzoo.analysis.results.verdicts import profiled_state
 from poolzoo.reports.text.columns import (
     MISSING,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
+from poolzoo.analysis.results.schema import METRICS
 from poolzoo.analysis.results.side_by_side import Figure, Versus
-from poolzoo.analysis.results.summaries import METRICS
 from poolzoo.reports.text.columns import (
     MISSING,
     Cell,

@@ -1,4 +1,4 @@
-"""The words that tables, plots and pages share: upsamplers, scales, metrics and inputs; names made safe to show."""
+"""The words that tables, plots and pages share: upsamplers, scales and inputs; names made safe to show."""
 
 from __future__ import annotations
 
@@ -20,33 +20,6 @@ NORMALIZED = {
     "imagenet": "imagenet normalisation",
     "inception": "values -1 to 1",
     "255": "values 0 to 255",
-}
-METRIC_NOTES = {
-    "psnr": "PSNR of data range 1",
-    "ssim": "SSIM as Wang 2004 (11-tap Gaussian, sigma 1.5)",
-    "mse": "MSE on [0, 1]",
-    "mae": "MAE on [0, 1]",
-    "ms_ssim": "MS-SSIM as Wang 2003, by piq, values clipped to [0, 1]",
-    "vif": "VIF as Sheikh 2006 in the pixel domain, by piq, values clipped to [0, 1]",
-    "fsim": "FSIM as Zhang 2011 with colour, by piq, values clipped to [0, 1]",
-    "gmsd": "GMSD as Xue 2014, by piq, values clipped to [0, 1]; lower is better",
-    "mdsi": "MDSI as Nafchi 2016, by piq, values clipped to [0, 1]; lower is better",
-    "haarpsi": "HaarPSI as Reisenhofer 2018, by piq, values clipped to [0, 1]",
-    "alias": "aliasing: share of the pooled image's energy from frequencies that it cannot represent",
-    "spectrum_low": "low band: energy retained below 1/3 of the pooled grid's Nyquist frequency",
-    "spectrum_mid": "mid band: energy retained from 1/3 to 2/3 of the pooled grid's Nyquist frequency",
-    "spectrum_high": "high band: energy retained from 2/3 of the pooled grid's Nyquist frequency on",
-    "shift": "shift consistency: likeness under shifts by less than a stride, 1 at most",
-    "grad_reach": "gradient reach: share of the input that receives gradient",
-    "effective_weights": "effective weights: elements over which a window's gradient is spread",
-    "brightness": "brightness bias: mean pooled less mean of the original",
-}
-#: The same of features, which have no white.
-OWN_RANGE_NOTES = {
-    "psnr": "PSNR of each map's own range",
-    "mse": "MSE relative to each map's own range",
-    "mae": "MAE relative to each map's own range",
-    "brightness": "brightness bias: mean pooled less mean of the original, relative to each map's own range",
 }
 #: What is counted; every other input is an image, or a layer's activations for one.
 NOUNS = {"video": "video", "volume": "volume"}
