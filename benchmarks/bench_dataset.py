@@ -42,7 +42,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 import poolzoo
 from poolzoo import cuda
 folder, *specs = sys.argv[1:]
-pools = {spec: poolzoo.create_pool(spec, kernel_size=2, in_channels=3).double().eval() for spec in specs}
+pools = {spec: poolzoo.create_pool(spec, kernel_size=2).double().eval() for spec in specs}
 rows = []
 for path in sorted(Path(folder).iterdir()):
     image = np.asarray(Image.open(path).convert("RGB")) / 255

@@ -36,6 +36,7 @@ def quiet_libraries() -> None:
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
         warnings.filterwarnings("always", message=r"poolzoo's |operators of ")
+        warnings.filterwarnings("once", message=r"\w+: \w+ is now called ")
         warnings.showwarning = lambda message, *where, **more: note(f"poolzoo: {' '.join(str(message).split())}")
 
 

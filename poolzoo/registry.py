@@ -82,6 +82,7 @@ class PoolInfo:
             same, None if none does with these, and its parameter: a number, a scalar tensor or None. Functions and
             modules then take ``backend``.
         backend: what runs it, as a profile states it: ``reference`` (window engine) or ``torch``.
+        renamed: former names of its arguments, each with the present name. They still work, with a DeprecationWarning.
     """
 
     name: str
@@ -103,6 +104,7 @@ class PoolInfo:
     class_name: str = ""
     native: Callable[..., tuple[str | None, Any]] | None = None
     backend: str = "reference"
+    renamed: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -331,12 +333,16 @@ def create_pool(
 ) -> nn.Module:
     """Make an operator's module by name.
 
+    An operator that needs the number of channels, such as ``lip``, takes it as ``channels=``. Without it the module
+    behaves like torch's lazy modules: the parameters are uninitialized until the first input, which has to be a plain
+    call, or until ``load_state_dict``. They are then drawn as the module made with ``channels=`` draws them.
+
     Args:
         spec: registry name, with parameters if wanted: ``"softpool"``, ``"softpool:beta=4"``, ``"lp:p=3,norm=sum"``.
         ndim: spatial axes.
         kernel_size: window size.
         stride: step between windows; None means ``kernel_size``.
-        in_channels: channels of the input; only operators that hold weights per channel from the start use it.
+        in_channels: former name of ``channels``, for operators that need it; the others ignore it.
         params: further arguments of the module, ``padding`` among them; they win over the spec's.
 
     Raises:
@@ -349,18 +355,48 @@ def create_pool(
     name, given = parse_spec(spec)
     info = pool_info(name)
     cls = info.make_class(ndim)
-    arguments = {"kernel_size": kernel_size, "stride": stride, **given, **params}
+    arguments = {"kernel_size": kernel_size, "stride": stride, **given, **current_names(info, params)}
     allowed = list(inspect.signature(cls).parameters)
     unknown = [key for key in arguments if key not in allowed]
     if unknown:
         own = [key for key in allowed if key not in ("device", "dtype")]
         raise ValueError(f"{name}: unknown parameter {unknown[0]!r}; allowed: {', '.join(own)}")
-    if "in_channels" in allowed and in_channels is not None:
-        arguments.setdefault("in_channels", in_channels)
+    if in_channels is not None:
+        present = info.renamed.get("in_channels", "in_channels")
+        if present in params:
+            raise ValueError(f"{name}: in_channels={in_channels!r}: {present} is given too; leave in_channels out")
+        warn_renamed("create_pool", "in_channels", "channels")
+        if present in allowed:
+            arguments.setdefault(present, in_channels)
     try:
         return cls(**arguments)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name}: {error}") from error
+
+
+def current_names(info: PoolInfo, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of an operator's function, module or spec by their present names.
+
+    Raises:
+        ValueError: an argument is given by its former and by its present name.
+    """
+    current = dict(arguments)
+    for former, present in info.renamed.items():
+        if former in current:
+            if present in current:
+                raise ValueError(f"{former}={current[former]!r}: {present} is given too; leave {former} out")
+            warn_renamed(info.name, former, present)
+            current[present] = current.pop(former)
+    return current
+
+
+def warn_renamed(owner: str, former: str, present: str) -> None:
+    """Tell the code outside of poolzoo that a name which it uses is a former one."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "poolzoo":
+        level, frame = level + 1, frame.f_back
+    message = f"{owner}: {former} is now called {present}; the old name will not work in the next release"
+    warnings.warn(message, DeprecationWarning, stacklevel=level)
 
 
 def export_names(stem: str) -> list[str]:
@@ -384,11 +420,13 @@ def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
     """Split ``name:key=value,key=value``.
 
     Values are ints, floats (``inf`` too), ``true``/``false``, ``none``, sizes such as ``3x2`` (a tuple), else strings.
+    A key that is an argument's former name becomes its present one.
 
     Raises:
         ValueError: a part after the colon is not ``key=value``, or a key stands twice.
     """
     name, _, rest = spec.partition(":")
+    name = name.strip()
     params: dict[str, Any] = {}
     for part in filter(None, rest.split(",")):
         key, equals, value = (piece.strip() for piece in part.partition("="))
@@ -397,7 +435,9 @@ def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
         if key in params:
             raise ValueError(f"pool={spec!r}: {key!r} stands twice")
         params[key] = _value(value)
-    return name.strip(), params
+    if params:
+        load_operators()
+    return name, current_names(_pools[name], params) if name in _pools else params
 
 
 def format_params(params: Mapping[str, Any]) -> str:

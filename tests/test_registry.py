@@ -16,7 +16,6 @@ import torch
 
 import poolzoo
 from poolzoo import registry
-from poolzoo.operators import Pool
 from poolzoo.registry import (
     create_pool,
     expand_specs,
@@ -124,7 +123,7 @@ SPECS = {
     "lse:r=-1e-3": ("lse", {"r": -1e-3}),
     "avg:count_include_pad=true": ("avg", {"count_include_pad": True}),
     "avg:count_include_pad=False": ("avg", {"count_include_pad": False}),
-    "lip:in_channels=none": ("lip", {"in_channels": None}),
+    "lip:channels=none": ("lip", {"channels": None}),
     "max:kernel_size=3x2": ("max", {"kernel_size": (3, 2)}),
     "max:kernel_size=3x2x1,padding=1": ("max", {"kernel_size": (3, 2, 1), "padding": 1}),
     "checkered:pool=max": ("checkered", {"pool": "max"}),
@@ -211,13 +210,6 @@ def test_create_makes_the_module_that_the_spec_says():
 
 def test_arguments_win_over_the_spec():
     assert create_pool("lp:p=3", p=4).params(torch.zeros(1, 1, 2, 2))["p"] == 4
-
-
-def test_in_channels_goes_to_those_who_take_it():
-    assert create_pool("lip", in_channels=5).in_channels == 5
-    assert isinstance(create_pool("max", in_channels=5), Pool)
-    with pytest.raises(ValueError, match="lip: in_channels=None"):
-        create_pool("lip")
 
 
 def test_unknown_parameter_is_answered_with_the_known_ones():

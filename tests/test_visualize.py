@@ -48,7 +48,14 @@ def test_a_specs_own_size_and_channels_win(run):
     assert "[  0.111][  0.111][  0.111]" in run("show", "avg:kernel_size=3").out
     assert "[  0.111][  0.111][  0.111]" in run("show", "avg:kernel_size=3,stride=1,padding=1").out
     assert "[  0.250]   0.000 [  0.250]" in run("show", "avg:dilation=2").out
-    assert "[  0.250][  0.250]" in run("show", "lip:in_channels=3").out
+    assert "[  0.250][  0.250]" in run("show", "lip:channels=3").out
+
+
+def test_a_former_name_in_a_spec_is_told_once_in_a_line(run):
+    shown = run("show", "lip:channels=3").out
+    run("show", "lip:in_channels=3")
+    line = "poolzoo: lip: in_channels is now called channels; the old name will not work in the next release\n"
+    assert (run.code, run.out, run.err) == (0, shown, line)
 
 
 def test_show_prints_the_card(run):
@@ -70,7 +77,7 @@ def test_show_prints_the_card(run):
         ("sofpool", "did you mean softpool"),
         ("softpool:gamma=1", "unknown parameter 'gamma'"),
         ("lp:p=0", "p=0: a number > 0 is allowed"),
-        ("lift:in_channels=0", "in_channels=0: an int >= 1 is needed"),
+        ("lift:channels=0", "channels=0: an int >= 1 or None is allowed"),
         ("avg:ndim=3", "unknown parameter 'ndim'"),
         ("soft*", "no such operator"),
         ("", "pool=''"),
@@ -112,7 +119,7 @@ def test_weights_of_different_operators_look_different(run, photo, tmp_path):
     [
         (("--pool", "nosuch"), "no such operator"),
         (("--pool", "lp:p=x"), "p='x'"),
-        (("--pool", "lip:in_channels=3"), "input: 1 channels; in_channels=3 are needed"),
+        (("--pool", "lip:channels=3"), "input: 1 channels; channels=3 are needed"),
         (("--kernel-size", "99"), "input size 40 is too small"),
         (("--kernel-size", "0"), "'0'"),
         (("--kernel-size", "2x2x2"), "'2x2x2'"),

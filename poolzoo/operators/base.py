@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from poolzoo.cuda import BACKENDS
 from poolzoo.geometry import IntOrTuple, accumulation_dtype, check_input, make_geometry
-from poolzoo.registry import PoolInfo
+from poolzoo.registry import PoolInfo, current_names, warn_renamed
 
 _MAKING = {"device": "where the parameters are made", "dtype": "the type that the parameters have"}
 _OF_BACKEND = "``backend``: ``native`` is compiled code, ``reference`` torch's operators; ``auto`` takes what it can."
@@ -74,6 +74,9 @@ class Pool(nn.Module):
     def params(self, x: Tensor) -> dict[str, Any]:
         """The operator's own parameters for this input, as its functional form takes them."""
         return {}
+
+    def take_channels(self, channels: int) -> None:
+        """Make the parameters for so many channels, where they depend on it and nothing said it yet."""
 
     def forward(self, input: Tensor) -> Tensor:
         result: Tensor = self.info.forward(input, self.geometry, **self.params(input))
@@ -168,20 +171,6 @@ def check_channels(channels: int | None) -> None:
         raise ValueError(f"channels={channels!r}: an int >= 1 or None is allowed")
 
 
-def check_in_channels(in_channels: int | None) -> int:
-    """What a module that holds weights per channel from the start is told of its input."""
-    if isinstance(in_channels, bool) or not isinstance(in_channels, int) or in_channels < 1:
-        raise ValueError(f"in_channels={in_channels!r}: an int >= 1 is needed")
-    return in_channels
-
-
-def check_channels_of(x: Tensor, ndim: int, in_channels: int) -> None:
-    """Raise what :func:`check_input` does, and ValueError for channels that the module is not made for."""
-    check_input(x, ndim)
-    if x.shape[-ndim - 1] != in_channels:
-        raise ValueError(f"input: {x.shape[-ndim - 1]} channels; in_channels={in_channels} are needed")
-
-
 def check_generator(generator: torch.Generator | None) -> None:
     if generator is not None and not isinstance(generator, torch.Generator):
         raise ValueError(f"generator={generator!r}: a torch.Generator or None is allowed")
@@ -244,6 +233,7 @@ def make_function(info: PoolInfo, ndim: int) -> Callable[..., Tensor]:
         ceil_mode: bool = False,
         **params: Any,
     ) -> Tensor:
+        params = current_names(info, params)
         if params or needed:
             check_params(info, known, params)
         geometry = make_geometry(ndim, kernel_size, stride, padding, dilation, ceil_mode)
@@ -266,11 +256,11 @@ def make_class(info: PoolInfo, ndim: int) -> type[Pool]:
     base = info.module or FixedPool
     name = f"{info.class_name}{ndim}d"
     # Users find it, and pickle finds it again, as poolzoo.SoftPool2d.
-    cls: type[Pool] = type(
-        name,
-        (base,),
-        {"ndim": ndim, "info": info, "__module__": "poolzoo", "__qualname__": name},
-    )
+    members = {"ndim": ndim, "info": info, "__module__": "poolzoo", "__qualname__": name}
+    if info.renamed:
+        members |= {"__init__": _init_by_any_name(base)}
+        members |= {former: _former_attribute(former, present) for former, present in info.renamed.items()}
+    cls: type[Pool] = type(name, (base,), members)
     own = [p for p in inspect.signature(base).parameters.values() if p.kind is p.KEYWORD_ONLY]
     if base is FixedPool:
         own = [*operator_params(info).values()]
@@ -278,6 +268,24 @@ def make_class(info: PoolInfo, ndim: int) -> type[Pool]:
         cls.__signature__ = inspect.Signature([*shared, *own])  # type: ignore[attr-defined]
     cls.__doc__ = _document(info, ndim, own, takes_input=False)
     return cls
+
+
+def _init_by_any_name(base: type[Pool]) -> Callable[..., None]:
+    """The constructor of a module some of whose arguments have former names."""
+
+    @functools.wraps(base.__init__)
+    def __init__(self: Pool, *args: Any, **kwargs: Any) -> None:
+        base.__init__(self, *args, **current_names(self.info, kwargs))
+
+    return __init__
+
+
+def _former_attribute(former: str, present: str) -> property:
+    def read(self: Pool) -> Any:
+        warn_renamed(type(self).__name__, former, present)
+        return getattr(self, present)
+
+    return property(read)
 
 
 def _document(info: PoolInfo, ndim: int, own: Iterable[inspect.Parameter], takes_input: bool) -> str:

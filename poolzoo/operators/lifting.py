@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from poolzoo.geometry import Geometry, accumulation_dtype, check_input, like, output_size
-from poolzoo.operators.base import Pool, check_channels_of, check_in_channels
+from poolzoo.operators.lazy import LazyPool
 from poolzoo.registry import register_pool
 from poolzoo.windows import reflect
 
@@ -143,27 +143,31 @@ class _Step(nn.Module):
         return y.reshape(moved.shape).movedim(-1, axis - n - 1).movedim(-1, -n - 1)
 
 
-class _Lift(Pool):
-    """The module learns P and U; its ``in_channels`` is the number of channels of the input.
+class _Lift(LazyPool):
+    """The module learns P and U; ``channels`` is the number of channels of the input, None takes it from the first one.
 
     ``pool.bands(x)`` gives the sub-bands side by side, ``pool.unpool(bands)`` makes the input of them again.
     """
 
+    predict: nn.Module
+    update: nn.Module
+
     def __init__(
         self,
         *args: Any,
-        in_channels: int | None = None,
+        channels: int | None = None,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(*args, **kwargs)
-        self.in_channels = check_in_channels(in_channels)
-        self.predict = _Step(self.in_channels, self.ndim).to(device=device, dtype=dtype)
-        self.update = _Step(self.in_channels, self.ndim).to(device=device, dtype=dtype)
+        super().__init__(*args, channels=channels, **kwargs)
+        self.start(device, dtype)
+
+    def make_parts(self, channels: int) -> dict[str, nn.Module]:
+        return {"predict": _Step(channels, self.ndim), "update": _Step(channels, self.ndim)}
 
     def params(self, x: Tensor) -> dict[str, nn.Module]:
-        check_channels_of(x, self.ndim, self.in_channels)
+        self.initialize_parameters(x)
         return {"predict": self.predict, "update": self.update}
 
     def bands(self, x: Tensor) -> Tensor:
@@ -181,10 +185,11 @@ class _Lift(Pool):
         if geometry.stride != geometry.kernel_size or any(geometry.padding) or max(geometry.dilation) > 1:
             raise ValueError("unpool: stride = kernel_size, padding=0 and dilation=1 are needed")
         parts = bands.to(accumulation_dtype(bands.dtype)).unbind(-self.ndim - 1)
+        self.initialize_parameters(parts[0])
         return lift_unpool(parts, geometry.kernel_size, self.predict, self.update, output_size).to(bands.dtype)
 
     def shown_params(self) -> dict[str, object]:
-        return {"in_channels": self.in_channels}
+        return {} if self.channels is None else {"channels": self.channels}
 
 
 def _check_lift(predict: Step | None = None, update: Step | None = None) -> None:
@@ -202,6 +207,7 @@ def _check_lift(predict: Step | None = None, update: Step | None = None) -> None
     source="LiftDownPool of Zhao & Snoek, arXiv 2104.00996",
     module=_Lift,
     learnable=True,
+    renamed={"in_channels": "channels"},
     check=_check_lift,
     exempt={
         "constant": "as it starts it is the window's sum; afterwards P and U decide",

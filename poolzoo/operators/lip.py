@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from poolzoo import cuda
 from poolzoo.geometry import Geometry, accumulation_dtype, check_input, like, output_size
-from poolzoo.operators.base import Pool, check_backend, check_channels_of, check_in_channels
+from poolzoo.operators.base import check_backend
+from poolzoo.operators.lazy import LazyPool
 from poolzoo.operators.soft import softmax_weights, weighted_mean
 from poolzoo.registry import register_pool
 from poolzoo.windows import maximum, pool_natively, windows
@@ -74,17 +75,19 @@ def logit_module(channels: int, ndim: int, variant: str, width: int = BOTTLENECK
     return nn.Sequential(OrderedDict([*layers, ("gate", _SoftGate())]))
 
 
-class _Lip(Pool):
+class _Lip(LazyPool):
     """The module learns the importance network G; ``variant`` is ``simplified`` (3x3) or ``bottleneck`` (1x1-3x3-1x1).
 
-    ``in_channels`` is the number of channels of the input, ``width`` that of the bottleneck. G is computed in the wider
-    type of input and parameters, at least float32 for float16.
+    ``channels`` is the number of channels of the input; None takes it from the first input. ``width`` is that of the
+    bottleneck. G is computed in the wider type of input and parameters, at least float32 for float16.
     """
+
+    logit: nn.Module
 
     def __init__(
         self,
         *args: Any,
-        in_channels: int | None = None,
+        channels: int | None = None,
         variant: str = "simplified",
         width: int = BOTTLENECK_WIDTH,
         backend: str = "auto",
@@ -92,21 +95,23 @@ class _Lip(Pool):
         dtype: torch.dtype | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, channels=channels, **kwargs)
         if isinstance(width, bool) or not isinstance(width, int) or width < 1:
             raise ValueError(f"width={width!r}: an int >= 1 is needed")
         if variant not in ("simplified", "bottleneck"):
             raise ValueError(f"variant={variant!r}: 'simplified' or 'bottleneck' is allowed")
         check_backend(backend)
         self.variant, self.width, self.backend = variant, width, backend
-        self.in_channels = check_in_channels(in_channels)
-        self.logit = logit_module(self.in_channels, self.ndim, variant, width).to(device=device, dtype=dtype)
+        self.start(device, dtype)
+
+    def make_parts(self, channels: int) -> dict[str, nn.Module]:
+        return {"logit": logit_module(channels, self.ndim, self.variant, self.width)}
 
     def params(self, x: Tensor) -> dict[str, object]:
         return {"logit": self._logit(x), "backend": self.backend}
 
     def _logit(self, x: Tensor) -> Tensor:
-        check_channels_of(x, self.ndim, self.in_channels)
+        self.initialize_parameters(x)
         output_size(x.shape[-self.ndim :], self.geometry)  # G's convolution would refuse in other words
         own = next(self.logit.parameters()).dtype
         dtype = torch.promote_types(x.dtype, own)
@@ -121,8 +126,8 @@ class _Lip(Pool):
         return of_wide
 
     def shown_params(self) -> dict[str, object]:
-        shown: dict[str, object] = {"in_channels": self.in_channels, "variant": self.variant}
-        return shown | ({"width": self.width} if self.variant == "bottleneck" else {})
+        shown: dict[str, object] = {} if self.channels is None else {"channels": self.channels}
+        return shown | {"variant": self.variant} | ({"width": self.width} if self.variant == "bottleneck" else {})
 
 
 @register_pool(
@@ -134,6 +139,7 @@ class _Lip(Pool):
     source="Gao et al., arXiv 1908.04156, eq. 3",
     module=_Lip,
     learnable=True,
+    renamed={"in_channels": "channels"},
     native=lambda logit: ("lip", None),
     exempt={
         "permutation": "G looks at positions, and past the window",

@@ -29,7 +29,7 @@ _SHARED = 6
 def lip_resnet(name: str, **kwargs: Any) -> nn.Module:
     """LIP-ResNet; every LIP starts as average pooling, every residual branch as zero, as in the authors' code."""
     model: Any = torchvision.models.get_model(name, weights=None, zero_init_residual=True, **kwargs)
-    model.maxpool = create_pool("lip", kernel_size=3, stride=2, padding=1, in_channels=model.conv1.out_channels)
+    model.maxpool = create_pool("lip", kernel_size=3, stride=2, padding=1, channels=model.conv1.out_channels)
     for layer in (model.layer1, model.layer2, model.layer3, model.layer4):
         if layer[0].stride == 2:
             layer[0] = _StridedBlock(layer[0])
@@ -44,12 +44,12 @@ def lip_densenet(name: str, **kwargs: Any) -> nn.Module:
     """LIP-DenseNet; every LIP starts as average pooling, where the authors' code leaves the logits random."""
     model: Any = torchvision.models.get_model(name, weights=None, **kwargs)
     features = model.features
-    stem: Any = create_pool("lip", kernel_size=3, stride=2, padding=1, in_channels=features.conv0.out_channels)
+    stem: Any = create_pool("lip", kernel_size=3, stride=2, padding=1, channels=features.conv0.out_channels)
     stem.logit = nn.Sequential(OrderedDict(zip(("conv1", "bn1", "gate"), stem.logit, strict=True)))
     features.pool0 = stem
     for transition in (features.transition1, features.transition2, features.transition3):
         channels = transition.conv.out_channels
-        transition.pool = create_pool("lip:variant=bottleneck", kernel_size=2, stride=2, in_channels=channels)
+        transition.pool = create_pool("lip:variant=bottleneck", kernel_size=2, stride=2, channels=channels)
     return model  # type: ignore[no-any-return]
 
 

@@ -9,7 +9,6 @@ size. None of them has parameters, so state dicts are torchvision's. LIP: see ``
 from __future__ import annotations
 
 import difflib
-import inspect
 import os
 import pickle
 import textwrap
@@ -20,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from poolzoo.operators.base import Pool
+from poolzoo.operators.lazy import LazyPool
 from poolzoo.registry import create_pool, parse_spec, pool_info
 from poolzoo.surgery.replace import replace_pools
 
@@ -116,11 +116,11 @@ def _softpool(name: str, pool: str, centred: bool, **kwargs: Any) -> nn.Module:
     else:
         model = torchvision.models.get_model(name, weights=None, **kwargs)
     if name in _RESNETS:
-        model.maxpool = create_pool(pool, kernel_size=2, in_channels=model.conv1.out_channels)
+        model.maxpool = _pool_of(model.conv1, pool)
     elif name in _DENSENETS:
-        model.features.pool0 = create_pool(pool, kernel_size=2, in_channels=model.features.conv0.out_channels)
+        model.features.pool0 = _pool_of(model.features.conv0, pool)
     else:
-        channels_matter = "in_channels" in inspect.signature(pool_info(parse_spec(pool)[0]).make_class(2)).parameters
+        channels_matter = isinstance(create_pool(pool, kernel_size=2), LazyPool)
         example = torch.zeros(1, 3, 299, 299) if channels_matter else None
         replace_pools(
             model,
@@ -133,6 +133,14 @@ def _softpool(name: str, pool: str, centred: bool, **kwargs: Any) -> nn.Module:
     if centred:
         _centre(model)
     return model  # type: ignore[no-any-return]
+
+
+def _pool_of(conv: nn.Conv2d, spec: str) -> nn.Module:
+    """The operator for what a convolution gives."""
+    pool = create_pool(spec, kernel_size=2)
+    if isinstance(pool, Pool):
+        pool.take_channels(conv.out_channels)
+    return pool
 
 
 def _centre(model: nn.Module) -> None:

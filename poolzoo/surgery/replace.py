@@ -16,6 +16,7 @@ from torch import Tensor, fx, nn
 from torch.utils import _pytree as pytree
 
 from poolzoo import operators
+from poolzoo.operators.lazy import LazyPool
 from poolzoo.registry import PoolInfo, parse_spec, pool_info
 from poolzoo.surgery.report import LeftAlone, Replaced, Report
 from poolzoo.surgery.sites import (
@@ -60,8 +61,8 @@ def replace_pools(
         filter_fn: ``filter_fn(path, module)`` says whether to replace a pool; for a call of a function, ``module`` is
             the torch module that does the same, ``path`` the calling module's with the function's name after it.
         example: an input of the model, or a tuple of its positional arguments. The model runs on it once, in eval mode,
-            which tells learnable operators such as ``lip`` their channels. A module whose trace does not give what the
-            module itself gives is then left alone.
+            which tells operators such as ``lip`` their channels; without it they take them from their first input. A
+            module whose trace does not give what the module itself gives is then left alone.
         inplace: change ``model`` itself and return it; otherwise a deep copy.
         allow_none: return the model unchanged where there is nothing to replace, instead of raising.
         verbose: print the report.
@@ -70,8 +71,7 @@ def replace_pools(
         The model; its attribute ``pool_report`` is a :class:`~poolzoo.surgery.Report` of what changed and what did not.
 
     Raises:
-        ValueError: nothing was replaced, the operator is unknown or does not take a parameter, or it needs to know its
-            channels and there is no ``example``.
+        ValueError: nothing was replaced, or the operator is unknown or does not take a parameter.
         TypeError: ``model`` is no module, or TorchScript.
 
     Example:
@@ -317,7 +317,6 @@ class _Operator:
 
         Raises:
             UnsuitedError: the operator cannot stand there.
-            ValueError: it needs to know its channels, and no example was given.
         """
         pool = describe(site.module)
         if pool.ndim not in self.info.ndims:
@@ -334,18 +333,14 @@ class _Operator:
         if missing := [key for key in self.params if key not in known]:
             raise UnsuitedError(f"{cls.__name__} takes no {missing[0]}")
         offered = {**_home(model, site.places[0][0]), **getattr(pool, "own", {})}
-        if watched and "in_channels" in known and "in_channels" not in self.params:
-            offered["in_channels"] = _only(site.channels)
         arguments |= {key: value for key, value in offered.items() if key in known and key not in arguments}
         try:
-            return cls(**arguments)
+            new = cls(**arguments)
         except (TypeError, ValueError) as error:
-            if "in_channels" in str(error) and not watched:
-                raise ValueError(
-                    f"example=None: {self.info.name} needs to know the channels of each pool's input; "
-                    "give example=, an input of the model"
-                ) from error
             raise UnsuitedError(str(error)) from error
+        if watched and isinstance(new, LazyPool) and new.has_uninitialized_params():
+            new.take_channels(_only(site.channels))
+        return new
 
 
 def _only(channels: set[int]) -> int:

@@ -66,7 +66,8 @@ def describe(module: nn.Module) -> Windowed | Adaptive:
         UnsuitedError: no operator does what this pool does; the message says why.
     """
     hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-    if any(getattr(module, name) for name in hooks):
+    lazy: Any = getattr(module, "_initialize_hook", None)  # a lazy module's own
+    if any(getattr(module, name).keys() - ({lazy.id} if lazy else set()) for name in hooks):
         raise UnsuitedError("has hooks, which would be lost")
     if isinstance(module, Pool):
         if module.info.phases is not None:

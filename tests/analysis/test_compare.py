@@ -75,7 +75,7 @@ def independent_scores(image: np.ndarray, row: dict, scale: tuple = ((0.0,) * 3,
     image = image[: image.shape[0] // stride * stride, : image.shape[1] // stride * stride]
     mean, std = map(np.array, scale)
     torch.manual_seed(0)
-    module = poolzoo.create_pool(label(row), kernel_size=kernel, stride=stride, in_channels=3).double()
+    module = poolzoo.create_pool(label(row), kernel_size=kernel, stride=stride).double()
     module.train(row["state"] == "train")
     if row["seed"] is not None:
         module.generator = torch.Generator().manual_seed(row["seed"])

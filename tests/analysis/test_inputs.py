@@ -95,11 +95,11 @@ def scores(image: np.ndarray, full: np.ndarray, data_range: float) -> tuple[floa
 
 def independent_scores(image: np.ndarray, row: dict) -> tuple[float, float]:
     """PSNR and SSIM of a row with stride 2, by numpy and scikit-image; of poolzoo only the operator itself."""
-    ndim, channels = image.ndim - 1, image.shape[-1]
+    ndim = image.ndim - 1
     sizes = tuple(size // 2 * 2 for size in image.shape[:-1])
     image = image[tuple(map(slice, sizes))]
     torch.manual_seed(0)
-    module = poolzoo.create_pool(label(row), ndim=ndim, kernel_size=2, in_channels=channels).double()
+    module = poolzoo.create_pool(label(row), ndim=ndim, kernel_size=2).double()
     module.train(row["state"] == "train")
     if row["seed"] is not None:
         module.generator = torch.Generator().manual_seed(row["seed"])

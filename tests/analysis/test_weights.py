@@ -47,7 +47,7 @@ def test_weights_are_the_derivative(name):
         pytest.skip("its gradient is not the derivative, as its registration says")
     sample = sample_weights(name)
     module = make_module(
-        name, ndim=2, in_channels=1, kernel_size=2, stride=None, seed=0, device="cpu", dtype=torch.float64
+        name, ndim=2, channels=1, kernel_size=2, stride=None, seed=0, device="cpu", dtype=torch.float64
     )
 
     def pooled(elements: np.ndarray) -> float:

@@ -596,7 +596,8 @@ def test_learned_value_starts_where_the_table_says(name, start):
 
 @pytest.mark.parametrize("name", ["power", "gem", "mixed", "gated", "tree", "lip"])
 def test_training_lowers_a_loss(name):
-    pool = poolzoo.create_pool(name, ndim=2, kernel_size=2, in_channels=CHANNELS)
+    pool = poolzoo.create_pool(name, ndim=2, kernel_size=2)
+    pool.take_channels(CHANNELS)
     x = distinct(4, CHANNELS, 6, 6).abs()
     target = F.max_pool2d(x, 2)
     optimiser = torch.optim.Adam(pool.parameters(), lr=0.1)

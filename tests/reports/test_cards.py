@@ -87,7 +87,7 @@ def test_card_says_what_draws_and_what_learns():
     assert make_card("mixed").learns == 1
     assert make_card("gated").learns == 4
     assert make_card("avg").learns == 0
-    assert ("in_channels", None) in make_card("lip").parameters
+    assert ("channels", "None") in make_card("lip").parameters
 
 
 def test_gradient_is_shown_with_its_window_and_without_what_is_zero():

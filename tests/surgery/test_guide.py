@@ -27,7 +27,7 @@ def test_the_example_prints_what_the_guide_shows(capsys: pytest.CaptureFixture[s
     exec(stem, names)
     assert isinstance(names["stem"].pool, poolzoo.SoftPool2d) and isinstance(names["stem"].head, nn.AdaptiveAvgPool2d)
     exec(lip, names)
-    assert (names["model"].pool.in_channels, names["model"].max_pool2d.in_channels) == (8, 16)
+    assert (names["model"].pool.channels, names["model"].max_pool2d.channels) == (8, 16)
     exec(checkered, names)
     assert names["model"].conversion.converted == ["pool", "max_pool2d(kernel_size=2) in forward"]
 

@@ -357,9 +357,14 @@ def test_the_original_is_untouched_unless_asked() -> None:
 
 
 def test_what_raises_changes_nothing() -> None:
+    def up_to_the_last(path: str, module: nn.Module) -> bool:
+        if path == "2":
+            raise KeyError(path)
+        return True
+
     model = nn.Sequential(nn.AdaptiveAvgPool2d(4), Net(), nn.MaxPool2d(2))
-    with pytest.raises(ValueError):
-        surgery(model, "lip", inplace=True)
+    with pytest.raises(KeyError):
+        surgery(model, "softpool", up_to_the_last, inplace=True)
     assert type(model[1]) is Net and isinstance(model[2], nn.MaxPool2d) and not hasattr(model, "pool_report")
 
 
@@ -476,12 +481,21 @@ class TwoWidths(nn.Module):
 
 def test_channels_come_from_the_example() -> None:
     new = surgery(TwoWidths(), "lip", example=(picture(),))
-    assert (new.own.in_channels, new.avg_pool2d.in_channels) == (2, 5)
+    assert (new.own.channels, new.avg_pool2d.channels) == (2, 5)
     assert reasons(new) == {
         "shared": "shared by inputs of 2 and 5 channels",
         "unused": "the example does not reach it, so that its channels are not known",
     }
-    assert surgery(small(nn.MaxPool2d(2)), "lip:in_channels=3")[1].in_channels == 3
+    assert surgery(small(nn.MaxPool2d(2)), "lip:channels=3")[1].channels == 3
+
+
+def test_channels_come_from_the_first_input_without_an_example() -> None:
+    new = surgery(TwoWidths(), "lip")
+    assert (new.own.channels, new.avg_pool2d.channels, reasons(new)) == (None, None, {})
+    assert isinstance(surgery(small(new.own))[1], poolzoo.SoftPool2d)  # its own hook is none of the user's
+    new = surgery(small(nn.MaxPool2d(2)), "lift")
+    new(picture())
+    assert new[1].channels == 3
 
 
 # Wrong use ------------------------------------------------------------------------------------------------------------
@@ -496,7 +510,6 @@ def test_channels_come_from_the_example() -> None:
         (small(nn.MaxPool2d(2)), "lp:q=3", {}, ValueError, "unknown parameter 'q'; allowed: p, norm"),
         (small(nn.MaxPool2d(2)), "lp:p=-3", {}, ValueError, "p=-3: a number > 0 is allowed"),
         (small(nn.MaxPool2d(2)), "lp:kernel_size=3", {}, ValueError, "kernel_size is that of the pool"),
-        (small(nn.MaxPool2d(2)), "lip", {}, ValueError, "example=None: lip needs to know the channels"),
         (small(nn.MaxPool2d(2)), "lip", {"example": torch.zeros(3)}, ValueError, "example: the model does not run"),
         (nn.MaxPool2d(2), "softpool", {}, ValueError, "model: it is itself a pool, MaxPool2d(kernel_size=2"),
         ("resnet18", "softpool", {}, TypeError, "model: str; a torch.nn.Module"),

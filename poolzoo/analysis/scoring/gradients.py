@@ -68,7 +68,7 @@ def sample_weights(spec: str, ndim: int = 2, kernel_size: int = 2) -> Sample:
         ValueError: an unknown operator, or a parameter that is not allowed.
     """
     module = _module(spec, ndim, kernel_size)
-    channels = registry.parse_spec(spec)[1].get("in_channels", 1)
+    channels = registry.parse_spec(spec)[1].get("channels") or 1
     geometry, middle = module.geometry, SAMPLE_WINDOWS // 2
     sides = [
         (SAMPLE_WINDOWS - 1) * step + span - 2 * pad
@@ -161,7 +161,7 @@ def _module(spec: str, ndim: int, kernel_size: Any, stride: Any = None) -> Pool:
     return make_module(
         spec,
         ndim=ndim,
-        in_channels=1,
+        channels=1,
         kernel_size=kernel_size,
         stride=stride,
         seed=0,

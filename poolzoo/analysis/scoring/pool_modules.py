@@ -19,7 +19,7 @@ def make_module(
     spec: str,
     *,
     ndim: int,
-    in_channels: int,
+    channels: int,
     kernel_size: int | tuple[int, ...],
     stride: int | tuple[int, ...] | None,
     seed: int,
@@ -34,8 +34,9 @@ def make_module(
     # Operators that start at random weights start at the same ones in every run.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        module = registry.create_pool(spec, ndim=ndim, kernel_size=kernel_size, stride=stride, in_channels=in_channels)
-    assert isinstance(module, Pool)
+        module = registry.create_pool(spec, ndim=ndim, kernel_size=kernel_size, stride=stride)
+        assert isinstance(module, Pool)
+        module.take_channels(channels)
     return module.to(device=device, dtype=dtype).eval()
 
 

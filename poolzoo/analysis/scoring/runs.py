@@ -45,7 +45,7 @@ def make_runs(
     specs: Iterable[str],
     protocol: Protocol,
     ndim: int = 2,
-    in_channels: int = 3,
+    channels: int = 3,
     *,
     fits: Sequence[Fitted] = (),
     dtype: torch.dtype = torch.float64,
@@ -61,7 +61,7 @@ def make_runs(
     make = functools.partial(
         make_module,
         ndim=ndim,
-        in_channels=in_channels,
+        channels=channels,
         kernel_size=protocol.kernel_size,
         stride=protocol.stride,
         seed=protocol.seed,

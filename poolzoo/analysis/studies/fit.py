@@ -268,7 +268,7 @@ def _make(spec: str, protocol: Protocol) -> Pool:
     return make_module(
         spec,
         ndim=2,
-        in_channels=3,
+        channels=3,
         kernel_size=protocol.kernel_size,
         stride=protocol.stride,
         seed=protocol.seed,

@@ -111,7 +111,7 @@ def make_card(spec: str) -> Card:
         label=normal_spec(spec),
         info=info,
         parameters=[
-            (p.name, None if p.name == "in_channels" or p.default is p.empty else repr(p.default))
+            (p.name, None if p.default is p.empty else repr(p.default))
             for p in own
             if p.name not in ("device", "dtype")
         ],
@@ -202,7 +202,7 @@ def _module(spec: str, ndim: int, channels: int, kernel_size: int) -> Pool:
     return make_module(
         spec,
         ndim=ndim,
-        in_channels=channels,
+        channels=channels,
         kernel_size=kernel_size,
         stride=None,
         seed=0,

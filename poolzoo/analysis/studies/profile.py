@@ -144,7 +144,7 @@ def _modules(spec: str, workload: Workload) -> list[Pool]:
         make_module,
         spec,
         ndim=workload.ndim,
-        in_channels=workload.shape[1],
+        channels=workload.shape[1],
         kernel_size=workload.kernel_size,
         stride=workload.stride,
         seed=workload.seed,

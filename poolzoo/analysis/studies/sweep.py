@@ -29,7 +29,7 @@ DIGITS = 4
 DIGITS_OF_INTS = 9
 
 #: Parameters that say what the input is or where the work is done; what they change is no curve.
-_OF_THE_INPUT = ("backend", "cells", "channels", "device", "dtype", "generator", "in_channels")
+_OF_THE_INPUT = ("backend", "cells", "channels", "device", "dtype", "generator")
 
 Number = int | float
 
