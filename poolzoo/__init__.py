@@ -3,7 +3,8 @@
 ``list_pools``, ``pool_info``, ``create_pool`` and ``register_pool`` are the registry; ``poolzoo.functional`` holds the
 operators as functions, and this module holds them as torch modules (``poolzoo.SoftPool2d``). ``replace_pools`` puts
 them into a model, ``create_model`` makes published networks with them, ``poolzoo.checkered`` makes networks checkered.
-``compare``, ``profile``, ``sweep``, ``fit``, ``visualize_weights`` and ``load`` are the command line's studies.
+``compare``, ``profile``, ``sweep``, ``fit``, ``visualize_weights``, ``visualize_checkered``, ``report`` and ``load``
+are the command line's commands.
 torch is imported when the first of those is asked for.
 """
 
@@ -17,13 +18,15 @@ from poolzoo.registry import PoolInfo, create_pool, list_pools, pool_info, regis
 __version__ = "0.1.0"
 #: Where what is imported when it is asked for comes from.
 _LAZY = {
-    "Result": "api",
-    "compare": "api",
-    "fit": "api",
-    "load": "api",
-    "profile": "api",
-    "sweep": "api",
-    "visualize_weights": "api",
+    "Result": "api.result",
+    "compare": "api.comparing",
+    "fit": "api.studies",
+    "load": "api.reading",
+    "profile": "api.studies",
+    "report": "api.reading",
+    "sweep": "api.studies",
+    "visualize_checkered": "api.drawing",
+    "visualize_weights": "api.drawing",
     "CheckeredAvgPool2d": "checkered",
     "CheckeredConv1d": "checkered",
     "CheckeredConv2d": "checkered",

@@ -10,9 +10,18 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from typing import TextIO
+from contextvars import ContextVar
+from typing import Any, TextIO
 
 import click
+
+
+class Notice(UserWarning):
+    """What a user of a study is to know of it: a warning in Python, a line on standard error of a command."""
+
+
+#: The command line that runs, for the metadata of results; empty in Python.
+COMMAND: ContextVar[str] = ContextVar("COMMAND", default="")
 
 
 def open_streams() -> None:
@@ -37,7 +46,16 @@ def quiet_libraries() -> None:
         warnings.simplefilter("ignore")
         warnings.filterwarnings("always", message=r"poolzoo's |operators of ")
         warnings.filterwarnings("once", message=r"\w+: \w+ is now called ")
-        warnings.showwarning = lambda message, *where, **more: note(f"poolzoo: {' '.join(str(message).split())}")
+    warnings.simplefilter("always", Notice)
+    shown = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+        if issubclass(category, Notice) or not sys.warnoptions:
+            note(f"poolzoo: {' '.join(str(message).split())}")
+        else:
+            shown(message, category, *where, **more)
+
+    warnings.showwarning = show
 
 
 def say(text: str | bytes, nl: bool | None = None) -> None:

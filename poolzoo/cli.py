@@ -14,7 +14,7 @@ from poolzoo._files import CommandFiles
 from poolzoo.commands import build, compare, doctor, fit, listing, profile, report, show, sweep, visualize
 from poolzoo.commands.modes import Group
 from poolzoo.commands.reading import plugin_files
-from poolzoo.commands.writing import command_files
+from poolzoo.commands.writing import command_files, command_line
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -34,7 +34,9 @@ def cli(plugins: tuple[str, ...]) -> None:
       poolzoo compare --image skimage:coffee --report coffee.html
     """
     registry.load_plugins(plugins)
-    click.get_current_context().obj = CommandFiles()
+    context = click.get_current_context()
+    context.obj = CommandFiles()
+    context.with_resource(command_line())
     command_files().reads("--plugin", plugin_files())
 
 

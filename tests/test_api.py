@@ -5,9 +5,12 @@ from __future__ import annotations
 import inspect
 import json
 import math
+import sys
 
+import click
 import numpy as np
 import pytest
+import tifffile
 import torch
 from PIL import Image
 
@@ -28,12 +31,6 @@ def result():
 
 def rows_of(result):
     return [{key: value for key, value in row.items() if key not in TIMES} for row in result.rows]
-
-
-def option_names(command):
-    """The options of a command as Python names, but for those that say where its result goes."""
-    names = {option.opts[0].lstrip("-").replace("-", "_") for option in command.params}
-    return names - {"format", "output", "report", "save_plots", "save_images", "plot"}
 
 
 def test_rows_are_those_of_the_command(tmp_path):
@@ -197,10 +194,145 @@ def test_sweep_fit_and_weights(tmp_path):
         poolzoo.fit("skimage:coffee", pool="dpp", output="dpp.pth")
 
 
-@pytest.mark.parametrize("name", ["compare", "profile", "sweep", "fit"])
+#: The function that does what a command does; its arguments are named as the command's options.
+FUNCTIONS = {
+    "compare": poolzoo.compare,
+    "fit": poolzoo.fit,
+    "list": poolzoo.list_pools,
+    "profile": poolzoo.profile,
+    "report": poolzoo.report,
+    "sweep": poolzoo.sweep,
+    "visualize weights": poolzoo.visualize_weights,
+    "visualize checkered": poolzoo.visualize_checkered,
+}
+#: Commands that show text of what Python has at hand: `pool_info`, `poolzoo.cuda.build`, the machine's facts.
+OF_THE_TERMINAL = {"show", "build", "doctor"}
+#: Options without an argument: where a result goes is a method's (save, report, save_plots, plot, savefig); a GPU is a
+#: device.
+OF_THE_COMMAND = {
+    "compare": {"format", "output", "report", "save_plots"},
+    "profile": {"format", "output", "report", "save_plots", "gpu"},
+    "sweep": {"format", "output", "report", "save_plots", "plot"},
+    "visualize weights": {"output"},
+}
+#: Arguments without an option: the page asks for pictures, and plugins are the root command's.
+OF_PYTHON = {"compare": {"pictures", "plugin"}}
+
+
+def all_commands(group=cli.cli, name=""):
+    for word, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from all_commands(command, f"{name}{word} ")
+        else:
+            yield f"{name}{word}", command
+
+
+COMMANDS = dict(all_commands())
+
+
+def test_every_command_has_a_function_or_is_named_as_one_of_the_terminal():
+    assert COMMANDS.keys() == FUNCTIONS.keys() | OF_THE_TERMINAL
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
 def test_arguments_are_named_as_the_commands_options(name):
-    function = inspect.signature(getattr(poolzoo, name)).parameters
-    ours, theirs = set(function), option_names(cli.cli.commands[name])
-    # Videos, volumes and datasets are the command's alone; a GPU is a device.
-    assert theirs - ours <= {"video", "frames", "volume", "dataset", "store", "jobs", "scheduler", "retry", "gpu"}
-    assert ours - theirs <= {"pictures", "output"}
+    ours = set(inspect.signature(FUNCTIONS[name]).parameters)
+    params = COMMANDS[name].params
+    theirs = {
+        option.opts[0].lstrip("-").replace("-", "_") if isinstance(option, click.Option) else option.name
+        for option in params
+    }
+    assert theirs - ours == OF_THE_COMMAND.get(name, set())
+    assert ours - theirs == OF_PYTHON.get(name, set())
+
+
+@pytest.mark.parametrize("name", sorted(FUNCTIONS.keys() - {"list", "report"}))
+def test_defaults_are_those_of_the_commands_options(name):
+    ours = inspect.signature(FUNCTIONS[name]).parameters
+    for option in COMMANDS[name].params:
+        argument = ours.get(option.name)
+        # An option that must be given has no default; these two stand for that of the function where they are not.
+        if (
+            argument is None
+            or option.required
+            or (name, option.name)
+            in {
+                ("profile", "device"),
+                ("visualize weights", "pool"),
+            }
+        ):
+            continue
+        default = option.to_info_dict()["default"]
+        theirs = option.type_cast_value(click.Context(COMMANDS[name]), default) if default is not None else None
+        expected = argument.default
+        assert theirs in (expected, (expected,)) or not (theirs or expected), option.name
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"image": PIXELS, "frames": 3}, "frames=3: not used with image; only with video"),
+        ({"image": "a.png", "dataset": "photos", "store": "s"}, "image='a.png': not used with dataset"),
+        ({"image": PIXELS, "jobs": 2}, "jobs=2: not used with image; only with dataset"),
+        ({"image": PIXELS, "protocol": "lowres", "upsample": "nearest"}, "upsample='nearest': not used with protocol"),
+        ({"dataset": "photos"}, "dataset='photos': needs store"),
+        ({}, "an image, a video, a volume or a dataset is needed"),
+    ],
+    ids=str,
+)
+def test_an_argument_without_effect_is_refused(arguments, words):
+    with pytest.raises(ValueError, match=words):
+        poolzoo.compare(**arguments, pool="avg")
+
+
+def test_a_dataset_is_scored_into_a_store_and_saved_whole(tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number in range(8):
+        Image.fromarray(np.roll(PIXELS, number, axis=0)).save(photos / f"{number}.png")
+    (photos / "notes.txt").write_text("none")
+    found = poolzoo.compare(
+        dataset=str(photos), store=tmp_path / "s.sqlite", jobs=1, pool=["avg", "max"], metric="psnr"
+    )
+    assert found.metadata["dataset"]["images"] == 8 and found.metadata["passed_over"] == {".txt": 1}
+    assert len(found.rows) == 12  # six images stand for all
+    for result in (found, poolzoo.load(tmp_path / "s.sqlite")):
+        saved = result.save(tmp_path / "s.csv").read_text().splitlines()
+        assert len(saved) == 1 + 16
+    again = poolzoo.compare(dataset=str(photos), store=tmp_path / "s.sqlite", pool=["avg", "max"], metric="psnr")
+    assert again.rows == found.rows
+    found.report(tmp_path / "s.html")
+    assert "data:image/" in (tmp_path / "s.html").read_text()
+
+
+def test_pictures_beside_a_result_are_found_by_a_page(tmp_path):
+    found = poolzoo.compare(PIXELS, pool=["avg", "max"], save_images=tmp_path / "pictures")
+    found.save(tmp_path / "a.json")
+    assert len(list((tmp_path / "pictures").rglob("*.png"))) == len(found.metadata["pictures"]) > 4
+    poolzoo.report([tmp_path / "a.json", found], tmp_path / "a.html", save_plots=tmp_path / "plots")
+    assert "data:image/" in (tmp_path / "a.html").read_text()
+    assert list((tmp_path / "plots").glob("*.svg"))
+
+
+def test_clips_are_pooled_over_three_axes(tmp_path):
+    tifffile.imwrite(tmp_path / "v.tif", RNG.integers(0, 255, (12, 12, 12), dtype=np.uint8))
+    with pytest.warns(UserWarning, match="left out, not defined for 3 spatial axes: complete"):
+        found = poolzoo.compare(volume=str(tmp_path / "v.tif"), pool=["avg", "comp*"], metric="psnr")
+    assert [row["upsample"] for row in found.rows] == ["trilinear"]
+
+
+def test_positions_that_survive_are_given_and_drawn(tmp_path):
+    files = {"output": tmp_path / "a.png", "gif": tmp_path / "a.gif"}
+    kept = poolzoo.visualize_checkered(size=8, steps=1, method="naive", **files)
+    assert [step.shape for step in kept] == [(8, 8)] and set(kept[0].ravel()) == {-1, 0, 1}
+    assert all(file.exists() for file in files.values())
+    with pytest.raises(ValueError, match="seed=3: not used with method lattice"):
+        poolzoo.visualize_checkered(seed=3)
+
+
+def test_results_say_the_command_only_where_there_was_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["poolzoo", "profile", "by hand"])
+    command = ["profile", "--pool", "avg", "--shape", "1x1x8x8", "--min-time", "0.001"]
+    cli.cli.main([*command, "--output", str(tmp_path / "a.json")], standalone_mode=False)
+    assert poolzoo.load(tmp_path / "a.json").metadata["command"] == "poolzoo profile 'by hand'"
+    assert poolzoo.profile(pool="avg", shape=(1, 1, 8, 8), min_time=1e-3).metadata["command"] == ""

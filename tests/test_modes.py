@@ -23,32 +23,31 @@ from poolzoo.commands import compare as compare_command, profile as profile_comm
 
 #: Each option with a value that is not its default's, by its parameter's name.
 VALUES = {
-    "sources": "--image other.png",
+    "image": "--image other.png",
     "features": "--features resnet18:layer1",
     "weights": "--weights w.pth",
-    "videos": "--video other.gif",
+    "video": "--video other.gif",
     "frames": "--frames 3",
-    "volumes": "--volume other.tif",
+    "volume": "--volume other.tif",
+    "images": "--images other.png",
     "dataset": "--dataset data --store s.sqlite",
     "store": "--store t.sqlite",
     "jobs": "--jobs 2",
     "scheduler": "--scheduler tcp://192.0.2.1:8786",
     "retry": "--retry",
-    "pools": "--pool max",
+    "pool": "--pool max",
     "kernel_size": "--kernel-size 3",
     "stride": "--stride 1",
-    "upsamplers": "--upsample nearest",
     "decoder_images": "--decoder-images other.png",
     "normalize": "--normalize 255",
-    "normalizations": "--normalize 255",
-    "metrics": "--metric mae",
-    "scoring": "--protocol lowres",
+    "metric": "--metric mae",
+    "protocol": "--protocol lowres",
     "seed": "--seed 7",
     "seeds": "--seeds 2",
     "device": "--device meta",
     "fit": "--fit",
-    "fit_sources": "--fit-images other.png",
-    "fitted_files": "--fitted f.safetensors",
+    "fit_images": "--fit-images other.png",
+    "fitted": "--fitted f.safetensors",
     "fmt": "--format csv",
     "output": "--output out.json",
     "report": "--report out.html",
@@ -192,7 +191,7 @@ def test_an_option_has_an_effect_or_is_refused(attempt, mode):
         option = param.opts[0]
         if option in line.split() and not param.multiple:
             continue
-        given = VALUES[param.name].replace("--image ", f"{option} ")  # `fit` calls it --images
+        given = VALUES[param.name]
         changed, complaint = attempt(f"{line} {given}")
         if changed:
             assert changed != plain, f"{option} has no effect with {mode}"

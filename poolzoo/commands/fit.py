@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
@@ -20,17 +20,13 @@ from poolzoo.commands.options import (
     window_options,
 )
 from poolzoo.commands.reading import declare_images
-from poolzoo.commands.writing import WEIGHTS, command_files, say_more, say_written
-
-if TYPE_CHECKING:
-    pass
+from poolzoo.commands.writing import WEIGHTS, command_files, counted, say_written
 
 
 @click.command("fit", cls=Command)
-@click.option("--pool", "spec", required=True, metavar="SPEC", help="The operator, as lip or dpp:variant=full.")
+@click.option("--pool", required=True, metavar="SPEC", help="The operator, as lip or dpp:variant=full.")
 @click.option(
     "--images",
-    "sources",
     multiple=True,
     required=True,
     metavar="SRC",
@@ -60,19 +56,7 @@ if TYPE_CHECKING:
     help="Random seed: start values, tiles, batches.",
 )
 @device_option
-def fit_command(
-    spec: str,
-    sources: tuple[str, ...],
-    output: Path,
-    kernel_size: tuple[int, ...],
-    stride: tuple[int, ...] | None,
-    upsample: str,
-    normalize: str,
-    steps: int,
-    lr: float | None,
-    seed: int,
-    device: str,
-) -> None:
+def fit_command(output: Path, **given: Any) -> None:
     """Learn an operator's parameters from images: those that leave the least error when the pooled image is rebuilt.
 
     \b
@@ -81,19 +65,15 @@ def fit_command(
       poolzoo compare --image skimage:coffee --pool avg --pool lip --fitted lip.safetensors
     """
     command_files().writes("--output", output, WEIGHTS)
-    declare_images({"--images": sources})
-    registry.pool_info(registry.parse_spec(spec)[0])  # an unknown name is answered before torch is imported
-    check_axes(kernel_size, stride, 2)
-    from poolzoo.analysis.results.machine import check_device
-    from poolzoo.analysis.scoring.fitted_parameters import save_fitted
-    from poolzoo.analysis.scoring.protocol import Protocol
-    from poolzoo.api import learn_from
+    declare_images({"--images": given["images"]})
+    registry.pool_info(registry.parse_spec(given["pool"])[0])  # an unknown name is answered before torch is imported
+    check_axes(given["kernel_size"], given["stride"], 2)
+    from poolzoo.api.learning import TrainingImageError
+    from poolzoo.api.studies import fit
     from poolzoo.reports.text.fit_summary import render_fit
 
-    check_device(device, "--device")
-    protocol = Protocol(kernel_size, stride, (upsample,), normalize, seed=seed, device=device)
-    fitted, unusable = learn_from(sources, spec, protocol, steps, lr, say_more)
-    save_fitted(output, fitted)
+    with counted(TrainingImageError) as unusable:
+        fitted = fit(**given, output=output)
     (note if command_files().stdout else say)(render_fit(fitted))
     say_written(output)
     if unusable:

@@ -1,79 +1,15 @@
-"""Which options a way to run a command uses: all others are refused, as what is given without effect misleads."""
+"""Commands that refuse options without effect, and that name options where Python names arguments."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 
-
-@dataclass(frozen=True)
-class Choice:
-    """Ways to run a command, of which each run takes one.
-
-    Attributes:
-        mode: the one that a command's values choose, in words.
-        used_by: the modes that use an option, by its parameter's name; an option that is not named is used by all.
-    """
-
-    mode: Callable[[Mapping[str, Any]], str]
-    used_by: Mapping[str, Sequence[str]]
-
-
-def _compared(given: Mapping[str, Any]) -> str:
-    kinds = {"dataset": "--dataset", "videos": "--video", "volumes": "--volume", "features": "--features"}
-    return next((option for name, option in kinds.items() if given[name]), "--image")
-
-
-def _upsample(given: Mapping[str, Any]) -> str:
-    if given["scoring"] == "lowres":
-        return "--protocol lowres"
-    return "--upsample optimal" if "optimal" in given["upsamplers"] else f"--upsample {given['upsamplers'][0]}"
-
-
-def _device(given: Mapping[str, Any]) -> str:
-    device = given["device"] or "cpu"
-    return "--gpu" if given["gpu"] else "--device cpu" if device == "cpu" else "another --device"
-
-
-def _values(given: Mapping[str, Any]) -> str:
-    return f"a {'range' if '..' in given['over'] else 'list'} in --over"
-
-
-PHOTOGRAPHS, SOLIDS = ("--image", "--dataset"), ("--video", "--volume")
-#: What a run of a command chooses, by the command's name.
-CHOICES: dict[str, tuple[Choice, ...]] = {
-    "compare": (
-        Choice(
-            _compared,
-            {
-                "sources": ("--image", "--features"),
-                "features": ("--features",),
-                "weights": ("--features",),
-                "videos": SOLIDS,
-                "volumes": SOLIDS,
-                "frames": ("--video",),
-                "store": ("--dataset",),
-                "jobs": ("--dataset",),
-                "scheduler": ("--dataset",),
-                "retry": ("--dataset",),
-                "fit": ("--image",),
-                "fit_sources": ("--image",),
-                "fitted_files": PHOTOGRAPHS,
-                "decoder_images": PHOTOGRAPHS,
-                "save_images": ("--image", "--features", *SOLIDS),
-            },
-        ),
-        Choice(lambda given: f"--protocol {given['scoring']}", {"upsamplers": ("--protocol roundtrip",)}),
-        Choice(_upsample, {"decoder_images": ("--upsample optimal",)}),
-        Choice(lambda given: "--scheduler" if given["scheduler"] else "local workers", {"jobs": ("local workers",)}),
-    ),
-    "profile": (Choice(_device, {"device": ("--device cpu", "another --device"), "threads": ("--device cpu",)}),),
-    "sweep": (Choice(_values, {"points": ("a range in --over",)}),),
-    "checkered": (Choice(lambda given: f"--method {given['method']}", {"seed": ("--method random", "--method tri")}),),
-}
+from poolzoo.api.modes import unused
+from poolzoo.commands.options import Failed
 
 
 class Command(click.Command):
@@ -94,13 +30,19 @@ class Command(click.Command):
         return parser
 
     def invoke(self, ctx: click.Context) -> Any:
-        for choice in CHOICES.get(self.name or "", ()):
-            mode = choice.mode(ctx.params)
-            for param in self.params:
-                users = choice.used_by.get(param.name or "", (mode,))
-                if mode not in users and _is_given(ctx, param):
-                    raise click.UsageError(_why_not(param, ctx.params, mode, users), ctx)
-        return super().invoke(ctx)
+        refused = unused(self.name or "", ctx.params)
+        for param in self.params:
+            if param.name in refused and _is_given(ctx, param):
+                raise click.UsageError(_why_not(param, ctx.params, *refused[param.name]), ctx)
+        try:
+            return super().invoke(ctx)
+        except ValueError as error:
+            raise Failed(self._with_options(str(error))) from error
+
+    def _with_options(self, said: str) -> str:
+        """What a function says of ``NAME VALUE:`` or ``NAME:``, of the option ``--NAME``."""
+        names = {param.name: param.opts[0] for param in self.params if isinstance(param, click.Option)}
+        return re.sub(r"^(\w+)(?=:| \S+: )", lambda found: names.get(found[1], found[1]), said)
 
 
 class Group(click.Group):

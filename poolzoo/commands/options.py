@@ -113,7 +113,6 @@ class MetricOption(click.Option):
 
 metric_option = click.option(
     "--metric",
-    "metrics",
     cls=MetricOption,
     type=MetricKey(),
     multiple=True,
@@ -121,6 +120,13 @@ metric_option = click.option(
     show_default=True,
 )
 device_option = click.option("--device", default="cpu", show_default=True, help="Where to compute, as cpu or cuda:0.")
+
+
+def with_options(command: Decorated, options: Sequence[Callable[[Decorated], Decorated]]) -> Decorated:
+    """``command`` with options in this order."""
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 def output_options(command: Decorated) -> Decorated:
@@ -137,9 +143,7 @@ def output_options(command: Decorated) -> Decorated:
         click.option("--baseline", metavar="SPEC", help="Operator to compare with.  [default: avg]"),
         save_plots_option,
     ]
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return with_options(command, options)
 
 
 def window_options(axes: int = 2, default: str = "2") -> Callable[[Decorated], Decorated]:
@@ -162,16 +166,13 @@ def pool_options(command: Decorated) -> Decorated:
     options = [
         click.option(
             "--pool",
-            "pools",
             multiple=True,
             metavar="SPEC",
             help="Operator, as softpool, 'soft*' or lp:p=3; repeatable.  [default: all]",
         ),
         window_options(3),
     ]
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return with_options(command, options)
 
 
 def check_axes(kernel_size: Sequence[int], stride: Sequence[int] | None, ndim: int) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import click
 
 from poolzoo import registry
-from poolzoo._console import note, progress
 from poolzoo.commands.modes import Command
 from poolzoo.commands.options import Sizes, check_axes, output_options, pool_options
-from poolzoo.commands.writing import Writer, command_line
+from poolzoo.commands.writing import Writer
 
 
 @click.command(cls=Command)
@@ -44,22 +44,7 @@ from poolzoo.commands.writing import Writer, command_line
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Random seed: input, start values.")
 @output_options
 def profile(
-    pools: tuple[str, ...],
-    kernel_size: tuple[int, ...],
-    stride: tuple[int, ...] | None,
-    gpu: bool,
-    device: str | None,
-    shape: tuple[int, ...],
-    dtype: str,
-    channels_last: bool,
-    threads: int | None,
-    min_time: float,
-    seed: int,
-    fmt: str | None,
-    output: Path | None,
-    report: Path | None,
-    baseline: str | None,
-    save_plots: Path | None,
+    gpu: bool, fmt: str | None, output: Path | None, report: Path | None, save_plots: Path | None, **given: Any
 ) -> None:
     """Measure what operators cost: time, memory, bandwidth.
 
@@ -71,24 +56,12 @@ def profile(
     # torch's profiler, which counts memory, else narrates on stderr; it reads this when torch is imported.
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")
     writer = Writer(fmt, output, report, save_plots)
-    ndim = len(shape) - 2
-    registry.expand_specs(pools)  # an unknown name is answered before torch is imported
+    registry.expand_specs(given["pool"])  # an unknown name is answered before torch is imported
+    check_axes(given["kernel_size"], given["stride"], len(given["shape"]) - 2)
     from poolzoo.analysis.results.machine import check_device
-    from poolzoo.api import defined_for
+    from poolzoo.api.studies import profile as run
 
-    specs = defined_for(pools, ndim, note, "--pool")
-    check_axes(kernel_size, stride, ndim)
-    device = "cuda" if gpu else device or "cpu"
-    check_device(device, "--gpu" if gpu else "--device")
-    from poolzoo.analysis.studies.profile import Workload, profile as run
-
-    workload = Workload(shape, kernel_size, stride, dtype, device, channels_last, threads, min_time, seed)
-    with progress("Profiling") as on_step:
-        result = run(
-            specs,
-            workload,
-            baseline=baseline,
-            command=command_line(),
-            on_step=on_step,
-        )
-    writer.finish(result, None)
+    if gpu:
+        check_device("cuda", "--gpu")
+    given["device"] = "cuda" if gpu else given["device"] or "cpu"
+    writer.finish(run(**given))

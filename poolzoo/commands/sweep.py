@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
-from poolzoo._console import progress
 from poolzoo._files import write_whole
 from poolzoo.commands.modes import Command
 from poolzoo.commands.options import (
@@ -20,15 +19,12 @@ from poolzoo.commands.options import (
     output_options,
     window_options,
 )
-from poolzoo.commands.reading import declare_images, note_passed_over
-from poolzoo.commands.writing import PLOT, Writer, command_line, say_written
-
-if TYPE_CHECKING:
-    pass
+from poolzoo.commands.reading import declare_images
+from poolzoo.commands.writing import PLOT, Writer, say_written
 
 
 @click.command(cls=Command)
-@click.option("--pool", "spec", required=True, metavar="SPEC", help="The operator whose parameter is varied.")
+@click.option("--pool", required=True, metavar="SPEC", help="The operator whose parameter is varied.")
 @click.option(
     "--over",
     required=True,
@@ -44,7 +40,6 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--image",
-    "sources",
     multiple=True,
     required=True,
     metavar="SRC",
@@ -53,7 +48,6 @@ if TYPE_CHECKING:
 @window_options()
 @click.option(
     "--upsample",
-    "upsamplers",
     multiple=True,
     type=click.Choice(UPSAMPLERS),
     default=("bilinear",),
@@ -62,7 +56,6 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--normalize",
-    "normalizations",
     multiple=True,
     type=click.Choice(NORMALIZATIONS),
     default=("none",),
@@ -75,23 +68,7 @@ if TYPE_CHECKING:
 @output_options
 @click.option("--plot", type=OUTPUT, help="Draw the curves: a .png, .svg or .pdf file.")
 def sweep(
-    spec: str,
-    over: str,
-    points: int,
-    sources: tuple[str, ...],
-    kernel_size: tuple[int, ...],
-    stride: tuple[int, ...] | None,
-    upsamplers: tuple[str, ...],
-    normalizations: tuple[str, ...],
-    metrics: tuple[str, ...],
-    seed: int,
-    device: str,
-    fmt: str | None,
-    output: Path | None,
-    report: Path | None,
-    baseline: str | None,
-    save_plots: Path | None,
-    plot: Path | None,
+    fmt: str | None, output: Path | None, report: Path | None, save_plots: Path | None, plot: Path | None, **given: Any
 ) -> None:
     """Vary one parameter of an operator, and see how much is left at each value; avg and max stand beside it.
 
@@ -103,27 +80,14 @@ def sweep(
     writer = Writer(fmt, output, report, save_plots)
     if plot:
         writer.writes("--plot", plot, PLOT)
-    passed_over = declare_images({"--image": sources})
-    check_axes(kernel_size, stride, 2)
-    from poolzoo.analysis.inputs.images import find_images
-    from poolzoo.analysis.studies.sweep import plan_sweep, run_sweep
+    declare_images({"--image": given["image"]})
+    check_axes(given["kernel_size"], given["stride"], 2)
+    from poolzoo.api.studies import sweep as run
 
-    plan = plan_sweep(spec, over, points)
-    found = find_images(sources)
-    from poolzoo.analysis.results.machine import check_device
-    from poolzoo.analysis.scoring.protocol import Protocol
-
-    check_device(device, "--device")
-    protocol = Protocol(kernel_size, stride, upsamplers, metrics=metrics, seed=seed, device=device)
-    with progress("Sweeping") as on_step:
-        result = run_sweep(
-            plan, found, protocol, normalizations, baseline=baseline, command=command_line(), on_step=on_step
-        )
-    note_passed_over(result, passed_over)
+    result = run(**given)
     if plot and any(row["error"] is None for row in result.rows):
         from poolzoo.reports.plots.style import to_file
-        from poolzoo.reports.plots.sweep_curves import plot_sweep
 
-        write_whole(plot, to_file(plot_sweep(result), plot.suffix[1:].lower() or "png"))
+        write_whole(plot, to_file(result.plot("sweep"), plot.suffix[1:].lower() or "png"))
         say_written(plot)
-    writer.finish(result, None)
+    writer.finish(result)

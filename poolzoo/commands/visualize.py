@@ -29,10 +29,9 @@ def visualize() -> None:
 
 
 @visualize.command()
-@click.option("--image", "source", required=True, metavar="SRC", help="One picture: a file or skimage:NAME.")
+@click.option("--image", required=True, metavar="SRC", help="One picture: a file or skimage:NAME.")
 @click.option(
     "--pool",
-    "pools",
     multiple=True,
     metavar="SPEC",
     help=f"Operator, as softpool, 'soft*' or lp:p=3; repeatable.  [default: {', '.join(registry.TELLING)}]",
@@ -47,8 +46,8 @@ def visualize() -> None:
 )
 @click.option("--output", type=OUTPUT, required=True, help="The PNG file to write.")
 def weights(
-    source: str,
-    pools: tuple[str, ...],
+    image: str,
+    pool: tuple[str, ...],
     kernel_size: tuple[int, ...],
     stride: tuple[int, ...] | None,
     size: int,
@@ -64,14 +63,13 @@ def weights(
       poolzoo visualize weights --image skimage:camera --pool avg --pool 'soft*' --output weights.png
     """
     command_files().writes("--output", output, (".png",))
-    declare_images({"--image": [source]})
-    registry.expand_specs(pools)  # an unknown name is answered before torch is imported
-    from poolzoo.api import visualize_weights
+    declare_images({"--image": [image]})
+    registry.expand_specs(pool)  # an unknown name is answered before torch is imported
+    from poolzoo.api.drawing import visualize_weights
     from poolzoo.reports.plots.style import to_png
 
-    figure = visualize_weights(
-        source, pool=pools or registry.TELLING, kernel_size=kernel_size, stride=stride, size=size
-    )
+    telling = pool or registry.TELLING
+    figure = visualize_weights(image, pool=telling, kernel_size=kernel_size, stride=stride, size=size)
     write_whole(output, to_png(figure))
     say_written(output)
 
@@ -101,11 +99,8 @@ def checkered(size: int, steps: int, method: str, seed: int, output: Path | None
     for path, option, suffix in ((output, "--output", ".png"), (gif, "--gif", ".gif")):
         if path:
             command_files().writes(option, path, (suffix,))
-    from poolzoo.analysis.studies.subsampling import kept_positions
-    from poolzoo.reports.pictures.subsampling import sampling_gif, sampling_png
+    from poolzoo.api.drawing import visualize_checkered
 
-    kept = kept_positions(size, steps, method, seed)
-    for path, draw in ((output, sampling_png), (gif, sampling_gif)):
-        if path:
-            write_whole(path, draw(kept, method))
-            say_written(path)
+    visualize_checkered(size=size, steps=steps, method=method, seed=seed, output=output, gif=gif)
+    for path in filter(None, (output, gif)):
+        say_written(path)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import sys
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from poolzoo._console import note, say, width_of
+from poolzoo._console import COMMAND, note, say, width_of
 from poolzoo._files import PAGE, STDOUT, SUFFIXES, CommandFiles, write_whole
 from poolzoo.commands.options import Failed
 
 if TYPE_CHECKING:
-    from poolzoo.analysis.results.schema import Result
+    from poolzoo.analysis.results import schema
+    from poolzoo.api.result import Result
 
 #: The suffixes of all else that is written; none of them is a format's, whatever --format says.
 PLOT, WEIGHTS = (".png", ".svg", ".pdf"), (".safetensors",)
@@ -48,39 +51,31 @@ class Writer:
         if target.kind == "stdout" and not self.output and self.fmt != "table":
             raise Failed(f"{option} {str(path)!r}: standard output holds the {self.fmt}; give --output a file name")
 
-    def finish(self, result: Result, book: Any, rows: Iterable[dict[str, Any]] | None = None) -> None:
-        """Print and write the result; then name what failed and exit 1, or 2 where nothing succeeded.
-
-        Args:
-            result: to print.
-            book: its pictures, for the page.
-            rows: all rows, where the result holds a sample.
-        """
-        from poolzoo.reports.text.formats import render, stream
+    def finish(self, result: Result) -> None:
+        """Print and write the result; then name what failed and exit 1, or 2 where nothing succeeded."""
+        from poolzoo.reports.text.formats import render
 
         failures = [row for row in result.rows if row["error"]]
         if len(failures) == len(result.rows):
             _complain(failures)
             sys.exit(2)
-        parts = stream(result, rows, self.fmt) if rows is not None and self.fmt in ("csv", "json") else None
         if self.output:
-            write_whole(self.output, parts or render(result, self.fmt))
+            write_whole(self.output, result.written(self.fmt))
         fmt = "table" if self.output else self.fmt
-        if parts and not self.output:
-            for part in parts:
-                say(part, nl=False)
+        # Where a page or a plot takes standard output, the table goes to the other one.
+        beside = command_files().stdout not in (None, "--output")
+        where = sys.stderr if beside else sys.stdout
+        if fmt == "table":
+            text = render(result, fmt, color=where.isatty(), width=width_of(where))
+            (note if beside else say)(text)
         else:
-            # Where a page or a plot takes standard output, the table goes to the other one.
-            beside = command_files().stdout not in (None, "--output")
-            where = sys.stderr if beside else sys.stdout
-            color = fmt == "table" and where.isatty()
-            (note if beside else say)(render(result, fmt, color=color, width=width_of(where)))
+            written = result.written(fmt)
+            for part in [written] if isinstance(written, str) else written:
+                (note(part) if beside else say(part, nl=False))
         if self.output:
             say_written(self.output)
         if self.report:
-            from poolzoo.reports.page.page import render_page
-
-            write_whole(self.report, render_page([result], book))
+            write_whole(self.report, result.page())
             say_written(self.report)
         if self.plots:
             write_plots(self.plots, [result])
@@ -110,11 +105,7 @@ def say_written(path: Path) -> None:
         note(f"wrote {path}")
 
 
-def say_more(text: str) -> None:
-    note(f"poolzoo: {text}")
-
-
-def write_plots(folder: Path, results: Sequence[Result]) -> None:
+def write_plots(folder: Path, results: Sequence[schema.Result]) -> None:
     from poolzoo.reports.plots.all_plots import save_drawings
 
     written = save_drawings(folder, results, partial(command_files().spare, "--save-plots"))
@@ -134,18 +125,43 @@ def _complain(failures: Sequence[dict[str, Any]]) -> None:
         note(f"poolzoo: {line}{f' ({times} rows)' if times > 1 else ''}")
 
 
-def pictures_base(folder: Path | None, output: Path | None) -> Path | None:
-    """The result's folder, if the pictures lie inside it: only then does the result say where they are."""
-    if folder is None or output is None:
+def pictures_base(folder: Path, writer: Writer) -> Path | None:
+    """The result's folder, if the pictures lie inside it: only then does a JSON result say where they are."""
+    if writer.fmt != "json" or writer.output is None:
         return None
-    if folder.resolve().is_relative_to(output.parent.resolve()):
-        return output.parent
-    note(f"{folder} is not inside {output.parent}: `poolzoo report` will not find the pictures")
+    parent = writer.output.parent
+    if folder.resolve().is_relative_to(parent.resolve()):
+        return parent
+    note(f"{folder} is not inside {parent}: `poolzoo report` will not find the pictures")
     return None
 
 
-def command_line() -> str:
-    return shlex.join(["poolzoo", *sys.argv[1:]])
+@contextlib.contextmanager
+def counted(kind: type[Warning]) -> Iterator[list[str]]:
+    """A list that gets what is warned of meanwhile, besides that it is said."""
+    told: list[str] = []
+    shown = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+        if issubclass(category, kind):
+            told.append(str(message))
+        shown(message, category, *where, **more)
+
+    warnings.showwarning = show
+    try:
+        yield told
+    finally:
+        warnings.showwarning = shown
+
+
+@contextlib.contextmanager
+def command_line() -> Iterator[None]:
+    """Let results say by which command they were made."""
+    token = COMMAND.set(shlex.join(["poolzoo", *sys.argv[1:]]))
+    try:
+        yield
+    finally:
+        COMMAND.reset(token)
 
 
 def command_files() -> CommandFiles:

@@ -463,7 +463,7 @@ def test_operators_without_three_axes_are_left_out_unless_named(run, tmp_path):
     run("compare", "--video", gif, "--pool", "avg", "--pool", "c*")
     assert (run.code, run.err) == (
         0,
-        "left out, not defined for 3 spatial axes: checkered, checkered:pool=avg, complete\n",
+        "poolzoo: left out, not defined for 3 spatial axes: checkered, checkered:pool=avg, complete\n",
     )
     assert "rebuilt by trilinear" in " ".join(run.out.split()) and "1 video" in " ".join(run.out.split())
     run("compare", "--video", gif, "--pool", "checkered").fails("--pool checkered", "3 spatial axes")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,12 +28,13 @@ if TYPE_CHECKING:
 CHANNELS = (1, 2, 3, 4)
 
 
-def find_given(images: ImageLike | Iterable[ImageLike]) -> list[Source]:
+def find_given(images: ImageLike | Iterable[ImageLike], passed_over: Counter[str] | None = None) -> list[Source]:
     """List the images that were given, in that order; those in memory are named ``array 0``, ``array 1``, ...
 
     Args:
         images: one or several of :data:`ImageLike`. Integers are relative to the largest number of their unsigned type;
             floating point numbers lie in [0, 1].
+        passed_over: as for :func:`~poolzoo.analysis.inputs.images.find_images`.
 
     Raises:
         ImageError: a name that :func:`~poolzoo.analysis.inputs.images.find_images` cannot find, or an array of another
@@ -42,15 +45,16 @@ def find_given(images: ImageLike | Iterable[ImageLike]) -> list[Source]:
         images = [images]
     found: dict[str, Source] = {}
     number = 0
-    for image in images:
-        if isinstance(image, (str, os.PathLike)):
-            for source in find_images([os.fspath(image)]):
+    for named, given in itertools.groupby(images, lambda image: isinstance(image, (str, os.PathLike))):
+        if named:
+            for source in find_images([os.fspath(image) for image in given], passed_over):
                 found.setdefault(source.name, source)
             continue
-        for pixels in _pixels(image, f"array {number}"):
-            name = f"array {number}"
-            found[name] = Source(name, Path(name), pixels=pixels)
-            number += 1
+        for image in given:
+            for pixels in _pixels(image, f"array {number}"):
+                name = f"array {number}"
+                found[name] = Source(name, Path(name), pixels=pixels)
+                number += 1
     return list(found.values())
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 import poolzoo
 from poolzoo import cuda, registry
+from poolzoo._console import COMMAND
 from poolzoo.analysis.results.machine import describe_machine
 from poolzoo.operators.base import Pool
 
@@ -110,12 +111,12 @@ def pick_baseline(specs: Sequence[str], baseline: str | None) -> str:
     return normal_spec(baseline)
 
 
-def provenance(command: str, baseline: str) -> dict[str, Any]:
+def provenance(baseline: str) -> dict[str, Any]:
     """What the metadata of every result begins with: when, by what and on what it was measured."""
     return {
         "poolzoo": poolzoo.__version__,
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "command": command,
+        "command": COMMAND.get(),
         "machine": describe_machine(),
         "baseline": baseline,
     }

@@ -31,7 +31,6 @@ def compare(
     *,
     baseline: str | None = None,
     fits: Sequence[Fitted] = (),
-    command: str = "",
     on_view: Callable[[View], None] | None = None,
     on_step: Callable[[int, int], None] | None = None,
 ) -> Result:
@@ -45,7 +44,6 @@ def compare(
         protocol: how images are pooled, rebuilt and scored.
         baseline: the spec that tables compare with; by default avg if it is there, else the first.
         fits: what operators among ``specs`` learned; those are shown as they start and fitted.
-        command: the command line, for the metadata.
         on_view: called with each row's pictures (of stochastic operators, the first seed's and eval's); at low
             resolution only of rows that are held against the same small original: one map, on the protocol's grid.
         on_step: called with the number of finished and of all image-operator pairs.
@@ -82,7 +80,7 @@ def compare(
                 rows.extend(group)
                 if on_step:
                     on_step(number * count + done, total)
-    metadata = describe_comparison(specs, protocol, baseline, command, ndim, decoders, fits)
+    metadata = describe_comparison(specs, protocol, baseline, ndim, decoders, fits)
     return Result("compare", metadata | {"images": under_way.images}, rows)
 
 
@@ -132,7 +130,6 @@ def describe_comparison(
     specs: Sequence[str],
     protocol: Protocol,
     baseline: str,
-    command: str,
     ndim: int = 2,
     decoders: Decoders | None = None,
     fits: Sequence[Fitted] = (),
@@ -140,7 +137,7 @@ def describe_comparison(
     """The metadata of a comparison, but for its images."""
     geometry = make_geometry(ndim, protocol.kernel_size, protocol.stride)
     return {
-        **provenance(command, baseline),
+        **provenance(baseline),
         "metrics": list(protocol.metrics),
         "images": [],
         "pools": describe_specs(specs),

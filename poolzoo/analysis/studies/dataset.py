@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
@@ -16,6 +17,7 @@ from pathlib import Path
 import torch
 
 from poolzoo import cuda
+from poolzoo._console import Notice
 from poolzoo.analysis.inputs.images import SUFFIXES, ImageError, suffix_of, without_images
 from poolzoo.analysis.results.machine import describe_machine
 from poolzoo.analysis.results.schema import Result, check_metrics
@@ -92,9 +94,7 @@ def compare_dataset(
     baseline: str | None = None,
     fits: Sequence[Fitted] = (),
     plugins: Sequence[str] = (),
-    command: str = "",
     on_step: Callable[[int, int], None] | None = None,
-    say: Callable[[str], None] = lambda text: None,
 ) -> Result:
     """Pool every image below a folder with every operator and keep the rows in a store, or go on where that stopped.
 
@@ -110,9 +110,7 @@ def compare_dataset(
         fits: what operators learned, see :func:`poolzoo.analysis.scoring.fitted_parameters.load_fitted`, for rows of
             their own.
         plugins: scripts or modules that register operators.
-        command: the command line, for the metadata.
         on_step: called with the number of finished images and of all that were missing.
-        say: called with a line on what happened meanwhile.
 
     Returns:
         The store's :meth:`~poolzoo.analysis.results.store.Store.sample`.
@@ -130,7 +128,7 @@ def compare_dataset(
     specs = tuple(dict.fromkeys(map(normal_spec, specs)))
     check_metrics(protocol.metrics)
     runs = make_runs(specs, protocol, fits=fits)  # what is wrong with them is known before anything is begun
-    metadata = describe_comparison(specs, protocol, pick_baseline(specs, baseline), command, fits=fits)
+    metadata = describe_comparison(specs, protocol, pick_baseline(specs, baseline), fits=fits)
     with Store.create(path, Plan(folder, asdict(protocol), specs, metadata, fits)) as store:
         total = _count_missing(folder, store, retry)
         if total:
@@ -140,7 +138,7 @@ def compare_dataset(
             job = Job(folder, protocol, tuple(fits), decoders, tuple(plugins))
             workers: Workers = DaskWorkers(scheduler) if scheduler else LocalWorkers(min(total, jobs or _cores()))
             with contextlib.closing(workers):
-                outcomes = score_all(job, _tasks(folder, store, retry), workers, say)
+                outcomes = score_all(job, _tasks(folder, store, retry), workers, _tell)
                 for done, (task, outcome) in enumerate(outcomes, 1):
                     store.put(task.file, outcome.size, task.specs, outcome.rows)
                     if on_step:
@@ -148,6 +146,10 @@ def compare_dataset(
         if timed:
             _time_anew(store, specs, protocol, fits, scored=total > 0)
         return store.sample()
+
+
+def _tell(text: str) -> None:
+    warnings.warn(text, Notice, stacklevel=5)
 
 
 def _tasks(folder: str, store: Store, retry: bool) -> Iterator[Task]:

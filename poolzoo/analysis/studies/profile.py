@@ -81,7 +81,6 @@ def profile(
     workload: Workload = Workload(),
     *,
     baseline: str | None = None,
-    command: str = "",
     on_step: Callable[[int, int], None] | None = None,
 ) -> Result:
     """Time every operator on one tensor, one after the other, in this process.
@@ -93,7 +92,6 @@ def profile(
         specs: operators as spec strings.
         workload: the tensor and the window.
         baseline: the spec that ratios compare with; by default avg if it is there, else the first.
-        command: the command line, for the metadata.
         on_step: called with the number of finished and of all rows.
 
     Returns:
@@ -109,7 +107,7 @@ def profile(
     rows = []
     with _cpu_threads(threads):
         x = _input(workload)
-        known = provenance(command, baseline)  # here, where the threads are those that are measured
+        known = provenance(baseline)  # here, where the threads are those that are measured
         copy_gbps = _copy_bandwidth(x, workload.min_time)
         for done, (spec, module) in enumerate(modules, 1):
             row = _row(spec, module, workload, threads)

@@ -144,7 +144,6 @@ def run_sweep(
     normalizations: Sequence[str] = ("none",),
     *,
     baseline: str | None = None,
-    command: str = "",
     on_step: Callable[[int, int], None] | None = None,
 ) -> Result:
     """Pool every image with the operator at every value, and with avg and max.
@@ -155,7 +154,6 @@ def run_sweep(
         protocol: how they are pooled, rebuilt and scored; its ``normalize`` is not used.
         normalizations: names from :data:`poolzoo.analysis.scoring.protocol.NORMALIZATIONS`; each gives its own curve.
         baseline: as for :func:`poolzoo.analysis.studies.compare.compare`.
-        command: the command line, for the metadata.
         on_step: called with the number of finished and of all image-operator pairs.
 
     Returns:
@@ -175,9 +173,7 @@ def run_sweep(
             if on_step:
                 on_step(number * total + done, len(names) * total)
 
-        parts.append(
-            compare(sources, specs, replace(protocol, normalize=name), baseline=baseline, command=command, on_step=step)
-        )
+        parts.append(compare(sources, specs, replace(protocol, normalize=name), baseline=baseline, on_step=step))
     about = {"pool": sweep.pool, "over": sweep.over, "values": list(sweep.values), "spacing": sweep.spacing}
     metadata = parts[0].metadata | {"normalize": names, "sweep": about}
     return Result("compare", metadata, [row for part in parts for row in part.rows])

@@ -1,0 +1,224 @@
+"""``poolzoo.compare``: images, features, clips, or a whole dataset."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from poolzoo import registry
+from poolzoo._console import progress
+from poolzoo.analysis.inputs.arrays import find_given
+from poolzoo.analysis.results import machine
+from poolzoo.analysis.scoring.protocol import Protocol
+from poolzoo.api.learning import defined_for, learn_now, load_fits
+from poolzoo.api.modes import refuse_unused, several
+from poolzoo.api.pictures import PictureKeeper
+from poolzoo.api.result import Result
+
+if TYPE_CHECKING:
+    from poolzoo.analysis.inputs.arrays import ImageLike
+    from poolzoo.analysis.inputs.images import Source
+    from poolzoo.analysis.inputs.samples import Input
+    from poolzoo.analysis.scoring.fitted_parameters import Fitted
+    from poolzoo.reports.pictures.picture_files import PictureFolder
+
+    IntOrTuple = int | tuple[int, ...]
+    Names = str | Sequence[str]
+    Files = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+
+
+def compare(
+    image: ImageLike | Iterable[ImageLike] = (),
+    *,
+    features: Names = (),
+    weights: str | None = None,
+    video: Names = (),
+    frames: int | None = None,
+    volume: Names = (),
+    dataset: str | None = None,
+    store: str | os.PathLike[str] | None = None,
+    jobs: int | None = None,
+    scheduler: str | None = None,
+    retry: bool = False,
+    plugin: Names = (),
+    pool: Names = (),
+    kernel_size: IntOrTuple = 2,
+    stride: IntOrTuple | None = None,
+    upsample: Names = "bilinear",
+    decoder_images: Names = (),
+    normalize: str = "none",
+    metric: Names = ("ssim", "psnr"),
+    protocol: str = "roundtrip",
+    seed: int = 0,
+    seeds: int = 3,
+    device: str = "cpu",
+    fit: bool = False,
+    fit_images: Names = (),
+    fitted: Files = (),
+    baseline: str | None = None,
+    pictures: bool = False,
+    save_images: str | os.PathLike[str] | PictureFolder | None = None,
+) -> Result:
+    """Pool images with every operator, rebuild them, and score what is left: ``poolzoo compare``.
+
+    Args:
+        image: one or several :data:`~poolzoo.analysis.inputs.arrays.ImageLike`.
+        features: layers whose activations for the images are pooled instead, as ``resnet18:layer1``.
+        weights: the network's state dict, a file; None stands for random weights.
+        video: files of clips, pooled over three axes.
+        frames: take the first so many of each video; None takes all.
+        volume: files of TIFF pages, pooled over three axes.
+        dataset: a folder; all images below it are scored into ``store``. Calling again resumes.
+        store: the SQLite file of the dataset's rows.
+        jobs: processes for the dataset; None stands for one per core.
+        scheduler: the address of a Dask cluster whose workers are used instead.
+        retry: score again what has failed in the store.
+        plugin: scripts or modules that register operators, for the processes of a dataset.
+        pool: operators, as ``softpool``, ``soft*`` or ``lp:p=3``; none stands for all.
+        kernel_size, stride: of the windows, ints or one per axis; stride None means kernel_size.
+        upsample: ``nearest``, ``bilinear``, ``bicubic``, ``optimal``: how the pooled image is upsampled.
+        decoder_images: the images that ``optimal`` is fitted on; none stands for scikit-image's photographs.
+        normalize: ``none``, ``imagenet``, ``inception``, ``255``: scale of the input.
+        metric: the metrics; the first sorts.
+        protocol: ``roundtrip`` or ``lowres``.
+        seed, seeds: of start values and draws; how often a stochastic operator draws.
+        device: of torch.
+        fit: score learnable operators fitted on other images too.
+        fit_images: on which; none stands for scikit-image's photographs. Naming some is ``fit=True``.
+        fitted: files that :func:`~poolzoo.api.studies.fit` or ``poolzoo fit`` wrote.
+        baseline: the operator that others are compared with; None stands for avg, or the first.
+        pictures: keep cut-outs for :meth:`Result.report`.
+        save_images: a folder for every picture as PNG; a result saved next to it finds them again.
+
+    Returns:
+        One row per image, operator, state, seed and upsampler. What fails has its ``error`` in its row. Of a dataset
+        the rows are a sample, and :attr:`Result.store` has them all.
+
+    Raises:
+        ValueError: an argument is not allowed, or an image's name finds nothing.
+        TypeError: something else than an image.
+    """
+    refuse_unused(compare, locals())
+    registry.load_plugins(several(plugin))
+    asked = Protocol(
+        kernel_size,
+        stride,
+        several(upsample),
+        normalize,
+        several(metric),
+        seed,
+        seeds,
+        device,
+        protocol=protocol,
+        decoder_images=several(decoder_images),
+    )
+    specs = defined_for(several(pool), 3 if video or volume else 2)
+    machine.check_device(device)
+    fits = load_fits(fitted, specs)
+    if dataset is not None:
+        if store is None:
+            raise ValueError(f"dataset={dataset!r}: needs store, the file where its rows go")
+        workers = _Workers(jobs, scheduler, retry, several(plugin))
+        return _compare_dataset(dataset, Path(store), specs, asked, baseline, fits, workers)
+    clips = _clips(several(video), frames, several(volume))
+    passed_over: Counter[str] = Counter()
+    found = find_given(image, passed_over) if not clips else []
+    if not (found or clips):
+        raise ValueError("image=(): an image, a video, a volume or a dataset is needed")
+    if fit or fit_images:
+        fits += learn_now(specs, asked, found, several(fit_images), fits)
+    inputs = clips or _features(found, several(features), weights, seed)
+    keeping = _Keeping(several(upsample)[0], pictures, save_images)
+    return _compare_inputs(inputs, specs, asked, baseline, fits, keeping, passed_over)
+
+
+@dataclass(frozen=True)
+class _Workers:
+    """Who scores a dataset."""
+
+    jobs: int | None
+    scheduler: str | None
+    retry: bool
+    plugins: tuple[str, ...]
+
+
+class _Keeping:
+    """Which pictures are kept: cut-outs for a page, a folder of PNG files, or none."""
+
+    def __init__(self, upsample: str, pictures: bool, folder: str | os.PathLike[str] | PictureFolder | None) -> None:
+        from poolzoo.reports.pictures.picture_book import PictureBook
+        from poolzoo.reports.pictures.picture_files import PictureFolder
+
+        self.book = PictureBook() if pictures else None
+        if folder is not None and not isinstance(folder, PictureFolder):
+            folder = PictureFolder(Path(folder), Path(folder).parent)
+        self.folder = folder
+        keepers = [keeper.add for keeper in (self.book, self.folder) if keeper is not None]
+        self.on_view = PictureKeeper(upsample, keepers) if keepers else None
+
+
+def _clips(videos: Sequence[str], frames: int | None, volumes: Sequence[str]) -> list[Source | Input]:
+    from poolzoo.analysis.inputs.clips import Video, Volume
+
+    return [*(Video(path, frames) for path in dict.fromkeys(videos)), *map(Volume, dict.fromkeys(volumes))]
+
+
+def _features(found: Sequence[Source], layers: Sequence[str], weights: str | None, seed: int) -> list[Source | Input]:
+    if not layers:
+        return [*found]
+    from poolzoo.analysis.inputs import features
+
+    return [*features.feature_maps(found, features.find_layers(layers, weights, seed))]
+
+
+def _compare_inputs(
+    inputs: Sequence[Source | Input],
+    specs: Sequence[str],
+    protocol: Protocol,
+    baseline: str | None,
+    fits: Sequence[Fitted],
+    keeping: _Keeping,
+    passed_over: Counter[str],
+) -> Result:
+    from poolzoo.analysis.studies.compare import compare as run
+
+    with progress("Comparing") as on_step:
+        result = run(inputs, specs, protocol, baseline=baseline, fits=fits, on_view=keeping.on_view, on_step=on_step)
+    if keeping.folder is not None and keeping.folder.base != keeping.folder.path:
+        result.metadata["pictures"] = keeping.folder.entries
+    if passed_over:
+        result.metadata["passed_over"] = dict(passed_over)
+    return Result.of(result, keeping.book)
+
+
+def _compare_dataset(
+    folder: str,
+    store: Path,
+    specs: Sequence[str],
+    protocol: Protocol,
+    baseline: str | None,
+    fits: Sequence[Fitted],
+    workers: _Workers,
+) -> Result:
+    """Bring the store up to date with the folder."""
+    from poolzoo.analysis.studies.dataset import compare_dataset as run
+
+    with progress("Comparing", unit="images") as on_step:
+        result = run(
+            folder,
+            specs,
+            protocol,
+            store,
+            jobs=workers.jobs,
+            scheduler=workers.scheduler,
+            retry=workers.retry,
+            baseline=baseline,
+            fits=fits,
+            plugins=workers.plugins,
+            on_step=on_step,
+        )
+    return Result.of(result, store=store)

@@ -1,0 +1,98 @@
+"""``poolzoo.visualize_weights`` and ``poolzoo.visualize_checkered``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from poolzoo import registry
+from poolzoo._files import write_whole
+from poolzoo.analysis.inputs.arrays import find_given
+from poolzoo.api.learning import axes
+from poolzoo.api.modes import refuse_unused, several
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from poolzoo.analysis.inputs.arrays import ImageLike
+    from poolzoo.analysis.studies.subsampling import Positions
+
+    IntOrTuple = int | tuple[int, ...]
+
+
+def visualize_weights(
+    image: ImageLike,
+    *,
+    pool: str | Sequence[str] = registry.TELLING,
+    kernel_size: IntOrTuple = 4,
+    stride: IntOrTuple | None = None,
+    size: int = 48,
+) -> Figure:
+    """Draw the gradient of all that is pooled at each pixel, operators side by side: ``poolzoo visualize weights``.
+
+    Args:
+        image: one picture; it is made grey.
+        pool, kernel_size, stride: as for :func:`compare`.
+        size: side of the cut-out with the most detail, in pixels; it is all that is looked at.
+
+    Raises:
+        ValueError: an argument is not allowed, or several pictures are given.
+    """
+    from poolzoo.analysis.inputs.images import load_image
+    from poolzoo.analysis.scoring.gradients import pixel_weights
+    from poolzoo.geometry import make_geometry
+    from poolzoo.reports.pictures.cutouts import busiest
+    from poolzoo.reports.pictures.weights import plot_weights
+
+    specs = registry.expand_specs(several(pool))
+    if lacking := [spec for spec in specs if 2 not in axes(spec)]:
+        raise ValueError(f"pool {lacking[0]}: not defined for 2 spatial axes, those of a picture")
+    found = find_given(image)
+    if len(found) != 1:
+        raise ValueError(f"image: {len(found)} pictures; one is drawn")
+    geometry = make_geometry(2, kernel_size, stride)
+    photo = load_image(found[0])
+    height, width = min(size, photo.shape[0]), min(size, photo.shape[1])
+    top, left = busiest(photo, height, width)
+    part = photo[top : top + height, left : left + width].mean(axis=2)
+    sizes = (geometry.kernel_size, geometry.stride)
+    return plot_weights(part, pixel_weights(specs, part, *sizes), *sizes)
+
+
+def visualize_checkered(
+    *,
+    size: int = 64,
+    steps: int = 3,
+    method: str = "lattice",
+    seed: int = 0,
+    output: str | os.PathLike[str] | None = None,
+    gif: str | os.PathLike[str] | None = None,
+) -> list[Positions]:
+    """Find which input positions survive each subsampling step, and draw them: ``poolzoo visualize checkered``.
+
+    Args:
+        size: side of the image.
+        steps: subsampling steps.
+        method: which positions a step keeps: ``naive``, ``lattice``, ``random``, ``traditional``, ``tri`` or
+            ``complete``.
+        seed: of ``random`` and ``tri``.
+        output: a PNG file to write, all steps side by side, or None.
+        gif: a GIF file to write, one step after the other, or None.
+
+    Returns:
+        For each step a ``(size, size)`` map: the number of the submap that holds the position, -1 where none does.
+
+    Raises:
+        ValueError: an argument is not allowed.
+        OSError: a file cannot be written.
+    """
+    from poolzoo.analysis.studies.subsampling import kept_positions
+    from poolzoo.reports.pictures.subsampling import sampling_gif, sampling_png
+
+    refuse_unused(visualize_checkered, locals())
+    kept = kept_positions(size, steps, method, seed)
+    for path, draw in ((output, sampling_png), (gif, sampling_gif)):
+        if path is not None:
+            write_whole(path, draw(kept, method))
+    return kept

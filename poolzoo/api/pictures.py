@@ -1,0 +1,104 @@
+"""The pictures of a comparison: of its rows while it runs, and of a dataset's sample afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from poolzoo._console import Notice, progress, reason
+
+if TYPE_CHECKING:
+    from poolzoo.analysis.results.schema import Result
+    from poolzoo.analysis.scoring.round_trip import View
+    from poolzoo.reports.pictures.picture import ReportPicture
+    from poolzoo.reports.pictures.picture_book import PictureBook
+
+#: Pixels of an image up to which a stochastic operator's weights are shown: all of it is pooled for them.
+WEIGHED_WHOLE = 1_000_000
+
+
+class PictureKeeper:
+    """Hands the pictures of a comparison's rows on: each original once, and weights once per operator."""
+
+    def __init__(self, upsample: str, keep: Sequence[Callable[[ReportPicture], object]]) -> None:
+        self._upsample, self._keep = upsample, keep
+        self._images: set[str] = set()
+
+    def __call__(self, view: View) -> None:
+        from poolzoo.reports.pictures.picture import pictures_of
+
+        for picture in itertools.chain(pictures_of(view), self._weights_of(view)):
+            if picture.kind == "original":
+                # Every row of an image brings its original; one is enough.
+                if picture.image in self._images:
+                    continue
+                self._images.add(picture.image)
+            for keep in self._keep:
+                keep(picture)
+
+    def _weights_of(self, view: View) -> Iterator[ReportPicture]:
+        """The picture of the weights of some pixels, by the operator that was measured, in its state."""
+        from poolzoo.analysis.scoring.gradients import weights_within
+        from poolzoo.reports.pictures.cutouts import weights_box
+        from poolzoo.reports.pictures.picture import two_axes, weights_picture
+        from poolzoo.reports.pictures.picture_book import IMAGES
+
+        row, picture = view.row, view.original
+        # Only for images that a page has room for.
+        if row["upsample"] != self._upsample or len(self._images | {row["image"]}) > IMAGES:
+            return
+        stride = two_axes(row["stride"])
+        box = weights_box(picture, stride) if stride else None
+        drawing = row["state"] in ("train", "eval")  # a stochastic operator, whose windows or draws are the picture's
+        if not (box and view.operator) or row["input"] != "image" or (drawing and picture[..., 0].size > WEIGHED_WHOLE):
+            return
+        # A draw is that of the channels; of all else, one picture says it without three that differ.
+        if row["state"] != "train":
+            picture = picture.mean(axis=2, keepdims=True).repeat(picture.shape[2], axis=2)
+        corner, size = (box.top, box.left), (box.height, box.width)
+        with contextlib.suppress(ValueError, RuntimeError):  # an operator that has no derivative has none to show
+            yield weights_picture(
+                row, box, weights_within(view.operator, picture, corner, size, None if drawing else stride)
+            )
+
+
+def pictures_of_store(path: Path, sample: Result) -> PictureBook:
+    """Pictures of the images of a store's sample, made anew: a store holds numbers only.
+
+    Where the images or what pooled them are gone there are none.
+    """
+    from poolzoo.analysis.inputs.images import Source
+    from poolzoo.analysis.results.store_reader import StoreReader
+    from poolzoo.analysis.scoring.protocol import Protocol
+    from poolzoo.analysis.studies.compare import compare
+    from poolzoo.reports.pictures.picture import pictures_of
+    from poolzoo.reports.pictures.picture_book import PictureBook
+
+    book = PictureBook()
+
+    def keep(view: View) -> None:
+        for picture in pictures_of(view):
+            book.add(picture)
+
+    with StoreReader.open(path) as store:
+        folder, asked, specs = store.folder, store.protocol, store.specs
+    named = [image["name"] for image in sample.metadata["images"]]
+    sources = [Source(name, folder / name) for name in named if (folder / name).is_file()]
+    if len(sources) < len(named):
+        gone = len(named) - len(sources)
+        warnings.warn(
+            f"{gone} of {len(named)} pictures are gone from {folder}; the page goes without", Notice, stacklevel=3
+        )
+    # The scores are there: none is made anew, nor needs to be possible here.
+    try:
+        protocol = Protocol(**asked | {"metrics": ("psnr",), "timed": False})
+        with progress("Drawing") as on_step:
+            compare(sources, specs, protocol, on_view=keep, on_step=on_step)
+    except (TypeError, ValueError) as error:  # of another version, with a --plugin, with images for decoders, a GPU
+        told = f"{path}: no pictures can be drawn: {reason(error)}; the page goes without"
+        warnings.warn(told, Notice, stacklevel=3)
+    return book

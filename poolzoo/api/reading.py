@@ -1,0 +1,126 @@
+"""``poolzoo.load`` and ``poolzoo.report``: results read back, and one page of several."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from poolzoo._console import Notice
+from poolzoo._files import PAGE, write_whole
+from poolzoo.analysis.results import schema
+from poolzoo.analysis.results.store_file import is_store
+from poolzoo.analysis.results.store_reader import StoreReader
+from poolzoo.api.pictures import pictures_of_store
+from poolzoo.api.result import Result
+from poolzoo.reports.page.evidence import results_in_file
+from poolzoo.reports.page.page import render_page
+from poolzoo.reports.pictures.picture_book import PictureBook
+from poolzoo.reports.pictures.picture_files import book_from_metadata
+from poolzoo.reports.plots.all_plots import save_drawings
+
+
+def load(path: str | os.PathLike[str], *, index: int | None = None) -> Result:
+    """Read a result back: a JSON file, a page, or the store of a dataset run (a sample of its rows, and all summaries).
+
+    Args:
+        path: the file.
+        index: which of the results of a page, from 0; None where it holds one.
+
+    Raises:
+        ValueError: no result of poolzoo's, or a page of several without ``index``.
+        OSError: the file cannot be read.
+    """
+    name = os.fspath(path)
+    if is_store(Path(path)):
+        with StoreReader.open(Path(path)) as store:
+            return Result.of(store.sample(), store=Path(path))
+    found = results_in_file(name)
+    if index is None and len(found) > 1:
+        raise ValueError(f"{name}: holds {len(found)} results; index=0 to index={len(found) - 1} are allowed")
+    if index is not None and not 0 <= index < len(found):
+        raise ValueError(f"index={index}: {name} holds {len(found)} results; 0 to {len(found) - 1} is allowed")
+    return Result.of(found[index or 0])
+
+
+@dataclass
+class Gathered:
+    """What a page is drawn from.
+
+    Attributes:
+        results: in the order in which they were given.
+        sources: the name of each, for where they are shown side by side.
+        pictures: of all of them.
+    """
+
+    results: list[schema.Result]
+    sources: list[str]
+    pictures: PictureBook
+
+
+def gather(given: Iterable[str | os.PathLike[str] | Result]) -> Gathered:
+    """Read the results of JSON files, pages and stores, with the pictures that belong to them.
+
+    Raises:
+        ValueError: no result of poolzoo's, or a store without scores.
+        OSError: a file cannot be read.
+    """
+    found = Gathered([], [], PictureBook())
+    for number, item in enumerate(given):
+        own, name = ([item], f"result {number}") if isinstance(item, Result) else _read(item)
+        found.results += own
+        found.sources += [name] * len(own)
+        for result in own:
+            found.pictures.update(_pictures_of(result, item))
+    return found
+
+
+def _read(path: str | os.PathLike[str]) -> tuple[Sequence[schema.Result], str]:
+    name = Path(path).name
+    if not is_store(Path(path)):
+        return results_in_file(path), name
+    read = load(path)
+    if not read.rows:
+        raise ValueError(f"{os.fspath(path)}: no image has been scored yet; run its compare --dataset again")
+    return [read], name
+
+
+def _pictures_of(result: schema.Result, item: str | os.PathLike[str] | Result) -> PictureBook:
+    if isinstance(result, Result):
+        return (pictures_of_store(result.store, result) if result.store else result.pictures) or PictureBook()
+    assert not isinstance(item, Result)
+    try:
+        return book_from_metadata(result.metadata, Path(item).parent)
+    except FileNotFoundError as error:
+        told = f"{os.fspath(item)}: its picture {error.filename} is gone; the page goes without"
+        warnings.warn(told, Notice, stacklevel=4)
+        return PictureBook()
+
+
+def report(
+    results: str | os.PathLike[str] | Result | Iterable[str | os.PathLike[str] | Result],
+    output: str | os.PathLike[str],
+    *,
+    save_plots: str | os.PathLike[str] | None = None,
+) -> Path:
+    """Write one HTML page of saved results: ``poolzoo report``. Several of one kind are shown side by side.
+
+    Args:
+        results: JSON files, pages, stores of dataset runs, and results in memory.
+        output: the page.
+        save_plots: a folder for every plot, or None.
+
+    Raises:
+        ValueError: a name that does not end in .html, or no result of poolzoo's.
+        OSError: a file cannot be read or written.
+    """
+    if Path(output).suffix.lower() not in PAGE:
+        raise ValueError(f"output={os.fspath(output)!r}: a name that ends in {', '.join(PAGE)} is allowed")
+    found = gather([results] if isinstance(results, (str, os.PathLike, Result)) else results)
+    write_whole(output, render_page(found.results, found.pictures, found.sources))
+    if save_plots is not None:
+        Path(save_plots).mkdir(parents=True, exist_ok=True)
+        save_drawings(Path(save_plots), found.results)
+    return Path(output)

@@ -1,0 +1,181 @@
+"""What a study returns: its rows, and what can be made of them."""
+
+from __future__ import annotations
+
+import html
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from poolzoo._files import PAGE, SUFFIXES, write_whole
+from poolzoo.analysis.results import schema
+from poolzoo.analysis.results.store_reader import StoreReader
+from poolzoo.analysis.results.summaries import summarise
+from poolzoo.reports.plots.all_plots import all_drawings, save_drawings
+from poolzoo.reports.text.columns import Table
+from poolzoo.reports.text.formats import render, stream
+from poolzoo.reports.text.tables import tables
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from poolzoo.reports.pictures.picture_book import PictureBook
+
+
+@dataclass(frozen=True, repr=False)
+class Result(schema.Result):
+    """The rows of a study, and what can be made of them.
+
+    Attributes:
+        kind: ``compare`` or ``profile``.
+        metadata: what was known when they were measured.
+        rows: one dict per row; :meth:`to_frame` shows them. Of a dataset run they are those of a few images.
+        pictures: cut-outs for the page, or None.
+        store: of a dataset run, the file with the rows of all images, which :meth:`save` writes; else None.
+    """
+
+    pictures: PictureBook | None = field(default=None, compare=False)
+    store: Path | None = field(default=None, compare=False)
+
+    @classmethod
+    def of(cls, found: schema.Result, pictures: PictureBook | None = None, store: Path | None = None) -> Result:
+        """``found`` with the methods of this class."""
+        return cls(**{f.name: getattr(found, f.name) for f in fields(schema.Result)}, pictures=pictures, store=store)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one line per row, with the columns of the CSV file."""
+        import pandas as pd
+
+        return pd.DataFrame(self.rows, columns=self.columns)
+
+    def summary(self) -> pd.DataFrame:
+        """Return one line per operator, state and setting, best first.
+
+        Of a metric ``ssim`` there are ``ssim`` (mean over images), ``ssim_median``, ``ssim_low`` and ``ssim_high``
+        (bootstrap 95% interval of the mean), ``ssim_difference`` (to the baseline), ``ssim_difference_low`` and
+        ``ssim_difference_high``. A profile has one row per operator: its rows.
+        """
+        import pandas as pd
+
+        if self.kind == "profile":
+            return self.to_frame()
+        lines = []
+        for found in summarise(self):
+            line: dict[str, Any] = {"operator": found.label, "state": found.state, **vars(found.setting)}
+            for key, score in found.scores.items():
+                low, high = score.interval or (None, None)
+                less, more = score.difference_interval or (None, None)
+                line |= {key: score.mean, f"{key}_median": score.median, f"{key}_low": low, f"{key}_high": high}
+                line |= {f"{key}_difference": score.difference}
+                line |= {f"{key}_difference_low": less, f"{key}_difference_high": more}
+            line |= {key: getattr(found, key) for key in ("rank", "images", "seeds", "kept", "forward_s", "ratio")}
+            lines.append(line)
+        return pd.DataFrame(lines)
+
+    @property
+    def plots(self) -> list[str]:
+        """The names of the plots that :meth:`plot` can draw."""
+        return [drawing.name for drawing in all_drawings([self])]
+
+    def plot(self, kind: str | None = None) -> Figure:
+        """Draw one plot.
+
+        Args:
+            kind: one of :attr:`plots`; None for the first.
+
+        Raises:
+            ValueError: another name, or there is nothing to draw.
+        """
+        drawings = {drawing.name: drawing for drawing in all_drawings([self])}
+        if not drawings:
+            raise ValueError("this result has no plots: no row has numbers")
+        if kind is not None and kind not in drawings:
+            raise ValueError(f"kind={kind!r}: {', '.join(drawings)} are allowed")
+        return drawings[kind or next(iter(drawings))].draw()
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the rows to a .json, .csv, .md or .txt file. JSON can be read back with :func:`load`.
+
+        Raises:
+            ValueError: another suffix.
+            OSError: the file cannot be written.
+        """
+        suffix = Path(path).suffix.lower()
+        if suffix not in SUFFIXES:
+            raise ValueError(f"path={os.fspath(path)!r}: a name that ends in {', '.join(SUFFIXES)} is allowed")
+        return write_whole(path, self.written(SUFFIXES[suffix]))
+
+    def written(self, fmt: str) -> str | Iterator[str]:
+        """Return the text of a file, of a dataset run's rows piece by piece.
+
+        Args:
+            fmt: ``json``, ``csv``, ``markdown`` or ``table``.
+        """
+        if self.store is None or fmt not in ("csv", "json"):
+            return render(self, fmt)
+        return stream(self, self._all_rows(self.store), fmt)
+
+    @staticmethod
+    def _all_rows(path: Path) -> Iterator[dict[str, Any]]:
+        with StoreReader.open(path) as store:
+            yield from store.rows()
+
+    def save_plots(self, folder: str | os.PathLike[str]) -> list[Path]:
+        """Write every plot as PNG, SVG and PDF, two columns of a paper wide; return the files.
+
+        Raises:
+            OSError: the folder cannot be made or written.
+        """
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        return save_drawings(Path(folder), [self])
+
+    def report(self, path: str | os.PathLike[str]) -> Path:
+        """Write the HTML page; with pictures where the study was run with ``pictures=True``, or of a dataset.
+
+        Raises:
+            ValueError: the name does not end in .html.
+            OSError: the file cannot be written.
+        """
+        if Path(path).suffix.lower() not in PAGE:
+            raise ValueError(f"path={os.fspath(path)!r}: a name that ends in {', '.join(PAGE)} is allowed")
+        return write_whole(path, self.page())
+
+    def page(self) -> str:
+        """Return the HTML page."""
+        from poolzoo.api.pictures import pictures_of_store
+        from poolzoo.reports.page.page import render_page
+
+        pictures = pictures_of_store(self.store, self) if self.store else self.pictures
+        return render_page([self], pictures)
+
+    def to_markdown(self) -> str:
+        """Return the summary as Markdown tables."""
+        return render(self, "markdown")
+
+    def to_latex(self) -> str:
+        """Return the summary as LaTeX tables; they need the package booktabs."""
+        return "\n".join(_table_frame(table).to_latex(index=False, escape=True) for table in tables(self))
+
+    def _repr_html_(self) -> str:
+        parts = []
+        for table in tables(self):
+            parts += [f"<p><b>{html.escape(table.title)}</b></p>", _table_frame(table).to_html(index=False)]
+        return "\n".join(parts)
+
+    def __repr__(self) -> str:
+        parts = [f"{len({schema.label(row) for row in self.rows if row['pool']})} operators"]
+        if self.kind == "compare":
+            parts.append(f"{len({row['image'] for row in self.rows})} images")
+        failed = sum(row["error"] is not None for row in self.rows)
+        parts += [f"{len(self.rows)} rows"] + ([f"{failed} failed"] if failed else [])
+        return f"<poolzoo.Result of {self.kind}: {', '.join(parts)}>"
+
+
+def _table_frame(table: Table) -> pd.DataFrame:
+    import pandas as pd
+
+    lines = [[f"{cell.text} {cell.plus}".strip() for cell in line.cells] for line in table.lines]
+    return pd.DataFrame(lines, columns=[column.heading for column in table.columns])

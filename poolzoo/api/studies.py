@@ -1,0 +1,146 @@
+"""``poolzoo.profile``, ``poolzoo.sweep`` and ``poolzoo.fit``."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from poolzoo._console import progress
+from poolzoo.analysis.inputs.arrays import find_given
+from poolzoo.analysis.results import machine
+from poolzoo.analysis.scoring.protocol import Protocol
+from poolzoo.api.learning import defined_for, learn_from
+from poolzoo.api.modes import refuse_unused, several
+from poolzoo.api.result import Result
+
+if TYPE_CHECKING:
+    from poolzoo.analysis.inputs.arrays import ImageLike
+    from poolzoo.analysis.scoring.fitted_parameters import Fitted
+
+    IntOrTuple = int | tuple[int, ...]
+
+
+def profile(
+    *,
+    pool: str | Sequence[str] = (),
+    kernel_size: IntOrTuple = 2,
+    stride: IntOrTuple | None = None,
+    shape: tuple[int, ...] = (20, 32, 128, 128),
+    dtype: str = "float32",
+    device: str = "cpu",
+    channels_last: bool = False,
+    threads: int | None = None,
+    min_time: float = 0.2,
+    seed: int = 0,
+    baseline: str | None = None,
+) -> Result:
+    """Measure what operators cost, time, memory and bandwidth: ``poolzoo profile``.
+
+    Args:
+        pool, kernel_size, stride, seed, baseline: as for :func:`compare`.
+        shape: of the tensor: batch, channels and one to three sizes.
+        dtype: ``float64``, ``float32``, ``bfloat16`` or ``float16``.
+        device: of torch.
+        channels_last: lay the tensor out with channels innermost.
+        threads: CPU threads; None leaves torch's choice.
+        min_time: seconds over which each figure is measured, at least.
+
+    Raises:
+        ValueError: an argument is not allowed.
+    """
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # torch's profiler, which counts memory, else narrates on stderr
+    from poolzoo.analysis.studies.profile import Workload, profile as run
+
+    refuse_unused(profile, locals())
+    workload = Workload(shape, kernel_size, stride, dtype, device, channels_last, threads, min_time, seed)
+    specs = defined_for(several(pool), workload.ndim)
+    machine.check_device(device)
+    with progress("Profiling") as on_step:
+        return Result.of(run(specs, workload, baseline=baseline, on_step=on_step))
+
+
+def sweep(
+    image: ImageLike | Iterable[ImageLike],
+    *,
+    pool: str,
+    over: str,
+    points: int = 9,
+    kernel_size: IntOrTuple = 2,
+    stride: IntOrTuple | None = None,
+    upsample: str | Sequence[str] = "bilinear",
+    normalize: str | Sequence[str] = "none",
+    metric: str | Sequence[str] = ("ssim", "psnr"),
+    seed: int = 0,
+    device: str = "cpu",
+    baseline: str | None = None,
+) -> Result:
+    """Vary one parameter of an operator, with avg and max beside it: ``poolzoo sweep``.
+
+    Args:
+        image, kernel_size, stride, upsample, metric, seed, device, baseline: as for :func:`compare`.
+        pool: the operator whose parameter is varied.
+        over: a parameter and a range, ``beta=0.1..16``, or a list, ``beta=0.1,1,4``.
+        points: values in a range.
+        normalize: scales of the input, a curve for each.
+
+    Raises:
+        ValueError: an argument is not allowed, or an image's name finds nothing.
+    """
+    from poolzoo.analysis.studies.sweep import plan_sweep, run_sweep
+
+    refuse_unused(sweep, locals())
+    plan = plan_sweep(pool, over, points)
+    machine.check_device(device)
+    asked = Protocol(kernel_size, stride, several(upsample), metrics=several(metric), seed=seed, device=device)
+    passed_over: Counter[str] = Counter()
+    found = find_given(image, passed_over)
+    with progress("Sweeping") as on_step:
+        result = run_sweep(plan, found, asked, several(normalize), baseline=baseline, on_step=on_step)
+    if passed_over:
+        result.metadata["passed_over"] = dict(passed_over)
+    return Result.of(result)
+
+
+def fit(
+    images: str | Sequence[str],
+    *,
+    pool: str,
+    output: str | os.PathLike[str] | None = None,
+    kernel_size: IntOrTuple = 2,
+    stride: IntOrTuple | None = None,
+    upsample: str = "bilinear",
+    normalize: str = "none",
+    steps: int = 200,
+    lr: float | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+) -> Fitted:
+    """Learn an operator's parameters from images: ``poolzoo fit``.
+
+    Args:
+        images: files, folders, globs or ``skimage:NAME``.
+        pool: the operator.
+        output: a .safetensors file to write, or None.
+        kernel_size, stride, upsample, normalize, seed, device: as for :func:`compare`.
+        steps: of Adam.
+        lr: Adam's first step size; None stands for the operator's own.
+
+    Returns:
+        What was learned: ``tensors``, and the PSNR ``before`` and ``after``.
+
+    Raises:
+        ValueError: an argument is not allowed, the operator learns nothing, or fitting failed.
+    """
+    from poolzoo.analysis.scoring.fitted_parameters import save_fitted
+
+    if output is not None and Path(output).suffix != ".safetensors":
+        raise ValueError(f"output={os.fspath(output)!r}: a name that ends in .safetensors is allowed")
+    machine.check_device(device)
+    asked = Protocol(kernel_size, stride, (upsample,), normalize, seed=seed, device=device)
+    found = learn_from(several(images), pool, asked, steps, lr)
+    if output is not None:
+        save_fitted(Path(output), found)
+    return found
