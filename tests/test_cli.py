@@ -268,7 +268,7 @@ def test_a_missing_gpu_is_said_and_never_worked_around(run, arguments):
         (["--threads", "0"], ["--threads"]),
         (["--shape", "1x2x9", "--pool", "checkered"], ["checkered", "1 spatial"]),
         (["--shape", "1x2x9", "--pool", "check*"], ["check*", "1 spatial"]),
-        (["--shape", "1x2x9", "--channels-last", "--pool", "avg"], ["channels_last"]),
+        (["--shape", "1x2x9", "--channels-last", "--pool", "avg"], ["--channels-last"]),
         (["--shape", "1x2x9", "--kernel-size", "2x2", "--pool", "avg"], ["--kernel-size"]),
         (["--shape", "1x2x1x1", "--pool", "avg"], ["too small"]),
     ],
