@@ -1,4 +1,4 @@
-"""A dataset run with one and with two workers, beside a plain script that loops scikit-image's metrics.
+"""A dataset run with one and with two workers, compared with a plain script that loops scikit-image's metrics.
 
 Images are crops of the photographs that come with scikit-image; each contender scores the same images with the same
 operators, from starting Python to the last row, one after the other in each round. The plain script does what one would

@@ -1,4 +1,5 @@
-"""Our pools beside torch's, the two-average composition, torch.compile of it, and reading and copying the tensor.
+"""Time our pools and, for comparison, torch's, the two-average composition, torch.compile of it, and reading and
+copying the tensor.
 
 Everything in one process, interleaved: each round times every contender once, so that a busy machine slows all alike.
 Reported are medians and quartiles over the rounds, and ratios of medians to ours.

@@ -37,7 +37,7 @@ KEPT = ("baseline", "metrics", "images", "pools")
 HEAD = """# Gallery
 
 Every operator of poolzoo on the {images} photographs that scikit-image brings, pooled by 2x2 windows of stride 2 and
-rebuilt bilinearly. Learnable operators are shown as they start, not fitted. `make gallery` writes this page, and
+rebuilt bilinearly. Learnable operators are shown untrained. `make gallery` writes this page, and
 `results/gallery.html`: the same with tables that sort and filter, and every picture, pooled, rebuilt and compared.
 Plots by {versions}.
 

@@ -46,7 +46,7 @@ def _package() -> str:
     sources |= {name: vars(operators)[name].__module__ for name in written}
     in_registry = set(poolzoo.__all__) - set(sources) - set(poolzoo._MODULES)
     sources |= dict.fromkeys(sorted(in_registry), "poolzoo.registry")
-    lines = [_HEADER.format(about="The operators as modules, and what this package offers beside them.")]
+    lines = [_HEADER.format(about="The operators as modules, and the other names that this package offers.")]
     lines += [f"from poolzoo import {name} as {name}" for name in poolzoo._MODULES]
     lines += [f"from {source} import {name} as {name}" for name, source in sources.items()]
     lines += ["", "__version__: str"]

@@ -1,4 +1,4 @@
-"""The operators as modules, and what this package offers beside them.
+"""The operators as modules, and the other names that this package offers.
 
 Written by `make catalog`: edit the operators instead.
 """
@@ -248,32 +248,32 @@ class MixedPool3d(Pool):
     def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, mode: str = 'learned', lam: float = 0.5, channels: int | None = None, generator: torch.Generator | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
 
 class GatedPool1d(Pool):
-    """maximum and average in a share that the window decides: y = s max a + (1 - s) mean a, s = sigmoid(w . a)"""
+    """maximum and average, mixed in a share computed from the window: y = s max a + (1 - s) mean a, s = sigmoid(w . a)"""
 
     def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, channels: int | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
 
 class GatedPool2d(Pool):
-    """maximum and average in a share that the window decides: y = s max a + (1 - s) mean a, s = sigmoid(w . a)"""
+    """maximum and average, mixed in a share computed from the window: y = s max a + (1 - s) mean a, s = sigmoid(w . a)"""
 
     def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, channels: int | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
 
 class GatedPool3d(Pool):
-    """maximum and average in a share that the window decides: y = s max a + (1 - s) mean a, s = sigmoid(w . a)"""
+    """maximum and average, mixed in a share computed from the window: y = s max a + (1 - s) mean a, s = sigmoid(w . a)"""
 
     def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, channels: int | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
 
 class TreePool1d(Pool):
-    """learned filters, mixed pair by pair in shares that the window decides: leaf: f = v . a; node: f = s f_left + (1 - s) f_right, s = sigmoid(w . a)"""
+    """learned filters, mixed pair by pair in shares computed from the window: leaf: f = v . a; node: f = s f_left + (1 - s) f_right, s = sigmoid(w . a)"""
 
     def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, depth: int = 2, channels: int | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
 
 class TreePool2d(Pool):
-    """learned filters, mixed pair by pair in shares that the window decides: leaf: f = v . a; node: f = s f_left + (1 - s) f_right, s = sigmoid(w . a)"""
+    """learned filters, mixed pair by pair in shares computed from the window: leaf: f = v . a; node: f = s f_left + (1 - s) f_right, s = sigmoid(w . a)"""
 
     def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, depth: int = 2, channels: int | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
 
 class TreePool3d(Pool):
-    """learned filters, mixed pair by pair in shares that the window decides: leaf: f = v . a; node: f = s f_left + (1 - s) f_right, s = sigmoid(w . a)"""
+    """learned filters, mixed pair by pair in shares computed from the window: leaf: f = v . a; node: f = s f_left + (1 - s) f_right, s = sigmoid(w . a)"""
 
     def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, depth: int = 2, channels: int | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
 
@@ -458,17 +458,17 @@ class HaarPool3d(Pool):
     def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, mode: str = 'symmetric', norm: str = 'ortho') -> None: ...
 
 class WaveletPool1d(Pool):
-    """low-pass (LL) band of a wavelet transform, Daubechies 2 unless named: y = sum h a, h the wavelet's low-pass filter along each axis, centred on the window"""
+    """low-pass (LL) band of a wavelet transform, Daubechies 2 by default: y = sum h a, h the wavelet's low-pass filter along each axis, centred on the window"""
 
     def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, wavelet: str = 'db2', mode: str = 'symmetric', norm: str = 'ortho') -> None: ...
 
 class WaveletPool2d(Pool):
-    """low-pass (LL) band of a wavelet transform, Daubechies 2 unless named: y = sum h a, h the wavelet's low-pass filter along each axis, centred on the window"""
+    """low-pass (LL) band of a wavelet transform, Daubechies 2 by default: y = sum h a, h the wavelet's low-pass filter along each axis, centred on the window"""
 
     def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, wavelet: str = 'db2', mode: str = 'symmetric', norm: str = 'ortho') -> None: ...
 
 class WaveletPool3d(Pool):
-    """low-pass (LL) band of a wavelet transform, Daubechies 2 unless named: y = sum h a, h the wavelet's low-pass filter along each axis, centred on the window"""
+    """low-pass (LL) band of a wavelet transform, Daubechies 2 by default: y = sum h a, h the wavelet's low-pass filter along each axis, centred on the window"""
 
     def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, wavelet: str = 'db2', mode: str = 'symmetric', norm: str = 'ortho') -> None: ...
 
@@ -503,22 +503,22 @@ class LiftPool3d(Pool):
     def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, channels: int | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
 
 class CheckeredPool2d(Pool):
-    """dense pooling, of which two phases of each 2x2 cell are kept as two submaps: y = (dense[0::2, 0::2], dense[1::2, 1::2]), dense = pool at stride 1"""
+    """dense pooling; two phases of each 2x2 cell are kept as two submaps: y = (dense[0::2, 0::2], dense[1::2, 1::2]), dense = pool at stride 1"""
 
     def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, pool: str = 'max', sampler: int | str = 0, generator: torch.Generator | None = None) -> None: ...
 
 class TriPool2d(Pool):
-    """dense pooling, of which three phases of each 3x3 cell, no two in a row or column, are kept as submaps: y_r = dense[r::3, p_r::3], r = 0, 1, 2, p a permutation, dense = pool at stride 1"""
+    """dense pooling; three phases of each 3x3 cell, no two in the same row or column, are kept as submaps: y_r = dense[r::3, p_r::3], r = 0, 1, 2, p a permutation, dense = pool at stride 1"""
 
     def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, pool: str = 'max', sampler: int | str = 0, generator: torch.Generator | None = None) -> None: ...
 
 class CompletePool2d(Pool):
-    """dense pooling, of which all phases are kept, each as a submap: y_ij = dense[i::s, j::s], dense = pool at stride 1"""
+    """dense pooling; all phases are kept, each as a submap: y_ij = dense[i::s, j::s], dense = pool at stride 1"""
 
     def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, pool: str = 'max') -> None: ...
 
 class MultisamplingPool2d(Pool):
-    """dense pooling, of which any sampler's k phases of each k x k cell are kept as k submaps: y_r = dense[r::k, p_r::k], r = 0 .. k-1, p the sampler, dense = pool at stride 1"""
+    """dense pooling; the k phases that a sampler selects from each k x k cell are kept as k submaps: y_r = dense[r::k, p_r::k], r = 0 .. k-1, p the sampler, dense = pool at stride 1"""
 
     def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, pool: str = 'max', sampler: Permutation = ...) -> None: ...
 

@@ -1,4 +1,4 @@
-"""Standard output and standard error, which may be closed, full, or a pipe whose reader is gone."""
+"""Standard output and standard error, which may be closed, full, or a pipe whose reader has ended."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COMMAND: ContextVar[str] = ContextVar("COMMAND", default="")
 
 
 def open_streams() -> None:
-    """Make the standard streams usable: one that is closed leads nowhere, and odd file names can be printed."""
+    """Make the standard streams usable: a closed stream discards its output, and odd file names can be printed."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             # In this order each gets its own number back, so that no file that is opened later is taken for a stream,
@@ -40,7 +40,7 @@ def open_streams() -> None:
 
 
 def quiet_libraries() -> None:
-    """Keep what other packages warn and log from standard error; a warning of poolzoo's own is a line of its own."""
+    """Suppress warnings and logs of other packages on standard error; a warning of poolzoo is printed on one line."""
     logging.getLogger().addHandler(logging.NullHandler())
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
@@ -59,10 +59,10 @@ def quiet_libraries() -> None:
 
 
 def say(text: str | bytes, nl: bool | None = None) -> None:
-    """Print to standard output; a reader that goes away (`| head`) does not end the work that is still to be done.
+    """Print to standard output; if the reader ends early (`| head`), the remaining work continues.
 
     Args:
-        text: printed as it is; a line break follows unless it ends in one.
+        text: printed unchanged; a line break follows unless it ends in one.
         nl: whether a line break follows, whatever the text.
 
     Raises:
@@ -81,7 +81,7 @@ def say(text: str | bytes, nl: bool | None = None) -> None:
 
 
 def note(text: str) -> None:
-    """Print lines to standard error; where that cannot be written there is nobody to tell."""
+    """Print lines to standard error; if that fails, nothing is reported."""
     try:
         click.echo(text, nl=not text.endswith("\n"), err=True)
     except OSError:
@@ -89,18 +89,18 @@ def note(text: str) -> None:
 
 
 def reason(error: BaseException) -> str:
-    """What an exception says, in one line."""
+    """Return an exception's message in one line."""
     return " ".join(str(getattr(error, "strerror", None) or error).split()) or type(error).__name__
 
 
 def width_of(stream: TextIO) -> int | None:
-    """Columns of a terminal, None for all else."""
+    """Return the columns of a terminal, None for anything else."""
     return os.get_terminal_size(stream.fileno()).columns if stream.isatty() else None
 
 
 @contextlib.contextmanager
 def progress(title: str, unit: str | None = None) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on stderr where that is a terminal, nothing elsewhere; with a ``unit`` it shows a rate too."""
+    """Show a progress bar on stderr if that is a terminal, nothing otherwise; with a ``unit`` it also shows a rate."""
     if not sys.stderr.isatty():
         yield lambda done, total: None
         return

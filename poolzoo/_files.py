@@ -1,7 +1,8 @@
-"""Files out of poolzoo: an output file is whole or not there, and never takes the place of a file that is read.
+"""Write files: an output file is complete or not there, and never replaces a file that the command reads.
 
-Every output is written here. A name leads through symbolic links to its target: a regular file is replaced by one with
-its mode and owner, a character device or a FIFO is written into, ``-`` is standard output, and all else is refused.
+Every output is written here. A name is followed through symbolic links to its target. A regular file is replaced by one
+with its mode and owner, a character device or a FIFO is written into, ``-`` is standard output, and everything else is
+refused.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from poolzoo._console import say
 SUFFIXES = {".csv": "csv", ".json": "json", ".md": "markdown", ".txt": "table"}
 PAGE = (".html", ".htm")
 
-#: As the name of an output: standard output.
+#: The output name for standard output.
 STDOUT = Path("-")
 
 Content = str | bytes | Iterable[str]
@@ -32,13 +33,13 @@ PathLike = str | os.PathLike[str]
 
 @dataclass(frozen=True)
 class Target:
-    """Where an output goes.
+    """Where an output is written.
 
     Attributes:
         name: the file as it was named.
         path: the file behind symbolic links.
         kind: ``file`` is replaced as a whole; a ``stream`` is written into.
-        about: what is there now, if anything is.
+        about: the stat result of an existing file.
     """
 
     name: Path
@@ -47,15 +48,15 @@ class Target:
     about: os.stat_result | None = None
 
 
-#: What a name may lead to that nothing is written to.
+#: Targets that cannot be written.
 _REFUSED = {stat.S_IFDIR: "a folder", stat.S_IFSOCK: "a socket", stat.S_IFBLK: "a block device"}
 
 
 def find_target(name: PathLike) -> Target:
-    """Where an output of this name goes.
+    """Return where an output of this name is written.
 
     Raises:
-        ValueError: nowhere; the message says why.
+        ValueError: it cannot be written; the message says why.
     """
     name = Path(name)
     if name == STDOUT:
@@ -84,9 +85,9 @@ def _is_standard_output(about: os.stat_result) -> bool:
 
 
 def check_writable(path: PathLike, argument: str) -> Target:
-    """Say in one line why ``path`` cannot be written, before any long work has been done for it.
+    """Raise an error if ``path`` cannot be written, before any long work is done for it.
 
-    A FIFO is not opened, so that one without a reader is waited for only when there is something to write.
+    A FIFO is not opened, so that the command waits for its reader only when there is something to write.
 
     Args:
         path: the file that will be written.
@@ -121,16 +122,16 @@ def _check_folder(folder: Path, argument: str, name: Path) -> None:
 
 
 def _as_named(folder: Path, name: Path) -> Path:
-    """The folder in the words of who named a file in it, unless a link led elsewhere."""
+    """Return the folder as the user named it, unless a link led elsewhere."""
     return name.parent if Path(os.path.realpath(name.parent)) == folder else folder
 
 
 def write_whole(path: PathLike, content: Content) -> Path:
-    """Write ``content`` to where ``path`` leads; no reader of a regular file sees half of it.
+    """Write ``content`` to the target of ``path``; no reader of a regular file sees an incomplete one.
 
     Raises:
         ValueError: the path is a folder, a socket or a block device.
-        OSError: it cannot be written; ``filename`` is the path, and what was there before still is.
+        OSError: it cannot be written; ``filename`` is the path, and the earlier content is unchanged.
     """
     target = find_target(path)
     if target.kind == "stdout":
@@ -150,16 +151,16 @@ def write_whole(path: PathLike, content: Content) -> Path:
 
 
 def write_all(files: Iterable[tuple[Path, Content]]) -> list[Path]:
-    """Write all of these regular files, or, where one of them cannot be written, none.
+    """Write all of these regular files, or none if one of them cannot be written.
 
     Raises:
-        ValueError: one is something other than a regular file.
+        ValueError: one is not a regular file.
         OSError: one cannot be written.
     """
     found = [(find_target(path), content) for path, content in files]
     for target, _ in found:
         if target.kind != "file":
-            raise ValueError(f"{str(target.name)!r} is no regular file")
+            raise ValueError(f"{str(target.name)!r} is not a regular file")
     _replace(found)
     return [target.name for target, _ in found]
 
@@ -193,7 +194,7 @@ def _encoded(content: Content) -> Iterator[bytes]:
 
 
 def _give_mode_and_owner(path: str, before: os.stat_result | None) -> None:
-    """Those of the file that is replaced; a new one is as readable as any other, where mkstemp makes private ones."""
+    """Copy the mode and owner of the replaced file; a new file gets the usual mode, where mkstemp makes it private."""
     if before is None:
         umask = os.umask(0)
         os.umask(umask)
@@ -211,7 +212,7 @@ def _give_mode_and_owner(path: str, before: os.stat_result | None) -> None:
 
 @contextlib.contextmanager
 def _blaming(target: Target) -> Iterator[None]:
-    """Name the output where the system names a temporary file, or none: a full disk, a quota, a limit."""
+    """Name the output in errors in which the system names a temporary file, or none: a full disk, a quota, a limit."""
     try:
         yield
     except OSError as error:
@@ -219,10 +220,10 @@ def _blaming(target: Target) -> Iterator[None]:
 
 
 class CommandFiles:
-    """What one command reads and writes: no output takes the place of a file that is read, or of another output.
+    """The files that one command reads and writes: no output replaces a file that is read, or another output.
 
-    Files are told by what the system knows of them, so that links and other spellings of a name do not matter. Declare
-    all of them before any work: each declaration is checked against those before it.
+    Files are compared by their identity in the file system, so links and other spellings of a name are recognised.
+    Declare all of them before any work: each declaration is checked against the earlier ones.
     """
 
     def __init__(self) -> None:
@@ -231,11 +232,11 @@ class CommandFiles:
 
     @property
     def stdout(self) -> str | None:
-        """The option whose output goes to standard output."""
+        """Return the option whose output goes to standard output."""
         return next((option for option, target in self._written if target.kind == "stdout"), None)
 
     def reads(self, option: str, paths: Iterable[PathLike]) -> None:
-        """Declare files that ``option`` names as read; those that are missing are left to who reads them."""
+        """Declare files that ``option`` reads; missing ones are reported by their reader."""
         for path in paths:
             with contextlib.suppress(OSError, ValueError):
                 about = os.stat(path)
@@ -244,7 +245,9 @@ class CommandFiles:
         self._check_inputs()
 
     def reads_below(self, option: str, folder: PathLike, suffixes: Collection[str]) -> None:
-        """Declare all files with one of ``suffixes`` below a folder, which may be too many to keep, as read."""
+        """Declare all files with one of ``suffixes`` in a folder and its subfolders as read; they may be too many to
+        list.
+        """
         written = {_identity(target.about) for _, target in self._written if target.about}
         self.reads(option, _members(folder, suffixes, written) if written else ())
 
@@ -252,13 +255,13 @@ class CommandFiles:
         """Declare a file as written.
 
         Args:
-            option: what named it.
+            option: the option that named it.
             path: its name, or ``-``.
-            suffixes: with which a regular file's name must end; none stand for all.
+            suffixes: the allowed suffixes of a regular file; empty allows all.
             only_file: whether it must be a regular file.
 
         Raises:
-            ValueError: it cannot be written, or is read, or written by another option.
+            ValueError: it cannot be written, or it is read or written by another option.
         """
         target = check_writable(path, option)
         if target.kind == "file" and suffixes and path.suffix.lower() not in suffixes:
@@ -274,10 +277,10 @@ class CommandFiles:
         return target
 
     def writes_folder(self, option: str, folder: Path) -> Path:
-        """Declare a folder, which is made, as one into which files are written.
+        """Make a folder and declare that files are written into it.
 
         Raises:
-            ValueError: it cannot be made or written, or is to be a file.
+            ValueError: it cannot be made or written, or another output is a file of that name.
         """
         if folder == STDOUT:
             raise ValueError(f"{option} {str(folder)!r}: a folder is needed, not standard output")
@@ -293,10 +296,10 @@ class CommandFiles:
         return folder
 
     def spare(self, option: str, path: PathLike) -> None:
-        """Say that a file in a folder of ``option``, whose name is known only now, is one that was declared.
+        """Check that a file in a folder of ``option``, whose name is known only now, is not a declared file.
 
         Raises:
-            ValueError: it is.
+            ValueError: it is a declared file.
         """
         try:
             about = os.stat(path)
@@ -321,7 +324,7 @@ def _identity(about: os.stat_result) -> tuple[int, int]:
 
 
 def _members(folder: PathLike, suffixes: Collection[str], wanted: Collection[tuple[int, int]]) -> Iterator[str]:
-    """The files below ``folder`` with one of ``suffixes`` that may be among ``wanted``, most of them without a stat."""
+    """Return whether two outputs would overwrite each other. A character device such as /dev/null takes any number."""
     numbers = {number for _, number in wanted}
     for where, _, names in os.walk(folder):
         if not any(os.path.splitext(name)[1].lower() in suffixes for name in names):
@@ -335,7 +338,9 @@ def _members(folder: PathLike, suffixes: Collection[str], wanted: Collection[tup
 
 
 def _are_one(new: Target, taken: Target) -> bool:
-    """Whether two outputs would be written over each other. Into a character device, as /dev/null, any number go."""
+    """Return whether two outputs would overwrite each other. Any number may go into a character device such as
+    /dev/null.
+    """
     if new.kind == taken.kind == "stdout":
         return True
     if new.about and taken.about:
@@ -354,7 +359,7 @@ def _folded(path: Path) -> str:
 
 
 def _is_one_name(folder: Path, first: str, second: str) -> bool:
-    """Ask the file system whether it takes two names for one, as where upper and lower case are the same."""
+    """Return whether the file system treats two names as one, as where case does not matter."""
     with tempfile.TemporaryDirectory(dir=folder, prefix=".poolzoo-") as probe:
         (Path(probe) / first).touch()
         return (Path(probe) / second).exists()

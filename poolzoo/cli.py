@@ -1,4 +1,4 @@
-"""The command line: the root of all commands, and how a run ends. Commands import torch inside, when they run."""
+"""The command line: the root of all commands, and how a run ends. Commands import torch only when they run."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from poolzoo.commands.writing import command_files, command_line
     "plugins",
     multiple=True,
     metavar="FILE.py|MODULE",
-    help="Run this first, for the operators it registers; repeatable. POOLZOO_PLUGINS does the same.",
+    help="Python file that registers operators, run first; repeatable. POOLZOO_PLUGINS does the same.",
 )
 def cli(plugins: tuple[str, ...]) -> None:
-    """Compare pooling operators: what each keeps of an image, and what it costs.
+    """Compare pooling operators: how much of an image each one keeps, and what it costs.
 
     \b
     Example:
@@ -56,7 +56,7 @@ for command in (
 
 
 def main() -> NoReturn:
-    """The console script: bad input is one line on stderr and exit code 2."""
+    """Run the console script: bad input gives one line on stderr and exit code 2."""
     open_streams()
     quiet_libraries()
     try:

@@ -135,22 +135,22 @@ def mixed_pool3d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | No
     """a share of the maximum and the rest of the average: y = lam max a + (1 - lam) mean a"""
 
 def gated_pool1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, weight: Tensor | None = None) -> Tensor:
-    """maximum and average in a share that the window decides: y = s max a + (1 - s) mean a, s = sigmoid(w . a)"""
+    """maximum and average, mixed in a share computed from the window: y = s max a + (1 - s) mean a, s = sigmoid(w . a)"""
 
 def gated_pool2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, weight: Tensor | None = None) -> Tensor:
-    """maximum and average in a share that the window decides: y = s max a + (1 - s) mean a, s = sigmoid(w . a)"""
+    """maximum and average, mixed in a share computed from the window: y = s max a + (1 - s) mean a, s = sigmoid(w . a)"""
 
 def gated_pool3d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, weight: Tensor | None = None) -> Tensor:
-    """maximum and average in a share that the window decides: y = s max a + (1 - s) mean a, s = sigmoid(w . a)"""
+    """maximum and average, mixed in a share computed from the window: y = s max a + (1 - s) mean a, s = sigmoid(w . a)"""
 
 def tree_pool1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, leaves: Tensor | None = None, gates: Tensor | None = None) -> Tensor:
-    """learned filters, mixed pair by pair in shares that the window decides: leaf: f = v . a; node: f = s f_left + (1 - s) f_right, s = sigmoid(w . a)"""
+    """learned filters, mixed pair by pair in shares computed from the window: leaf: f = v . a; node: f = s f_left + (1 - s) f_right, s = sigmoid(w . a)"""
 
 def tree_pool2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, leaves: Tensor | None = None, gates: Tensor | None = None) -> Tensor:
-    """learned filters, mixed pair by pair in shares that the window decides: leaf: f = v . a; node: f = s f_left + (1 - s) f_right, s = sigmoid(w . a)"""
+    """learned filters, mixed pair by pair in shares computed from the window: leaf: f = v . a; node: f = s f_left + (1 - s) f_right, s = sigmoid(w . a)"""
 
 def tree_pool3d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, leaves: Tensor | None = None, gates: Tensor | None = None) -> Tensor:
-    """learned filters, mixed pair by pair in shares that the window decides: leaf: f = v . a; node: f = s f_left + (1 - s) f_right, s = sigmoid(w . a)"""
+    """learned filters, mixed pair by pair in shares computed from the window: leaf: f = v . a; node: f = s f_left + (1 - s) f_right, s = sigmoid(w . a)"""
 
 def soft_pool1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, beta: float | Tensor = 1.0, backend: str = 'auto') -> Tensor:
     """sum of the window weighted by its softmax: y = sum w a, w = softmax(beta a)"""
@@ -261,13 +261,13 @@ def haar_pool3d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | Non
     """low-pass (LL) band of the Haar wavelet transform: y = sum h a, h = (1, 1) / sqrt 2 along each axis"""
 
 def wavelet_pool1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, wavelet: str = 'db2', mode: str = 'symmetric', norm: str = 'ortho') -> Tensor:
-    """low-pass (LL) band of a wavelet transform, Daubechies 2 unless named: y = sum h a, h the wavelet's low-pass filter along each axis, centred on the window"""
+    """low-pass (LL) band of a wavelet transform, Daubechies 2 by default: y = sum h a, h the wavelet's low-pass filter along each axis, centred on the window"""
 
 def wavelet_pool2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, wavelet: str = 'db2', mode: str = 'symmetric', norm: str = 'ortho') -> Tensor:
-    """low-pass (LL) band of a wavelet transform, Daubechies 2 unless named: y = sum h a, h the wavelet's low-pass filter along each axis, centred on the window"""
+    """low-pass (LL) band of a wavelet transform, Daubechies 2 by default: y = sum h a, h the wavelet's low-pass filter along each axis, centred on the window"""
 
 def wavelet_pool3d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, wavelet: str = 'db2', mode: str = 'symmetric', norm: str = 'ortho') -> Tensor:
-    """low-pass (LL) band of a wavelet transform, Daubechies 2 unless named: y = sum h a, h the wavelet's low-pass filter along each axis, centred on the window"""
+    """low-pass (LL) band of a wavelet transform, Daubechies 2 by default: y = sum h a, h the wavelet's low-pass filter along each axis, centred on the window"""
 
 def spectral_pool1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> Tensor:
     """the low frequencies of the whole input's Fourier transform: y = Re F^-1(crop(F(x))), the crop centred on frequency 0"""
@@ -288,16 +288,16 @@ def lift_pool3d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | Non
     """sum of the sub-bands of a learned lifting scheme: y = sum of the sub-bands; along each axis d = a_odd - P(a_even), s = a_even + U(d)"""
 
 def checkered_pool2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, pool: str = 'max', sampler: int | str = 0, generator: torch.Generator | None = None) -> Tensor:
-    """dense pooling, of which two phases of each 2x2 cell are kept as two submaps: y = (dense[0::2, 0::2], dense[1::2, 1::2]), dense = pool at stride 1"""
+    """dense pooling; two phases of each 2x2 cell are kept as two submaps: y = (dense[0::2, 0::2], dense[1::2, 1::2]), dense = pool at stride 1"""
 
 def tri_pool2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, pool: str = 'max', sampler: int | str = 0, generator: torch.Generator | None = None) -> Tensor:
-    """dense pooling, of which three phases of each 3x3 cell, no two in a row or column, are kept as submaps: y_r = dense[r::3, p_r::3], r = 0, 1, 2, p a permutation, dense = pool at stride 1"""
+    """dense pooling; three phases of each 3x3 cell, no two in the same row or column, are kept as submaps: y_r = dense[r::3, p_r::3], r = 0, 1, 2, p a permutation, dense = pool at stride 1"""
 
 def complete_pool2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, pool: str = 'max') -> Tensor:
-    """dense pooling, of which all phases are kept, each as a submap: y_ij = dense[i::s, j::s], dense = pool at stride 1"""
+    """dense pooling; all phases are kept, each as a submap: y_ij = dense[i::s, j::s], dense = pool at stride 1"""
 
 def multisampling_pool2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, pool: str = 'max', sampler: Permutation = ...) -> Tensor:
-    """dense pooling, of which any sampler's k phases of each k x k cell are kept as k submaps: y_r = dense[r::k, p_r::k], r = 0 .. k-1, p the sampler, dense = pool at stride 1"""
+    """dense pooling; the k phases that a sampler selects from each k x k cell are kept as k submaps: y_r = dense[r::k, p_r::k], r = 0 .. k-1, p the sampler, dense = pool at stride 1"""
 
 def area_pool1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> Tensor:
     """mean of the area that each output element covers: y = mean of the inputs i with floor(o n / m) <= i < ceil((o + 1) n / m)"""

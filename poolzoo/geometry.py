@@ -135,7 +135,8 @@ def output_size(sizes: Sequence[int], geometry: Geometry) -> tuple[int, ...]:
     """The spatial size that torch's ``max_pool`` gives for the same arguments.
 
     Raises:
-        ValueError: the input is smaller than a window, or so small beside the dilation that a window holds no element.
+        ValueError: the input is smaller than a window, or too small for the dilation, so that a window contains no
+            element.
     """
     out = []
     for n, k, s, p, d, span in zip(sizes, *geometry[:4], geometry.spans, strict=True):

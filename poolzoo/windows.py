@@ -162,7 +162,7 @@ def pool_windows(
         geometry: where the windows lie.
         reducer: what becomes of a window.
         native: see :class:`poolzoo.registry.PoolInfo`.
-        backend: ``reference``, ``native`` or ``auto``: native where it can be had.
+        backend: ``reference``, ``native`` or ``auto``: native where it is available.
         params: the reducer's own parameters.
     """
     check_input(x, geometry.ndim)

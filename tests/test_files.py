@@ -200,7 +200,7 @@ def test_an_error_in_what_is_written_leaves_nothing():
 
 def test_many_files_come_together_or_not_at_all():
     os.mkfifo("fifo")
-    with pytest.raises(ValueError, match="'fifo' is no regular file"):
+    with pytest.raises(ValueError, match="'fifo' is not a regular file"):
         write_all([(Path("a"), "x"), (Path("fifo"), "x")])
     assert names() == ["fifo"]
     assert write_all([(Path("a"), "x"), (Path("b"), "y")]) == [Path("a"), Path("b")]
@@ -444,7 +444,7 @@ def test_saved_images_never_replace_what_is_read(run, photo):
 def test_streams_that_cannot_be_written_bring_no_traceback(closed):
     command = f"{sys.executable} -m poolzoo list nosuch* {closed}; {sys.executable} -m poolzoo list {closed}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
-    said = [] if "2>" in closed else ["poolzoo: pattern 'nosuch*': no operator matches; `poolzoo list` names them all"]
+    said = [] if "2>" in closed else ["poolzoo: pattern 'nosuch*': no operator matches; `poolzoo list` lists all"]
     if closed == "> /dev/full":
         said.append("poolzoo: standard output: No space left on device")
     assert done.stderr.splitlines() == said
@@ -456,11 +456,11 @@ def test_libraries_are_quiet_and_poolzoo_warns_in_a_line():
         "import logging, warnings\n"
         "warnings.warn('of a library')\n"
         "logging.getLogger('tifffile').warning('of a file without a name')\n"
-        'warnings.warn("poolzoo\'s native CPU operators\\n cannot be had", RuntimeWarning)\n'
+        'warnings.warn("poolzoo\'s native CPU operators\\n are unavailable", RuntimeWarning)\n'
     )
     command = [sys.executable, "-m", "poolzoo", "--plugin", "noisy.py", "list", "avg"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stderr == "poolzoo: poolzoo's native CPU operators cannot be had\n"
+    assert done.stderr == "poolzoo: poolzoo's native CPU operators are unavailable\n"
 
 
 def test_workers_start_though_standard_error_is_closed(photo):

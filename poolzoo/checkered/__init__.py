@@ -1,4 +1,4 @@
-"""Checkered networks: strided layers that keep several phases of what they compute, and models made of them."""
+"""Checkered networks: strided layers that keep several phases of their output, and the conversion of whole models."""
 
 from poolzoo.checkered.layers import (
     SAMPLERS as SAMPLERS,

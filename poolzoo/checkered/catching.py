@@ -1,4 +1,4 @@
-"""Forward passes with submaps that torch.fx cannot trace: their calls are caught while they run, and given submaps."""
+"""Forward passes that torch.fx cannot trace: their calls are intercepted at run time and given submaps."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ from poolzoo.operators.base import Pool
 
 
 class Catcher(TorchFunctionMode):
-    """Catches what a forward pass calls while it runs, and knows how many submaps each tensor has.
+    """Intercepts the calls of a running forward pass, and tracks how many submaps each tensor has.
 
-    It does as a rewritten graph does, but for one thing: whether features that are flattened go back to a map, as those
-    of squeeze and excitation do, is not known yet when they are averaged; where they do, that is an error.
+    It works as a rewritten graph does, with one exception: when features are averaged, it is not yet known whether they
+    go back to a map, as in squeeze and excitation. If they do, that is an error.
 
     Args:
-        model: what runs.
+        model: the model that runs.
         x: its input.
-        sampler: of every strided call.
-        conversion: where strided calls are entered that stay as they are.
+        sampler: the sampler of every strided call.
+        conversion: records strided calls that are not converted.
     """
 
     def __init__(self, model: nn.Module, x: Tensor, sampler: Sampler, conversion: Conversion) -> None:
@@ -52,15 +52,15 @@ class Catcher(TorchFunctionMode):
         self.submaps[x] = 1
         # Layers that stand side by side get the same: a random sampler draws once for each number of submaps.
         self.offsets: dict[tuple[int, tuple[int, ...]], Offsets] = {}
-        #: How many submaps there have been; and where they were averaged last.
+        #: How many submaps have occurred, and where they were last averaged.
         self.counts = {1}
         self.averaged = ""
-        #: The modules that run now, outermost first.
+        #: The modules that are running, outermost first.
         self.running: list[tuple[str, nn.Module]] = [("", model)]
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Catch calls, and keep account of the modules that run."""
+        """Intercept calls, and track which modules run."""
         handles = []
         for name, module in list(self.model.named_modules())[1:]:
             enter = lambda module, args, name=name: self.running.append((name, module))  # noqa: E731
@@ -105,7 +105,7 @@ class Catcher(TorchFunctionMode):
     def _pass_on(
         self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], x: Any, submaps: int
     ) -> tuple[Any, int]:
-        """What a call without a stride gives, and how many submaps that has."""
+        """Return the result of a call without a stride, and how many submaps it has."""
         name = rules.name_of(func)
         if name in ("view", "reshape") and (sizes := self._fitting_sizes(args, kwargs, x, submaps)):
             args, kwargs = (x, sizes), {}
@@ -135,18 +135,18 @@ class Catcher(TorchFunctionMode):
         except UnconvertedError as error:
             if (where := self._where(error.label)) not in self.conversion.unconverted:
                 self.conversion.unconverted[where] = error.reason
-                warnings.warn(f"left as it is: {where}: {error.reason}", stacklevel=2)
+                warnings.warn(f"not converted: {where}: {error.reason}", stacklevel=2)
             return None
         if call is not None and (where := self._where(call.label)) not in self.conversion.converted:
             self.conversion.converted.append(where)
         return call
 
     def _in_pool(self) -> bool:
-        """Whether one of torch's pools makes the call, not a forward pass of the model."""
+        """Return whether the call comes from inside one of torch's pools, not from a forward pass of the model."""
         return isinstance(self.running[-1][1], tuple(rules.POOLS))
 
     def _where(self, call: str) -> str:
-        """A call in words: the layer that makes it, or the call and the module whose forward pass makes it."""
+        """Return a name for a call: the layer that makes it, or the call and the module whose forward makes it."""
         name, layer = self.running[-1]
         is_layer = isinstance(layer, (*LAYERS, *NDIM, nn.modules.conv._ConvNd))
         return name if name and is_layer else f"{call} in {name or 'forward'}"
@@ -154,27 +154,27 @@ class Catcher(TorchFunctionMode):
     def _fitting_sizes(
         self, args: Sequence[Any], kwargs: Mapping[str, Any], x: Tensor, submaps: int
     ) -> tuple[Any, ...]:
-        """The sizes of a view that has a batch's size from when it had other submaps, made to fit; () of another."""
+        """Return the sizes of a view with the batch size adapted to the current submaps; () for other calls."""
         sizes = rules.new_sizes(args, kwargs)
         stale = not {count * self.batch for count in self.counts}.isdisjoint(sizes[:1])
         return (x.shape[0], *sizes[1:]) if stale and x.shape[:1] == (self.batch * submaps,) else ()
 
     def _guess(self, x: Tensor) -> int:
-        """How many submaps a tensor has of which nothing is known but its size."""
+        """Return how many submaps a tensor has of which only the size is known."""
         return x.shape[0] // self.batch if x.dim() and self.batch and x.shape[0] % self.batch == 0 else 1
 
     def _refuse(self, name: str, counts: set[int]) -> None:
         where = f"{name} in {self.running[-1][0]}" if self.running[-1][0] else name
         why = ""
         if self.averaged:
-            why = f"; they were averaged at {self.averaged}, and only where torch.fx can trace a model may they go back"
+            why = f"; they were averaged at {self.averaged}, and return to maps only if torch.fx can trace the model"
         raise ValueError(
             f"model: submaps do not match where {where} brings branches together: "
             f"{' and '.join(map(str, sorted(counts)))}{why}"
         )
 
     def average(self, y: Any) -> Any:
-        """An output, or several, without submaps."""
+        """Return one or several outputs without submaps."""
         if isinstance(y, Tensor):
             return average_submaps(y, self.submaps[y] if y in self.submaps else self._guess(y))
         if isinstance(y, dict):

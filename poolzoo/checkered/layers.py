@@ -1,9 +1,9 @@
 """Strided layers that keep several phases (Sadigh & Sen, arXiv 1805.10766), with torch's arguments and weights.
 
-A strided convolution or pool computes the dense map at the phase (0, 0) of every cell. A checkered one computes it at
-the k phases that a sampler names (two of four for a stride of 2), and at no others; each phase is a submap, a feature
-map of its own that every later layer treats like another picture of the batch. ``(N, C, S, H, W)`` goes in, S submaps,
-and ``(N, C, k S, H', W')`` comes out, ordered by the phase first.
+A strided convolution or pool computes the dense map at the phase (0, 0) of every cell. A checkered layer computes it
+only at the k phases that a sampler selects (two of four for a stride of 2). Each phase is a submap: a separate feature
+map, which every later layer treats as another image of the batch. The input ``(N, C, S, H, W)`` has S submaps; the
+output is ``(N, C, k S, H', W')``, ordered by phase first.
 """
 
 from __future__ import annotations
@@ -40,18 +40,18 @@ SAMPLERS = ("naive", "lattice", "random", "tri", "complete", "top-left")
 
 
 class Sampler(nn.Module):
-    """Which phases of each submap a strided layer keeps. It holds no parameters and adds nothing to a state dict.
+    """Selects which phases of each submap a strided layer keeps. It has no parameters and adds nothing to a state dict.
 
-    A random sampler is drawn outside of compiled graphs: ``torch.compile`` takes it in pieces, and compiles each draw
-    anew until it gives up; in evaluation, and with the other samplers, a model compiles as one graph.
+    A random sampler draws outside compiled graphs: ``torch.compile`` splits the model there and recompiles for each
+    draw until it gives up. In evaluation, and with the other samplers, a model compiles as one graph.
 
     Args:
-        name: 0 or 1, the checkered sampler of every submap; a name from :data:`SAMPLERS`; or a permutation of 0 to
-            k - 1, whose element r is the column that is kept in row r of a k x k cell.
-        generator: of ``random`` and ``tri``; None is torch's own.
+        name: 0 or 1, a checkered sampler for every submap; a name from :data:`SAMPLERS`; or a permutation of 0 to k -
+            1, whose element r is the column kept in row r of a k x k cell.
+        generator: for ``random`` and ``tri``; None uses torch's own.
 
     Raises:
-        ValueError: another name, or a sampler that is no permutation.
+        ValueError: another name, or a sampler that is not a permutation.
     """
 
     def __init__(self, name: SamplerName = "naive", generator: torch.Generator | None = None) -> None:
@@ -72,7 +72,7 @@ class Sampler(nn.Module):
         self._name = name
 
     def forward(self, submaps: int, stride: Sequence[int]) -> Offsets:
-        """The phases kept of each of ``submaps`` submaps in a cell of ``stride``, an int per axis."""
+        """Return the kept phases of each of ``submaps`` submaps in a cell of ``stride``, an int per axis."""
         cell = (stride[0], stride[-1])
         kept: Any
         if self.name == "complete":
@@ -99,7 +99,7 @@ class Sampler(nn.Module):
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]
 def _drawn(samplers: Any, name: str, submaps: int, cell: Sequence[int], generator: torch.Generator | None) -> Any:
-    """Offsets as numbers: what is cut out of the input is decided here, outside of any compiled graph."""
+    """Return offsets as Python numbers, so that slicing is decided outside compiled graphs."""
     device = "cpu" if generator is None else generator.device
     kept = sequence_offsets(samplers, name, submaps, cell, generator, device)
     assert isinstance(kept, Tensor)
@@ -110,22 +110,22 @@ def _drawn(samplers: Any, name: str, submaps: int, cell: Sequence[int], generato
 
 
 class CheckeredLayer(nn.Module):
-    """What the layers share: every phase that is kept is one strided pass over the submaps, all as one batch."""
+    """Base of the layers: every kept phase is one strided pass over the submaps, all in one batch."""
 
     stride: Any
     sampler: Sampler
     axes: ClassVar[int]
 
     def forward(self, input: Tensor, offsets: Offsets | None = None) -> Tensor:
-        """Keep what the sampler names.
+        """Compute the phases that the sampler selects.
 
         Args:
-            input: ``(N, C, S, *spatial)``; a picture has one submap, ``x.unsqueeze(2)``.
-            offsets: the phases kept of each submap; None asks the layer's own sampler.
+            input: ``(N, C, S, *spatial)``; an image has one submap, ``x.unsqueeze(2)``.
+            offsets: the kept phases of each submap; None asks the layer's own sampler.
 
         Returns:
-            ``(N, C', k S, *out)``, ``out`` being the size that torch's layer gives; all submaps' first phases, then all
-            submaps' second, ... A layer of stride 1 keeps everything, as S submaps.
+            ``(N, C', k S, *out)``, where ``out`` is the output size of torch's layer: the first phase of all submaps,
+                then the second of all submaps, ... A layer of stride 1 keeps everything, as S submaps.
 
         Raises:
             ValueError: ``input`` has another number of axes, or ``offsets`` are for another number of submaps.
@@ -147,7 +147,7 @@ class CheckeredLayer(nn.Module):
         return sample_phases(input, offsets, self.phase)
 
     def phase(self, x: Tensor, offset: Offset) -> Tensor:
-        """The dense map of ``(N, C, *spatial)`` at one phase of every cell."""
+        """Return the dense map of ``(N, C, *spatial)`` at one phase of every cell."""
         raise NotImplementedError
 
 
@@ -170,7 +170,7 @@ def sample_phases(x: Tensor, offsets: Offsets, phase: Callable[[Tensor, Offset],
 
 
 def _shifted(x: Tensor, geometry: Geometry, out: Sequence[int], offset: Offset, fill: float) -> Tensor:
-    """``x`` cut and padded so that windows without padding begin at the phase: ``out`` of them, and no more."""
+    """Return ``x`` cropped and padded so that exactly ``out`` windows without padding start at the phase."""
     pads: list[int] = []
     for axis, (o, s, p, span, shift) in enumerate(
         zip(out, geometry.stride, geometry.padding, geometry.spans, offset, strict=True)
@@ -186,10 +186,10 @@ def _shifted(x: Tensor, geometry: Geometry, out: Sequence[int], offset: Offset, 
 def _windows_from(
     x: Tensor, geometry: Geometry, out: Sequence[int], offset: Offset, fill: float
 ) -> tuple[Tensor, Geometry]:
-    """``x`` and the geometry with which a pool without padding finds the windows of a phase.
+    """Return ``x`` and the geometry with which a pool without padding finds the windows of a phase.
 
-    Where a last window would begin past the input, it begins at the last element; the windows of such an axis are
-    spelled out, one behind the other.
+    A last window that would start outside the input starts at the last element instead. The windows of such an axis are
+    copied out one after the other.
     """
     kernel, stride, padding, dilation = map(list, geometry[:4])
     shifts = list(offset)
@@ -227,7 +227,7 @@ def conv_phase(
 
 
 class _CheckeredConv(CheckeredLayer):
-    """A convolution at the phases that are kept; past the input and its padding there are zeros."""
+    """A convolution at the kept phases; outside the input and its padding there are zeros."""
 
     def phase(self: Any, x: Tensor, offset: Offset) -> Tensor:
         padding = self.padding
@@ -241,12 +241,12 @@ class CheckeredConv1d(_CheckeredConv, nn.Conv1d):
     """:class:`torch.nn.Conv1d` with a sampler, over ``(N, C, S, L)``: two phases of each cell, 0 and half a stride.
 
     Args:
-        in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype:
-            torch's.
-        sampler: see :class:`Sampler`. Of a stride of 2, both checkered samplers keep everything.
+        in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype: as
+            for torch's layer.
+        sampler: see :class:`Sampler`. For a stride of 2, both checkered samplers keep everything.
 
     Raises:
-        ValueError: a sampler that is not allowed, or torch's own complaint.
+        ValueError: a sampler that is not allowed, or an argument that torch refuses.
     """
 
     axes = 1
@@ -260,12 +260,12 @@ class CheckeredConv2d(_CheckeredConv, nn.Conv2d):
     """:class:`torch.nn.Conv2d` with a sampler, over ``(N, C, S, H, W)``; its parameters have torch's names and shapes.
 
     Args:
-        in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype:
-            torch's.
+        in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype: as
+            for torch's layer.
         sampler: see :class:`Sampler`.
 
     Raises:
-        ValueError: a sampler that is not allowed, or torch's own complaint.
+        ValueError: a sampler that is not allowed, or an argument that torch refuses.
 
     Example:
         >>> conv = CheckeredConv2d(3, 8, kernel_size=3, stride=2, padding=1)
@@ -281,11 +281,11 @@ class CheckeredConv2d(_CheckeredConv, nn.Conv2d):
 
 
 class _CheckeredPool(CheckeredLayer):
-    """A pool at the phases that are kept, unless it is global: then it pools over all submaps too."""
+    """A pool at the kept phases; a global pool also pools over all submaps."""
 
-    #: How a global pool brings submaps together.
+    #: How a global pool combines submaps.
     over_submaps: ClassVar[Reduction]
-    #: Whether a window over the whole map makes the pool global at any stride, not only at those of 3 and more.
+    #: Whether a window over the whole map makes the pool global at any stride, not only at strides of 3 or more.
     global_at_any_stride = False
 
     def forward(self, input: Tensor, offsets: Offsets | None = None) -> Tensor:
@@ -297,21 +297,21 @@ class _CheckeredPool(CheckeredLayer):
         return make_geometry(2, self.kernel_size, self.stride, self.padding, dilation, self.ceil_mode)
 
     def is_global(self, x: Tensor) -> bool:
-        """Whether a single window takes the whole map, and the stride leaves nothing to sample."""
+        """Return whether a single window covers the whole map and the stride leaves nothing to sample."""
         geometry = self.geometry()
         covered = zip(x.shape[-2:], geometry.padding, geometry.spans, strict=True)
         return (self.global_at_any_stride or max(geometry.stride) > 2) and all(n + 2 * p <= k for n, p, k in covered)
 
 
 class CheckeredMaxPool2d(_CheckeredPool, nn.MaxPool2d):
-    """:class:`torch.nn.MaxPool2d` with a sampler, over ``(N, C, S, H, W)``; padding is absent.
+    """:class:`torch.nn.MaxPool2d` with a sampler, over ``(N, C, S, H, W)``; padding positions are ignored.
 
-    With a stride of 3 or more and a window that takes the whole map, it is a global pool: every submap that comes out
-    is the maximum over all that went in.
+    With a stride of 3 or more and a window that covers the whole map, it is a global pool: every output submap is the
+    maximum over all input submaps.
 
     Args:
-        kernel_size, stride, padding, dilation, ceil_mode: torch's.
-        return_indices: False: an index into a dense map would name no element of a submap.
+        kernel_size, stride, padding, dilation, ceil_mode: as for torch's layer.
+        return_indices: only False: an index into a dense map would not identify an element of a submap.
         sampler: see :class:`Sampler`.
 
     Raises:
@@ -350,14 +350,14 @@ class CheckeredMaxPool2d(_CheckeredPool, nn.MaxPool2d):
 class CheckeredAvgPool2d(_CheckeredPool, nn.AvgPool2d):
     """:class:`torch.nn.AvgPool2d` with a sampler, over ``(N, C, S, H, W)``.
 
-    A later phase is torch's pool of the input moved by that phase, as in the authors' code. The zeros that follow it in
-    are padding: counted where ``count_include_pad``, else absent.
+    A later phase is torch's pool of the input shifted by that phase, as in the authors' code. The zeros that the shift
+    adds at the far edge are padding: counted if ``count_include_pad``, otherwise ignored.
 
-    With a stride of 3 or more and a window that takes the whole map, it is a global pool: every submap that comes out
-    is the mean over all that went in.
+    With a stride of 3 or more and a window that covers the whole map, it is a global pool: every output submap is the
+    mean over all input submaps.
 
     Args:
-        kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override: torch's.
+        kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override: as for torch's layer.
         sampler: see :class:`Sampler`.
 
     Raises:
@@ -408,7 +408,7 @@ class CheckeredAvgPool2d(_CheckeredPool, nn.AvgPool2d):
         return y
 
 
-#: What each of torch's layers becomes.
+#: The checkered form of each torch layer.
 LAYERS: dict[type[nn.Module], type[CheckeredLayer]] = {
     nn.Conv1d: CheckeredConv1d,
     nn.Conv2d: CheckeredConv2d,
@@ -418,12 +418,12 @@ LAYERS: dict[type[nn.Module], type[CheckeredLayer]] = {
 
 
 def set_sampler(model: nn.Module, sampler: SamplerName, generator: torch.Generator | None = None) -> None:
-    """Give every checkered layer of a model another sampler.
+    """Set the sampler of every checkered layer of a model.
 
     Args:
-        model: a converted model, or one that is made of checkered layers.
+        model: a converted model, or one made of checkered layers.
         sampler: see :class:`Sampler`.
-        generator: of a random one.
+        generator: for a random sampler.
 
     Raises:
         ValueError: the model has no checkered layers, or ``sampler`` is not allowed.

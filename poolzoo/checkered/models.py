@@ -1,7 +1,8 @@
-"""Whole models of checkered layers: :func:`convert_to_checkered`, for forward passes that know of no submaps.
+"""Convert whole models to checkered layers: :func:`convert_to_checkered`, for forward passes that do not handle
+submaps.
 
-Between the strided layers the submaps lie in the batch axis, ``(N S, C, H, W)``, where every other layer takes them for
-more pictures; at the end they are averaged (Sadigh & Sen, arXiv 1805.10766: the global average goes over them as well).
+Between the strided layers, submaps lie in the batch axis, ``(N S, C, H, W)``, where every other layer treats them as
+more images. At the end they are averaged (Sadigh & Sen, arXiv 1805.10766: the global average covers them as well).
 """
 
 from __future__ import annotations
@@ -24,36 +25,37 @@ Model = TypeVar("Model", bound=nn.Module)
 
 
 def convert_to_checkered(model: Model, sampler: SamplerName = "naive") -> Model:
-    """A copy of a model whose strided convolutions and pools are checkered; its forward pass need not know of submaps.
+    """Return a copy of a model whose strided convolutions and pools are checkered; its forward pass needs no change.
 
-    Input, output and state dict are the model's own. Submaps travel in the batch axis, and the model treats them as the
-    authors' conversion does:
+    Input, output and state dict are those of the model. Submaps travel in the batch axis, and the model treats them as
+    the authors' conversion does:
 
-    - Batch normalisation in training goes over all submaps.
-    - Dropout2d, and what else drops whole channels, drops a channel in all submaps of a picture.
-    - Adaptive pools give every submap the mean or the maximum over all of them. So do ``amax`` over the axes of an
-      image, a pool of a stride of 3 or more that takes the whole map, and an average pool over the whole map that the
-      forward pass calls as a function.
-    - Submaps are averaged where the features are flattened, or in front of a fully connected layer, unless a way leads
-      from there back to the maps, as in squeeze and excitation; else at the output.
-    - Branches that meet take the same sampler, and the same draw where it is random.
+    - Batch normalisation in training covers all submaps.
+    - Dropout2d, and other layers that drop whole channels, drop the same channels in all submaps of an image.
+    - Adaptive pools give every submap the mean or the maximum over all submaps. So do ``amax`` over the axes of an
+      image, a pool with a stride of 3 or more that covers the whole map, and an average pool over the whole map that
+      the forward pass calls as a function.
+    - Submaps are averaged where the features are flattened, or before a fully connected layer, unless the features
+      return to the maps, as in squeeze and excitation; otherwise at the output.
+    - Branches that meet use the same sampler, and the same draw if it is random.
 
     The forward pass is rewritten by torch.fx, once for training and once for evaluation. A model that cannot be traced
-    is converted by catching its calls while it runs, to the same result. What leads back from flattened features to
-    maps is not known then, and raises.
+    is converted by intercepting its calls at run time, with the same result. In that case, flattened features that
+    return to maps raise an error.
 
     Args:
-        model: an ``nn.Module`` over batches, ``(N, C, H, W)`` or ``(N, C, L)``, first argument first; it stays as is.
-        sampler: of every strided layer, see :class:`Sampler`; :func:`set_sampler` changes it later. With ``top-left``
-            the result is the model's own, to the bit.
+        model: an ``nn.Module`` over batches, ``(N, C, H, W)`` or ``(N, C, L)``, as its first argument; it is not
+            changed.
+        sampler: the sampler of every strided layer, see :class:`Sampler`; :func:`set_sampler` changes it later. With
+            ``top-left`` the output equals the model's, to the bit.
 
     Returns:
-        The converted copy, a subclass of the model's class. Its ``conversion`` says what was done; what was left out
-        is also warned of, while the model runs where its calls are caught.
+        The converted copy, a subclass of the model's class. Its ``conversion`` records what was done. Layers that were
+            not converted also cause a warning, at run time if calls are intercepted.
 
     Raises:
         ValueError: there is nothing to convert, submaps of two branches do not match, or ``sampler`` is not allowed. A
-            model whose calls are caught raises the first two when it runs.
+            model whose calls are intercepted raises the first two when it runs.
 
     Example:
         >>> net = convert_to_checkered(nn.Sequential(nn.Conv2d(3, 8, 3, stride=2), nn.ReLU(), nn.MaxPool2d(2)))
@@ -61,7 +63,7 @@ def convert_to_checkered(model: Model, sampler: SamplerName = "naive") -> Model:
         torch.Size([1, 8, 7, 7])
     """
     if isinstance(model, _Converted):
-        raise ValueError(f"model: {type(model).__name__} is converted already; set_sampler gives it other samplers")
+        raise ValueError(f"model: {type(model).__name__} is already converted; set_sampler changes its samplers")
     Sampler(sampler)  # what is not allowed is said before any work
     copied = copy.deepcopy(model)
     conversion = Conversion()
@@ -91,7 +93,7 @@ def _check_converted(model: nn.Module, conversion: Conversion) -> None:
 
 
 class _Converted(nn.Module):
-    """A converted model: its own class, but for a forward pass that goes through the rewritten graph."""
+    """A converted model: its own class, with a forward pass that uses the rewritten graph."""
 
     conversion: Conversion
     checkered_samplers: nn.ModuleList

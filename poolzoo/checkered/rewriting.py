@@ -1,4 +1,4 @@
-"""Forward passes with submaps, as graphs: torch.fx follows a model, and strided layers get their samplers."""
+"""Forward passes with submaps as graphs: torch.fx traces a model, and strided layers get their samplers."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ _CONTAINERS = nn.Sequential.__module__
 def rewritten_forwards(
     model: nn.Module, sampler: SamplerName, conversion: Conversion
 ) -> dict[bool, Callable[..., Any]]:
-    """The forward passes of training and of evaluation with submaps, as functions of the model; {} if not traced."""
+    """Return the forward passes of training and evaluation with submaps, as functions of the model; {} if not
+    traceable.
+    """
     rewriter = _Rewriter(model, sampler, conversion)
     with without_added(model):
         traced = _trace_modes(model)
@@ -49,7 +51,7 @@ def rewritten_forwards(
 
 @contextmanager
 def without_added(model: nn.Module) -> Iterator[None]:
-    """The model without the modules that its conversion added, which a Sequential would take for its own."""
+    """Return the model without the modules that its conversion added, which a Sequential would call."""
     added = {name: model._modules.pop(name) for name in _ADDED if name in model._modules}
     try:
         yield
@@ -58,9 +60,9 @@ def without_added(model: nn.Module) -> Iterator[None]:
 
 
 class _Tracer(fx.Tracer):
-    """Follows the forward pass down to torch's own layers and poolzoo's.
+    """Traces the forward pass down to torch's own layers and poolzoo's.
 
-    ``coarse`` stops at every subclass of torch's layers, even one with a forward pass of its own.
+    ``coarse`` stops at every subclass of torch's layers, even one with its own forward pass.
     """
 
     def __init__(self, coarse: bool = False) -> None:
@@ -78,7 +80,7 @@ class _Tracer(fx.Tracer):
 
 
 def _trace_modes(model: nn.Module) -> dict[bool, fx.Graph]:
-    """The graphs of training and of evaluation; {} where torch.fx fails."""
+    """Return the graphs of training and of evaluation; {} if torch.fx fails."""
     modes = {module: module.training for module in model.modules()}
     try:
         for coarse in (False, True):
@@ -98,10 +100,10 @@ State = tuple[Any, ...]
 
 
 class _Rewriter:
-    """Rewrites the graphs of a model, in training and in evaluation, so that submaps flow through them.
+    """Rewrites the graphs of a model, in training and in evaluation, so that submaps pass through them.
 
-    A node's state is the strides that its submaps come from, () before the first; None where it holds no batch. Nodes
-    of the same state have the same submaps, so what meets must be of one state.
+    A node's state is the list of strides that its submaps come from: () before the first, None if it is not a batch.
+    Nodes of the same state have the same submaps, so nodes that meet must have the same state.
     """
 
     def __init__(self, model: nn.Module, sampler: SamplerName, conversion: Conversion) -> None:
@@ -152,7 +154,7 @@ class _Rewriter:
     # Where branches meet ----------------------------------------------------------------------------------------------
 
     def _common(self, node: fx.Node) -> State | None:
-        """The state of a node's inputs; sizes of a batch with other submaps are made to fit."""
+        """Return the state of a node's inputs; sizes of a batch with other submaps are adapted."""
         inputs = [other for other in node.all_input_nodes if self.states[other] is not None]
         maps = [other for other in inputs if other not in self.sizes] or inputs
         found = list(dict.fromkeys(cast(State, self.states[other]) for other in maps))
@@ -160,7 +162,7 @@ class _Rewriter:
             return None
         if not set.intersection(*map(_possible_strides, found)):
             came = " and ".join(sorted(f"{len(_strides(state))} strided layers {_strides(state)}" for state in found))
-            left = "".join(f"; left as it is: {name}, {why}" for name, why in self.conversion.unconverted.items())
+            left = "".join(f"; not converted: {name}, {why}" for name, why in self.conversion.unconverted.items())
             raise ValueError(f"model: submaps do not match at {node.name!r}, where branches meet after {came}{left}")
         state = min(found, key=len)  # () is known to have no submaps, others might have none
         with self.graph.inserting_before(node):
@@ -176,9 +178,9 @@ class _Rewriter:
         return state
 
     def _heads(self, nodes: Iterable[fx.Node], strided: dict[fx.Node, Any]) -> set[fx.Node]:
-        """Nodes that make features, or take them, and from which no way leads back to maps with submaps.
+        """Return the nodes that make or take features and from which no path leads back to maps with submaps.
 
-        A squeeze, from which the excitation goes back to the map, is none.
+        A squeeze, from which the excitation goes back to the map, is not one.
         """
         heads = {node for node in nodes if self._may_make_features(node) or self._is_linear(node)}
         while True:
@@ -204,7 +206,7 @@ class _Rewriter:
     # What a node does with submaps ------------------------------------------------------------------------------------
 
     def _sample(self, node: fx.Node, state: State, strided: CheckeredLayer | StridedCall) -> None:
-        """Put a checkered layer in a node's place: unfold, sample, fold."""
+        """Replace a node by a checkered layer: unfold, sample, fold."""
         x = node.args[0] if node.args else node.kwargs["input"]
         layer = None if isinstance(strided, StridedCall) else strided
         stride = strided.stride if isinstance(strided, StridedCall) else rules.strides_of(strided)
@@ -225,7 +227,7 @@ class _Rewriter:
         self.states[folded] = state
 
     def _pass_on(self, node: fx.Node, state: State) -> fx.Node:
-        """Change a node that is no strided layer where submaps are more than other pictures to it.
+        """Change a node that is not a strided layer if submaps are not just more images to it.
 
         Returns:
             The node that has the result.
@@ -251,7 +253,7 @@ class _Rewriter:
         return node
 
     def _average(self, head: fx.Node, y: fx.Node, state: State) -> None:
-        """Average submaps in the features ``y`` that a node makes, or in front of a layer that takes features."""
+        """Average submaps in the features ``y`` that a node makes, or before a layer that takes features."""
         submaps, (x, *_) = self.submaps[state], head.all_input_nodes
         if self._always_makes_features(head):
             self._after(y, (), average_submaps, submaps)
@@ -269,7 +271,7 @@ class _Rewriter:
                 self.submaps[left] = self.graph.call_function(submaps_of_features, (y, x, submaps))
 
     def _after(self, node: fx.Node, state: State, function: Callable[..., Any], *args: Any) -> fx.Node:
-        """Put ``function(node, *args)`` in the node's place."""
+        """Replace the node by ``function(node, *args)``."""
         with self.graph.inserting_after(node):
             new = self.graph.call_function(function, (node, *args))
         node.replace_all_uses_with(new, delete_user_cb=lambda user: user is not new)
@@ -300,7 +302,7 @@ class _Rewriter:
         return self._always_makes_features(node) or (called and rules.may_flatten(name, node.args, node.kwargs))
 
     def _always_makes_features(self, node: fx.Node) -> bool:
-        """Whether a node gives ``(N, F)`` of any map: ``flatten(1)``, ``view(n, -1)``."""
+        """Return whether a node gives ``(N, F)`` for any map: ``flatten(1)``, ``view(n, -1)``."""
         layer, name = self._module(node), rules.name_of(node.target)
         if layer is not None:
             return isinstance(layer, nn.Flatten) and (layer.start_dim, layer.end_dim) == (1, -1)
@@ -312,7 +314,7 @@ class _Rewriter:
         return len(sizes) == 2 and (sizes[0] in self.sizes or (isinstance(sizes[0], int) and sizes[0] > 0))
 
     def _strided(self, node: fx.Node) -> CheckeredLayer | StridedCall | None:
-        """The checkered layer that a node becomes, or the convolution that it calls; None where it has no stride."""
+        """Return the checkered layer that a node becomes, or the convolution it calls; None if it has no stride."""
         if node.op == "call_module":
             name, layer = str(node.target), self.model.get_submodule(str(node.target))
             if layer not in self.swapped and self.conversion.note(name, layer):
@@ -332,7 +334,7 @@ class _Rewriter:
         return call if call.pool is None else self._called_pool(label, call.pool)
 
     def _called_pool(self, label: str, pool: CheckeredLayer) -> CheckeredLayer:
-        """The module for a pool that is called; equal calls have one."""
+        """Return the module for a pool call; equal calls share one."""
         if label not in self.calls:
             self.calls[label] = len(self.calls)
         if len(self.calls) > len(self.pools):
@@ -348,7 +350,7 @@ class _Rewriter:
         return f"checkered_pools.{next(number for number, pool in enumerate(self.pools) if pool is layer)}"
 
     def _target_of_sampler(self, state: State, layer: CheckeredLayer | None) -> str:
-        """The module that samples in a state, the same in training and in evaluation; a layer shows its first one."""
+        """Return the module that samples in a state, the same in training and evaluation; a layer shows its first."""
         if state not in self.number:
             self.number[state] = len(self.number)
         if len(self.number) > len(self.samplers):
@@ -361,17 +363,19 @@ class _Rewriter:
 
 
 def _strides(state: State) -> tuple[tuple[int, ...], ...]:
-    """The strides of a state alone."""
+    """Return only the strides of a state."""
     return tuple(part for part in state if not isinstance(part, str))
 
 
 def _possible_strides(state: State) -> set[tuple[tuple[int, ...], ...]]:
-    """The strides that a state may have when the model runs: none where its submaps turn out to be averaged."""
+    """Return the strides that a state may have at run time: none if its submaps turn out to be averaged."""
     return {_strides(state), ()} if _strides(state) != state else {state}
 
 
 def _sizes_of(node: fx.Node) -> tuple[bool, Any]:
-    """Whether a node is some of a map's sizes, and of which axes, an int or a slice: ``x.size(0)``, ``x.shape[2:]``."""
+    """Return whether a node is some of a map's sizes, and of which axes, an int or a slice: ``x.size(0)``,
+    ``x.shape[2:]``.
+    """
     if node.op == "call_method" and node.target == "size":
         axis = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim")
         return axis is not None, axis
@@ -389,11 +393,11 @@ def _is_batch_size(node: fx.Node) -> bool:
 
 
 def _measures(node: fx.Node) -> bool:
-    """Whether a node is one of a map's sizes other than its batch: ``x.size(2)``, ``x.shape[2:]``."""
+    """Return whether a node is one of a map's sizes except the batch size: ``x.size(2)``, ``x.shape[2:]``."""
     found, axis = _sizes_of(node)
     return found and (axis.start not in (None, 0) if isinstance(axis, slice) else bool(axis != 0))
 
 
 def _bundles(node: fx.Node) -> bool:
-    """Whether a node is the output, or a named tuple of outputs, rather than something computed from its inputs."""
+    """Return whether a node is the output, or a named tuple of outputs, not something computed from its inputs."""
     return node.op == "output" or (isinstance(node.target, type) and issubclass(node.target, tuple))

@@ -1,8 +1,8 @@
-"""Which layers and calls of a forward pass have to do with submaps, and how: for graphs and for models that run.
+"""How layers and calls of a forward pass treat submaps, for graphs and for running models.
 
-The conversion of Sadigh & Sen (github.com/ShayanPersonal/checkered-cnn) makes torch's layers three-dimensional, the
-submaps being the third axis: strided convolutions and pools are checkered, Dropout2d drops a channel in all submaps,
-adaptive pools go over all submaps, and the networks average the submaps where they flatten their features.
+The conversion of Sadigh & Sen (github.com/ShayanPersonal/checkered-cnn) makes torch's layers three-dimensional, with
+the submaps as the third axis: strided convolutions and pools are checkered, Dropout2d drops the same channels in all
+submaps, adaptive pools cover all submaps, and the networks average the submaps where they flatten their features.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ from poolzoo.checkered.layers import (
 )
 from poolzoo.checkered.submaps import Reduction
 
-#: What pools that a forward pass may call become, by torch's modules that do the same.
+#: The checkered forms of pools that a forward pass may call, by the equivalent torch modules.
 POOLS: dict[type[nn.Module], type[CheckeredLayer]] = {
     nn.MaxPool2d: CheckeredMaxPool2d,
     nn.AvgPool2d: CheckeredAvgPool2d,
 }
-#: Convolutions that are called, and how many axes they have.
+#: Convolution functions, and their number of spatial axes.
 CONVOLUTIONS = {torch.conv1d: 1, torch.conv2d: 2}
 _CONVOLUTION_ARGUMENTS = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
-#: Calls with a stride that have no checkered form.
+#: Calls with a stride but no checkered form.
 _OTHER_CONVOLUTIONS = {torch.conv3d, torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d}
 
-#: What drops whole channels: one drawn for all submaps of a picture.
+#: Layers and calls that drop whole channels: one draw for all submaps of an image.
 CHANNEL_DROPOUT_LAYERS = (nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.FeatureAlphaDropout)
 CHANNEL_DROPOUTS = {
     F.dropout1d,
@@ -52,7 +52,7 @@ CHANNEL_DROPOUTS = {
     torch.feature_alpha_dropout,
     torch.feature_alpha_dropout_,
 }
-#: Pools that are told their output's size: they go over all submaps of a picture.
+#: Pools that are given their output size: they cover all submaps of an image.
 ADAPTIVE_LAYERS = tuple(cls for cls in NDIM if cls.__name__.startswith("Adaptive"))
 #: Calls that make features, ``(N, F)``, of some maps.
 _PERHAPS_FLATTENING = {"squeeze", "mean", "amax"}
@@ -65,9 +65,9 @@ class Conversion:
     """What :func:`convert_to_checkered` did to a model.
 
     Attributes:
-        converted: the strided layers that now keep several phases: module names, or what the forward pass calls.
+        converted: the strided layers that now keep several phases: module names, or calls in the forward pass.
         unconverted: strided layers that keep one phase as before, each with the reason.
-        traced: whether the forward pass was rewritten by torch.fx; else its calls are caught while it runs.
+        traced: whether torch.fx rewrote the forward pass; otherwise its calls are intercepted at run time.
     """
 
     converted: list[str] = field(default_factory=list)
@@ -75,15 +75,15 @@ class Conversion:
     traced: bool = True
 
     def __str__(self) -> str:
-        how = "" if self.traced else ", caught while the model runs, which torch.fx cannot trace"
+        how = "" if self.traced else ", intercepted at run time, because torch.fx cannot trace the model"
         lines = [f"checkered{how}: {', '.join(self.converted)}"]
-        lines += [f"left as it is: {name}: {reason}" for name, reason in self.unconverted.items()]
+        lines += [f"not converted: {name}: {reason}" for name, reason in self.unconverted.items()]
         return "\n".join(lines)
 
     def note(self, name: str, layer: nn.Module, kinds: tuple[type[nn.Module], ...] = ()) -> bool:
-        """Enter a layer of the model; True where it is one to convert: of LAYERS, or of other ``kinds``.
+        """Record a layer of the model; return whether it is converted: one of LAYERS, or of other ``kinds``.
 
-        A subclass may compute something else; where calls are caught, what it calls is what counts.
+        A subclass may compute something else; where calls are intercepted, its calls count instead.
         """
         strides = strides_of(layer)
         if isinstance(layer, ADAPTIVE_LAYERS) and getattr(layer, "return_indices", False):
@@ -102,7 +102,7 @@ class Conversion:
 
 
 def strides_of(layer: nn.Module) -> tuple[int, ...]:
-    """The stride of a layer, an int per axis; () where it has none."""
+    """Return the stride of a layer, an int per axis; () if it has none."""
     stride = getattr(layer, "stride", ())
     stride = layer.kernel_size if stride is None else stride  # as torch's LPPool says it
     if isinstance(stride, int):
@@ -111,7 +111,7 @@ def strides_of(layer: nn.Module) -> tuple[int, ...]:
 
 
 def flat(values: Any) -> Iterator[Any]:
-    """Everything in tuples, lists and the values of dicts, however deep."""
+    """Return everything in tuples, lists and the values of dicts, however deeply nested."""
     for value in values.values() if isinstance(values, Mapping) else values:
         if isinstance(value, (tuple, list, Mapping)):
             yield from flat(value)
@@ -131,10 +131,10 @@ class StridedCall:
     """A convolution or a pool that a forward pass calls with a stride.
 
     Attributes:
-        label: the call in words.
+        label: a name for the call.
         stride: an int per axis.
-        pool: the checkered layer that does what a pool does; None for a convolution.
-        arguments: those of a convolution by name, but for its input.
+        pool: the checkered layer equivalent to a pool; None for a convolution.
+        arguments: those of a convolution by name, without its input.
     """
 
     label: str
@@ -143,15 +143,15 @@ class StridedCall:
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
     def keep(self, x: Tensor, offsets: Offsets) -> Tensor:
-        """The phases that are kept of ``(N, C, S, *spatial)``."""
+        """Return the kept phases of ``(N, C, S, *spatial)``."""
         return self.pool(x, offsets) if self.pool is not None else checkered_conv(x, offsets, **self.arguments)
 
 
 class UnconvertedError(ValueError):
-    """A strided call that stays as it is.
+    """A strided call that is not converted.
 
     Attributes:
-        label: the call in words.
+        label: a name for the call.
         reason: why.
     """
 
@@ -163,13 +163,13 @@ class UnconvertedError(ValueError):
 def strided_call(
     function: Any, args: Sequence[Any], kwargs: Mapping[str, Any], by_layer: bool = False
 ) -> StridedCall | None:
-    """What a call is as a strided layer; None where it is none.
+    """Return a call as a strided layer; None if it is not one.
 
-    The authors convert layers, and average the submaps before a forward pass calls an average pool over the whole map:
-    unless a layer calls it (``by_layer``), it is global at any stride.
+    The authors convert layers, and average the submaps before a forward pass calls an average pool over the whole map.
+    Such a call is therefore global at any stride, unless a layer makes it (``by_layer``).
 
     Raises:
-        UnconvertedError: it has a stride, and no checkered form.
+        UnconvertedError: it has a stride, but no checkered form.
     """
     if function in FUNCTIONS:
         return _strided_pool(function, args, kwargs, by_layer)
@@ -226,7 +226,7 @@ def checkered_conv(
     dilation: Any = 1,
     groups: int = 1,
 ) -> Tensor:
-    """torch's convolution at the phases that are kept of ``(N, C, S, *spatial)``; ``(N, C', k S, *out)``."""
+    """Apply torch's convolution at the kept phases of ``(N, C, S, *spatial)``; returns ``(N, C', k S, *out)``."""
     axes = weight.dim() - 2
     phase = functools.partial(
         conv_phase,
@@ -248,19 +248,19 @@ def _spread(value: Any, axes: int) -> Any:
 
 
 def name_of(target: Any) -> str:
-    """The name of a function or a method, without the underscores of operators and in-place forms."""
+    """Return the name of a function or a method, without the underscores of operators and in-place forms."""
     return str(getattr(target, "__name__", target)).strip("_")
 
 
 def reduction_of(pool: type[nn.Module]) -> Reduction:
-    """How a pool of torch's brings submaps together where it goes over all."""
+    """Return how one of torch's pools combines submaps when it covers all of them."""
     return "max" if "Max" in pool.__name__ else "mean"
 
 
 def called_pool(
     function: Any, args: Sequence[Any], kwargs: Mapping[str, Any], kinds: Collection[type[nn.Module]]
 ) -> Reduction | None:
-    """How a call of a pool of these kinds goes over submaps; None for another call, and where it gives indices too."""
+    """Return how a call of a pool of these kinds covers submaps; None for other calls and if it returns indices too."""
     if function not in FUNCTIONS or FUNCTIONS[function][0] not in kinds:
         return None
     indexed = _indexed(function, name_arguments(function, args, kwargs))
@@ -268,25 +268,25 @@ def called_pool(
 
 
 def reduced_axes(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-    """The axes that a call of ``amax`` reduces, as it says them."""
+    """Return the axes that a call of ``amax`` reduces, as given."""
     return args[1] if len(args) > 1 else kwargs.get("dim", kwargs.get("axis", ()))
 
 
 def new_sizes(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, ...]:
-    """The sizes that a call of ``view`` or ``reshape`` asks for."""
+    """Return the sizes given to a call of ``view`` or ``reshape``."""
     given = args[1:] or (kwargs.get("shape", kwargs.get("size", ())),)
     first = given[0]
     return tuple(first) if len(given) == 1 and isinstance(first, (tuple, list)) else tuple(given)
 
 
 def flattened_axes(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[int, int]:
-    """The first and the last axis that a call of ``flatten`` makes one."""
+    """Return the first and the last axis that a call of ``flatten`` merges."""
     given = dict(zip(("start_dim", "end_dim"), args[1:], strict=False)) | dict(kwargs)
     return given.get("start_dim", 0), given.get("end_dim", -1)
 
 
 def may_flatten(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
-    """Whether a call makes features, ``(N, F)``, of some maps, ``(N, C, *spatial)``."""
+    """Return whether a call makes features, ``(N, F)``, of some maps, ``(N, C, *spatial)``."""
     if name in ("view", "reshape"):
         return len(new_sizes(args, kwargs)) == 2
     return name == "flatten" or name in _PERHAPS_FLATTENING

@@ -1,1 +1,1 @@
-"""One module for each command: it parses, calls a study and hands the result to a report."""
+"""One module per command: it parses the options, calls a study, and hands the result to a report."""

@@ -10,9 +10,9 @@ from poolzoo.commands.options import Failed
 
 
 @click.command(cls=Command)
-@click.option("--cuda", is_flag=True, help="The CUDA operators as well; TORCH_CUDA_ARCH_LIST says for which GPUs.")
+@click.option("--cuda", is_flag=True, help="Build the CUDA operators too; TORCH_CUDA_ARCH_LIST sets the GPUs.")
 def build(cuda: bool) -> None:
-    """Build the native operators now instead of when they are first used.
+    """Build the native operators now instead of at first use.
 
     \b
     Examples:

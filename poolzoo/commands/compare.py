@@ -151,7 +151,9 @@ def learning_options(command: Decorated) -> Decorated:
 @protocol_options
 @learning_options
 @output_options
-@click.option("--save-images", type=OUTPUT, metavar="DIR", help="Save every picture as PNG.")
+@click.option(
+    "--save-images", type=OUTPUT, metavar="DIR", help="Save the pooled and rebuilt images and their differences as PNG."
+)
 def compare(
     fmt: str | None,
     output: Path | None,
@@ -160,7 +162,7 @@ def compare(
     save_images: Path | None,
     **given: Any,
 ) -> None:
-    """Pool images, rebuild them, and score what is left.
+    """Pool images, upsample the result, and score it against the original.
 
     \b
     Examples:

@@ -10,7 +10,7 @@ from poolzoo.commands.modes import Command
 
 @click.command(cls=Command)
 def doctor() -> None:
-    """Show what this machine has: versions, processor, GPU, compilers.
+    """Show this machine's versions, processor, GPU and compilers.
 
     \b
     Example:

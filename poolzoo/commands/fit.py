@@ -39,21 +39,23 @@ from poolzoo.commands.writing import WEIGHTS, command_files, counted, say_writte
     type=click.Choice(UPSAMPLERS),
     default="bilinear",
     show_default=True,
-    help="How the pooled image grows back.",
+    help="How the pooled image is upsampled.",
 )
 @click.option(
     "--normalize", type=click.Choice(NORMALIZATIONS), default="none", show_default=True, help="Scale of the input."
 )
 @click.option("--steps", type=click.IntRange(1), default=200, show_default=True, help="Steps of Adam.")
 @click.option(
-    "--lr", type=click.FloatRange(0, min_open=True), help="Adam's first step size.  [default: the operator's own]"
+    "--lr",
+    type=click.FloatRange(0, min_open=True),
+    help="Initial learning rate of Adam.  [default: the operator's own]",
 )
 @click.option(
     "--seed",
     type=click.IntRange(0),
     default=0,
     show_default=True,
-    help="Random seed: start values, tiles, batches.",
+    help="Random seed: initial parameters, tiles, batches.",
 )
 @device_option
 def fit_command(output: Path, **given: Any) -> None:

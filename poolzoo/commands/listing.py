@@ -21,7 +21,7 @@ def list_command(pattern: str) -> None:
     """
     facts = registry.pool_facts(pattern)
     if not facts:
-        raise Failed(f"pattern {pattern!r}: no operator matches; `poolzoo list` names them all")
+        raise Failed(f"pattern {pattern!r}: no operator matches; `poolzoo list` lists all")
     width = max(len(fact["name"]) for fact in facts)
     lines = []
     for fact in facts:

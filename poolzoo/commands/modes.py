@@ -13,7 +13,7 @@ from poolzoo.commands.options import Failed
 
 
 class Command(click.Command):
-    """A command that refuses options without effect: what its mode does not use, and all but the last of several."""
+    """A command that refuses options without effect: those its mode does not use, and repeated single options."""
 
     def make_parser(self, ctx: click.Context) -> Any:
         parser = super().make_parser(ctx)
@@ -61,6 +61,4 @@ def _why_not(param: click.Parameter, values: Mapping[str, Any], mode: str, users
     if any(option in user for user in users):
         return f"{option} and {mode} exclude each other"
     value = value[0] if isinstance(value, tuple) else value
-    return (
-        f"{option if value is True else f'{option} {value}'}: not used with {mode}; it goes with {' or '.join(users)}"
-    )
+    return f"{option if value is True else f'{option} {value}'}: not used with {mode}, only with {' or '.join(users)}"

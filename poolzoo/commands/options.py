@@ -1,4 +1,4 @@
-"""The options that commands share, and the kinds of values that they take."""
+"""The options that commands share, and the types of their values."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ FORMATS = ("table", "csv", "json", "markdown")
 NORMALIZATIONS = ("none", "imagenet", "inception", "255")
 
 
-#: How a pooled image is upsampled, differentiably: the names in poolzoo.analysis.scoring.protocol.UPSAMPLERS.
+#: Differentiable upsamplers: the names in poolzoo.analysis.scoring.protocol.UPSAMPLERS.
 UPSAMPLERS = ("nearest", "bilinear", "bicubic")
 
 
 class Sizes(SizesType):
-    """``2`` or ``3x2``: ints joined by x."""
+    """A size such as ``2`` or ``3x2``: ints joined by x."""
 
     name = "size"
 
@@ -43,10 +43,10 @@ class Sizes(SizesType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
         parts = str(value).lower().split("x")
         if not all(part.isascii() and part.isdigit() for part in parts):
-            self.fail(f"{value!r} is not a size; ints joined by x are allowed, as {self._example}", param, ctx)
+            self.fail(f"{value!r} is not a size; ints joined by x are allowed, e.g. {self._example}", param, ctx)
         sizes = tuple(map(int, parts))
         if len(sizes) not in self.axes or min(sizes) < self.least:
-            self.fail(f"{value!r}: {self._allowed}, each at least {self.least}, as {self._example}", param, ctx)
+            self.fail(f"{value!r}: {self._allowed}, each at least {self.least}, e.g. {self._example}", param, ctx)
         return sizes
 
     @property
@@ -79,7 +79,7 @@ save_plots_option = click.option(
     "--save-plots",
     type=OUTPUT,
     metavar="DIR",
-    help="Save every plot as PNG, SVG and PDF, two columns of a paper wide.",
+    help="Save every plot as PNG, SVG and PDF, as wide as two columns of a paper.",
 )
 
 
@@ -93,21 +93,21 @@ class MetricKey(ChoiceType):
 
     @property
     def choices(self) -> tuple[str, ...]:  # type: ignore[override]
-        """What is allowed."""
+        """The allowed keys."""
         return tuple(METRICS)
 
 
 class MetricOption(click.Option):
-    """``--metric``, whose help knows every metric."""
+    """``--metric``, whose help lists every metric."""
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
-        """What stands in the command's help."""
-        self.help = "What is scored; repeatable, and the first one sorts."
+        """Return the entry in the command's help."""
+        self.help = "Metric; repeatable, tables are sorted by the first."
         for extra in dict.fromkeys(metric.extra for metric in METRICS.values() if metric.extra):
             keys = [key for key, metric in METRICS.items() if metric.extra == extra]
             self.help += f" {', '.join(keys)}: pip install 'poolzoo[{extra}]'."
         keys = [key for key, metric in METRICS.items() if metric.of == "operator"]
-        self.help += f" {', '.join(keys)} are of the operator itself, without an upsampler."
+        self.help += f" {', '.join(keys)} measure the operator itself, without an upsampler."
         return super().get_help_record(ctx)
 
 
@@ -119,7 +119,7 @@ metric_option = click.option(
     default=("ssim", "psnr"),
     show_default=True,
 )
-device_option = click.option("--device", default="cpu", show_default=True, help="Where to compute, as cpu or cuda:0.")
+device_option = click.option("--device", default="cpu", show_default=True, help="Where to compute: cpu, cuda:0, ...")
 
 
 def with_options(command: Decorated, options: Sequence[Callable[[Decorated], Decorated]]) -> Decorated:
@@ -130,16 +130,16 @@ def with_options(command: Decorated, options: Sequence[Callable[[Decorated], Dec
 
 
 def output_options(command: Decorated) -> Decorated:
-    """The options of every command that measures."""
+    """Add the options of every command that measures."""
     options = [
-        click.option("--format", "fmt", type=click.Choice(FORMATS), help="What to print or write.  [default: table]"),
+        click.option("--format", "fmt", type=click.Choice(FORMATS), help="Format to print or write.  [default: table]"),
         click.option(
             "--output",
             type=OUTPUT,
-            help="Write to this file (its suffix says the format, if --format does not) and print the table; -"
-            " is standard output, here and for all that is written.",
+            help="Write to this file, in --format or the format of its suffix, and print the table; - is standard"
+            " output, for every output option.",
         ),
-        click.option("--report", type=OUTPUT, help="Write an HTML page that opens anywhere."),
+        click.option("--report", type=OUTPUT, help="Write a self-contained HTML page."),
         click.option("--baseline", metavar="SPEC", help="Operator to compare with.  [default: avg]"),
         save_plots_option,
     ]
@@ -147,28 +147,28 @@ def output_options(command: Decorated) -> Decorated:
 
 
 def window_options(axes: int = 2, default: str = "2") -> Callable[[Decorated], Decorated]:
-    """The window of the operators, over up to so many axes."""
+    """Add the options of the window, for up to this many axes."""
     sizes = "2, 3x2 or 1x2x2" if axes == 3 else "2 or 3x2"
 
     def decorate(command: Decorated) -> Decorated:
         shape = Sizes(1, range(1, axes + 1))
         size = click.option(
-            "--kernel-size", type=shape, default=default, show_default=True, help=f"Size of the window, as {sizes}."
+            "--kernel-size", type=shape, default=default, show_default=True, help=f"Size of the window: {sizes}."
         )
-        step = f"From window to window, as {sizes}.  [default: the kernel size]"
+        step = f"Step between windows: {sizes}.  [default: the kernel size]"
         return size(click.option("--stride", type=shape, help=step)(command))
 
     return decorate
 
 
 def pool_options(command: Decorated) -> Decorated:
-    """Which operators, with which window."""
+    """Add the options of operators and their window."""
     options = [
         click.option(
             "--pool",
             multiple=True,
             metavar="SPEC",
-            help="Operator, as softpool, 'soft*' or lp:p=3; repeatable.  [default: all]",
+            help="Operator, e.g. softpool, 'soft*' or lp:p=3; repeatable.  [default: all]",
         ),
         window_options(3),
     ]

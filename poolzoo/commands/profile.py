@@ -16,37 +16,39 @@ from poolzoo.commands.writing import Writer
 
 @click.command(cls=Command)
 @pool_options
-@click.option("--gpu", is_flag=True, help="Profile on the CUDA GPU; an error where there is none.")
-@click.option("--device", help="Where to compute, as cpu or cuda:0.  [default: cpu]")
+@click.option("--gpu", is_flag=True, help="Profile on the CUDA GPU; an error if there is none.")
+@click.option("--device", help="Where to compute: cpu, cuda:0, ...  [default: cpu]")
 @click.option(
     "--shape",
     type=Sizes(1, range(3, 6)),
     default="20x32x128x128",
     show_default=True,
-    help="Of the tensor, as batch x channels x sizes.",
+    help="Shape of the tensor: batch x channels x sizes.",
 )
 @click.option(
     "--dtype",
     type=click.Choice(("float64", "float32", "bfloat16", "float16")),
     default="float32",
     show_default=True,
-    help="Type of the tensor's numbers.",
+    help="Dtype of the tensor.",
 )
-@click.option("--channels-last", is_flag=True, help="Lay the tensor out with channels innermost.")
+@click.option("--channels-last", is_flag=True, help="Use the channels-last memory layout.")
 @click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: torch's choice]")
 @click.option(
     "--min-time",
     type=click.FloatRange(0, min_open=True),
     default=0.2,
     show_default=True,
-    help="Seconds over which each figure is measured, at least.",
+    help="Minimum seconds of measurement per figure.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Random seed: input, start values.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Random seed: input, initial parameters."
+)
 @output_options
 def profile(
     gpu: bool, fmt: str | None, output: Path | None, report: Path | None, save_plots: Path | None, **given: Any
 ) -> None:
-    """Measure what operators cost: time, memory, bandwidth.
+    """Measure the cost of operators: time, memory, bandwidth.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""What a command reads: images, features, clips and plugins."""
+"""Read the inputs of a command: images, features, clips and plugins."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def say_passed_over(option: str, images: int, passed_over: Mapping[str, int]) ->
 
 
 def plugins_given() -> list[str]:
-    """What registered operators in this process, as another process finds it."""
+    """Return the sources of this process's plugin operators, so that another process can load them."""
     given = click.get_current_context().find_root().params["plugins"]
     named = [*filter(None, os.environ.get("POOLZOO_PLUGINS", "").split(os.pathsep)), *given]
     return [os.path.abspath(name) if name.endswith(".py") else name for name in named]

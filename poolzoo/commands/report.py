@@ -17,11 +17,11 @@ from poolzoo.commands.writing import command_files, say_written, write_plots
 @click.option("--output", type=OUTPUT, required=True, help="The page to write.")
 @save_plots_option
 def report(results: tuple[str, ...], output: Path, save_plots: Path | None) -> None:
-    """Draw an HTML page from saved results, of compare and of profile: JSON files, pages drawn before, and stores of
-    dataset runs.
+    """Draw an HTML page from saved results of compare and profile: JSON files, earlier pages, and stores of dataset
+    runs.
 
-    Several results of one kind are shown side by side, with the change of every operator. Pictures are shown where
-    compare was run with --save-images and the folder is still there.
+    Several results of the same kind are shown side by side, with the change of every operator. Pictures are shown if
+    compare was run with --save-images and the folder still exists.
 
     \b
     Examples:

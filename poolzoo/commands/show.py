@@ -14,7 +14,7 @@ from poolzoo.commands.modes import Command
 @click.command(cls=Command)
 @click.argument("spec")
 def show(spec: str) -> None:
-    """Show all there is to know of the operator SPEC: formula, source, parameters, limits, the gradient of a window.
+    """Describe the operator SPEC: formula, source, parameters, limits, and the gradient of a window.
 
     \b
     Examples:

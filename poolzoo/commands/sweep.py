@@ -29,21 +29,21 @@ from poolzoo.commands.writing import PLOT, Writer, say_written
     "--over",
     required=True,
     metavar="NAME=VALUES",
-    help="A parameter and a range, beta=0.1..16, or a list, beta=0.1,1,4.",
+    help="A parameter with a range, beta=0.1..16, or a list, beta=0.1,1,4.",
 )
 @click.option(
     "--points",
     type=click.IntRange(2, 1000),
     default=9,
     show_default=True,
-    help="Values in a range: spaced by a common factor, or by a common step where 0 or less is in it.",
+    help="Number of values in a range; spaced logarithmically, or linearly if the range contains 0 or less.",
 )
 @click.option(
     "--image",
     multiple=True,
     required=True,
     metavar="SRC",
-    help="File, folder, glob or skimage:NAME; repeatable.",
+    help="Images: file, folder, glob or skimage:NAME; repeatable.",
 )
 @window_options()
 @click.option(
@@ -52,7 +52,7 @@ from poolzoo.commands.writing import PLOT, Writer, say_written
     type=click.Choice(UPSAMPLERS),
     default=("bilinear",),
     show_default=True,
-    help="How the pooled image grows back; repeatable.",
+    help="How the pooled image is upsampled; repeatable.",
 )
 @click.option(
     "--normalize",
@@ -60,17 +60,17 @@ from poolzoo.commands.writing import PLOT, Writer, say_written
     type=click.Choice(NORMALIZATIONS),
     default=("none",),
     show_default=True,
-    help="Scale of the input, a curve for each; repeatable.",
+    help="Scale of the input, one curve for each; repeatable.",
 )
 @metric_option
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Random seed: draws, start values.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Random seed: draws, parameters.")
 @device_option
 @output_options
 @click.option("--plot", type=OUTPUT, help="Draw the curves: a .png, .svg or .pdf file.")
 def sweep(
     fmt: str | None, output: Path | None, report: Path | None, save_plots: Path | None, plot: Path | None, **given: Any
 ) -> None:
-    """Vary one parameter of an operator, and see how much is left at each value; avg and max stand beside it.
+    """Measure retention at each value of one operator parameter, with avg and max for comparison.
 
     \b
     Examples:

@@ -19,7 +19,7 @@ METHODS = ("naive", "lattice", "random", "traditional", "tri", "complete")
 
 @click.group(cls=Group)
 def visualize() -> None:
-    """Draw what operators do.
+    """Draw how operators weight and sample their input.
 
     \b
     Example:
@@ -34,7 +34,7 @@ def visualize() -> None:
     "--pool",
     multiple=True,
     metavar="SPEC",
-    help=f"Operator, as softpool, 'soft*' or lp:p=3; repeatable.  [default: {', '.join(registry.TELLING)}]",
+    help=f"Operator, e.g. softpool, 'soft*' or lp:p=3; repeatable.  [default: {', '.join(registry.TELLING)}]",
 )
 @window_options(default="4")
 @click.option(
@@ -42,7 +42,7 @@ def visualize() -> None:
     type=click.IntRange(1),
     default=48,
     show_default=True,
-    help="Side of the cut-out with the most detail, in pixels; it is all that is looked at.",
+    help="Side in pixels of the cut-out that is used: the one with the most detail.",
 )
 @click.option("--output", type=OUTPUT, required=True, help="The PNG file to write.")
 def weights(
@@ -55,8 +55,8 @@ def weights(
 ) -> None:
     """Draw the weight that each operator gives each pixel of its windows, side by side.
 
-    The picture is made grey. A pixel's weight is the gradient dy/da: the derivative of all that is pooled by that
-    pixel. Where an operator's weights depend on the pixels, as softpool's do, the two differ.
+    The image is converted to grey. A pixel's weight is the gradient dy/da: the derivative of the pooled values by that
+    pixel. It differs from the weight in the formula if that depends on the pixels, as softpool's does.
 
     \b
     Example:
@@ -82,11 +82,11 @@ def weights(
     type=click.Choice(METHODS),
     default="lattice",
     show_default=True,
-    help="Which positions a step keeps; tri has a stride of 3, the others of 2.",
+    help="Which positions a step keeps; tri has stride 3, the others have stride 2.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Random seed of random and tri.")
-@click.option("--output", type=OUTPUT, help="A PNG file: all steps side by side.")
-@click.option("--gif", type=OUTPUT, help="A GIF file: one step after the other.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Random seed for random and tri.")
+@click.option("--output", type=OUTPUT, help="PNG file to write: all steps side by side.")
+@click.option("--gif", type=OUTPUT, help="GIF file to write: one step after the other.")
 def checkered(size: int, steps: int, method: str, seed: int, output: Path | None, gif: Path | None) -> None:
     """Draw which input positions survive each subsampling step, and in which submap.
 

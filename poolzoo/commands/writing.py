@@ -1,4 +1,4 @@
-"""Where a command's result goes: the terminal, files, pages and plots, and what is said of them."""
+"""Write results: to the terminal, to files, as pages and plots, with the messages about them."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from poolzoo.analysis.results import schema
     from poolzoo.api.result import Result
 
-#: The suffixes of all else that is written; none of them is a format's, whatever --format says.
+#: The suffixes of other outputs; none of them is a format's, whatever --format is.
 PLOT, WEIGHTS = (".png", ".svg", ".pdf"), (".safetensors",)
 
 
 class Writer:
-    """Where a result goes. Made before the work, so that what cannot be written is known first."""
+    """Writes a result. It is made before any work, so that an output that cannot be written is found first."""
 
     def __init__(
         self, fmt: str | None, output: Path | None, report: Path | None, save_plots: Path | None = None
@@ -46,7 +46,7 @@ class Writer:
         self.plots = files.writes_folder("--save-plots", save_plots) if save_plots else None
 
     def writes(self, option: str, path: Path, suffixes: Sequence[str]) -> None:
-        """Declare another output; where it takes standard output, the table goes to standard error."""
+        """Declare another output; if it is standard output, the table goes to standard error."""
         target = command_files().writes(option, path, suffixes)
         if target.kind == "stdout" and not self.output and self.fmt != "table":
             raise Failed(f"{option} {str(path)!r}: standard output holds the {self.fmt}; give --output a file name")
@@ -83,21 +83,19 @@ class Writer:
             _complain(failures)
             more = result.metadata.get("dataset", {}).get("failed", 0) - len(failures)
             if more > 0:
-                note(f"poolzoo: and {more} more rows without numbers, in the store")
+                note(f"poolzoo: and {more} more failed rows, in the store")
             sys.exit(1)
 
 
 def _check_format(output: Path, fmt: str | None) -> None:
-    """Whether a file name's suffix says the format, or at least no other one."""
+    """Return whether a file name's suffix gives the format; raise if it gives a different one."""
     suffix = output.suffix.lower()
     if fmt and (SUFFIXES.get(suffix, fmt) != fmt or suffix in (*PAGE, *PLOT, *WEIGHTS, ".gif")):
         allowed = next(ending for ending, says in SUFFIXES.items() if says == fmt)
         raise Failed(f"--output {str(output)!r}: with --format {fmt} its name ends in {allowed}; a page is --report")
     if not fmt and suffix not in SUFFIXES:
         allowed = ", ".join(SUFFIXES)
-        raise Failed(
-            f"--output {str(output)!r}: give --format, or a suffix that says it, {allowed}; a page is --report"
-        )
+        raise Failed(f"--output {str(output)!r}: give --format, or one of the suffixes {allowed}; a page is --report")
 
 
 def say_written(path: Path) -> None:
@@ -113,7 +111,7 @@ def write_plots(folder: Path, results: Sequence[schema.Result]) -> None:
 
 
 def _complain(failures: Sequence[dict[str, Any]]) -> None:
-    """One line a failure on stderr; one that repeats on other images or seeds is counted."""
+    """Print one line per failure on stderr; a failure that repeats on other images or seeds is counted."""
     from poolzoo.analysis.results.schema import label
 
     seen: dict[str, int] = {}
@@ -165,6 +163,6 @@ def command_line() -> Iterator[None]:
 
 
 def command_files() -> CommandFiles:
-    """What the command that runs reads and writes."""
+    """Return the files that the running command reads and writes."""
     files: CommandFiles = click.get_current_context().obj
     return files

@@ -1,8 +1,8 @@
-"""The native engine: pooling at the speed of memory, in C++ and CUDA behind torch.library, compiled at first use.
+"""The native engine: pooling in C++ and CUDA behind torch.library, compiled at first use.
 
-``available()`` says whether it can be had, building it if need be; ``why_not()`` says what is in the way. Functions and
-modules take it by themselves (``backend="auto"``), but inside torch.func's transforms and forward-mode AD. It knows
-nothing of modules.
+``available()`` says whether it can be used, and builds it if necessary; ``why_not()`` gives the reason if it cannot.
+Functions and modules use it by default (``backend="auto"``), except inside torch.func's transforms and forward-mode AD.
+It does not depend on modules.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ why_not._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 def available(device: str = "cpu", operator: str = "softpool") -> bool:
-    """Whether a native operator can be had on ``cpu`` or ``cuda``, which builds it the first time."""
+    """Return whether a native operator can be used on ``cpu`` or ``cuda``; the first call builds it."""
     reason: str = why_not(device, operator)
     return not reason
 

@@ -63,13 +63,13 @@ _NVCC_FLAGS = ["-std=c++17", "-O3", "-U__CUDA_NO_HALF_CONVERSIONS__", "-U__CUDA_
 #: Where the compiler links its C++ library statically, that copy must not mix with the one that torch has loaded.
 _LINK_FLAGS = ("-Wl,--exclude-libs,ALL",) if sys.platform == "linux" else ()
 
-#: What is said of libraries that cannot be had.
+#: Warnings about unavailable libraries.
 _GO_ON = {
-    "cpu": "poolzoo's native CPU operators cannot be had, the slower reference ones go on",
-    "cuda": "poolzoo's native CUDA operators cannot be had, the slower reference ones go on",
-    "metrics": "poolzoo's native metrics cannot be had, the slower ones of scikit-image go on",
+    "cpu": "poolzoo's native CPU operators are unavailable, the slower reference ones are used",
+    "cuda": "poolzoo's native CUDA operators are unavailable, the slower reference ones are used",
+    "metrics": "poolzoo's native metrics are unavailable, scikit-image's slower ones are used",
 }
-#: Why a device's libraries, or the metrics', cannot be had, and the operators whose libraries are loaded.
+#: Why a device's libraries, or the metrics', are unavailable, and the operators whose libraries are loaded.
 _failure: dict[str, str] = {}
 _loaded: set[tuple[str, str]] = set()
 #: Held by the one thread that builds, loads or registers an operator; others wait for it. A reducer may be added later.
@@ -151,9 +151,9 @@ def load_metrics() -> str:
 def status(device: str) -> str:
     """What is known of the ``cpu`` or ``cuda`` libraries without building any."""
     if device in _failure:
-        return f"cannot be had: {_failure[device]}"
+        return f"unavailable: {_failure[device]}"
     if device == "cuda" and torch.version.cuda is None:
-        return "cannot be had: this torch is built without CUDA"
+        return "unavailable: this torch is built without CUDA"
     if device == "cuda" and not cuda_architectures():
         return "not built: no GPU is visible, and TORCH_CUDA_ARCH_LIST names no architecture"
     libraries = [*REDUCERS, *(EXTRAS if device == "cpu" else ())]
@@ -307,7 +307,7 @@ def _say(line: str) -> None:
 
 @contextlib.contextmanager
 def _ninja_on_path() -> Iterator[None]:
-    """Installed as a dependency, ninja lies beside this Python, which need not be on PATH."""
+    """Add this Python's scripts to PATH: ninja, installed as a dependency, is there, and PATH may not contain it."""
     before = os.environ.get("PATH", "")
     os.environ["PATH"] = os.pathsep.join([before, sysconfig.get_path("scripts")])
     try:

@@ -1,4 +1,4 @@
-"""What torch must know of the native operators beside their kernels: shapes, derivatives, batching.
+"""What torch needs to know about the native operators in addition to their kernels: shapes, derivatives, batching.
 
 A reducer is two operators: ``poolzoo::NAME(x, second, param, value, window, ceil_mode)``, and ``NAME_backward(grad, x,
 ...)``, which gives the gradients of x, second and param, those of what is None without elements. ``window`` is

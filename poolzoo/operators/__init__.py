@@ -1,4 +1,4 @@
-"""One file a family; each operator is its formula, its source and its registration."""
+"""The operators, one file per family: each operator's formula, source and registration."""
 
 # In the order in which lists show them.
 from poolzoo.operators import (  # noqa: I001, F401

@@ -1,8 +1,9 @@
-"""AdaPool (Stergiou & Poppe 2021): windows weighted by what resembles their mean, fused with SoftPool; and its inverse.
+"""AdaPool (Stergiou & Poppe 2021): a learned mixture of similarity-weighted pooling and SoftPool, and its inverse.
 
-``edscw`` weighs by the exponent of the Dice-Sorensen coefficient to the mean, ``idw`` by the inverse distance to it,
-``adapool`` mixes ``edscw`` and ``softpool`` in a learned share; ``ada_unpool`` spreads pooled values over the windows
-by the same weights. The authors' CUDA code (alexandrosstergiou/adaPool) differs in what the docstrings name.
+``edscw`` weights elements by the exponential of their Dice-Sorensen coefficient with the window's mean. ``idw`` weights
+them by the inverse of their distance to it. ``adapool`` mixes ``edscw`` and ``softpool`` in a learned share.
+``ada_unpool`` spreads pooled values over the windows by the same weights. The docstrings name the differences to the
+authors' CUDA code (alexandrosstergiou/adaPool).
 """
 
 from __future__ import annotations
@@ -24,12 +25,16 @@ _FAMILY = "similarity-weighted"
 
 
 def _lift(size: Tensor) -> Tensor:
-    """A factor that takes windows of small numbers away from where a reciprocal overflows; 1 for others."""
+    """Return a factor that scales windows of small numbers up, so that reciprocals do not overflow; 1 for other
+    windows.
+    """
     return torch.ones_like(size).masked_fill(size.detach() < 1, torch.finfo(size.dtype).tiny ** -0.5)
 
 
 def _dice(a: Tensor, centre: Tensor) -> Tensor:
-    """The Dice-Sorensen coefficient ``2 |a m| / (a^2 + m^2)`` as ``2 r / (1 + r^2)``, r <= 1 the ratio of the two."""
+    """Return the Dice-Sorensen coefficient ``2 |a m| / (a^2 + m^2)``, computed as ``2 r / (1 + r^2)`` from the ratio r
+    <= 1.
+    """
     # Of the ratio nothing overflows or underflows, and it does not change with the window's scale.
     size = torch.maximum(a.detach().abs().amax(-1, keepdim=True), centre.detach().abs())
     lift = _lift(size)
@@ -43,7 +48,7 @@ def _dice(a: Tensor, centre: Tensor) -> Tensor:
 
 
 def _around_mean(weight: Tensor, a: Tensor, mask: Tensor | None, centre: Tensor) -> Tensor:
-    """The weighted mean, written around ``centre``, the mean."""
+    """Return the weighted mean, computed around ``centre``, the mean."""
     inside = a.detach()
     low, high = -maximum(-inside, mask).unsqueeze(-1), maximum(inside, mask).unsqueeze(-1)
     # Rounded, the mean of a constant window can lie beside the constant.
@@ -67,15 +72,15 @@ def _native_edscw() -> tuple[str, None]:
     native=_native_edscw,
 )
 def edscw(a: Tensor, mask: Tensor | None) -> Tensor:
-    """The coefficient is between 0 and 1, so weights differ by at most a factor e; 0/0 is 0.
+    """The coefficient is between 0 and 1, so weights differ by at most a factor e. 0/0 counts as 0.
 
-    It does not depend on the input's scale: ``edscw(c a) = c edscw(a)``. The gradient is the derivative, through the
-    mean too, except where there is none: at an element that is 0 and at a mean that is 0 the coefficient has a kink,
-    and the gradient is that of one side or between them. Where an element and the mean both lie below the rounding
-    error of the window's largest number, the element's coefficient is taken for a constant.
+    The operator does not depend on the input's scale: ``edscw(c a) = c edscw(a)``. The gradient is the exact derivative
+    and includes the derivative of the mean. The coefficient has a kink where an element is 0 or the mean is 0; there
+    the gradient is a value between the two one-sided derivatives. Where an element and the mean are both smaller than
+    the rounding error of the window's largest number, the element's coefficient is treated as a constant.
 
-    The authors' code has the absolute value since August 2021. Without it, as before, elements of the other sign than
-    the mean are pushed away.
+    The authors' code takes the absolute value since August 2021. The formula before that had none, and gave small
+    weights to elements whose sign differs from the mean's.
     """
     m = mean(a, mask).unsqueeze(-1)
     return _around_mean(_edscw_weights(a, mask, m), a, mask, m)
@@ -100,13 +105,13 @@ def _check_eps(eps: float = 1e-6) -> None:
     exempt={"gradcheck": "the distance has a kink at the mean, where evenly spaced elements lie"},
 )
 def idw(a: Tensor, mask: Tensor | None, *, eps: float = 1e-6) -> Tensor:
-    """``eps``, 1e-12 to 1, is a share of the window's mean distance: small enough to leave the inverse distance alone,
-    large enough for an element at the mean to have a finite weight.
+    """``eps``, 1e-12 to 1, is relative to the window's mean distance. It is small enough to preserve the inverse
+    distance, and large enough to give an element at the mean a finite weight.
 
-    Being relative, it keeps the operator free of scale and offset, ``idw(c a + b) = c idw(a) + b``; a window without
-    any distance gives its constant. An element equal to the mean takes nearly all of the weight, and there the distance
-    has a kink: the gradient is that of neither side. The authors' code has no eps: such an element gives infinity
-    over infinity, and the NaN is replaced by 0.
+    Because ``eps`` is relative, the operator commutes with scale and offset: ``idw(c a + b) = c idw(a) + b``. A window
+    whose elements are all equal gives their value. An element equal to the mean takes nearly all of the weight. The
+    distance has a kink there, and the gradient is neither of the two one-sided derivatives. The authors' code has no
+    eps: such an element gives infinity over infinity, and the resulting NaN is replaced by 0.
     """
     # From the largest element, not from 0: the mean's rounding error is then that of the distances, and not that of
     # what they have in common. A fourth of each, so that no sum of two overflows.
@@ -127,7 +132,7 @@ cuda.references["idw"] = lambda x, geometry, _, eps: pool_windows(x, geometry, i
 
 
 def adapool(a: Tensor, mask: Tensor | None, *, beta: float | Tensor = 0.5) -> Tensor:
-    """The reducer of :func:`ada`: ``beta`` is a number, or a tensor of no axes or of ``(*out,)``."""
+    """Reduce windows as :func:`ada` defines; ``beta`` is a number, or a tensor of shape ``()`` or ``(*out,)``."""
     soft = softpool(a, mask)
     # In halves, the difference of two finite numbers does not overflow; a constant is kept to the bit.
     step = beta * (edscw(a, mask) / 2 - soft / 2)
@@ -140,19 +145,20 @@ def _check_beta(beta: float | Tensor = 0.5) -> None:
 
 
 def _check_cells(beta: float | Tensor, x: Tensor, geometry: Geometry) -> None:
-    """Raise ValueError unless ``beta`` is one share for all of the output of ``x`` or one for each of its cells."""
+    """Raise ValueError unless ``beta`` is a scalar or has one share per output cell of ``x``."""
     check_input(x, geometry.ndim)
     out = output_size(x.shape[-geometry.ndim :], geometry)
     if isinstance(beta, Tensor) and beta.dim() and tuple(beta.shape) != out:
-        raise ValueError(f"beta: shape {tuple(beta.shape)}; a scalar or one an output cell, {out}, is allowed")
+        raise ValueError(f"beta: shape {tuple(beta.shape)}; a scalar or one per output cell, {out}, is allowed")
 
 
 class _Ada(Pool):
-    """The module learns the share, from ``beta`` on, and keeps it in [0, 1].
+    """The module learns the share, starts it at ``beta``, and keeps it in [0, 1].
 
-    ``cells`` is the spatial size of the output where each cell of it has a share of its own, which then ties the module
-    to that size; None gives the layer one share, for input of any size. The authors start at a normal draw clamped to
-    [0, 1], half of the cells at 0; their ``beta.data.clamp(0, 1)`` in the forward pass changes nothing.
+    ``cells`` is the spatial size of the output. With it, each output cell has its own share, and the module only takes
+    inputs that give this output size. None gives the layer one share, for inputs of any size. The authors start at a
+    normal draw clamped to [0, 1], which puts half of the cells at 0; their ``beta.data.clamp(0, 1)`` in the forward
+    pass has no effect.
     """
 
     def __init__(
@@ -169,12 +175,12 @@ class _Ada(Pool):
         check_backend(backend)
         self.backend = backend
         if not (is_number(beta) and 0 < beta < 1):
-            raise ValueError(f"beta={beta!r}: a number between 0 and 1, neither of them, is allowed as the start value")
+            raise ValueError(f"beta={beta!r}: a start value between 0 and 1, both excluded, is allowed")
         sizes = (cells,) if isinstance(cells, int) else cells
         if sizes is not None:
             given = isinstance(sizes, (tuple, list)) and len(sizes) == self.ndim
             if not given or any(type(size) is not int or size < 1 for size in sizes):
-                raise ValueError(f"cells={cells!r}: None or {self.ndim} ints >= 1, the output's size, is allowed")
+                raise ValueError(f"cells={cells!r}: None or {self.ndim} ints >= 1 (the output's size) is allowed")
         # beta = sigmoid(raw) stays in [0, 1] whatever the optimiser does to raw, and never loses its gradient there.
         start = math.log(beta / (1 - beta))
         self.raw = nn.Parameter(torch.full(tuple(sizes or ()), start, device=device, dtype=dtype))
@@ -206,10 +212,11 @@ def _native_ada(beta: float | Tensor) -> tuple[str | None, float | Tensor]:
     native=_native_ada,
 )
 def ada(x: Tensor, geometry: Geometry, *, beta: float | Tensor = 0.5, backend: str = "auto") -> Tensor:
-    """``beta`` in [0, 1], a number, or a tensor: a scalar or one value per output cell, of the output's spatial shape.
+    """``beta``, in [0, 1], is a number or a tensor: a scalar, or one value per output cell, of the output's spatial
+    shape.
 
-    ``beta=1`` is edscw, ``beta=0`` softpool, with which it depends on the input's scale. The gradient is the
-    derivative, with edscw's exceptions.
+    ``beta=1`` is edscw. ``beta=0`` is softpool, which depends on the input's scale. The gradient is the exact
+    derivative, with the exceptions of edscw.
     """
     _check_cells(beta, x, geometry)
     return pool_windows(x, geometry, adapool, native=_native_ada, backend=backend, beta=beta)
@@ -219,15 +226,16 @@ cuda.references["adapool"] = lambda x, geometry, _, beta: pool_windows(x, geomet
 
 
 def _relative(weight: Tensor, mask: Tensor | None) -> Tensor:
-    """Weights as multiples of the window's mean weight; of equal weights each is exactly 1."""
+    """Return weights as multiples of the window's mean weight; equal weights become exactly 1."""
     weight = weight / maximum(weight.detach(), mask).unsqueeze(-1)
     return weight * (count(weight, mask) / weight.sum(-1, keepdim=True))
 
 
 def _spread(value: Tensor, y: Tensor, spatial: torch.Size, geometry: Geometry) -> Tensor:
-    """The mean of ``value``, ``(..., *out, K)``, at each input position over the windows that hold it.
+    """Return, for each input position, the mean of ``value``, ``(..., *out, K)``, over the windows that contain the
+    position.
 
-    A position that no window holds takes the value of ``y``, ``(..., *out)``, at the nearest window.
+    A position that no window contains takes the value of ``y``, ``(..., *out)``, at the nearest window.
     """
     n, positions = geometry.ndim, spatial.numel()
     index, mask = windows(torch.arange(positions, device=y.device).reshape(spatial), geometry)
@@ -255,7 +263,7 @@ def _ada_unpool(y: Tensor, x: Tensor, geometry: Geometry, beta: float | Tensor) 
     spatial = x.shape[-geometry.ndim :]
     pooled = (*x.shape[: -geometry.ndim], *output_size(spatial, geometry))
     if tuple(y.shape) != pooled:
-        raise ValueError(f"y: shape {tuple(y.shape)}; that of x pooled, {pooled}, is needed")
+        raise ValueError(f"y: shape {tuple(y.shape)}; the shape of x pooled, {pooled}, is needed")
     dtype = accumulation_dtype(x.dtype)
     a, mask = windows(x.to(dtype), geometry)
     wide = y.to(dtype)
@@ -276,26 +284,28 @@ def ada_unpool2d(
     *,
     beta: float | Tensor = 0.5,
 ) -> Tensor:
-    """Spread pooled values over the windows of ``x`` by AdaPool's weights: the inverse of pooling (adaUnPool).
+    """Spread pooled values over the windows of ``x`` by AdaPool's weights (adaUnPool, the inverse of pooling).
 
-    Each element of a window gets ``y |R| w``: w the weight that AdaPool gave it, ``beta`` times that of edscw and
-    ``1 - beta`` times SoftPool's, |R| the number of elements in the window. Where windows overlap it gets the mean of
-    what they give, where none is the value of the nearest window. So the mean of what a window gives is y, and a
-    constant that was pooled comes back to the bit. The authors' code multiplies by w without |R|, which makes a
-    constant c of a 2x2 window c / 4; it keeps one map of weights, into which all channels are written at once, and of
-    overlapping windows the one that was written last.
+    Each element of a window gets ``y |R| w``. w is the weight that AdaPool gave the element: ``beta`` times that of
+    edscw plus ``1 - beta`` times SoftPool's. |R| is the number of elements in the window. Where windows overlap, an
+    element gets the mean of their values; where there is no window, the value of the nearest one. The values that a
+    window gives therefore have mean y, and a pooled constant is restored to the bit.
+
+    The authors' code differs: it multiplies by w without |R|, which turns a constant c in a 2x2 window into c / 4; it
+    keeps one map of weights that all channels overwrite; and where windows overlap it keeps the last one written.
 
     Args:
-        y: the pooled map, or another of its shape, ``(N, C, *out)`` or ``(C, *out)``.
-        x: what was pooled, or another map whose weights are wanted; the result has its spatial size.
-        kernel_size, stride, padding, dilation, ceil_mode: those of the pooling.
-        beta: the share of edscw, from 0 to 1: a number, a tensor of one, or one value per output cell.
+        y: the pooled map, or another of its shape: ``(N, C, *out)`` or ``(C, *out)``.
+        x: the input that was pooled, or another map whose weights are used: ``(N, C, H, W)`` or ``(C, H, W)``.
+        kernel_size, stride, padding, dilation, ceil_mode: the arguments of the pooling.
+        beta: the share of edscw, from 0 to 1: a number, a tensor with one element, or one value per output cell.
 
     Returns:
-        A map of the shape of ``x``, in ``y``'s dtype. Finite unless |R| y is not.
+        A map of the shape of ``x`` in the dtype of ``y``. It is finite unless |R| y is not.
 
     Raises:
-        ValueError: ``y`` or ``beta`` has not the shape that pooling ``x`` gives, or an argument is out of range.
+        ValueError: the shape of ``y`` or ``beta`` is not the one that pooling ``x`` gives, or an argument is out of
+            range.
         TypeError: an argument or a dtype is of the wrong kind.
 
     Source: Stergiou & Poppe, arXiv 2111.00772.
@@ -339,15 +349,16 @@ class _AdaUnpool(_Ada):
 
 
 class AdaUnpool1d(_AdaUnpool):
-    """:func:`ada_unpool1d` with a learned share; arguments and parameter are those of ``AdaPool1d``."""
+    """Module of :func:`ada_unpool1d` with a learned share; it takes the arguments of ``AdaPool1d``."""
 
     ndim = 1
 
 
 class AdaUnpool2d(_AdaUnpool):
-    """:func:`ada_unpool2d` with a learned share; arguments and parameter are those of ``AdaPool2d``.
+    """Module of :func:`ada_unpool2d` with a learned share; it takes the arguments of ``AdaPool2d``.
 
-    ``unpool.load_state_dict(pool.state_dict())`` copies a pool's share, ``unpool.raw = pool.raw`` ties the two.
+    ``unpool.load_state_dict(pool.state_dict())`` copies a pool's share; ``unpool.raw = pool.raw`` makes both use the
+    same.
 
     Example:
         >>> pool, unpool = AdaPool2d(2), AdaUnpool2d(2)
@@ -359,6 +370,6 @@ class AdaUnpool2d(_AdaUnpool):
 
 
 class AdaUnpool3d(_AdaUnpool):
-    """:func:`ada_unpool3d` with a learned share; arguments and parameter are those of ``AdaPool3d``."""
+    """Module of :func:`ada_unpool3d` with a learned share; it takes the arguments of ``AdaPool3d``."""
 
     ndim = 3

@@ -12,7 +12,7 @@ from poolzoo.operators.basic import dense_maximum
 from poolzoo.registry import register_pool
 from poolzoo.windows import reflect, tap_positions, taps_inside, weighted_taps
 
-_BEYOND_WINDOW = "the filter reaches past the window"
+_BEYOND_WINDOW = "the filter reaches outside the window"
 
 
 def _check_filt_size(filt_size: int = 4) -> None:
@@ -20,12 +20,12 @@ def _check_filt_size(filt_size: int = 4) -> None:
         raise ValueError(f"filt_size={filt_size!r}: an int from 1 to 7 is allowed")
 
 
-#: The taps of each ``filt_size``, from 1. Looked up, since torch.compile has no binomial coefficient of an open size.
+#: The taps of each ``filt_size``, from 1, as a table: torch.compile cannot compute binomials of a dynamic size.
 _BINOMIALS = [[math.comb(n, i) for i in range(n + 1)] for n in range(7)]
 
 
 def _filter(x: Tensor, out: tuple[int, ...], geometry: Geometry, filt_size: int) -> Tensor:
-    """The binomial filter, separably, centred on each window of ``geometry``."""
+    """Apply the binomial filter along each axis, centred on each window of ``geometry``."""
     row = torch.tensor(_BINOMIALS[filt_size - 1], dtype=x.dtype, device=x.device)
     for axis, (o, k, s, p, d) in enumerate(zip(out, *geometry[:4], strict=True)):
         # With more taps than the window has, the filter starts that much before it; half positions go to the right,
@@ -48,17 +48,18 @@ def _filter(x: Tensor, out: tuple[int, ...], geometry: Geometry, filt_size: int)
     exempt={"permutation": "a filter weighs positions", "nan": _BEYOND_WINDOW},
 )
 def blur(x: Tensor, geometry: Geometry, *, filt_size: int = 4) -> Tensor:
-    """``filt_size`` taps, 1 to 7, whatever the window's size: the window only says where the filter is centred.
+    """The filter has ``filt_size`` taps, 1 to 7, whatever the window's size. The window only sets where the filter is
+    centred.
 
-    The taps of a window that starts at position i lie at ``i - dilation * (filt_size - kernel_size) // 2`` and on from
-    there, ``dilation`` apart. Where ``dilation * (filt_size - kernel_size)`` is odd, the filter's centre is half a
-    position right of the window's. Positions outside the input, padding included, are mirrored at the edge element,
-    which is not repeated: of n elements, position -1 is element 1 and position n is element n - 2. The output size is
-    torch's: at an odd size and stride 2, a window of 2 leaves the last element to the filter's taps, if any reach it,
-    and a window of 1 is centred on it.
+    For a window that starts at position i, the first tap lies at ``i - dilation * (filt_size - kernel_size) // 2``, and
+    the taps are ``dilation`` apart. Where ``dilation * (filt_size - kernel_size)`` is odd, the filter's centre lies
+    half a position right of the window's centre. Positions outside the input, including padding, are mirrored at the
+    edge without repeating it: of n elements, position -1 is element 1 and position n is element n - 2. The output size
+    is torch's. At an odd size and stride 2, windows of 2 do not cover the last element, which only filter taps can
+    reach; a window of 1 is centred on it.
 
-    With ``kernel_size=1`` and ``padding=0`` this is
-    ``antialiased_cnns.BlurPool(filt_size, stride)``; so it is with ``kernel_size=2`` and an even ``filt_size``.
+    With ``kernel_size=1`` and ``padding=0`` this equals ``antialiased_cnns.BlurPool(filt_size, stride)``; so it does
+    with ``kernel_size=2`` and an even ``filt_size``.
     """
     check_input(x, geometry.ndim)
     out = output_size(x.shape[-geometry.ndim :], geometry)
@@ -76,7 +77,9 @@ def blur(x: Tensor, geometry: Geometry, *, filt_size: int = 4) -> Tensor:
     exempt={"permutation": "a filter weighs positions", "nan": _BEYOND_WINDOW},
 )
 def max_blur(x: Tensor, geometry: Geometry, *, filt_size: int = 4) -> Tensor:
-    """The maximum of every window at stride 1, low-passed with ``filt_size`` taps (1 to 7), every stride-th kept."""
+    """Takes the maximum of every window at stride 1, applies a low-pass filter of ``filt_size`` taps (1 to 7), and
+    keeps every stride-th value.
+    """
     check_input(x, geometry.ndim)
     n = geometry.ndim
     out = output_size(x.shape[-n:], geometry)
@@ -96,10 +99,12 @@ def max_blur(x: Tensor, geometry: Geometry, *, filt_size: int = 4) -> Tensor:
     exempt={"permutation": "a filter weighs positions", "nan": _BEYOND_WINDOW},
 )
 def avg_blur(x: Tensor, geometry: Geometry, *, filt_size: int = 4) -> Tensor:
-    """The mean of every window at stride 1, low-passed with ``filt_size`` taps (1 to 7), every stride-th kept.
+    """Takes the mean of every window at stride 1, applies a low-pass filter of ``filt_size`` taps (1 to 7), and keeps
+    every stride-th value.
 
-    It is linear: one filter, a box convolved with the binomial row. The paper has no such operator: it puts ``blur`` in
-    the place of average pooling, whose box is a low-pass filter already; ``avg_blur`` filters the more of the two.
+    It is linear: a single filter, a box convolved with the binomial row. The paper has no such operator. It replaces
+    average pooling by ``blur``, because the box is already a low-pass filter; ``avg_blur`` filters more strongly than
+    either.
     """
     check_input(x, geometry.ndim)
     n = geometry.ndim
@@ -116,7 +121,9 @@ def avg_blur(x: Tensor, geometry: Geometry, *, filt_size: int = 4) -> Tensor:
 
 
 def _dense(sizes: torch.Size, out: tuple[int, ...], geometry: Geometry) -> tuple[Geometry, tuple[int, ...]]:
-    """The windows of stride 1, and how many there are: all that torch's size has, and those that ceil_mode adds."""
+    """Return the windows at stride 1 and their number per axis: those of torch's output size plus those that ceil_mode
+    adds.
+    """
     dense = geometry._replace(stride=(1,) * geometry.ndim, ceil_mode=False)
     every = output_size(sizes, dense)
     if geometry.ceil_mode:
@@ -125,6 +132,6 @@ def _dense(sizes: torch.Size, out: tuple[int, ...], geometry: Geometry) -> tuple
 
 
 def _decimate(dense: Tensor, out: tuple[int, ...], geometry: Geometry, filt_size: int) -> Tensor:
-    """Every stride-th element of the dense map, low-passed."""
+    """Apply the low-pass filter to the dense map and keep every stride-th value."""
     ones, zeros = (1,) * geometry.ndim, (0,) * geometry.ndim
     return _filter(dense, out, Geometry(ones, geometry.stride, zeros, ones, False), filt_size)

@@ -1,4 +1,4 @@
-"""What every operator's functions and modules share: arguments, checks, printing and documentation."""
+"""Code that all functions and modules of operators share: argument checks, printing and documentation."""
 
 from __future__ import annotations
 
@@ -16,21 +16,23 @@ from poolzoo.cuda import BACKENDS
 from poolzoo.geometry import IntOrTuple, accumulation_dtype, check_input, make_geometry
 from poolzoo.registry import PoolInfo, current_names, warn_renamed
 
-_MAKING = {"device": "where the parameters are made", "dtype": "the type that the parameters have"}
-_OF_BACKEND = "``backend``: ``native`` is compiled code, ``reference`` torch's operators; ``auto`` takes what it can."
+_MAKING = {"device": "device of the parameters", "dtype": "dtype of the parameters"}
+_OF_BACKEND = "``backend``: ``native`` is compiled code, ``reference`` torch operators, ``auto`` the faster of them."
 _SPATIAL = {1: "L", 2: "H, W", 3: "D, H, W"}
 
 
 class Pool(nn.Module):
-    """Base of every operator's module: it holds the arguments, checks them when made, and prints them in call form.
+    """Base class of every operator's module: it stores the arguments, checks them at construction, and prints them in
+    call form.
 
-    A subclass that learns or draws gives its operator's parameters by overriding :meth:`params`. One that hands
-    ``*args`` and ``**kwargs`` on to this class is shown with the arguments below, before its own keyword-only ones.
+    A learnable or stochastic operator overrides :meth:`params` to supply its parameters. For a subclass that passes
+    ``*args`` and ``**kwargs`` on to this class, the documented signature lists the arguments below before the
+    subclass's own keyword-only ones.
     """
 
     ndim: ClassVar[int]
     info: ClassVar[PoolInfo]
-    #: Whether two calls in the present mode can differ.
+    #: Whether two calls in the current mode can differ.
     stochastic: bool = False
 
     def __init__(
@@ -72,11 +74,11 @@ class Pool(nn.Module):
         return self.geometry.ceil_mode
 
     def params(self, x: Tensor) -> dict[str, Any]:
-        """The operator's own parameters for this input, as its functional form takes them."""
+        """Return the operator's own parameters for this input, as its functional form takes them."""
         return {}
 
     def take_channels(self, channels: int) -> None:
-        """Make the parameters for so many channels, where they depend on it and nothing said it yet."""
+        """Make the parameters for this number of channels, if they depend on it and it was unknown."""
 
     def forward(self, input: Tensor) -> Tensor:
         result: Tensor = self.info.forward(input, self.geometry, **self.params(input))
@@ -92,12 +94,12 @@ class Pool(nn.Module):
         return ", ".join(parts)
 
     def shown_params(self) -> dict[str, Any]:
-        """What :meth:`extra_repr` shows beside the geometry."""
+        """Return the parameters that :meth:`extra_repr` shows after the geometry."""
         return {}
 
 
 class FixedPool(Pool):
-    """Module of an operator without state: its parameters are plain values."""
+    """Module of an operator without learned state: its parameters are plain values."""
 
     def __init__(
         self,
@@ -125,23 +127,25 @@ _BACKEND = inspect.Parameter("backend", inspect.Parameter.KEYWORD_ONLY, default=
 
 
 def definition(info: PoolInfo) -> Callable[..., Tensor]:
-    """The function that was registered: the reducer of an operator over windows, else the whole operator."""
+    """Return the registered function: the reducer of an operator over windows, or else the whole operator."""
     target = info.reducer if isinstance(info.forward, functools.partial) else info.forward
     assert target is not None
     return target
 
 
 def operator_params(info: PoolInfo) -> Mapping[str, inspect.Parameter]:
-    """An operator's own parameters: the keyword-only ones of what defines it; ``backend`` where there is a choice."""
+    """Return the operator's own parameters: the keyword-only ones of its definition, and ``backend`` if it has native
+    code.
+    """
     params = {p.name: p for p in inspect.signature(definition(info)).parameters.values() if p.kind is p.KEYWORD_ONLY}
     return MappingProxyType(params | ({"backend": _BACKEND} if info.native else {}))
 
 
 def check_params(info: PoolInfo, known: Mapping[str, inspect.Parameter], params: Mapping[str, Any]) -> None:
-    """Raise TypeError for a parameter that the operator has not or needs, and what its own check raises."""
+    """Raise TypeError for an unknown or missing parameter, and whatever the operator's own check raises."""
     for key in params:
         if key not in known:
-            raise TypeError(f"unknown parameter {key!r}; beside the shared ones, {', '.join(known) or 'none'} allowed")
+            raise TypeError(f"unknown parameter {key!r}; allowed: {', '.join(known) or 'none'}")
     for key, parameter in known.items():
         if parameter.default is parameter.empty and key not in params:
             raise TypeError(f"parameter {key!r} is needed")
@@ -152,12 +156,12 @@ def check_params(info: PoolInfo, known: Mapping[str, inspect.Parameter], params:
 
 
 def is_number(value: object) -> TypeGuard[int | float]:
-    """An int or float; True is neither here."""
+    """Return whether ``value`` is an int or float; bools are not numbers here."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def is_finite(value: object) -> TypeGuard[int | float]:
-    """A number that is neither infinite nor NaN."""
+    """Return whether ``value`` is a number that is neither infinite nor NaN."""
     return is_number(value) and -math.inf < value < math.inf  # math.isfinite refuses what torch.compile leaves open
 
 
@@ -182,35 +186,37 @@ def channel_parameter(
     device: torch.device | str | None = None,
     dtype: torch.dtype | None = None,
 ) -> nn.Parameter:
-    """A learnable scalar for the layer, or one for each of ``channels``."""
+    """Return a learnable scalar for the whole layer, or one value for each of ``channels``."""
     check_channels(channels)
     shape = () if channels is None else (channels,)
     return nn.Parameter(torch.full(shape, float(start), device=device, dtype=dtype))
 
 
 def per_channel(name: str, value: Tensor | float, x: Tensor, ndim: int) -> Tensor | float:
-    """Shape ``(C,)`` as ``(C, 1, ..., 1)``, to stand beside windows ``(..., C, *out, K)``; scalars stay."""
+    """Reshape ``(C,)`` to ``(C, 1, ..., 1)``, which broadcasts with windows ``(..., C, *out, K)``; scalars stay."""
     if not isinstance(value, Tensor) or value.dim() == 0:
         return value
     check_input(x, ndim)
     channels = x.shape[-ndim - 1]
     if value.shape != (channels,):
-        raise ValueError(f"{name}: shape {tuple(value.shape)}; a scalar or one a channel, ({channels},), is allowed")
+        raise ValueError(f"{name}: shape {tuple(value.shape)}; a scalar or one per channel, ({channels},), is allowed")
     return value.reshape(-1, *(1,) * (ndim + 1))
 
 
 def in_wide(value: Tensor) -> Tensor:
-    """A learned value in float32 or wider: functions of it must not be rounded to a half type."""
+    """Return a learned value in float32 or wider, so that functions of it are not rounded to a half type."""
     return value.to(accumulation_dtype(value.dtype))
 
 
 def shown_share(key: str, value: Tensor) -> dict[str, object]:
-    """A learned scalar or value per channel, as :meth:`Pool.shown_params` shows it: call arguments that make it."""
+    """Return a learned scalar or per-channel value as the call arguments that :meth:`Pool.shown_params` shows."""
     return shown_value(key, value) | ({"channels": len(value)} if value.dim() else {})
 
 
 def shown_value(key: str, value: Tensor) -> dict[str, object]:
-    """The one value that a learned tensor holds; nothing where it holds several, or is on the meta device."""
+    """Return ``{key: value}`` for a learned tensor with a single value; empty if it has several or is on the meta
+    device.
+    """
     value = value.detach()
     one = not value.is_meta and bool((value == value.flatten()[0]).all())
     return {key: round(value.flatten()[0].item(), 4)} if one else {}
@@ -218,7 +224,7 @@ def shown_value(key: str, value: Tensor) -> dict[str, object]:
 
 @functools.cache
 def make_function(info: PoolInfo, ndim: int) -> Callable[..., Tensor]:
-    """The operator's function for ``ndim`` spatial axes; made once."""
+    """Return the operator's function for ``ndim`` spatial axes; it is made once."""
     forward = info.forward
     known = operator_params(info)
     defaults = {p.name: p.default for p in known.values() if p.default is not p.empty}
@@ -252,7 +258,7 @@ def make_function(info: PoolInfo, ndim: int) -> Callable[..., Tensor]:
 
 @functools.cache
 def make_class(info: PoolInfo, ndim: int) -> type[Pool]:
-    """The operator's module class for ``ndim`` spatial axes; made once."""
+    """Return the operator's module class for ``ndim`` spatial axes; it is made once."""
     base = info.module or FixedPool
     name = f"{info.class_name}{ndim}d"
     # Users find it, and pickle finds it again, as poolzoo.SoftPool2d.
@@ -304,7 +310,7 @@ def _document(info: PoolInfo, ndim: int, own: Iterable[inspect.Parameter], takes
     lines += [
         "    kernel_size: size of the window, an int or one per axis.",
         "    stride: step between windows; None means ``kernel_size``.",
-        "    padding: absent positions on both sides, at most half of the window's span; they have no weight.",
+        "    padding: positions added on both sides, at most half of the window's span; they are ignored.",
         "    dilation: step between the elements of a window.",
         "    ceil_mode: round the output size up, as torch's pooling does.",
     ]

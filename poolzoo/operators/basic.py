@@ -1,4 +1,4 @@
-"""The pools that every network knows, and the plainest selections: max, avg, sum, strided, median."""
+"""The standard pools and the simplest selections: max, avg, sum, strided, median."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _AVG = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
     native=lambda: ("max", None),
 )
 def max_pool(x: Tensor, geometry: Geometry, *, backend: str = "auto") -> Tensor:
-    """torch's own kernel or ours. At ties the gradient goes to the first of the equal elements."""
+    """Uses torch's kernel or the native one. At ties the gradient goes to the first of the equal elements."""
     check_input(x, geometry.ndim)
     y = pool_natively(x, geometry, backend, "max")
     return _max_by_torch(x, geometry) if y is None else y
@@ -59,7 +59,7 @@ def _max_by_torch(x: Tensor, geometry: Geometry, *unused: object) -> Tensor:
 
 
 def dense_maximum(a: Tensor, out: Sequence[int], geometry: Geometry) -> Tensor:
-    """The maximum of the first ``out`` windows per axis of ``geometry``, whose stride is 1."""
+    """Return the maximum of the first ``out`` windows per axis of ``geometry``, whose stride is 1."""
     sizes = a.shape[-geometry.ndim :]
     if not is_fixed(*sizes):
         return maximum(*gathered_windows(a, out, geometry))
@@ -98,7 +98,7 @@ def _check_avg(count_include_pad: bool = False) -> None:
     native=lambda count_include_pad: (None if count_include_pad else "avg", None),
 )
 def avg_pool(x: Tensor, geometry: Geometry, *, count_include_pad: bool = False, backend: str = "auto") -> Tensor:
-    """torch's own kernel or ours; torch's has no dilation, ours no ``count_include_pad``.
+    """Uses torch's kernel, which has no dilation, or the native one, which has no ``count_include_pad``.
 
     ``count_include_pad=True`` counts padding as zeros, as torch does by default.
     """
@@ -140,7 +140,7 @@ cuda.references["avg"] = _avg_by_torch
     exempt={"constant": "a window of n times c sums to n c"},
 )
 def sum_pool(a: Tensor, mask: Tensor | None) -> Tensor:
-    """Overflows where the sum itself does: nine times 1e4 is more than float16 holds."""
+    """Overflows where the sum does: nine times 1e4 is more than float16 can hold."""
     return a.sum(-1)
 
 
@@ -154,7 +154,7 @@ def sum_pool(a: Tensor, mask: Tensor | None) -> Tensor:
     exempt={"permutation": "defined by position", "nan_reaches": "only the first element is looked at"},
 )
 def strided_pool(x: Tensor, geometry: Geometry) -> Tensor:
-    """The first element in row-major order that lies inside the input."""
+    """Takes the first element of the window, in row-major order, that lies inside the input."""
     check_input(x, geometry.ndim)
     out = output_size(x.shape[-geometry.ndim :], geometry)
     y = x
@@ -178,7 +178,7 @@ def strided_pool(x: Tensor, geometry: Geometry) -> Tensor:
     source="numpy.median's definition; median pooling as in pytorch-pooling",
 )
 def median_pool(a: Tensor, mask: Tensor | None) -> Tensor:
-    """Of an even number of elements it is the mean of the two in the middle; torch.median takes the lower one."""
+    """For an even number of elements, it is the mean of the two middle ones; torch.median takes the lower one."""
     ordered = absent(a, mask, math.inf).sort(-1).values
     if mask is None:
         n = a.shape[-1]

@@ -1,4 +1,6 @@
-"""Detail-preserving pooling (Saeedan et al. 2018): elements weighted by how far they lie from a smoothed version."""
+"""Detail-preserving pooling (Saeedan et al. 2018): elements weighted by their distance from a smoothed version of the
+input.
+"""
 
 from __future__ import annotations
 
@@ -17,15 +19,16 @@ from poolzoo.operators.soft import softmax_weights, weighted_mean
 from poolzoo.registry import register_pool
 from poolzoo.windows import gathered_windows, maximum, mean, pool_windows
 
-#: The start values of Full's filter along one axis: those of the image downscaling that DPP follows.
+#: Initial filter of the Full variant along one axis, from the image downscaling method that DPP follows.
 _FILTER = (1 / 4, 1 / 2, 1 / 4)
 
 
 class _Dpp(Pool):
-    """The module learns ``alpha`` and ``lam`` from the values given on, both kept at least 0.
+    """The module learns ``alpha`` and ``lam``, which start at the given values and stay at least 0.
 
-    ``variant`` is ``lite`` or ``full``, which also learns the filter and its bias. ``channels`` gives each channel its
-    own values, None the layer one of each. It starts at 1, 1 and, if full, the binomial filter with a bias of 0.
+    ``variant`` is ``lite`` or ``full``; ``full`` also learns the filter and its bias. ``channels`` gives each channel
+    its own values; None gives the layer one of each. By default alpha and lam start at 1, and the filter of ``full``
+    starts as the binomial filter with bias 0.
     """
 
     def __init__(
@@ -47,7 +50,7 @@ class _Dpp(Pool):
         _check_dpp(alpha, lam, reward=reward, eps=eps)
         for name, value in (("alpha", alpha), ("lam", lam)):
             if value == 0:
-                raise ValueError(f"{name}={value!r}: a number > 0 is allowed as the start value")
+                raise ValueError(f"{name}={value!r}: a start value > 0 is allowed")
         self.variant, self.reward, self.eps = variant, reward, eps
         self.raw_alpha = channel_parameter(softplus_inverse(alpha), channels, device, dtype)
         self.raw_lam = channel_parameter(softplus_inverse(lam), channels, device, dtype)
@@ -88,7 +91,7 @@ def _check_dpp(
             raise ValueError(f"{name}={value!r}: a finite number >= 0 is allowed")
     if bias is not None and weight is None:
         shown = tuple(bias.shape) if isinstance(bias, Tensor) else repr(bias)
-        raise ValueError(f"bias={shown}: only allowed with weight, the filter that it belongs to")
+        raise ValueError(f"bias={shown}: only allowed together with weight, the filter")
     if not (bias is None or isinstance(bias, Tensor) or (is_finite(bias))):
         raise ValueError(f"bias={bias!r}: a finite number is allowed")
     if reward not in ("symmetric", "asymmetric"):
@@ -110,8 +113,8 @@ def _check_dpp(
     check=_check_dpp,
     exempt={
         "permutation": "the full variant's filter weighs positions",
-        "nan": "the full variant's filter reaches past the window",
-        "second_gradient": "that of the asymmetric reward jumps at the mean, where evenly spaced elements lie",
+        "nan": "the full variant's filter reaches outside the window",
+        "second_gradient": "the asymmetric reward's gradient jumps at the mean, where evenly spaced elements lie",
     },
 )
 def dpp(
@@ -125,18 +128,19 @@ def dpp(
     reward: str = "symmetric",
     eps: float = 1e-3,
 ) -> Tensor:
-    """``alpha`` and ``lam`` >= 0, numbers, or tensors: a scalar or one value per channel.
+    """``alpha`` and ``lam``, both >= 0, are numbers or tensors: a scalar or one value per channel.
 
-    s is the window's mean (Lite); with ``weight``, of shape ``(3,) * ndim`` or ``(C, *(3,) * ndim)``, it is that
-    filter, not normalised, of the input, plus ``bias``, a scalar or one value per channel (Full). The filter lies
-    around the window's middle, the earlier one of two, and the input is 0 outside: for ``kernel_size=2`` a convolution
-    of stride 2 and padding 1, as in the authors' code. ``reward`` says which distances count: ``symmetric`` all,
-    ``asymmetric`` those above s. ``lam=0`` is average pooling; with ``alpha=0`` and ``lam`` large it approaches the
-    element that is furthest, or furthest above. ``eps``, 1e-12 to 1, keeps the root differentiable; it is absolute, so
-    that weights depend on the input's scale. The gradient is finite where ``lam`` times the window's range is.
+    In the Lite variant, s is the window's mean. In the Full variant, s is the input filtered by ``weight``, of shape
+    ``(3,) * ndim`` or ``(C, *(3,) * ndim)``, which is not normalised, plus ``bias``, a scalar or one value per channel.
+    The filter is centred on the middle element of the window (on the earlier one of two), and the input is 0 outside.
+    For ``kernel_size=2`` this is a convolution with stride 2 and padding 1, as in the authors' code.
+    ``reward="symmetric"`` counts all distances, ``"asymmetric"`` only those of elements above s. ``lam=0`` is average
+    pooling. With ``alpha=0`` and a large ``lam``, the result approaches the element furthest from s, or furthest above
+    it. ``eps``, 1e-12 to 1, keeps the root differentiable. It is absolute, so weights depend on the input's scale. The
+    gradient is finite wherever ``lam`` times the window's range is.
 
-    The authors' PyTorch code has d^2 + 1e-3 divided by its mean over the window in place of the root, and alpha and lam
-    as exponentials of their parameters.
+    In place of the root, the authors' PyTorch code has d^2 + 1e-3 divided by its mean over the window. It computes
+    alpha and lam as exponentials of their parameters.
     """
     check_input(x, geometry.ndim)
     smoothed = None
@@ -179,12 +183,14 @@ def _dpp(
 
 
 def _log(value: Tensor) -> Tensor:
-    """The logarithm, -inf at 0 with a gradient of 0 there: what is learned can underflow."""
+    """Return the logarithm; at 0 it is -inf with gradient 0, because learned values can underflow to 0."""
     return value.masked_fill(value == 0, 1.0).log().masked_fill(value == 0, -math.inf)
 
 
 def _filtered(x: Tensor, geometry: Geometry, weight: Tensor, bias: float | Tensor) -> Tensor:
-    """The input's 3 neighbours an axis around each window's middle, 0 outside, by ``weight``, plus ``bias``: K is 1."""
+    """Return ``weight`` applied to the 3 elements per axis around each window's middle, 0 outside, plus ``bias``; K is
+    1.
+    """
     ndim = geometry.ndim
     taps, channels = (3,) * ndim, x.shape[-ndim - 1]
     if tuple(weight.shape) not in (taps, (channels, *taps)):

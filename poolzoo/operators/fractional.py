@@ -1,4 +1,4 @@
-"""Fractional max pooling (Graham 2014), as torch has it: windows of one size at steps that differ by one."""
+"""Fractional max pooling (Graham 2014) as torch defines it: windows of one size, at steps that differ by one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from poolzoo.windows import absent, taps_inside
 
 
 class _FractionalMax(Pool):
-    """A module in training mode draws; in evaluation mode the windows lie where u = 1/2 puts them."""
+    """In training mode the module draws window positions; in evaluation mode u = 1/2 sets them."""
 
     stochastic = True
 
@@ -59,7 +59,7 @@ def _check_fractional_max(
     module=_FractionalMax,
     stochastic=True,
     check=_check_fractional_max,
-    exempt={"nan": "its windows lie elsewhere than those of max pooling"},
+    exempt={"nan": "its windows lie at other positions than those of max pooling"},
 )
 def fractional_max(
     x: Tensor,
@@ -69,15 +69,15 @@ def fractional_max(
     training: bool = False,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """The last window starts at n - k, n counting the padding and k the dilation's holes; the others at whole steps
-    just below or above r. By default there are as many as in max pooling with the same arguments; where those fill the
-    input evenly, r is whole and nothing is left to draw. ``output_ratio``, between 0 and 1, gives
-    ``int(output_ratio * size)`` windows instead, whatever the stride.
+    """The last window starts at n - k, where n includes the padding and k the holes of the dilation. The other windows
+    start at whole steps just below or above r. By default there are as many windows as in max pooling with the same
+    arguments. If those fill the input evenly, r is a whole number and nothing is random. ``output_ratio``, between 0
+    and 1, gives ``int(output_ratio * size)`` windows instead, whatever the stride.
 
-    ``training=True``, a module's training mode, draws u from [0, 1) for every sample, channel and axis, from
-    ``generator`` if one is given; evaluation takes u = 1/2 and so repeats itself. torch's module draws in evaluation
-    too, and computes the starts in the input's type, where a half type cannot hold them; here it is float64. The
-    paper's disjoint regions, whose sizes differ, are not among torch's.
+    With ``training=True``, a module's training mode, u is drawn from [0, 1) for every sample, channel and axis, from
+    ``generator`` if given. Evaluation uses u = 1/2, so it is deterministic. torch's module also draws in evaluation. It
+    computes the starts in the input's dtype, which a half type cannot represent exactly; here they are computed in
+    float64. The paper's disjoint regions of different sizes are not supported, as in torch.
     """
     check_input(x, geometry.ndim)
     n, lead, sizes = geometry.ndim, x.shape[: -geometry.ndim], x.shape[-geometry.ndim :]
@@ -108,7 +108,7 @@ def _out_sizes(sizes: Sequence[int], geometry: Geometry, output_ratio: float) ->
 
 
 def _starts(out: int, last: int, u: Tensor) -> Tensor:
-    """Where the windows start, ``(..., out)``, for ``u`` of shape ``(..., 1)``."""
+    """Return where the windows start, ``(..., out)``, for ``u`` of shape ``(..., 1)``."""
     i = torch.arange(out, device=u.device)
     step = last / larger(out - 1, 1)
     start = ((i + u) * step).floor() - (u * step).floor()
@@ -117,7 +117,9 @@ def _starts(out: int, last: int, u: Tensor) -> Tensor:
 
 
 def _placed(sizes: Sequence[int], out: tuple[int, ...], geometry: Geometry, u: Tensor) -> tuple[Tensor, Tensor]:
-    """The windows' elements as positions in the flattened input, ``(..., *out, K)``, and whether they lie inside."""
+    """Return the positions of the windows' elements in the flattened input, ``(..., *out, K)``, and whether they lie
+    inside.
+    """
     n = geometry.ndim
     index, mask = torch.zeros((), dtype=torch.int64, device=u.device), torch.ones((), dtype=torch.bool, device=u.device)
     for axis, (size, o, k, p, d, span) in enumerate(

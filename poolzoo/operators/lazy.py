@@ -1,7 +1,7 @@
-"""Modules whose parameters depend on the number of channels of the input, and that can take it from their first input.
+"""Modules whose parameters depend on the number of input channels, and that can take it from their first input.
 
-They behave as torch's lazy modules do: until the first call the parameters are ``UninitializedParameter``, which can be
-moved, saved, loaded and copied. Unlike those, the module is of one class before and after.
+They behave like torch's lazy modules: until the first call the parameters are ``UninitializedParameter``, which can be
+moved, saved, loaded and copied. Unlike torch's, a module keeps its class at the first call.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from poolzoo.operators.base import Pool, check_channels
 
 
 class LazyPool(LazyModuleMixin, Pool):
-    """``channels`` is the number of channels of the input; None takes it from the first input, or from a state dict.
+    """``channels`` is the number of input channels; None takes it from the first input, or from a state dict.
 
-    A subclass overrides :meth:`make_parts`, calls :meth:`start` when the arguments that it needs are there, and calls
+    A subclass overrides :meth:`make_parts`, calls :meth:`start` when its arguments are set, and calls
     :meth:`initialize_parameters` before it uses a parameter.
     """
 
@@ -36,11 +36,11 @@ class LazyPool(LazyModuleMixin, Pool):
         self.channels = channels
 
     def make_parts(self, channels: int) -> Mapping[str, nn.Module]:
-        """The submodules that hold the parameters, by attribute name; the last parameter has a value per channel."""
+        """Return the submodules with the parameters, by attribute name; the last parameter has one value per channel."""
         raise NotImplementedError
 
     def start(self, device: torch.device | str | None, dtype: torch.dtype | None) -> None:
-        """Add the submodules, with uninitialized parameters where the channels are not known yet."""
+        """Add the submodules, with uninitialized parameters if the number of channels is not known yet."""
         if self.channels is not None:
             for name, part in self.make_parts(self.channels).items():
                 setattr(self, name, part.to(device=device, dtype=dtype))
@@ -55,14 +55,14 @@ class LazyPool(LazyModuleMixin, Pool):
             setattr(self, name, part)
 
     def has_uninitialized_params(self) -> bool:
-        """Whether the channels are still to be taken from an input."""
+        """Return whether the number of channels is still unknown."""
         return self.channels is None
 
     def initialize_parameters(self, input: Tensor) -> None:
         """Take the channels of this input, if they are not known yet.
 
         Raises:
-            ValueError: the module is made for another number of channels, or the input is not as it takes it.
+            ValueError: the module was made for another number of channels, or the input is not allowed.
         """
         check_input(input, self.ndim)
         channels = input.shape[-self.ndim - 1]
@@ -72,7 +72,7 @@ class LazyPool(LazyModuleMixin, Pool):
             raise ValueError(f"input: {channels} channels; channels={self.channels} are needed")
 
     def take_channels(self, channels: int) -> None:
-        """Make the parameters for so many channels, as a first input does; nothing where the channels are known."""
+        """Make the parameters for this number of channels, as a first input does; do nothing if it is already known."""
         if self.channels is not None:
             return
         check_channels(channels)
@@ -105,7 +105,7 @@ class LazyPool(LazyModuleMixin, Pool):
         super()._load_from_state_dict(state_dict, prefix, *args)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Read what was pickled when ``channels`` was called ``in_channels``."""
+        """Read a module that was pickled when ``channels`` was named ``in_channels``."""
         super().__setstate__(  # type: ignore[no-untyped-call]
             {"channels" if key == "in_channels" else key: value for key, value in state.items()}
         )

@@ -1,9 +1,9 @@
-"""LiftPool (Zhao & Snoek 2021): a learned lifting scheme splits the input into sub-bands, which are added up.
+"""LiftPool (Zhao & Snoek 2021): a learned lifting scheme splits the input into sub-bands, which are added.
 
-Along each axis a window's first element predicts the others; what prediction misses are the details d, and the first
-element, updated from them, is the approximation s: ``d_j = a_j - P(a_0)``, ``s = a_0 + sum_j U(d_j)``. Windows of two
-give the paper's even and odd elements. The last axis is lifted first, which in 2D gives LL, LH, HL, HH. Whatever P and
-U are, the sub-bands give the input back: ``a_0 = s - sum_j U(d_j)``, ``a_j = d_j + P(a_0)``.
+Along each axis, the first element of a window predicts the others. The prediction errors are the details d. The first
+element, updated from the details, is the approximation s: ``d_j = a_j - P(a_0)``, ``s = a_0 + sum_j U(d_j)``. Windows
+of two give the paper's even and odd elements. The last axis is lifted first, so 2D gives the order LL, LH, HL, HH. For
+any P and U, the input can be restored from the sub-bands: ``a_0 = s - sum_j U(d_j)``, ``a_j = d_j + P(a_0)``.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ Step = Callable[[Tensor, int], Tensor]
 
 
 def lift_bands(x: Tensor, geometry: Geometry, predict: Step | None = None, update: Step | None = None) -> list[Tensor]:
-    """The sub-bands of ``x``, as many as a window has elements: in 2D LL, LH, HL, HH.
+    """Return the sub-bands of ``x``, one for each element of a window: in 2D LL, LH, HL, HH.
 
     Args:
-        x: ``(..., C, *spatial)``. Positions outside are reflected, as JPEG 2000's lifting does.
-        geometry: where the windows lie.
+        x: ``(..., C, *spatial)``. Positions outside are reflected, as in JPEG 2000's lifting.
+        geometry: the windows.
         predict: P; None predicts 0.
-        update: U; None leaves the first elements alone.
+        update: U; None leaves the first elements unchanged.
 
     Returns:
-        ``(..., C, *out)`` each, the approximation first, the first axis' elements varying fastest.
+        A list of tensors ``(..., C, *out)``: the approximation first, with the first axis' elements varying fastest.
     """
     out = output_size(x.shape[-geometry.ndim :], geometry)
     bands = [x]
@@ -46,7 +46,7 @@ def lift_bands(x: Tensor, geometry: Geometry, predict: Step | None = None, updat
 def _lift(
     x: Tensor, axis: int, out: int, geometry: Geometry, predict: Step | None, update: Step | None
 ) -> list[Tensor]:
-    """One axis lifted: s, d_1, d_2, ..."""
+    """Lift one axis; return s, d_1, d_2, ..."""
     kernel_size, stride, padding, dilation = (values[axis] for values in geometry[:4])
     dim = axis - geometry.ndim
     first = torch.arange(out, device=x.device) * stride - padding
@@ -68,16 +68,19 @@ def lift_unpool(
     update: Step | None = None,
     output_size: Sequence[int] | None = None,
 ) -> Tensor:
-    """LiftUpPool: the input whose sub-bands these are, from windows that neither overlap nor leave gaps.
+    """Restore the input from its sub-bands (LiftUpPool), for windows that neither overlap nor leave gaps.
 
     Args:
-        bands: as :func:`lift_bands` gives them; zeros stand for details that are not known.
-        kernel_size: one int per axis; the stride was the same, without padding and dilation.
-        predict, update: those of :func:`lift_bands`.
-        output_size: the input's spatial size where ``ceil_mode`` made it larger; None means kernel times size.
+        bands: as :func:`lift_bands` returns them; zeros stand for unknown details.
+        kernel_size: one int per axis; the pooling had the same stride, no padding and no dilation.
+        predict, update: as given to :func:`lift_bands`.
+        output_size: the input's spatial size, where ``ceil_mode`` rounded up; None means kernel size times band size.
+
+    Returns:
+        The input, ``(..., C, *spatial)``.
 
     Raises:
-        ValueError: there are not as many sub-bands as a window has elements, or ``output_size`` does not fit.
+        ValueError: the number of sub-bands is not the number of elements of a window, or ``output_size`` does not fit.
     """
     n = len(kernel_size)
     parts = list(bands)
@@ -88,7 +91,7 @@ def lift_unpool(
     full = [k * m for k, m in zip(kernel_size, parts[0].shape[-n:], strict=True)]
     wanted = full if output_size is None else list(output_size)
     if len(wanted) != n or not all(f - k < w <= f for f, k, w in zip(full, kernel_size, wanted, strict=True)):
-        raise ValueError(f"output_size={output_size!r}: {tuple(full)}, or less by under a window, is allowed")
+        raise ValueError(f"output_size={output_size!r}: {tuple(full)}, or smaller by less than a window, is allowed")
     for axis, k in enumerate(kernel_size):
         parts = [_merge(parts[i : i + k], axis, axis - n, predict, update) for i in range(0, len(parts), k)]
     (x,) = parts
@@ -110,9 +113,10 @@ def _merge(parts: Sequence[Tensor], axis: int, dim: int, predict: Step | None, u
 
 
 class _Step(nn.Module):
-    """P or U of the paper, for each axis: a channel's three taps along it, ReLU, 1x1 over the channels, Tanh.
+    """P or U of the paper for each axis: a depthwise convolution of three taps along it, ReLU, 1x1 over the channels,
+    Tanh.
 
-    The 1x1 convolution starts at 0, and so does the step.
+    The 1x1 convolution is initialised to 0, so the step starts at 0.
     """
 
     def __init__(self, channels: int, ndim: int) -> None:
@@ -144,9 +148,9 @@ class _Step(nn.Module):
 
 
 class _Lift(LazyPool):
-    """The module learns P and U; ``channels`` is the number of channels of the input, None takes it from the first one.
+    """The module learns P and U. ``channels`` is the number of input channels; None takes it from the first input.
 
-    ``pool.bands(x)`` gives the sub-bands side by side, ``pool.unpool(bands)`` makes the input of them again.
+    ``pool.bands(x)`` returns the sub-bands; ``pool.unpool(bands)`` restores the input from them.
     """
 
     predict: nn.Module
@@ -171,15 +175,17 @@ class _Lift(LazyPool):
         return {"predict": self.predict, "update": self.update}
 
     def bands(self, x: Tensor) -> Tensor:
-        """The sub-bands of ``(N, C, *spatial)`` as ``(N, C, K, *out)``, K the number of elements in a window."""
+        """Return the sub-bands of ``(N, C, *spatial)`` as ``(N, C, K, *out)``, where K is the number of elements of a
+        window.
+        """
         a = x.to(accumulation_dtype(x.dtype))
         return torch.stack(lift_bands(a, self.geometry, **self.params(x)), -self.ndim - 1).to(x.dtype)
 
     def unpool(self, bands: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
-        """The input that has these sub-bands, ``(N, C, K, *out)``; ``output_size`` as in :func:`lift_unpool`.
+        """Restore the input from its sub-bands, ``(N, C, K, *out)``; ``output_size`` is that of :func:`lift_unpool`.
 
         Raises:
-            ValueError: the windows overlap or leave gaps, so that no input can be made of them.
+            ValueError: the windows overlap or leave gaps, so that the input cannot be restored.
         """
         geometry = self.geometry
         if geometry.stride != geometry.kernel_size or any(geometry.padding) or max(geometry.dilation) > 1:
@@ -210,21 +216,21 @@ def _check_lift(predict: Step | None = None, update: Step | None = None) -> None
     renamed={"in_channels": "channels"},
     check=_check_lift,
     exempt={
-        "constant": "as it starts it is the window's sum; afterwards P and U decide",
+        "constant": "untrained it is the window's sum; after training it depends on P and U",
         "permutation": "the first element of a window predicts the others, and P and U look at neighbours",
-        "nan": "P and U look past the window and at every channel",
+        "nan": "P and U look outside the window and at every channel",
         "huge": "the convolutions of P and U sum over taps and channels",
     },
 )
 def lift(x: Tensor, geometry: Geometry, *, predict: Step | None = None, update: Step | None = None) -> Tensor:
     """``predict`` and ``update`` are P and U, functions of a tensor and a spatial axis; None stands for 0.
 
-    With both 0, as the module starts, the sub-bands are the window's elements and y is their sum; P(a) = a and
-    U(d) = d / 2 is Haar's transform. The paper's windows have two elements an axis. Longer ones have a detail for each
-    further element, all predicted from the first; with a stride that is not the kernel size the windows overlap or
-    leave gaps, which pools as well but cannot be undone. Positions outside the input, of an odd size with
-    ``ceil_mode=True`` or in the padding, are reflected. The same in training and evaluation. The paper's two terms of
-    loss, which keep d small and s near the input, belong to training and are not here.
+    With both 0, as in an untrained module, the sub-bands are the window's elements and y is their sum. P(a) = a and
+    U(d) = d / 2 give Haar's transform. The paper's windows have two elements per axis. Longer windows have one more
+    detail for each further element, all predicted from the first. If the stride differs from the kernel size, windows
+    overlap or leave gaps: pooling works, but cannot be inverted. Positions outside the input (an odd size with
+    ``ceil_mode=True``, or padding) are reflected. Training and evaluation give the same result. The paper's two loss
+    terms, which keep d small and s near the input, are part of training and not included here.
     """
     check_input(x, geometry.ndim)
     bands = lift_bands(x.to(accumulation_dtype(x.dtype)), geometry, predict, update)

@@ -1,4 +1,4 @@
-"""Local importance pooling (LIP): weights e^G(a), where a small network G looks at the whole feature map."""
+"""Local importance pooling (LIP): weights e^G(a), where G is a small network that sees the whole feature map."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ _CONV: dict[int, type[nn.Module]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 
 
 class _InstanceNorm(nn.Module):
-    """Instance normalisation with torch's parameter names, for inputs that torch's refuses: one position, no batch."""
+    """Instance normalisation with torch's parameter names that also takes inputs that torch refuses: one position, or
+    no batch.
+    """
 
     def __init__(self, channels: int, ndim: int, eps: float = 1e-5) -> None:
         super().__init__()
@@ -41,16 +43,16 @@ class _InstanceNorm(nn.Module):
 
 
 class _SoftGate(nn.Module):
-    """``12 sigmoid(x)``: bounds the importance."""
+    """Apply ``12 sigmoid(x)``, which bounds the importance."""
 
     def forward(self, x: Tensor) -> Tensor:
         return COEFF * torch.sigmoid(x)
 
 
 def logit_module(channels: int, ndim: int, variant: str, width: int = BOTTLENECK_WIDTH) -> nn.Sequential:
-    """G of the paper. Its last convolution starts at 0, so that pooling starts as average pooling.
+    """Return G of the paper. Its last convolution is initialised to 0, so an untrained LIP is average pooling.
 
-    Parameter names are those of the authors' code, ``conv``, ``bn`` and ``conv1`` to ``bn3``.
+    Parameters are named as in the authors' code: ``conv``, ``bn`` and ``conv1`` to ``bn3``.
     """
     conv = _CONV[ndim]
     if variant == "simplified":
@@ -78,8 +80,9 @@ def logit_module(channels: int, ndim: int, variant: str, width: int = BOTTLENECK
 class _Lip(LazyPool):
     """The module learns the importance network G; ``variant`` is ``simplified`` (3x3) or ``bottleneck`` (1x1-3x3-1x1).
 
-    ``channels`` is the number of channels of the input; None takes it from the first input. ``width`` is that of the
-    bottleneck. G is computed in the wider type of input and parameters, at least float32 for float16.
+    ``channels`` is the number of input channels; None takes it from the first input. ``width`` is the number of
+    channels in the bottleneck. G is computed in the wider of the dtypes of input and parameters, and in float32 at
+    least for float16.
     """
 
     logit: nn.Module
@@ -142,16 +145,16 @@ class _Lip(LazyPool):
     renamed={"in_channels": "channels"},
     native=lambda logit: ("lip", None),
     exempt={
-        "permutation": "G looks at positions, and past the window",
-        "nan": "instance normalisation carries a NaN over its whole feature map",
+        "permutation": "G looks at positions, and outside the window",
+        "nan": "instance normalisation spreads a NaN over the whole feature map",
         "huge": "G's convolution sums over channels and taps",
     },
 )
 def lip(x: Tensor, geometry: Geometry, *, logit: Tensor, backend: str = "auto") -> Tensor:
-    """``logit`` is G(x), of the shape of ``x``. As made, the module's G is constant: average pooling exactly."""
+    """``logit`` is G(x), of the shape of ``x``. In an untrained module G is constant, so it equals average pooling."""
     check_input(x, geometry.ndim)
     if logit.shape != x.shape:
-        raise ValueError(f"logit: shape {tuple(logit.shape)}; that of x, {tuple(x.shape)}, is needed")
+        raise ValueError(f"logit: shape {tuple(logit.shape)}; the shape of x, {tuple(x.shape)}, is needed")
     wide = torch.promote_types(x.dtype, logit.dtype)  # a half type's logits may come in float32
     y = pool_natively(x.to(wide), geometry, backend, "lip", second=logit.to(wide))
     return _by_reference(x, geometry, logit) if y is None else y.to(x.dtype)

@@ -1,4 +1,4 @@
-"""Mixtures of maximum and average: mixed (a learned or random share) and gated (a share that the window decides)."""
+"""Mixtures of maximum and average: mixed (a learned or random share) and gated (a share computed from the window)."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from poolzoo.windows import maximum, mean, pool_windows
 
 
 class _Mixed(Pool):
-    """``mode="learned"`` learns the share, from ``lam`` on; ``mode="random"`` draws it from {0, 1} in training.
+    """``mode="learned"`` learns the share, which starts at ``lam``. ``mode="random"`` draws it from {0, 1} in training.
 
-    ``channels`` gives each channel its own learned share; None gives the layer one. A random share is drawn once a
-    call, for the whole layer, from ``generator`` if one is given; evaluation takes the mean of the draws, 1/2.
+    ``channels`` gives each channel its own learned share; None gives the layer one. A random share is drawn once per
+    call, for the whole layer, from ``generator`` if given. Evaluation uses the mean of the draws, 1/2.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class _Mixed(Pool):
         if mode not in ("learned", "random"):
             raise ValueError(f"mode={mode!r}: 'learned' or 'random' is allowed")
         if not (is_number(lam) and 0 < lam < 1):
-            raise ValueError(f"lam={lam!r}: a number between 0 and 1, neither of them, is allowed as the start value")
+            raise ValueError(f"lam={lam!r}: a start value between 0 and 1, both excluded, is allowed")
         check_generator(generator)
         self.mode = mode
         self.stochastic = mode == "random"
@@ -85,7 +85,7 @@ def _check_mixed(lam: float | Tensor = 0.5) -> None:
     check=_check_mixed,
 )
 def mixed(x: Tensor, geometry: Geometry, *, lam: float | Tensor = 0.5) -> Tensor:
-    """``lam`` in [0, 1], a number, or a tensor: a scalar or one value per channel."""
+    """``lam``, in [0, 1], is a number or a tensor: a scalar or one value per channel."""
     share = per_channel("lam", lam, x, geometry.ndim)
     if isinstance(share, Tensor) and share.dim():
         share = share.squeeze(-1)  # a pooled value has no window axis
@@ -97,9 +97,9 @@ def _mix(a: Tensor, mask: Tensor | None, *, share: Tensor | float) -> Tensor:
 
 
 class _Gated(Pool):
-    """The module learns the gate's weights, which start at 0: half maximum, half average.
+    """The module learns the gate's weights. They start at 0, which gives half maximum and half average.
 
-    ``channels`` gives each channel a gate of its own; None gives the layer one.
+    ``channels`` gives each channel its own gate; None gives the layer one.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class _Gated(Pool):
     "gated",
     over="input",
     family="mixture",
-    summary="maximum and average in a share that the window decides",
+    summary="maximum and average, mixed in a share computed from the window",
     formula="y = s max a + (1 - s) mean a, s = sigmoid(w . a)",
     source="Lee et al., arXiv 1509.08985",
     module=_Gated,
@@ -134,7 +134,7 @@ class _Gated(Pool):
     exempt={"permutation": "the gate's weights are by position"},
 )
 def gated(x: Tensor, geometry: Geometry, *, weight: Tensor | None = None) -> Tensor:
-    """``weight`` has the shape ``kernel_size``, or ``(C, *kernel_size)`` for a gate per channel; None is all zeros."""
+    """``weight`` has shape ``kernel_size``, or ``(C, *kernel_size)`` for one gate per channel; None means all zeros."""
     check_input(x, geometry.ndim)
     if weight is not None:
         kernel_size, channels = geometry.kernel_size, x.shape[-geometry.ndim - 1]

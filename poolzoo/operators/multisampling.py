@@ -1,9 +1,9 @@
 """Multisampling (Sadigh & Sen, arXiv 1805.10766): keep several phases of the dense pooled map, each as a submap.
 
-A sampler of size k says which k phases of a cell survive: a permutation, whose element r is the column that is kept in
-row r, so that no row and no column is kept twice (an n-rooks sampler). :data:`CHECKERED` holds the two of size 2,
-:data:`TRI` the six of size 3, in the order of the authors' code. A cell of another size than k is divided into k parts
-along each axis; a stride of 1 keeps everything, as one submap.
+A sampler of size k selects k phases of a cell. It is a permutation whose element r is the column kept in row r, so that
+each row and each column is kept once (an n-rooks sampler). :data:`CHECKERED` holds the two samplers of size 2,
+:data:`TRI` the six of size 3, in the order of the authors' code. If the cell's size is not k, the cell is divided into
+k parts along each axis. A stride of 1 keeps everything, as one submap.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from poolzoo.registry import pool_info, register_pool
 from poolzoo.windows import taps_inside, windows_at
 
 Permutation = tuple[int, ...]
-#: How many input positions down and right of a cell's first one a phase lies.
+#: The offset of a phase from the first position of its cell, in input positions: down, right.
 Offset = tuple[int, int]
-#: The phases that are kept of each submap: an offset for each; ``(S, k, 2)`` where the samplers are drawn.
+#: The kept phases of each submap as offsets; a tensor ``(S, k, 2)`` where the samplers are drawn.
 Offsets = Sequence[Sequence[Offset]] | Tensor
 
 CHECKERED: tuple[Permutation, ...] = ((0, 1), (1, 0))
@@ -35,7 +35,7 @@ ALTERNATING = 9
 
 
 def check_permutation(sampler: Any) -> None:
-    """Raise ValueError unless ``sampler`` is a tuple or list that holds each of 0 to k - 1 once."""
+    """Raise ValueError unless ``sampler`` is a tuple or list that contains each of 0 to k - 1 once."""
     ints = isinstance(sampler, (tuple, list)) and all(type(column) is int for column in sampler)
     # Not by sorting or `in`, which torch.compile cannot do with ints that it leaves open.
     if not (ints and sampler and all(any(own == column for own in sampler) for column in range(len(sampler)))):
@@ -55,15 +55,15 @@ def _check_dense(pool: Any = "max") -> None:
 
 
 def lattice_sequence(submaps: int) -> list[int]:
-    """Which of the two checkered samplers each submap takes, so that what survives is a lattice.
+    """Return which of the two checkered samplers each submap takes, so that the kept positions form a lattice.
 
-    After k steps each block of 2^k keeps one position in each row and each column.
+    After k steps, each block of 2^k keeps one position in each row and each column.
 
     Args:
-        submaps: how many there are already: 1, 2, 4, ... for the first step, the second, the third, ...
+        submaps: how many submaps there are: 1, 2, 4, ... at the first, second, third step, ...
 
     Raises:
-        ValueError: another number of submaps.
+        ValueError: any other number of submaps.
     """
     step = submaps.bit_length() - 1
     if submaps != 1 << step:
@@ -75,7 +75,7 @@ def lattice_sequence(submaps: int) -> list[int]:
 
 
 def nrooks_offsets(permutation: Permutation, stride: Sequence[int]) -> list[Offset]:
-    """The phases that an n-rooks sampler keeps of a cell of ``stride``."""
+    """Return the phases that an n-rooks sampler keeps of a cell of size ``stride``."""
     if max(stride) == 1:
         return [(0, 0)]
     k = len(permutation)
@@ -83,7 +83,7 @@ def nrooks_offsets(permutation: Permutation, stride: Sequence[int]) -> list[Offs
 
 
 def complete_offsets(stride: Sequence[int]) -> list[Offset]:
-    """All phases of a cell of ``stride``, row by row."""
+    """Return all phases of a cell of size ``stride``, row by row."""
     return list(itertools.product(range(stride[0]), range(stride[1])))
 
 
@@ -95,15 +95,15 @@ def sequence_offsets(
     generator: torch.Generator | None = None,
     device: torch.device | str = "cpu",
 ) -> Offsets:
-    """The phases kept of each submap.
+    """Return the phases that are kept of each submap.
 
     Args:
-        samplers: those that there are.
+        samplers: the available samplers.
         sampler: the index of the one that all submaps take; ``naive`` is 0, ``lattice`` the paper's sequence, and
             ``random`` draws one for each submap.
-        submaps: how many there are.
+        submaps: the number of submaps.
         stride: the size of a cell.
-        generator, device: of the draw.
+        generator, device: for the random draw.
     """
     table = [nrooks_offsets(permutation, stride) for permutation in samplers]
     if sampler == "random":
@@ -115,16 +115,17 @@ def sequence_offsets(
 
 
 def multisample(x: Tensor, geometry: Geometry, pool: str, offsets: Offsets) -> Tensor:
-    """Pool at the phases that are kept, and at no others.
+    """Pool at the kept phases only.
 
     Args:
         x: ``(N, C, S, H, W)`` or ``(C, S, H, W)``: S submaps.
-        geometry: the windows of the dense pool, and the size of a cell as its stride.
+        geometry: the windows of the dense pool; its stride is the size of a cell.
         pool: name of an operator that is a function of one window.
         offsets: the phases that are kept of each submap.
 
     Returns:
-        ``(N, C, k S, H', W')`` or ``(C, k S, H', W')``: every submap's first phase, then every submap's second, ...
+        ``(N, C, k S, H', W')`` or ``(C, k S, H', W')``: the first phase of every submap, then the second of every
+            submap, ...
     """
     reducer = pool_info(pool).reducer
     assert reducer is not None
@@ -151,7 +152,7 @@ def multisample(x: Tensor, geometry: Geometry, pool: str, offsets: Offsets) -> T
 
 
 def _with_submaps(x: Tensor) -> tuple[Tensor, int]:
-    """``x`` with an axis of submaps, that of an earlier multisampling layer or a new one; and how many there are."""
+    """Return ``x`` with an axis of submaps, that of an earlier multisampling layer or a new one, and their number."""
     if x.dim() == 5:
         check_input(x, 3)
         return x, int(x.shape[-3])
@@ -160,9 +161,9 @@ def _with_submaps(x: Tensor) -> tuple[Tensor, int]:
 
 
 class _Sampled(Pool):
-    """A module with ``sampler="random"`` draws in training only; evaluation takes a fixed sequence."""
+    """A module with ``sampler="random"`` draws in training only; evaluation uses a fixed sequence."""
 
-    #: The sequence that evaluation takes in place of random samplers.
+    #: The sequence that evaluation uses instead of random samplers.
     in_evaluation = "naive"
 
     def __init__(
@@ -189,7 +190,7 @@ class _Sampled(Pool):
 
 
 class _Checkered(_Sampled):
-    """A module with ``sampler="random"`` draws in training only; evaluation then takes the lattice sequence."""
+    """A module with ``sampler="random"`` draws in training only; evaluation then uses the lattice sequence."""
 
     in_evaluation = "lattice"
 
@@ -212,7 +213,9 @@ def _check_multisampling(pool: str = "max", sampler: Permutation = (0, 1)) -> No
 
 
 def _sequence_phases(samplers: Sequence[Permutation], stride: Sequence[int], params: dict[str, Any]) -> list[Offset]:
-    """What a sampler keeps of a map without submaps; random ones are drawn as the operator would draw them."""
+    """Return the phases that a sampler keeps of a map without submaps; random ones are drawn as the operator draws
+    them.
+    """
     generator = params.get("generator")
     device = "cpu" if generator is None else generator.device
     (kept,) = sequence_offsets(samplers, params.get("sampler", 0), 1, stride, generator, device)
@@ -220,7 +223,7 @@ def _sequence_phases(samplers: Sequence[Permutation], stride: Sequence[int], par
 
 
 _SOURCE = "Sadigh & Sen, arXiv 1805.10766"
-_EXEMPT = {"permutation": "the later submaps' windows lie elsewhere", "nan": "a NaN reaches several submaps"}
+_EXEMPT = {"permutation": "windows of later submaps are shifted", "nan": "a NaN reaches several submaps"}
 
 
 @register_pool(
@@ -228,7 +231,7 @@ _EXEMPT = {"permutation": "the later submaps' windows lie elsewhere", "nan": "a 
     over="input",
     family="multisampling",
     ndims=(2,),
-    summary="dense pooling, of which two phases of each 2x2 cell are kept as two submaps",
+    summary="dense pooling; two phases of each 2x2 cell are kept as two submaps",
     formula="y = (dense[0::2, 0::2], dense[1::2, 1::2]), dense = pool at stride 1",
     source=_SOURCE,
     variants=("pool=avg",),
@@ -245,15 +248,15 @@ def checkered(
     sampler: int | str = 0,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Twice as many numbers survive as with an operator that keeps one phase.
+    """Keeps twice as many values as an operator that keeps one phase.
 
-    ``(C, H, W)`` gives ``(C, 2, H', W')``, ``(N, C, H, W)`` gives ``(N, C, 2, H', W')``, and ``(N, C, S, H, W)``, the
-    output of an earlier checkered layer, gives ``(N, C, 2 S, H', W')``: every submap's first phase, then the second.
-    ``pool`` names the dense operator. ``sampler`` 0 keeps top-left and bottom-right, 1 top-right and bottom-left.
-    ``naive`` is 0 for every submap; ``lattice`` chooses for each so that the positions kept are a lattice, and needs
-    1, 2, 4, ... submaps; ``random`` draws one for each, from ``generator`` if one is given.
-    For a stride other than 2 the second phase lies half a stride further; stride 1 keeps everything, as one submap.
-    A window of the second phase may reach past the input; what it does not find there is absent.
+    ``(C, H, W)`` gives ``(C, 2, H', W')``, and ``(N, C, H, W)`` gives ``(N, C, 2, H', W')``. ``(N, C, S, H, W)``, the
+    output of an earlier checkered layer, gives ``(N, C, 2 S, H', W')``: the first phase of every submap, then the
+    second. ``pool`` names the dense operator. ``sampler`` 0 keeps top-left and bottom-right, 1 keeps top-right and
+    bottom-left. ``naive`` uses 0 for every submap. ``lattice`` chooses for each submap so that the kept positions form
+    a lattice; it needs 1, 2, 4, ... submaps. ``random`` draws one for each submap, from ``generator`` if given.
+    For a stride other than 2, the second phase is shifted by half a stride. Stride 1 keeps everything, as one submap. A
+    window of the second phase may reach outside the input; the elements there are ignored.
     """
     x, submaps = _with_submaps(x)
     return multisample(
@@ -266,7 +269,7 @@ def checkered(
     over="input",
     family="multisampling",
     ndims=(2,),
-    summary="dense pooling, of which three phases of each 3x3 cell, no two in a row or column, are kept as submaps",
+    summary="dense pooling; three phases of each 3x3 cell, no two in the same row or column, are kept as submaps",
     formula="y_r = dense[r::3, p_r::3], r = 0, 1, 2, p a permutation, dense = pool at stride 1",
     source=_SOURCE,
     module=_Sampled,
@@ -282,14 +285,14 @@ def tri(
     sampler: int | str = 0,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Three times as many numbers survive as with an operator that keeps one phase.
+    """Keeps three times as many values as an operator that keeps one phase.
 
-    ``(N, C, H, W)`` gives ``(N, C, 3, H', W')``, and S submaps give 3 S: every submap's first phase, then every
-    submap's second, then the third. ``pool`` names the dense operator. ``sampler`` is one of the authors' six, 0 to 5:
-    the columns 021, 102, 210, 201, 120, 012; ``naive`` is 0, and ``random``, as the authors use it, draws one for each
-    submap, from ``generator`` if one is given.
-    A cell of a stride s other than 3 has its phases 0, s // 3 and 2 s // 3 along each axis, of which two may be the
-    same; stride 1 keeps everything, as one submap.
+    ``(N, C, H, W)`` gives ``(N, C, 3, H', W')``, and S submaps give 3 S: the first phase of every submap, then the
+    second, then the third. ``pool`` names the dense operator. ``sampler`` is one of the authors' six, 0 to 5: the
+    columns 021, 102, 210, 201, 120, 012. ``naive`` uses 0. ``random``, which the authors use, draws one for each
+    submap, from ``generator`` if given.
+    A cell whose stride s is not 3 has the phases 0, s // 3 and 2 s // 3 along each axis, some of which may be equal.
+    Stride 1 keeps everything, as one submap.
     """
     x, submaps = _with_submaps(x)
     return multisample(x, geometry, pool, sequence_offsets(TRI, sampler, submaps, geometry.stride, generator, x.device))
@@ -300,7 +303,7 @@ def tri(
     over="input",
     family="multisampling",
     ndims=(2,),
-    summary="dense pooling, of which all phases are kept, each as a submap",
+    summary="dense pooling; all phases are kept, each as a submap",
     formula="y_ij = dense[i::s, j::s], dense = pool at stride 1",
     source=_SOURCE,
     check=_check_dense,
@@ -308,10 +311,10 @@ def tri(
     exempt=_EXEMPT,
 )
 def complete(x: Tensor, geometry: Geometry, *, pool: str = "max") -> Tensor:
-    """Nothing is lost but at the edges: what dilation does, laid out as submaps.
+    """Keeps every value except at the edges, as dilation does, but arranged as submaps.
 
-    ``(N, C, H, W)`` and a stride of s x t give ``(N, C, s t, H', W')``, phases row by row, and S submaps give s t S:
-    every submap's first phase, then every submap's second, ... ``pool`` names the dense operator.
+    ``(N, C, H, W)`` with a stride of s x t gives ``(N, C, s t, H', W')``, phases row by row, and S submaps give s t S:
+    the first phase of every submap, then the second, ... ``pool`` names the dense operator.
     """
     x, submaps = _with_submaps(x)
     return multisample(x, geometry, pool, [complete_offsets(geometry.stride)] * submaps)
@@ -322,7 +325,7 @@ def complete(x: Tensor, geometry: Geometry, *, pool: str = "max") -> Tensor:
     over="input",
     family="multisampling",
     ndims=(2,),
-    summary="dense pooling, of which any sampler's k phases of each k x k cell are kept as k submaps",
+    summary="dense pooling; the k phases that a sampler selects from each k x k cell are kept as k submaps",
     formula="y_r = dense[r::k, p_r::k], r = 0 .. k-1, p the sampler, dense = pool at stride 1",
     source=_SOURCE,
     check=_check_multisampling,
@@ -330,11 +333,11 @@ def complete(x: Tensor, geometry: Geometry, *, pool: str = "max") -> Tensor:
     exempt=_EXEMPT,
 )
 def multisampling(x: Tensor, geometry: Geometry, *, pool: str = "max", sampler: Permutation = (0, 1)) -> Tensor:
-    """Any n-rooks sampler: ``(N, C, H, W)`` gives ``(N, C, k, H', W')``, and S submaps give k S.
+    """Takes any n-rooks sampler: ``(N, C, H, W)`` gives ``(N, C, k, H', W')``, and S submaps give k S.
 
-    ``sampler`` is a permutation of 0 to k - 1, whose element r is the column that is kept in row r of a k x k cell; in
-    a spec string ``multisampling:sampler=1x3x0x2``. A cell of another stride s is divided into k parts: its phases are
-    r s // k along each axis, of which some are the same where s < k; stride 1 keeps everything, as one submap.
+    ``sampler`` is a permutation of 0 to k - 1 whose element r is the column kept in row r of a k x k cell; in a spec
+    string it is written ``multisampling:sampler=1x3x0x2``. If the stride s is not k, the cell is divided into k parts:
+    its phases are r s // k along each axis, some of which are equal if s < k. Stride 1 keeps everything, as one submap.
     ``pool`` names the dense operator.
     """
     x, submaps = _with_submaps(x)

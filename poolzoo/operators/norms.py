@@ -1,8 +1,8 @@
 """Generalised means between average and maximum: lp, power, gem, lse.
 
-All are computed relative to the window's largest magnitude m, which cancels analytically and is therefore a constant to
-autograd: nothing overflows, however large the input. A power's derivative is infinite or 0/0 at 0, so elements
-and windows that are zero are set aside and get the gradient 0.
+Elements are divided by the window's largest magnitude m, so that nothing overflows, however large the input. m cancels
+analytically, so autograd treats it as a constant. At 0, the derivative of a power is infinite or 0/0; zero elements and
+zero windows therefore get the gradient 0.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from poolzoo.windows import absent, mean, pool_windows
 
 
 def _power(base: Tensor, exponent: Tensor | float) -> Tensor:
-    """``base ** exponent`` for base >= 0, with value and gradient 0 at base 0."""
+    """Return ``base ** exponent`` for base >= 0, with value and gradient 0 at base 0."""
     zero = base == 0
     return torch.pow(base.masked_fill(zero, 1.0), exponent).masked_fill(zero, 0.0)
 
 
 def power_mean(a: Tensor, mask: Tensor | None, p: Tensor | float, norm: str = "mean") -> Tensor:
-    """``(mean a^p)^(1/p)``, or of the sum, of elements a >= 0 that are 0 outside the input."""
+    """Return ``(mean a^p)^(1/p)``, or the same with the sum, of elements a >= 0 that are 0 outside the input."""
     m = a.detach().amax(-1, keepdim=True)
     m = m.masked_fill((m == 0) | m.isinf(), 1.0)  # 0/0 and inf/inf would be NaN
     exponent = p.squeeze(-1) if isinstance(p, Tensor) and p.dim() else p
@@ -84,7 +84,9 @@ cuda.references["lp_sum"] = lambda x, geometry, _, p: pool_windows(x, geometry, 
 
 
 class _Power(Pool):
-    """The module learns ``p`` from the value given on. ``channels`` gives each channel its own, None the layer one."""
+    """The module learns ``p``, which starts at the given value. ``channels`` gives each channel its own; None gives the
+    layer one.
+    """
 
     def __init__(
         self,
@@ -100,12 +102,12 @@ class _Power(Pool):
         check_backend(backend)
         self.backend = backend
         if not (is_number(p) and 1 < p < math.inf):
-            raise ValueError(f"p={p!r}: a finite number > 1 is allowed as the start value")
+            raise ValueError(f"p={p!r}: a finite start value > 1 is allowed")
         self.raw = channel_parameter(softplus_inverse(p - 1), channels, device, dtype)
 
     @property
     def p(self) -> Tensor:
-        """1 + softplus(raw): at least 1, whatever the optimiser does to raw."""
+        """Return 1 + softplus(raw), which is at least 1 for any raw."""
         return 1 + F.softplus(in_wide(self.raw))
 
     def params(self, x: Tensor) -> dict[str, object]:
@@ -138,12 +140,16 @@ def _check_power(p: float | Tensor = 3.0) -> None:
     native=_native_lp,
 )
 def power(x: Tensor, geometry: Geometry, *, p: float | Tensor = 3.0, backend: str = "auto") -> Tensor:
-    """``p`` > 0, a number, or a tensor: a scalar or one value per channel. The module starts at 3 and stays above 1."""
+    """``p`` > 0 is a number or a tensor: a scalar or one value per channel. The module starts at p = 3 and keeps p
+    above 1.
+    """
     return pool_windows(x, geometry, lp, native=_native_lp, backend=backend, p=_at(p, x, geometry))
 
 
 class _Gem(Pool):
-    """The module learns ``p`` from the value given on. ``channels`` gives each channel its own, None the layer one."""
+    """The module learns ``p``, which starts at the given value. ``channels`` gives each channel its own; None gives the
+    layer one.
+    """
 
     def __init__(
         self,
@@ -158,13 +164,13 @@ class _Gem(Pool):
         super().__init__(*args, **kwargs)
         _check_gem(p, eps)
         if not p > _LEAST_P:
-            raise ValueError(f"p={p!r}: a number > {_LEAST_P} is allowed as the start value")
+            raise ValueError(f"p={p!r}: a start value > {_LEAST_P} is allowed")
         self.raw = channel_parameter(softplus_inverse(p - _LEAST_P), channels, device, dtype)
         self.eps = eps
 
     @property
     def p(self) -> Tensor:
-        """At least 0.01, whatever the optimiser does to raw: at 0 there is no p-th root, and below it eps decides."""
+        """Return p, at least 0.01 for any raw: at 0 there is no p-th root, and below it eps dominates."""
         return _LEAST_P + F.softplus(in_wide(self.raw))
 
     def params(self, x: Tensor) -> dict[str, object]:
@@ -197,7 +203,7 @@ def _check_gem(p: float | Tensor = 3.0, eps: float = 1e-6) -> None:
     exempt={"constant_negative": "a constant below eps gives eps"},
 )
 def gem(x: Tensor, geometry: Geometry, *, p: float | Tensor = 3.0, eps: float = 1e-6) -> Tensor:
-    """``p`` > 0, a number, or a tensor: a scalar or one value per channel. ``eps`` is the least value of an element."""
+    """``p`` > 0 is a number or a tensor: a scalar or one value per channel. Elements below ``eps`` count as ``eps``."""
     return pool_windows(x, geometry, _gem, p=_at(p, x, geometry), eps=eps)
 
 
@@ -206,7 +212,7 @@ def _gem(a: Tensor, mask: Tensor | None, *, p: float | Tensor, eps: float) -> Te
 
 
 def _at(p: float | Tensor, x: Tensor, geometry: Geometry) -> float | Tensor:
-    """A learned exponent is used in float32 or wider, beside windows that are."""
+    """Return a learned exponent for the windows of ``x``: in float32 or wider, with its channels in the right place."""
     check_input(x, geometry.ndim)
     if isinstance(p, Tensor):
         p = p.to(torch.promote_types(p.dtype, torch.float32))
@@ -228,7 +234,7 @@ def _check_lse(r: float = 1.0) -> None:
     check=_check_lse,
 )
 def lse(a: Tensor, mask: Tensor | None, *, r: float = 1.0) -> Tensor:
-    """``r`` sets the sharpness: near 0 it is the mean, towards inf the maximum, towards -inf the minimum."""
+    """``r`` sets the sharpness: near 0 the result is the mean, towards inf the maximum, towards -inf the minimum."""
     extreme = absent(a.detach(), mask, -math.inf if r > 0 else math.inf)
     m = extreme.amax(-1, keepdim=True) if r > 0 else extreme.amin(-1, keepdim=True)
     # expm1 and log1p: near r = 0 the exponentials are near 1, and their logarithm would keep few digits.

@@ -1,4 +1,4 @@
-"""The reference rows of every comparison: what an image library would do to reach the same size."""
+"""Resampling, as an image library would reach the same size: the reference rows of every comparison."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ADAPTIVE: dict[int, Callable[..., Tensor]] = {
     2: F.adaptive_avg_pool2d,
     3: F.adaptive_avg_pool3d,
 }
-_EXEMPT = {"permutation": "a filter weighs positions", "nan": "the filter reaches past the window"}
+_EXEMPT = {"permutation": "a filter weighs positions", "nan": "the filter reaches outside the window"}
 
 
 def _prepare(x: Tensor, geometry: Geometry) -> tuple[Tensor, tuple[int, ...]]:
@@ -26,7 +26,7 @@ def _prepare(x: Tensor, geometry: Geometry) -> tuple[Tensor, tuple[int, ...]]:
 
 
 def _planes(x: Tensor, out: tuple[int, ...], mode: str) -> Tensor:
-    """torch's antialiased 2D resampling, axis by axis: an axis whose size stays is left exactly as it is."""
+    """Apply torch's antialiased 2D resampling axis by axis, so that an axis whose size stays is not changed at all."""
     given = x
     for axis, size in enumerate(out):
         dim = axis - len(out)
@@ -43,7 +43,7 @@ def _planes(x: Tensor, out: tuple[int, ...], mode: str) -> Tensor:
 
 
 def _own(y: Tensor, x: Tensor) -> Tensor:
-    """A copy where nothing was resampled: a later in-place change of the result must not reach the input."""
+    """Return a copy if nothing was resampled, so that later in-place changes of the result do not reach the input."""
     return y.clone() if y is x else y
 
 
@@ -58,7 +58,7 @@ def _own(y: Tensor, x: Tensor) -> Tensor:
     exempt=_EXEMPT | {"huge": "torch's kernel sums before it divides"},
 )
 def area(x: Tensor, geometry: Geometry) -> Tensor:
-    """Resamples the whole input to the size that pooling with these arguments would give."""
+    """Resamples the whole input to the output size of pooling with these arguments."""
     a, out = _prepare(x, geometry)
     return like(_ADAPTIVE[geometry.ndim](a, out), x)
 
@@ -74,7 +74,7 @@ def area(x: Tensor, geometry: Geometry) -> Tensor:
     exempt=_EXEMPT,
 )
 def bilinear(x: Tensor, geometry: Geometry) -> Tensor:
-    """Resamples the whole input to the size that pooling with these arguments would give."""
+    """Resamples the whole input to the output size of pooling with these arguments."""
     a, out = _prepare(x, geometry)
     return like(_planes(a, out, "bilinear"), x)
 
@@ -90,7 +90,7 @@ def bilinear(x: Tensor, geometry: Geometry) -> Tensor:
     exempt=_EXEMPT,
 )
 def bicubic(x: Tensor, geometry: Geometry) -> Tensor:
-    """Resamples the whole input to the size that pooling with these arguments would give."""
+    """Resamples the whole input to the output size of pooling with these arguments."""
     a, out = _prepare(x, geometry)
     return like(_planes(a, out, "bicubic"), x)
 
@@ -105,7 +105,7 @@ def bicubic(x: Tensor, geometry: Geometry) -> Tensor:
     exempt=_EXEMPT,
 )
 def lanczos(x: Tensor, geometry: Geometry) -> Tensor:
-    """Resamples the whole input to the size that pooling with these arguments would give."""
+    """Resamples the whole input to the output size of pooling with these arguments."""
     a, out = _prepare(x, geometry)
     y = a
     for axis, size in enumerate(out):
@@ -121,7 +121,7 @@ def lanczos(x: Tensor, geometry: Geometry) -> Tensor:
 
 
 def _lanczos_taps(n: int, m: int, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Pillow's taps for resampling ``n`` positions to ``m``: ``(m, taps)`` indices and weights."""
+    """Return Pillow's taps for resampling ``n`` positions to ``m``: indices and weights, ``(m, taps)`` each."""
     scale = n / m
     stretch = larger(scale, 1.0)
     support = 3.0 * stretch

@@ -23,7 +23,7 @@ def _check_beta(beta: float | Tensor = 1.0) -> None:
 
 
 def softmax_weights(logit: Tensor, mask: Tensor | None) -> Tensor:
-    """Softmax over the window, 0 outside the input; in float64 where windows are large."""
+    """Return the softmax over the window, 0 outside the input; large windows are computed in float64."""
     taps = logit.shape[-1]
     # torch's softmax adds up one by one, which in float32 loses digits. A size that is not known yet may be large.
     dtype = torch.float64 if not isinstance(taps, int) or taps > MOST_IN_FLOAT32 else None
@@ -32,11 +32,11 @@ def softmax_weights(logit: Tensor, mask: Tensor | None) -> Tensor:
 
 
 def weighted_mean(weight: Tensor, a: Tensor, centre: Tensor) -> Tensor:
-    """``sum weight a`` for weights that sum to 1, as ``centre + sum weight (a - centre)``.
+    """Return ``sum weight a``, for weights that sum to 1, computed as ``centre + sum weight (a - centre)``.
 
-    Written so, the gradient's ``a_i - y`` is a difference of small numbers where the window is nearly constant, however
-    large its elements; in halves, the difference of two finite numbers never overflows. ``centre`` is
-    ``(..., *out, 1)``.
+    In this form, the gradient's ``a_i - y`` is a difference of small numbers where the window is nearly constant,
+    however large its elements are. Halved first, the difference of two finite numbers cannot overflow. ``centre`` has
+    shape ``(..., *out, 1)``.
     """
     distance = a / 2 - centre / 2
     # Where there is no weight, twice the distance, which may be infinite, times 0 would be the gradient.
@@ -46,7 +46,7 @@ def weighted_mean(weight: Tensor, a: Tensor, centre: Tensor) -> Tensor:
 
 
 def _soft(a: Tensor, mask: Tensor | None, beta: float | Tensor, weigh: Tensor) -> Tensor:
-    """softpool of ``a`` with weights taken from ``weigh``: ``a`` itself, or ``a`` without its gradient."""
+    """Apply softpool to ``a`` with weights computed from ``weigh``: ``a`` itself, or ``a`` detached."""
     inside = a.detach()
     low, high = -maximum(-inside, mask).unsqueeze(-1), maximum(inside, mask).unsqueeze(-1)
     centre = torch.where(beta < 0, low, high) if isinstance(beta, Tensor) else low if beta < 0 else high
@@ -67,10 +67,11 @@ def _soft(a: Tensor, mask: Tensor | None, beta: float | Tensor, weigh: Tensor) -
     native=lambda beta: ("softpool", beta),
 )
 def softpool(a: Tensor, mask: Tensor | None, *, beta: float | Tensor = 1.0) -> Tensor:
-    """``beta`` sets the sharpness: 0 is the mean, large values approach the maximum, negative ones the minimum.
+    """``beta`` sets the sharpness: at 0 the result is the mean; large values approach the maximum, negative ones the
+    minimum.
 
-    The gradient is the true one, ``w_i (1 + beta (a_i - y))``. SoftPool depends on the input's scale: on images
-    in [0, 1] it is nearly average pooling.
+    The gradient is the exact derivative, ``w_i (1 + beta (a_i - y))``. SoftPool depends on the input's scale: on images
+    in [0, 1] it is close to average pooling.
     """
     return _soft(a, mask, beta, a)
 
@@ -90,7 +91,7 @@ cuda.references["softpool"] = lambda x, geometry, _, beta: pool_windows(x, geome
     exempt={"gradcheck": "the gradient w is not the derivative of y: the weights are held constant"},
 )
 def softpool_detached(a: Tensor, mask: Tensor | None, *, beta: float | Tensor = 1.0) -> Tensor:
-    """For reproducing results obtained with the authors' extension; forward, with any ``beta``, it is softpool."""
+    """Reproduces results of the authors' extension. The forward pass equals softpool with the same ``beta``."""
     return _soft(a, mask, beta, a.detach())
 
 
@@ -111,7 +112,7 @@ def softpool_detached(a: Tensor, mask: Tensor | None, *, beta: float | Tensor = 
     },
 )
 def softpool_channelsum(x: Tensor, geometry: Geometry) -> Tensor:
-    """For reproducing results obtained with that path; not what the paper defines."""
+    """Reproduces results of the authors' CPU path, which differs from the paper's definition."""
     check_input(x, geometry.ndim)
     a, inside = windows(x.to(accumulation_dtype(x.dtype)), geometry)
     channel = x.dim() - geometry.ndim - 1

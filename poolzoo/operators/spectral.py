@@ -12,7 +12,7 @@ from poolzoo.registry import register_pool
 
 
 def _resize_spectrum(spectrum: Tensor, dim: int, m: int) -> Tensor:
-    """The frequencies from -floor(m / 2) to ceil(m / 2) - 1, in numpy's order; those that are not there are 0."""
+    """Return the frequencies from -floor(m / 2) to ceil(m / 2) - 1 in numpy's order; missing ones are 0."""
     n = spectrum.shape[dim]
     if not is_fixed(n, m):
         kept, position = smaller(n, m), torch.arange(m, device=spectrum.device)
@@ -45,15 +45,16 @@ def _resize_spectrum(spectrum: Tensor, dim: int, m: int) -> Tensor:
     },
 )
 def spectral(x: Tensor, geometry: Geometry) -> Tensor:
-    """Brings the whole input to the size that pooling with these arguments would give, wherever their windows lie.
+    """Resizes the whole input to the output size of pooling with these arguments, wherever the windows lie.
 
-    ``np.fft.ifftn(crop(np.fft.fftn(x, norm="forward")), norm="forward").real``, all spatial axes at once. An even size
-    keeps the frequency -m/2 without its counterpart m/2; the real part gives each half of the amplitude, which is what
-    makes the cropped spectrum that of a real signal (the paper's treatment of corner cases). Where the output is larger
-    than the input, as padding can have it, the spectrum is filled up with zeros.
+    Computes ``np.fft.ifftn(crop(np.fft.fftn(x, norm="forward")), norm="forward").real`` over all spatial axes at once.
+    At an even size, the crop keeps the frequency -m/2 without its counterpart m/2. Taking the real part gives each of
+    them half of the amplitude, so that the cropped spectrum is that of a real signal (the paper's treatment of corner
+    cases). If the output is larger than the input, which padding can cause, the spectrum is padded with zeros.
 
-    Keeps every frequency below the crop exactly, phase included: output o stands at input position o n / m, not in the
-    middle of a window, and what was at one border rings at the other, since the transform sees a periodic input.
+    Every frequency below the crop is kept exactly, phase included. Output o corresponds to input position o n / m, not
+    to the middle of a window. The transform treats the input as periodic, so an edge at one border rings at the
+    opposite one.
     """
     check_input(x, geometry.ndim)
     n = geometry.ndim

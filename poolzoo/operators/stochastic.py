@@ -1,4 +1,4 @@
-"""Pools that draw in training and average in evaluation: stochastic draws elements, s3 rows and columns."""
+"""Pools that draw in training and average in evaluation: stochastic draws elements; s3 draws rows and columns."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from poolzoo.windows import absent, mean, pool_windows
 
 
 class _Stochastic(Pool):
-    """A module in evaluation mode gives the expectation."""
+    """A module in evaluation mode returns the expectation."""
 
     def __init__(
         self,
@@ -53,10 +53,10 @@ def check_draw(training: bool = False, generator: torch.Generator | None = None)
 def stochastic(
     a: Tensor, mask: Tensor | None, *, training: bool = False, generator: torch.Generator | None = None
 ) -> Tensor:
-    """Elements below 0 have probability 0; a window without an element above 0 gives 0.
+    """Elements below 0 have probability 0. A window without an element above 0 gives 0.
 
-    ``training=True``, a module's training mode, draws, from ``generator`` if one is given; the gradient then goes to
-    the element drawn.
+    ``training=True``, a module's training mode, draws one element per window, from ``generator`` if given. The gradient
+    then goes to the drawn element.
     """
     w = absent(a.clamp(min=0), mask, 0.0)
     m = w.detach().amax(-1, keepdim=True)
@@ -76,10 +76,10 @@ def stochastic(
 
 
 def _grids(grid: IntOrTuple | None, geometry: Geometry) -> tuple[int, ...]:
-    """The grid's size on each axis; None is the stride.
+    """Return the grid's size on each axis; None means the stride.
 
     Raises:
-        ValueError: not a multiple of the stride, or another number of values than axes.
+        ValueError: a size is not a multiple of the stride, or the number of values is not the number of axes.
     """
     sizes = geometry.stride if grid is None else (grid,) * geometry.ndim if isinstance(grid, int) else grid
     if len(sizes) != geometry.ndim or any(g % s for g, s in zip(sizes, geometry.stride, strict=True)):
@@ -95,7 +95,7 @@ def _check_s3(grid: IntOrTuple | None = None, training: bool = False, generator:
 
 
 class _S3(_Stochastic):
-    """A module in evaluation mode averages the dense map; in training mode it draws, once a call."""
+    """A module in evaluation mode averages the dense map; in training mode it draws once per call."""
 
     def __init__(
         self,
@@ -127,8 +127,8 @@ class _S3(_Stochastic):
     stochastic=True,
     check=_check_s3,
     exempt={
-        "permutation": "the dense map's windows hold parts of the window",
-        "nan": "the dense map's windows reach past the window",
+        "permutation": "the dense map's windows contain parts of the window",
+        "nan": "the dense map's windows reach outside the window",
     },
 )
 def s3(
@@ -139,17 +139,18 @@ def s3(
     training: bool = False,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """The maximum of the window at every position, then a part of its rows and columns, as many as stride asks for.
+    """Computes the maximum of the window at every position, then keeps some rows and columns, as many as the stride
+    requires.
 
-    On each axis the dense map is cut into grids of ``grid`` positions, a multiple of the stride, and
-    ``grid / stride`` of them are drawn from each, without replacement and kept in order; None is the stride itself, one
-    position a grid, and larger grids distort more. The draw is shared by the batch and the channels. The last grid has
-    what is left. ``training=True``, a module's training mode, draws, from ``generator`` if one is given.
+    On each axis the dense map is divided into grids of ``grid`` positions, a multiple of the stride. From each grid,
+    ``grid / stride`` positions are drawn without replacement and kept in order. None means the stride itself, which
+    draws one position per grid; larger grids distort more. The batch and the channels share the draw. The last grid may
+    be smaller. ``training=True``, a module's training mode, draws from ``generator`` if given.
 
-    In evaluation each output is the mean of the dense map over the stride's positions, as the paper's average version;
-    with ``grid`` None that is the expectation of the draws. The dense map goes on past the input on the right, where
-    its windows hold fewer elements, so that every output has its positions. The authors' code ends it at the last
-    whole window and shifts the average by half a window.
+    In evaluation, each output is the mean of the dense map over the positions of one stride, as in the paper's average
+    version. With ``grid=None`` that is the expectation of the draws. The dense map extends past the right end of the
+    input, where windows contain fewer elements, so that every output has all of its positions. The authors' code ends
+    the map at the last whole window and shifts the average by half a window.
     """
     check_input(x, geometry.ndim)
     n, ones = geometry.ndim, (1,) * geometry.ndim
@@ -172,7 +173,9 @@ def s3(
 def _drawn(
     out: int, stride: int, grid: int, size: int, device: torch.device, generator: torch.Generator | None
 ) -> Tensor:
-    """``out`` ascending positions below ``size``, ``grid // stride`` from each ``grid`` of them, all sets as likely."""
+    """Draw ``out`` ascending positions below ``size``, ``grid // stride`` from each ``grid`` of them; all sets are
+    equally likely.
+    """
     cells, each = -(-out * stride // grid), grid // stride
     position = torch.arange(cells * grid, device=device).reshape(cells, grid)
     # The smallest of as many independent keys are a draw without replacement.

@@ -1,4 +1,4 @@
-"""Tree pooling (Lee et al. 2016): learned filters as the leaves of a binary tree whose nodes are learned gates."""
+"""Tree pooling (Lee et al. 2016): a binary tree with learned filters as leaves and learned gates as nodes."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ _DEEPEST = 6
 
 
 def start_leaves(count: int, kernel_size: tuple[int, ...], device: torch.device | None = None) -> Tensor:
-    """``(count, *kernel_size)`` filters that sum to 1 each, and whose mean is the average.
+    """Return ``(count, *kernel_size)`` filters that each sum to 1, and whose mean is the average filter.
 
-    Equal leaves would get equal gradients for ever, so they start as ramps over the taps, from falling to rising.
+    Equal leaves would get equal gradients and never differ, so they start as ramps over the taps, from falling to
+    rising.
     """
     taps = math.prod(kernel_size)
     ramp = torch.linspace(-1, 1, taps, device=device) if taps > 1 else torch.zeros(1, device=device)
@@ -28,10 +29,11 @@ def start_leaves(count: int, kernel_size: tuple[int, ...], device: torch.device 
 
 
 class _Tree(Pool):
-    """The module learns ``leaves`` and ``gates``. ``depth``, 1 to 6, counts the levels: 2 is one gate over two leaves.
+    """The module learns ``leaves`` and ``gates``. ``depth``, 1 to 6, is the number of levels; 2 is one gate over two
+    leaves.
 
-    ``channels`` gives each channel a tree of its own; None gives the layer one. Gates start at 0, half and half, and
-    the leaves as ramps over the window that rise as much as they fall, so that it starts as average pooling.
+    ``channels`` gives each channel its own tree; None gives the layer one. Gates start at 0, a share of one half.
+    Leaves start as ramps over the window, rising and falling alike, so an untrained tree is average pooling.
     """
 
     def __init__(
@@ -72,23 +74,24 @@ def _check_tree(leaves: Tensor | None = None, gates: Tensor | None = None) -> No
     "tree",
     over="input",
     family="mixture",
-    summary="learned filters, mixed pair by pair in shares that the window decides",
+    summary="learned filters, mixed pair by pair in shares computed from the window",
     formula="leaf: f = v . a; node: f = s f_left + (1 - s) f_right, s = sigmoid(w . a)",
     source="Lee et al., arXiv 1509.08985",
     module=_Tree,
     learnable=True,
     check=_check_tree,
     exempt={
-        "constant": "learned filters need not sum to 1, and what is absent adds nothing",
+        "constant": "learned filters need not sum to 1, and absent elements count as 0",
         "permutation": "the filters' weights are by position",
     },
 )
 def tree(x: Tensor, geometry: Geometry, *, leaves: Tensor | None = None, gates: Tensor | None = None) -> Tensor:
-    """``leaves``, ``(n, *kernel_size)`` with n a power of 2, and ``gates``, ``(n - 1, *kernel_size)``, the root first
-    and each level from left to right; ``(C, n, ...)`` and ``(C, n - 1, ...)`` for a tree per channel. Without leaves it
-    is the tree of two that the module starts with; without gates they are 0: the mean of the leaves.
+    """``leaves`` has shape ``(n, *kernel_size)``, n a power of 2, and ``gates`` has shape ``(n - 1, *kernel_size)``,
+    the root first and each level from left to right. For one tree per channel the shapes are ``(C, n, ...)`` and ``(C,
+    n - 1, ...)``. Without leaves, the tree has the two leaves that an untrained module starts with. Without gates, they
+    are 0, and the result is the mean of the leaves.
 
-    Absent elements add nothing to v . a and w . a, as if they were 0: a filter has no weights to share out.
+    Absent elements count as 0 in v . a and w . a: the weights of a filter are not redistributed.
     """
     check_input(x, geometry.ndim)
     if leaves is None:
@@ -98,10 +101,10 @@ def tree(x: Tensor, geometry: Geometry, *, leaves: Tensor | None = None, gates: 
 
 
 def _spelled_out(x: Tensor, geometry: Geometry, leaves: Tensor, gates: Tensor | None) -> list[Tensor]:
-    """The filters as ``(n, K)`` or ``(n, C, 1, ..., K)``, to stand beside windows.
+    """Return the filters as ``(n, K)`` or ``(n, C, 1, ..., K)``, which broadcast with windows.
 
     Raises:
-        ValueError: a shape does not fit the kernel, the channels or the other.
+        ValueError: a shape does not fit the kernel, the channels or the other filters.
     """
     kernel_size, channels = geometry.kernel_size, x.shape[-geometry.ndim - 1]
     count = leaves.shape[-geometry.ndim - 1] if leaves.dim() > geometry.ndim else 0

@@ -21,17 +21,17 @@ _TAPS: dict[str, tuple[float, ...]] = {
 
 
 def _mirror(position: Tensor, n: int) -> Tensor:
-    """Positions off an axis mirrored back onto it, the edge repeated, as often as it takes."""
+    """Mirror positions outside an axis back into it, with the edge repeated, as often as necessary."""
     position = wrap(position, 2 * n)
     return torch.where(position < n, position, 2 * n - 1 - position)
 
 
 def _repeat_even(position: Tensor, n: int) -> Tensor:
-    """Repetition of an input that is first made even by repeating its last element."""
+    """Repeat an input periodically, after making an odd size even by repeating the last element."""
     return wrap(position, n + n % 2).clamp(max=n - 1)
 
 
-#: PyWavelets' names of how the input goes on beyond its edges: where a position is read, and with which factor.
+#: PyWavelets' names for extending the input at its edges: where a position is read, and with which factor.
 _MODES: dict[str, tuple[Callable[[Tensor, int], Tensor], Callable[[Tensor, int], Tensor] | None]] = {
     "symmetric": (_mirror, None),
     "reflect": (reflect, None),
@@ -59,7 +59,7 @@ def _check_wavelet(wavelet: str = "db2", mode: str = "symmetric", norm: str = "o
 
 
 def _low_band(x: Tensor, geometry: Geometry, row: tuple[float, ...], mode: str, norm: str) -> Tensor:
-    """The low-pass filter along each axis, centred on each window of ``geometry``."""
+    """Apply the low-pass filter along each axis, centred on each window of ``geometry``."""
     check_input(x, geometry.ndim)
     out = output_size(x.shape[-geometry.ndim :], geometry)
     a = x.to(accumulation_dtype(x.dtype))
@@ -79,7 +79,7 @@ def _low_band(x: Tensor, geometry: Geometry, row: tuple[float, ...], mode: str, 
 _EXEMPT = {
     "constant": "an orthonormal low-pass filter has gain sqrt 2 along each axis; norm='mean' has 1",
     "permutation": "a filter weighs positions",
-    "nan": "the filter reaches past the window",
+    "nan": "the filter reaches outside the window",
 }
 
 
@@ -95,15 +95,16 @@ _EXEMPT = {
     exempt=_EXEMPT,
 )
 def haar(x: Tensor, geometry: Geometry, *, mode: str = "symmetric", norm: str = "ortho") -> Tensor:
-    """With windows of 2 and stride 2 this is PyWavelets' LL band; of an odd size, with ``ceil_mode=True``.
+    """With windows of 2 and stride 2 this is PyWavelets' LL band; for an odd size, with ``ceil_mode=True``.
 
-    ``norm="ortho"`` is the transform's own scale, on which a constant c becomes ``sqrt(2)^n c`` on n axes, 2 c for
-    images; ``norm="mean"`` divides that out, which leaves the average of each 2x2 window, so that Haar's LL band and
-    average pooling differ by a factor only. ``mode`` says how the input goes on beyond its edges, in PyWavelets' words:
-    symmetric, reflect, periodic, periodization, constant, zero, antisymmetric; padding is filled likewise.
+    ``norm="ortho"`` is the scale of the transform, on which a constant c becomes ``sqrt(2)^n c`` over n axes: 2 c for
+    images. ``norm="mean"`` removes this factor and gives the average of each 2x2 window; Haar's LL band and average
+    pooling differ only by a factor. ``mode`` sets how the input is extended at its edges and in the padding, in
+    PyWavelets' terms: symmetric, reflect, periodic, periodization, constant, zero, antisymmetric.
 
-    The filter has two taps whatever the window's size, and is centred on it. Williams & Li transform twice and invert
-    once, without the first transform's details: that gives the first LL band back, which is this.
+    The filter has two taps, whatever the window's size, and is centred on the window. Williams & Li transform twice and
+    invert once without the first transform's details. That gives the first LL band, which is what this operator
+    returns.
     """
     return _low_band(x, geometry, _TAPS["haar"], mode, norm)
 
@@ -112,7 +113,7 @@ def haar(x: Tensor, geometry: Geometry, *, mode: str = "symmetric", norm: str = 
     "wavelet",
     over="input",
     family="frequency",
-    summary="low-pass (LL) band of a wavelet transform, Daubechies 2 unless named",
+    summary="low-pass (LL) band of a wavelet transform, Daubechies 2 by default",
     formula="y = sum h a, h the wavelet's low-pass filter along each axis, centred on the window",
     source="pywt.dwt2(x, wavelet); for orthogonal wavelets as WaveCNet, Li et al., arXiv 2005.03337",
     variants=("norm=mean",),
@@ -122,13 +123,14 @@ def haar(x: Tensor, geometry: Geometry, *, mode: str = "symmetric", norm: str = 
 def wavelet(
     x: Tensor, geometry: Geometry, *, wavelet: str = "db2", mode: str = "symmetric", norm: str = "ortho"
 ) -> Tensor:
-    """``wavelet`` is any of PyWavelets' discrete ones, as haar, db2 to db38, sym2 to sym20, coif1 to coif17, bior2.2.
+    """``wavelet`` is any discrete wavelet of PyWavelets: haar, db2 to db38, sym2 to sym20, coif1 to coif17, bior2.2,
+    ...
 
-    With windows of 2, stride 2 and an even size, ``mode="periodization"`` is PyWavelets' LL band, coefficient for
-    coefficient. In its other modes PyWavelets gives more coefficients than half the size. These are the half of them
-    that are centred where the filter has 2, 6, 10, ... taps; where it has 4, 8, 12, ... taps they lie one input
-    position beside PyWavelets', as WaveCNet's do for orthogonal wavelets: no filter would be centred on its window
-    otherwise. ``mode`` and ``norm`` are those of ``haar``. The filter is as long as the wavelet's, whatever the
-    window's size.
+    With windows of 2, stride 2 and an even size, ``mode="periodization"`` gives PyWavelets' LL band, coefficient by
+    coefficient. In the other modes PyWavelets returns more coefficients than half the size. This operator returns the
+    half of them that are centred on the windows, for filters of 2, 6, 10, ... taps. For filters of 4, 8, 12, ... taps,
+    no coefficient is centred on its window otherwise, so the positions are shifted by one input position from
+    PyWavelets', as WaveCNet's are for orthogonal wavelets. ``mode`` and ``norm`` are those of ``haar``. The filter has
+    the wavelet's length, whatever the window's size.
     """
     return _low_band(x, geometry, _TAPS[wavelet], mode, norm)

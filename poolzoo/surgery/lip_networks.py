@@ -1,12 +1,12 @@
-"""LIP-ResNet and LIP-DenseNet (Gao et al., arXiv 1908.04156, section 3.4), made of torchvision's networks.
+"""LIP-ResNet and LIP-DenseNet (Gao et al., arXiv 1908.04156, section 3.4), built from torchvision's networks.
 
-In a ResNet, the max pool of the stem becomes a LIP with the simplified logit, and in every block that halves the size
-both strided convolutions become a LIP and a convolution of stride 1: the 3x3 convolution of the residual branch a LIP
-and a 1x1, the 1x1 convolution of the shortcut a LIP and a 1x1. The two LIPs of a block share the first two convolutions
-of a bottleneck logit. In a DenseNet the stem's max pool becomes a simplified LIP and each transition's average pool a
-bottleneck LIP. Names and shapes of the parameters are those of the authors' code (github.com/sebgao/LIP, imagenet/).
+In a ResNet, the max pool of the stem becomes a LIP with the simplified logit. In every block that halves the size, both
+strided convolutions become a LIP and a 1x1 convolution of stride 1: the 3x3 convolution of the residual branch, and the
+1x1 convolution of the shortcut. The two LIPs of a block share the first two convolutions of a bottleneck logit. In a
+DenseNet, the stem's max pool becomes a simplified LIP, and each transition's average pool a bottleneck LIP. Names and
+shapes of the parameters are those of the authors' code (github.com/sebgao/LIP, imagenet/).
 
-Imported only where torchvision is there.
+This module is imported only if torchvision is installed.
 """
 
 from __future__ import annotations
@@ -22,12 +22,14 @@ from poolzoo.operators.lip import lip, logit_module
 from poolzoo.registry import create_pool
 
 _GEOMETRY = make_geometry(2, 3, stride=2, padding=1)
-#: Layers of the bottleneck logit that the LIPs of a block share; each has the rest for itself.
+#: Layers of the bottleneck logit that the LIPs of a block share; each LIP has its own other layers.
 _SHARED = 6
 
 
 def lip_resnet(name: str, **kwargs: Any) -> nn.Module:
-    """LIP-ResNet; every LIP starts as average pooling, every residual branch as zero, as in the authors' code."""
+    """Return LIP-ResNet; every LIP starts as average pooling and every residual branch as zero, as in the authors'
+    code.
+    """
     model: Any = torchvision.models.get_model(name, weights=None, zero_init_residual=True, **kwargs)
     model.maxpool = create_pool("lip", kernel_size=3, stride=2, padding=1, channels=model.conv1.out_channels)
     for layer in (model.layer1, model.layer2, model.layer3, model.layer4):
@@ -41,7 +43,7 @@ def lip_resnet(name: str, **kwargs: Any) -> nn.Module:
 
 
 def lip_densenet(name: str, **kwargs: Any) -> nn.Module:
-    """LIP-DenseNet; every LIP starts as average pooling, where the authors' code leaves the logits random."""
+    """Return LIP-DenseNet; every LIP starts as average pooling, while the authors' code initialises logits randomly."""
     model: Any = torchvision.models.get_model(name, weights=None, **kwargs)
     features = model.features
     stem: Any = create_pool("lip", kernel_size=3, stride=2, padding=1, channels=features.conv0.out_channels)
@@ -90,7 +92,7 @@ class _SharedLogit(nn.Module):
 
 
 class _Lip(nn.Module):
-    """LIP whose logit is the shared layers' result and, from there on, a 1x1 convolution, which starts at 0."""
+    """LIP whose logit is the output of the shared layers and its own 1x1 convolution, which starts at 0."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -102,7 +104,7 @@ class _Lip(nn.Module):
 
 
 def _conv1x1(conv: Any) -> nn.Sequential | nn.Conv2d:
-    """Stride 1 and one tap, between the channels of a convolution."""
+    """Return a 1x1 convolution of stride 1 with the channels of another convolution."""
     new = nn.Conv2d(conv.in_channels, conv.out_channels, 1, bias=False)
     _start_as_a_resnet(new)
     return new

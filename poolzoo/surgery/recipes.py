@@ -1,9 +1,9 @@
-"""The networks that papers published with their pooling operator, made of torchvision's.
+"""The networks that papers published with their pooling operator, built from torchvision's networks.
 
-SoftPool (Stergiou et al., arXiv 2101.00440; github.com/alexandrosstergiou/SoftPool, main/models): in ResNets, ResNeXts
-and wide ResNets the stem's 3x3 max pool becomes a 2x2 SoftPool without padding; in DenseNets too, where the transitions
-keep their average pools; in Inception-v3 every max and average pool but the global one becomes a SoftPool of the same
-size. None of them has parameters, so state dicts are torchvision's. LIP: see ``lip_networks``.
+SoftPool (Stergiou et al., arXiv 2101.00440; github.com/alexandrosstergiou/SoftPool, main/models): in ResNets, ResNeXts,
+wide ResNets and DenseNets, the stem's 3x3 max pool becomes a 2x2 SoftPool without padding; the transitions of DenseNets
+keep their average pools. In Inception-v3, every max and average pool except the global one becomes a SoftPool of the
+same size. SoftPool has no parameters, so state dicts are torchvision's. For LIP see ``lip_networks``.
 """
 
 from __future__ import annotations
@@ -37,14 +37,16 @@ _RESNETS = (
     "wide_resnet101_2",
 )
 _DENSENETS = ("densenet121", "densenet161", "densenet169", "densenet201")
-#: LIP's block is a bottleneck, which the two smallest ResNets have not.
+#: LIP's block is a bottleneck, which the two smallest ResNets do not have.
 _LIP_RESNETS = ("resnet50", "resnet101", "resnet152")
-#: The longest message of torch's that is passed on, in characters.
+#: Torch's error messages are cut to this number of characters.
 MESSAGE = 400
 
 
 def list_models(pool: str = "softpool") -> list[str]:
-    """Names that :func:`create_model` knows for an operator: those of the LIP paper, or those of SoftPool's authors."""
+    """Return the names that :func:`create_model` accepts for an operator: the networks of the LIP paper, or of
+    SoftPool's authors.
+    """
     name, _ = parse_spec(pool)
     pool_info(name)
     return [*_LIP_RESNETS, *_DENSENETS] if name == "lip" else [*_RESNETS, *_DENSENETS, "inception_v3"]
@@ -58,19 +60,19 @@ def create_model(
     centred: bool = False,
     **kwargs: Any,
 ) -> nn.Module:
-    """A network with its pools replaced as the authors of SoftPool, or of LIP, did it; needs torchvision.
+    """Build a network with its pools replaced as the authors of SoftPool or LIP did; requires torchvision.
 
-    Parameters have the names and shapes of the authors' code, so that the weights that they published load strictly.
+    Parameters have the names and shapes of the authors' code, so their published weights load strictly.
 
     Args:
         name: see :func:`list_models`.
-        pool: ``"softpool"``; another operator's spec to have it in the same places; or ``"lip"`` for the networks of
-            the LIP paper, where strided convolutions become LIPs too.
-        weights: a state dict or a checkpoint that holds one as ``state_dict``, or the file of either, torch's or
-            safetensors'. A leading ``module.``, which DataParallel leaves in the names, is taken off.
-        centred: every window starts ``kernel_size // 2`` earlier, and of n positions ``n // stride`` windows are kept.
-            So did the authors' CUDA kernel when they published their SoftPool weights; later ones start the windows
-            where the paper and this package do. Not for ``"lip"``.
+        pool: ``"softpool"``; another operator's spec, which is put in the same places; or ``"lip"`` for the networks of
+            the LIP paper, where LIPs also replace strided convolutions.
+        weights: a state dict, a checkpoint that contains one as ``state_dict``, or a file of either, in torch's or
+            safetensors' format. A leading ``module.``, which DataParallel adds to names, is removed.
+        centred: every window starts ``kernel_size // 2`` earlier, and ``n // stride`` windows are kept of n positions.
+            The authors' CUDA kernel did this when they published their SoftPool weights; later versions start the
+            windows where the paper and this package do. Not allowed for ``"lip"``.
         kwargs: for torchvision's builder: ``num_classes`` and so on. Inception-v3 has no auxiliary head unless
             ``aux_logits=True``, as in the authors' code.
 
@@ -151,7 +153,7 @@ def _centre(model: nn.Module) -> None:
 
 
 class _Centred(nn.Module):
-    """A pool whose windows start ``kernel_size // 2`` before it otherwise would, ``n // stride`` of them on an axis."""
+    """A pool whose windows start ``kernel_size // 2`` earlier than usual, ``n // stride`` of them on an axis."""
 
     def __init__(self, pool: Pool) -> None:
         super().__init__()
@@ -169,8 +171,8 @@ def load_weights(model: nn.Module, what: str, weights: str | os.PathLike[str] | 
 
     Args:
         model: the network; changed in place.
-        what: it, in words, for messages.
-        weights: see :func:`create_model`. Nothing but tensors and plain containers is unpickled.
+        what: a name for the network in error messages.
+        weights: see :func:`create_model`. Only tensors and plain containers are unpickled.
 
     Raises:
         ValueError: the file cannot be read, or its weights do not fit.
@@ -183,7 +185,7 @@ def load_weights(model: nn.Module, what: str, weights: str | os.PathLike[str] | 
     except RuntimeError as error:
         # A file of another network lacks hundreds of names.
         why = textwrap.shorten(str(error), MESSAGE, placeholder=" …")
-        raise ValueError(f"{given}: not those of {what}: {why}") from error
+        raise ValueError(f"{given}: these are not weights of {what}: {why}") from error
 
 
 def _read_weights(file: str | os.PathLike[str]) -> Mapping[str, Any]:
@@ -202,5 +204,5 @@ def _read_weights(file: str | os.PathLike[str]) -> Mapping[str, Any]:
         reason = getattr(error, "strerror", None) or str(error).strip().partition("\n")[0]
         raise ValueError(f"weights={str(file)!r}: cannot be read: {reason or type(error).__name__}") from error
     if not isinstance(held, Mapping) or not isinstance(held.get("state_dict", held), Mapping):
-        raise ValueError(f"weights={str(file)!r}: holds no state dict")
+        raise ValueError(f"weights={str(file)!r}: contains no state dict")
     return held

@@ -1,4 +1,4 @@
-"""``replace_pools``: another operator in the place of every pool of a model, modules and function calls alike."""
+"""``replace_pools``: replace every pool of a model, modules and function calls alike, by another operator."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from poolzoo.surgery.sites import (
 from poolzoo.surgery.tracing import UntraceableError, first_line, lost_by_tracing, names_a_pool, rewrite, trace
 
 FilterFn = Callable[[str, nn.Module], bool]
-#: What a spec may not say, since the pool that is replaced does.
+#: Arguments that a spec may not set, because they are taken from the replaced pool.
 _CARRIED = ("kernel_size", "stride", "padding", "dilation", "ceil_mode", "output_size")
 
 
@@ -47,32 +47,34 @@ def replace_pools(
     allow_none: bool = False,
     verbose: bool = True,
 ) -> nn.Module:
-    """Put another operator in the place of a model's pools.
+    """Replace a model's pools by another operator.
 
-    Replaced are torch's MaxPool, AvgPool and LPPool modules, poolzoo's own, the adaptive ones where the operator has an
-    adaptive form, and, through torch.fx, the calls of the functions of those names in any module's forward. Kernel,
-    stride, padding, dilation, ceil_mode, device, dtype and train or eval mode carry over; padding is absent to the new
-    operator, also where an average pool counted zeros. Parameters and buffers keep their names; those of a learnable
-    operator are new ones. A module that stands in several places, and is replaced in all of them, stays one module.
+    Replaced are torch's MaxPool, AvgPool and LPPool modules, poolzoo's own pools, adaptive pools if the operator has an
+    adaptive form, and, with torch.fx, calls of the functions of those names in any module's forward. Kernel size,
+    stride, padding, dilation, ceil_mode, device, dtype and train or eval mode are taken from the old pool. The new
+    operator ignores padding positions, also where an average pool counted them as zeros. Parameters and buffers keep
+    their names; a learnable operator adds new ones. A module that is used in several places, and replaced in all of
+    them, stays one module.
 
     Args:
         model: any module that is not TorchScript.
-        pool: registry name with parameters if wanted, ``"softpool"``, ``"lp:p=3"``; without the window's arguments.
-        filter_fn: ``filter_fn(path, module)`` says whether to replace a pool; for a call of a function, ``module`` is
-            the torch module that does the same, ``path`` the calling module's with the function's name after it.
+        pool: registry name, with parameters if wanted: ``"softpool"``, ``"lp:p=3"``; without the window's arguments.
+        filter_fn: ``filter_fn(path, module)`` returns whether to replace a pool. For a function call, ``module`` is the
+            equivalent torch module, and ``path`` is the path of the calling module followed by the function's name.
         example: an input of the model, or a tuple of its positional arguments. The model runs on it once, in eval mode,
-            which tells operators such as ``lip`` their channels; without it they take them from their first input. A
-            module whose trace does not give what the module itself gives is then left alone.
-        inplace: change ``model`` itself and return it; otherwise a deep copy.
-        allow_none: return the model unchanged where there is nothing to replace, instead of raising.
+            to find the channels for operators such as ``lip``, which otherwise take them from their first input. A
+            module whose trace gives a different output than the module itself is not replaced.
+        inplace: change ``model`` itself and return it; otherwise a deep copy is changed.
+        allow_none: return the model unchanged if there is nothing to replace, instead of raising.
         verbose: print the report.
 
     Returns:
-        The model; its attribute ``pool_report`` is a :class:`~poolzoo.surgery.Report` of what changed and what did not.
+        The model. Its attribute ``pool_report`` is a :class:`~poolzoo.surgery.Report` of the replaced pools and of
+            those left alone.
 
     Raises:
         ValueError: nothing was replaced, or the operator is unknown or does not take a parameter.
-        TypeError: ``model`` is no module, or TorchScript.
+        TypeError: ``model`` is not a module, or is TorchScript.
 
     Example:
         >>> model = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.MaxPool2d(3, stride=2, padding=1))
@@ -82,7 +84,7 @@ def replace_pools(
     if not isinstance(model, nn.Module) or isinstance(model, torch.jit.ScriptModule):
         raise TypeError(f"model: {type(model).__name__}; a torch.nn.Module that is not TorchScript is allowed")
     if is_pool(model):
-        raise ValueError(f"model: it is itself a pool, {model}; create_pool makes another one")
+        raise ValueError(f"model: this is itself a pool, {model}; use create_pool to make another one")
     operator = _Operator.parse(pool)
     model = model if inplace else copy.deepcopy(model)
     found = _find(model)
@@ -113,21 +115,21 @@ class _Caller:
     module: nn.Module
     graph: fx.Graph
     changed: bool = False
-    #: Why its trace is not what it does, where the example showed that.
+    #: Why its trace is wrong, if the example showed that.
     fault: str = ""
 
 
 @dataclass(eq=False)
 class _Site:
-    """A pool: a module, or a call, described by the module that does the same."""
+    """A pool: a module, or a call, described by the equivalent module."""
 
     module: nn.Module
     what: str
-    #: Where it stands: dotted path, parent and name there. For a call, where its replacement will stand.
+    #: Its places: dotted path, parent and name there. For a call, the place of its replacement.
     places: list[tuple[str, nn.Module, str]]
     caller: _Caller | None = None
     node: fx.Node | None = None
-    #: The channels of what it pooled while the example ran.
+    #: The channels of its inputs while the example ran.
     channels: set[int] = field(default_factory=set)
 
     def note(self, x: Tensor) -> None:
@@ -143,7 +145,7 @@ class _Found:
 
 
 def _find(model: nn.Module) -> _Found:
-    """Every pool in the model, each once, in the model's order."""
+    """Return every pool in the model, each once, in the model's order."""
     found = _Found()
     pools: dict[int, _Site] = {}
     _find_calls("", model, found)
@@ -162,7 +164,7 @@ def _find(model: nn.Module) -> _Found:
 
 
 def _walk(module: nn.Module, path: str = "", seen: set[int] | None = None) -> Iterator[tuple[str, nn.Module, str]]:
-    """Path, parent and name of everything below: a pool wherever it stands, other modules where they stand first."""
+    """Yield path, parent and name of everything below: pools at every occurrence, other modules at their first."""
     seen = {id(module)} if seen is None else seen
     for name, child in module._modules.items():
         if child is None or id(child) in seen:
@@ -175,7 +177,7 @@ def _walk(module: nn.Module, path: str = "", seen: set[int] | None = None) -> It
 
 
 def _find_calls(path: str, module: nn.Module, found: _Found) -> None:
-    """The calls of pooling functions in the module's own forward."""
+    """Return the calls of pooling functions in the module's own forward."""
     if str(getattr(type(module).forward, "__module__", "")).startswith("torch.nn."):
         return  # torch's own layers and containers call none
     try:
@@ -212,7 +214,7 @@ def _find_calls(path: str, module: nn.Module, found: _Found) -> None:
 
 
 def _watch(model: nn.Module, example: Any, found: _Found) -> None:
-    """Run the model on the example, to see each pool's channels and whether each caller's trace is right."""
+    """Run the model on the example, to record each pool's channels and whether each caller's trace is right."""
     handles = []
     for site in found.sites:
         if site.caller is None:
@@ -237,7 +239,7 @@ def _see(site: _Site, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str
 
 
 class _Check(fx.Interpreter):
-    """Runs a caller's trace beside its forward, on the same input."""
+    """Runs a caller's trace and its forward on the same input."""
 
     def __init__(self, caller: _Caller, sites: dict[fx.Node, _Site]) -> None:
         super().__init__(caller.module, graph=caller.graph)
@@ -266,7 +268,7 @@ class _Check(fx.Interpreter):
     def after(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
         traced = pytree.tree_leaves(self.results.pop())
         if not self.caller.fault and not all(map(_same, pytree.tree_leaves(output), traced)):
-            self.caller.fault = "its trace gives something else on the example"
+            self.caller.fault = "its trace gives a different output on the example"
 
 
 def _same(a: Any, b: Any) -> bool:
@@ -291,7 +293,7 @@ def _eval_mode(model: nn.Module) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class _Operator:
-    """What is to be put in: a registered operator and its parameters."""
+    """The replacement: a registered operator and its parameters."""
 
     spec: str
     info: PoolInfo
@@ -302,21 +304,21 @@ class _Operator:
         name, params = parse_spec(spec)
         info = pool_info(name)
         if info.phases is not None:
-            raise ValueError(f"pool={spec!r}: it keeps several submaps, so that the layers after it would not fit")
+            raise ValueError(f"pool={spec!r}: it keeps several submaps, which the following layers would not accept")
         known = inspect.signature(info.make_class(info.ndims[0])).parameters
         for key in params:
             if key in _CARRIED:
-                raise ValueError(f"pool={spec!r}: {key} is that of the pool which is replaced")
+                raise ValueError(f"pool={spec!r}: {key} is taken from the replaced pool")
             if key not in known:
                 own = ", ".join(k for k in known if k not in (*_CARRIED, "device", "dtype"))
                 raise ValueError(f"pool={spec!r}: unknown parameter {key!r}; allowed: {own or 'none'}")
         return cls(spec, info, params)
 
     def make(self, site: _Site, model: nn.Module, watched: bool) -> nn.Module:
-        """The operator's module for this place.
+        """Return the operator's module for this place.
 
         Raises:
-            UnsuitedError: the operator cannot stand there.
+            UnsuitedError: the operator cannot be used there.
         """
         pool = describe(site.module)
         if pool.ndim not in self.info.ndims:
@@ -345,14 +347,14 @@ class _Operator:
 
 def _only(channels: set[int]) -> int:
     if not channels:
-        raise UnsuitedError("the example does not reach it, so that its channels are not known")
+        raise UnsuitedError("the example does not reach it, so its channels are unknown")
     if len(channels) > 1:
         raise UnsuitedError(f"shared by inputs of {' and '.join(map(str, sorted(channels)))} channels")
     return next(iter(channels))
 
 
 def _home(model: nn.Module, path: str) -> dict[str, Any]:
-    """Device and dtype of the nearest parameters or buffers: the parent's, else its parent's, up to the model's."""
+    """Return device and dtype of the nearest parameters or buffers: of the parent, else its parent, up to the model."""
     while path:
         path = path.rpartition(".")[0]
         module = model.get_submodule(path)
@@ -364,7 +366,7 @@ def _home(model: nn.Module, path: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Plan:
-    """A site, those of its places where the new module is to stand, and that module."""
+    """A site, the places where the new module is put, and that module."""
 
     site: _Site
     places: list[tuple[str, nn.Module, str]]
@@ -387,10 +389,10 @@ def _plan(
     watched: bool,
     left_alone: list[LeftAlone],
 ) -> _Plan | None:
-    """What to put where; None, and a reason in ``left_alone``, where nothing shall or can be."""
+    """Return what to put at a site, or None with a reason in ``left_alone``."""
     chosen = [place for place in site.places if filter_fn is None or filter_fn(place[0], site.module)]
     if spared := [place for place in site.places if place not in chosen]:
-        left_alone.append(LeftAlone(_where(spared), site.what, "filter_fn leaves it out"))
+        left_alone.append(LeftAlone(_where(spared), site.what, "excluded by filter_fn"))
     if not chosen:
         return None
     try:
@@ -408,7 +410,7 @@ def _where(places: list[tuple[str, nn.Module, str]]) -> str:
 
 
 def _call_module(graph: fx.Graph, node: fx.Node, name: str) -> None:
-    """In a forward, a call of the module ``name`` in the place of a function's."""
+    """Replace a function call in a forward by a call of the module ``name``."""
     with graph.inserting_before(node):
         call = graph.call_module(name, (input_of(node),))
     node.replace_all_uses_with(call)

@@ -1,4 +1,4 @@
-"""What became of a model's pools, as data and as a table."""
+"""The report of a replacement, as data and as a table."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Replaced(NamedTuple):
-    """A pool that was replaced: its dotted paths in the model, what stood there and what stands there now."""
+    """A replaced pool: its dotted paths in the model, the old module or call, and the new module."""
 
     where: str
     before: str
@@ -15,7 +15,7 @@ class Replaced(NamedTuple):
 
 
 class LeftAlone(NamedTuple):
-    """A pool, or a module whose forward calls one, that stays as it was, and the reason."""
+    """A pool, or a module whose forward calls one, that was not replaced, and the reason."""
 
     where: str
     what: str
@@ -26,11 +26,11 @@ class Report(NamedTuple):
     """What :func:`poolzoo.replace_pools` did; ``str(report)`` is a table.
 
     Attributes:
-        pool: spec of the operator that was put in.
-        replaced: what changed, in the model's order.
-        left_alone: what did not, and why.
-        untraced: classes of modules that torch.fx cannot trace. None of them names a pooling function, but what the
-            functions that they call do is not known.
+        pool: spec of the new operator.
+        replaced: the replaced pools, in the model's order.
+        left_alone: the pools that were not replaced, and why.
+        untraced: classes of modules that torch.fx cannot trace. Their methods name no pooling function, but functions
+            that they call are not searched.
     """
 
     pool: str
@@ -43,12 +43,12 @@ class Report(NamedTuple):
         lines += _table(("replaced", *Replaced._fields[1:]), self.replaced)
         lines += _table(("left alone", *LeftAlone._fields[1:]), self.left_alone)
         if self.untraced:
-            lines.append(f"not searched for functional pools, torch.fx cannot trace them: {', '.join(self.untraced)}")
+            lines.append(f"not searched for functional pools (torch.fx cannot trace them): {', '.join(self.untraced)}")
         return "\n".join(lines)
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
-    """Aligned columns with their heading; nothing where there is no row."""
+    """Return aligned columns with a heading; nothing if there are no rows."""
     if not (rows := list(rows)):
         return []
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]

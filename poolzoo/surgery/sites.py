@@ -1,7 +1,7 @@
-"""What counts as a pool in somebody's model, and the arguments that its replacement must carry.
+"""What counts as a pool in a model, and the arguments that its replacement must take over.
 
 A pool is one of torch's pooling modules, one of poolzoo's, or a call of one of torch's pooling functions in a forward.
-A call is described by the module that does the same, so that everything after this file deals with modules alone.
+A call is described by the equivalent module, so all other code deals with modules only.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from poolzoo.operators.soft import _AdaptiveSoftPool, _GlobalSoftPool
 
 
 class UnsuitedError(ValueError):
-    """A pool that no operator can stand in for; the message is the reason."""
+    """A pool that no operator can replace; the message is the reason."""
 
 
 @dataclass(frozen=True)
 class Windowed:
-    """A pool with a kernel: the geometry, in the words of ``create_pool``, and what only ``avg`` takes besides."""
+    """A pool with a kernel: its geometry as arguments of ``create_pool``, and arguments that only ``avg`` takes."""
 
     ndim: int
     geometry: Mapping[str, Any]
@@ -32,7 +32,7 @@ class Windowed:
 
 @dataclass(frozen=True)
 class Adaptive:
-    """A pool that is told its output's size."""
+    """A pool that is given its output size."""
 
     ndim: int
     output_size: Any
@@ -43,24 +43,24 @@ _RANDOM = tuple(cls for cls in NDIM if cls.__name__.startswith("Fractional"))
 
 
 def is_pool(module: nn.Module) -> bool:
-    """Whether it is one of torch's or poolzoo's pooling modules."""
+    """Return whether ``module`` is one of torch's or poolzoo's pooling modules."""
     return isinstance(module, (Pool, _AdaptiveSoftPool, _GlobalSoftPool, *NDIM))
 
 
 def ndim_of(module: nn.Module) -> int:
-    """Spatial axes of a pool."""
+    """Return the number of spatial axes of a pool."""
     if isinstance(module, (Pool, _AdaptiveSoftPool, _GlobalSoftPool)):
         return module.ndim
     return next(NDIM[cls] for cls in type(module).__mro__ if cls in NDIM)
 
 
 def label(module: nn.Module) -> str:
-    """The module on one line, without the modules in it."""
+    """Return the module on one line, without its submodules."""
     return f"{type(module).__name__}({module.extra_repr()})"
 
 
 def describe(module: nn.Module) -> Windowed | Adaptive:
-    """What a replacement of this pool must carry.
+    """Return what a replacement of this pool must take over.
 
     Raises:
         UnsuitedError: no operator does what this pool does; the message says why.
@@ -71,31 +71,31 @@ def describe(module: nn.Module) -> Windowed | Adaptive:
         raise UnsuitedError("has hooks, which would be lost")
     if isinstance(module, Pool):
         if module.info.phases is not None:
-            raise UnsuitedError("keeps several submaps, on which the layers after it rely")
+            raise UnsuitedError("keeps several submaps, which the following layers need")
         return Windowed(module.ndim, {key: getattr(module, key) for key in GEOMETRY})
     if isinstance(module, _AdaptiveSoftPool):
         return Adaptive(module.ndim, module.output_size)
     if isinstance(module, _GlobalSoftPool):
         if module.flatten:
-            raise UnsuitedError("flattens what it pools")
+            raise UnsuitedError("flattens its output")
         return Adaptive(module.ndim, 1)
     base = next(cls for cls in type(module).__mro__ if cls in NDIM)
     if type(module).forward is not base.forward:
         raise UnsuitedError(f"subclass of {base.__name__} with a forward of its own")
     if getattr(module, "return_indices", False):
-        raise UnsuitedError("returns indices, as unpooling needs them")
+        raise UnsuitedError("returns indices for unpooling")
     if issubclass(base, _RANDOM):
         raise UnsuitedError("has random windows, not a kernel and a stride")
     if issubclass(base, _ADAPTIVE):
         return Adaptive(NDIM[base], getattr(module, "output_size", None))
     if getattr(module, "divisor_override", None) is not None:
-        raise UnsuitedError("has a divisor_override, so it is no average")
+        raise UnsuitedError("has a divisor_override, so it is not an average")
     geometry = {key: getattr(module, key) for key in GEOMETRY if hasattr(module, key)}
     own = {"count_include_pad": module.count_include_pad} if hasattr(module, "count_include_pad") else {}
     return Windowed(NDIM[base], geometry, own)
 
 
-#: What a forward names if it calls a pooling function.
+#: Names in a forward that calls a pooling function.
 FUNCTION_NAMES = frozenset(
     f"{stem}_pool{n}d{end}"
     for stem in ("max", "avg", "lp", "adaptive_max", "adaptive_avg", "fractional_max")
@@ -105,18 +105,18 @@ FUNCTION_NAMES = frozenset(
 
 
 def is_call(node: fx.Node) -> bool:
-    """Whether this node of a graph calls one of torch's pooling functions."""
+    """Return whether this node of a graph calls one of torch's pooling functions."""
     return node.op == "call_function" and (node.target in FUNCTIONS or node.target in WITH_INDICES)
 
 
 def stand_in(node: fx.Node) -> nn.Module:
-    """The torch module that does what this call of a pooling function does.
+    """Return the torch module that is equivalent to this call of a pooling function.
 
     Raises:
         UnsuitedError: there is none; the message says why.
     """
     if node.target in WITH_INDICES:
-        raise UnsuitedError("returns indices, as unpooling needs them")
+        raise UnsuitedError("returns indices for unpooling")
     given = name_arguments(node.target, node.args, node.kwargs)
     for key, value in given.items():
         if any(isinstance(part, fx.Node) for part in (value if isinstance(value, (tuple, list)) else (value,))):
@@ -125,7 +125,7 @@ def stand_in(node: fx.Node) -> nn.Module:
 
 
 def input_of(node: fx.Node) -> fx.Node:
-    """The node that a call pools."""
+    """Return the node that a call pools."""
     pooled = node.args[0] if node.args else node.kwargs["input"]
     assert isinstance(pooled, fx.Node)
     return pooled

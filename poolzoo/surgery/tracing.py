@@ -1,8 +1,8 @@
 """A module's own forward as a graph, and back: torch.fx, one module at a time.
 
-Only a module whose own forward calls a pool is rewritten, with the modules below it as they are. It stays the object
-that it was, with its class, methods, parameters and their names; its class gets a subclass with the new forward. So
-nothing else in the model is fixed to the path that tracing happened to take.
+Only a module whose own forward calls a pool is rewritten; the modules inside it stay as they are. The module stays the
+same object, with its methods, parameters and names; its class gets a subclass with the new forward. Nothing else in the
+model is fixed to the path that tracing took.
 """
 
 from __future__ import annotations
@@ -25,20 +25,21 @@ class UntraceableError(ValueError):
 
 
 class _OwnForward(fx.Tracer):
-    """Follows one module's forward and no other's."""
+    """Traces one module's forward and no other's."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return True
 
 
 def trace(module: nn.Module) -> fx.Graph:
-    """The module's own forward.
+    """Return the graph of the module's own forward.
 
-    ``self.training`` stays a question that is asked at run time. Arguments that default to None or a bool keep their
-    default: a later call with another value raises.
+    ``self.training`` is still evaluated at run time. Arguments that default to None or a bool keep their default: a
+    later call with another value raises an error.
 
     Raises:
-        UntraceableError: it branches on its input, keeps state, or does something else that a graph cannot say.
+        UntraceableError: the forward branches on its input, keeps state, or does something else that a graph cannot
+            express.
     """
     if isinstance(module, fx.GraphModule):
         return module.graph
@@ -60,11 +61,11 @@ def trace(module: nn.Module) -> fx.Graph:
         vars(module).clear()
         vars(module).update(before)
     if kept:
-        raise UntraceableError(f"its forward sets self.{kept[0]}, or makes a tensor, which a graph cannot say")
+        raise UntraceableError(f"its forward sets self.{kept[0]}, or makes a tensor, which a graph cannot express")
     code = type(module).forward.__code__
     names = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]  # the order in which torch.fx has them
     if "torch" in names:
-        raise UntraceableError("an argument of its forward is called torch, which hides torch from a graph's code")
+        raise UntraceableError("an argument of its forward is named torch, which hides torch from a graph's code")
     for node, name in zip(graph.find_nodes(op="placeholder"), names, strict=False):
         node.target = name  # an argument with a fixed value got another name
     return graph
@@ -74,19 +75,19 @@ def first_line(error: Exception) -> str:
     return str(error).strip().split("\n")[0].split(". ")[0] or type(error).__name__
 
 
-#: Names in a method that tell of something around its calls: tracing sees the calls alone.
+#: Names in a method that affect the code around calls; tracing sees only the calls.
 _CONTEXTS = frozenset(("no_grad", "enable_grad", "set_grad_enabled", "inference_mode", "autocast", "checkpoint"))
 
 
 def names_a_pool(module: nn.Module) -> bool:
-    """Whether the module's methods name a pooling function of torch."""
+    """Return whether the module's methods name a pooling function of torch."""
     return not FUNCTION_NAMES.isdisjoint(_names(module))
 
 
 def lost_by_tracing(module: nn.Module) -> str:
-    """What a graph of the module's forward would silently leave out; empty where nothing is known to be."""
+    """Return what a graph of the module's forward would silently lose; empty if nothing is known to be lost."""
     if "forward" in vars(module):
-        return "has a forward set on the instance, not the class's"
+        return "has a forward set on the instance, not on the class"
     if inspect.unwrap(type(module).forward) is not type(module).forward:
         return "has a decorated forward, and a graph would lose what the decorator does"
     if found := _CONTEXTS.intersection(_names(module)):
@@ -95,13 +96,13 @@ def lost_by_tracing(module: nn.Module) -> str:
 
 
 def _names(module: nn.Module) -> set[str]:
-    """The global and attribute names in the module's methods, those of nn.Module left out."""
+    """Return the global and attribute names in the module's methods, without those of nn.Module."""
     methods = [m for cls in type(module).__mro__ if cls is not nn.Module for m in vars(cls).values()]
     return {name for m in methods if inspect.isfunction(m) for name in m.__code__.co_names}
 
 
 class _Rewritten:
-    """Mixin of the classes whose forward was made from a graph; copies and pickles by the forward's source."""
+    """Mixin for classes whose forward was made from a graph; they are copied and pickled with the forward's source."""
 
     _origin: ClassVar[type[nn.Module]]
     _source: ClassVar[str]
@@ -114,7 +115,7 @@ class _Rewritten:
 
 
 def rewrite(module: nn.Module, graph: fx.Graph) -> None:
-    """Give the module this graph as its forward."""
+    """Make this graph the module's forward."""
     graph.lint()
     if isinstance(module, fx.GraphModule):
         module.graph = graph

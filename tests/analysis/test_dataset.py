@@ -530,9 +530,9 @@ def test_a_scheduler_that_is_not_there_is_one_line(folder, tmp_path, run, monkey
     [
         ([], "or --dataset is needed"),
         (["--dataset", "x"], "needs --store"),
-        (["--store", "s.sqlite", "--image", "x"], "--store s.sqlite: not used with --image; it goes with --dataset"),
-        (["--jobs", "2", "--image", "x"], "--jobs 2: not used with --image; it goes with --dataset"),
-        (["--retry", "--image", "x"], "--retry: not used with --image; it goes with --dataset"),
+        (["--store", "s.sqlite", "--image", "x"], "--store s.sqlite: not used with --image, only with --dataset"),
+        (["--jobs", "2", "--image", "x"], "--jobs 2: not used with --image, only with --dataset"),
+        (["--retry", "--image", "x"], "--retry: not used with --image, only with --dataset"),
         (["--dataset", "x", "--store", "s", "--image", "y"], "--image and --dataset exclude"),
         (["--dataset", "x", "--store", "s", "--save-images", "y"], "--save-images y: not used with --dataset"),
         (
@@ -598,7 +598,7 @@ def test_an_interrupted_run_says_how_to_go_on(run, folder, tmp_path, inline, mon
 
     monkeypatch.setattr(Inline, "work", interrupt)
     code, _, err = run("compare", "--dataset", folder, "--store", path, "--pool", "avg")
-    assert (code, err) == (130, f"poolzoo: stopped; the same command goes on from what is in {path}\n")
+    assert (code, err) == (130, f"poolzoo: stopped; rerun the command to resume from {path}\n")
     assert 0 < len(rows_in(path)) < 24
 
 
@@ -674,7 +674,7 @@ def test_a_report_of_a_store_without_images_says_so(run, tmp_path):
     with Store.create(path, plan):
         pass
     code, _, err = run("report", path, "--output", tmp_path / "page.html")
-    assert (code, err) == (2, f"poolzoo: {path}: no image has been scored yet; run its compare --dataset again\n")
+    assert (code, err) == (2, f"poolzoo: {path}: no image has been scored yet; rerun its compare --dataset\n")
 
 
 def test_a_report_goes_without_pictures_where_what_decoders_were_fitted_on_is_gone(run, folder, tmp_path, inline):
@@ -687,5 +687,5 @@ def test_a_report_goes_without_pictures_where_what_decoders_were_fitted_on_is_go
     shutil.rmtree(training)
     code, _, err = run("report", path, "--output", page)
     assert code == 0
-    assert "none can be fitted on" in err and "the page goes without" in err and "Traceback" not in err
+    assert "none can be fitted on" in err and "the page has none" in err and "Traceback" not in err
     assert "How much of 12 images survives" in page.read_text() and "explorer-data" not in page.read_text()

@@ -480,10 +480,10 @@ def test_operators_without_three_axes_are_left_out_unless_named(run, tmp_path):
         (["--video", "GIF", "--kernel-size", "13"], ["12x16x14 pixels", "0x13x13", "13x13x13 window"]),
         (["--volume", "GIF"], ["clip.gif': not a TIFF file: header"]),
         (["--volume", "GIF", "--normalize", "imagenet"], ["normalize='imagenet'", "three colours"]),
-        (["--volume", "GIF", "--frames", "3"], ["--frames 3: not used with --volume; it goes with --video"]),
+        (["--volume", "GIF", "--frames", "3"], ["--frames 3: not used with --volume, only with --video"]),
         (
             ["--image", "skimage:coffee", "--weights", "x.pth"],
-            ["--weights x.pth: not used with --image; it goes with --features"],
+            ["--weights x.pth: not used with --image, only with --features"],
         ),
         (["--image", "skimage:coffee", "--features", "resnet18"], ["features='resnet18'", "MODEL:LAYER"]),
     ],

@@ -307,7 +307,7 @@ def test_without_a_build_scikit_image_goes_on(way, tmp_path, environment, reason
     done = subprocess.run([sys.executable, "-c", SCORE], env=given, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert reason in done.stdout
-    said = "RuntimeWarning: poolzoo's native metrics cannot be had, the slower ones of scikit-image go on"
+    said = "RuntimeWarning: poolzoo's native metrics are unavailable, scikit-image's slower ones are used"
     assert done.stderr.count(said) == done.stderr.count("RuntimeWarning") == warnings
 
 

@@ -1,4 +1,4 @@
-"""Rows to one line an operator: every number here is worked out by hand or by a second, plainer way."""
+"""Rows to one line per operator: every number here is worked out by hand or by a second, plainer way."""
 
 from __future__ import annotations
 

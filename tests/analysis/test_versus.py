@@ -58,7 +58,7 @@ def test_operators_match_in_the_same_state_and_setting_only():
     versus = side_by_side([before, after])
     assert versus.matched == ()
     # avg is in both runs: what makes it two is said.
-    assert versus.only == (("lip (initial)", "avg, stride 2", "old"), ("lip (fitted)", "avg, stride 3", "new"))
+    assert versus.only == (("lip (untrained)", "avg, stride 2", "old"), ("lip (fitted)", "avg, stride 3", "new"))
 
 
 def test_without_a_shared_image_nothing_has_changed():

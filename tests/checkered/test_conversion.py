@@ -308,11 +308,11 @@ def test_a_model_with_nothing_to_convert_is_answered():
 
 def test_what_could_not_be_converted_is_listed():
     model = Pooled(nn.Conv2d(3, 4, 3, 2), nn.LPPool2d(2, 2), poolzoo.SoftPool2d(2), nn.MaxPool2d(2))
-    with pytest.warns(UserWarning, match="left as it is: layers.1: LPPool2d, stride 2, has no checkered form"):
+    with pytest.warns(UserWarning, match="not converted: layers.1: LPPool2d, stride 2, has no checkered form"):
         converted = convert_to_checkered(model)
     assert converted.conversion.converted == ["layers.0", "layers.3"]
     assert list(converted.conversion.unconverted) == ["layers.1", "layers.2"]
-    assert str(converted.conversion).startswith("checkered: layers.0, layers.3\nleft as it is: layers.1")
+    assert str(converted.conversion).startswith("checkered: layers.0, layers.3\nnot converted: layers.1")
     assert converted(pictures(33).float()).shape == model(pictures(33).float()).shape
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -355,7 +355,7 @@ def test_what_is_caught_is_listed_by_layer():
         converted = convert_to_checkered(Pooled(Block(), nn.ReLU()))
     assert not converted.conversion.traced
     assert converted.conversion.converted == ["layers.0.conv"]
-    with pytest.raises(ValueError, match="CheckeredPooled is converted already; set_sampler"):
+    with pytest.raises(ValueError, match="CheckeredPooled is already converted; set_sampler"):
         convert_to_checkered(converted)
     set_sampler(converted, "top-left")
     x = pictures(15).float()

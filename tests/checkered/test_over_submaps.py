@@ -447,11 +447,11 @@ LEFT: dict[str, Callable[[Tensor], Tensor]] = {
 def test_a_strided_call_without_a_checkered_form_is_named(call):
     x, block, hidden = pictures(16).float(), Block(LEFT[call]), untraceable(Block)(LEFT[call])
     hidden.load_state_dict(block.state_dict())
-    with pytest.warns(UserWarning, match="left as it is: .* in forward"):
+    with pytest.warns(UserWarning, match="not converted: .* in forward"):
         converted = convert_to_checkered(nn.Sequential(block))
     (left,) = converted.conversion.unconverted
     caught = convert_to_checkered(nn.Sequential(hidden))
-    with pytest.warns(UserWarning, match="left as it is: .* in 0: "):
+    with pytest.warns(UserWarning, match="not converted: .* in 0: "):
         y = caught(x)
     torch.testing.assert_close(y, converted(x), rtol=0, atol=1e-6)
     assert [name.replace("in 0", "in forward") for name in caught.conversion.unconverted] == [left]

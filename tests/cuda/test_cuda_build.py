@@ -134,7 +134,7 @@ def test_what_is_missing_is_said_once_and_the_cpu_operators_go_on(tmp_path, obst
         shutil.copytree(built.parent, tmp_path / "cache" / built.parent.name)
     out, err = run(LOAD, tmp_path / "cache", **environment)
     assert out == [words]
-    assert err.count("RuntimeWarning: poolzoo's native CUDA operators cannot be had") == 1
+    assert err.count("RuntimeWarning: poolzoo's native CUDA operators are unavailable") == 1
     assert words in err
     assert libraries(tmp_path / "cache") == sorted(f"poolzoo_cpu_{operator}.so" for operator in OPERATORS)
 

@@ -189,7 +189,7 @@ def test_share_of_a_cell_takes_part_in_autograd():
 def test_share_that_does_not_fit_is_named():
     x = usual_input(2)
     pool = make("adapool", 2, 2, cells=(2, 2))
-    with pytest.raises(ValueError, match=r"beta: shape \(2, 2\); a scalar or one an output cell, \(3, 3\), is allowed"):
+    with pytest.raises(ValueError, match=r"beta: shape \(2, 2\); a scalar or one per output cell, \(3, 3\),"):
         pool(x)
     with pytest.raises(ValueError, match=r"beta: shape \(3,\); .* \(3, 3\)"):
         functional.ada_pool2d(x, 2, beta=torch.zeros(3))
@@ -310,11 +310,11 @@ def test_unpooling_compiles_exports_and_vmaps():
 def test_wrong_maps_to_unpool_are_named():
     x = usual_input(2)
     y = functional.ada_pool2d(x, 2)
-    with pytest.raises(ValueError, match=r"y: shape \(2, 3, 3, 2\); that of x pooled, \(2, 3, 3, 3\), is needed"):
+    with pytest.raises(ValueError, match=r"y: shape \(2, 3, 3, 2\); the shape of x pooled, \(2, 3, 3, 3\), is needed"):
         functional.ada_unpool2d(y[..., :2], x, 2)
     with pytest.raises(ValueError, match=r"beta=2: a number from 0 to 1"):
         functional.ada_unpool2d(y, x, 2, beta=2)
-    with pytest.raises(ValueError, match=r"beta: shape \(2,\); a scalar or one an output cell, \(3, 3\)"):
+    with pytest.raises(ValueError, match=r"beta: shape \(2,\); a scalar or one per output cell, \(3, 3\)"):
         functional.ada_unpool2d(y, x, 2, beta=torch.ones(2))
     with pytest.raises(TypeError, match=r"x: dtype torch\.int64"):
         functional.ada_unpool2d(y, x.long(), 2)

@@ -264,7 +264,7 @@ def test_a_page_says_nothing_of_what_is_not_on_it():
     learnable = [compare_row("a", pool, 20.0, 0.5, state="initial") for pool in ("gem", "power")]
     unfitted = Page(render_page([make_compare(rows=[*FEW, *learnable])])).text
     assert "Not fitted" not in unfitted and "LIP" not in unfitted
-    assert "‡ initial: learnable operator as it starts, not fitted" in unfitted
+    assert "‡ untrained: learnable operator with its initial parameters" in unfitted
     rows = [*FEW, *learnable, compare_row("a", "gem", 21.0, 0.6, state="fitted")]
     assert "Not fitted: power." in Page(render_page([make_compare(rows=rows)])).text
     profile = [profile_row("lip", 0.004, state="initial"), profile_row("avg", 0.003)]

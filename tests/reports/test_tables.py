@@ -173,7 +173,7 @@ def test_the_state_is_shown_only_where_there_is_more_than_one_kind():
     assert "state" not in [c.heading for c in tables(fixed)[0].columns]
     mixed = make_compare(rows=[compare_row("a", "max", 20.0, 0.5), compare_row("a", "lip", 21.0, 0.5)])
     (table,) = tables(mixed)
-    assert column(table, "state")["lip"].text == "initial ‡"
+    assert column(table, "state")["lip"].text == "untrained ‡"
     assert any("exactly average pooling" in note for note in table.notes)
 
 
@@ -188,7 +188,7 @@ def test_kept_is_a_column_only_where_it_differs(compared):
     assert "kept" in [c.heading for c in tables(compared)[0].columns]
     (equal,) = tables(make_compare(rows=[row for row in compared.rows if row["pool"] != "checkered"]))
     assert "kept" not in [c.heading for c in equal.columns]
-    assert "0.25 of the numbers kept" in equal.caption
+    assert "0.25 of the values kept" in equal.caption
 
 
 def test_the_caption_states_the_protocol(compared):

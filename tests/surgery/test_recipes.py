@@ -59,7 +59,7 @@ def test_checkpoint_files_are_read_as_training_left_them(tmp_path: Path, wrapped
 
 
 def test_weights_of_another_network_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"^weights: not those of resnet18 .*layer1.2.conv1.weight") as refused:
+    with pytest.raises(ValueError, match=r"^weights: these are not .* of resnet18 .*layer1.2.conv1.weight") as refused:
         create_model("resnet18", weights=tensors(SOFTPOOL["resnet50"]))
     assert "\n" not in str(refused.value)
 

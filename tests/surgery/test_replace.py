@@ -197,7 +197,7 @@ def test_filter_fn_chooses_by_path_and_module() -> None:
     new = surgery(Nested(), "softpool", lambda path, module: path.startswith("list") and module.kernel_size == 2)
     assert isinstance(new.pool, nn.MaxPool2d) and new.pool is new.dict["a"][1]
     assert isinstance(new.list[0][1], poolzoo.SoftPool2d) and isinstance(new.list[1][1], poolzoo.SoftPool2d)
-    assert reasons(new) == {"pool, dict.a.1": "filter_fn leaves it out"}
+    assert reasons(new) == {"pool, dict.a.1": "excluded by filter_fn"}
 
 
 def test_filter_fn_sees_a_call_as_the_module_that_does_the_same() -> None:
@@ -210,7 +210,7 @@ def test_filter_fn_sees_a_call_as_the_module_that_does_the_same() -> None:
     model = nn.Sequential(Lambda(lambda x: F.avg_pool2d(F.avg_pool2d(x, 2), 3)))
     new = surgery(model, "softpool", only_small)
     assert seen["0.avg_pool2d_1"] == "AvgPool2d(kernel_size=3, stride=3, padding=0)"
-    assert reasons(new) == {"0.avg_pool2d_1": "filter_fn leaves it out"}
+    assert reasons(new) == {"0.avg_pool2d_1": "excluded by filter_fn"}
     x = picture()
     assert torch.equal(new(x), F.avg_pool2d(PF.soft_pool2d(model[0].conv(x), 2), 3))
 
@@ -238,13 +238,13 @@ def test_a_subclass_is_replaced() -> None:
     ("pool", "why"),
     [
         (Doubled(2), "subclass of MaxPool2d with a forward of its own"),
-        (nn.MaxPool2d(2, return_indices=True), "returns indices, as unpooling needs them"),
-        (nn.AdaptiveMaxPool2d(2, return_indices=True), "returns indices, as unpooling needs them"),
+        (nn.MaxPool2d(2, return_indices=True), "returns indices for unpooling"),
+        (nn.AdaptiveMaxPool2d(2, return_indices=True), "returns indices for unpooling"),
         (nn.FractionalMaxPool2d(2, output_size=3), "has random windows, not a kernel and a stride"),
-        (nn.AvgPool2d(2, divisor_override=3), "has a divisor_override, so it is no average"),
+        (nn.AvgPool2d(2, divisor_override=3), "has a divisor_override, so it is not an average"),
         (hooked(), "has hooks, which would be lost"),
-        (poolzoo.GlobalSoftPool2d(flatten=True), "flattens what it pools"),
-        (poolzoo.CheckeredPool2d(2), "keeps several submaps, on which the layers after it rely"),
+        (poolzoo.GlobalSoftPool2d(flatten=True), "flattens its output"),
+        (poolzoo.CheckeredPool2d(2), "keeps several submaps, which the following layers need"),
     ],
 )
 def test_what_no_operator_can_do_is_left_alone(pool: nn.Module, why: str) -> None:
@@ -267,12 +267,12 @@ def test_an_operator_is_not_put_where_it_is_not_defined(monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("function", "why"),
     [
-        (lambda x: F.max_pool2d(x, 2, return_indices=True)[0], "returns indices, as unpooling needs them"),
-        (lambda x: F.max_pool2d_with_indices(x, 2)[0], "returns indices, as unpooling needs them"),
+        (lambda x: F.max_pool2d(x, 2, return_indices=True)[0], "returns indices for unpooling"),
+        (lambda x: F.max_pool2d_with_indices(x, 2)[0], "returns indices for unpooling"),
         (lambda x: F.max_pool2d(x, x.shape[-2:]), "its kernel_size is computed in forward"),
         (lambda x: F.avg_pool2d(x, (2, x.size(3))), "its kernel_size is computed in forward"),
         (lambda x: F.fractional_max_pool2d(x, 2, output_size=2), "has random windows, not a kernel and a stride"),
-        (lambda x: F.avg_pool2d(x, 2, divisor_override=3), "has a divisor_override, so it is no average"),
+        (lambda x: F.avg_pool2d(x, 2, divisor_override=3), "has a divisor_override, so it is not an average"),
     ],
 )
 def test_calls_that_no_operator_can_replace_are_left_alone(function: Any, why: str) -> None:
@@ -406,7 +406,7 @@ def test_modules_are_replaced_where_the_calls_cannot_be() -> None:
     assert isinstance(new[0].pool, poolzoo.SoftPool2d)
     why = reasons(new)
     assert "cannot trace its forward: symbolically traced variables" in why["0"]
-    assert why["1"] == "its forward sets self.last, or makes a tensor, which a graph cannot say"
+    assert why["1"] == "its forward sets self.last, or makes a tensor, which a graph cannot express"
     assert new.pool_report.untraced == ("Quiet",)
     assert not hasattr(new[1], "last")
 
@@ -434,7 +434,7 @@ def patched() -> nn.Module:
     [
         (Frozen(), "uses no_grad, which a graph would lose"),
         (Decorated(), "has a decorated forward, and a graph would lose what the decorator does"),
-        (patched(), "has a forward set on the instance, not the class's"),
+        (patched(), "has a forward set on the instance, not on the class"),
     ],
 )
 def test_what_a_graph_would_lose_is_not_lost(module: nn.Module, why: str) -> None:
@@ -454,7 +454,7 @@ class Asking(nn.Module):
 def test_the_example_shows_a_wrong_trace() -> None:
     model, x = nn.Sequential(Asking(), nn.MaxPool2d(2)), picture()
     new = surgery(model, example=x)
-    assert reasons(new) == {"0.max_pool2d": "its trace gives something else on the example"}
+    assert reasons(new) == {"0.max_pool2d": "its trace gives a different output on the example"}
     assert type(new[0]) is Asking and isinstance(new[1], poolzoo.SoftPool2d)
 
 
@@ -484,7 +484,7 @@ def test_channels_come_from_the_example() -> None:
     assert (new.own.channels, new.avg_pool2d.channels) == (2, 5)
     assert reasons(new) == {
         "shared": "shared by inputs of 2 and 5 channels",
-        "unused": "the example does not reach it, so that its channels are not known",
+        "unused": "the example does not reach it, so its channels are unknown",
     }
     assert surgery(small(nn.MaxPool2d(2)), "lip:channels=3")[1].channels == 3
 
@@ -509,9 +509,9 @@ def test_channels_come_from_the_first_input_without_an_example() -> None:
         (small(nn.MaxPool2d(2)), "softpol", {}, ValueError, "no such operator; did you mean softpool"),
         (small(nn.MaxPool2d(2)), "lp:q=3", {}, ValueError, "unknown parameter 'q'; allowed: p, norm"),
         (small(nn.MaxPool2d(2)), "lp:p=-3", {}, ValueError, "p=-3: a number > 0 is allowed"),
-        (small(nn.MaxPool2d(2)), "lp:kernel_size=3", {}, ValueError, "kernel_size is that of the pool"),
+        (small(nn.MaxPool2d(2)), "lp:kernel_size=3", {}, ValueError, "kernel_size is taken from the replaced pool"),
         (small(nn.MaxPool2d(2)), "lip", {"example": torch.zeros(3)}, ValueError, "example: the model does not run"),
-        (nn.MaxPool2d(2), "softpool", {}, ValueError, "model: it is itself a pool, MaxPool2d(kernel_size=2"),
+        (nn.MaxPool2d(2), "softpool", {}, ValueError, "model: this is itself a pool, MaxPool2d(kernel_size=2"),
         ("resnet18", "softpool", {}, TypeError, "model: str; a torch.nn.Module"),
     ],
 )
@@ -587,7 +587,7 @@ def test_a_forward_may_call_the_module_and_its_arguments_anything(signature: str
 
 def test_an_argument_that_hides_torch_is_left_alone() -> None:
     model = surgery(with_forward("def forward(self, torch): return max_pool2d(torch, 2)"), "max", allow_none=True)
-    why = "an argument of its forward is called torch, which hides torch from a graph's code"
+    why = "an argument of its forward is named torch, which hides torch from a graph's code"
     assert reasons(model) == {"model": why}
     assert model(picture()).shape == (2, 2, 5, 5)
 
@@ -608,7 +608,7 @@ def test_the_report_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
         "  0         AvgPool2d(kernel_size=2, stride=2, padding=0)  LpPool2d(kernel_size=2, stride=2, p=3)\n"
         "  left alone  what                              why\n"
         "  1           AdaptiveAvgPool2d(output_size=1)  lp has no adaptive form\n"
-        "not searched for functional pools, torch.fx cannot trace them: Quiet\n"
+        "not searched for functional pools (torch.fx cannot trace them): Quiet\n"
     )
     assert new.pool_report.left_alone == (
         LeftAlone("1", "AdaptiveAvgPool2d(output_size=1)", "lp has no adaptive form"),

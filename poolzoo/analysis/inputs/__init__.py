@@ -1,1 +1,1 @@
-"""What is pooled: images, clips, feature maps, test patterns and the images that parameters are fitted on."""
+"""Inputs: images, clips, feature maps, test patterns and the images that parameters are fitted on."""

@@ -1,4 +1,4 @@
-"""Images that are in memory already: arrays, tensors and Pillow's images, as sources beside those that are files."""
+"""Images in memory (arrays, tensors, Pillow images) as sources, like image files."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def decode(file: BinaryIO) -> Decoded:
     boxes = dict(reversed(list(read_boxes(data))))
     brands = boxes.get(b"ftyp", b"")
     if not any(brands[at : at + 4] in BRANDS for at in range(0, len(brands), 4)):
-        raise unsupported(f"a file of the brand {brands[:4].decode('ascii', 'replace')!r} (HEIF and its kin, but AVIF)")
+        raise unsupported(f"a file of the brand {brands[:4].decode('ascii', 'replace')!r} (HEIF, not AVIF)")
     meta = dict(reversed(list(read_boxes(boxes.get(b"meta", b"")[FULL_BOX:]))))
     if b"pitm" not in meta or b"iprp" not in meta:
         raise unsupported("an AVIF file without a primary picture")

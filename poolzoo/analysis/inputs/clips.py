@@ -1,8 +1,8 @@
-"""Videos and volumes in: all frames of a clip, all pages of a TIFF, as one array with three axes to pool.
+"""Load videos and volumes: all frames of a clip, or all pages of a TIFF, as one array with three axes to pool.
 
 Pillow decodes animations (GIF, PNG, WebP), PyAV (``poolzoo[video]``) the formats of :data:`CONTAINERS`, and tifffile
-the volumes. Which one a file needs is told from its content. What is decoded is bounded like an image is: all frames
-together have at most :data:`poolzoo.analysis.inputs.files.MAX_PIXELS` pixels.
+the volumes. The decoder is chosen by the file's content. As for images, the size is limited: all frames together have
+at most :data:`poolzoo.analysis.inputs.files.MAX_PIXELS` pixels.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ CONTAINERS = ("mov", "matroska", "avi", "mpegts", "mpeg", "ogg", "flv", "asf")
 
 @dataclass(frozen=True)
 class Video:
-    """A clip: ``(T, H, W, 3)`` in [0, 1], frames as a viewer shows them, transparency over white.
+    """A clip: ``(T, H, W, 3)`` in [0, 1], with frames as a viewer shows them and transparency over white.
 
     Attributes:
-        path: of the file, its name in rows.
-        frames: take the first so many; None takes all.
+        path: of the file; it is the name in rows.
+        frames: how many frames to use, from the first; None uses all.
     """
 
     path: str

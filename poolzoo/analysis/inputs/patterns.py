@@ -17,12 +17,12 @@ SIZE = 512
 
 
 def zone_plate(size: int = SIZE) -> FloatImage:
-    """A zone plate: all frequencies, each in a place of its own.
+    """Return a zone plate, which has every frequency at a different position.
 
-    ``1/2 + 1/2 cos(pi r^2 / size)``, r the distance from the centre in pixels. Along an axis the frequency is the
-    position over the size, in cycles a pixel: 0 in the centre, Nyquist's 1/2 at the edges, and never more, so that the
-    pattern itself has no alias. What pooling by s folds lies outside the central square of side size / s, and comes
-    out as rings around other centres (moiré).
+    ``1/2 + 1/2 cos(pi r^2 / size)``, r the distance from the centre in pixels. Along an axis, the frequency in cycles
+    per pixel is the position divided by the size: 0 in the centre and 1/2, the Nyquist frequency, at the edges. It is
+    never higher, so the pattern itself is free of aliasing. Pooling by s aliases the frequencies outside the central
+    square of side size / s; they appear as rings around other centres (moiré).
 
     Args:
         size: of a side, in pixels.

@@ -1,4 +1,4 @@
-"""What is pooled and scored, as one array: a picture, a layer's activations for one, a video or a volume.
+"""The array that is pooled and scored: an image, a layer's activations for an image, a video or a volume.
 
 An :class:`Input` is known by its name before it is read; ``load`` makes a :class:`Sample` of it. Pictures are RGB in
 [0, 1] (see ``images``), videos are too and volumes are grey in [0, 1] (see ``clips``); activations keep the scale on
@@ -29,7 +29,7 @@ class Sample:
         image: float64, ``(H, W, C)``, or ``(D, H, W, C)`` where three axes are pooled: frames or slices first.
         data_range: the range of its values that PSNR, SSIM and the errors are relative to.
         colours: whether its channels are red, green and blue in [0, 1].
-        facts: what the metadata says of it, beside its name and size.
+        facts: entries for the metadata, in addition to its name and size.
     """
 
     name: str

@@ -300,6 +300,11 @@ def label(row: dict[str, Any]) -> str:
     return f"{row['pool']}:{row['params']}" if row["params"] else row["pool"]
 
 
+def state_title(state: str) -> str:
+    """Return a row's state as tables, plots and pages name it: ``untrained`` for ``initial``."""
+    return "untrained" if state == "initial" else state
+
+
 @dataclass(frozen=True)
 class Result:
     """Rows of one kind and what was known when they were measured.

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from poolzoo.analysis.results.schema import PROFILE_SETTING, Result, label
+from poolzoo.analysis.results.schema import PROFILE_SETTING, Result, label, state_title
 from poolzoo.analysis.results.summaries import Setting, bootstrap_intervals, groups_of, image_names
 from poolzoo.analysis.results.values import LeftOut, Values, count_alike, differences, in_both
 
@@ -38,7 +38,7 @@ class Figure:
     """One measure of one operator in every run.
 
     Attributes:
-        values: one a run, None where it has none; means over the shared images in a comparison.
+        values: one per run, None where it has none; means over the shared images in a comparison.
         changes: of each further run to the first: the mean paired difference (compare) or the ratio (profile); None
             where either is missing.
         intervals: bootstrap 95% intervals of a comparison's changes; None for too few shared images.
@@ -63,7 +63,7 @@ class Versus:
             has them in another one.
         images: how many images all runs share; None for profiles.
         sampled: whether some run is of a dataset and holds rows of a few images alone: changes are over those.
-        differing: facts of the runs that are not the same: name, then a value a run ("" where unknown).
+        differing: facts of the runs that are not the same: name, then one value per run ("" where unknown).
         left_out: by setting, which of the shared images do not count, by metric.
     """
 
@@ -233,7 +233,7 @@ def _parts(setting: Setting) -> tuple[str, ...]:
 
 def named(match: Match) -> str:
     _, name, state = match
-    return name if state in ("fixed", None) else f"{name} ({state})"
+    return name if state in ("fixed", None) else f"{name} ({state_title(state)})"
 
 
 def _alone(

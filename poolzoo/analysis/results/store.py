@@ -320,7 +320,7 @@ class Store(StoreReader):
         if held != poolzoo.__version__:
             raise StoreError(
                 f"{self.path}: a store of poolzoo {held}, this is {poolzoo.__version__}, whose numbers may differ:"
-                f" go on with poolzoo {held}, or give --store another file"
+                f" continue with poolzoo {held}, or give --store another file"
             )
         asked = {"--dataset": plan.folder, "--fitted": plan.fitted} | dict(plan.protocol)
         has = {"--dataset": self._get("folder"), "--fitted": self._get("fitted")} | self._get("protocol")

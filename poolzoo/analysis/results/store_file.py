@@ -199,10 +199,10 @@ def in_one_line(path: Path) -> Iterator[None]:
 #: What SQLite says, and what to do about it.
 ADVICE = {
     "locked": "another run or report has this store open; wait for it or stop it",
-    "full": "make room and run the same command again, all earlier rows are kept",
-    "disk I/O": "no room or a failing disk; all earlier rows are kept, the same command goes on from them",
+    "full": "free some space and rerun the command; all earlier rows are kept",
+    "disk I/O": "no space left or a failing disk; all earlier rows are kept: rerun the command to resume",
     "not a database": "give --store a store or a new file name",
-    "unable to open": "no such file, or its folder cannot be written",
-    "readonly": "the file or its folder cannot be written, as it must be once after a run was killed",
+    "unable to open": "no such file, or its folder is not writable",
+    "readonly": "the file or its folder is not writable, which it must be to recover from a killed run",
     "malformed": "the file is damaged; start another store",
 }

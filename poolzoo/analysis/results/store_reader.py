@@ -191,7 +191,7 @@ class StoreReader:
         return [good[place * len(good) // shown] for place in range(shown)]
 
     def groups(self) -> dict[GroupKey, Group]:
-        """What a summary is made of: arrays of a number an image, read column by column."""
+        """The data of a summary: arrays of one number per image, read column by column."""
         import numpy as np
 
         from poolzoo.analysis.results.summaries import Group, group_key

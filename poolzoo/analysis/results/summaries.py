@@ -1,4 +1,4 @@
-"""Rows to one line an operator: means over images, what they are uncertain by, and differences to the baseline.
+"""Rows to one line per operator: means over images, what they are uncertain by, and differences to the baseline.
 
 A group is one operator in one state under one :class:`Setting`. Seeds of one image are averaged first, then images are
 averaged with equal weight; nothing else is averaged, so that no mean of means hides behind a number. Which images count
@@ -102,14 +102,14 @@ class Summary:
         scores: by metric key; empty where every row was an error or no image counts.
         images: how many images gave a score.
         seeds: how many different seeds were drawn, 0 where there are none.
-        kept: numbers out per number in, mean over images.
-        equal_kept: False where some image kept another share than with the baseline.
+        kept: values out per value in, mean over images.
+        equal_kept: False if some image keeps a different fraction than with the baseline.
         forward_s: seconds of a forward pass, of inputs of several sizes the median; ``ratio`` is that over the
             baseline's.
         errors: how many rows have no numbers.
         is_baseline: whether the differences are taken to this group.
         rank: by the first metric, mean over images of the place among all groups of the setting, 1 the best; None for
-            a single image, and for a group that keeps another share of the numbers.
+            a single image, and for a group that keeps a different fraction of the values.
         forward_iqr_s: the interquartile range of ``forward_s``, where it is known.
         timed: what was timed, in words; None where nothing was.
         timed_backend: by which backend.
@@ -176,7 +176,7 @@ def bootstrap_interval(values: Sequence[float] | NDArray[np.float64], seed: int 
     """Percentile bootstrap interval of the mean of ``values``.
 
     Args:
-        values: one number an image.
+        values: one number per image.
         seed: of the resampling; equal values and seed give equal bounds.
 
     Returns:
@@ -413,7 +413,7 @@ def _ranks(counted: Mapping[GroupKey, Mapping[str, Values]], metric: str) -> dic
     Equal scores share the mean of their places, as in Friedman's test (1937).
 
     Args:
-        counted: the values of the groups that compete: who keeps another share of the numbers does not.
+        counted: the values of the ranked groups: those that keep the same fraction of the values.
         metric: by which they do.
     """
     apart: dict[Setting, dict[GroupKey, Values]] = defaultdict(dict)

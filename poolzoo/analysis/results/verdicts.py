@@ -1,4 +1,4 @@
-"""What a comparison answers: who keeps most, who costs least, whom nothing beats at both, and what to doubt.
+"""What a comparison answers: which operator keeps most, which costs least, the best trade-offs, and caveats.
 
 Only operators that keep equally many numbers are held against each other, only on the same images, and a draw in train
 mode is never recommended: a network that is in use does not draw. Whether a lead could be chance is asked of paired
@@ -107,9 +107,9 @@ class Verdict:
 
     Attributes:
         setting: the protocol.
-        kept: numbers out per number in, of every candidate.
+        kept: values out per value in, the same for every candidate.
         candidates: who could be recommended, best by the first metric first.
-        leads: one a metric, in the order they were asked for.
+        leads: one per metric, in the order of the metrics.
         cost: None where fewer than two candidates have a time.
         front: candidates that none beats at time and first metric, by rising time.
         partial: operators that lack images others have, and are not recommended for that.
@@ -154,8 +154,8 @@ class Doubts:
         images: how many images gave a score.
         few: metrics with too few images for an interval, and how many count.
         unfitted: learnable operators that were not fitted, where others were.
-        unequal: operators that keep another share of the numbers than the rest of their setting, with that share.
-        kept: the share of the rest.
+        unequal: operators that keep another fraction of the values than the rest of their setting, with that fraction.
+        kept: the fraction that the rest keeps.
         one_seed: stochastic operators with a single draw.
         noisy: operators of a profile whose times spread, with interquartile range over median.
         failed, rows: how many rows have no numbers, of how many.
@@ -199,7 +199,7 @@ def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
 
 
 def judge(result: Result, summaries: Sequence[Summary]) -> list[Verdict]:
-    """A verdict for each setting and each share of numbers kept that at least two operators can be compared at.
+    """Return a verdict for each setting and fraction of values kept at which at least two operators can be compared.
 
     Args:
         result: a comparison.

@@ -60,7 +60,7 @@ class Decoders:
         self._solved: dict[Hashable, LinearDecoder] = {}
 
     def fit(self, source: Source, runs: Iterable[Run]) -> None:
-        """Add one image to the fits of all operators. An operator that fails has no decoder, and the others go on."""
+        """Add one image to the fits of all operators. An operator that fails gets no decoder; the others continue."""
         try:
             image = load_image(source)
             digest, x = pixel_digest(image), self._input(image)

@@ -1,8 +1,8 @@
-"""The weight of an element in what is pooled: the derivative dy/da_i, for every operator.
+"""The weight of an input element in a pooled value: the derivative dy/da_i, for every operator.
 
-For an operator that is a weighted sum with fixed weights they are those; for others it says what a small change of the
-element does to y, which is a weight too where the weights depend on the elements (SoftPool's are not the w_i of its
-formula, but w_i (1 + a_i - y)). Stochastic operators are asked in evaluation mode, learnable ones as they start.
+For a weighted sum with fixed weights, these are the weights. For other operators, they say how a small change of the
+element changes y. If the weights of the formula depend on the elements, the two differ: for SoftPool the derivative is
+not w_i but w_i (1 + a_i - y). Stochastic operators are evaluated in evaluation mode, learnable ones untrained.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ MARGIN = 4
 
 @dataclass(frozen=True)
 class Sample:
-    """One window among others, and the weights of all elements in what is pooled from it.
+    """One window among others, and the weights of all elements in its pooled value.
 
     Attributes:
         elements: float64 in [0, 1), ``SAMPLE_WINDOWS`` windows along each axis; the same in all channels.
-        window: where the window lies, a slice an axis.
+        window: the window's position, one slice per axis.
         y: the pooled value; the sum of several, if the operator keeps several.
         weights: dy/d(element) in the first channel, of the shape of ``elements``.
     """

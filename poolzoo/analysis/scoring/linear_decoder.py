@@ -56,7 +56,7 @@ _SMOOTH = {**_LINEAR, 2: "bicubic"}
 
 @dataclass(frozen=True)
 class Grid:
-    """Which pooled values a cell of pixels is rebuilt from.
+    """The pooled values from which a cell of pixels is rebuilt.
 
     Attributes:
         stride: pixels of a cell, per axis.
@@ -224,7 +224,7 @@ class LinearDecoder:
         Args:
             pooled: ``(N, C, *out)``, or ``(N, C, S, *out)`` from an operator that keeps S submaps, on the scale that it
                 gives them.
-            size: of the image, one int an axis.
+            size: of the image, one int per axis.
 
         Returns:
             ``(N, C, *size)``, in the dtype of ``pooled``.

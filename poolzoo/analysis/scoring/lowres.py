@@ -1,10 +1,9 @@
-"""The low-resolution protocol: what was pooled is held against the original, made as small by an antialiased filter.
+"""The low-resolution protocol: score the pooled image against the original, downscaled by an antialiased filter.
 
-No upsampler has a part in the score. The reference is the antialiased bicubic that super-resolution benchmarks make
-their small images with (MATLAB's imresize, Pillow's BICUBIC): Keys' cubic convolution (1981, a = -1/2), as wide as the
-stride asks, sampled in the middle of each window. Where windows tile the image, and for operators that resample all of
-it, that is resizing to the pooled size, which the operator ``bicubic`` does exactly: its score is perfect and says
-nothing.
+No upsampler is involved. The reference is the antialiased bicubic downscaling of super-resolution benchmarks (MATLAB's
+imresize, Pillow's BICUBIC): Keys' cubic convolution (1981, a = -1/2), widened by the stride and sampled in the middle
+of each window. Where windows tile the image, and for operators that resample the whole image, this is resizing to the
+pooled size. The operator ``bicubic`` does exactly that, so its perfect score means nothing.
 """
 
 from __future__ import annotations

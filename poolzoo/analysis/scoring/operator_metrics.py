@@ -1,11 +1,11 @@
-"""What else is lost: aliasing, frequencies by band, consistency under shifts, reach of the gradient, brightness.
+"""Measures of an operator: aliasing, frequencies by band, consistency under shifts, reach of the gradient, brightness.
 
-An operator metric asks an operator, not a rebuilt image: it looks at what was pooled, and may pool other images, so no
-upsampler has a part in it. All work on the image's own scale (normalisation is part of the operator), on one to three
-spatial axes, and on submaps, each of which is a pooled image of its own on the coarser grid.
+They examine the pooled image, and may pool other images, but need no upsampler. They work on the image's own scale
+(normalisation is part of the operator), on one to three spatial axes, and on submaps; each submap counts as a pooled
+image on the coarser grid.
 
-Nothing is made up beyond an image's edges: of spectra see :mod:`poolzoo.analysis.scoring.spectra`; a shift leaves out
-what it moves away.
+No values outside the image are invented: a shift drops the elements that it moves out of the image; for spectra see
+:mod:`poolzoo.analysis.scoring.spectra`.
 """
 
 from __future__ import annotations
@@ -57,21 +57,25 @@ class Pooling:
 
     @property
     def regular(self) -> bool:
-        """Whether there is one output a window, where that lies; some operators choose other places or sizes."""
+        """Return whether there is one output per window, at its position; some operators choose other positions or
+        sizes.
+        """
         from poolzoo.geometry import output_size
 
         return not self.resampled and self.pooled.shape[-self.geometry.ndim :] == output_size(self.sizes, self.geometry)
 
     @property
     def cells(self) -> tuple[int, ...]:
-        """How many cells of the coarser grid the image has: as many frequencies an axis can be represented there."""
+        """Return the number of cells of the coarser grid per axis, which is the number of frequencies that it can
+        represent.
+        """
         if self.regular:
             return tuple(-(-size // step) for size, step in zip(self.sizes, self.geometry.stride, strict=True))
         return tuple(self.pooled.shape[-self.geometry.ndim :])
 
     @functools.cached_property
     def traced(self) -> tuple[Tensor, Tensor]:
-        """The image and what is pooled of it, for autograd to follow."""
+        """Return the image and its pooled image, recorded by autograd."""
         x = self.image.detach().requires_grad_()
         return x, self.pool(x)
 
@@ -94,12 +98,12 @@ class Pooling:
 def alias(pooling: Pooling) -> float:
     """Aliasing: the share of the pooled image's energy that came from frequencies it cannot represent.
 
-    With L the ideal low-pass filter at the coarser grid's Nyquist frequency (1 / (2 stride) cycles a pixel, along each
-    axis), what folds back is ``f = pool(x) - pool(L x)``, all that would not be there had the image been band-limited
-    first; ``alias = |f|^2 / (|f|^2 + |pool(L x)|^2)``, of both without their means: what folds onto frequency 0 is
-    brightness. For a linear operator f is exactly ``pool(x - L x)``, the terms of the sampled spectrum other than the
-    first; for others it also holds what they make of high frequencies on the way, as the envelope of a fine texture
-    that max pooling turns into a coarse one.
+    With L the ideal low-pass filter at the coarser grid's Nyquist frequency (1 / (2 stride) cycles per pixel, along
+    each axis), the aliased part is ``f = pool(x) - pool(L x)``: the part that would be missing if the image had been
+    band-limited first. ``alias = |f|^2 / (|f|^2 + |pool(L x)|^2)``, both without their means, because a change of the
+    mean is brightness. For a linear operator, f is exactly ``pool(x - L x)``, the terms of the sampled spectrum other
+    than the first. For other operators, f also contains what they turn high frequencies into; max pooling, for example,
+    turns the envelope of a fine texture into a coarse one.
 
     From 0, nothing folded, to 1, nothing but what folded. Decimation has 1 for a sinusoid above the Nyquist frequency
     and 0 for one below.
@@ -280,7 +284,8 @@ def grad_reach(pooling: Pooling) -> float:
     source="participation ratio, Bell & Dean 1970 (Discuss. Faraday Soc. 50)",
 )
 def effective_weights(pooling: Pooling) -> float | None:
-    """Effective number of weights a window: over how many elements the gradient of a pooled value is spread.
+    """Return the effective number of weights per window: the number of elements that share the gradient of a pooled
+    value.
 
     With ``w_i = dy / dx_i`` and the shares ``p_i = w_i^2 / sum w^2`` of the gradient's energy it is ``1 / sum p_i^2``,
     the participation ratio, ``(sum w^2)^2 / sum w^4``: n for n equal weights, 1 where one element decides. It is the
@@ -320,7 +325,7 @@ def effective_weights(pooling: Pooling) -> float | None:
     source="difference of means",
 )
 def brightness(pooling: Pooling) -> float:
-    """Brightness bias: the mean of what was pooled less the mean of the image, in units of the data range.
+    """Return the brightness bias: the mean of the pooled image minus the mean of the image, in units of the data range.
 
     Signed: max pooling brightens, lse with r < 0 darkens, a filter with gain 1 does neither.
     """

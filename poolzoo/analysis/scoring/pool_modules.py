@@ -42,7 +42,7 @@ def make_module(
 
 
 def state_of(module: Pool) -> str:
-    """``initial`` for a learnable operator as it starts, ``fixed`` for one with nothing to learn."""
+    """Return ``initial`` for an untrained learnable operator, ``fixed`` for one without learned parameters."""
     return "initial" if any(True for _ in module.parameters()) else "fixed"
 
 
@@ -86,7 +86,7 @@ def normal_spec(spec: str) -> str:
 
 
 def describe_specs(specs: Sequence[str]) -> list[dict[str, Any]]:
-    """What was measured, an entry an operator: its label and the registry's facts."""
+    """Return one entry per operator for the metadata: its label and the registry's facts."""
     described = []
     for spec in specs:
         name, params = shown_params(spec)

@@ -1,7 +1,7 @@
 """The round trip: crop, normalise, pool, undo the normalisation, rebuild to full size, score against the original.
 
-What goes round is an image, a layer's activations, or, pooled over three axes, a video or a volume (see ``samples``).
-Or at low resolution: score what was pooled against the original, made small by an antialiased filter.
+The input is an image, a layer's activations, or, pooled over three axes, a video or a volume (see ``samples``). The
+low-resolution protocol scores the pooled image against the original, downscaled by an antialiased filter.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def score_sample(
     spread: Callable[..., Iterable[Any]] = map,
     on_view: Callable[[View], None] | None = None,
 ) -> Iterator[list[dict[str, Any]]]:
-    """The rows of one sample, a group a run; where a run fails, its rows have an ``error``.
+    """Yield the rows of one sample, one group per run; the rows of a failed run have an ``error``.
 
     Args:
         item: where the sample comes from, for its rows.
@@ -211,7 +211,7 @@ class _OneSample:
         return _channels_last(downscale(self.picture, self.picture.new_empty(1, 1, *output_size(self.size, own)), own))
 
     def is_shown(self, done: _Pending) -> bool:
-        """Of draws, the first; at low resolution, what can be laid beside the others: one map, on the same grid."""
+        """Return whether a row gets pictures: of draws, the first; at low resolution, one map on the common grid."""
         if done.row["seed"] not in (None, self.protocol.seed):
             return False
         if self.protocol.protocol != "lowres":
@@ -278,7 +278,7 @@ def _pool_again(run: Run, scale: Scale, picture: Tensor) -> Tensor:
 
 
 def _lowres_pairs(reference: Tensor, pooled: Tensor, metrics: Sequence[str]) -> list[tuple[FloatImage, FloatImage]]:
-    """A reference and what was pooled, ``(h, w, C)`` each, of every submap."""
+    """Return the reference and the pooled image of every submap, ``(h, w, C)`` each."""
     height, width = pooled.shape[-2:]
     if lack := _too_small((height, width), metrics):
         raise ValueError(f"{width}x{height} pixels when pooled: {lack}")

@@ -50,9 +50,10 @@ def make_runs(
     fits: Sequence[Fitted] = (),
     dtype: torch.dtype = torch.float64,
 ) -> list[Run]:
-    """The modules to compare: one a spec, but for stochastic ones one a seed in train mode and one in eval mode.
+    """Return the modules to compare: one per spec, but for a stochastic operator one per seed in train mode and one in
+    eval mode.
 
-    An operator that is among ``fits`` has one more, with the parameters that it learned. Scores are of float64.
+    An operator in ``fits`` has one more run, with its fitted parameters. Scores are computed in float64.
 
     Raises:
         ValueError: an unknown operator, a parameter or number of axes that is not allowed, or an operator fitted for

@@ -21,11 +21,11 @@ BANDS = {"low": (0.0, 1 / 3), "mid": (1 / 3, 2 / 3), "high": (2 / 3, math.inf)}
 
 
 def lowpass(x: Tensor, cells: Sequence[int]) -> Tensor:
-    """``x`` without the frequencies that a grid of ``cells`` along its last axes cannot represent.
+    """Return ``x`` without the frequencies that a grid of ``cells`` along its last axes cannot represent.
 
     Args:
         x: ``(..., *sizes)``.
-        cells: per spatial axis; so many DCT-II terms stay, those below ``cells / (2 size)`` cycles an element.
+        cells: the number of DCT-II terms to keep per spatial axis: those below ``cells / (2 size)`` cycles per element.
     """
     for axis, count in enumerate(cells):
         dim = axis - len(cells)

@@ -105,7 +105,7 @@ class _Comparison:
     def groups(
         self, item: Input, spread: Callable[..., Iterable[Any]], on_view: Callable[[View], None] | None
     ) -> Iterator[tuple[int, list[dict[str, Any]]]]:
-        """The rows of one image, a group a run, each with the number of runs that are done."""
+        """The rows of one image, one group per run, each with the number of runs that are done."""
         protocol = self.protocol
         try:
             loaded = item.load()

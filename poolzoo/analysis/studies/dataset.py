@@ -96,14 +96,14 @@ def compare_dataset(
     plugins: Sequence[str] = (),
     on_step: Callable[[int, int], None] | None = None,
 ) -> Result:
-    """Pool every image below a folder with every operator and keep the rows in a store, or go on where that stopped.
+    """Pool every image of a folder with every operator and keep the rows in a store, or resume an earlier run.
 
     Args:
         folder: searched with its subfolders, see :func:`find_files`.
         specs: operators as spec strings; a store's operators must be among them.
         protocol: how images are pooled, rebuilt and scored; operators are timed for the image of median size.
         path: of the store; a new file, or one that this function made for the same folder and protocol.
-        jobs: worker processes, by default one a core.
+        jobs: worker processes, by default one per core.
         scheduler: address of a Dask scheduler, whose workers are then used instead.
         retry: whether to score again what has failed before.
         baseline: the spec that tables compare with; by default avg if it is there, else the first.

@@ -263,7 +263,7 @@ class _Saved:
 
 
 def _peak_bytes(module: Pool, x: Tensor) -> int:
-    """The most memory that one forward pass holds at once beside its input, its output included."""
+    """Return the peak memory of one forward pass in bytes: its output included, its input not."""
     if x.is_cuda:
         torch.cuda.synchronize(x.device)
         torch.cuda.reset_peak_memory_stats(x.device)

@@ -1,8 +1,8 @@
 """One operator over a range of one of its parameters: a comparison whose metadata says what was varied.
 
-The rows are those of :func:`poolzoo.analysis.studies.compare.compare`: one operator a value, and avg and max, which
-have no such parameter, as what it is held against. ``metadata["sweep"]`` is ``{"pool": SPEC, "over": PARAMETER,
-"values": [...], "spacing": "log" | "linear" | "list"}``.
+The rows are those of :func:`poolzoo.analysis.studies.compare.compare`: one operator per value, and for comparison avg
+and max, which do not have the parameter. ``metadata["sweep"]`` is ``{"pool": SPEC, "over": PARAMETER, "values": [...],
+"spacing": "log" | "linear" | "list"}``.
 """
 
 from __future__ import annotations

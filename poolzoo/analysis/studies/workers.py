@@ -56,7 +56,7 @@ PATIENCE = 60
 
 @dataclass(frozen=True)
 class Job:
-    """What workers need to know beside the image.
+    """What workers need to know in addition to the image.
 
     Attributes:
         folder: the dataset.
@@ -195,7 +195,7 @@ class LocalWorkers:
             self._executor = self._start()
             with contextlib.suppress(BrokenProcessPool):
                 return self._executor.submit(_ready).result()
-        raise WorkerError(f"worker processes died {TRIES} times as they started: killed, or out of memory")
+        raise WorkerError(f"worker processes died {TRIES} times at startup: killed, or out of memory")
 
     def close(self) -> None:
         executor: Any = self._executor
@@ -279,13 +279,13 @@ class DaskWorkers:
 def score_all(
     job: Job, tasks: Iterable[Task], workers: Workers, say: Callable[[str], None]
 ) -> Iterator[tuple[Task, Outcome]]:
-    """Every task with its outcome, in the order in which they finish.
+    """Yield every task with its outcome, in the order in which they finish.
 
-    When a worker dies, what was in flight is done again, one image at a time, so that it shows which image it dies of;
-    one that it dies of :data:`TRIES` times has an error for an outcome.
+    When a worker dies, the tasks in progress are repeated one at a time, to find the image that kills it. An image that
+    kills its worker :data:`TRIES` times gets an error row.
 
     Raises:
-        WorkerError: workers cannot do the work, or die whatever they do.
+        WorkerError: workers cannot do the work, or die on every task.
     """
     waiting, suspects = iter(tasks), deque[Task]()
     in_flight: dict[Future[Outcome], Task] = {}
@@ -332,5 +332,5 @@ def _explained(error: Exception) -> WorkerError:
     if isinstance(error, WorkerError):
         return error
     if isinstance(error, CancelledError):
-        return WorkerError("the Dask scheduler is gone; the same command goes on from here")
+        return WorkerError("the Dask scheduler is gone; rerun the command to resume")
     return WorkerError(f"a worker failed: {one_line(error)}")

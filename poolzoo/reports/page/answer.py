@@ -27,9 +27,9 @@ class Answer:
 
 
 def answer_of(verdict: Verdict, title: str = "") -> Answer:
-    """A comparison's verdict: who keeps most, who is fastest, whom nothing beats at both.
+    """Return a comparison's verdict: which operator keeps most, which is fastest, and the best trade-offs.
 
-    Of operators that keep another share of the numbers than a plain pool, only who is ahead.
+    For operators that keep a different fraction of the values than a plain pool, only the leader is named.
     """
     plain = verdict.candidates[0].equal_kept
     entries: list[tuple[str, tuple[Markup | str, ...]]] = []
@@ -37,12 +37,12 @@ def answer_of(verdict: Verdict, title: str = "") -> Answer:
         # Only a likeness to the original says how much was kept.
         by = number or METRICS[lead.metric].of == "operator"
         question = f"By {METRICS[lead.metric].title}" if by else "Keeps most"
-        question = question if plain else f"Keeping {verdict.kept:.3g} of the numbers"
+        question = question if plain else f"Keeping {verdict.kept:.3g} of the values"
         entries.append((question, (_leads(lead), *_beside(lead))))
     if verdict.cost and plain:
         entries.append(("Costs least", _costs(verdict)))
     if len(verdict.front) > 1 and plain:
-        entries.append(("Pareto front", (_front(verdict),)))
+        entries.append(("Best trade-offs", (_front(verdict),)))
     if verdict.partial and entries:
         left_out = Markup("Not considered, for lack of numbers that others have: {}.").format(
             names(list(map(title_of, verdict.partial)))
@@ -70,15 +70,15 @@ def warnings_of(doubts: Doubts) -> list[str]:
     said = []
     if doubts.unfitted:
         said.append(
-            f"Not fitted: {listed(doubts.unfitted)}. They are shown as they start, so these rows say nothing about what"
+            f"Not fitted: {listed(doubts.unfitted)}. They are untrained, so their rows say nothing about what"
             " they can learn."
         )
     if doubts.unequal:
         others = f"the others ({doubts.kept:.3g})" if doubts.kept else "a plain pool"
         unequal = [f"{name} ({kept:.3g})" for name, kept in doubts.unequal]
         said.append(
-            f"Not an equal comparison, for another share of the numbers is kept than by {others}:"
-            f" {listed(unequal)}. Never called best beside them."
+            f"Not an equal comparison: the fraction of values kept differs from {others}:"
+            f" {listed(unequal)}. They are never called best."
         )
     if doubts.few:
         by = "; ".join(f"{METRICS[key].title} over {images}" for key, images in doubts.few)
@@ -150,7 +150,9 @@ def _leads(lead: Lead) -> Markup:
 
 
 def _beside(lead: Lead) -> list[Markup]:
-    """How near the next one is, what cannot be told apart, and what would be better but is not to be had."""
+    """Return the distance to the next operator, the operators that are not distinguishable, and draws that score
+    higher.
+    """
     said = []
     if lead.runner_up and not lead.runner_up.other.is_baseline:
         they = "It is" if len(lead.best) == 1 else "They are"

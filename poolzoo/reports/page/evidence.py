@@ -1,6 +1,6 @@
 """The results that a page was drawn from, inside the page: as JSON in script elements that no browser runs.
 
-``poolzoo report page.html`` reads them back, so that a page alone is enough to draw it again, or beside others.
+``poolzoo report page.html`` reads them back, so a page can be drawn again, or compared with others, from itself.
 """
 
 from __future__ import annotations

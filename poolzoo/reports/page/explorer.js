@@ -223,7 +223,7 @@
   // --- the state -------------------------------------------------------------------------------------------------------
 
   const ZOOMS = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32];
-  const state = { image: 0, a: null, b: null, view: "rebuilt", layout: "beside", zoom: 2, x: 0, y: 0, share: 0.5, probe: null };
+  const state = { image: 0, a: null, b: null, view: "rebuilt", layout: "columns", zoom: 2, x: 0, y: 0, share: 0.5, probe: null };
   let image = null, parts = new Map(), cache = new Map(), turn = 0, waiting = false, fitted = false, earlier = null;
 
   // Made once for each image, and forgotten with it.
@@ -309,14 +309,14 @@
     },
     spectrum: {
       scale: () => scales.spectrum(),
-      get about() { return `Amplitude by frequency, in the whole cut-out: frequency 0 in the middle, half a cycle a pixel at the edges. ${image.low ? "What differs" : "The frame marks what the pooled grid can hold; what lies outside of it, or differs inside,"} is not the original's.`; },
+      get about() { return `Amplitude by frequency, in the whole cut-out: frequency 0 in the middle, half a cycle per pixel at the edges. ${image.low ? "Differences to the original's spectrum are errors." : "The frame marks the frequencies that the pooled grid can represent; amplitude outside it, and differences inside it, are errors."}`; },
       of: async (choice) => {
         const { cut, size } = image;
         const found = spectrum(await rebuiltOf(choice)), { width, height } = found;
         const frequency = (at) => [at % width / width - 0.5, Math.floor(at / width) / height - 0.5].map((f) => signed(f)).join(", ");
         return {
           ...flat({ width: 1, height: 1, values: [0, 0, 0] }), canvas: mapped(found, scales.spectrum()), step: [cut[3] / width, cut[2] / height],
-          text: (at) => `${(10 ** found.map[at]).toExponential(2).replace("-", "−")} at ${frequency(at)} cycles a pixel`,
+          text: (at) => `${(10 ** found.map[at]).toExponential(2).replace("-", "−")} at ${frequency(at)} cycles per pixel`,
           frame: choice && choice.operator.pooled && !image.low ? [size[1], size[0]].map((many, n) => choice.operator.pooled.size[1 - n] / many) : null,
         };
       },
@@ -547,10 +547,10 @@
     const chosen = [state.a, state.b].filter(Boolean);
     const steps = chosen.map(({ operator }) => operator.pooled).filter((part) => part && part.bounds[1] - part.bounds[0] > 1).map((part) => `${format(part.bounds[0], 2)} to ${format(part.bounds[1], 2)}`);
     find(".x-exact").textContent = [
-      `A cut-out of ${image.cut[3]} × ${image.cut[2]} pixels, stored without loss in steps of 1/255${steps.length ? ` (of the range ${[...new Set(steps)].join(" and ")} where values leave 0 to 1)` : ""}; the scores beside the names are of the whole image, before any rounding.`,
+      `A cut-out of ${image.cut[3]} × ${image.cut[2]} pixels, stored without loss in steps of 1/255${steps.length ? ` (of the range ${[...new Set(steps)].join(" and ")} where values leave 0 to 1)` : ""}; the scores next to the names are of the whole image, before any rounding.`,
       chosen.some(({ operator }) => operator.clipped) ? "Values beyond 0 to 1 were cut off when these pictures were saved." : "",
       chosen.some(({ operator }) => operator.pooled && operator.pooled.submaps > 1) ? "Submaps stand side by side." : "",
-      chosen.some(({ operator }) => !operator.equal) ? "† keeps another share of the numbers than a plain pool: not an equal comparison." : "",
+      chosen.some(({ operator }) => !operator.equal) ? "† keeps a different fraction of the values than a plain pool: not an equal comparison." : "",
     ].filter(Boolean).join(" ");
   }
 

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from poolzoo.analysis.results.schema import METRICS, UPSAMPLE_NONE, Result, label
+from poolzoo.analysis.results.schema import METRICS, UPSAMPLE_NONE, Result, label, state_title
 from poolzoo.analysis.results.summaries import summarise
 from poolzoo.reports.page.templates import environment
 from poolzoo.reports.pictures.cutouts import CUBIC, CUTOUT, TAPS, Box, Floats, Part, Pixels, pack, rebuild_part, sources
@@ -32,7 +32,7 @@ from poolzoo.reports.text.words import visible
 #: What the pictures of a page may take, as base64, and the sides of cut-outs that are tried until they do.
 BUDGET = 8_000_000
 SIDES = (CUTOUT, 320, 256, 224, 192, 160, 128, 96, 64)
-#: Operators that are shown without JavaScript, and the metrics that stand beside a name.
+#: Number of operators that are shown without JavaScript, and of metrics shown next to a name.
 STILLS, SCORES_SHOWN = 3, 3
 #: Longest side of their cut-outs.
 STILL_SIDE = 160
@@ -75,7 +75,7 @@ class _Entry:
     metrics: Sequence[str]
 
     def scores(self, upsample: str) -> str:
-        """What stands beside the name."""
+        """Return the scores that are shown next to the name."""
         row = self.rows[upsample]
         parts = [
             f"{METRICS[key].title} {row[key]:{METRICS[key].format}} {METRICS[key].unit}".strip().replace("inf", "∞")
@@ -184,7 +184,7 @@ def _operator(row: Mapping[str, Any]) -> Operator:
 
 def _title(operator: Operator) -> str:
     pool, params, state, seed = operator
-    notes = [state] * (state not in ("fixed", "")) + [f"seed {seed}"] * (seed is not None)
+    notes = [state_title(state)] * (state not in ("fixed", "")) + [f"seed {seed}"] * (seed is not None)
     return label({"pool": pool, "params": params}) + (f" ({', '.join(notes)})" if notes else "")
 
 
@@ -257,7 +257,7 @@ def _unshown(name: str, entries: Sequence[_Entry], results: Sequence[Result]) ->
 
 
 def _is_low(entries: Sequence[_Entry]) -> bool:
-    """Whether the original is made as small as what is pooled, and nothing is rebuilt."""
+    """Return whether nothing is upsampled and the original is downscaled instead."""
     return all(UPSAMPLE_NONE in entry.rows for entry in entries)
 
 

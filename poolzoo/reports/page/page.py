@@ -438,9 +438,9 @@ def _protocol(
     read = _READ.get(setting.input, _READ["image"])
     if setting.of_features:
         read = (
-            "An image goes through its network's own preprocessing and the network; what is pooled are the"
-            f" {setting.input}, on their own scale; the range of a map is its largest value minus its smallest;"
-            " pictures show the mean over its channels, scaled like the original's"
+            "An image goes through the network, with the network's own preprocessing. The"
+            f" {setting.input} are pooled on their own scale. A map's range is its largest value minus its smallest."
+            " The pictures show the mean over its channels, scaled like the original's"
         )
     steps = [
         f"{read}. It is cropped to a multiple of the stride ({setting.stride}).",

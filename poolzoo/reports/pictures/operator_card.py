@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 PANEL, GAP = 160, 8
 #: PNG text entry that holds the hash of what a picture shows.
 PIXELS_KEY = "poolzoo-pixels"
-STATES = {"fixed": "", "initial": "as it starts", "train": "training", "eval": "evaluation"}
+STATES = {"fixed": "", "initial": "untrained", "train": "training", "eval": "evaluation"}
 GRADIENT_TEXT = (
     "The derivative dy/da of one pooled value by every element it depends on: the weights of the formula only where "
     "these do not depend on the elements. Brackets mark the window; around it, elements of gradient 0 are left out."
@@ -69,7 +69,7 @@ def _facts(card: Card) -> Iterator[tuple[str, str]]:
     yield "axes", ", ".join(f"{n}D" for n in info.ndims)
     yield "parameters", ", ".join(name if default is None else f"{name}={default}" for name, default in card.parameters)
     yield "variants", ", ".join(info.variants)
-    yield "learns", f"{card.learns} numbers with one channel; shown as it starts" if card.learns else "nothing"
+    yield "learns", f"{card.learns} numbers with one channel; shown untrained" if card.learns else "nothing"
     yield "training", "draws; evaluation does not" if card.draws else "the same as evaluation"
     axes = f"{2 if 2 in info.ndims else info.ndims[0]}d"
     yield "in Python", f"poolzoo.functional.{info.function_name}{axes}, poolzoo.{info.class_name}{axes}"
@@ -94,7 +94,7 @@ def gradient_text(sample: Sample) -> str:
 
 
 def render_card_page(card: Card, evidence: Evidence) -> str:
-    """The card as a Markdown page, beside its picture ``NAME.png``."""
+    """Return the card as a Markdown page, which shows its picture ``NAME.png``."""
     info = card.info
     lines = [f"# {info.name}", "", f"{_capital(info.summary)}.", "", f"    {info.formula}", ""]
     lines += [f"![The photograph pooled by {info.name}, and the gradient at its pixels]({info.name}.png)", ""]
@@ -122,10 +122,10 @@ def render_card_index(cards: Sequence[tuple[Card, Evidence]], versions: str) -> 
         "# Operators",
         "",
         _wrap(
-            "One page an operator, written by `make cards` from the registry and from what a 160x160 cut-out of "
+            "One page per operator, written by `make cards` from the registry and from what a 160x160 cut-out of "
             "scikit-image's coffee photograph keeps: 2x2 windows, rebuilt bilinearly, SSIM and PSNR against the "
             "cut-out. Stochastic operators have a figure for training, the mean of three draws, and one for "
-            "evaluation; learnable ones are shown as they start. *kept* is numbers out per number in. "
+            "evaluation; learnable ones are shown untrained. *kept* is the number of values out per value in. "
             "`poolzoo compare --image PHOTO` measures on a photograph of your own."
         ),
         "",
@@ -149,7 +149,7 @@ def _retention(evidence: Evidence) -> list[str]:
     lines = [
         _wrap(
             f"A 160x160 cut-out of scikit-image's coffee photograph, {window} windows, rebuilt bilinearly; *kept* is "
-            "numbers out per number in. [How the others do](README.md)."
+            "the number of values out per value in. [The other operators](README.md)."
         ),
         "",
         "| operator | state | kept | SSIM | PSNR, dB |",

@@ -92,7 +92,7 @@ class PictureFolder:
 
 
 def _for_file(picture: ReportPicture) -> tuple[Pixels, dict[str, Any]]:
-    """The bytes to save, and what an entry has to say of them beside the usual."""
+    """Return the bytes to save, and the extra facts for the entry."""
     if picture.kind == "weights":
         part = cut_part(picture.pixels, Box(0, 0, *picture.pixels.shape[:2]), bounds=picture.bounds)
         return part.bytes, {"bounds": [part.low, part.high], "corner": list(picture.corner)}

@@ -50,7 +50,9 @@ def sampling_png(steps: Sequence[Positions], method: str) -> bytes:
 
 
 def sampling_gif(steps: Sequence[Positions], method: str) -> bytes:
-    """The whole image and then one step a second, as a GIF that begins again; arguments as :func:`sampling_png`."""
+    """Return a looping GIF of the whole image and then one step per second; the arguments are those of
+    :func:`sampling_png`.
+    """
     return _encoded(_panels([np.zeros_like(steps[0]), *steps], method, first=0), "GIF")
 
 

@@ -1,4 +1,4 @@
-"""The weights of a picture's pixels as colours, one operator beside the other."""
+"""The weights of an image's pixels as colours, operators side by side."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def weight_pixels(weights: Pixels, elements: int) -> Pixels:
 def plot_weights(
     picture: Pixels, found: Sequence[PixelWeights], kernel_size: tuple[int, ...], stride: tuple[int, ...]
 ) -> Figure:
-    """The picture, and beside it what each operator's pixels weigh, all on one scale.
+    """Plot the image and, next to it, the pixel weights of each operator, all on one scale.
 
     Args:
         picture: ``(H, W)``, grey, in [0, 1].

@@ -227,7 +227,7 @@ def _retention_caption(shown: Sequence[Summary]) -> str:
     line = " The dashed line is the baseline." if any(summary.is_baseline for summary in shown) else ""
     grey = ""
     if any(not summary.equal_kept for summary in shown):
-        grey = f" Operators marked {UNEQUAL} keep another share of the numbers."
+        grey = f" Operators marked {UNEQUAL} keep a different fraction of the values."
     return f"{titles} by operator.{bars}{line} Values beyond the axis stand at its edge.{grey}"
 
 
@@ -243,9 +243,9 @@ def _of_sweep(result: Result, summaries: Sequence[Summary]) -> list[Drawing]:
             "sweep",
             partial(plot_sweep, result, summaries),
             f"{what}. {describe_curves(sweep, scored)}.",
-            f"{what}; avg and max, which have no {sweep.over}, are flat lines."
+            f"{what}; avg and max, which have no {sweep.over}, are horizontal lines."
             + " Bands are bootstrap 95% intervals over images." * bands
-            + " Some values keep another share of the numbers than the baseline: not an equal comparison." * unequal,
+            + " Some points keep a different fraction of the values than the baseline: no equal comparison." * unequal,
             shared=True,
         )
     ]

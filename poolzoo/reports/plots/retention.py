@@ -1,6 +1,7 @@
-"""Retention by operator, and its differences to the baseline: points with error bars, a panel for each metric.
+"""Plots of results with seaborn: retention by operator, ranks, retention against cost, cost, and scaling with size.
+Each plot has a text description for readers who cannot see it.
 
-Next to each plot stands what it says in words, for readers who cannot see it.
+Every function returns its own ``Figure``, in the style of :mod:`poolzoo.reports.plots.style`.
 """
 
 from __future__ import annotations
@@ -186,7 +187,7 @@ def _retention_panel(
     metric = METRICS[key]
     scored = [(place, summary, summary.scores[key]) for place, summary in enumerate(shown) if key in summary.scores]
     bars = {place: _bar(score) for place, _, score in scored}
-    # Operators that keep another share of the numbers do not set the scale of those that can be compared.
+    # Operators that keep a different fraction of the values do not set the scale of those that can be compared.
     scaling = [(place, score) for place, summary, score in scored if summary.equal_kept] or [
         (p, s) for p, _, s in scored
     ]

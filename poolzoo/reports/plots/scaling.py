@@ -102,7 +102,7 @@ def plot_scaling(curves: Sequence[Curve], what: str = "elements") -> Figure:
 
     Args:
         curves: of one kind of tensor.
-        what: of which there are so many: elements of a tensor, pixels of an image.
+        what: what the horizontal axis counts: elements of a tensor, pixels of an image.
     """
     from matplotlib.ticker import MaxNLocator
 

@@ -1,4 +1,4 @@
-"""The one look of all plots: size, colours, type, axes, names beside points, and figures as files.
+"""The common style of all plots: size, colours, type, axes, names next to points, and figures as files.
 
 A figure is drawn at the width of two columns of a paper (7.1 inches) with text of 7 to 8 points, so that a file goes
 into a paper as it is and a page shows the same plot larger. Hues are seaborn's "colorblind" palette; whatever a hue
@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from poolzoo.analysis.results.schema import METRICS
+from poolzoo.analysis.results.schema import METRICS, state_title
 from poolzoo.reports.text.words import visible
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def _saved(figure: Figure, fmt: str, dpi: float, *, transparent: bool = False) -
 
 def operator_name(text: str, state: str | None, longest: int = LONGEST_NAME) -> str:
     """An operator with its state, cut to a length."""
-    return shortened(text, longest) + ("" if state in ("fixed", None, "") else plain(f" ({state})"))
+    return shortened(text, longest) + ("" if state in ("fixed", None, "") else plain(f" ({state_title(state)})"))
 
 
 def shortened(text: str, longest: int = LONGEST_NAME) -> str:
@@ -233,7 +233,8 @@ def name_points(
     marked: Sequence[int],
     path: Sequence[tuple[float, float]],
 ) -> None:
-    """Write names beside points so that none covers another, a point or a line; one that fits nowhere is left out.
+    """Write names next to points so that none covers another name, a point or a line; a name that does not fit is left
+    out.
 
     A name that stands away from its point is tied to it by a thin line. Afterwards the layout is fixed, so that files
     of any resolution show the same.

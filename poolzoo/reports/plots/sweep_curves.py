@@ -1,4 +1,4 @@
-"""The curves of a sweep: retention against a parameter, a line for each scale of the input, avg and max beside them."""
+"""The curves of a sweep: retention against a parameter, one line per scale of the input, with avg and max."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FLAT = ((BASELINE, "--"), (MUTED, ":"))
 
 
 def plot_sweep(result: Result, summaries: Sequence[Summary] | None = None) -> Figure:
-    """Every metric against the parameter: a panel for each, two beside each other, for one upsampler after the other.
+    """Plot every metric against the parameter, one panel per metric and upsampler, two panels per line.
 
     Bands are bootstrap 95% intervals over images. The axis is logarithmic where the values are.
 
@@ -63,7 +63,7 @@ def describe_values(sweep: Sweep) -> str:
     count = len(sweep.values)
     ends = f"{count} values of {sweep.over} from {sweep.values[0]:g} to {sweep.values[-1]:g}"
     at = ends if count > 1 else f"{sweep.over}={sweep.values[0]:g}"
-    return f"{sweep.pool} at {at}, with {' and '.join(REFERENCES)} beside it"
+    return f"{sweep.pool} at {at}, with {' and '.join(REFERENCES)} for comparison"
 
 
 def describe_curves(sweep: Sweep, summaries: Sequence[Summary]) -> str:

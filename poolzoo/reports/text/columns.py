@@ -11,14 +11,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from poolzoo.analysis.results.schema import state_title
 from poolzoo.reports.text.numbers import significant, unit_of
 from poolzoo.reports.text.words import visible
 
-#: Operators that keep another share of the numbers than a plain pool, and learnable ones before any fitting.
+#: Marks of operators that keep a different fraction of the values than a plain pool, and of untrained ones.
 UNEQUAL, UNFITTED = "†", "‡"
 NOTES = {
-    UNEQUAL: "keeps another share of the numbers than a plain pool: not an equal comparison, never marked best",
-    UNFITTED: "initial: learnable operator as it starts, not fitted",
+    UNEQUAL: "keeps a different fraction of the values than a plain pool: not an equal comparison, never marked best",
+    UNFITTED: "untrained: learnable operator with its initial parameters",
 }
 MISSING = "–"
 
@@ -91,7 +92,7 @@ def state_columns(states: Sequence[Any]) -> list[tuple[Column, list[Cell]]]:
     """A column of states, unless no operator has anything to learn or to draw."""
     if set(states) <= {"fixed", None}:
         return []
-    return [word_column("state", [f"initial {UNFITTED}" if state == "initial" else state for state in states])]
+    return [word_column("state", [state_title(state) + f" {UNFITTED}" * (state == "initial") for state in states])]
 
 
 def number_column(

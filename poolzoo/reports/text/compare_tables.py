@@ -76,7 +76,7 @@ def _compare_table(setting: Setting, group: Sequence[Summary], metrics: Sequence
         f"kernel {setting.kernel_size}, stride {setting.stride}",
         rebuilding(setting),
         NORMALIZED.get(setting.normalize, f"{setting.normalize} normalisation"),
-        *([f"{kept[0]:.3g} of the numbers kept"] if len(kept) == 1 else []),
+        *([f"{kept[0]:.3g} of the values kept"] if len(kept) == 1 else []),
         f"{images} {noun}{'s' * (images != 1)}",
         *([f"{seeds} seed{'s' * (seeds != 1)} in train mode"] if seeds else []),
         *([f"baseline {baseline}"] if has_baseline else []),
@@ -224,7 +224,7 @@ def _fitted_notes(result: Result) -> list[str]:
     return [
         visible(f"fitted{' ' + ', '.join(labels) if names else ''}: learned from {words}")
         for words, labels in learned.items()
-    ] + [visible(f"as they started, for nothing learned was better by enough to count: {', '.join(kept)}")] * bool(kept)
+    ] + [visible(f"not changed by fitting, which found nothing significantly better: {', '.join(kept)}")] * bool(kept)
 
 
 def _spread(summary: Summary, metrics: Sequence[str]) -> str:

@@ -24,11 +24,11 @@ def render_fit(fitted: Fitted) -> str:
     kept = (
         f"after {fitted.best_step} of {fitted.steps} steps"
         if fitted.best_step
-        else f"nothing in {fitted.steps} steps was better by enough to count: the initial parameters are kept"
+        else f"nothing in {fitted.steps} steps was significantly better: the initial parameters are kept"
     )
     return (
         f"{visible(' · '.join(about))}\n\n"
-        "state    PSNR dB of held-back tiles\n"
-        f"initial  {fitted.before:.3f}\n"
-        f"fitted   {fitted.after:.3f}  {kept}\n"
+        "state      PSNR dB of held-back tiles\n"
+        f"untrained  {fitted.before:.3f}\n"
+        f"fitted     {fitted.after:.3f}  {kept}\n"
     )

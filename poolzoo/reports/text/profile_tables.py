@@ -80,14 +80,14 @@ def _profile_table(setting: tuple[Any, ...], rows: Sequence[dict[str, Any]], met
 
 
 def joined_table(summaries: Sequence[Summary], profile: Result) -> Table | None:
-    """Retention against cost: operators of one setting beside what a profile measured of them at the same window.
+    """Return retention against cost: the operators of one setting, and a profile's figures for the same window.
 
     Args:
         summaries: of one setting, best first.
         profile: whose first tensor with that window is taken.
 
     Returns:
-        None where the two have no operator in common. What only one of them has is named in the notes.
+        None if the two have no operator in common. The notes name operators that only one of them has.
     """
     setting = summaries[0].setting
     window = (setting.kernel_size, setting.stride)

@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
+from poolzoo.analysis.results.schema import state_title
 from poolzoo.analysis.results.summaries import Setting, Summary
 
 UPSAMPLER_WORDS = {
@@ -41,11 +42,11 @@ def dicts(metadata: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
 
 def title_of(summary: Summary) -> str:
     """An operator and its state, where that says anything."""
-    return summary.label if summary.state == "fixed" else f"{summary.label} ({summary.state})"
+    return summary.label if summary.state == "fixed" else f"{summary.label} ({state_title(summary.state)})"
 
 
 def rebuilding(setting: Setting) -> str:
-    """How what was pooled is brought to the original's size, or the original to its."""
+    """Return how the pooled image reaches the original's size, or the original that of the pooled image."""
     if setting.protocol == "lowres":
         return "scored at low resolution, against antialiased bicubic"
     return f"rebuilt by {UPSAMPLER_WORDS.get(setting.upsample, setting.upsample)}"
