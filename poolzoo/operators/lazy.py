@@ -36,7 +36,7 @@ class LazyPool(LazyModuleMixin, Pool):
         self.channels = channels
 
     def make_parts(self, channels: int) -> Mapping[str, nn.Module]:
-        """Return the submodules with the parameters, by attribute name; the last parameter has one value per channel."""
+        """Return the submodules with the parameters by attribute name; the last parameter has one value per channel."""
         raise NotImplementedError
 
     def start(self, device: torch.device | str | None, dtype: torch.dtype | None) -> None:
