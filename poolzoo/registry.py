@@ -486,7 +486,7 @@ def expand_specs(specs: Iterable[str]) -> list[str]:
             continue
         matches = list_pools(name)
         if not matches:
-            raise ValueError(f"pool={spec!r}: no operator matches; `poolzoo list` names them all")
+            raise ValueError(f"pool={spec!r}: no operator matches; `poolzoo list` lists all")
         for match in matches:
             expanded.append(match + colon + rest)
             if not rest:

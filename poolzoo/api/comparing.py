@@ -70,7 +70,7 @@ def compare(
         features: layers whose activations for the images are pooled instead, as ``resnet18:layer1``.
         weights: the network's state dict, a file; None stands for random weights.
         video: files of clips, pooled over three axes.
-        frames: take the first so many of each video; None takes all.
+        frames: how many frames of each video to use, from the first; None uses all.
         volume: files of TIFF pages, pooled over three axes.
         dataset: a folder; all images below it are scored into ``store``. Calling again resumes.
         store: the SQLite file of the dataset's rows.

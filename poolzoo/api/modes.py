@@ -10,11 +10,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Choice:
-    """Ways to run a study, of which each run takes one.
+    """Ways to run a study, of which each run uses one.
 
     Attributes:
-        mode: the one that the options choose, in the command line's words.
-        used_by: the modes that use an option; an option that is not named is used by all.
+        mode: the mode that the options select, in the command line's words.
+        used_by: the modes that use an option; an option that is not listed is used by all.
     """
 
     mode: Callable[[Mapping[str, Any]], str]

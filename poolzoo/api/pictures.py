@@ -99,6 +99,6 @@ def pictures_of_store(path: Path, sample: Result) -> PictureBook:
         with progress("Drawing") as on_step:
             compare(sources, specs, protocol, on_view=keep, on_step=on_step)
     except (TypeError, ValueError) as error:  # of another version, with a --plugin, with images for decoders, a GPU
-        told = f"{path}: no pictures can be drawn: {reason(error)}; the page goes without"
+        told = f"{path}: no pictures can be drawn: {reason(error)}; the page has none"
         warnings.warn(told, Notice, stacklevel=3)
     return book

@@ -83,7 +83,7 @@ def _read(path: str | os.PathLike[str]) -> tuple[Sequence[schema.Result], str]:
         return results_in_file(path), name
     read = load(path)
     if not read.rows:
-        raise ValueError(f"{os.fspath(path)}: no image has been scored yet; run its compare --dataset again")
+        raise ValueError(f"{os.fspath(path)}: no image has been scored yet; rerun its compare --dataset")
     return [read], name
 
 
@@ -94,7 +94,7 @@ def _pictures_of(result: schema.Result, item: str | os.PathLike[str] | Result) -
     try:
         return book_from_metadata(result.metadata, Path(item).parent)
     except FileNotFoundError as error:
-        told = f"{os.fspath(item)}: its picture {error.filename} is gone; the page goes without"
+        told = f"{os.fspath(item)}: its picture {error.filename} is missing; none of its pictures are shown"
         warnings.warn(told, Notice, stacklevel=4)
         return PictureBook()
 

@@ -77,7 +77,7 @@ def sweep(
     device: str = "cpu",
     baseline: str | None = None,
 ) -> Result:
-    """Vary one parameter of an operator, with avg and max beside it: ``poolzoo sweep``.
+    """Vary one parameter of an operator, with avg and max for comparison: ``poolzoo sweep``.
 
     Args:
         image, kernel_size, stride, upsample, metric, seed, device, baseline: as for :func:`compare`.

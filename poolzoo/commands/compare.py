@@ -38,13 +38,13 @@ def input_options(command: Decorated) -> Decorated:
             "--image",
             multiple=True,
             metavar="SRC",
-            help="File, folder, glob, skimage:NAME or poolzoo:zoneplate; repeatable.",
+            help="Images: file, folder, glob, skimage:NAME or poolzoo:zoneplate; repeatable.",
         ),
         click.option(
             "--features",
             multiple=True,
             metavar="MODEL:LAYER",
-            help="Pool this layer's activations for the images instead, as resnet18:layer1 or timm/resnet18:layer1;"
+            help="Pool this layer's activations instead of the images, e.g. resnet18:layer1, timm/resnet18:layer1;"
             " repeatable.",
         ),
         click.option(
@@ -52,8 +52,10 @@ def input_options(command: Decorated) -> Decorated:
             metavar="FILE",
             help="The network's state dict, .pth or .safetensors.  [default: random, by --seed]",
         ),
-        click.option("--video", multiple=True, metavar="FILE", help="GIF, MP4 and so on, pooled in 3D; repeatable."),
-        click.option("--frames", type=click.IntRange(1), help="Of a video take the first so many.  [default: all]"),
+        click.option(
+            "--video", multiple=True, metavar="FILE", help="GIF, MP4 or other video, pooled in 3D; repeatable."
+        ),
+        click.option("--frames", type=click.IntRange(1), help="Use only this many frames of a video.  [default: all]"),
         click.option("--volume", multiple=True, metavar="FILE", help="Stack of TIFF pages, pooled in 3D; repeatable."),
     ]
     return with_options(command, options)
@@ -63,14 +65,14 @@ def dataset_options(command: Decorated) -> Decorated:
     """A folder of images, and who scores them."""
     options = [
         click.option(
-            "--dataset", metavar="DIR", help="All images below this folder, into --store; goes on where it stopped."
+            "--dataset", metavar="DIR", help="All images in this folder and its subfolders, into --store; resumes."
         ),
-        click.option("--store", type=OUTPUT, metavar="FILE", help="The SQLite file of --dataset's rows."),
-        click.option("--jobs", type=click.IntRange(1), help="Processes for --dataset.  [default: one a core]"),
+        click.option("--store", type=OUTPUT, metavar="FILE", help="SQLite file for the rows of --dataset."),
+        click.option("--jobs", type=click.IntRange(1), help="Processes for --dataset.  [default: one per core]"),
         click.option(
-            "--scheduler", metavar="ADDRESS", help="Use the workers of this Dask cluster, as tcp://host:8786."
+            "--scheduler", metavar="ADDRESS", help="Use the workers of this Dask cluster, e.g. tcp://host:8786."
         ),
-        click.option("--retry", is_flag=True, help="Score again what has failed in the store."),
+        click.option("--retry", is_flag=True, help="Score the store's failed images again."),
     ]
     return with_options(command, options)
 
@@ -84,13 +86,13 @@ def protocol_options(command: Decorated) -> Decorated:
             type=click.Choice(("nearest", "bilinear", "bicubic", "optimal")),
             default=("bilinear",),
             show_default=True,
-            help="How the pooled image grows back; repeatable. optimal is a linear decoder fitted on other images.",
+            help="How the pooled image is upsampled; repeatable. optimal is a linear decoder fitted on other images.",
         ),
         click.option(
             "--decoder-images",
             multiple=True,
             metavar="SRC",
-            help="What optimal decoders are fitted on, without the image scored; repeatable.  [default: scikit-image's"
+            help="Images to fit optimal decoders on, never the scored one; repeatable.  [default: scikit-image's"
             " photographs]",
         ),
         click.option(
@@ -98,7 +100,7 @@ def protocol_options(command: Decorated) -> Decorated:
             type=click.Choice(NORMALIZATIONS),
             default="none",
             show_default=True,
-            help="Scale of the input; SoftPool and its kin depend on it.",
+            help="Scale of the input; changes SoftPool and similar operators.",
         ),
         metric_option,
         click.option(
@@ -106,14 +108,14 @@ def protocol_options(command: Decorated) -> Decorated:
             type=click.Choice(("roundtrip", "lowres")),
             default="roundtrip",
             show_default=True,
-            help="Rebuild and score at full size, or score what was pooled against an antialiased small original.",
+            help="Upsample and score at full size, or score the pooled image against a downscaled original.",
         ),
         click.option(
             "--seed",
             type=click.IntRange(0),
             default=0,
             show_default=True,
-            help="Random seed: first draw, start values.",
+            help="Random seed: first draw, initial parameters.",
         ),
         click.option(
             "--seeds", type=click.IntRange(1), default=3, show_default=True, help="Draws of a stochastic operator."
@@ -126,19 +128,19 @@ def protocol_options(command: Decorated) -> Decorated:
 def learning_options(command: Decorated) -> Decorated:
     """What operators learn first."""
     options = [
-        click.option("--fit", is_flag=True, help="Show learnable operators as they start and fitted, on other images."),
+        click.option("--fit", is_flag=True, help="Show learnable operators untrained and fitted on other images."),
         click.option(
             "--fit-images",
             multiple=True,
             metavar="SRC",
-            help="Images to fit on, those that are scored left out; repeatable, and the same as --fit.  "
+            help="Images to fit on, except scored ones; repeatable; implies --fit.  "
             "[default: scikit-image's photographs]",
         ),
         click.option(
             "--fitted",
             multiple=True,
             type=OUTPUT,
-            help="Use the parameters that poolzoo fit learned and wrote to this file; repeatable.",
+            help="Use the parameters that poolzoo fit wrote to this file; repeatable.",
         ),
     ]
     return with_options(command, options)
@@ -193,7 +195,7 @@ def compare(
     except KeyboardInterrupt:
         if not given["dataset"]:
             raise
-        note(f"poolzoo: stopped; the same command goes on from what is in {given['store']}")
+        note(f"poolzoo: stopped; rerun the command to resume from {given['store']}")
         sys.exit(130)
     _say_left_out(result)
     writer.finish(result)
@@ -204,11 +206,11 @@ def compare(
 def _check(given: dict[str, Any]) -> None:
     """Raise Failed where options lack others, or name no operator: before torch is imported."""
     if not (given["image"] or given["features"] or given["video"] or given["volume"] or given["dataset"]):
-        raise Failed("--image, --video, --volume or --dataset is needed: what is compared")
+        raise Failed("--image, --video, --volume or --dataset is needed: the images to compare on")
     if given["features"] and not given["image"]:
-        raise Failed("--features needs --image: what goes through the network")
+        raise Failed("--features needs --image: the images to run through the network")
     if given["dataset"] and not given["store"]:
-        raise Failed(f"--dataset {given['dataset']}: needs --store FILE, where its rows go")
+        raise Failed(f"--dataset {given['dataset']}: needs --store FILE, for its rows")
 
 
 def _declare(given: dict[str, Any]) -> None:

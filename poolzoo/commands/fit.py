@@ -24,7 +24,7 @@ from poolzoo.commands.writing import WEIGHTS, command_files, counted, say_writte
 
 
 @click.command("fit", cls=Command)
-@click.option("--pool", required=True, metavar="SPEC", help="The operator, as lip or dpp:variant=full.")
+@click.option("--pool", required=True, metavar="SPEC", help="The operator, e.g. lip or dpp:variant=full.")
 @click.option(
     "--images",
     multiple=True,
@@ -59,7 +59,7 @@ from poolzoo.commands.writing import WEIGHTS, command_files, counted, say_writte
 )
 @device_option
 def fit_command(output: Path, **given: Any) -> None:
-    """Learn an operator's parameters from images: those that leave the least error when the pooled image is rebuilt.
+    """Learn an operator's parameters from images, so that the rebuilt images have the least error.
 
     \b
     Example:

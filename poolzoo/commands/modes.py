@@ -1,4 +1,6 @@
-"""Commands that refuse options without effect, and that name options where Python names arguments."""
+"""Which options each way to run a command uses. All other options are refused, because an option without effect
+misleads.
+"""
 
 from __future__ import annotations
 

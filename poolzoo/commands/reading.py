@@ -14,7 +14,11 @@ from poolzoo.commands.writing import command_files
 
 
 def declare_images(sources: Mapping[str, Sequence[str]], dataset: str | None = None) -> None:
-    """Tell the files of the command which images its options read, and the user which files their folders also hold."""
+    """Declare the images that the command's options read, and print how many other files their folders contain.
+
+    Returns:
+        By option, the number of skipped files by suffix.
+    """
     from poolzoo.analysis.inputs.images import SUFFIXES as IMAGE_SUFFIXES, find_images
 
     for option, names in sources.items():

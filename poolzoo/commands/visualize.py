@@ -29,7 +29,7 @@ def visualize() -> None:
 
 
 @visualize.command()
-@click.option("--image", required=True, metavar="SRC", help="One picture: a file or skimage:NAME.")
+@click.option("--image", required=True, metavar="SRC", help="One image: a file or skimage:NAME.")
 @click.option(
     "--pool",
     multiple=True,

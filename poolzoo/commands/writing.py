@@ -52,7 +52,13 @@ class Writer:
             raise Failed(f"{option} {str(path)!r}: standard output holds the {self.fmt}; give --output a file name")
 
     def finish(self, result: Result) -> None:
-        """Print and write the result; then name what failed and exit 1, or 2 where nothing succeeded."""
+        """Print and write the result, name the failures, and exit: 1 if something failed, 2 if nothing succeeded.
+
+        Args:
+            result: the result to print.
+            book: its pictures, for the page.
+            rows: all rows, if the result holds only a sample.
+        """
         from poolzoo.reports.text.formats import render
 
         failures = [row for row in result.rows if row["error"]]
@@ -124,7 +130,7 @@ def _complain(failures: Sequence[dict[str, Any]]) -> None:
 
 
 def pictures_base(folder: Path, writer: Writer) -> Path | None:
-    """The result's folder, if the pictures lie inside it: only then does a JSON result say where they are."""
+    """Return the result's folder if it contains the pictures; only then does the result record where they are."""
     if writer.fmt != "json" or writer.output is None:
         return None
     parent = writer.output.parent

@@ -43,7 +43,7 @@ def compare(
         specs: operators as spec strings, from :func:`poolzoo.registry.expand_specs`.
         protocol: how images are pooled, rebuilt and scored.
         baseline: the spec that tables compare with; by default avg if it is there, else the first.
-        fits: what operators among ``specs`` learned; those are shown as they start and fitted.
+        fits: fitted parameters of operators among ``specs``; those operators are shown untrained and fitted.
         on_view: called with each row's pictures (of stochastic operators, the first seed's and eval's); at low
             resolution only of rows that are held against the same small original: one map, on the protocol's grid.
         on_step: called with the number of finished and of all image-operator pairs.
