@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,10 +26,22 @@ print("native" if poolzoo.cuda.available() else "reference: " + poolzoo.cuda.why
 needs_compiler = pytest.mark.skipif(bool(cuda.why_not()), reason=f"no native build here: {cuda.why_not()}")
 
 
-def start(cache: Path, **environment: str) -> subprocess.Popen[str]:
-    given = {**os.environ, "POOLZOO_CACHE": str(cache), "OMP_NUM_THREADS": "1", **environment}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen([sys.executable, "-c", POOL], env=given, text=True, start_new_session=True, **pipes)
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory: pytest.TempPathFactory) -> Start:
+    """Starts a process that pools, with a cache of its own. What it builds is not optimised: that takes a third."""
+    compiler = tmp_path_factory.mktemp("compiler") / "c++"
+    compiler.write_text(f'#!/bin/sh\nexec {os.environ.get("CXX", "c++")} "$@" -O0\n')
+    compiler.chmod(0o755)
+
+    def start(cache: Path, **environment: str) -> subprocess.Popen[str]:
+        ours = {"POOLZOO_CACHE": str(cache), "OMP_NUM_THREADS": "1", "CXX": str(compiler)}
+        given, pipes = {**os.environ, **ours, **environment}, {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return subprocess.Popen([sys.executable, "-c", POOL], env=given, text=True, start_new_session=True, **pipes)
+
+    return start
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[str, str]:
@@ -42,7 +55,7 @@ def libraries(cache: Path) -> list[Path]:
 
 
 @needs_compiler
-def test_two_processes_build_once_and_a_third_not_at_all(tmp_path):
+def test_two_processes_build_once_and_a_third_not_at_all(start, tmp_path):
     both = [finish(process) for process in [start(tmp_path), start(tmp_path)]]
     assert [out for out, _ in both] == ["native", "native"]
     assert sorted("building the native CPU softpool, once" in err for _, err in both) == [False, True]
@@ -109,7 +122,7 @@ def test_what_is_not_as_it_was_built_is_built_again(tmp_path, monkeypatch, damag
 
 
 @needs_compiler
-def test_a_build_killed_half_way_is_done_again(tmp_path):
+def test_a_build_killed_half_way_is_done_again(start, tmp_path):
     process = start(tmp_path)
     deadline = time.monotonic() + 60
     while not list(tmp_path.glob("*/work/build.ninja")) and time.monotonic() < deadline:
@@ -124,7 +137,7 @@ def test_a_build_killed_half_way_is_done_again(tmp_path):
 
 
 @needs_compiler
-def test_an_unwritable_cache_costs_a_build_for_this_process_alone(tmp_path):
+def test_an_unwritable_cache_costs_a_build_for_this_process_alone(start, tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")
     out, err = finish(start(blocked, TMPDIR=str(tmp_path)))
@@ -134,7 +147,7 @@ def test_an_unwritable_cache_costs_a_build_for_this_process_alone(tmp_path):
 
 
 @needs_compiler
-def test_a_cache_of_other_sources_or_flags_is_not_loaded(tmp_path):
+def test_a_cache_of_other_sources_or_flags_is_not_loaded(start, tmp_path):
     (tmp_path / "cpu-0123456789").mkdir()
     (tmp_path / "cpu-0123456789" / "poolzoo_cpu.so").write_bytes(b"of another torch")
     assert finish(start(tmp_path))[0] == "native"
@@ -163,14 +176,14 @@ def test_the_key_depends_on_capability_compiler_torch_and_sources(monkeypatch, t
 
 
 @pytest.mark.parametrize("compiler", ["/bin/false", "/nowhere/c++"])
-def test_without_a_working_compiler_the_reference_goes_on(tmp_path, compiler):
+def test_without_a_working_compiler_the_reference_goes_on(start, tmp_path, compiler):
     out, err = finish(start(tmp_path, CXX=compiler))
     assert out.startswith("reference: ")
     assert err.count("RuntimeWarning: poolzoo's native CPU operators are unavailable") == 1, err
     assert compiler in err and not libraries(tmp_path)
 
 
-def test_the_compilers_words_are_in_the_warning(tmp_path):
+def test_the_compilers_words_are_in_the_warning(start, tmp_path):
     compiler = tmp_path / "c++"
     compiler.write_text(
         '#!/bin/sh\ncase "$1" in -dump*|-v|--version) exec c++ "$@";; esac\necho "x.h:1: error: no room" >&2; exit 1\n'
@@ -180,7 +193,7 @@ def test_the_compilers_words_are_in_the_warning(tmp_path):
     assert out.startswith("reference: ") and "error: no room" in out and "error: no room" in err
 
 
-def test_switched_off_by_the_environment(tmp_path):
+def test_switched_off_by_the_environment(start, tmp_path):
     out, err = finish(start(tmp_path, POOLZOO_NATIVE="0"))
     assert out == "reference: POOLZOO_NATIVE=0 switches it off" and not err and not list(tmp_path.iterdir())
 
