@@ -3,21 +3,27 @@ PYTHON ?= python3
 VENV ?= .venv
 CUDA_VENV ?= .venv-cuda
 BIN = $(VENV)/bin
+PARALLEL = -n auto --dist worksteal
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: compare test test-models sanitize lint pictures gallery cards catalog clean
+.PHONY: compare test check test-models sanitize lint pictures gallery cards catalog clean
 
 compare: $(VENV)/.installed
 	@mkdir -p results
 	$(BIN)/poolzoo compare --image skimage:coffee --output results/coffee.json --report results/coffee.html
 
+# As many processes as cores, so one thread in each.
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) $(PYTEST_ARGS)
+
+# While working: all tests but the slow ones.
+check: $(VENV)/.installed-test
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(PYTEST_ARGS)
 
 # Whole networks, and the CUDA library without a GPU: what needs torchvision, timm and a CUDA build of torch (6 GB).
 test-models: $(CUDA_VENV)/.installed
-	$(CUDA_VENV)/bin/python -m pytest $(addprefix tests/,surgery/test_networks.py surgery/test_recipes.py surgery/test_guide.py \
-		analysis/test_features.py analysis/test_piq_metrics.py test_cli_metrics.py checkered/test_zoo.py cuda/test_cuda_build.py) $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(CUDA_VENV)/bin/python -m pytest $(addprefix tests/,surgery/test_networks.py surgery/test_recipes.py surgery/test_guide.py \
+		analysis/test_features.py analysis/test_piq_metrics.py test_cli_metrics.py checkered/test_zoo.py cuda/test_cuda_build.py) $(PARALLEL) $(PYTEST_ARGS)
 
 # All of the native engine's tests under AddressSanitizer and UBSan, and with AVX2 and plain vectors: it takes long.
 sanitize: $(VENV)/.installed-test
