@@ -1,11 +1,11 @@
-"""Poolzoo compares pooling operators: what each keeps of an image, and what it costs.
+"""Poolzoo compares pooling operators: how much of an image each one keeps, and what it costs.
 
 ``list_pools``, ``pool_info``, ``create_pool`` and ``register_pool`` are the registry; ``poolzoo.functional`` holds the
 operators as functions, and this module holds them as torch modules (``poolzoo.SoftPool2d``). ``replace_pools`` puts
 them into a model, ``create_model`` makes published networks with them, ``poolzoo.checkered`` makes networks checkered.
 ``compare``, ``profile``, ``sweep``, ``fit``, ``visualize_weights``, ``visualize_checkered``, ``report`` and ``load``
-are the command line's commands.
-torch is imported when the first of those is asked for.
+are the commands of the command line.
+torch is imported at the first use of one of them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from poolzoo import registry
 from poolzoo.registry import PoolInfo, create_pool, list_pools, pool_info, register_pool
 
 __version__ = "0.1.0"
-#: Where what is imported when it is asked for comes from.
+#: The modules of names that are imported at first use.
 _LAZY = {
     "Result": "api.result",
     "compare": "api.comparing",
@@ -38,7 +38,7 @@ _LAZY = {
 }
 _MODULES = ("analysis", "checkered", "cuda", "functional", "operators", "reports", "surgery")
 __all__ = ["PoolInfo", "create_pool", "list_pools", "pool_info", "register_pool", *_LAZY, *_MODULES]
-#: How the modules that no registration makes begin.
+#: Prefixes of modules that are not made from the registry.
 _OTHERS = ("Pool", "Adaptive", "Global", "AdaUnpool")
 
 

@@ -1,4 +1,4 @@
-"""torch's pooling functions, as a forward pass calls them: the module that does the same, and the arguments by name."""
+"""torch's pooling functions as a forward pass calls them: the equivalent module, and the arguments by name."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def _functions() -> dict[Callable[..., Any], tuple[type[nn.Module], tuple[str, .
     }
 
 
-#: Each pooling function with the module that does the same, and the names of its arguments after the input.
+#: Each pooling function with the equivalent module, and the names of its arguments after the input.
 FUNCTIONS = _functions()
-#: Those that give indices beside what they pool.
+#: Those that also return indices.
 WITH_INDICES = {
     getattr(home, name)
     for home in (torch, F)
@@ -50,7 +50,7 @@ WITH_INDICES = {
 
 
 def name_arguments(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of a call of one of ``FUNCTIONS``, the input left out, as the module takes them."""
+    """Return the arguments of a call of one of ``FUNCTIONS``, without the input, as the module takes them."""
     given = dict(zip(FUNCTIONS[function][1], args[1:], strict=False))
     given |= {key: value for key, value in kwargs.items() if key != "input"}
     if given.get("stride") in ((), []):  # torch.max_pool2d's way to say None

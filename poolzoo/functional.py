@@ -1,7 +1,7 @@
 """Every operator as a function: ``soft_pool2d(x, kernel_size=2)``, ``lp_pool1d(x, 3, stride=2, p=3)``.
 
-Functions are made from the registry, for each number of spatial axes that the operator is defined for:
-``dir(poolzoo.functional)`` names them, ``help`` of one shows its formula, arguments, shapes and source.
+Functions are made from the registry, for each number of spatial axes that the operator is defined for.
+``dir(poolzoo.functional)`` lists them; ``help`` shows the formula, arguments, shapes and source of one.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 from poolzoo import registry
 
-#: How the functions that no registration makes begin.
+#: Prefixes of functions that are not made from the registry.
 _OTHERS = ("adaptive_", "ada_unpool")
 
 

@@ -1,4 +1,4 @@
-"""Where windows lie and what sizes come of it: torch's pooling arguments, checked once for every operator.
+"""Window positions and output sizes: torch's pooling arguments, checked once for every operator.
 
 Sizes are torch's (``max_pool2d``'s documentation): with ``span = dilation * (kernel_size - 1) + 1``,
 ``out = floor((n + 2 * padding - span) / stride) + 1``; ``ceil_mode`` rounds up instead, but drops a last window that
@@ -15,13 +15,13 @@ import torch
 from torch import Tensor
 
 _DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
-#: The largest argument of a window: torch's kernels hold it in 32 bits.
+#: The largest window argument: torch's kernels store it in 32 bits.
 _MOST = 2**31 - 1
 IntOrTuple = int | Sequence[int]
 
 
 class Geometry(NamedTuple):
-    """Where the windows lie: one int per spatial axis, and torch's ``ceil_mode``."""
+    """The windows of a pool: one int per spatial axis for each argument, and torch's ``ceil_mode``."""
 
     kernel_size: tuple[int, ...]
     stride: tuple[int, ...]
@@ -35,7 +35,7 @@ class Geometry(NamedTuple):
 
     @property
     def spans(self) -> tuple[int, ...]:
-        """How many input positions a window reaches over, holes of the dilation included."""
+        """Return how many input positions a window spans, including the holes of the dilation."""
         return tuple(d * (k - 1) + 1 for k, d in zip(self.kernel_size, self.dilation, strict=True))
 
 
@@ -47,13 +47,13 @@ def make_geometry(
     dilation: IntOrTuple = 1,
     ceil_mode: bool = False,
 ) -> Geometry:
-    """Check torch's pooling arguments and spell them out per axis.
+    """Check torch's pooling arguments and expand them to one value per axis.
 
     Args:
         ndim: spatial axes, 1 to 3.
         kernel_size: window size, >= 1, an int or one per axis.
         stride: step between windows, >= 1; None means ``kernel_size``.
-        padding: absent positions on both sides, 0 to half the window's span.
+        padding: positions added on both sides, 0 to half the window's span; they are ignored.
         dilation: step between the elements of a window, >= 1.
         ceil_mode: round the output size up.
 
@@ -109,7 +109,7 @@ def _per_axis(name: str, value: IntOrTuple, ndim: int, least: int) -> tuple[int,
 
 
 def is_fixed(*sizes: Any) -> bool:
-    """Whether sizes are plain ints; in ``torch.compile``, exports and traces they may stand for any size."""
+    """Return whether sizes are plain ints; in ``torch.compile``, exports and traces they may be symbolic."""
     if torch.compiler.is_compiling():
         from torch.fx.experimental.symbolic_shapes import has_static_value
 
@@ -118,21 +118,21 @@ def is_fixed(*sizes: Any) -> bool:
 
 
 def smaller(a: Any, b: Any) -> Any:
-    """``min(a, b)`` of sizes, which stays open for those that are not fixed."""
+    """Return ``min(a, b)`` of sizes, which stays symbolic for symbolic sizes."""
     if isinstance(a, Tensor) or isinstance(b, Tensor):  # as torch.jit.trace gives them
         return torch.minimum(torch.as_tensor(a), torch.as_tensor(b))
     return torch.sym_min(a, b)  # type: ignore[no-untyped-call]
 
 
 def larger(a: Any, b: Any) -> Any:
-    """``max(a, b)`` of sizes, which stays open for those that are not fixed."""
+    """Return ``max(a, b)`` of sizes, which stays symbolic for symbolic sizes."""
     if isinstance(a, Tensor) or isinstance(b, Tensor):
         return torch.maximum(torch.as_tensor(a), torch.as_tensor(b))
     return torch.sym_max(a, b)  # type: ignore[no-untyped-call]
 
 
 def output_size(sizes: Sequence[int], geometry: Geometry) -> tuple[int, ...]:
-    """The spatial size that torch's ``max_pool`` gives for the same arguments.
+    """Return the output size that torch's ``max_pool`` has for the same arguments.
 
     Raises:
         ValueError: the input is smaller than a window, or too small for the dilation, so that a window contains no
@@ -159,7 +159,7 @@ def output_size(sizes: Sequence[int], geometry: Geometry) -> tuple[int, ...]:
 
 
 def _is_empty(start: int, k: int, d: int, n: int) -> bool:
-    """Whether a window of ``k`` taps, ``d`` apart from ``start`` on, holds none of ``n`` positions."""
+    """Return whether a window of ``k`` taps, ``d`` apart from ``start`` on, contains none of ``n`` positions."""
     return not any(0 <= start + tap * d < n for tap in range(k))
 
 
@@ -178,19 +178,19 @@ def check_input(x: Tensor, ndim: int, name: str = "input") -> None:
 
 
 def accumulation_dtype(dtype: torch.dtype) -> torch.dtype:
-    """The dtype that reducers compute in: float32 for the half types, else the input's own."""
+    """Return the dtype that reducers compute in: float32 for the half types, else the input's own."""
     return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
 
 
 def like(y: Tensor, x: Tensor) -> Tensor:
-    """``y`` in the dtype of ``x``, and channels_last where ``x`` is."""
+    """Return ``y`` in the dtype of ``x``, and channels-last if ``x`` is."""
     y = y.to(x.dtype)
     # Not by contiguous(memory_format=...), which is not implemented under vmap.
     return y.movedim(1, -1).contiguous().movedim(-1, 1) if is_channels_last(x) else y
 
 
 def is_channels_last(x: Tensor) -> bool:
-    """Whether the channels of ``x`` lie side by side, and its positions in order."""
+    """Return whether ``x`` is stored channels-last."""
     # From strides, since is_contiguous(memory_format=...) is not implemented under vmap.
     if x.dim() not in (4, 5) or x.shape[1] == 1 or x.stride(1) != 1:
         return False

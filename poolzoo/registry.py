@@ -1,9 +1,9 @@
-"""The one list of pooling operators: what each is, where it comes from, and how to make it.
+"""The list of all pooling operators: what each one is, where it comes from, and how to make it.
 
-The registry knows no operator by name. Each operator registers itself with :func:`register_pool`; the built-in ones do
-so when ``poolzoo.operators`` is imported, those of other packages through the entry point group ``poolzoo.operators``,
-and a user's script by calling :func:`register_pool`. This file imports no torch: ``poolzoo list`` reads the built-in
-operators' facts from ``operators/catalog.json``, which ``make catalog`` writes.
+The registry names no operator itself. Each operator registers with :func:`register_pool`: the built-in ones when
+``poolzoo.operators`` is imported, those of other packages through the entry point group ``poolzoo.operators``, and
+those of a user's script by calling :func:`register_pool`. This file does not import torch: ``poolzoo list`` reads the
+facts of built-in operators from ``operators/catalog.json``, which ``make catalog`` writes.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 
 ENTRY_POINT_GROUP = "poolzoo.operators"
 CATALOG = Path(__file__).parent / "operators" / "catalog.json"
-#: What ``poolzoo list`` shows, and all of it that is plain data.
+#: The facts that are plain data, which ``poolzoo list`` shows.
 FACTS = ("name", "summary", "formula", "source", "family", "ndims", "learnable", "stochastic", "variants")
 
-#: Operators whose weights differ to the eye: what ``visualize weights`` shows unless told otherwise.
+#: Operators whose weights look different: the default of ``visualize weights``.
 TELLING = ("avg", "max", "median", "lse:r=20", "softpool", "softpool:beta=20", "blur", "strided", "lanczos")
 
 #: The clauses of the operator contract that an operator's ``exempt`` may name.
@@ -44,9 +44,9 @@ CLAUSES = {
     "constant": "a constant window is kept",
     "constant_negative": "a constant window below 0 is kept",
     "permutation": "the order of the elements inside a window does not matter",
-    "nan": "a NaN or inf touches no output whose window does not hold it",
-    "nan_reaches": "a NaN touches every output whose window holds it",
-    "huge": "nothing overflows that the result does not, up to the largest number",
+    "nan": "a NaN or inf affects no output whose window does not contain it",
+    "nan_reaches": "a NaN affects every output whose window contains it",
+    "huge": "nothing overflows unless the result does, up to the largest number",
     "gradcheck": "the gradient is the derivative",
     "second_gradient": "the gradient of the gradient is its derivative",
     "onnx": "exports to ONNX",
@@ -57,25 +57,25 @@ Target = TypeVar("Target", bound=Callable[..., Any])
 
 @dataclass(frozen=True, eq=False)
 class PoolInfo:
-    """What is known of one operator.
+    """The facts about one operator.
 
     Attributes:
         name: registry name, as in ``create_pool(name)`` and spec strings.
-        summary: one line that says what it does.
+        summary: one line that describes it.
         formula: the pooled value y of a window with elements a_i.
         source: paper with its arXiv number, or the library whose definition it follows.
-        family: heading that it stands under in lists.
+        family: its heading in lists.
         forward: ``forward(x, geometry, **params) -> y``, any number of spatial axes.
-        reducer: ``reducer(a, mask, **params) -> y`` where the operator is a function of one window, else None.
-        ndims: the numbers of spatial axes that it is defined for.
-        module: base class of its modules where they hold parameters or a state, else None.
-        learnable: its modules have parameters to learn; as made, they are at their start values.
-        stochastic: it draws in training.
-        variants: spec parameters under which a comparison of all operators lists it once more, as ``mode=random``.
+        reducer: ``reducer(a, mask, **params) -> y`` if the operator is a function of one window, else None.
+        ndims: the numbers of spatial axes it is defined for.
+        module: base class of its modules if they hold parameters or state, else None.
+        learnable: whether its modules have parameters to learn; a new module has their initial values.
+        stochastic: whether it draws in training.
+        variants: spec parameters with which a comparison of all operators includes it again, e.g. ``mode=random``.
         exempt: clauses of the operator contract that do not apply to it, each with the reason.
         phases: for an operator that keeps several submaps, ``phases(geometry, **params)`` gives each one's offset in
             input positions per axis; else None.
-        check: called with the parameters; raises ValueError or TypeError where one is not allowed.
+        check: called with the parameters; raises ValueError or TypeError if one is not allowed.
         function_name: stem of its functions: ``soft_pool`` for ``soft_pool2d``.
         class_name: stem of its modules: ``SoftPool`` for ``SoftPool2d``.
         native: where there is native code, ``native(**params)`` gives the name of the native operator that does the
@@ -108,11 +108,11 @@ class PoolInfo:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """The plain data among the attributes, as the catalog holds it."""
+        """Return the plain data among the attributes, as stored in the catalog."""
         return {key: list(value) if isinstance(value := getattr(self, key), tuple) else value for key in FACTS}
 
     def make_function(self, ndim: int) -> Callable[..., Any]:
-        """``soft_pool2d`` and its like; the same object every time."""
+        """Return the function for ``ndim`` axes, such as ``soft_pool2d``; the same object every time."""
         from poolzoo.operators.base import make_function
 
         function: Callable[..., Any] = _made.setdefault(
@@ -121,7 +121,7 @@ class PoolInfo:
         return function
 
     def make_class(self, ndim: int) -> type[Pool]:
-        """``SoftPool2d`` and its like; the same class every time."""
+        """Return the module class for ``ndim`` axes, such as ``SoftPool2d``; the same class every time."""
         from poolzoo.operators.base import make_class
 
         made: type[Pool] = _made.setdefault((self, ndim, "class"), make_class(self, self._checked(ndim)))
@@ -136,7 +136,7 @@ class PoolInfo:
 
 _pools: dict[str, PoolInfo] = {}
 _builtin: set[str] = set()
-#: What was made of an operator. Of two threads that make the same at once, both get what the first one stored.
+#: Functions and classes already made. If two threads make the same one, both get the first that was stored.
 _made: dict[tuple[PoolInfo, int, str], Any] = {}
 _loaded = _loading = False
 _load_lock = threading.RLock()
@@ -155,11 +155,10 @@ def register_pool(
 ) -> Callable[[Target], Target]:
     """Add an operator; used as a decorator over the function that defines it.
 
-    With ``over="windows"`` the function is a reducer, ``f(a, mask, *, param=default) -> y``: ``a`` has shape
-    ``(..., *out, K)``, one window along the last axis, ``mask`` of shape ``(*out, K)`` is True inside the input, or
-    None where nothing is outside. Every dimension, padding, dilation, ceil_mode, autograd and the modules follow from
-    it.
-    With ``over="input"`` it is the whole operator, ``f(x, geometry, *, param=default) -> y``.
+    With ``over="windows"`` the function is a reducer, ``f(a, mask, *, param=default) -> y``: ``a`` has shape ``(...,
+    *out, K)``, one window along the last axis; ``mask`` of shape ``(*out, K)`` is True inside the input, or None if
+    nothing is outside. Every dimension, padding, dilation, ceil_mode, autograd and the modules follow from it. With
+    ``over="input"`` it is the whole operator, ``f(x, geometry, *, param=default) -> y``.
 
     Args:
         name: registry name: lower-case letters, digits and underscores.
@@ -169,7 +168,7 @@ def register_pool(
         facts: other attributes of :class:`PoolInfo`.
 
     Returns:
-        A decorator that registers the function and gives it back unchanged.
+        A decorator that registers the function and returns it unchanged.
 
     Raises:
         ValueError: the name is taken or malformed, or ``over`` is neither of the two.
@@ -191,7 +190,9 @@ def register_pool(
         if not builtin:
             load_operators()
         if name in _pools and not overwrite:
-            raise ValueError(f"name={name!r}: an operator of that name is registered; overwrite=True replaces it")
+            raise ValueError(
+                f"name={name!r}: an operator of that name is already registered; overwrite=True replaces it"
+            )
         if over == "windows":
             from poolzoo.windows import pool_windows
 
@@ -206,7 +207,9 @@ def register_pool(
                 other.name for other in _pools.values() if getattr(other, stem) == facts[stem] and other.name != name
             ]
             if taken:  # poolzoo.<name>2d would be the other one, and pickles of this one could not be read
-                raise ValueError(f"name={name!r}: {stem}={facts[stem]!r} is that of {taken[0]!r}; give another {stem}")
+                raise ValueError(
+                    f"name={name!r}: {stem}={facts[stem]!r} is already used by {taken[0]!r}; give another {stem}"
+                )
         _pools[name] = PoolInfo(
             name=name, summary=summary, formula=formula, source=source, family=family, forward=forward, **facts
         )
@@ -217,9 +220,9 @@ def register_pool(
 
 
 def load_operators() -> None:
-    """Import the built-in operators and those of installed packages; does nothing the second time.
+    """Import the built-in operators and those of installed packages; a second call does nothing.
 
-    A second thread waits until all are there.
+    A second thread waits until all are registered.
     """
     global _loaded, _loading
     if _loaded:
@@ -269,7 +272,7 @@ def load_plugin(name: str) -> None:
 
 
 def _run_script(path: Path) -> None:
-    """Import a file once, under a name of its own."""
+    """Import a file once, under its own module name."""
     module_name = f"poolzoo_plugin_{path.stem}"
     known = sys.modules.get(module_name)
     if known is not None and known.__file__ == str(path):
@@ -286,14 +289,14 @@ def _run_script(path: Path) -> None:
 
 
 def load_plugins(names: Iterable[str] = ()) -> None:
-    """Load ``names`` and what ``POOLZOO_PLUGINS`` lists, separated as ``PATH`` is."""
+    """Load ``names`` and the plugins in ``POOLZOO_PLUGINS``, which is separated like ``PATH``."""
     from_environment = [name for name in os.environ.get("POOLZOO_PLUGINS", "").split(os.pathsep) if name]
     for name in [*from_environment, *names]:
         load_plugin(name)
 
 
 def pool_facts(pattern: str = "*") -> list[dict[str, Any]]:
-    """The operators' plain facts, in registration order, without importing torch where only built-in ones are known."""
+    """Return the operators' plain facts, in registration order; if only built-in ones exist, torch is not imported."""
     if not _loaded:
         from importlib.metadata import entry_points
 
@@ -303,13 +306,13 @@ def pool_facts(pattern: str = "*") -> list[dict[str, Any]]:
 
 
 def list_pools(pattern: str = "*") -> list[str]:
-    """Registry names that match a shell pattern, in registration order: ``list_pools("*blur*")``."""
+    """Return the names that match a shell pattern, in registration order: ``list_pools("*blur*")``."""
     load_operators()
     return [name for name in _pools if fnmatch.fnmatchcase(name, pattern)]
 
 
 def pool_info(name: str) -> PoolInfo:
-    """What is known of one operator.
+    """Return the facts about one operator.
 
     Raises:
         ValueError: no such operator; the message names the nearest ones.
@@ -343,7 +346,7 @@ def create_pool(
         kernel_size: window size.
         stride: step between windows; None means ``kernel_size``.
         in_channels: former name of ``channels``, for operators that need it; the others ignore it.
-        params: further arguments of the module, ``padding`` among them; they win over the spec's.
+        params: further arguments of the module, such as ``padding``; they override those of the spec.
 
     Raises:
         ValueError: unknown operator or parameter, or a value that is not allowed.
@@ -400,13 +403,15 @@ def warn_renamed(owner: str, former: str, present: str) -> None:
 
 
 def export_names(stem: str) -> list[str]:
-    """The functions' (``stem="function_name"``) or modules' (``"class_name"``) names, ``SoftPool2d`` and its like."""
+    """Return the names of all functions (``stem="function_name"``) or modules (``"class_name"``), such as
+    ``SoftPool2d``.
+    """
     load_operators()
     return [f"{getattr(info, stem)}{ndim}d" for info in _pools.values() for ndim in info.ndims]
 
 
 def find_export(name: str, stem: str) -> Any:
-    """The function or module class of that name, or None."""
+    """Return the function or module class of that name, or None."""
     if name[-2:] not in ("1d", "2d", "3d"):
         return None
     load_operators()
@@ -419,11 +424,11 @@ def find_export(name: str, stem: str) -> Any:
 def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
     """Split ``name:key=value,key=value``.
 
-    Values are ints, floats (``inf`` too), ``true``/``false``, ``none``, sizes such as ``3x2`` (a tuple), else strings.
-    A key that is an argument's former name becomes its present one.
+    Values are ints, floats (including ``inf``), ``true``/``false``, ``none``, sizes such as ``3x2`` (a tuple), or
+    strings. A key that is an argument's former name becomes its present one.
 
     Raises:
-        ValueError: a part after the colon is not ``key=value``, or a key stands twice.
+        ValueError: a part after the colon is not ``key=value``, or a key occurs twice.
     """
     name, _, rest = spec.partition(":")
     name = name.strip()
@@ -433,7 +438,7 @@ def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
         if not (key.isidentifier() and equals and value):
             raise ValueError(f"pool={spec!r}: {part!r} is not key=value")
         if key in params:
-            raise ValueError(f"pool={spec!r}: {key!r} stands twice")
+            raise ValueError(f"pool={spec!r}: {key!r} is given twice")
         params[key] = _value(value)
     if params:
         load_operators()
@@ -441,7 +446,7 @@ def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
 
 
 def format_params(params: Mapping[str, Any]) -> str:
-    """The part of a spec string after the colon, keys sorted: ``parse_spec``'s inverse."""
+    """Return the part of a spec string after the colon, keys sorted: the inverse of ``parse_spec``."""
     return ",".join(f"{key}={_text(params[key])}" for key in sorted(params))
 
 
@@ -470,7 +475,7 @@ def _text(value: Any) -> str:
 
 
 def expand_specs(specs: Iterable[str]) -> list[str]:
-    """Patterns and specs as plain specs: ``"soft*"`` gives each match; nothing given gives every operator and variant.
+    """Expand patterns to specs: ``"soft*"`` gives each match; an empty list gives every operator and variant.
 
     Raises:
         ValueError: a pattern matches nothing, or a name is unknown.
@@ -495,11 +500,11 @@ def expand_specs(specs: Iterable[str]) -> list[str]:
 
 
 def builtin_facts() -> list[dict[str, Any]]:
-    """The facts of the operators that poolzoo itself brings, in registration order."""
+    """Return the facts of the built-in operators, in registration order."""
     load_operators()
     return [info.facts for info in _pools.values() if info.name in _builtin]
 
 
 def catalog_text() -> str:
-    """What ``operators/catalog.json`` must hold."""
+    """Return the content of ``operators/catalog.json``."""
     return json.dumps(builtin_facts(), indent=1, ensure_ascii=False) + "\n"

@@ -1,8 +1,8 @@
-"""Window views and the reference engine: every windowed operator, in pure PyTorch, from this file.
+"""Window views and the reference engine: every windowed operator in pure PyTorch.
 
-An operator is a function of one window. ``windows(x, geometry)`` shows the windows of ``x`` along a new last axis,
-with the mask of the elements that lie inside the input; an operator is then a reducer over that axis. Padding is
-*absent*, not zero: it has no weight, it is not counted, it is never the maximum.
+An operator is a function of one window. ``windows(x, geometry)`` returns the windows of ``x`` along a new last axis,
+with the mask of the elements inside the input; an operator is a reducer over that axis. Padding is *absent*, not zero:
+it has no weight, is not counted, and is never the maximum.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from poolzoo.geometry import (
     output_size,
 )
 
-#: Sums of more elements, added one by one, are made in float64: in float32 they would be off by more than 1e-6.
+#: Sums of more elements than this are computed in float64: in float32 they would be off by more than 1e-6.
 MOST_IN_FLOAT32 = 64
 #: ``reducer(a, mask, **params) -> y``: ``a`` is ``(..., *out, K)``, ``mask`` is ``(*out, K)`` (True inside the input)
 #: or None where every element is inside, ``y`` is ``(..., *out)``. Elements outside hold 0.
@@ -34,11 +34,11 @@ Reducer = Callable[..., Tensor]
 
 
 def windows(x: Tensor, geometry: Geometry) -> tuple[Tensor, Tensor | None]:
-    """The windows of ``x`` along a new last axis.
+    """Return the windows of ``x`` along a new last axis.
 
     Args:
         x: ``(..., *spatial)``.
-        geometry: where the windows lie.
+        geometry: the windows.
 
     Returns:
         ``a`` of shape ``(..., *out, K)`` with ``K`` the product of the kernel sizes, in row-major order, 0 outside the
@@ -73,14 +73,14 @@ def windows(x: Tensor, geometry: Geometry) -> tuple[Tensor, Tensor | None]:
 
 
 def gathered_windows(x: Tensor, out: Sequence[int], geometry: Geometry) -> tuple[Tensor, Tensor]:
-    """The first ``out`` windows per axis, by gathering: sizes that are not fixed cannot decide how much to pad."""
+    """Return the first ``out`` windows per axis by gathering, because dynamic sizes cannot decide how much to pad."""
     positions = tap_positions(out, geometry, x.device)
     inside = [taps_inside(position, n) for position, n in zip(positions, x.shape[-geometry.ndim :], strict=True)]
     return windows_at(x, positions, inside)
 
 
 def _taps_first(x: Tensor, n: int) -> Tensor:
-    """Merge the last ``n`` axes into one, stored slowest but shown last."""
+    """Merge the last ``n`` axes into one, which is slowest in memory but last in the shape."""
     taps = list(range(x.dim() - n, x.dim()))
     rest = list(range(x.dim() - n))
     # Copied before it is flattened, which copies only where it must: what a reducer selects is no view of the input.
@@ -88,7 +88,7 @@ def _taps_first(x: Tensor, n: int) -> Tensor:
 
 
 def tap_positions(out: Sequence[int], geometry: Geometry, device: torch.device) -> list[Tensor]:
-    """Per axis ``(out_i, k_i)``: the input position of each tap, outside the input where windows reach past it."""
+    """Return per axis ``(out_i, k_i)`` the input position of each tap, which may lie outside the input."""
     return [
         (torch.arange(o, device=device) * s - p)[:, None] + torch.arange(k, device=device) * d
         for o, k, s, p, d in zip(out, *geometry[:4], strict=True)
@@ -96,12 +96,12 @@ def tap_positions(out: Sequence[int], geometry: Geometry, device: torch.device) 
 
 
 def taps_inside(position: Tensor, size: int) -> Tensor:
-    """Whether positions lie on an axis of ``size``."""
+    """Return whether positions lie on an axis of ``size``."""
     return (position >= 0) & (position < size)
 
 
 def join_masks(inside: Sequence[Tensor]) -> Tensor:
-    """``(out_i, k_i)`` masks of the single axes as one ``(*out, K)`` mask."""
+    """Combine ``(out_i, k_i)`` masks of single axes into one ``(*out, K)`` mask."""
     mask = inside[0]
     for i, axis in enumerate(inside[1:], 1):
         # (*out, K) and (o, k) -> (*out, o, K, k) -> (*out, o, K * k)
@@ -110,15 +110,15 @@ def join_masks(inside: Sequence[Tensor]) -> Tensor:
 
 
 def windows_at(x: Tensor, positions: Sequence[Tensor], inside: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Windows at any positions, by gathering: for adaptive pooling and for windows off the regular grid.
+    """Return windows at any positions, by gathering: for adaptive pooling and for windows off the regular grid.
 
     Args:
         x: ``(..., *spatial)``.
-        positions: per axis ``(out_i, k_i)`` int64, the input position of each tap; where not inside, anything.
+        positions: per axis ``(out_i, k_i)`` int64, the input position of each tap; arbitrary where not inside.
         inside: per axis ``(out_i, k_i)`` bool.
 
     Returns:
-        ``a`` of shape ``(..., *out, K)`` and its mask ``(*out, K)``, as :func:`windows` gives them.
+        ``a`` of shape ``(..., *out, K)`` and its mask ``(*out, K)``, as :func:`windows` returns them.
     """
     n = len(positions)
     for axis, (position, present) in enumerate(zip(positions, inside, strict=True)):
@@ -131,7 +131,7 @@ def windows_at(x: Tensor, positions: Sequence[Tensor], inside: Sequence[Tensor])
 
 
 def adaptive_windows(x: Tensor, output_size: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """The windows of torch's adaptive pooling: cell i of m spans ``floor(i n / m)`` to ``ceil((i + 1) n / m)``."""
+    """Return windows as in torch's adaptive pooling: cell i of m spans ``floor(i n / m)`` to ``ceil((i + 1) n / m)``."""
     positions, inside = [], []
     for n, m in zip(x.shape[-len(output_size) :], output_size, strict=True):
         cell = torch.arange(m, device=x.device)
@@ -155,12 +155,12 @@ def pool_windows(
     backend: str = "reference",
     **params: Any,
 ) -> Tensor:
-    """Reduce every window of ``x``, in the accumulation dtype, and give the result in ``x``'s dtype and layout.
+    """Reduce every window of ``x`` in the accumulation dtype, and return the result in ``x``'s dtype and layout.
 
     Args:
         x: ``(N, C, *spatial)`` or ``(C, *spatial)``.
-        geometry: where the windows lie.
-        reducer: what becomes of a window.
+        geometry: the windows.
+        reducer: reduces a window to a value.
         native: see :class:`poolzoo.registry.PoolInfo`.
         backend: ``reference``, ``native`` or ``auto``: native where it is available.
         params: the reducer's own parameters.
@@ -182,7 +182,7 @@ def pool_natively(
     value: float | Tensor | None = None,
     second: Tensor | None = None,
 ) -> Tensor | None:
-    """The native operator's result; None where ``backend`` leaves it to the reference, or no operator does the same.
+    """Return the native operator's result; None if ``backend`` chooses the reference, or no native operator exists.
 
     Raises:
         RuntimeError: ``backend`` is ``native`` and the operator cannot run; the message says why.
@@ -199,27 +199,27 @@ def pool_natively(
 
 
 def absent(a: Tensor, mask: Tensor | None, fill: float) -> Tensor:
-    """``a`` with the elements outside the input replaced by ``fill``."""
+    """Return ``a`` with the elements outside the input replaced by ``fill``."""
     return a if mask is None else a.masked_fill(~mask, fill)
 
 
 def count(a: Tensor, mask: Tensor | None) -> Tensor | int:
-    """How many elements of each window lie inside the input: ``(*out, 1)``, or K everywhere."""
+    """Return how many elements of each window lie inside the input: ``(*out, 1)``, or K everywhere."""
     return a.shape[-1] if mask is None else mask.sum(-1, keepdim=True)
 
 
 def mean(a: Tensor, mask: Tensor | None) -> Tensor:
-    """The mean of each window; divided before it is summed, so that it does not overflow where its value would not."""
+    """Return the mean of each window; it is divided before it is summed, so it overflows only if its value does."""
     return (a / count(a, mask)).sum(-1)
 
 
 def maximum(a: Tensor, mask: Tensor | None) -> Tensor:
-    """The maximum of each window."""
+    """Return the maximum of each window."""
     return absent(a, mask, -math.inf).amax(-1)
 
 
 def weighted_taps(x: Tensor, dim: int, index: Tensor, weight: Tensor) -> Tensor:
-    """A linear filter along one axis: ``y[o] = sum_j weight[o, j] x[index[o, j]]``.
+    """Apply a linear filter along one axis: ``y[o] = sum_j weight[o, j] x[index[o, j]]``.
 
     Args:
         x: any shape.
@@ -235,14 +235,14 @@ def weighted_taps(x: Tensor, dim: int, index: Tensor, weight: Tensor) -> Tensor:
 
 
 def wrap(position: Tensor, period: int) -> Tensor:
-    """Positions modulo ``period``, from 0 on."""
+    """Return positions modulo ``period``, from 0 on."""
     if is_fixed(period):
         return position % period
     return position % position.new_full((), period)  # ONNX divides by a number only where it is fixed
 
 
 def reflect(position: Tensor, n: int) -> Tensor:
-    """Positions off an axis of ``n`` mirrored back onto it, the edge not repeated, as often as it takes."""
+    """Mirror positions outside an axis of ``n`` back into it, without repeating the edge, as often as necessary."""
     period = larger(2 * (n - 1), 1)
     position = wrap(position, period)
     return torch.where(position < n, position, period - position)

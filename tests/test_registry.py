@@ -159,7 +159,7 @@ def test_malformed_spec_is_named(spec):
 
 
 def test_doubled_key_is_refused():
-    with pytest.raises(ValueError, match="'p' stands twice"):
+    with pytest.raises(ValueError, match="'p' is given twice"):
         parse_spec("lp:p=2,p=3")
 
 

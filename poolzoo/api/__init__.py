@@ -1,1 +1,1 @@
-"""The studies as Python functions: what the commands of the same names do, with their options as keyword arguments."""
+"""The studies as Python functions, each the command of the same name, with its options as keyword arguments."""

@@ -63,44 +63,44 @@ def compare(
     pictures: bool = False,
     save_images: str | os.PathLike[str] | PictureFolder | None = None,
 ) -> Result:
-    """Pool images with every operator, rebuild them, and score what is left: ``poolzoo compare``.
+    """Pool images with every operator, upsample the result, and score it against the original: ``poolzoo compare``.
 
     Args:
         image: one or several :data:`~poolzoo.analysis.inputs.arrays.ImageLike`.
-        features: layers whose activations for the images are pooled instead, as ``resnet18:layer1``.
-        weights: the network's state dict, a file; None stands for random weights.
-        video: files of clips, pooled over three axes.
+        features: layers whose activations are pooled instead of the images, e.g. ``resnet18:layer1``.
+        weights: a file with the network's state dict; None means random weights.
+        video: video files, pooled over three axes.
         frames: how many frames of each video to use, from the first; None uses all.
-        volume: files of TIFF pages, pooled over three axes.
-        dataset: a folder; all images below it are scored into ``store``. Calling again resumes.
-        store: the SQLite file of the dataset's rows.
-        jobs: processes for the dataset; None stands for one per core.
-        scheduler: the address of a Dask cluster whose workers are used instead.
-        retry: score again what has failed in the store.
-        plugin: scripts or modules that register operators, for the processes of a dataset.
-        pool: operators, as ``softpool``, ``soft*`` or ``lp:p=3``; none stands for all.
-        kernel_size, stride: of the windows, ints or one per axis; stride None means kernel_size.
-        upsample: ``nearest``, ``bilinear``, ``bicubic``, ``optimal``: how the pooled image is upsampled.
-        decoder_images: the images that ``optimal`` is fitted on; none stands for scikit-image's photographs.
-        normalize: ``none``, ``imagenet``, ``inception``, ``255``: scale of the input.
-        metric: the metrics; the first sorts.
+        volume: TIFF files, whose pages are pooled over three axes.
+        dataset: a folder; all images in it and its subfolders are scored into ``store``. Calling again resumes.
+        store: the SQLite file for the dataset's rows.
+        jobs: worker processes for the dataset; None means one per core.
+        scheduler: the address of a Dask cluster, whose workers are used instead.
+        retry: score the store's failed images again.
+        plugin: scripts or modules that register operators, for the worker processes of a dataset.
+        pool: operators, e.g. ``softpool``, ``soft*`` or ``lp:p=3``; empty means all.
+        kernel_size, stride: of the windows, an int or one per axis; stride None means ``kernel_size``.
+        upsample: how the pooled image is upsampled: ``nearest``, ``bilinear``, ``bicubic`` or ``optimal``, or several.
+        decoder_images: the images that ``optimal`` is fitted on; empty means scikit-image's photographs.
+        normalize: scale of the input: ``none``, ``imagenet``, ``inception`` or ``255``.
+        metric: the metrics; tables are sorted by the first.
         protocol: ``roundtrip`` or ``lowres``.
-        seed, seeds: of start values and draws; how often a stochastic operator draws.
-        device: of torch.
-        fit: score learnable operators fitted on other images too.
-        fit_images: on which; none stands for scikit-image's photographs. Naming some is ``fit=True``.
-        fitted: files that :func:`~poolzoo.api.studies.fit` or ``poolzoo fit`` wrote.
-        baseline: the operator that others are compared with; None stands for avg, or the first.
+        seed, seeds: random seed of the initial parameters and the first draw; draws of a stochastic operator.
+        device: where to compute: ``cpu``, ``cuda:0``, ...
+        fit: also score learnable operators after fitting them on other images.
+        fit_images: the images to fit on; empty means scikit-image's photographs. Giving some implies ``fit=True``.
+        fitted: parameter files written by :func:`~poolzoo.api.studies.fit` or ``poolzoo fit``.
+        baseline: the operator that others are compared with; None means avg if it is there, else the first.
         pictures: keep cut-outs for :meth:`Result.report`.
-        save_images: a folder for every picture as PNG; a result saved next to it finds them again.
+        save_images: a folder for the pictures as PNG; a result saved next to it finds them again.
 
     Returns:
-        One row per image, operator, state, seed and upsampler. What fails has its ``error`` in its row. Of a dataset
-        the rows are a sample, and :attr:`Result.store` has them all.
+        One row per image, operator, state, seed and upsampler. A failed row has an ``error``. For a dataset the rows
+        are a sample, and :attr:`Result.store` has all of them.
 
     Raises:
-        ValueError: an argument is not allowed, or an image's name finds nothing.
-        TypeError: something else than an image.
+        ValueError: an argument is not allowed, or a name matches no image.
+        TypeError: an image is of an unsupported type.
     """
     refuse_unused(compare, locals())
     registry.load_plugins(several(plugin))
@@ -121,7 +121,7 @@ def compare(
     fits = load_fits(fitted, specs)
     if dataset is not None:
         if store is None:
-            raise ValueError(f"dataset={dataset!r}: needs store, the file where its rows go")
+            raise ValueError(f"dataset={dataset!r}: needs store, the file for its rows")
         workers = _Workers(jobs, scheduler, retry, several(plugin))
         return _compare_dataset(dataset, Path(store), specs, asked, baseline, fits, workers)
     clips = _clips(several(video), frames, several(volume))
@@ -138,7 +138,7 @@ def compare(
 
 @dataclass(frozen=True)
 class _Workers:
-    """Who scores a dataset."""
+    """The workers that score a dataset."""
 
     jobs: int | None
     scheduler: str | None

@@ -29,15 +29,15 @@ def visualize_weights(
     stride: IntOrTuple | None = None,
     size: int = 48,
 ) -> Figure:
-    """Draw the gradient of all that is pooled at each pixel, operators side by side: ``poolzoo visualize weights``.
+    """Draw the weight of each pixel in the pooled image, operators side by side: ``poolzoo visualize weights``.
 
     Args:
-        image: one picture; it is made grey.
+        image: one image; it is converted to grey.
         pool, kernel_size, stride: as for :func:`compare`.
-        size: side of the cut-out with the most detail, in pixels; it is all that is looked at.
+        size: side in pixels of the cut-out that is used: the one with the most detail.
 
     Raises:
-        ValueError: an argument is not allowed, or several pictures are given.
+        ValueError: an argument is not allowed, or several images are given.
     """
     from poolzoo.analysis.inputs.images import load_image
     from poolzoo.analysis.scoring.gradients import pixel_weights
@@ -47,10 +47,10 @@ def visualize_weights(
 
     specs = registry.expand_specs(several(pool))
     if lacking := [spec for spec in specs if 2 not in axes(spec)]:
-        raise ValueError(f"pool {lacking[0]}: not defined for 2 spatial axes, those of a picture")
+        raise ValueError(f"pool {lacking[0]}: not defined for the 2 spatial axes of an image")
     found = find_given(image)
     if len(found) != 1:
-        raise ValueError(f"image: {len(found)} pictures; one is drawn")
+        raise ValueError(f"image: {len(found)} images; exactly one is allowed")
     geometry = make_geometry(2, kernel_size, stride)
     photo = load_image(found[0])
     height, width = min(size, photo.shape[0]), min(size, photo.shape[1])
@@ -69,19 +69,19 @@ def visualize_checkered(
     output: str | os.PathLike[str] | None = None,
     gif: str | os.PathLike[str] | None = None,
 ) -> list[Positions]:
-    """Find which input positions survive each subsampling step, and draw them: ``poolzoo visualize checkered``.
+    """Return and draw the input positions that survive each subsampling step: ``poolzoo visualize checkered``.
 
     Args:
         size: side of the image.
         steps: subsampling steps.
         method: which positions a step keeps: ``naive``, ``lattice``, ``random``, ``traditional``, ``tri`` or
             ``complete``.
-        seed: of ``random`` and ``tri``.
+        seed: random seed for ``random`` and ``tri``.
         output: a PNG file to write, all steps side by side, or None.
         gif: a GIF file to write, one step after the other, or None.
 
     Returns:
-        For each step a ``(size, size)`` map: the number of the submap that holds the position, -1 where none does.
+        One ``(size, size)`` map per step: the number of the submap that contains the position, -1 if none does.
 
     Raises:
         ValueError: an argument is not allowed.

@@ -1,4 +1,4 @@
-"""Which operators take part in a study, and what they learned beforehand."""
+"""The operators of a study, and their fitted parameters."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 class TrainingImageError(Notice):
-    """A training image cannot be used; the others are learned from."""
+    """A training image cannot be used; the fit continues with the others."""
 
 
 def defined_for(pools: Sequence[str], ndim: int) -> list[str]:
-    """The operators that were asked for, without those of a pattern that are not defined for ``ndim`` axes.
+    """Return the requested operators, without matches of a pattern that are not defined for ``ndim`` axes.
 
     Raises:
-        ValueError: an unknown operator, or one that was named is not defined for them.
+        ValueError: an unknown operator, or a named one that is not defined for these axes.
     """
     specs = registry.expand_specs(pools)
     lacking = [spec for spec in specs if ndim not in axes(spec)]
@@ -40,7 +40,7 @@ def defined_for(pools: Sequence[str], ndim: int) -> list[str]:
 
 
 def axes(spec: str) -> tuple[int, ...]:
-    """The numbers of axes that an operator is defined for."""
+    """Return the numbers of axes that an operator is defined for."""
     return registry.pool_info(registry.parse_spec(spec)[0]).ndims
 
 
@@ -50,10 +50,10 @@ def _warn_of_errors(training: TrainingSet) -> None:
 
 
 def learn_from(sources: Sequence[str], spec: str, protocol: Protocol, steps: int, lr: float | None) -> Fitted:
-    """What an operator learns from images.
+    """Fit an operator's parameters on images.
 
     Raises:
-        ValueError: the operator learns nothing, no image can be used, or fitting failed.
+        ValueError: the operator has no parameters to learn, no image can be used, or fitting failed.
     """
     from poolzoo.analysis.inputs.training_images import find_training_images
     from poolzoo.analysis.studies.fit import check_learnable, cut_tiles, fit
@@ -69,10 +69,10 @@ def learn_from(sources: Sequence[str], spec: str, protocol: Protocol, steps: int
 
 
 def load_fits(files: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], specs: Sequence[str]) -> list[Fitted]:
-    """What operators learned, from files.
+    """Read fitted parameters from files.
 
     Raises:
-        ValueError: a file of another operator.
+        ValueError: a file is for another operator.
     """
     from poolzoo.analysis.scoring.fitted_parameters import check_fits, load_fitted
     from poolzoo.analysis.scoring.pool_modules import normal_spec
@@ -85,10 +85,10 @@ def load_fits(files: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], 
 def learn_now(
     specs: Sequence[str], protocol: Protocol, scored: Sequence[Source], sources: Sequence[str], fits: Sequence[Fitted]
 ) -> list[Fitted]:
-    """What the operators learn that are not among ``fits``.
+    """Fit the learnable operators that are not among ``fits``.
 
     Raises:
-        ValueError: none of the operators learns.
+        ValueError: none of the operators is learnable.
     """
     from poolzoo.analysis.inputs.training_images import find_training_images
     from poolzoo.analysis.scoring.pool_modules import normal_spec
@@ -96,7 +96,7 @@ def learn_now(
 
     wanted = [spec for spec in specs if is_learnable(spec, protocol)]
     if not wanted:
-        raise ValueError(f"fit: none of the operators compared learns; {', '.join(learnable_names())} do")
+        raise ValueError(f"fit: none of the compared operators is learnable; these are: {', '.join(learnable_names())}")
     training = find_training_images(sources, scored, seed=protocol.seed)
     _warn_of_errors(training)
     tiles = cut_tiles(training, protocol)

@@ -1,4 +1,4 @@
-"""Which options a way to run a study uses: all others are refused, as an option without effect misleads."""
+"""Which options each way to run a study uses. Others are refused, because an option without effect misleads."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _values(given: Mapping[str, Any]) -> str:
 
 
 PHOTOGRAPHS, SOLIDS = ("--image", "--dataset"), ("--video", "--volume")
-#: What a run of a study chooses, by the name of its command and function.
+#: The choices of a run, by the name of the command and function.
 CHOICES: dict[str, tuple[Choice, ...]] = {
     "compare": (
         Choice(
@@ -76,12 +76,12 @@ CHOICES: dict[str, tuple[Choice, ...]] = {
 
 
 def several(given: str | Sequence[str]) -> tuple[str, ...]:
-    """One name or several as a tuple."""
+    """Return one name or several as a tuple."""
     return (given,) if isinstance(given, str) else tuple(given)
 
 
 def unused(name: str, given: Mapping[str, Any]) -> dict[str, tuple[str, Sequence[str]]]:
-    """The options of a study that its mode does not use, each with that mode and the modes that use it."""
+    """Yield the options of a study that its mode does not use, each with that mode and the modes that use it."""
     found: dict[str, tuple[str, Sequence[str]]] = {}
     for choice in CHOICES.get(name, ()):
         mode = choice.mode(given)
@@ -90,7 +90,7 @@ def unused(name: str, given: Mapping[str, Any]) -> dict[str, tuple[str, Sequence
 
 
 def refuse_unused(study: Callable[..., Any], given: Mapping[str, Any]) -> None:
-    """Raise ValueError for an argument that is not its default and that the study's mode does not use."""
+    """Raise ValueError for an argument that differs from its default and that the study's mode does not use."""
     parameters = inspect.signature(study).parameters
     for option, (mode, users) in unused(study.__name__.removeprefix("visualize_"), given).items():
         if option in parameters and not _is_same(given[option], parameters[option].default):

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from poolzoo.reports.pictures.picture import ReportPicture
     from poolzoo.reports.pictures.picture_book import PictureBook
 
-#: Pixels of an image up to which a stochastic operator's weights are shown: all of it is pooled for them.
+#: The largest image, in pixels, whose weights are shown for a stochastic operator: they need the whole image.
 WEIGHED_WHOLE = 1_000_000
 
 
 class PictureKeeper:
-    """Hands the pictures of a comparison's rows on: each original once, and weights once per operator."""
+    """Passes on the pictures of a comparison's rows: each original once, and weights once per operator."""
 
     def __init__(self, upsample: str, keep: Sequence[Callable[[ReportPicture], object]]) -> None:
         self._upsample, self._keep = upsample, keep
@@ -41,7 +41,7 @@ class PictureKeeper:
                 keep(picture)
 
     def _weights_of(self, view: View) -> Iterator[ReportPicture]:
-        """The picture of the weights of some pixels, by the operator that was measured, in its state."""
+        """Return the picture of some pixels' weights for the measured operator, in its state."""
         from poolzoo.analysis.scoring.gradients import weights_within
         from poolzoo.reports.pictures.cutouts import weights_box
         from poolzoo.reports.pictures.picture import two_axes, weights_picture
@@ -67,9 +67,9 @@ class PictureKeeper:
 
 
 def pictures_of_store(path: Path, sample: Result) -> PictureBook:
-    """Pictures of the images of a store's sample, made anew: a store holds numbers only.
+    """Draw the pictures of a store's sample again, because a store holds only numbers.
 
-    Where the images or what pooled them are gone there are none.
+    If the images or the operators are not available, there are no pictures.
     """
     from poolzoo.analysis.inputs.images import Source
     from poolzoo.analysis.results.store_reader import StoreReader
@@ -91,7 +91,9 @@ def pictures_of_store(path: Path, sample: Result) -> PictureBook:
     if len(sources) < len(named):
         gone = len(named) - len(sources)
         warnings.warn(
-            f"{gone} of {len(named)} pictures are gone from {folder}; the page goes without", Notice, stacklevel=3
+            f"{gone} of {len(named)} images are missing from {folder}; the page does not show them",
+            Notice,
+            stacklevel=3,
         )
     # The scores are there: none is made anew, nor needs to be possible here.
     try:

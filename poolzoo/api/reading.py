@@ -1,4 +1,4 @@
-"""``poolzoo.load`` and ``poolzoo.report``: results read back, and one page of several."""
+"""``poolzoo.load`` and ``poolzoo.report``: read results, and draw one page of several."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from poolzoo.reports.plots.all_plots import save_drawings
 
 
 def load(path: str | os.PathLike[str], *, index: int | None = None) -> Result:
-    """Read a result back: a JSON file, a page, or the store of a dataset run (a sample of its rows, and all summaries).
+    """Read a result from a JSON file, a page, or the store of a dataset run (a sample of its rows, and all summaries).
 
     Args:
         path: the file.
-        index: which of the results of a page, from 0; None where it holds one.
+        index: the number of the result in a page, from 0; None if the page contains one.
 
     Raises:
-        ValueError: no result of poolzoo's, or a page of several without ``index``.
+        ValueError: not a result of poolzoo, or a page with several results and no ``index``.
         OSError: the file cannot be read.
     """
     name = os.fspath(path)
@@ -39,19 +39,19 @@ def load(path: str | os.PathLike[str], *, index: int | None = None) -> Result:
             return Result.of(store.sample(), store=Path(path))
     found = results_in_file(name)
     if index is None and len(found) > 1:
-        raise ValueError(f"{name}: holds {len(found)} results; index=0 to index={len(found) - 1} are allowed")
+        raise ValueError(f"{name}: contains {len(found)} results; index=0 to index={len(found) - 1} are allowed")
     if index is not None and not 0 <= index < len(found):
-        raise ValueError(f"index={index}: {name} holds {len(found)} results; 0 to {len(found) - 1} is allowed")
+        raise ValueError(f"index={index}: {name} contains {len(found)} results; 0 to {len(found) - 1} is allowed")
     return Result.of(found[index or 0])
 
 
 @dataclass
 class Gathered:
-    """What a page is drawn from.
+    """The data of a page.
 
     Attributes:
         results: in the order in which they were given.
-        sources: the name of each, for where they are shown side by side.
+        sources: the name of each result, shown if there are several.
         pictures: of all of them.
     """
 
@@ -64,7 +64,7 @@ def gather(given: Iterable[str | os.PathLike[str] | Result]) -> Gathered:
     """Read the results of JSON files, pages and stores, with the pictures that belong to them.
 
     Raises:
-        ValueError: no result of poolzoo's, or a store without scores.
+        ValueError: not a result of poolzoo, or a store without scores.
         OSError: a file cannot be read.
     """
     found = Gathered([], [], PictureBook())
@@ -105,7 +105,7 @@ def report(
     *,
     save_plots: str | os.PathLike[str] | None = None,
 ) -> Path:
-    """Write one HTML page of saved results: ``poolzoo report``. Several of one kind are shown side by side.
+    """Write one HTML page of saved results: ``poolzoo report``. Several results of one kind are shown side by side.
 
     Args:
         results: JSON files, pages, stores of dataset runs, and results in memory.
@@ -113,7 +113,7 @@ def report(
         save_plots: a folder for every plot, or None.
 
     Raises:
-        ValueError: a name that does not end in .html, or no result of poolzoo's.
+        ValueError: the output's name does not end in .html, or an input is not a result of poolzoo.
         OSError: a file cannot be read or written.
     """
     if Path(output).suffix.lower() not in PAGE:

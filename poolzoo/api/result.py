@@ -1,4 +1,4 @@
-"""What a study returns: its rows, and what can be made of them."""
+"""The result of a study: its rows, as frames, tables, plots, files and pages."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Result(schema.Result):
-    """The rows of a study, and what can be made of them.
+    """The rows of a study, with methods that show and save them.
 
     Attributes:
         kind: ``compare`` or ``profile``.
-        metadata: what was known when they were measured.
-        rows: one dict per row; :meth:`to_frame` shows them. Of a dataset run they are those of a few images.
+        metadata: settings, versions and machine of the measurement.
+        rows: one dict per row; :meth:`to_frame` shows them. For a dataset run they are the rows of a few images.
         pictures: cut-outs for the page, or None.
-        store: of a dataset run, the file with the rows of all images, which :meth:`save` writes; else None.
+        store: for a dataset run, the file with the rows of all images, which :meth:`save` writes; else None.
     """
 
     pictures: PictureBook | None = field(default=None, compare=False)
@@ -42,7 +42,7 @@ class Result(schema.Result):
 
     @classmethod
     def of(cls, found: schema.Result, pictures: PictureBook | None = None, store: Path | None = None) -> Result:
-        """``found`` with the methods of this class."""
+        """Return ``found`` as an object of this class."""
         return cls(**{f.name: getattr(found, f.name) for f in fields(schema.Result)}, pictures=pictures, store=store)
 
     def to_frame(self) -> pd.DataFrame:
@@ -54,9 +54,9 @@ class Result(schema.Result):
     def summary(self) -> pd.DataFrame:
         """Return one line per operator, state and setting, best first.
 
-        Of a metric ``ssim`` there are ``ssim`` (mean over images), ``ssim_median``, ``ssim_low`` and ``ssim_high``
+        A metric ``ssim`` has the columns ``ssim`` (mean over images), ``ssim_median``, ``ssim_low`` and ``ssim_high``
         (bootstrap 95% interval of the mean), ``ssim_difference`` (to the baseline), ``ssim_difference_low`` and
-        ``ssim_difference_high``. A profile has one row per operator: its rows.
+        ``ssim_difference_high``. For a profile, the summary is its rows.
         """
         import pandas as pd
 
@@ -77,7 +77,7 @@ class Result(schema.Result):
 
     @property
     def plots(self) -> list[str]:
-        """The names of the plots that :meth:`plot` can draw."""
+        """Return the names of the plots that :meth:`plot` can draw."""
         return [drawing.name for drawing in all_drawings([self])]
 
     def plot(self, kind: str | None = None) -> Figure:
@@ -109,7 +109,7 @@ class Result(schema.Result):
         return write_whole(path, self.written(SUFFIXES[suffix]))
 
     def written(self, fmt: str) -> str | Iterator[str]:
-        """Return the text of a file, of a dataset run's rows piece by piece.
+        """Return the text of a file; the rows of a dataset run come piece by piece.
 
         Args:
             fmt: ``json``, ``csv``, ``markdown`` or ``table``.
@@ -124,7 +124,7 @@ class Result(schema.Result):
             yield from store.rows()
 
     def save_plots(self, folder: str | os.PathLike[str]) -> list[Path]:
-        """Write every plot as PNG, SVG and PDF, two columns of a paper wide; return the files.
+        """Write every plot as PNG, SVG and PDF, as wide as two columns of a paper; return the files.
 
         Raises:
             OSError: the folder cannot be made or written.
@@ -133,7 +133,7 @@ class Result(schema.Result):
         return save_drawings(Path(folder), [self])
 
     def report(self, path: str | os.PathLike[str]) -> Path:
-        """Write the HTML page; with pictures where the study was run with ``pictures=True``, or of a dataset.
+        """Write the HTML page; it has pictures if the study was run with ``pictures=True``, or on a dataset.
 
         Raises:
             ValueError: the name does not end in .html.

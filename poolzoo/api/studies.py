@@ -37,16 +37,16 @@ def profile(
     seed: int = 0,
     baseline: str | None = None,
 ) -> Result:
-    """Measure what operators cost, time, memory and bandwidth: ``poolzoo profile``.
+    """Measure the cost of operators (time, memory, bandwidth): ``poolzoo profile``.
 
     Args:
         pool, kernel_size, stride, seed, baseline: as for :func:`compare`.
         shape: of the tensor: batch, channels and one to three sizes.
         dtype: ``float64``, ``float32``, ``bfloat16`` or ``float16``.
-        device: of torch.
-        channels_last: lay the tensor out with channels innermost.
-        threads: CPU threads; None leaves torch's choice.
-        min_time: seconds over which each figure is measured, at least.
+        device: where to compute: ``cpu``, ``cuda:0``, ...
+        channels_last: use the channels-last memory layout.
+        threads: CPU threads; None means torch's choice.
+        min_time: minimum seconds of measurement per figure.
 
     Raises:
         ValueError: an argument is not allowed.
@@ -82,12 +82,12 @@ def sweep(
     Args:
         image, kernel_size, stride, upsample, metric, seed, device, baseline: as for :func:`compare`.
         pool: the operator whose parameter is varied.
-        over: a parameter and a range, ``beta=0.1..16``, or a list, ``beta=0.1,1,4``.
-        points: values in a range.
-        normalize: scales of the input, a curve for each.
+        over: a parameter with a range, ``beta=0.1..16``, or a list, ``beta=0.1,1,4``.
+        points: number of values in a range.
+        normalize: scales of the input, one curve for each.
 
     Raises:
-        ValueError: an argument is not allowed, or an image's name finds nothing.
+        ValueError: an argument is not allowed, or a name matches no image.
     """
     from poolzoo.analysis.studies.sweep import plan_sweep, run_sweep
 
@@ -125,14 +125,14 @@ def fit(
         pool: the operator.
         output: a .safetensors file to write, or None.
         kernel_size, stride, upsample, normalize, seed, device: as for :func:`compare`.
-        steps: of Adam.
-        lr: Adam's first step size; None stands for the operator's own.
+        steps: number of steps of Adam.
+        lr: initial learning rate; None means the operator's own.
 
     Returns:
-        What was learned: ``tensors``, and the PSNR ``before`` and ``after``.
+        The fitted parameters: ``tensors``, and the PSNR ``before`` and ``after``.
 
     Raises:
-        ValueError: an argument is not allowed, the operator learns nothing, or fitting failed.
+        ValueError: an argument is not allowed, the operator has no parameters to learn, or fitting failed.
     """
     from poolzoo.analysis.scoring.fitted_parameters import save_fitted
 

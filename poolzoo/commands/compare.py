@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def input_options(command: Decorated) -> Decorated:
-    """What is compared."""
+    """Add the options of what is compared."""
     options = [
         click.option(
             "--image",
@@ -62,7 +62,7 @@ def input_options(command: Decorated) -> Decorated:
 
 
 def dataset_options(command: Decorated) -> Decorated:
-    """A folder of images, and who scores them."""
+    """Add the options of a dataset run."""
     options = [
         click.option(
             "--dataset", metavar="DIR", help="All images in this folder and its subfolders, into --store; resumes."
@@ -78,7 +78,7 @@ def dataset_options(command: Decorated) -> Decorated:
 
 
 def protocol_options(command: Decorated) -> Decorated:
-    """How images are pooled, rebuilt and scored."""
+    """Add the options of pooling, upsampling and scoring."""
     options = [
         click.option(
             "--upsample",
@@ -126,7 +126,7 @@ def protocol_options(command: Decorated) -> Decorated:
 
 
 def learning_options(command: Decorated) -> Decorated:
-    """What operators learn first."""
+    """Add the options of learnable operators."""
     options = [
         click.option("--fit", is_flag=True, help="Show learnable operators untrained and fitted on other images."),
         click.option(
@@ -204,7 +204,7 @@ def compare(
 
 
 def _check(given: dict[str, Any]) -> None:
-    """Raise Failed where options lack others, or name no operator: before torch is imported."""
+    """Raise Failed if an option needs another one, or names no operator, before torch is imported."""
     if not (given["image"] or given["features"] or given["video"] or given["volume"] or given["dataset"]):
         raise Failed("--image, --video, --volume or --dataset is needed: the images to compare on")
     if given["features"] and not given["image"]:
@@ -214,7 +214,7 @@ def _check(given: dict[str, Any]) -> None:
 
 
 def _declare(given: dict[str, Any]) -> None:
-    """Tell the files of the command what it reads and writes."""
+    """Declare the files that the command reads and writes."""
     files = command_files()
     if given["store"]:
         files.writes("--store", given["store"], only_file=True)

@@ -1,6 +1,4 @@
-"""Which options each way to run a command uses. All other options are refused, because an option without effect
-misleads.
-"""
+"""Commands that refuse options without effect, and that name options where Python names arguments."""
 
 from __future__ import annotations
 
@@ -42,7 +40,7 @@ class Command(click.Command):
             raise Failed(self._with_options(str(error))) from error
 
     def _with_options(self, said: str) -> str:
-        """What a function says of ``NAME VALUE:`` or ``NAME:``, of the option ``--NAME``."""
+        """Return a function's message with ``NAME VALUE:`` or ``NAME:`` as the option ``--NAME``."""
         names = {param.name: param.opts[0] for param in self.params if isinstance(param, click.Option)}
         return re.sub(r"^(\w+)(?=:| \S+: )", lambda found: names.get(found[1], found[1]), said)
 

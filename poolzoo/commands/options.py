@@ -84,12 +84,12 @@ save_plots_option = click.option(
 
 
 class MetricKey(ChoiceType):
-    """A metric's key, also of those that a plugin registers when the command runs."""
+    """A metric's key, including keys that a plugin registers when the command runs."""
 
     case_sensitive = True
 
     def __init__(self) -> None:
-        """The choices are looked up when they are asked for."""
+        """Leave the choices to be looked up on use."""
 
     @property
     def choices(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -123,7 +123,7 @@ device_option = click.option("--device", default="cpu", show_default=True, help=
 
 
 def with_options(command: Decorated, options: Sequence[Callable[[Decorated], Decorated]]) -> Decorated:
-    """``command`` with options in this order."""
+    """Add options to ``command`` in this order."""
     for option in reversed(options):
         command = option(command)
     return command

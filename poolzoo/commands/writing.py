@@ -52,13 +52,7 @@ class Writer:
             raise Failed(f"{option} {str(path)!r}: standard output holds the {self.fmt}; give --output a file name")
 
     def finish(self, result: Result) -> None:
-        """Print and write the result, name the failures, and exit: 1 if something failed, 2 if nothing succeeded.
-
-        Args:
-            result: the result to print.
-            book: its pictures, for the page.
-            rows: all rows, if the result holds only a sample.
-        """
+        """Print and write the result, name the failures, and exit: 1 if something failed, 2 if nothing succeeded."""
         from poolzoo.reports.text.formats import render
 
         failures = [row for row in result.rows if row["error"]]
@@ -142,7 +136,7 @@ def pictures_base(folder: Path, writer: Writer) -> Path | None:
 
 @contextlib.contextmanager
 def counted(kind: type[Warning]) -> Iterator[list[str]]:
-    """A list that gets what is warned of meanwhile, besides that it is said."""
+    """Return a list that collects the warnings raised meanwhile, which are also printed."""
     told: list[str] = []
     shown = warnings.showwarning
 
@@ -160,7 +154,7 @@ def counted(kind: type[Warning]) -> Iterator[list[str]]:
 
 @contextlib.contextmanager
 def command_line() -> Iterator[None]:
-    """Let results say by which command they were made."""
+    """Make results record the command that made them."""
     token = COMMAND.set(shlex.join(["poolzoo", *sys.argv[1:]]))
     try:
         yield
