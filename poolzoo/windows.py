@@ -131,7 +131,7 @@ def windows_at(x: Tensor, positions: Sequence[Tensor], inside: Sequence[Tensor])
 
 
 def adaptive_windows(x: Tensor, output_size: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """Return windows as in torch's adaptive pooling: cell i of m spans ``floor(i n / m)`` to ``ceil((i + 1) n / m)``."""
+    """Return windows of torch's adaptive pooling: cell i of m spans ``floor(i n / m)`` to ``ceil((i + 1) n / m)``."""
     positions, inside = [], []
     for n, m in zip(x.shape[-len(output_size) :], output_size, strict=True):
         cell = torch.arange(m, device=x.device)

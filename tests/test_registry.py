@@ -294,7 +294,7 @@ def test_a_taken_name_is_refused_unless_overwritten():
 
 
 def test_a_taken_function_or_class_name_is_refused():
-    with pytest.raises(ValueError, match="function_name='soft_pool' is that of 'softpool'; give another function_name"):
+    with pytest.raises(ValueError, match="function_name='soft_pool' is already used by 'softpool'; give another"):
         register_midrange("soft")
     with pytest.raises(ValueError, match="class_name='SoftPool' is that of 'softpool'"):
         register_midrange("soft", function_name="my_soft_pool")

@@ -221,7 +221,7 @@ def test_an_operator_that_draws_has_a_curve_for_each_mode(photos):
     assert [line.cells[1].text for line in table.lines] == ["eval", "train"] * 4 + ["fixed"] * 2
     page = render_page([result])
     assert "no normalisation, eval mode, rebuilt by nearest neighbour: PSNR from" in page
-    assert "Some values keep another share of the numbers than the baseline" in page
+    assert "Some points keep a different fraction of the values than the baseline" in page
 
 
 def test_the_best_of_a_metric_with_a_target_is_the_nearest_to_it(photos):

@@ -346,7 +346,7 @@ def test_equals_that_nobody_follows_do_not_lead():
         for pool, kept in (("avg", 0.25), ("checkered", 0.5), ("multisampling", 0.5))
     ]
     text = Page(render_page([make_compare(["a"], rows)])).text
-    assert "Keeping 0.5 of the numbers checkered and multisampling are equal: PSNR 20.00 dB." in text
+    assert "Keeping 0.5 of the values checkered and multisampling are equal: PSNR 20.00 dB." in text
 
 
 def test_failed_rows_are_told():
