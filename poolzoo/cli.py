@@ -12,12 +12,12 @@ from poolzoo import registry
 from poolzoo._console import note, open_streams, quiet_libraries, reason
 from poolzoo._files import CommandFiles
 from poolzoo.commands import build, compare, doctor, fit, listing, profile, report, show, sweep, visualize
-from poolzoo.commands.modes import Group
+from poolzoo.commands.modes import CommandGroup
 from poolzoo.commands.reading import plugin_files
 from poolzoo.commands.writing import command_files, command_line
 
 
-@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(poolzoo.__version__, prog_name="poolzoo")
 @click.option(
     "--plugin",

@@ -11,10 +11,11 @@ import click
 
 from poolzoo import registry
 from poolzoo._console import note
+from poolzoo.analysis.scoring.protocol import NORMALIZATIONS, OPTIMAL, PROTOCOLS
 from poolzoo.commands.modes import Command
 from poolzoo.commands.options import (
-    NORMALIZATIONS,
     OUTPUT,
+    UPSAMPLERS_2D,
     Decorated,
     Failed,
     check_axes,
@@ -83,7 +84,7 @@ def protocol_options(command: Decorated) -> Decorated:
         click.option(
             "--upsample",
             multiple=True,
-            type=click.Choice(("nearest", "bilinear", "bicubic", "optimal")),
+            type=click.Choice((*UPSAMPLERS_2D, OPTIMAL)),
             default=("bilinear",),
             show_default=True,
             help="How the pooled image is upsampled; repeatable. optimal is a linear decoder fitted on other images.",
@@ -105,7 +106,7 @@ def protocol_options(command: Decorated) -> Decorated:
         metric_option,
         click.option(
             "--protocol",
-            type=click.Choice(("roundtrip", "lowres")),
+            type=click.Choice(PROTOCOLS),
             default="roundtrip",
             show_default=True,
             help="Upsample and score at full size, or score the pooled image against a downscaled original.",

@@ -10,11 +10,11 @@ import click
 
 from poolzoo import registry
 from poolzoo._console import note, say
+from poolzoo.analysis.scoring.protocol import NORMALIZATIONS
 from poolzoo.commands.modes import Command
 from poolzoo.commands.options import (
-    NORMALIZATIONS,
     OUTPUT,
-    UPSAMPLERS,
+    UPSAMPLERS_2D,
     check_axes,
     device_option,
     window_options,
@@ -36,7 +36,7 @@ from poolzoo.commands.writing import WEIGHTS, command_files, counted, say_writte
 @window_options()
 @click.option(
     "--upsample",
-    type=click.Choice(UPSAMPLERS),
+    type=click.Choice(UPSAMPLERS_2D),
     default="bilinear",
     show_default=True,
     help="How the pooled image is upsampled.",

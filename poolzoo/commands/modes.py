@@ -45,7 +45,7 @@ class Command(click.Command):
         return re.sub(r"^(\w+)(?=:| \S+: )", lambda found: names.get(found[1], found[1]), said)
 
 
-class Group(click.Group):
+class CommandGroup(click.Group):
     """A group of such commands."""
 
     command_class = Command

@@ -11,6 +11,7 @@ import click
 
 from poolzoo._files import STDOUT
 from poolzoo.analysis.results.schema import METRICS
+from poolzoo.analysis.scoring.protocol import UPSAMPLERS
 
 if TYPE_CHECKING:
     SizesType = click.ParamType[tuple[int, ...]]
@@ -21,15 +22,11 @@ else:
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
-FORMATS = ("table", "csv", "json", "markdown")
+RESULT_FORMATS = ("table", "csv", "json", "markdown")
 
 
-#: Scales of the input: the names in poolzoo.analysis.scoring.protocol.NORMALIZATIONS.
-NORMALIZATIONS = ("none", "imagenet", "inception", "255")
-
-
-#: Differentiable upsamplers: the names in poolzoo.analysis.scoring.protocol.UPSAMPLERS.
-UPSAMPLERS = ("nearest", "bilinear", "bicubic")
+#: Differentiable upsamplers of two axes.
+UPSAMPLERS_2D = tuple(name for name in UPSAMPLERS if name != "trilinear")
 
 
 class Sizes(SizesType):
@@ -132,7 +129,9 @@ def with_options(command: Decorated, options: Sequence[Callable[[Decorated], Dec
 def output_options(command: Decorated) -> Decorated:
     """Add the options of every command that measures."""
     options = [
-        click.option("--format", "fmt", type=click.Choice(FORMATS), help="Format to print or write.  [default: table]"),
+        click.option(
+            "--format", "fmt", type=click.Choice(RESULT_FORMATS), help="Format to print or write.  [default: table]"
+        ),
         click.option(
             "--output",
             type=OUTPUT,

@@ -15,7 +15,7 @@ from poolzoo.commands.writing import command_files
 
 def declare_images(sources: Mapping[str, Sequence[str]], dataset: str | None = None) -> None:
     """Declare the images that the command's options read, and print how many other files their folders contain."""
-    from poolzoo.analysis.inputs.images import SUFFIXES as IMAGE_SUFFIXES, find_images
+    from poolzoo.analysis.inputs.images import IMAGE_SUFFIXES, find_images
 
     for option, names in sources.items():
         passed_over: Counter[str] = Counter()

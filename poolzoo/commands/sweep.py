@@ -8,11 +8,11 @@ from typing import Any
 import click
 
 from poolzoo._files import write_whole
+from poolzoo.analysis.scoring.protocol import NORMALIZATIONS
 from poolzoo.commands.modes import Command
 from poolzoo.commands.options import (
-    NORMALIZATIONS,
     OUTPUT,
-    UPSAMPLERS,
+    UPSAMPLERS_2D,
     check_axes,
     device_option,
     metric_option,
@@ -49,7 +49,7 @@ from poolzoo.commands.writing import PLOT, Writer, say_written
 @click.option(
     "--upsample",
     multiple=True,
-    type=click.Choice(UPSAMPLERS),
+    type=click.Choice(UPSAMPLERS_2D),
     default=("bilinear",),
     show_default=True,
     help="How the pooled image is upsampled; repeatable.",

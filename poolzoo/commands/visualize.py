@@ -8,7 +8,7 @@ import click
 
 from poolzoo import registry
 from poolzoo._files import write_whole
-from poolzoo.commands.modes import Group
+from poolzoo.commands.modes import CommandGroup
 from poolzoo.commands.options import OUTPUT, Failed, window_options
 from poolzoo.commands.reading import declare_images
 from poolzoo.commands.writing import command_files, say_written
@@ -17,7 +17,7 @@ from poolzoo.commands.writing import command_files, say_written
 METHODS = ("naive", "lattice", "random", "traditional", "tri", "complete")
 
 
-@click.group(cls=Group)
+@click.group(cls=CommandGroup)
 def visualize() -> None:
     """Draw how operators weight and sample their input.
 

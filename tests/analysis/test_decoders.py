@@ -195,7 +195,7 @@ def test_memory_is_bounded_by_blocks_that_do_not_show(monkeypatch):
     module = poolzoo.create_pool("checkered", kernel_size=3, stride=2).double()
     images = [smooth_noise(1, 3, 41, 38, seed=seed) for seed in (1, 2)]
     whole = fit_decoder(module, images)
-    monkeypatch.setattr("poolzoo.analysis.scoring.linear_decoder.BLOCK", 7000)
+    monkeypatch.setattr("poolzoo.analysis.scoring.linear_decoder.DESIGN_BLOCK", 7000)
     blocks = fit_decoder(module, images)
     torch.testing.assert_close(blocks.weight, whole.weight, rtol=0, atol=1e-10)
     y = module(images[0])

@@ -69,7 +69,7 @@ def test_activations_are_those_of_the_network_called_by_hand(spec):
         expected = forward(make(spec.partition(":")[0], seed=3), coffee(short, mode))[0]
     sample = maps.load()
     np.testing.assert_allclose(sample.image, expected.permute(1, 2, 0).numpy(), atol=2e-5)
-    assert maps.label == f"features of {spec}, random weights of seed 3"
+    assert maps.kind == f"features of {spec}, random weights of seed 3"
     assert sample.data_range == sample.image.max() - sample.image.min()
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from poolzoo import registry
 from poolzoo.analysis.inputs.images import find_images
-from poolzoo.analysis.scoring.gradients import SAMPLE_WINDOWS, pixel_weights, sample_weights, weights_within
+from poolzoo.analysis.scoring.gradients import SAMPLE_WINDOWS, pixel_weights, weights_within, window_weights
 from poolzoo.analysis.scoring.pool_modules import make_module
 from poolzoo.analysis.scoring.protocol import Protocol
 from poolzoo.analysis.scoring.runs import make_runs
@@ -19,7 +19,7 @@ from poolzoo.analysis.studies.compare import compare
 @pytest.mark.parametrize("ndim", [1, 2, 3])
 @pytest.mark.parametrize("kernel_size", [2, 3])
 def test_average_weighs_its_window_alone_and_evenly(ndim, kernel_size):
-    sample = sample_weights("avg", ndim, kernel_size)
+    sample = window_weights("avg", ndim, kernel_size)
     expected = np.zeros((SAMPLE_WINDOWS * kernel_size,) * ndim)
     expected[sample.window] = kernel_size**-ndim
     np.testing.assert_allclose(sample.weights, expected, rtol=0, atol=1e-15)
@@ -28,7 +28,7 @@ def test_average_weighs_its_window_alone_and_evenly(ndim, kernel_size):
 
 
 def test_maximum_weighs_one_element():
-    sample = sample_weights("max")
+    sample = window_weights("max")
     assert sample.weights.sum() == 1
     assert sample.elements[sample.weights == 1] == [sample.elements[sample.window].max()]
 
@@ -37,7 +37,7 @@ def test_blur_weighs_its_binomials_beyond_the_window():
     row = np.array([1, 3, 3, 1]) / 8
     expected = np.zeros((10, 10))
     expected[3:7, 3:7] = row[:, None] * row
-    np.testing.assert_allclose(sample_weights("blur").weights, expected, rtol=0, atol=1e-15)
+    np.testing.assert_allclose(window_weights("blur").weights, expected, rtol=0, atol=1e-15)
 
 
 @pytest.mark.parametrize("name", [n for n in registry.list_pools() if 2 in registry.pool_info(n).ndims])
@@ -45,7 +45,7 @@ def test_weights_are_the_derivative(name):
     """Linear operators are met exactly by a finite difference, the others closely; selections have a slope too."""
     if name == "softpool_detached":
         pytest.skip("its gradient is not the derivative, as its registration says")
-    sample = sample_weights(name)
+    sample = window_weights(name)
     module = make_module(
         name, ndim=2, channels=1, kernel_size=2, stride=None, seed=0, device="cpu", dtype=torch.float64
     )

@@ -55,7 +55,7 @@ class Video:
     frames: int | None = None
     ndim = 3
     colours = True
-    label = "video"
+    kind = "video"
 
     @property
     def name(self) -> str:
@@ -77,7 +77,7 @@ class Volume:
     path: str
     ndim = 3
     colours = False
-    label = "volume"
+    kind = "volume"
 
     @property
     def name(self) -> str:

@@ -18,7 +18,7 @@ from poolzoo.analysis.inputs.files import DECODER_ERRORS
 
 #: Chromaticities of red, green, blue and white.
 Primaries = tuple[tuple[float, float], tuple[float, float], tuple[float, float], tuple[float, float]]
-Curve = Callable[[np.ndarray], np.ndarray]
+ToneCurve = Callable[[np.ndarray], np.ndarray]
 
 D65 = (0.3127, 0.3290)
 SRGB_PRIMARIES: Primaries = ((0.64, 0.33), (0.30, 0.60), (0.15, 0.06), D65)
@@ -46,7 +46,7 @@ def linear_to_srgb(linear: np.ndarray) -> np.ndarray:
     return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
 
 
-def power(exponent: float) -> Curve:
+def power(exponent: float) -> ToneCurve:
     """Return the curve ``coded ** exponent``."""
     return lambda coded: coded**exponent
 
@@ -83,7 +83,7 @@ class Coding:
     """
 
     primaries: Primaries = SRGB_PRIMARIES
-    to_linear: Curve | None = None
+    to_linear: ToneCurve | None = None
     black: float = 0.0
     white: float = 1.0
 
@@ -118,7 +118,7 @@ def to_srgb(values: np.ndarray, model: str, declared: bytes | Coding | None) -> 
     return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
 
-def _converter(model: str, declared: bytes | Coding | None) -> Curve | None:
+def _converter(model: str, declared: bytes | Coding | None) -> ToneCurve | None:
     """What turns values of a model into sRGB; None where they are sRGB."""
     if model == "lab":
         return lab_to_srgb  # its numbers are absolute, so no profile is asked
@@ -150,7 +150,7 @@ def ycc_to_rgb(ycc: np.ndarray, bits: int) -> np.ndarray:
     return np.clip(np.stack([luma + 1.402 * red, green, luma + 1.772 * blue], -1), 0, 1)
 
 
-def _profile_converter(model: str, profile: bytes) -> Curve | None:
+def _profile_converter(model: str, profile: bytes) -> ToneCurve | None:
     """What converts by an ICC profile; None where it is unusable or that of sRGB."""
     if profile[16:20] != PROFILE_SPACES[model]:
         return None

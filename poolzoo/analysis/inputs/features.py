@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 TIMM = "timm/"
 #: How many names a message lists.
-NAMES_SHOWN = 6
+LAYERS_SHOWN = 6
 
 Preprocess = Callable[[Tensor], Tensor]
 
@@ -61,13 +61,13 @@ class Layer:
     def __post_init__(self) -> None:
         known = [path for path, _ in self.model.named_modules() if path]
         if self.layer not in known:
-            near = difflib.get_close_matches(self.layer, known, NAMES_SHOWN)
+            near = difflib.get_close_matches(self.layer, known, LAYERS_SHOWN)
             near += [path for path in known if self.layer and self.layer in path and path not in near]
-            hint = ", ".join((near or known)[:NAMES_SHOWN])
+            hint = ", ".join((near or known)[:LAYERS_SHOWN])
             raise ValueError(f"features={f'{self.name}:{self.layer}'!r}: {self.name} has no such layer; it has {hint}")
 
     @property
-    def label(self) -> str:
+    def spec(self) -> str:
         return f"{self.name}:{self.layer}"
 
     def activations(self, image: FloatImage) -> FloatImage:
@@ -128,11 +128,11 @@ class FeatureMaps:
 
     @property
     def name(self) -> str:
-        return f"{self.source.name} @ {self.layer.label}"
+        return f"{self.source.name} @ {self.layer.spec}"
 
     @property
-    def label(self) -> str:
-        return f"features of {self.layer.label}, {self.layer.weights}"
+    def kind(self) -> str:
+        return f"features of {self.layer.spec}, {self.layer.weights}"
 
     def load(self) -> Sample:
         image = load_image(self.source)
@@ -222,6 +222,6 @@ def _timm(name: str) -> tuple[nn.Module, Preprocess]:
 
 def _check_name(name: str, known: Sequence[str], library: str) -> None:
     if name not in known:
-        near = difflib.get_close_matches(name, known, NAMES_SHOWN)
+        near = difflib.get_close_matches(name, known, LAYERS_SHOWN)
         hint = f"did you mean {', '.join(near)}?" if near else f"as {known[0]}"
         raise ValueError(f"features={name!r}: {library} has no such network; {hint}")

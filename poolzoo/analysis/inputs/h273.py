@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from poolzoo.analysis.inputs.colour import D65, SRGB_PRIMARIES, Coding, Curve, Primaries, power
+from poolzoo.analysis.inputs.colour import D65, SRGB_PRIMARIES, Coding, Primaries, ToneCurve, power
 from poolzoo.analysis.inputs.files import unsupported
 
 UNSPECIFIED, XYZ = 2, 10
@@ -31,7 +31,7 @@ def _smpte_240(coded: np.ndarray) -> np.ndarray:
 
 
 #: Table 3, TransferCharacteristics; None is sRGB's. 12 extends that to negative numbers, of which pictures hold none.
-TRANSFERS: dict[int, Curve | None] = {
+TRANSFERS: dict[int, ToneCurve | None] = {
     UNSPECIFIED: None,
     4: power(2.2),
     5: power(2.8),
@@ -46,7 +46,7 @@ CAMERAS = (1, 6, 11, 14, 15)
 HDR_TRANSFERS = {16: "PQ (SMPTE ST 2084)", 18: "HLG (ARIB STD-B67)"}
 
 
-def coding(primaries: int, transfer: int, camera: Curve | None = None) -> Coding | None:
+def coding(primaries: int, transfer: int, camera: ToneCurve | None = None) -> Coding | None:
     """Return the coding that two code points stand for; None where H.273 reserves one of them.
 
     Args:

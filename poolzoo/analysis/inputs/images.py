@@ -30,10 +30,10 @@ from poolzoo.analysis.inputs.decoded import Decoded, show
 from poolzoo.analysis.inputs.files import DECODER_ERRORS, ImageError, decoder_failed, open_file
 from poolzoo.analysis.inputs.patterns import PATTERNS
 
-__all__ = ["FORMATS", "SUFFIXES", "ImageError", "Source", "find_images", "load_image", "open_file"]
+__all__ = ["IMAGE_FORMATS", "IMAGE_SUFFIXES", "ImageError", "Source", "find_images", "load_image", "open_file"]
 
 #: The formats that are read, and the suffixes that a folder is searched for.
-FORMATS = {
+IMAGE_FORMATS = {
     "PNG": (".png", ".apng"),
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
     "WEBP": (".webp",),
@@ -49,7 +49,7 @@ FORMATS = {
     "PCX": (".pcx",),
     "TGA": (".tga",),
 }
-SUFFIXES = frozenset(itertools.chain.from_iterable(FORMATS.values()))
+IMAGE_SUFFIXES = frozenset(itertools.chain.from_iterable(IMAGE_FORMATS.values()))
 
 #: The pictures that the scikit-image wheel itself holds, by the names of their functions in ``skimage.data``, and the
 #: files in its ``data`` folder. The others there are downloads, which poolzoo never makes.
@@ -189,8 +189,8 @@ def _images_in(folder: str, passed_over: Counter[str]) -> list[str]:
         raise ImageError(f"{folder!r}: cannot be listed: {reason(error)}") from error
     paths = [os.path.join(folder, name) for name in names if not name.startswith(".")]
     files = [path for path in paths if not os.path.isdir(path)]
-    images = [path for path in files if suffix_of(path) in SUFFIXES]
-    others = Counter(suffix_of(path) for path in files if suffix_of(path) not in SUFFIXES)
+    images = [path for path in files if suffix_of(path) in IMAGE_SUFFIXES]
+    others = Counter(suffix_of(path) for path in files if suffix_of(path) not in IMAGE_SUFFIXES)
     if not images:
         raise ImageError(without_images(f"{folder!r}: a folder without images", others))
     passed_over.update(others)
@@ -205,7 +205,7 @@ def suffix_of(path: str) -> str:
 def without_images(problem: str, passed_over: Mapping[str, int]) -> str:
     """Return ``problem`` with the suffixes that images have, and those that were there instead."""
     others = f"; passed over: {shown_counts(passed_over)}" if passed_over else ""
-    return f"{problem}; those end in {', '.join(sorted(SUFFIXES))}{others}"
+    return f"{problem}; those end in {', '.join(sorted(IMAGE_SUFFIXES))}{others}"
 
 
 def shown_counts(passed_over: Mapping[str, int]) -> str:
@@ -258,6 +258,6 @@ def _decode(file: BinaryIO) -> Decoded:
     except ImageError:
         raise
     except UnidentifiedImageError as error:
-        raise ImageError(f"not an image of a format that is read: {', '.join(FORMATS)}") from error
+        raise ImageError(f"not an image of a format that is read: {', '.join(IMAGE_FORMATS)}") from error
     except DECODER_ERRORS as error:
         raise decoder_failed(error) from error

@@ -26,7 +26,7 @@ EXIF, PROFILE = b"Exif\0\0", b"ICC_PROFILE\0"
 
 
 @dataclass(frozen=True)
-class Frame:
+class FrameHeader:
     """The header of a frame: bits per sample, size in pixels and components."""
 
     bits: int
@@ -74,11 +74,11 @@ def read_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
             at = end
 
 
-def read_frame(data: bytes) -> Frame | None:
+def read_frame(data: bytes) -> FrameHeader | None:
     """Return the first frame's header; None where none comes before the pixels."""
     for marker, body in read_segments(data):
         if marker in FRAMES and len(body) >= 6:
-            return Frame(*struct.unpack_from(">BHHB", body))
+            return FrameHeader(*struct.unpack_from(">BHHB", body))
     return None
 
 

@@ -13,7 +13,7 @@ from poolzoo.analysis.inputs.files import MAX_PIXELS, ImageError, check_size, un
 
 #: Pillow's names. Only these are tried, whatever the suffix: Pillow would hand an EPS file to Ghostscript. TGA has no
 #: signature and so comes last.
-FORMATS = ("JPEG", "BMP", "QOI", "SGI", "PCX", "TGA")
+PILLOW_FORMATS = ("JPEG", "BMP", "QOI", "SGI", "PCX", "TGA")
 
 #: The colour channels of 8-bit modes, the alpha aside; every other mode is converted to RGB.
 COLOUR_MODES = {"1": "L", "L": "L", "LA": "L", "La": "L", "CMYK": "CMYK"}
@@ -27,7 +27,7 @@ def decode(file: BinaryIO) -> Decoded:
         ImageError: a damaged file, or one that is too large.
         UnidentifiedImageError: none of these formats.
     """
-    with open_image(file, FORMATS) as image:
+    with open_image(file, PILLOW_FORMATS) as image:
         if image.format == "TGA":
             file.seek(0)
             return _tga(image, file.read(TGA_HEADER_BYTES))

@@ -80,7 +80,7 @@ class Input(Protocol):
         name: what rows call it; two inputs have two names.
         ndim: how many axes are pooled.
         colours: whether its channels are red, green and blue.
-        label: what kind it is: rows of two kinds are never averaged.
+        kind: rows of two kinds are never averaged.
     """
 
     @property
@@ -90,7 +90,7 @@ class Input(Protocol):
     @property
     def colours(self) -> bool: ...
     @property
-    def label(self) -> str: ...
+    def kind(self) -> str: ...
 
     def load(self) -> Sample:
         """Read it.
@@ -108,7 +108,7 @@ class Picture:
     source: Source
     ndim = 2
     colours = True
-    label = "image"
+    kind = "image"
 
     @property
     def name(self) -> str:

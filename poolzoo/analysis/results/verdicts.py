@@ -81,7 +81,7 @@ class Lead:
 
 
 @dataclass(frozen=True)
-class Cost:
+class TimeLead:
     """Who is fastest.
 
     Attributes:
@@ -119,7 +119,7 @@ class Verdict:
     kept: float | None
     candidates: tuple[Summary, ...]
     leads: tuple[Lead, ...]
-    cost: Cost | None
+    cost: TimeLead | None
     front: tuple[tuple[Summary, Time], ...]
     partial: tuple[Summary, ...]
 
@@ -349,10 +349,10 @@ def doubts(result: Result, summaries: Sequence[Summary] = ()) -> Doubts:
     )
 
 
-Group = tuple[Setting, str, str]
+Contender = tuple[Setting, str, str]
 
 
-def image_means(result: Result) -> dict[Group, dict[str, Values]]:
+def image_means(result: Result) -> dict[Contender, dict[str, Values]]:
     """By setting, label and state: by metric, the score of each image that counts, its seeds averaged.
 
     Of a dataset run that was read back there are none: its rows are a sample.
@@ -366,7 +366,7 @@ def image_means(result: Result) -> dict[Group, dict[str, Values]]:
 def _judge_group(
     setting: Setting,
     group: Sequence[Summary],
-    scores: Mapping[Group, Mapping[str, Values]],
+    scores: Mapping[Contender, Mapping[str, Values]],
 ) -> Verdict:
     most = max(summary.images for summary in group)
     complete = [summary for summary in group if summary.images == most]
@@ -390,7 +390,7 @@ def _lead(
     key: str,
     candidates: Sequence[Summary],
     draws: Sequence[Summary],
-    scores: Mapping[Group, Mapping[str, Values]],
+    scores: Mapping[Contender, Mapping[str, Values]],
 ) -> Lead:
     metric = METRICS[key]
     scored = [s for s in candidates if key in s.scores]
@@ -420,7 +420,7 @@ def _lead(
 
 
 def _gaps(
-    metric: Metric, top: Summary, rest: Sequence[Summary], scores: Mapping[Group, Mapping[str, Values]]
+    metric: Metric, top: Summary, rest: Sequence[Summary], scores: Mapping[Contender, Mapping[str, Values]]
 ) -> list[Gap]:
     """How far ``top`` is ahead of each of the rest.
 
@@ -448,13 +448,13 @@ def _gaps(
     return gaps
 
 
-def _cost(placed: Sequence[tuple[Summary, Time]]) -> Cost:
+def _cost(placed: Sequence[tuple[Summary, Time]]) -> TimeLead:
     fastest, time = min(placed, key=lambda item: (item[1].seconds, item[0].label, item[0].state))
     base = next((t.seconds for s, t in placed if s.is_baseline), None)
     order = sorted(placed, key=lambda item: (item[1].seconds, item[0].label))
     unsure = [s for s, t in order if s is not fastest and t.overlaps(time)]
     ratio = time.seconds / base if base else None
-    return Cost(fastest, time, ratio, tuple(unsure), fastest.timed or "", fastest.profiled)
+    return TimeLead(fastest, time, ratio, tuple(unsure), fastest.timed or "", fastest.profiled)
 
 
 def _front(placed: Sequence[tuple[Summary, Time]], key: str) -> tuple[tuple[Summary, Time], ...]:

@@ -32,7 +32,7 @@ MARGIN = 4
 
 
 @dataclass(frozen=True)
-class Sample:
+class WindowWeights:
     """One window among others, and the weights of all elements in its pooled value.
 
     Attributes:
@@ -56,7 +56,7 @@ class PixelWeights:
     weights: Floats
 
 
-def sample_weights(spec: str, ndim: int = 2, kernel_size: int = 2) -> Sample:
+def window_weights(spec: str, ndim: int = 2, kernel_size: int = 2) -> WindowWeights:
     """The weights that an operator gives the elements of one window, and those around it that it looks at.
 
     Args:
@@ -85,7 +85,7 @@ def sample_weights(spec: str, ndim: int = 2, kernel_size: int = 2) -> Sample:
         slice(start, start + span, hole)
         for start, span, hole in zip(starts, geometry.spans, geometry.dilation, strict=True)
     )
-    return Sample(elements.reshape(sides).numpy(), window, y.item(), weights[0, 0].numpy())
+    return WindowWeights(elements.reshape(sides).numpy(), window, y.item(), weights[0, 0].numpy())
 
 
 def pixel_weights(

@@ -48,7 +48,7 @@ TRAINING_CELLS = 128
 #: The share of its mean square that is added to an image's squared detail: a flat image does not outweigh all others.
 FLOOR = 1e-6
 #: How many numbers of a design matrix are in memory at once: 32 MB.
-BLOCK = 1 << 22
+DESIGN_BLOCK = 1 << 22
 
 _LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
 _SMOOTH = {**_LINEAR, 2: "bicubic"}
@@ -121,7 +121,7 @@ class Grid:
                 submap = submap.index_select(axis, index.clamp(0, submap.shape[axis] - 1))
             submaps.append(submap)
         lead = pooled.shape[:2]
-        step = max(1, BLOCK // (self.columns * math.prod(lead) * math.prod(cells[1:])))
+        step = max(1, DESIGN_BLOCK // (self.columns * math.prod(lead) * math.prod(cells[1:])))
         for begin in range(0, cells[0], step):
             block = (min(step, cells[0] - begin), *cells[1:])
             design = pooled.new_ones(self.columns, *lead, *block)

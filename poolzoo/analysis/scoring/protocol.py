@@ -1,17 +1,16 @@
-"""How images are pooled, rebuilt and scored: the names that may be asked for, and the scale of the input."""
+"""How images are pooled, rebuilt and scored: the names that may be asked for. Without torch, for a command's help."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor
-
-from poolzoo.analysis.inputs.samples import Input
 from poolzoo.analysis.results.schema import METRICS, UPSAMPLE_NONE
-from poolzoo.analysis.scoring.fitted_parameters import Fitted
+
+if TYPE_CHECKING:
+    from poolzoo.analysis.inputs.samples import Input
+    from poolzoo.analysis.scoring.fitted_parameters import Fitted
 
 #: How a pooled image grows back: the arguments of torch.nn.functional.interpolate.
 UPSAMPLERS: dict[str, dict[str, Any]] = {
@@ -106,24 +105,3 @@ def for_inputs(protocol: Protocol, inputs: Sequence[Input], ndim: int, fits: Seq
                 f"upsample={name!r}: not over three axes; for videos and volumes nearest or bilinear is allowed"
             )
     return replace(protocol, upsample=tuple(dict.fromkeys(IN_3D[name] for name in protocol.upsample)))
-
-
-class Scale:
-    """The normalisation of a protocol, for tensors ``(1, C, ...)``."""
-
-    def __init__(self, protocol: Protocol) -> None:
-        self.mean, self.std = (
-            # One value for all channels where it is the same: there may be any number of them.
-            torch.tensor(values[:1] if len(set(values)) == 1 else values, dtype=torch.float64, device=protocol.device)
-            for values in NORMALIZATIONS[protocol.normalize]
-        )
-
-    def normalise(self, x: Tensor) -> Tensor:
-        return (x - self._beside(self.mean, x)) / self._beside(self.std, x)
-
-    def denormalise(self, x: Tensor) -> Tensor:
-        return x * self._beside(self.std, x) + self._beside(self.mean, x)
-
-    @staticmethod
-    def _beside(values: Tensor, x: Tensor) -> Tensor:
-        return values.reshape(-1, *(1,) * (x.dim() - 2))

@@ -24,7 +24,7 @@ from poolzoo.analysis.scoring.decoders import Decoders, HeldOut
 from poolzoo.analysis.scoring.lowres import downscale
 from poolzoo.analysis.scoring.operator_metrics import Pooling, measure
 from poolzoo.analysis.scoring.pool_modules import one_line, resamples, seed_draws, shown_size
-from poolzoo.analysis.scoring.protocol import OPTIMAL, UPSAMPLERS, Protocol, Scale
+from poolzoo.analysis.scoring.protocol import NORMALIZATIONS, OPTIMAL, UPSAMPLERS, Protocol
 from poolzoo.analysis.scoring.runs import Run
 from poolzoo.geometry import Geometry, make_geometry, output_size
 
@@ -47,6 +47,27 @@ class View:
     rebuilt: FloatImage
     submaps: int = 1
     operator: Callable[[Tensor], Tensor] | None = None
+
+
+class Scale:
+    """The normalisation of a protocol, for tensors ``(1, C, ...)``."""
+
+    def __init__(self, protocol: Protocol) -> None:
+        self.mean, self.std = (
+            # One value for all channels where it is the same: there may be any number of them.
+            torch.tensor(values[:1] if len(set(values)) == 1 else values, dtype=torch.float64, device=protocol.device)
+            for values in NORMALIZATIONS[protocol.normalize]
+        )
+
+    def normalise(self, x: Tensor) -> Tensor:
+        return (x - self._beside(self.mean, x)) / self._beside(self.std, x)
+
+    def denormalise(self, x: Tensor) -> Tensor:
+        return x * self._beside(self.std, x) + self._beside(self.mean, x)
+
+    @staticmethod
+    def _beside(values: Tensor, x: Tensor) -> Tensor:
+        return values.reshape(-1, *(1,) * (x.dim() - 2))
 
 
 @dataclass
@@ -345,7 +366,7 @@ def _row(
         "upsample": upsample,
         "normalize": protocol.normalize,
         "protocol": protocol.protocol,
-        "input": item.label,
+        "input": item.kind,
         "state": run.state if run else "",
         "seed": run.seed if run else None,
         "data_range": None,

@@ -18,7 +18,7 @@ import torch
 
 from poolzoo import cuda
 from poolzoo._console import Notice
-from poolzoo.analysis.inputs.images import SUFFIXES, ImageError, suffix_of, without_images
+from poolzoo.analysis.inputs.images import IMAGE_SUFFIXES, ImageError, suffix_of, without_images
 from poolzoo.analysis.results.machine import describe_machine
 from poolzoo.analysis.results.schema import Result, check_metrics
 from poolzoo.analysis.results.store import ImageFile, Plan, Store
@@ -57,7 +57,7 @@ def find_files(folder: str, passed_over: Counter[str] | None = None) -> Iterator
         for name in sorted(names):
             if name.startswith("."):
                 continue
-            if suffix_of(name) not in SUFFIXES:
+            if suffix_of(name) not in IMAGE_SUFFIXES:
                 if passed_over is not None:
                     passed_over[suffix_of(name)] += 1
                 continue
@@ -79,7 +79,7 @@ def _is_found_itself(path: str, root: str) -> bool:
     if not path.startswith(os.path.join(root, "")) or not os.path.isfile(path):
         return False
     parts = os.path.relpath(path, root).split(os.sep)
-    return suffix_of(path) in SUFFIXES and not any(part.startswith(".") for part in parts)
+    return suffix_of(path) in IMAGE_SUFFIXES and not any(part.startswith(".") for part in parts)
 
 
 def compare_dataset(
@@ -107,8 +107,7 @@ def compare_dataset(
         scheduler: address of a Dask scheduler, whose workers are then used instead.
         retry: whether to score again what has failed before.
         baseline: the spec that tables compare with; by default avg if it is there, else the first.
-        fits: what operators learned, see :func:`poolzoo.analysis.scoring.fitted_parameters.load_fitted`, for rows of
-            their own.
+        fits: what operators learned, for rows of their own.
         plugins: scripts or modules that register operators.
         on_step: called with the number of finished images and of all that were missing.
 
@@ -121,9 +120,7 @@ def compare_dataset(
         StoreError: the store cannot be used, or holds images that are no longer there.
         WorkerError: no workers, or they cannot do the work.
     """
-    if not os.path.isdir(folder):
-        raise ImageError(f"{folder!r}: no such folder; a dataset is a folder of images")
-    folder = os.path.realpath(folder)
+    folder = _real_folder(folder)
     timed, protocol = protocol.timed, replace(protocol, timed=False)  # not by the workers, nor image by image
     specs = tuple(dict.fromkeys(map(normal_spec, specs)))
     check_metrics(protocol.metrics)
@@ -132,8 +129,7 @@ def compare_dataset(
     with Store.create(path, Plan(folder, asdict(protocol), specs, metadata, fits)) as store:
         total = _count_missing(folder, store, retry)
         if total:
-            decoders = _fit_decoders(protocol, runs)
-            if decoders:
+            if decoders := _fit_decoders(protocol, runs):
                 store.note_decoder(decoders.describe())
             job = Job(folder, protocol, tuple(fits), decoders, tuple(plugins))
             workers: Workers = DaskWorkers(scheduler) if scheduler else LocalWorkers(min(total, jobs or _cores()))
@@ -146,6 +142,12 @@ def compare_dataset(
         if timed:
             _time_anew(store, specs, protocol, fits, scored=total > 0)
         return store.sample()
+
+
+def _real_folder(folder: str) -> str:
+    if not os.path.isdir(folder):
+        raise ImageError(f"{folder!r}: no such folder; a dataset is a folder of images")
+    return os.path.realpath(folder)
 
 
 def _tell(text: str) -> None:

@@ -24,7 +24,7 @@ from poolzoo import cuda, registry
 from poolzoo.analysis.inputs.images import Source, find_images, load_image
 from poolzoo.analysis.results.schema import Result
 from poolzoo.analysis.results.summaries import Summary, summarise
-from poolzoo.analysis.scoring.gradients import PixelWeights, Sample, pixel_weights, sample_weights
+from poolzoo.analysis.scoring.gradients import PixelWeights, WindowWeights, pixel_weights, window_weights
 from poolzoo.analysis.scoring.pool_modules import make_module, normal_spec
 from poolzoo.analysis.scoring.protocol import Protocol
 from poolzoo.analysis.scoring.round_trip import View
@@ -70,7 +70,7 @@ class Card:
     draws: bool
     learns: int
     prose: list[str]
-    sample: Sample
+    sample: WindowWeights
     exempt: list[tuple[str, str]]
 
 
@@ -118,7 +118,7 @@ def make_card(spec: str) -> Card:
         draws=module.stochastic,
         learns=sum(p.numel() for p in module.parameters()),
         prose=[" ".join(part.split()) for text in texts if text for part in inspect.cleandoc(text).split("\n\n")],
-        sample=_first_taken(MEASURED, lambda k: sample_weights(spec, ndim, k))[1],
+        sample=_first_taken(MEASURED, lambda k: window_weights(spec, ndim, k))[1],
         exempt=[(CLAUSES.get(clause, clause), reason) for clause, reason in info.exempt.items()],
     )
 

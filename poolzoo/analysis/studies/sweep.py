@@ -31,7 +31,7 @@ DIGITS_OF_INTS = 9
 #: Parameters that say what the input is or where the work is done; what they change is no curve.
 _OF_THE_INPUT = ("backend", "cells", "channels", "device", "dtype", "generator")
 
-Number = int | float
+Real = int | float
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,10 @@ class Sweep:
 
     pool: str
     over: str
-    values: tuple[Number, ...]
+    values: tuple[Real, ...]
     spacing: str
 
-    def spec(self, value: Number) -> str:
+    def spec(self, value: Real) -> str:
         """The operator at one value, as rows are labelled."""
         name, params = registry.parse_spec(self.pool)
         return f"{name}:{registry.format_params(params | {self.over: value})}"
@@ -101,7 +101,7 @@ def plan_sweep(pool: str, over: str, points: int = 9) -> Sweep:
     return Sweep(f"{name}:{registry.format_params(given)}" if given else name, parameter, tuple(values), spacing)
 
 
-def _numeric_params(name: str) -> dict[str, Number | None]:
+def _numeric_params(name: str) -> dict[str, Real | None]:
     """An operator's own parameters that take numbers, and their defaults."""
     info = registry.pool_info(name)
     if 2 not in info.ndims:
@@ -111,7 +111,7 @@ def _numeric_params(name: str) -> dict[str, Number | None]:
     return {key: v for key, v in own.items() if v is None or (isinstance(v, (int, float)) and type(v) is not bool)}
 
 
-def _number(text: str, over: str) -> Number:
+def _number(text: str, over: str) -> Real:
     try:
         value = float(text)
     except ValueError:
@@ -121,12 +121,12 @@ def _number(text: str, over: str) -> Number:
     return _plain(value)
 
 
-def _plain(value: float) -> Number:
+def _plain(value: float) -> Real:
     """A whole number as an int: an operator has one name at 2.0 and at 2, and some parameters take ints alone."""
     return int(value) if value.is_integer() and abs(value) < 10**DIGITS_OF_INTS else value
 
 
-def _spaced(low: Number, high: Number, points: int) -> tuple[list[Number], str]:
+def _spaced(low: Real, high: Real, points: int) -> tuple[list[Real], str]:
     """``points`` values whose ends are as given, and how they are spaced."""
     shares = [place / (points - 1) for place in range(1, points - 1)]
     if low > 0:

@@ -18,7 +18,7 @@ from poolzoo.reports.text.terminal import printed, text_console
 
 if TYPE_CHECKING:
     from poolzoo.analysis.results.summaries import Summary
-    from poolzoo.analysis.scoring.gradients import Sample
+    from poolzoo.analysis.scoring.gradients import WindowWeights
     from poolzoo.analysis.studies.operator_card import Card, Evidence
 
 #: Side of a picture's panel and the gap between panels, in pixels.
@@ -75,7 +75,7 @@ def _facts(card: Card) -> Iterator[tuple[str, str]]:
     yield "in Python", f"poolzoo.functional.{info.function_name}{axes}, poolzoo.{info.class_name}{axes}"
 
 
-def gradient_text(sample: Sample) -> str:
+def gradient_text(sample: WindowWeights) -> str:
     """The window's elements and every derivative that is not 0, as rows of numbers."""
     window = sample.elements[sample.window]
     lines = ["elements of the window"]
