@@ -19,9 +19,10 @@ from poolzoo.analysis.scoring.lowres import downscale
 from poolzoo.analysis.scoring.protocol import Protocol
 from poolzoo.analysis.scoring.round_trip import View
 from poolzoo.analysis.studies.compare import compare
-from poolzoo.reports.page.answer import setting_title
-from poolzoo.reports.page.page import _protocol
+from poolzoo.reports.page.sections.protocol import protocol_steps
+from poolzoo.reports.run import Run
 from poolzoo.reports.text.formats import render
+from poolzoo.reports.text.words import setting_title
 
 IMAGE = skimage.data.coffee()[100:141, 200:250]
 LOWRES = Protocol(protocol="lowres", metrics=("psnr",))
@@ -151,7 +152,7 @@ def test_reports_say_that_nothing_was_rebuilt(source):
     for text in (
         render(again, "table"),
         setting_title(setting),
-        *_protocol(setting, again.metadata, again.rows, group),
+        *protocol_steps(setting, Run.of(again), group),
     ):
         assert "rebuilt" not in " ".join(text.split())
     assert "scored at low resolution, against antialiased bicubic" in " ".join(render(again, "table").split())

@@ -18,7 +18,8 @@ from reports.test_browser import CHROMIUM, browser  # noqa: F401  the fixture
 
 from poolzoo.analysis.scoring.protocol import UPSAMPLERS
 from poolzoo.reports.page import explorer
-from poolzoo.reports.page.explorer import explorer_script, explorer_style, nice_ceiling, render_explorer, script_json
+from poolzoo.reports.page.evidence import script_json
+from poolzoo.reports.page.explorer import explorer_script, explorer_style, nice_ceiling, render_explorer
 from poolzoo.reports.pictures.cutouts import TAPS
 from poolzoo.reports.pictures.picture import ReportPicture
 from poolzoo.reports.pictures.picture_book import PictureBook

@@ -15,7 +15,9 @@ from reports.conftest import FIVE, HOSTILE, compare_row, failed_row, make_compar
 
 from poolzoo.analysis.results.schema import Result
 from poolzoo.analysis.results.summaries import bootstrap_interval
-from poolzoo.reports.page.page import IMAGES_SHOWN, ROWS_SHOWN, render_page
+from poolzoo.reports.page.page import render_page
+from poolzoo.reports.page.sections.image_by_image import IMAGES_SHOWN
+from poolzoo.reports.page.sections.rows import ROWS_SHOWN
 from poolzoo.reports.pictures.picture import ReportPicture, difference_pixels
 from poolzoo.reports.pictures.picture_book import PictureBook
 from poolzoo.reports.text.words import visible

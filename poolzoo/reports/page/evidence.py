@@ -28,9 +28,14 @@ def script_json(data: Any) -> Markup:
     return Markup(re.sub("[<>&]", lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
+def is_embedded(results: Sequence[Result]) -> bool:
+    """Whether a page holds the rows of these results."""
+    return sum(len(result.rows) for result in results) <= ROWS_EMBEDDED
+
+
 def embed(results: Sequence[Result]) -> Markup:
     """Script elements that hold the results; an empty text where they have too many rows."""
-    if sum(len(result.rows) for result in results) > ROWS_EMBEDDED:
+    if not is_embedded(results):
         return Markup()
     blocks = [Markup("{}{}</script>").format(Markup(_OPENING), script_json(json.loads(r.to_json()))) for r in results]
     return Markup("\n").join(blocks)

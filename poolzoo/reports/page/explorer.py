@@ -10,11 +10,9 @@ comes from results: it passes :func:`poolzoo.reports.text.words.visible` and Jin
 from __future__ import annotations
 
 import base64
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -22,7 +20,8 @@ from markupsafe import Markup
 
 from poolzoo.analysis.results.schema import METRICS, UPSAMPLE_NONE, Result, label, state_title
 from poolzoo.analysis.results.summaries import summarise
-from poolzoo.reports.page.templates import environment
+from poolzoo.reports.page.evidence import script_json
+from poolzoo.reports.page.templates import environment, page_file
 from poolzoo.reports.pictures.cutouts import CUBIC, CUTOUT, TAPS, Box, Floats, Part, Pixels, pack, rebuild_part, sources
 from poolzoo.reports.pictures.picture import DIVERGING, Operator, two_axes
 from poolzoo.reports.pictures.picture_book import PictureBook, Rebuilt, Shelf, Thumbnail, thumbnail
@@ -87,12 +86,12 @@ class _Entry:
 
 def explorer_script() -> str:
     """The script that the page inlines: one strict function, no globals, nothing fetched."""
-    return _read("explorer.js")
+    return page_file("explorer.js")
 
 
 def explorer_style() -> str:
     """The styles that the page inlines."""
-    return _read("explorer.css")
+    return page_file("explorer.css")
 
 
 def render_explorer(book: PictureBook, results: Sequence[Result]) -> Markup:
@@ -125,14 +124,6 @@ def render_explorer(book: PictureBook, results: Sequence[Result]) -> Markup:
     )
 
 
-def script_json(data: Any) -> Markup:
-    """JSON that may stand in a script element: nothing in it ends the element, opens a comment or breaks a line."""
-    text = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-    for char in "<>&":
-        text = text.replace(char, f"\\u{ord(char):04x}")
-    return Markup(text)
-
-
 def nice_ceiling(value: float) -> float:
     """The smallest of 1, 1.5, 2, 2.5, 3, 4, 5 and 7.5 times a power of ten that is at least ``value``."""
     if not 0 < value < math.inf:
@@ -142,11 +133,7 @@ def nice_ceiling(value: float) -> float:
     return float(f"{step * power:.3g}")
 
 
-def _read(name: str) -> str:
-    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
-
-
-def _colours() -> dict[str, Any]:
+def _colours() -> dict[str, object]:
     weights = [[round(channel * 255) for channel in colour] for colour in WEIGHT_COLOURS.tolist()]
     return {"diverging": DIVERGING, "sequential": SEQUENTIAL, "weights": weights, "most": MOST}
 
@@ -188,13 +175,13 @@ def _title(operator: Operator) -> str:
     return label({"pool": pool, "params": params}) + (f" ({', '.join(notes)})" if notes else "")
 
 
-def _fitted(shelves: Mapping[str, tuple[Shelf, list[_Entry]]]) -> tuple[int, list[dict[str, Any]]]:
+def _fitted(shelves: Mapping[str, tuple[Shelf, list[_Entry]]]) -> tuple[int, list[dict[str, object]]]:
     """The largest side at which all images fit into the budget, and the images' data."""
     place = 0
     while True:
         side = SIDES[place]
-        images = [_image(name, shelf, entries, side) for name, (shelf, entries) in shelves.items()]
-        size = sum(image.pop("bytes") for image in images)
+        drawn = [_image(name, shelf, entries, side) for name, (shelf, entries) in shelves.items()]
+        size, images = sum(taken for taken, _ in drawn), [image for _, image in drawn]
         if size <= BUDGET or side == SIDES[-1]:
             return side, images
         # What the pictures take goes with their area: sides that cannot do are not tried.
@@ -203,8 +190,8 @@ def _fitted(shelves: Mapping[str, tuple[Shelf, list[_Entry]]]) -> tuple[int, lis
             place += 1
 
 
-def _image(name: str, shelf: Shelf, entries: Sequence[_Entry], side: int) -> dict[str, Any]:
-    """One image as the script reads it; ``bytes`` is what its pictures take."""
+def _image(name: str, shelf: Shelf, entries: Sequence[_Entry], side: int) -> tuple[int, dict[str, object]]:
+    """What an image's pictures take, in bytes, and the image as the script reads it."""
     box, packer = _cut(shelf, side), _Packer()
     pooled = {operator: part.cut(sources(box, part.size, shelf.size)) for operator, part in shelf.pooled.items()}
     operators = []
@@ -234,7 +221,7 @@ def _image(name: str, shelf: Shelf, entries: Sequence[_Entry], side: int) -> dic
             }
         )
     contrasts = [rebuilt.contrast for entry in entries for _, rebuilt in _rebuilt(entry, shelf)]
-    return {
+    return packer.size, {
         "name": visible(name),
         "size": shelf.size,
         "cut": [box.top, box.left, box.height, box.width],
@@ -244,7 +231,6 @@ def _image(name: str, shelf: Shelf, entries: Sequence[_Entry], side: int) -> dic
         "operators": operators,
         # Half of the operators stay below it nearly everywhere.
         "scale": nice_ceiling(float(np.median(contrasts))),
-        "bytes": packer.size,
     }
 
 
@@ -284,7 +270,7 @@ class _Packer:
         self.size = 0
         self._known: list[Pixels] = []
 
-    def part(self, part: Part) -> dict[str, Any]:
+    def part(self, part: Part) -> dict[str, object]:
         """A part of a picture."""
         pixels = part.bytes
         nearest = min(

@@ -19,12 +19,16 @@ def environment() -> jinja2.Environment:
     """Templates lie in this package; a name that a template asks for and was not given is an error."""
     import jinja2
 
-    folder = resources.files(__package__)
     return jinja2.Environment(
-        loader=jinja2.FunctionLoader(lambda name: folder.joinpath(name).read_text(encoding="utf-8")),
+        loader=jinja2.FunctionLoader(page_file),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         finalize=lambda value: visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
         trim_blocks=True,
         keep_trailing_newline=True,
     )
+
+
+def page_file(name: str) -> str:
+    """The text of a template, style sheet or script of this package."""
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")

@@ -47,9 +47,9 @@ class PictureFolder:
         self.base = Path(base) if base is not None else self.path
         self._spare = spare
         self._names = SafeNames()
-        self._entries: dict[tuple[str, Key], dict[str, Any]] = {}
+        self._entries: dict[tuple[str, Key], dict[str, object]] = {}
 
-    def add(self, picture: ReportPicture) -> dict[str, Any]:
+    def add(self, picture: ReportPicture) -> dict[str, object]:
         """Write one PNG, unless it was written before, and return its entry for the result's metadata.
 
         Raises:
@@ -81,22 +81,24 @@ class PictureFolder:
         pixels, more = _for_file(picture)
         Image.fromarray(pixels).save(stream, "PNG")
         write_whole(file, stream.getvalue())
-        entry = {key: getattr(picture, key) for key in ("image", "pool", "params", "state", "seed", "kind", "upsample")}
+        entry: dict[str, object] = {
+            key: getattr(picture, key) for key in ("image", "pool", "params", "state", "seed", "kind", "upsample")
+        }
         entry |= more
         return self._entries.setdefault((picture.image, picture.key), {**entry, "file": relative.as_posix()})
 
     @property
-    def entries(self) -> list[dict[str, Any]]:
+    def entries(self) -> list[dict[str, object]]:
         """An entry for each picture that was written, in that order: what belongs into ``metadata["pictures"]``."""
         return list(self._entries.values())
 
 
-def _for_file(picture: ReportPicture) -> tuple[Pixels, dict[str, Any]]:
+def _for_file(picture: ReportPicture) -> tuple[Pixels, dict[str, object]]:
     """Return the bytes to save, and the extra facts for the entry."""
     if picture.kind == "weights":
         part = cut_part(picture.pixels, Box(0, 0, *picture.pixels.shape[:2]), bounds=picture.bounds)
         return part.bytes, {"bounds": [part.low, part.high], "corner": list(picture.corner)}
-    more: dict[str, Any] = {"submaps": picture.submaps} if picture.submaps > 1 else {}
+    more: dict[str, object] = {"submaps": picture.submaps} if picture.submaps > 1 else {}
     beyond = picture.pixels.dtype != np.uint8 and (picture.pixels.min() < 0 or picture.pixels.max() > 1)
     return to_uint8(picture.pixels), more | ({"clipped": True} if beyond else {})
 

@@ -17,12 +17,11 @@ from poolzoo._files import write_all
 from poolzoo.analysis.results.schema import METRICS, Result
 from poolzoo.analysis.results.summaries import Setting, Summary, by_setting, summarise
 from poolzoo.analysis.results.verdicts import join_times, profile_rows
-from poolzoo.analysis.studies.sweep import sweep_of
 from poolzoo.reports.plots import profile_times, ranks, retention, scaling, tradeoff
 from poolzoo.reports.plots.style import PLOT_FORMATS, to_file, to_svg
 from poolzoo.reports.plots.sweep_curves import describe_curves, plot_sweep
+from poolzoo.reports.run import Run
 from poolzoo.reports.text.columns import UNEQUAL
-from poolzoo.reports.text.words import dicts
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -67,48 +66,43 @@ def result_letters(results: Sequence[Result]) -> list[str]:
 
 
 def compare_drawings(
-    result: Result, profiles: Sequence[Result] = (), summaries: Sequence[Summary] | None = None
+    run: Run, profiles: Sequence[Result] = (), summaries: Sequence[Summary] | None = None
 ) -> dict[Setting, list[Drawing]]:
     """The plots of a comparison by setting, in the settings' order; those of all settings stand with the first.
 
     Args:
-        result: a comparison.
+        run: a comparison.
         profiles: of which costs are taken that were measured with the same window.
-        summaries: of ``result`` with the profiles' times, where the caller has them already.
+        summaries: of its result with the profiles' times, where the caller has them already.
     """
-    summaries = join_times(summarise(result), profiles) if summaries is None else summaries
-    families = {
-        str(pool["name"]): str(pool["family"] or "")
-        for pool in dicts(result.metadata, "pools")
-        if {"name", "family"} <= set(pool)
-    }
+    summaries = join_times(summarise(run.result), profiles) if summaries is None else summaries
     drawings = {
-        setting: _of_setting(setting, [s for s in group if s.scores], families, profiles)
+        setting: _of_setting(setting, [s for s in group if s.scores], run.families, profiles)
         for setting, group in by_setting(summaries).items()
     }
     if drawings:
         first = next(iter(drawings))
-        own_times = [] if any(summary.profiled for summary in summaries) else _of_images(result)
-        drawings[first] = [*_of_sweep(result, summaries), *drawings[first], *own_times]
+        own_times = [] if any(summary.profiled for summary in summaries) else _of_images(run)
+        drawings[first] = [*_of_sweep(run, summaries), *drawings[first], *own_times]
     return drawings
 
 
-def profile_drawings(result: Result) -> list[Drawing]:
+def profile_drawings(run: Run) -> list[Drawing]:
     """The plot of a profile."""
-    if not profile_times.profiled(result):
+    if not profile_times.profiled(run.result):
         return []
     return [
         Drawing(
             "profile",
-            partial(profile_times.plot_profile, result),
-            profile_times.describe_profile(result),
+            partial(profile_times.plot_profile, run),
+            profile_times.describe_profile(run),
             "Median time of a forward pass and of forward and backward together; at the right, forward time as a ratio"
             " to the baseline's.",
         )
     ]
 
 
-def scaling_drawings(profiles: Sequence[Result]) -> list[Drawing]:
+def scaling_drawings(profiles: Sequence[Run]) -> list[Drawing]:
     """Time against size, where several profiles differ in the tensor's shape."""
     return [
         Drawing(
@@ -128,15 +122,16 @@ def all_drawings(results: Sequence[Result]) -> list[Drawing]:
     found: list[Drawing] = []
     for result, letter in zip(results, result_letters(results), strict=True):
         prefix = f"{letter}-" if letter else ""
-        apart = compare_drawings(result, profiles) if result.kind == "compare" else {}
-        named = profile_drawings(result) if result.kind == "profile" else []
+        run = Run.of(result)
+        apart = compare_drawings(run, profiles) if result.kind == "compare" else {}
+        named = profile_drawings(run) if result.kind == "profile" else []
         named += [
             drawing if drawing.shared else replace(drawing, name=drawing.name + _difference(setting, list(apart)))
             for setting, drawings in apart.items()
             for drawing in drawings
         ]
         found += [replace(drawing, name=prefix + drawing.name) for drawing in named]
-    return _distinct([*found, *scaling_drawings(profiles)])
+    return _distinct([*found, *scaling_drawings(list(map(Run.of, profiles)))])
 
 
 def save_drawings(
@@ -231,8 +226,8 @@ def _retention_caption(shown: Sequence[Summary]) -> str:
     return f"{titles} by operator.{bars}{line} Values beyond the axis stand at its edge.{grey}"
 
 
-def _of_sweep(result: Result, summaries: Sequence[Summary]) -> list[Drawing]:
-    sweep, scored = sweep_of(result), [summary for summary in summaries if summary.scores]
+def _of_sweep(run: Run, summaries: Sequence[Summary]) -> list[Drawing]:
+    sweep, scored = run.sweep, [summary for summary in summaries if summary.scores]
     if sweep is None or not scored:
         return []
     what = f"Retention of {sweep.pool} against {sweep.over}"
@@ -241,7 +236,7 @@ def _of_sweep(result: Result, summaries: Sequence[Summary]) -> list[Drawing]:
     return [
         Drawing(
             "sweep",
-            partial(plot_sweep, result, summaries),
+            partial(plot_sweep, run, summaries),
             f"{what}. {describe_curves(sweep, scored)}.",
             f"{what}; avg and max, which have no {sweep.over}, are horizontal lines."
             + " Bands are bootstrap 95% intervals over images." * bands
@@ -251,8 +246,8 @@ def _of_sweep(result: Result, summaries: Sequence[Summary]) -> list[Drawing]:
     ]
 
 
-def _of_images(result: Result) -> list[Drawing]:
-    curves = scaling.curves_of_images(result)
+def _of_images(run: Run) -> list[Drawing]:
+    curves = scaling.curves_of_images(run)
     if not curves:
         return []
     return [

@@ -20,15 +20,16 @@ from poolzoo.reports.plots.style import (
     shortened,
     style,
 )
+from poolzoo.reports.run import Run
 from poolzoo.reports.text.numbers import TIME_UNITS, unit_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def plot_profile(result: Result) -> Figure:
+def plot_profile(run: Run) -> Figure:
     """Forward and forward plus backward time of every operator, fastest on top; a panel for each tensor and device."""
-    apart = profiled(result)
+    apart = profiled(run.result)
     heights = [AROUND + LINE * max(len(rows), 3) for rows in apart.values()] or [2.0]
     series = (("forward_s", "forward", "o", POINT), ("forward_backward_s", "forward and backward", "D", FRONT))
     with style():
@@ -56,18 +57,19 @@ def plot_profile(result: Result) -> Figure:
                     axes.plot(*zip(*points, strict=True), marker, color=colour, ms=4.2, label=name, zorder=3)
             times = [row[key] / size for row in rows for key, *_ in series if row[key]]
             log_axis(axes, "x", times, f"time ({unit}, logarithmic)")
-            baseline = result.metadata.get("baseline")
             list_axis(
                 axes,
                 [operator_name(label(row), row["state"]) for row in rows],
-                [label(row) == baseline for row in rows],
+                [run.is_baseline(row) for row in rows],
             )
             named = dict(zip(PROFILE_SETTING, setting, strict=True))
             text = f"{named['shape']} {named['dtype']}, {named['device']}, kernel {named['kernel_size']}"
             text = shortened(f"{text}, stride {named['stride']}, {named['layout']}", 90)
             axes.set_title(text, loc="left")
             if any(row["ratio"] for row in rows):
-                axes.set_title(f"vs {shortened(baseline or 'baseline', 12)}", loc="right", fontweight="normal", x=1.075)
+                axes.set_title(
+                    f"vs {shortened(run.baseline or 'baseline', 12)}", loc="right", fontweight="normal", x=1.075
+                )
         if apart:
             handles, names = panels[0].get_legend_handles_labels()
             figure.legend(handles, names, loc="outside lower center", ncols=2, frameon=False)
@@ -83,15 +85,15 @@ def profiled(result: Result) -> dict[tuple[Any, ...], list[dict[str, Any]]]:
     return apart
 
 
-def describe_profile(result: Result) -> str:
+def describe_profile(run: Run) -> str:
     """Who is fastest and slowest on each tensor, and how the fastest stands to the baseline."""
     sentences = []
-    for setting, rows in profiled(result).items():
+    for setting, rows in profiled(run.result).items():
         named = dict(zip(PROFILE_SETTING, setting, strict=True))
         ends = []
         for row in (rows[0], rows[-1]):
             size, unit = unit_of([row["forward_s"]], TIME_UNITS)
-            ratio = f", {row['ratio']:.2f} times {result.metadata.get('baseline')}" if row["ratio"] else ""
+            ratio = f", {row['ratio']:.2f} times {run.baseline}" if row["ratio"] else ""
             ends.append(f"{label(row)} ({row['forward_s'] / size:.3g} {unit}{ratio})")
         sentences.append(
             f"On {named['shape']} {named['dtype']} the fastest of {len(rows)} operators forward is {ends[0]}, the"

@@ -22,10 +22,10 @@ from poolzoo.reports.plots.style import (
     MUTED,
     POINT,
     WIDTH,
+    axis_words,
     list_axis,
     new_figure,
     operator_name,
-    score_axis,
     score_limits,
     shortened,
     style,
@@ -49,10 +49,10 @@ def plot_retention(summaries: Sequence[Summary], families: Mapping[str, str] | N
 
     Args:
         summaries: of one setting; those with errors only are left out.
-        families: registry name to family, for the colours.
+        families: label to family, for the colours.
     """
     shown = [summary for summary in summaries if summary.scores]
-    return _plot_operators(shown, families or {}, score_axis)
+    return _plot_operators(shown, families or {}, axis_words)
 
 
 def plot_differences(summaries: Sequence[Summary], families: Mapping[str, str] | None = None) -> Figure:
@@ -63,14 +63,14 @@ def plot_differences(summaries: Sequence[Summary], families: Mapping[str, str] |
 
     Args:
         summaries: of one setting, with differences. Whose interval holds 0 has a hollow point.
-        families: registry name to family, for the colours.
+        families: label to family, for the colours.
     """
     shown = paired(summaries)
     base = next((shortened(summary.label) for summary in shown if summary.is_baseline), "the baseline")
 
-    def axis(key: str) -> str:
-        what, _, better = score_axis(key).rpartition(", ")
-        return f"{what} minus that of {base}, {better}"
+    def axis(key: str) -> tuple[str, str]:
+        what, better = axis_words(key)
+        return f"{what} minus that of {base}", better
 
     return _plot_operators(shown, families or {}, axis, hollow=_could_be_chance)
 
@@ -113,7 +113,7 @@ def _could_be_chance(difference: Score) -> bool:
 def _plot_operators(
     shown: Sequence[Summary],
     families: Mapping[str, str],
-    axis: Callable[[str], str],
+    axis: Callable[[str], tuple[str, str]],
     hollow: Callable[[Score], bool] = lambda score: False,
 ) -> Figure:
     """A list of operators with a panel for each metric, whose axis ``axis`` names; points that are ``hollow``."""
@@ -122,7 +122,7 @@ def _plot_operators(
 
     # The first metric asked for sorted the operators: its panel comes first.
     metrics = list(dict.fromkeys(key for summary in shown for key in summary.scores))
-    names = sorted({families.get(summary.pool, "") for summary in shown} - {""})
+    names = sorted({families.get(summary.label, "") for summary in shown} - {""})
     # Seven colours that the colour-blind can tell apart and that stand out on white; shapes tell all families apart.
     palette = [sns.color_palette("colorblind")[index] for index in (0, 1, 2, 3, 4, 5, 9)]
     colours = {"": POINT, **{name: palette[number % len(palette)] for number, name in enumerate(names)}}
@@ -134,7 +134,7 @@ def _plot_operators(
         grid = figure.subplots(rows, min(METRICS_ACROSS, max(1, len(metrics))), sharey=True, squeeze=False)
         for axes, key in zip(grid.flat, metrics, strict=False):
             _retention_panel(axes, shown, key, families, colours, markers, hollow)
-            axes.set_xlabel(axis(key).replace(", ", "\n"))
+            axes.set_xlabel("\n".join(axis(key)))
         for axes in grid.flat[len(metrics) :]:
             axes.remove()
         unequal = [not summary.equal_kept for summary in shown]
@@ -195,7 +195,7 @@ def _retention_panel(
     inside = [bars[place] for place, score in scaling if low <= score.mean <= high]
     low, high = min([low, *(bar[0] for bar in inside)]), max([high, *(bar[1] for bar in inside)])
     for place, summary, score in scored:
-        family = families.get(summary.pool, "")
+        family = families.get(summary.label, "")
         empty = hollow(score) and not summary.is_baseline
         axes.plot(
             [min(max(score.mean, low), high)],

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from poolzoo.analysis.results.schema import Result, label
+from poolzoo.analysis.results.schema import label
 from poolzoo.reports.plots.style import (
     BASELINE,
     LONGEST_NAME,
@@ -22,10 +22,11 @@ from poolzoo.reports.plots.style import (
     shortened,
     style,
 )
+from poolzoo.reports.run import Run
 from poolzoo.reports.text.numbers import TIME_UNITS, unit_of
-from poolzoo.reports.text.words import dicts
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 #: Operators in a row.
@@ -51,14 +52,14 @@ class Curve:
         return float(np.polyfit(sizes, times, 1)[0])
 
 
-def curves_of_profiles(profiles: Sequence[Result]) -> dict[str, list[Curve]]:
+def curves_of_profiles(profiles: Sequence[Run]) -> dict[str, list[Curve]]:
     """Time by size, from profiles that differ in the tensor's shape alone: by what they have in common, in words.
 
     An operator that was timed on one size only has no curve.
     """
     apart: dict[str, dict[tuple[str, bool], dict[float, float]]] = defaultdict(lambda: defaultdict(dict))
-    for result in profiles:
-        for row in result.rows:
+    for run in profiles:
+        for row in run.result.rows:
             # A shape that a file spells otherwise is no size.
             if row["forward_s"] and re.fullmatch(r"[0-9]{1,9}(x[0-9]{1,9}){2,4}", str(row["shape"])):
                 place = (
@@ -67,24 +68,20 @@ def curves_of_profiles(profiles: Sequence[Result]) -> dict[str, list[Curve]]:
                 )
                 name = operator_name(label(row), row["state"])
                 size = math.prod(map(int, row["shape"].split("x")))
-                apart[place][name, label(row) == result.metadata.get("baseline")].setdefault(size, row["forward_s"])
+                apart[place][name, run.is_baseline(row)].setdefault(size, row["forward_s"])
     return {place: curves for place, found in apart.items() if (curves := _curves(found))}
 
 
-def curves_of_images(result: Result) -> list[Curve]:
+def curves_of_images(run: Run) -> list[Curve]:
     """Time by size, from the images of a comparison: the median of those of one size. None where sizes are alike."""
     import numpy as np
 
-    sizes = {
-        str(image["name"]): float(image["width"] * image["height"])
-        for image in dicts(result.metadata, "images")
-        if image.get("name") and all(isinstance(image.get(side), int) for side in ("width", "height"))
-    }
+    sizes = {image.name: float(image.size[0] * image.size[1]) for image in run.images if image.size}
     apart: dict[tuple[str, bool], dict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for row in result.rows:
+    for row in run.result.rows:
         if row["forward_s"] and row["image"] in sizes and row.get("input") in (None, "image"):
             name = operator_name(label(row), row["state"])
-            apart[name, label(row) == result.metadata.get("baseline")][sizes[row["image"]]].append(row["forward_s"])
+            apart[name, run.is_baseline(row)][sizes[row["image"]]].append(row["forward_s"])
     return _curves(
         {key: {size: float(np.median(times)) for size, times in points.items()} for key, points in apart.items()}
     )
@@ -104,80 +101,70 @@ def plot_scaling(curves: Sequence[Curve], what: str = "elements") -> Figure:
         curves: of one kind of tensor.
         what: what the horizontal axis counts: elements of a tensor, pixels of an image.
     """
-    from matplotlib.ticker import MaxNLocator
-
     across = min(CURVES_ACROSS, max(3, len(curves)))
     down = math.ceil(len(curves) / across)
     base = next((curve for curve in curves if curve.is_baseline), None)
-    times = [time for curve in curves for _, time in curve.points]
-    unit_size, unit = unit_of(times, TIME_UNITS)
-    large, prefix = next(
-        (
-            (factor, name)
-            for factor, name in ((1e6, "million "), (1e3, "thousand "))
-            if curves[-1].points[-1][0] >= factor
-        ),
-        (1.0, ""),
-    )
+    seconds, unit = unit_of([time for curve in curves for _, time in curve.points], TIME_UNITS)
+    large, prefix = _size_unit(curves[-1].points[-1][0])
     with style():
         figure = new_figure(WIDTH, 0.45 + 0.62 * WIDTH / across * down)
         grid = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
         for axes, curve in zip(grid.flat, curves, strict=False):
             if base is not None and curve is not base:
-                sizes, baseline = zip(*base.points, strict=True)
-                axes.plot(
-                    [size / large for size in sizes],
-                    [time / unit_size for time in baseline],
-                    color=MUTED,
-                    ls=(0, (4, 2)),
-                    lw=0.8,
-                    zorder=2,
-                )
-            sizes, own = zip(*curve.points, strict=True)
-            axes.plot(
-                [size / large for size in sizes],
-                [time / unit_size for time in own],
-                color=BASELINE if curve.is_baseline else POINT,
-                marker="o",
-                ms=2.6,
-                zorder=3,
-            )
-            axes.set_title(
-                shortened(curve.name, 23 if across == CURVES_ACROSS else LONGEST_NAME),
-                loc="left",
-                fontsize=6 if across == CURVES_ACROSS else 7.5,
-                fontweight="bold" if curve.is_baseline else "normal",
-            )
-            axes.annotate(
-                f"n^{curve.exponent:.2f}",
-                (0.04, 0.96),
-                xycoords="axes fraction",
-                va="top",
-                fontsize=6.5,
-                color="#4d4d4d",
-            )
+                axes.plot(*_scaled(base, large, seconds), color=MUTED, ls=(0, (4, 2)), lw=0.8, zorder=2)
+            _curve_panel(axes, curve, *_scaled(curve, large, seconds), crowded=across == CURVES_ACROSS)
         for place, axes in enumerate(grid.flat):
             # The lowest of a column has the numbers, also where the last row is short.
             axes.tick_params(labelbottom=place + across >= len(curves))
             if place >= len(curves):
                 axes.remove()
-        first = grid[0][0]
-        all_sizes = [size for curve in curves for size, _ in curve.points]
-        log_axis(first, "x", [size / large for size in all_sizes], "")
-        log_axis(first, "y", [time / unit_size for time in times], "")
-        # Where a curve that rises is not.
-        first.set_ylim(top=4 * first.get_ylim()[1])
-        # A small panel has room for few numbers.
-        if max(all_sizes) < 10 * min(all_sizes):
-            first.xaxis.set_major_locator(MaxNLocator(2))
-        else:
-            first.xaxis.get_major_locator().set_params(subs=(1.0, 3.0), numticks=4)
-        first.yaxis.get_major_locator().set_params(subs=(1.0,), numticks=4)
+        sizes, times = zip(*(_scaled(curve, large, seconds) for curve in curves), strict=True)
+        _scaling_axes(grid[0][0], [size for own in sizes for size in own], [time for own in times for time in own])
         figure.supxlabel(f"{prefix}{what}, logarithmic", fontsize=8)
         # One row of panels is lower than the words are long.
         between = "\n" if down == 1 else " "
         figure.supylabel(f"forward time{between}({unit}, logarithmic)", fontsize=8)
     return figure
+
+
+def _size_unit(largest: float) -> tuple[float, str]:
+    """By what sizes are divided, and the word for it."""
+    named = ((1e6, "million "), (1e3, "thousand "))
+    return next(((factor, name) for factor, name in named if largest >= factor), (1.0, ""))
+
+
+def _scaled(curve: Curve, large: float, seconds: float) -> tuple[list[float], list[float]]:
+    """A curve's sizes and times in the plot's units."""
+    return [size / large for size, _ in curve.points], [time / seconds for _, time in curve.points]
+
+
+def _curve_panel(axes: Axes, curve: Curve, sizes: list[float], times: list[float], *, crowded: bool) -> None:
+    axes.plot(sizes, times, color=BASELINE if curve.is_baseline else POINT, marker="o", ms=2.6, zorder=3)
+    axes.set_title(
+        shortened(curve.name, 23 if crowded else LONGEST_NAME),
+        loc="left",
+        fontsize=6 if crowded else 7.5,
+        fontweight="bold" if curve.is_baseline else "normal",
+    )
+    corner = (0.04, 0.96)
+    axes.annotate(f"n^{curve.exponent:.2f}", corner, xycoords="axes fraction", va="top", fontsize=6.5, color="#4d4d4d")
+
+
+def _scaling_axes(first: Axes, sizes: Sequence[float], times: Sequence[float]) -> None:
+    """Logarithmic axes with few numbers, for which a small panel has room; all panels share those of the first."""
+    from matplotlib.ticker import LogLocator, MaxNLocator
+
+    log_axis(first, "x", sizes, "")
+    log_axis(first, "y", times, "")
+    # Where a curve that rises is not.
+    first.set_ylim(top=4 * first.get_ylim()[1])
+    across, up = first.xaxis.get_major_locator(), first.yaxis.get_major_locator()
+    if max(sizes) < 10 * min(sizes):
+        first.xaxis.set_major_locator(MaxNLocator(2))
+    elif isinstance(across, LogLocator):
+        across.set_params(subs=(1.0, 3.0), numticks=4)
+    if isinstance(up, LogLocator):
+        up.set_params(subs=(1.0,), numticks=4)
 
 
 def describe_scaling(curves: Sequence[Curve], what: str = "elements") -> str:

@@ -172,11 +172,16 @@ def list_axis(axes: Axes, names: Sequence[str], bold: Sequence[bool], grey: Sequ
 
 def score_axis(key: str) -> str:
     """A metric's axis: what it is, its unit, and which way is better."""
+    return ", ".join(axis_words(key))
+
+
+def axis_words(key: str) -> tuple[str, str]:
+    """A metric with its unit, and which way is better."""
     metric = METRICS[key]
     unit = f" ({metric.unit})" if metric.unit else ""
     if metric.target is not None:
-        return f"{metric.title}{unit}, {metric.target:g} is best"
-    return f"{metric.title}{unit}, {'higher' if metric.higher_is_better else 'lower'} is better"
+        return f"{metric.title}{unit}", f"{metric.target:g} is best"
+    return f"{metric.title}{unit}", f"{'higher' if metric.higher_is_better else 'lower'} is better"
 
 
 def score_limits(values: Sequence[float], higher_is_better: bool) -> tuple[float, float]:

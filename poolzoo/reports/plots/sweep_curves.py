@@ -6,10 +6,11 @@ import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from poolzoo.analysis.results.schema import METRICS, Result
+from poolzoo.analysis.results.schema import METRICS
 from poolzoo.analysis.results.summaries import Setting, Summary, summarise
-from poolzoo.analysis.studies.sweep import REFERENCES, Sweep, sweep_of
+from poolzoo.analysis.studies.sweep import REFERENCES, Sweep
 from poolzoo.reports.plots.style import BASELINE, MARKERS, MUTED, WIDTH, log_axis, new_figure, plain, score_axis, style
+from poolzoo.reports.run import Run
 from poolzoo.reports.text.words import NORMALIZED, UPSAMPLER_WORDS, rebuilding
 
 if TYPE_CHECKING:
@@ -20,24 +21,24 @@ if TYPE_CHECKING:
 FLAT = ((BASELINE, "--"), (MUTED, ":"))
 
 
-def plot_sweep(result: Result, summaries: Sequence[Summary] | None = None) -> Figure:
+def plot_sweep(run: Run, summaries: Sequence[Summary] | None = None) -> Figure:
     """Plot every metric against the parameter, one panel per metric and upsampler, two panels per line.
 
     Bands are bootstrap 95% intervals over images. The axis is logarithmic where the values are.
 
     Args:
-        result: a comparison with a sweep in its metadata.
-        summaries: of the result, where the caller has them already.
+        run: a comparison with a sweep.
+        summaries: of its result, where the caller has them already.
 
     Raises:
         ValueError: there is no sweep in it, or no number.
     """
-    sweep = sweep_of(result)
-    shown = [s for s in (summarise(result) if summaries is None else summaries) if s.scores]
+    sweep = run.sweep
+    shown = [s for s in (summarise(run.result) if summaries is None else summaries) if s.scores]
     if sweep is None or not shown:
         raise ValueError("result: no sweep with numbers; `poolzoo sweep` makes one")
-    metrics = [key for key in result.metadata["metrics"] if any(key in s.scores for s in shown)]
-    upsamplers = list(dict.fromkeys(row["upsample"] for row in result.rows if row["upsample"]))
+    metrics = [key for key in run.metrics if any(key in s.scores for s in shown)]
+    upsamplers = list(dict.fromkeys(row["upsample"] for row in run.result.rows if row["upsample"]))
     with style():
         pairs = [metrics[start : start + 2] for start in range(0, len(metrics), 2)]
         panels = [(upsample, keys) for upsample in upsamplers for keys in pairs]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from poolzoo.analysis.results.schema import state_title
 from poolzoo.reports.text.numbers import significant, unit_of
@@ -53,10 +52,19 @@ class Cell:
 
 @dataclass(frozen=True)
 class Line:
-    """One operator's cells; ``role`` is baseline, unequal, failed or nothing."""
+    """One operator's cells.
+
+    Attributes:
+        cells: one for each column.
+        role: baseline, unequal, failed or nothing.
+        label: the operator.
+        state: where the table has a column of states.
+    """
 
     cells: tuple[Cell, ...]
     role: str = ""
+    label: str = ""
+    state: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,21 +84,35 @@ class Table:
 
 
 def make_table(
-    title: str, caption: str, built: Sequence[tuple[Column, list[Cell]]], roles: Sequence[str], notes: Sequence[str]
+    title: str,
+    caption: str,
+    lines: Sequence[Line],
+    columns: Sequence[tuple[Column, list[Cell]]],
+    notes: Sequence[str],
 ) -> Table:
-    lines = [
-        Line(cells, role) for cells, role in zip(zip(*(cells for _, cells in built), strict=True), roles, strict=True)
-    ]
-    return Table(title, caption, tuple(column for column, _ in built), tuple(lines), tuple(notes))
+    """A table whose first columns name the operators and, where any has something to learn or to draw, their states.
+
+    Args:
+        title, caption: above it.
+        lines: what each line is of, without cells.
+        columns: the rest of the columns.
+        notes: below it.
+    """
+    if all(line.state in ("fixed", "") for line in lines):
+        lines = [replace(line, state="") for line in lines]
+    names = [f"{line.label} {UNEQUAL}" if line.role == "unequal" else line.label for line in lines]
+    columns = [word_column("operator", names), *_state_columns([line.state for line in lines]), *columns]
+    cells = zip(*(cells for _, cells in columns), strict=True)
+    drawn = tuple(replace(line, cells=own) for line, own in zip(lines, cells, strict=True))
+    return Table(title, caption, tuple(column for column, _ in columns), drawn, tuple(notes))
 
 
 def word_column(heading: str, values: Sequence[object], drop: int = 0) -> tuple[Column, list[Cell]]:
     return Column(heading, False, drop), [Cell(visible(value or "")) for value in values]
 
 
-def state_columns(states: Sequence[Any]) -> list[tuple[Column, list[Cell]]]:
-    """A column of states, unless no operator has anything to learn or to draw."""
-    if set(states) <= {"fixed", None}:
+def _state_columns(states: Sequence[str]) -> list[tuple[Column, list[Cell]]]:
+    if not any(states):
         return []
     return [word_column("state", [state_title(state) + f" {UNFITTED}" * (state == "initial") for state in states])]
 

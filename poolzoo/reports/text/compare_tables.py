@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from poolzoo.analysis.results.schema import METRICS, Result, label
+from poolzoo.analysis.results.schema import METRICS, label
 from poolzoo.analysis.results.summaries import INTERVAL_IMAGES, Setting, Summary, by_setting
 from poolzoo.analysis.results.values import NAMED, LeftOut
-from poolzoo.analysis.studies.sweep import sweep_of
+from poolzoo.reports.run import Run
 from poolzoo.reports.text.columns import (
     MISSING,
     NOTES,
@@ -16,31 +16,31 @@ from poolzoo.reports.text.columns import (
     UNFITTED,
     Cell,
     Column,
+    Line,
     Table,
     make_table,
     number_column,
     scaled_column,
-    state_columns,
     word_column,
 )
 from poolzoo.reports.text.numbers import TIME_UNITS, as_ratio, formatter, half_interval
-from poolzoo.reports.text.words import NORMALIZED, NOUNS, dicts, rebuilding, visible
+from poolzoo.reports.text.words import NORMALIZED, NOUNS, rebuilding, visible
 
 TOO_FEW = f"too few images for an interval: at least {INTERVAL_IMAGES} are needed"
 
 
-def compare_tables(result: Result, summaries: Sequence[Summary]) -> list[Table]:
+def compare_tables(run: Run, summaries: Sequence[Summary]) -> list[Table]:
     """One table for each setting: a line for each operator and state, best first; of a sweep, by rising value."""
-    metrics = result.metadata["metrics"]
-    baseline = result.metadata.get("baseline")
-    if sweep := sweep_of(result):
+    if sweep := run.sweep:
         # The curve, from the first value to the last, and what it is held against below.
         place = {spec: number for number, spec in enumerate(sweep.specs)}
         summaries = sorted(
             summaries, key=lambda s: (place.get(s.label, len(place)), s.state if s.label in place else "")
         )
-    fitted = _fitted_notes(result)
-    built = [_compare_table(setting, group, metrics, baseline) for setting, group in by_setting(summaries).items()]
+    fitted = _fitted_notes(run)
+    built = [
+        _compare_table(setting, group, run.metrics, run.baseline) for setting, group in by_setting(summaries).items()
+    ]
     return [replace(table, notes=(*table.notes, *fitted)) for table in built]
 
 
@@ -49,8 +49,7 @@ def _compare_table(setting: Setting, group: Sequence[Summary], metrics: Sequence
     kept = sorted({round(summary.kept, 4) for summary in group if summary.kept is not None})
     has_baseline = any(summary.is_baseline for summary in group)
 
-    names = [f"{s.label} {UNEQUAL}" if s.images and not s.equal_kept else s.label for s in group]
-    built = [word_column("operator", names), *state_columns([summary.state for summary in group])]
+    built: list[tuple[Column, list[Cell]]] = []
     for number, key in enumerate(metrics):
         built += _metric_columns(group, key, baseline if has_baseline else None, first=number == 0)
     if any(summary.rank is not None for summary in group):
@@ -82,7 +81,8 @@ def _compare_table(setting: Setting, group: Sequence[Summary], metrics: Sequence
         *([f"baseline {baseline}"] if has_baseline else []),
         *(METRICS[key].note_of(features=setting.of_features) for key in metrics),
     ]
-    return make_table("Information retained", visible(" · ".join(caption)), built, roles, notes)
+    lines = [Line((), role, summary.label, summary.state) for summary, role in zip(group, roles, strict=True)]
+    return make_table("Information retained", visible(" · ".join(caption)), lines, built, notes)
 
 
 def _metric_columns(
@@ -211,16 +211,15 @@ def left_out_text(left_out: LeftOut, protocol: str, members: str = "operators") 
     return f"{METRICS[left_out.metric].title}: {'; '.join(parts)}"
 
 
-def _fitted_notes(result: Result) -> list[str]:
+def _fitted_notes(run: Run) -> list[str]:
     """From which images fitted operators learned, those of the same together, and who kept what it started with."""
     learned: dict[str, list[str]] = {}
-    for row in result.rows:
+    for row in run.result.rows:
         if (words := row.get("pool_fitted_on")) and label(row) not in learned.setdefault(words, []):
             learned[words].append(label(row))
     names = len({tuple(labels) for labels in learned.values()}) > 1
-    same = {fit.get("spec") for fit in dicts(result.metadata, "fits") if fit.get("best_step") == 0}
-    shown = {label(row): None for row in result.rows if row["state"] == "fitted" and row["error"] is None}
-    kept = [name for name in shown if name in same]
+    shown = {label(row): None for row in run.result.rows if row["state"] == "fitted" and row["error"] is None}
+    kept = [name for name in shown if name in run.unchanged]
     return [
         visible(f"fitted{' ' + ', '.join(labels) if names else ''}: learned from {words}")
         for words, labels in learned.items()

@@ -9,17 +9,19 @@ from typing import Any
 from poolzoo.analysis.results.schema import METRICS, PROFILE_SETTING, Result, label
 from poolzoo.analysis.results.summaries import Summary
 from poolzoo.analysis.results.verdicts import profiled_state
+from poolzoo.reports.run import Run
 from poolzoo.reports.text.columns import (
     MISSING,
     NOTES,
     UNEQUAL,
     UNFITTED,
+    Cell,
     Column,
+    Line,
     Table,
     make_table,
     number_column,
     scaled_column,
-    state_columns,
     word_column,
 )
 from poolzoo.reports.text.compare_tables import left_out_notes, may_be_best, unfitted_notes
@@ -27,20 +29,20 @@ from poolzoo.reports.text.numbers import BYTE_UNITS, TIME_UNITS, as_ratio, forma
 from poolzoo.reports.text.words import visible
 
 
-def profile_tables(result: Result) -> list[Table]:
+def profile_tables(run: Run) -> list[Table]:
     """One table for each device, dtype, shape and so on: a line for each operator, fastest first."""
     apart = defaultdict(list)
-    for row in result.rows:
+    for row in run.result.rows:
         apart[tuple(row[key] for key in PROFILE_SETTING)].append(row)
-    return [_profile_table(setting, rows, result.metadata) for setting, rows in apart.items()]
+    return [_profile_table(setting, rows, run) for setting, rows in apart.items()]
 
 
-def _profile_table(setting: tuple[Any, ...], rows: Sequence[dict[str, Any]], metadata: dict[str, Any]) -> Table:
+def _profile_table(setting: tuple[Any, ...], rows: Sequence[dict[str, Any]], run: Run) -> Table:
     rows = sorted(rows, key=lambda row: (row["forward_s"] is None, row["forward_s"] or 0.0, label(row)))
     values = {key: [row.get(key) for row in rows] for key in rows[0]}
     named = dict(zip(PROFILE_SETTING, setting, strict=True))
 
-    built = [word_column("operator", [label(row) for row in rows]), *state_columns(values["state"])]
+    built: list[tuple[Column, list[Cell]]] = []
     if len(set(values["backend"])) > 1:
         built.append(word_column("backend", values["backend"], drop=7))
     built += [
@@ -56,27 +58,24 @@ def _profile_table(setting: tuple[Any, ...], rows: Sequence[dict[str, Any]], met
     # A column that nothing was measured for says nothing (no backward pass, no baseline).
     built = [(column, cells) for column, cells in built if any(cell.text != MISSING for cell in cells)]
 
-    roles = [
-        "failed" if row["error"] is not None else "baseline" if label(row) == metadata.get("baseline") else ""
-        for row in rows
-    ]
+    roles = ["failed" if row["error"] is not None else "baseline" if run.is_baseline(row) else "" for row in rows]
     caption = [
         f"{named['shape']} {named['dtype']} on {named['device']}",
         f"{named['threads']} thread{'s' * (named['threads'] != 1)}",
         str(named["layout"]),
         f"kernel {named['kernel_size']}, stride {named['stride']}",
-        *([f"baseline {metadata['baseline']}"] if "baseline" in roles else []),
-        *([f"copy bandwidth {metadata['copy_gbps']:.1f} GB/s"] if metadata.get("copy_gbps") else []),
+        *([f"baseline {run.baseline}"] if "baseline" in roles else []),
+        *([f"copy bandwidth {run.copy_gbps:.1f} GB/s"] if run.copy_gbps else []),
     ]
     notes = [f"{UNFITTED} {NOTES[UNFITTED]}"] * ("initial" in values["state"])
-    headings = {column.heading.partition(" ")[0] for column, _ in built}
     said = [
         "median ± interquartile range",
-        *["saved: kept by autograd for the backward pass"] * ("saved" in headings),
-        *["peak: of a forward pass"] * ("peak" in headings),
+        *["saved: kept by autograd for the backward pass"] * any(value is not None for value in values["saved_bytes"]),
+        *["peak: of a forward pass"] * any(value is not None for value in values["peak_bytes"]),
     ]
     notes.append("; ".join(said))
-    return make_table("Cost", visible(" · ".join(caption)), built, roles, notes)
+    lines = [Line((), role, label(row), row["state"] or "") for row, role in zip(rows, roles, strict=True)]
+    return make_table("Cost", visible(" · ".join(caption)), lines, built, notes)
 
 
 def joined_table(summaries: Sequence[Summary], profile: Result) -> Table | None:
@@ -99,10 +98,7 @@ def joined_table(summaries: Sequence[Summary], profile: Result) -> Table | None:
         return None
     found = [costs[summary.label, profiled_state(summary)] for summary in group]
     fair = may_be_best(group)
-    built = [
-        word_column("operator", [s.label if s.equal_kept else f"{s.label} {UNEQUAL}" for s in group]),
-        *state_columns([s.state for s in group]),
-    ]
+    built = []
     for key in dict.fromkeys(key for summary in group for key in summary.scores):
         metric = METRICS[key]
         scores = [summary.scores.get(key) for summary in group]
@@ -132,4 +128,5 @@ def joined_table(summaries: Sequence[Summary], profile: Result) -> Table | None:
         ("only in the profile", [name for name in profiled if name not in scored]),
     ):
         notes += [f"{who}: {', '.join(map(visible, missing))}"] * bool(missing)
-    return make_table("Retention against cost", visible(caption), built, roles, notes)
+    lines = [Line((), role, summary.label, summary.state) for summary, role in zip(group, roles, strict=True)]
+    return make_table("Retention against cost", visible(caption), lines, built, notes)

@@ -11,11 +11,10 @@ from poolzoo.reports.text.columns import (
     MISSING,
     Cell,
     Column,
+    Line,
     Table,
     make_table,
     number_column,
-    state_columns,
-    word_column,
 )
 from poolzoo.reports.text.compare_tables import TOO_FEW, left_out_text
 from poolzoo.reports.text.numbers import (
@@ -55,13 +54,9 @@ def versus_tables(versus: Versus, letters: Sequence[str], baselines: Sequence[st
     )
     for setting, lines in apart.items():
         lines.sort(key=lambda line: _first_value(line[2], best_low))
-        built = [
-            word_column("operator", [name for name, *_ in lines]),
-            *state_columns([state for _, state, _ in lines]),
-        ]
+        built = []
         for place, measure in enumerate(versus.measures):
             built += _versus_columns(measure, [figures[place] for *_, figures in lines], letters)
-        roles = ["baseline" if name == baselines[0] else "" for name, *_ in lines]
         caption = [f"{name} {value}" for name, value in zip(versus.setting, setting, strict=True)]
         protocol = dict(zip(versus.setting, setting, strict=True)).get("protocol", "")
         if versus.images is not None:
@@ -79,7 +74,8 @@ def versus_tables(versus: Versus, letters: Sequence[str], baselines: Sequence[st
             notes.append(TOO_FEW)
         if versus.sampled:
             notes.append("of a dataset run, a page or a file holds the rows of a few images, the store those of all")
-        drawn.append(make_table("Runs side by side", visible(" · ".join(caption)), built, roles, notes))
+        named = [Line((), "baseline" if name == baselines[0] else "", name, state or "") for name, state, _ in lines]
+        drawn.append(make_table("Runs side by side", visible(" · ".join(caption)), named, built, notes))
     return drawn
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from poolzoo.analysis.results.schema import Result, label
 from poolzoo.analysis.results.summaries import Summary, summarise
+from poolzoo.reports.run import Run
 from poolzoo.reports.text.columns import Table
 from poolzoo.reports.text.compare_tables import compare_tables
 from poolzoo.reports.text.profile_tables import profile_tables
@@ -21,9 +22,10 @@ def tables(result: Result, summaries: Sequence[Summary] | None = None) -> list[T
         result: a comparison or a profile.
         summaries: of the comparison, where the caller has them already.
     """
+    run = Run.of(result)
     if result.kind == "profile":
-        return profile_tables(result)
-    return compare_tables(result, summarise(result) if summaries is None else summaries)
+        return profile_tables(run)
+    return compare_tables(run, summarise(result) if summaries is None else summaries)
 
 
 def error_lines(result: Result) -> list[str]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
 
 from poolzoo.analysis.results.schema import state_title
 from poolzoo.analysis.results.summaries import Setting, Summary
@@ -34,12 +33,6 @@ def visible(text: object) -> str:
     )
 
 
-def dicts(metadata: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
-    """``metadata[key]`` as a list of dicts, whatever a file made of it."""
-    value = metadata.get(key)
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
 def title_of(summary: Summary) -> str:
     """An operator and its state, where that says anything."""
     return summary.label if summary.state == "fixed" else f"{summary.label} ({state_title(summary.state)})"
@@ -50,3 +43,23 @@ def rebuilding(setting: Setting) -> str:
     if setting.protocol == "lowres":
         return "scored at low resolution, against antialiased bicubic"
     return f"rebuilt by {UPSAMPLER_WORDS.get(setting.upsample, setting.upsample)}"
+
+
+def listed(words: Sequence[str], most: int = 99, noun: str = "") -> str:
+    """Words joined by commas and an "and"; of more than ``most``, the rest or (with a ``noun``) all are counted."""
+    if len(words) > most:
+        return f"{len(words)} {noun}" if noun else f"{', '.join(words[:most])} and {len(words) - most} more"
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def setting_title(setting: Setting) -> str:
+    """A setting as a heading."""
+    scale = NORMALIZED.get(setting.normalize, f"{setting.normalize} normalisation")
+    normalised = "" if setting.normalize == "none" else f", {scale}"
+    features = f", {setting.input}" if setting.of_features else ""
+    return f"Kernel {setting.kernel_size}, stride {setting.stride}, {rebuilding(setting)}{normalised}{features}"
+
+
+def is_misplaced(setting: Setting) -> bool:
+    """Whether pooled values of windows lie elsewhere than interpolation takes them to."""
+    return setting.protocol == "roundtrip" and setting.upsample != "optimal" and setting.kernel_size != setting.stride

@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
 from poolzoo.analysis.results.schema import METRICS
-from poolzoo.analysis.results.summaries import INTERVAL_IMAGES, Setting
+from poolzoo.analysis.results.summaries import INTERVAL_IMAGES
 from poolzoo.analysis.results.times import Time
 from poolzoo.analysis.results.verdicts import NOISY, Doubts, Gap, Lead, ProfileLead, Verdict
 from poolzoo.reports.text.numbers import TIME_UNITS, unit_of
-from poolzoo.reports.text.words import NORMALIZED, rebuilding, title_of, visible
+from poolzoo.reports.text.words import listed, title_of, visible
 
 #: More names than this in a sentence are counted.
 NAMES_SHOWN = 6
 
 
 @dataclass(frozen=True)
+class Entry:
+    """A question and its answer's paragraphs; ``of_time`` does not depend on how pictures are rebuilt."""
+
+    question: str
+    paragraphs: tuple[Markup | str, ...]
+    of_time: bool = False
+
+
+@dataclass(frozen=True)
 class Answer:
-    """The sentences of one setting: ``entries`` are a question and its answer's paragraphs."""
+    """The sentences of one setting."""
 
     title: str
-    entries: tuple[tuple[str, tuple[Markup | str, ...]], ...]
+    entries: tuple[Entry, ...]
 
 
 def answer_of(verdict: Verdict, title: str = "") -> Answer:
@@ -32,23 +41,22 @@ def answer_of(verdict: Verdict, title: str = "") -> Answer:
     For operators that keep a different fraction of the values than a plain pool, only the leader is named.
     """
     plain = verdict.candidates[0].equal_kept
-    entries: list[tuple[str, tuple[Markup | str, ...]]] = []
+    entries: list[Entry] = []
     for number, lead in enumerate(verdict.leads if plain else verdict.leads[:1]):
         # Only a likeness to the original says how much was kept.
         by = number or METRICS[lead.metric].of == "operator"
         question = f"By {METRICS[lead.metric].title}" if by else "Keeps most"
         question = question if plain else f"Keeping {verdict.kept:.3g} of the values"
-        entries.append((question, (_leads(lead), *_beside(lead))))
+        entries.append(Entry(question, (_leads(lead), *_beside(lead))))
     if verdict.cost and plain:
-        entries.append(("Costs least", _costs(verdict)))
+        entries.append(Entry("Costs least", _costs(verdict), of_time=True))
     if len(verdict.front) > 1 and plain:
-        entries.append(("Best trade-offs", (_front(verdict),)))
+        entries.append(Entry("Best trade-offs", (_front(verdict),)))
     if verdict.partial and entries:
         left_out = Markup("Not considered, for lack of numbers that others have: {}.").format(
             names(list(map(title_of, verdict.partial)))
         )
-        question, paragraphs = entries[0]
-        entries[0] = (question, (*paragraphs, left_out))
+        entries[0] = replace(entries[0], paragraphs=(*entries[0].paragraphs, left_out))
     return Answer(title, tuple(entries))
 
 
@@ -62,7 +70,7 @@ def answer_of_profile(lead: ProfileLead) -> Answer:
     time += Markup(".")
     if lead.unsure:
         time += Markup(" Not distinguishable from {}: the interquartile ranges overlap.").format(names(lead.unsure))
-    return Answer(f"{lead.shape} {lead.dtype} on {lead.device}", (("Costs least", (time,)),))
+    return Answer(f"{lead.shape} {lead.dtype} on {lead.device}", (Entry("Costs least", (time,), of_time=True),))
 
 
 def warnings_of(doubts: Doubts) -> list[str]:
@@ -99,27 +107,12 @@ def warnings_of(doubts: Doubts) -> list[str]:
     return said
 
 
-def setting_title(setting: Setting) -> str:
-    """A setting as a heading."""
-    scale = NORMALIZED.get(setting.normalize, f"{setting.normalize} normalisation")
-    normalised = "" if setting.normalize == "none" else f", {scale}"
-    features = f", {setting.input}" if setting.of_features else ""
-    return f"Kernel {setting.kernel_size}, stride {setting.stride}, {rebuilding(setting)}{normalised}{features}"
-
-
 def names(labels: Sequence[str], most: int = NAMES_SHOWN) -> Markup:
     """Operators as the page names them, joined by commas and an "and"; those beyond ``most`` are counted."""
     strong = [Markup("<strong>{}</strong>").format(visible(name)) for name in labels[:most]]
     if len(labels) > most:
         return Markup(", ").join(strong) + Markup(" and {} more").format(len(labels) - most)
     return Markup(" and ").join([Markup(", ").join(strong[:-1]), strong[-1]] if len(strong) > 1 else strong)
-
-
-def listed(words: Sequence[str], most: int = 99, noun: str = "") -> str:
-    """Words joined by commas and an "and"; of more than ``most``, the rest or (with a ``noun``) all are counted."""
-    if len(words) > most:
-        return f"{len(words)} {noun}" if noun else f"{', '.join(words[:most])} and {len(words) - most} more"
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def seconds(time: Time | float) -> str:

@@ -1,0 +1,77 @@
+"""Tables and plots as the templates place them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from poolzoo.analysis.results.schema import state_title
+from poolzoo.reports.plots.all_plots import Drawing
+from poolzoo.reports.text.columns import Cell, Table
+
+
+@dataclass(frozen=True)
+class GridLine:
+    """A line of a table: operator, family and state for the page's tools, and cells with their values for scripts."""
+
+    name: str
+    family: str
+    state: str
+    role: str
+    cells: tuple[tuple[Cell, str | None], ...]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table of the page; ``id`` is its anchor, ``title`` what stands above it where there are several."""
+
+    id: str
+    title: str
+    table: Table
+    lines: tuple[GridLine, ...]
+
+
+@dataclass(frozen=True)
+class PagePlot:
+    """A plot of the page."""
+
+    svg: Markup
+    alt: str
+    caption: str
+
+
+def grid_of(table: Table, families: Mapping[str, str], anchor: str, title: str = "") -> Grid:
+    """A table for the page.
+
+    Args:
+        table: what it shows.
+        families: of its operators, by label.
+        anchor: its id.
+        title: what it is called among others.
+    """
+    lines = tuple(
+        GridLine(
+            line.label,
+            families.get(line.label, ""),
+            state_title(line.state) if line.state else "",
+            line.role,
+            tuple((cell, None if cell.value is None else _number(cell.value)) for cell in line.cells),
+        )
+        for line in table.lines
+    )
+    return Grid(anchor, title, table, lines)
+
+
+def page_plots(drawings: Sequence[Drawing], anchor: str) -> list[PagePlot]:
+    """Plots for the page, whose ids begin with ``anchor``."""
+    return [
+        PagePlot(Markup(drawing.svg(f"{anchor}-{drawing.name}-")), drawing.alt, drawing.caption) for drawing in drawings
+    ]
+
+
+def _number(value: float) -> str:
+    """As JavaScript reads it; without the last digits, which differ between machines."""
+    return f"{value:.12g}" if math.isfinite(value) else "NaN" if math.isnan(value) else f"{'-' * (value < 0)}Infinity"

@@ -1,0 +1,45 @@
+"""What to doubt: what the numbers cannot say."""
+
+from __future__ import annotations
+
+from poolzoo.analysis.results.verdicts import doubts
+from poolzoo.reports.page.section import Section
+from poolzoo.reports.page.study import PageComparison, PageRun, Study
+from poolzoo.reports.page.verdict_words import warnings_of
+from poolzoo.reports.text.tables import error_lines
+from poolzoo.reports.text.words import is_misplaced
+
+PLACE = 10
+#: Failures that are told; the table names the rest.
+FAILURES_SHOWN = 8
+
+
+def render(study: Study) -> Section | None:
+    """A warning each, next to the answer."""
+    warnings = [placed.prefixed(text) for placed in study.runs for text in _warnings(placed)]
+    return Section(shown={"warnings": warnings}) if warnings else None
+
+
+def _warnings(placed: PageRun) -> list[str]:
+    result = placed.run.result
+    summaries = placed.summaries if isinstance(placed, PageComparison) else []
+    found = doubts(result, summaries)
+    warnings = warnings_of(found)
+    families = set(placed.run.families.values())
+    if len(families) > 1 and "resampling" in families and any(is_misplaced(summary.setting) for summary in summaries):
+        warnings.append(
+            "Windows of another size than the stride do not lie where interpolation puts their values, those of"
+            " resampling operators do: the latter's lead is partly that. Ask again with --upsample optimal."
+        )
+    if any(summary.pool == "bicubic" and summary.setting.protocol == "lowres" for summary in summaries):
+        warnings.append(
+            "At low resolution the operator bicubic is what the original is made small by: its score is perfect and"
+            " says nothing, and what is alike scores high for that."
+        )
+    if found.failed:
+        said = error_lines(result)
+        failed = "; ".join(said[:FAILURES_SHOWN]) + "; …" * (len(said) > FAILURES_SHOWN)
+        have = "has" if found.failed == 1 else "have"
+        what = f"rows {have} no numbers" if placed.is_comparison else "measurements failed"
+        warnings.append(f"{found.failed} of {found.rows} {what}: {failed}")
+    return warnings

@@ -1,0 +1,42 @@
+"""Cost: the tables and the plots of each profile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from poolzoo.reports.page.grids import Grid, PagePlot, grid_of, page_plots
+from poolzoo.reports.page.section import Heading, Section
+from poolzoo.reports.page.study import PageProfile, Study
+from poolzoo.reports.plots.all_plots import Drawing, profile_drawings, scaling_drawings
+from poolzoo.reports.text.profile_tables import profile_tables
+
+PLACE = 70
+
+
+@dataclass(frozen=True)
+class View:
+    """A profile: its tables and plots."""
+
+    heading: Heading
+    grids: tuple[Grid, ...]
+    plots: list[PagePlot]
+
+
+def render(study: Study) -> Section | None:
+    """A part for each profile."""
+    profiles = study.profiles
+    if not profiles:
+        return None
+    # How time grows with size is a matter of all profiles: it stands with the last.
+    scaling = scaling_drawings([placed.run for placed in profiles])
+    views = [_view(placed, scaling if placed is profiles[-1] else []) for placed in profiles]
+    return Section(tuple(view.heading for view in views), {"views": views})
+
+
+def _view(placed: PageProfile, more: list[Drawing]) -> View:
+    tables = enumerate(profile_tables(placed.run), start=1)
+    return View(
+        Heading(f"{placed.anchor}-cost", placed.heading("Cost")),
+        tuple(grid_of(table, placed.run.families, f"{placed.anchor}-{place}") for place, table in tables),
+        page_plots([*profile_drawings(placed.run), *more], placed.anchor),
+    )

@@ -1,0 +1,13 @@
+"""The machine and the command of each result."""
+
+from __future__ import annotations
+
+from poolzoo.reports.page.section import Heading, Section
+from poolzoo.reports.page.study import Study
+
+PLACE = 110
+
+
+def render(study: Study) -> Section:
+    """What is known of where and how the results were measured."""
+    return Section((Heading("machine", "The machine and the command"),), {"runs": study.runs})

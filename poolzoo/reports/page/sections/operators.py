@@ -1,0 +1,18 @@
+"""The operators: what the results know of each."""
+
+from __future__ import annotations
+
+from poolzoo.reports.page.section import Heading, Section
+from poolzoo.reports.page.study import Study
+from poolzoo.reports.run import OperatorFacts
+
+PLACE = 100
+
+
+def render(study: Study) -> Section | None:
+    """Formula, source and family of each operator, once."""
+    known: dict[str, OperatorFacts] = {}
+    for placed in study.runs:
+        for operator in placed.run.operators:
+            known.setdefault(operator.label, operator)
+    return Section((Heading("operators", "The operators"),), {"operators": list(known.values())}) if known else None

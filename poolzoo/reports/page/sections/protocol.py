@@ -1,0 +1,112 @@
+"""The protocol of each setting: what happens to an image, step by step, and how the numbers are made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from poolzoo.analysis.results.schema import METRICS
+from poolzoo.analysis.results.summaries import Setting, Summary
+from poolzoo.reports.page.section import Heading, Section
+from poolzoo.reports.page.study import Study, unique
+from poolzoo.reports.run import Run
+from poolzoo.reports.text.words import (
+    NORMALIZED,
+    UPSAMPLER_WORDS,
+    is_misplaced,
+    listed,
+    setting_title,
+)
+
+PLACE = 30
+
+#: How an input is read, by the rows' ``input``.
+READ = {
+    "image": "An image is read as a viewer would show it, as RGB in [0, 1]",
+    "video": "A video is read as a viewer would show it, as RGB in [0, 1], and pooled over time, height and width;"
+    " pictures show its middle frame",
+    "volume": "A volume is read as grey values, the smallest as 0 and the largest as 1, and pooled over three axes;"
+    " pictures show its middle slice",
+}
+
+
+@dataclass(frozen=True)
+class Steps:
+    """A setting's steps; ``title`` tells it from others."""
+
+    title: str
+    steps: tuple[str, ...]
+
+
+def render(study: Study) -> Section | None:
+    """A list of steps for each setting of each comparison."""
+    protocols = [
+        Steps(
+            ", ".join([placed.title] * bool(placed.letter) + [setting_title(setting)] * (len(placed.settings) > 1)),
+            tuple(protocol_steps(setting, placed.run, group)),
+        )
+        for placed in study.comparisons
+        for setting, group in placed.settings.items()
+    ]
+    return Section((Heading("protocol", "The protocol"),), {"protocols": protocols}) if protocols else None
+
+
+def protocol_steps(setting: Setting, run: Run, group: Sequence[Summary]) -> list[str]:
+    """What happens to an image, step by step, and how the numbers are made."""
+    kernel = f"It is pooled with kernel {setting.kernel_size} and stride {setting.stride}"
+    if setting.normalize == "none":
+        scale = ""
+        if any(summary.pool.startswith("softpool") for summary in group):
+            scale = ": SoftPool depends on the scale of its input"
+            scale += "" if setting.of_features else ", and on [0, 1] it is close to average pooling"
+        pooled = [f"{kernel}, without normalisation{scale}."]
+    else:
+        pooled = [
+            f"It is normalised by {setting.normalize}'s mean and deviation."
+            if setting.normalize == "imagenet"
+            else f"It is brought to another scale ({NORMALIZED.get(setting.normalize, setting.normalize)}).",
+            f"{kernel}; normalisation is undone.",
+        ]
+    read = READ.get(setting.input, READ["image"])
+    if setting.of_features:
+        read = (
+            "An image goes through the network, with the network's own preprocessing. The"
+            f" {setting.input} are pooled on their own scale. A map's range is its largest value minus its smallest."
+            " The pictures show the mean over its channels, scaled like the original's"
+        )
+    steps = [
+        f"{read}. It is cropped to a multiple of the stride ({setting.stride}).",
+        *pooled,
+        "It is scored at its own size, against the cropped original made as small by antialiased bicubic resampling."
+        if setting.protocol == "lowres"
+        else f"It is rebuilt to full size by {UPSAMPLER_WORDS.get(setting.upsample, setting.upsample)}"
+        f"{'' if setting.upsample in ('nearest', 'optimal') else ' interpolation'} and scored against the cropped"
+        " original.",
+    ]
+    if is_misplaced(setting):
+        steps.append(
+            "Rebuilding takes pooled values to lie evenly over the image; windows of another size than the stride do"
+            " not, and lose by it. The optimal decoder and scores at low resolution know where they lie."
+        )
+    if setting.upsample == "optimal":
+        fitted = unique(row["decoder_fitted_on"] for row in run.result.rows if row["decoder_fitted_on"])
+        steps += [f"That decoder is fitted for each operator, on {listed(fitted, 2)}."] * bool(fitted)
+        if run.decoder_images:
+            names = listed(run.decoder_images, 24, "images")
+            steps.append(f"Decoders are fitted by least squares on {names}, never on the image that is scored.")
+    steps += [METRICS[key].sentence(features=setting.of_features) for key in run.metrics]
+    return [*steps, *_averaging(group)]
+
+
+def _averaging(group: Sequence[Summary]) -> list[str]:
+    """How an operator's images become one number, as far as there is something to average."""
+    if max(summary.images for summary in group) < 2:
+        return []
+    scores = [score for summary in group for score in summary.scores.values()]
+    seeds = any(summary.seeds for summary in group)
+    said = [
+        f"{'Seeds of one image are averaged first, then images' if seeds else 'Images are averaged'} with equal weight",
+        *["intervals are bootstraps over images"] * any(score.interval for score in scores),
+        *["differences to the baseline are paired by image"] * any(summary.is_baseline for summary in group),
+    ]
+    return [f"{'; '.join(said)}."]

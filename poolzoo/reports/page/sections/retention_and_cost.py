@@ -1,0 +1,24 @@
+"""Retention against cost: a comparison's scores next to what a profile measured at the same window."""
+
+from __future__ import annotations
+
+from poolzoo.reports.page.grids import grid_of
+from poolzoo.reports.page.section import Heading, Section
+from poolzoo.reports.page.study import Study
+from poolzoo.reports.text.profile_tables import joined_table
+from poolzoo.reports.text.words import setting_title
+
+PLACE = 60
+
+
+def render(study: Study) -> Section | None:
+    """A table for each setting and each profile that have operators in common."""
+    grids = []
+    for placed in study.comparisons:
+        for place, (setting, group) in enumerate(placed.settings.items(), start=1):
+            title = [placed.title] * bool(placed.letter) + [setting_title(setting)] * (len(placed.settings) > 1)
+            for number, profile in enumerate(placed.profiles, start=1):
+                if table := joined_table(group, profile):
+                    anchor = f"{placed.anchor}-{place}-joined-{number}"
+                    grids.append(grid_of(table, placed.run.families, anchor, ", ".join(title)))
+    return Section((Heading("joined", "Retention against cost"),), {"grids": grids}) if grids else None

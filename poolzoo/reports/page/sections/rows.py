@@ -1,0 +1,55 @@
+"""The rows as they were measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from poolzoo.reports.page.evidence import ROWS_EMBEDDED, is_embedded
+from poolzoo.reports.page.section import Heading, Section
+from poolzoo.reports.page.study import PageComparison, PageRun, Study
+
+PLACE = 120
+#: A page stays readable and a browser responsive; the JSON holds the rest.
+ROWS_SHOWN = 2000
+
+
+@dataclass(frozen=True)
+class View:
+    """A result: its columns, the rows that are shown, and how many there are in it and in all."""
+
+    title: str
+    columns: list[str]
+    rows: list[list[str]]
+    count: int
+    count_of_all: int | None
+
+
+def render(study: Study) -> Section:
+    """A table for each result."""
+    samples = any(isinstance(placed, PageComparison) and placed.is_sample for placed in study.runs)
+    return Section(
+        (Heading("rows", "The rows"),),
+        {
+            "views": [_view(placed) for placed in study.runs],
+            "embedded": is_embedded(study.results),
+            "rows_embedded": ROWS_EMBEDDED,
+            "samples": samples,
+        },
+    )
+
+
+def _view(placed: PageRun) -> View:
+    result = placed.run.result
+    sampled = isinstance(placed, PageComparison) and placed.is_sample
+    count = len(result.rows)
+    return View(
+        placed.title,
+        result.columns,
+        [[_raw(row.get(key)) for key in result.columns] for row in result.rows[:ROWS_SHOWN]],
+        count,
+        (placed.run.dataset.rows if placed.run.dataset else count) if sampled else None,
+    )
+
+
+def _raw(value: object) -> str:
+    return "" if value is None else f"{value:.10g}" if isinstance(value, float) else str(value)

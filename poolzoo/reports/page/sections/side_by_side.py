@@ -1,0 +1,50 @@
+"""Results of one kind side by side: what differs between the runs, and by how much each operator changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from poolzoo.analysis.results.side_by_side import Versus
+from poolzoo.reports.page.change_words import changes_of
+from poolzoo.reports.page.grids import Grid, grid_of
+from poolzoo.reports.page.section import Heading, Section
+from poolzoo.reports.page.study import SideBySide, Study
+from poolzoo.reports.text.side_by_side_tables import versus_tables
+
+PLACE = 40
+
+
+@dataclass(frozen=True)
+class View:
+    """The runs of one kind: their letters, tables, and what one run alone has."""
+
+    anchor: str
+    heading: str
+    letters: tuple[str, ...]
+    versus: Versus
+    comparable: bool
+    tables: tuple[Grid, ...]
+    only: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+def render(study: Study) -> Section | None:
+    """A part for each kind of which there are several results."""
+    views = [_view(several) for several in study.side_by_side]
+    return Section(tuple(Heading(view.anchor, view.heading) for view in views), {"views": views}) if views else None
+
+
+def _view(several: SideBySide) -> View:
+    versus, anchor = several.versus, f"versus-{several.versus.kind}"
+    letters = tuple(placed.letter for placed in several.runs)
+    tables = versus_tables(versus, letters, [placed.run.baseline for placed in several.runs])
+    return View(
+        anchor,
+        several.heading,
+        letters,
+        versus,
+        comparable=bool(changes_of(versus)),
+        tables=tuple(
+            grid_of(table, several.families, f"{anchor}-{place}") for place, table in enumerate(tables, start=1)
+        ),
+        only=tuple((f"Only in {name}", alone) for name, alone in zip(letters, versus.only, strict=True) if alone),
+    )

@@ -1,0 +1,195 @@
+"""The results of a page: each read once, with its place on the page and what its sections share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from poolzoo.analysis.results.schema import Result, label
+from poolzoo.analysis.results.side_by_side import Versus, side_by_side
+from poolzoo.analysis.results.summaries import Setting, Summary, by_setting, summarise
+from poolzoo.analysis.results.verdicts import Verdict, join_times, judge
+from poolzoo.reports.pictures.picture_book import PictureBook
+from poolzoo.reports.plots.all_plots import result_letters
+from poolzoo.reports.plots.sweep_curves import describe_values
+from poolzoo.reports.run import Run
+from poolzoo.reports.text.words import NOUNS
+
+
+@dataclass(frozen=True)
+class PageRun:
+    """A result on the page.
+
+    Attributes:
+        run: the result and its facts.
+        anchor: what its ids begin with.
+        letter: what tells it from others of its kind; "" for the only one.
+        source: the file it came from, where the page shows several.
+    """
+
+    run: Run
+    anchor: str
+    letter: str
+    source: str
+
+    @property
+    def is_comparison(self) -> bool:
+        """Whether it is a comparison, not a profile."""
+        return self.run.result.kind == "compare"
+
+    @property
+    def title(self) -> str:
+        """``Comparison``, or ``Comparison A`` among several."""
+        return f"{'Comparison' if self.is_comparison else 'Profile'} {self.letter}".strip()
+
+    def heading(self, text: str) -> str:
+        """A section's heading, with the result's title among several."""
+        return f"{text} ({self.title})" if self.letter else text
+
+    def prefixed(self, text: str) -> str:
+        """A sentence, with the result's title before it among several."""
+        return f"{self.title}: {text}" if self.letter else text
+
+    @cached_property
+    def operators(self) -> list[str]:
+        """Labels of the operators in its rows."""
+        return unique(label(row) for row in self.run.result.rows if row["pool"])
+
+    @property
+    def subject(self) -> str:
+        """Its operators in words."""
+        count = len(self.operators)
+        return describe_values(self.run.sweep) if self.run.sweep else f"{count} operator{'s' * (count != 1)}"
+
+
+@dataclass(frozen=True)
+class PageProfile(PageRun):
+    """A profile on the page."""
+
+
+@dataclass(frozen=True)
+class PageComparison(PageRun):
+    """A comparison on the page, with the times of the page's profiles."""
+
+    profiles: tuple[Result, ...]
+
+    @cached_property
+    def summaries(self) -> list[Summary]:
+        """Its summaries, with a profile's times in place of its own where one measured their window."""
+        return join_times(summarise(self.run.result), self.profiles)
+
+    @cached_property
+    def settings(self) -> dict[Setting, list[Summary]]:
+        """The summaries of each setting."""
+        return by_setting(self.summaries)
+
+    @cached_property
+    def verdicts(self) -> list[Verdict]:
+        """What it answers."""
+        return judge(self.run.result, self.summaries)
+
+    @cached_property
+    def image_names(self) -> list[str]:
+        """The images in its rows; one that could not be read has a row of no operator."""
+        return unique(row["image"] for row in self.run.result.rows if row["pool"])
+
+    @property
+    def image_count(self) -> int:
+        """How many images were scored; of a dataset the rows are a sample."""
+        return self.run.dataset.images if self.run.dataset else len(self.image_names)
+
+    @property
+    def is_sample(self) -> bool:
+        """Whether the rows are of fewer images than were scored."""
+        return self.image_count > len(self.image_names)
+
+    @property
+    def noun(self) -> str:
+        """What was pooled: image, video, volume, feature map, or input where there are several kinds."""
+        nouns = {"feature map" if s.of_features else NOUNS.get(s.input, "image") for s in self.settings}
+        return nouns.pop() if len(nouns) == 1 else "input"
+
+    @property
+    def counted(self) -> str:
+        """``8 images``."""
+        return f"{self.image_count} {self.noun}{'s' * (self.image_count != 1)}"
+
+
+@dataclass(frozen=True)
+class SideBySide:
+    """Several results of one kind, matched."""
+
+    runs: tuple[PageRun, ...]
+    versus: Versus
+
+    @property
+    def heading(self) -> str:
+        """What the page calls them."""
+        return f"{'Comparisons' if self.versus.kind == 'compare' else 'Profiles'} side by side"
+
+    @property
+    def families(self) -> dict[str, str]:
+        """The operators' families by label."""
+        return {name: family for placed in self.runs for name, family in placed.run.families.items()}
+
+
+@dataclass(frozen=True)
+class Study:
+    """All that a page shows.
+
+    Attributes:
+        runs: in the order given.
+        pictures: of the comparisons' images; None where there are none.
+    """
+
+    runs: tuple[PageRun, ...]
+    pictures: PictureBook | None
+
+    @classmethod
+    def of(cls, results: Sequence[Result], pictures: PictureBook | None, sources: Sequence[str]) -> Study:
+        """Read the results.
+
+        Args:
+            results: comparisons and profiles.
+            pictures: of the comparisons' images.
+            sources: where each result came from; may be empty.
+        """
+        profiles = tuple(result for result in results if result.kind == "profile")
+        runs: list[PageRun] = []
+        for number, (result, letter) in enumerate(zip(results, result_letters(results), strict=True), start=1):
+            place = (Run.of(result), f"r{number}", letter, sources[number - 1] if len(results) > 1 and sources else "")
+            runs.append(PageComparison(*place, profiles) if result.kind == "compare" else PageProfile(*place))
+        return cls(tuple(runs), pictures)
+
+    @property
+    def results(self) -> list[Result]:
+        """The results in the order given."""
+        return [placed.run.result for placed in self.runs]
+
+    @property
+    def comparisons(self) -> list[PageComparison]:
+        """Its comparisons."""
+        return [placed for placed in self.runs if isinstance(placed, PageComparison)]
+
+    @property
+    def profiles(self) -> list[PageProfile]:
+        """Its profiles."""
+        return [placed for placed in self.runs if isinstance(placed, PageProfile)]
+
+    @cached_property
+    def side_by_side(self) -> list[SideBySide]:
+        """The results of each kind of which there are several, matched."""
+        apart = (self.comparisons, self.profiles)
+        return [SideBySide(tuple(runs), side_by_side([p.run.result for p in runs])) for runs in apart if len(runs) > 1]
+
+    @property
+    def takes_times_from_profiles(self) -> bool:
+        """Whether a comparison shows a profile's times: it then says who is fastest."""
+        verdicts = (verdict for comparison in self.comparisons for verdict in comparison.verdicts)
+        return any(verdict.cost and verdict.cost.profiled for verdict in verdicts)
+
+
+def unique(names: Iterable[str]) -> list[str]:
+    """Each name once, in their order."""
+    return list(dict.fromkeys(names))
