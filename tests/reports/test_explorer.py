@@ -19,10 +19,11 @@ from reports.test_browser import CHROMIUM, browser  # noqa: F401  the fixture
 from poolzoo.analysis.scoring.protocol import UPSAMPLERS
 from poolzoo.reports.page import explorer
 from poolzoo.reports.page.evidence import script_json
-from poolzoo.reports.page.explorer import explorer_script, explorer_style, nice_ceiling, render_explorer
+from poolzoo.reports.page.explorer import explorer_script, explorer_style, nice_ceiling
 from poolzoo.reports.pictures.cutouts import TAPS
 from poolzoo.reports.pictures.picture import ReportPicture
 from poolzoo.reports.pictures.picture_book import PictureBook
+from poolzoo.reports.run import Run
 
 CHROME = [
     pytest.mark.browser,
@@ -70,6 +71,10 @@ def make_result(images=("a.png",)):
         for upsample in TAPS
     ]
     return make_compare(images, rows + [compare_row(image, "checkered", 30.0, 0.5) for image in images])
+
+
+def render_explorer(book, results):
+    return explorer.render_explorer(book, list(map(Run.of, results)))
 
 
 def make_page(book, results):

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from poolzoo.analysis.results.schema import METRICS, UPSAMPLE_NONE, Result, label, state_title
+from poolzoo.analysis.results.schema import METRICS, UPSAMPLE_NONE, label, state_title
 from poolzoo.analysis.results.summaries import summarise
 from poolzoo.reports.page.evidence import script_json
 from poolzoo.reports.page.templates import environment, page_file
@@ -26,6 +26,7 @@ from poolzoo.reports.pictures.cutouts import CUBIC, CUTOUT, TAPS, Box, Floats, P
 from poolzoo.reports.pictures.picture import DIVERGING, Operator, two_axes
 from poolzoo.reports.pictures.picture_book import PictureBook, Rebuilt, Shelf, Thumbnail, thumbnail
 from poolzoo.reports.pictures.weights import MOST, WEIGHT_COLOURS
+from poolzoo.reports.run import Run
 from poolzoo.reports.text.words import visible
 
 #: What the pictures of a page may take, as base64, and the sides of cut-outs that are tried until they do.
@@ -94,20 +95,20 @@ def explorer_style() -> str:
     return page_file("explorer.css")
 
 
-def render_explorer(book: PictureBook, results: Sequence[Result]) -> Markup:
+def render_explorer(book: PictureBook, comparisons: Sequence[Run]) -> Markup:
     """The explorer and the plain pictures that stand there without JavaScript; empty where there are no pictures.
 
     Args:
         book: the pictures.
-        results: their comparisons; an operator's scores are those of the first result that has its row.
+        comparisons: of the pictures' images; an operator's scores are those of the first that has its row.
     """
-    shelves = {name: (book.shelf(name), _entries(book.shelf(name), name, results)) for name in book.images}
+    shelves = {name: (book.shelf(name), _entries(book.shelf(name), name, comparisons)) for name in book.images}
     shelves = {name: (shelf, entries) for name, (shelf, entries) in shelves.items() if entries}
     if not shelves:
         return Markup("")
     side, images = _fitted(shelves)
     data = {"cubic": CUBIC, "colours": _colours(), "images": images}
-    compared = {row["image"] for result in results if result.kind == "compare" for row in result.rows if row["pool"]}
+    compared = {row["image"] for run in comparisons for row in run.result.rows if row["pool"]}
     return Markup(
         environment()
         .get_template("explorer.html.j2")
@@ -118,7 +119,7 @@ def render_explorer(book: PictureBook, results: Sequence[Result]) -> Markup:
             ],
             more=len(compared - set(shelves)),
             low=any(_is_low(entries) for _, entries in shelves.values()),
-            unshown=any(_unshown(name, entries, results) for name, (_, entries) in shelves.items()),
+            unshown=any(_unshown(name, entries, comparisons) for name, (_, entries) in shelves.items()),
             data=script_json(data),
         )
     )
@@ -138,12 +139,11 @@ def _colours() -> dict[str, object]:
     return {"diverging": DIVERGING, "sequential": SEQUENTIAL, "weights": weights, "most": MOST}
 
 
-def _entries(shelf: Shelf, name: str, results: Sequence[Result]) -> list[_Entry]:
-    """The operators of an image, best first by the first metric and upsampling of the first result that knows them."""
+def _entries(shelf: Shelf, name: str, comparisons: Sequence[Run]) -> list[_Entry]:
+    """The operators of an image, best first by the first metric and upsampling of the first run that knows them."""
     entries: dict[Operator, _Entry] = {}
-    for result in (result for result in results if result.kind == "compare"):
-        own = Result(result.kind, result.metadata, [row for row in result.rows if row["image"] == name])
-        summaries = summarise(own)
+    for own in (run.of_image(name) for run in comparisons):
+        summaries = summarise(own.result)
         order = {(s.pool, s.params, s.state, s.setting.upsample): place for place, s in enumerate(summaries)}
         baselines = {(s.pool, s.params, s.state) for s in summaries if s.is_baseline}
         found = []
@@ -152,14 +152,12 @@ def _entries(shelf: Shelf, name: str, results: Sequence[Result]) -> list[_Entry]
             # A picture need not say how it was rebuilt where there is one way only.
             rows = {
                 row["upsample"]: row
-                for row in own.rows
+                for row in own.result.rows
                 if _operator(row) == operator and ("" in known or row["upsample"] in known)
             }
             places = {upsample: order[(*operator[:3], upsample)] for upsample in rows}
             if rows:
-                found.append(
-                    _Entry(operator, _title(operator), operator[:3] in baselines, rows, places, own.metadata["metrics"])
-                )
+                found.append(_Entry(operator, _title(operator), operator[:3] in baselines, rows, places, own.metrics))
         found.sort(key=lambda entry: next(iter(entry.places.values())))
         entries |= {entry.operator: entry for entry in found}
     return list(entries.values())
@@ -221,7 +219,7 @@ def _image(name: str, shelf: Shelf, entries: Sequence[_Entry], side: int) -> tup
             }
         )
     contrasts = [rebuilt.contrast for entry in entries for _, rebuilt in _rebuilt(entry, shelf)]
-    return packer.size, {
+    image: dict[str, object] = {
         "name": visible(name),
         "size": shelf.size,
         "cut": [box.top, box.left, box.height, box.width],
@@ -232,12 +230,13 @@ def _image(name: str, shelf: Shelf, entries: Sequence[_Entry], side: int) -> tup
         # Half of the operators stay below it nearly everywhere.
         "scale": nice_ceiling(float(np.median(contrasts))),
     }
+    return packer.size, image
 
 
-def _unshown(name: str, entries: Sequence[_Entry], results: Sequence[Result]) -> bool:
+def _unshown(name: str, entries: Sequence[_Entry], comparisons: Sequence[Run]) -> bool:
     """Whether an operator was scored on the image at low resolution, and has no pictures of it."""
     shown = {entry.operator[:3] for entry in entries}
-    rows = (row for result in results if result.kind == "compare" for row in result.rows)
+    rows = (row for run in comparisons for row in run.result.rows)
     scored = (row for row in rows if row["image"] == name and row["upsample"] == UPSAMPLE_NONE and row["error"] is None)
     return any(_operator(row)[:3] not in shown for row in scored)
 

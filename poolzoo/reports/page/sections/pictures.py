@@ -11,7 +11,8 @@ PLACE = 90
 
 def render(study: Study) -> Section | None:
     """The explorer of the images whose pictures are known."""
-    explorer = render_explorer(study.pictures, study.results) if study.pictures and study.pictures.images else ""
+    comparisons = [placed.run for placed in study.comparisons]
+    explorer = render_explorer(study.pictures, comparisons) if study.pictures and study.pictures.images else ""
     if not explorer:
         return None
     return Section((Heading("pictures", "Pictures"),), {"explorer": explorer}, explorer_style(), explorer_script())
