@@ -49,7 +49,8 @@ class Result(schema.Result):
         """Return one line per row, with the columns of the CSV file."""
         import pandas as pd
 
-        return pd.DataFrame(self.rows, columns=self.columns)
+        frame: pd.DataFrame = pd.DataFrame(self.rows, columns=self.columns)
+        return frame
 
     def summary(self) -> pd.DataFrame:
         """Return one line per operator, state and setting, best first.
@@ -73,7 +74,8 @@ class Result(schema.Result):
                 line |= {f"{key}_difference_low": less, f"{key}_difference_high": more}
             line |= {key: getattr(found, key) for key in ("rank", "images", "seeds", "kept", "forward_s", "ratio")}
             lines.append(line)
-        return pd.DataFrame(lines)
+        frame: pd.DataFrame = pd.DataFrame(lines)
+        return frame
 
     @property
     def plots(self) -> list[str]:
@@ -178,4 +180,5 @@ def _table_frame(table: Table) -> pd.DataFrame:
     import pandas as pd
 
     lines = [[f"{cell.text} {cell.plus}".strip() for cell in line.cells] for line in table.lines]
-    return pd.DataFrame(lines, columns=[column.heading for column in table.columns])
+    frame: pd.DataFrame = pd.DataFrame(lines, columns=[column.heading for column in table.columns])
+    return frame

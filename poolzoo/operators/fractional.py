@@ -90,7 +90,8 @@ def fractional_max(
         u = torch.full((*(1,) * len(lead), n), 0.5, device=x.device, dtype=torch.float64)
     index, mask = _placed(sizes, out, geometry, u)
     own = [torch.arange(size, device=x.device).reshape(-1, *(1,) * (len(lead) - i + n)) for i, size in enumerate(lead)]
-    a = x.flatten(-n)[(*own, index)]
+    elements = (*own, index)
+    a = x.flatten(-n)[elements]
     return like(absent(a, mask, -math.inf).max(-1).values, x)
 
 
@@ -128,7 +129,8 @@ def _placed(sizes: Sequence[int], out: tuple[int, ...], geometry: Geometry, u: T
         start = _starts(o, larger(0, size + 2 * p - span), u[..., axis, None]) - p
         position = start.unsqueeze(-1) + torch.arange(k, device=u.device) * d
         others = [slice(None) if a == axis else None for a in range(n)]
-        position = position[(..., *others, *others)]
+        broadcast = (..., *others, *others)
+        position = position[broadcast]
         index = index * size + position.clamp(0, size - 1)
         mask = mask & taps_inside(position, size)
     return index.flatten(-n), mask.flatten(-n)

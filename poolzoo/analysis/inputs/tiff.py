@@ -190,7 +190,7 @@ def _unit(page: tifffile.TiffPage, samples: np.ndarray) -> np.ndarray:
 
 def _look_up(palette: Any, indices: np.ndarray) -> np.ndarray:
     """Colours of a palette; one that has no number above 255 was written with 8 bits, as libtiff takes it too."""
-    colours = np.asarray(palette).T
+    colours: np.ndarray = np.asarray(palette).T
     return colours[indices.astype(np.intp)] / (255 if colours.max() < 256 else 65535)
 
 

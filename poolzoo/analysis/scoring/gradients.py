@@ -78,7 +78,8 @@ def window_weights(spec: str, ndim: int = 2, kernel_size: int = 2) -> WindowWeig
     elements = torch.arange(math.prod(sides), dtype=torch.float64) * ((5**0.5 - 1) / 2) % 1
     x = elements.reshape(1, 1, *sides).repeat(1, channels, *[1] * ndim).requires_grad_()
     with cuda.by_reference():
-        y = module(x)[0, 0][(..., *[middle] * ndim)].sum()
+        in_the_middle = (..., *[middle] * ndim)
+        y = module(x)[0, 0][in_the_middle].sum()
     (weights,) = torch.autograd.grad(y, x)
     starts = [middle * step - pad for step, pad in zip(geometry.stride, geometry.padding, strict=True)]
     window = tuple(

@@ -155,7 +155,8 @@ def _entries(shelf: Shelf, name: str, comparisons: Sequence[Run]) -> list[_Entry
                 for row in own.result.rows
                 if _operator(row) == operator and ("" in known or row["upsample"] in known)
             }
-            places = {upsample: order[(*operator[:3], upsample)] for upsample in rows}
+            pool, params, state = operator[:3]
+            places = {upsample: order[pool, params, state, upsample] for upsample in rows}
             if rows:
                 found.append(_Entry(operator, _title(operator), operator[:3] in baselines, rows, places, own.metrics))
         found.sort(key=lambda entry: next(iter(entry.places.values())))
