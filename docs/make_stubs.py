@@ -41,21 +41,33 @@ def main() -> None:
 
 def _package() -> str:
     # Modules that are written out, and Pool, the base of all.
-    written = [name for name in vars(operators) if name.startswith(poolzoo._OTHERS)]
+    written = {name: vars(operators)[name] for name in vars(operators) if name.startswith(poolzoo._OTHERS)}
+    # Their constructors hand arguments on, so that their base class does not name them.
+    loose = [cls for cls in written.values() if issubclass(cls, operators.Pool) and cls is not operators.Pool]
     sources = {name: f"poolzoo.{module}" for name, module in poolzoo._LAZY.items()}
-    sources |= {name: vars(operators)[name].__module__ for name in written}
+    sources |= {cls.__name__: cls.__module__ for cls in written.values() if cls not in loose}
+    sources |= {cls.__base__.__name__: cls.__module__ for cls in loose}
     in_registry = set(poolzoo.__all__) - set(sources) - set(poolzoo._MODULES)
     sources |= dict.fromkeys(sorted(in_registry), "poolzoo.registry")
     lines = [_HEADER.format(about="The operators as modules, and the other names that this package offers.")]
     lines += [f"from poolzoo import {name} as {name}" for name in poolzoo._MODULES]
     lines += [f"from {source} import {name} as {name}" for name, source in sources.items()]
     lines += ["", "__version__: str"]
+    for cls in loose:
+        lines += _class(cls, cls.__base__.__name__, (cls.__doc__ or "").splitlines()[0])
     for info, ndim in _operators():
-        cls = info.make_class(ndim)
-        given = _parameters(cls, "self")
-        lines += ["", f"class {cls.__name__}(Pool):", f'    """{info.summary}: {info.formula}"""', ""]
-        lines += [f"    def __init__({given}) -> None: ..."]
+        lines += _class(info.make_class(ndim), "Pool", f"{info.summary}: {info.formula}")
     return "\n".join(lines) + "\n"
+
+
+def _class(cls: type, base: str, about: str) -> list[str]:
+    return [
+        "",
+        f"class {cls.__name__}({base}):",
+        f'    """{about}"""',
+        "",
+        f"    def __init__({_parameters(cls, 'self')}) -> None: ...",
+    ]
 
 
 def _functional() -> str:

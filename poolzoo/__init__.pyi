@@ -34,9 +34,6 @@ from poolzoo.checkered import convert_to_checkered as convert_to_checkered
 from poolzoo.surgery import create_model as create_model
 from poolzoo.surgery import list_models as list_models
 from poolzoo.surgery import replace_pools as replace_pools
-from poolzoo.operators.adapool import AdaUnpool1d as AdaUnpool1d
-from poolzoo.operators.adapool import AdaUnpool2d as AdaUnpool2d
-from poolzoo.operators.adapool import AdaUnpool3d as AdaUnpool3d
 from poolzoo.operators.base import Pool as Pool
 from poolzoo.operators.soft import AdaptiveSoftPool1d as AdaptiveSoftPool1d
 from poolzoo.operators.soft import AdaptiveSoftPool2d as AdaptiveSoftPool2d
@@ -44,6 +41,7 @@ from poolzoo.operators.soft import AdaptiveSoftPool3d as AdaptiveSoftPool3d
 from poolzoo.operators.soft import GlobalSoftPool1d as GlobalSoftPool1d
 from poolzoo.operators.soft import GlobalSoftPool2d as GlobalSoftPool2d
 from poolzoo.operators.soft import GlobalSoftPool3d as GlobalSoftPool3d
+from poolzoo.operators.adapool import _AdaUnpool as _AdaUnpool
 from poolzoo.registry import PoolInfo as PoolInfo
 from poolzoo.registry import create_pool as create_pool
 from poolzoo.registry import list_pools as list_pools
@@ -51,6 +49,21 @@ from poolzoo.registry import pool_info as pool_info
 from poolzoo.registry import register_pool as register_pool
 
 __version__: str
+
+class AdaUnpool1d(_AdaUnpool):
+    """Module of :func:`ada_unpool1d` with a learned share; it takes the arguments of ``AdaPool1d``."""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, beta: float = 0.5, cells: IntOrTuple | None = None, backend: str = 'auto', device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class AdaUnpool2d(_AdaUnpool):
+    """Module of :func:`ada_unpool2d` with a learned share; it takes the arguments of ``AdaPool2d``."""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, beta: float = 0.5, cells: IntOrTuple | None = None, backend: str = 'auto', device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class AdaUnpool3d(_AdaUnpool):
+    """Module of :func:`ada_unpool3d` with a learned share; it takes the arguments of ``AdaPool3d``."""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, beta: float = 0.5, cells: IntOrTuple | None = None, backend: str = 'auto', device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
 
 class MaxPool1d(Pool):
     """largest element of the window: y = max a"""

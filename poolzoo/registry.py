@@ -27,8 +27,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from poolzoo.operators.base import Pool
 
 ENTRY_POINT_GROUP = "poolzoo.operators"
@@ -333,7 +331,7 @@ def create_pool(
     stride: int | tuple[int, ...] | None = None,
     in_channels: int | None = None,
     **params: Any,
-) -> nn.Module:
+) -> Pool:
     """Make an operator's module by name.
 
     An operator that needs the number of channels, such as ``lip``, takes it as ``channels=``. Without it the module

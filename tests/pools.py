@@ -39,7 +39,6 @@ def info_of(spec: str) -> PoolInfo:
 def make(spec: str, ndim: int, kernel_size: Any = 2, stride: Any = None, **arguments: Any) -> Pool:
     """The operator's module in evaluation mode, as made."""
     pool = create_pool(spec, ndim=ndim, kernel_size=kernel_size, stride=stride, **arguments)
-    assert isinstance(pool, Pool)
     pool.take_channels(CHANNELS)
     return pool.eval()
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -115,6 +115,11 @@ class CheckeredLayer(nn.Module):
     stride: Any
     sampler: Sampler
     axes: ClassVar[int]
+
+    if TYPE_CHECKING:  # torch's modules return Any
+
+        def __call__(self, input: Tensor, offsets: Offsets | None = None) -> Tensor:
+            return self.forward(input, offsets)
 
     def forward(self, input: Tensor, offsets: Offsets | None = None) -> Tensor:
         """Compute the phases that the sampler selects.

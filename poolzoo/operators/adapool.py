@@ -9,7 +9,7 @@ authors' CUDA code (alexandrosstergiou/adaPool).
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -346,6 +346,11 @@ def ada_unpool3d(
 class _AdaUnpool(_Ada):
     def forward(self, y: Tensor, x: Tensor) -> Tensor:  # type: ignore[override]
         return _ada_unpool(y, x, self.geometry, self.params(x)["beta"])
+
+    if TYPE_CHECKING:  # torch's modules return Any
+
+        def __call__(self, y: Tensor, x: Tensor) -> Tensor:  # type: ignore[override]
+            return self.forward(y, x)
 
 
 class AdaUnpool1d(_AdaUnpool):

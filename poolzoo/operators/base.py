@@ -7,7 +7,7 @@ import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar, TypeGuard
+from typing import TYPE_CHECKING, Any, ClassVar, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -76,6 +76,11 @@ class Pool(nn.Module):
     def params(self, x: Tensor) -> dict[str, Any]:
         """Return the operator's own parameters for this input, as its functional form takes them."""
         return {}
+
+    if TYPE_CHECKING:  # torch's modules return Any
+
+        def __call__(self, input: Tensor) -> Tensor:
+            return self.forward(input)
 
     def take_channels(self, channels: int) -> None:
         """Make the parameters for this number of channels, if they depend on it and it was unknown."""

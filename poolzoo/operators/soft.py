@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -170,6 +170,11 @@ class _AdaptiveSoftPool(nn.Module):
     def forward(self, input: Tensor) -> Tensor:
         return _adaptive(input, self.output_size, self.ndim, self.beta)
 
+    if TYPE_CHECKING:  # torch's modules return Any
+
+        def __call__(self, input: Tensor) -> Tensor:
+            return self.forward(input)
+
     def extra_repr(self) -> str:
         return f"output_size={self.output_size!r}, beta={self.beta!r}"
 
@@ -220,6 +225,11 @@ class _GlobalSoftPool(nn.Module):
     def forward(self, input: Tensor) -> Tensor:
         y = _adaptive(input, 1, self.ndim, self.beta)
         return y.flatten(-self.ndim - 1) if self.flatten else y
+
+    if TYPE_CHECKING:  # torch's modules return Any
+
+        def __call__(self, input: Tensor) -> Tensor:
+            return self.forward(input)
 
     def extra_repr(self) -> str:
         return f"beta={self.beta!r}, flatten={self.flatten}"

@@ -137,11 +137,10 @@ def _softpool(name: str, pool: str, centred: bool, **kwargs: Any) -> nn.Module:
     return model  # type: ignore[no-any-return]
 
 
-def _pool_of(conv: nn.Conv2d, spec: str) -> nn.Module:
+def _pool_of(conv: nn.Conv2d, spec: str) -> Pool:
     """The operator for what a convolution gives."""
     pool = create_pool(spec, kernel_size=2)
-    if isinstance(pool, Pool):
-        pool.take_channels(conv.out_channels)
+    pool.take_channels(conv.out_channels)
     return pool
 
 

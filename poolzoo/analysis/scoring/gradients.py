@@ -77,9 +77,9 @@ def window_weights(spec: str, ndim: int = 2, kernel_size: int = 2) -> WindowWeig
     # Multiples of the golden ratio without their integers: spread evenly, no two alike, nothing drawn.
     elements = torch.arange(math.prod(sides), dtype=torch.float64) * ((5**0.5 - 1) / 2) % 1
     x = elements.reshape(1, 1, *sides).repeat(1, channels, *[1] * ndim).requires_grad_()
+    at: tuple[Any, ...] = (..., *[middle] * ndim)
     with cuda.by_reference():
-        in_the_middle = (..., *[middle] * ndim)
-        y = module(x)[0, 0][in_the_middle].sum()
+        y = module(x)[0, 0][at].sum()
     (weights,) = torch.autograd.grad(y, x)
     starts = [middle * step - pad for step, pad in zip(geometry.stride, geometry.padding, strict=True)]
     window = tuple(
