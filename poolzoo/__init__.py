@@ -4,7 +4,8 @@
 operators as functions, and this module holds them as torch modules (``poolzoo.SoftPool2d``). ``replace_pools`` puts
 them into a model, ``create_model`` makes published networks with them, ``poolzoo.checkered`` makes networks checkered.
 ``compare``, ``profile``, ``sweep``, ``fit``, ``visualize_weights``, ``visualize_checkered``, ``report`` and ``load``
-are the commands of the command line.
+are the commands of the command line. ``poolzoo.metrics`` scores batches of images, and ``register_metric`` adds a metric
+to the commands.
 torch is imported at the first use of one of them.
 """
 
@@ -23,6 +24,7 @@ _LAZY = {
     "fit": "api.studies",
     "load": "api.reading",
     "profile": "api.studies",
+    "register_metric": "analysis.results.schema",
     "report": "api.reading",
     "sweep": "api.studies",
     "visualize_checkered": "api.drawing",
@@ -36,7 +38,7 @@ _LAZY = {
     "list_models": "surgery",
     "replace_pools": "surgery",
 }
-_MODULES = ("analysis", "checkered", "cuda", "functional", "operators", "reports", "surgery")
+_MODULES = ("analysis", "checkered", "cuda", "functional", "metrics", "operators", "reports", "surgery")
 __all__ = ["PoolInfo", "create_pool", "list_pools", "pool_info", "register_pool", *_LAZY, *_MODULES]
 #: Prefixes of modules that are not made from the registry.
 _OTHERS = ("Pool", "Adaptive", "Global", "AdaUnpool")

@@ -14,6 +14,7 @@ from poolzoo import analysis as analysis
 from poolzoo import checkered as checkered
 from poolzoo import cuda as cuda
 from poolzoo import functional as functional
+from poolzoo import metrics as metrics
 from poolzoo import operators as operators
 from poolzoo import reports as reports
 from poolzoo import surgery as surgery
@@ -22,6 +23,7 @@ from poolzoo.api.comparing import compare as compare
 from poolzoo.api.studies import fit as fit
 from poolzoo.api.reading import load as load
 from poolzoo.api.studies import profile as profile
+from poolzoo.analysis.results.schema import register_metric as register_metric
 from poolzoo.api.reading import report as report
 from poolzoo.api.studies import sweep as sweep
 from poolzoo.api.drawing import visualize_checkered as visualize_checkered
