@@ -46,10 +46,11 @@ cards: $(VENV)/.installed
 gallery: $(VENV)/.installed
 	$(BIN)/python docs/make_gallery.py
 
-# What `poolzoo list` reads, and the type stubs.
+# What `poolzoo list` reads, the type stubs and docs/metrics.md.
 catalog: $(VENV)/.installed
 	$(BIN)/python -c 'from poolzoo import registry; registry.CATALOG.write_text(registry.catalog_text())'
 	$(BIN)/python docs/make_stubs.py
+	$(BIN)/python docs/make_metrics.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

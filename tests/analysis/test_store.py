@@ -89,6 +89,29 @@ def test_a_sample_has_every_image_of_a_few_and_six_of_many(tmp_path, count):
         assert len(store.sample().metadata["images"]) == min(count, 6)
 
 
+@pytest.mark.parametrize("key", ["order", "select", "id"])
+def test_a_metric_may_have_the_name_of_something_in_sql(path, key, monkeypatch):
+    monkeypatch.setitem(METRICS._found, key, dataclasses.replace(METRICS["ssim"], key=key))
+    plan = dataclasses.replace(PLAN, specs=("avg",), metadata=METADATA | {"metrics": [key, "ssim"]})
+    with Store.create(path, plan) as store:
+        store.put(file("a"), (32, 32), plan.specs, [row("a", "avg", **{key: 0.25})])
+    with Store.open(path) as store:
+        assert [(found[key], found["ssim"]) for found in store.rows()] == [(0.25, 0.5)]
+        assert store.sample().summaries[0].scores[key].mean == 0.25
+
+
+def test_a_store_with_a_column_for_every_metric_is_read_and_resumed(path):
+    """Stores were made so before each had its own metrics alone."""
+    fill(path, "ab")
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        for key in METRICS:
+            if key not in METADATA["metrics"]:
+                connection.execute(f"ALTER TABLE scores ADD COLUMN {key}")
+        connection.commit()
+    fill(path, "c")
+    assert rows_in(path) == [r for name in "abc" for r in rows_of(name)]
+
+
 def rows_in(path: Path) -> list[dict]:
     with Store.open(path) as store:
         return list(store.rows())

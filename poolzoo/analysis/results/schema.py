@@ -105,6 +105,8 @@ _TYPES: dict[str, tuple[type, ...]] = {
 PROFILE_SETTING = ("device", "dtype", "shape", "kernel_size", "stride", "layout", "threads")
 
 
+#: What stores and summaries hold beside scores.
+_SUMMARY_KEYS = ("series", "operator", "rank", "images", "seeds")
 Number = TypeVar("Number", float, "NDArray[np.float64]")
 Compute = TypeVar("Compute", bound=Callable[..., Any])
 
@@ -154,7 +156,7 @@ class Metric:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9_]*", self.key):
             raise ValueError(f"key={self.key!r}: lower-case letters, digits and _ are allowed, a letter first")
-        if self.key in (*LEADING_KEYS, *CLOSING_KEYS, *PROFILE_KEYS, "series"):
+        if self.key in (*LEADING_KEYS, *CLOSING_KEYS, *PROFILE_KEYS, *_SUMMARY_KEYS):
             raise ValueError(f"key={self.key!r}: rows have another value of that name")
         for argument, allowed in (("better", ("higher", "lower")), ("of", ("image", "operator"))):
             if (value := getattr(self, argument)) not in allowed:
@@ -215,10 +217,10 @@ class _Metrics(Mapping[str, Metric]):
             with self._lock:
                 for name in self._OWN:
                     importlib.import_module(name)
-                # Whichever was imported first.
-                self._found = dict(
-                    sorted(self._found.items(), key=lambda item: self._OWN.index(item[1].compute.__module__))
-                )
+                # In this order, whichever was imported first.
+                for name in self._OWN:
+                    for key in [key for key, metric in self._found.items() if metric.compute.__module__ == name]:
+                        self._found[key] = self._found.pop(key)
                 self._is_loaded = True
         return self._found
 

@@ -113,7 +113,7 @@ def check_content(path: Path, connection: sqlite3.Connection) -> None:
         if not isinstance(meta.get(key), kind):
             raise StoreError(f"{damaged}: its table meta lacks {key}; start another store")
     try:
-        check_metadata("compare", meta["metadata"], damaged)
+        check_metadata("compare", meta["metadata"], str(path))
     except ValueError as error:
         raise StoreError(str(error)) from error
     metrics = meta["metadata"]["metrics"]
