@@ -24,7 +24,7 @@ from poolzoo.commands.writing import command_files, command_line
     "plugins",
     multiple=True,
     metavar="FILE.py|MODULE",
-    help="Python file that registers operators, run first; repeatable. POOLZOO_PLUGINS does the same.",
+    help="Python file that registers operators or metrics, run first; repeatable. POOLZOO_PLUGINS does the same.",
 )
 def cli(plugins: tuple[str, ...]) -> None:
     """Compare pooling operators: how much of an image each one keeps, and what it costs.

@@ -68,31 +68,37 @@ def in_a_script(folder: Path) -> tuple[list[str], dict[str, str]]:
     return ["--plugin", str(script)], {}
 
 
+def call(arguments: list[object], environment: dict[str, str]) -> str:
+    command = [sys.executable, "-m", "poolzoo", *map(str, arguments)]
+    # Not from where the repository lies, whose package would come before the copy.
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment}, cwd=os.sep)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 @pytest.mark.parametrize("add", [in_the_package, in_a_script])
-def test_an_added_metric_is_everywhere(add, photos, tmp_path, run):
+def test_an_added_metric_is_in_help_tables_rows_and_the_page(add, photos, tmp_path):
     options, environment = add(tmp_path)
-    store, page, rows = tmp_path / "run.sqlite", tmp_path / "page.html", tmp_path / "rows.csv"
-
-    def call(*arguments: object) -> str:
-        command = [sys.executable, "-m", "poolzoo", *options, *map(str, arguments)]
-        done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment}, cwd=tmp_path)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    assert "max_error" in call("compare", "--help").partition("--metric")[2].partition("--protocol")[0]
-    asked = ("--pool", "avg", "--pool", "max", "--metric", "max_error", "--metric", "psnr", "--jobs", "1")
-    table = call("compare", "--dataset", photos, "--store", store, *asked, "--report", page, "--output", rows)
+    shown = call([*options, "compare", "--help"], environment)
+    assert "max_error" in shown.partition("--metric")[2].partition("--protocol")[0]
+    page, rows = tmp_path / "page.html", tmp_path / "rows.csv"
+    asked = ["--image", photos, "--pool", "avg", "--pool", "max", "--metric", "max_error", "--metric", "psnr"]
+    table = call([*options, "compare", *asked, "--report", page, "--output", rows], environment)
     assert "largest error" in table and "largest absolute error on [0, 1]" in " ".join(table.split())
     assert "Largest absolute error on [0, 1]." in page.read_text()
     assert rows.read_text().partition("\n")[0].split(",")[16:19] == ["psnr", "max_error", "forward_s"]
-    scores = sqlite3.connect(store).execute("SELECT max_error FROM scores").fetchall()
-    assert len(scores) == 4 and all(0.1 < score <= 1 for (score,) in scores)
-    assert (
-        "largest error"
-        in call("report", store, "--output", tmp_path / "again.html") + (tmp_path / "again.html").read_text()
-    )
+
+
+def test_an_added_metric_is_in_stores_and_worker_processes_have_it(photos, tmp_path, run):
+    options, environment = in_a_script(tmp_path)
+    store = tmp_path / "run.sqlite"
+    asked = ["--pool", "avg", "--pool", "max", "--metric", "max_error", "--jobs", "1", "--format", "json"]
+    told = json.loads(call([*options, "compare", "--dataset", photos, "--store", store, *asked], environment))
+    scores = [score for (score,) in sqlite3.connect(store).execute("SELECT max_error FROM scores")]
+    assert sorted(scores) == sorted(row["max_error"] for row in told["rows"])
+    assert len(scores) == 4 and all(0.1 < score <= 1 for score in scores)
     # Where the script is not loaded, one line says what is missing.
-    run("report", store, "--output", tmp_path / "no.html").fails("metadata.metrics", "--plugin")
+    run("report", store, "--output", tmp_path / "page.html").fails("metadata.metrics", "--plugin")
 
 
 def test_an_added_metric_has_rows_summaries_and_plots_in_python(register):
