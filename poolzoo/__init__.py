@@ -4,8 +4,8 @@
 operators as functions, and this module holds them as torch modules (``poolzoo.SoftPool2d``). ``replace_pools`` puts
 them into a model, ``create_model`` makes published networks with them, ``poolzoo.checkered`` makes networks checkered.
 ``compare``, ``profile``, ``sweep``, ``fit``, ``visualize_weights``, ``visualize_checkered``, ``report`` and ``load``
-are the commands of the command line. ``poolzoo.metrics`` scores batches of images, and ``register_metric`` adds a metric
-to the commands.
+are the commands of the command line. ``poolzoo.metrics`` scores batches of images, and ``register_metric`` adds a
+metric to the commands.
 torch is imported at the first use of one of them.
 """
 
