@@ -46,11 +46,12 @@ cards: $(VENV)/.installed
 gallery: $(VENV)/.installed
 	$(BIN)/python docs/make_gallery.py
 
-# What `poolzoo list` reads, the type stubs and docs/metrics.md.
+# What `poolzoo list` reads, the type stubs, docs/metrics.md, and the public API in tests/api.txt.
 catalog: $(VENV)/.installed
 	$(BIN)/python -c 'from poolzoo import registry; registry.CATALOG.write_text(registry.catalog_text())'
 	$(BIN)/python docs/make_stubs.py
 	$(BIN)/python docs/make_metrics.py
+	$(BIN)/python docs/make_api.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
