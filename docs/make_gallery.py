@@ -23,7 +23,7 @@ from poolzoo.analysis.inputs.training_images import PHOTOGRAPHS
 from poolzoo.analysis.results.schema import TIME_KEYS, Result
 from poolzoo.reports.pictures.operator_card import Pixels, card_png
 from poolzoo.reports.plots.all_plots import Drawing, compare_drawings
-from poolzoo.reports.run import Run
+from poolzoo.reports.run_facts import RunFacts
 from poolzoo.reports.text.formats import render
 
 ROOT = Path(__file__).parents[1]
@@ -78,7 +78,7 @@ def from_scores(text: str) -> Result:
 
 def draw(result: Result) -> tuple[str, dict[str, Pixels]]:
     """The summary's text and its plots by file name."""
-    (drawings,) = compare_drawings(Run.of(result)).values()
+    (drawings,) = compare_drawings(RunFacts.of(result)).values()
     shown = [drawing for drawing in drawings if drawing.name in SHOWN]
     head = HEAD.format(images=len(result.metadata["images"]), versions=versions())
     plots = [

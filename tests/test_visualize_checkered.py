@@ -9,7 +9,7 @@ from test_cli import Cli
 
 from poolzoo.analysis.studies.subsampling import METHODS, kept_positions
 from poolzoo.commands import visualize
-from poolzoo.reports.pictures.subsampling import KEPT, LOST, MARGIN, SUBMAP_COLOURS, sampling_gif, sampling_png
+from poolzoo.reports.pictures.subsampling import KEPT, LOST, PANEL_MARGIN, SUBMAP_COLOURS, sampling_gif, sampling_png
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_positions_are_drawn_as_squares_of_their_submaps_colour(tmp_path):
     sheet = np.asarray(Image.open(path))
     width = sheet.shape[1] // 2
     for number, step in enumerate(steps):
-        panel = sheet[sheet.shape[0] - MARGIN - 320 :, number * width + MARGIN :][:320, :320]
+        panel = sheet[sheet.shape[0] - PANEL_MARGIN - 320 :, number * width + PANEL_MARGIN :][:320, :320]
         squares = panel.reshape(64, 5, 64, 5, 3)
         assert (squares == squares[:, :1, :, :1]).all()
         expected = np.array([*SUBMAP_COLOURS, LOST])[np.where(step < 0, len(SUBMAP_COLOURS), step)]
@@ -55,7 +55,9 @@ def test_the_animation_begins_with_everything(tmp_path):
     with Image.open(path) as animation:
         for frame in range(animation.n_frames):
             animation.seek(frame)
-            picture = np.asarray(animation.convert("RGB"))[-MARGIN - 320 : -MARGIN, MARGIN : MARGIN + 320]
+            picture = np.asarray(animation.convert("RGB"))[
+                -PANEL_MARGIN - 320 : -PANEL_MARGIN, PANEL_MARGIN : PANEL_MARGIN + 320
+            ]
             shares.append((picture == KEPT).all(-1).mean())
     assert shares == [1.0, 1 / 4, 1 / 16]
 

@@ -20,7 +20,7 @@ from poolzoo.analysis.scoring.protocol import Protocol
 from poolzoo.analysis.scoring.round_trip import View
 from poolzoo.analysis.studies.compare import compare
 from poolzoo.reports.page.sections.protocol import protocol_steps
-from poolzoo.reports.run import Run
+from poolzoo.reports.run_facts import RunFacts
 from poolzoo.reports.text.formats import render
 from poolzoo.reports.text.words import setting_title
 
@@ -152,7 +152,7 @@ def test_reports_say_that_nothing_was_rebuilt(source):
     for text in (
         render(again, "table"),
         setting_title(setting),
-        *protocol_steps(setting, Run.of(again), group),
+        *protocol_steps(setting, RunFacts.of(again), group),
     ):
         assert "rebuilt" not in " ".join(text.split())
     assert "scored at low resolution, against antialiased bicubic" in " ".join(render(again, "table").split())

@@ -20,7 +20,7 @@ from poolzoo.commands import options
 from poolzoo.reports.page.page import render_page
 from poolzoo.reports.plots.style import to_file
 from poolzoo.reports.plots.sweep_curves import plot_sweep
-from poolzoo.reports.run import Run
+from poolzoo.reports.run_facts import RunFacts
 from poolzoo.reports.text.tables import tables
 from poolzoo.reports.text.words import NORMALIZED
 
@@ -174,7 +174,7 @@ def test_the_table_follows_the_curve(swept):
 
 
 def test_the_curves_go_through_the_scores(swept):
-    (axes,) = plot_sweep(Run.of(swept)).axes
+    (axes,) = plot_sweep(RunFacts.of(swept)).axes
     curves = {line.get_label(): line for line in axes.get_lines()}
     assert set(curves) == {"no normalisation", "values 0 to 255", "avg", "max"}
     summaries = {(s.setting.normalize, s.label): s.scores["psnr"].mean for s in summarise(swept)}
@@ -189,15 +189,15 @@ def test_the_curves_go_through_the_scores(swept):
 
 def test_a_logarithmic_range_has_a_logarithmic_axis(swept):
     about = swept.metadata["sweep"] | {"spacing": "log"}
-    (axes,) = plot_sweep(Run.of(Result("compare", swept.metadata | {"sweep": about}, swept.rows))).axes
+    (axes,) = plot_sweep(RunFacts.of(Result("compare", swept.metadata | {"sweep": about}, swept.rows))).axes
     assert axes.get_xscale() == "log"
 
 
 @pytest.mark.parametrize(("suffix", "start"), [(".png", b"\x89PNG"), (".svg", b"<?xml"), (".pdf", b"%PDF")])
 def test_a_plot_is_the_same_every_time(swept, suffix, start):
-    drawn = to_file(plot_sweep(Run.of(swept)), suffix[1:])
+    drawn = to_file(plot_sweep(RunFacts.of(swept)), suffix[1:])
     assert drawn.startswith(start)
-    assert drawn == to_file(plot_sweep(Run.of(swept)), suffix[1:])
+    assert drawn == to_file(plot_sweep(RunFacts.of(swept)), suffix[1:])
 
 
 def test_the_page_shows_the_curves_and_escapes_what_a_file_calls_them(swept):
@@ -214,7 +214,7 @@ def test_an_operator_that_draws_has_a_curve_for_each_mode(photos):
     plan = plan_sweep("fractional_max", "output_ratio=0.3,0.4,0.55,0.7")
     result = run_sweep(plan, find_images([str(photos)]), protocol)
     summaries = {(s.state, s.label): s.scores["psnr"].mean for s in summarise(result)}
-    (axes,) = plot_sweep(Run.of(result)).axes
+    (axes,) = plot_sweep(RunFacts.of(result)).axes
     curves = {line.get_label(): list(line.get_ydata()) for line in axes.get_lines()}
     for state in ("train", "eval"):
         assert curves[f"no normalisation, {state} mode"] == [summaries[state, spec] for spec in plan.specs]
@@ -242,7 +242,7 @@ def test_a_sweep_without_any_score_says_so(swept):
 def test_panels_of_many_metrics_stand_two_in_a_row(photos):
     metrics = ("psnr", "mse", "mae")
     result = run_sweep(plan_sweep("softpool", "beta=1,2"), find_images([str(photos)]), Protocol(metrics=metrics))
-    axes = plot_sweep(Run.of(result)).axes
+    axes = plot_sweep(RunFacts.of(result)).axes
     assert [panel.get_ylabel().split()[0].rstrip(",") for panel in axes] == ["PSNR", "MSE", "MAE"]
     assert len({panel.get_position().x0 for panel in axes}) == 2
 

@@ -23,7 +23,7 @@ from poolzoo.reports.page.explorer import explorer_script, explorer_style, nice_
 from poolzoo.reports.pictures.cutouts import TAPS
 from poolzoo.reports.pictures.picture import ReportPicture
 from poolzoo.reports.pictures.picture_book import PictureBook
-from poolzoo.reports.run import Run
+from poolzoo.reports.run_facts import RunFacts
 
 CHROME = [
     pytest.mark.browser,
@@ -74,7 +74,7 @@ def make_result(images=("a.png",)):
 
 
 def render_explorer(book, results):
-    return explorer.render_explorer(book, list(map(Run.of, results)))
+    return explorer.render_explorer(book, list(map(RunFacts.of, results)))
 
 
 def make_page(book, results):

@@ -36,7 +36,7 @@ from poolzoo.reports.plots.retention import (
 from poolzoo.reports.plots.scaling import Curve, curves_of_images, curves_of_profiles, describe_scaling, plot_scaling
 from poolzoo.reports.plots.style import PLOT_FORMATS, to_file, to_png, to_svg
 from poolzoo.reports.plots.tradeoff import COST_AXES, describe_tradeoff, plot_tradeoff, tradeoff_points
-from poolzoo.reports.run import Run
+from poolzoo.reports.run_facts import RunFacts
 
 SHAPES = ("2x8x16x16", "2x8x32x32", "2x8x64x64")
 
@@ -80,7 +80,9 @@ def drawn(name, result):
         "differences": lambda: plot_differences(summarise(result), families),
         "ranks": lambda: plot_ranks(summarise(result)),
         "tradeoff": lambda: plot_tradeoff(summarise(result)),
-        "scaling": lambda: plot_scaling(next(iter(curves_of_profiles(list(map(Run.of, make_scaling()))).values()))),
+        "scaling": lambda: plot_scaling(
+            next(iter(curves_of_profiles(list(map(RunFacts.of, make_scaling()))).values()))
+        ),
     }
     return makers[name]()
 
@@ -131,7 +133,7 @@ def file_digests():
 
 
 def test_a_profiles_plot_has_equal_bytes(profiled):
-    assert to_svg(plot_profile(Run.of(profiled))) == to_svg(plot_profile(Run.of(profiled)))
+    assert to_svg(plot_profile(RunFacts.of(profiled))) == to_svg(plot_profile(RunFacts.of(profiled)))
 
 
 def test_nothing_is_left_in_pyplot(compared, profiled):
@@ -139,7 +141,7 @@ def test_nothing_is_left_in_pyplot(compared, profiled):
     import matplotlib.pyplot as plt
 
     before = dict(mpl.rcParams)
-    for figure in (drawn("families", compared), drawn("tradeoff", compared), plot_profile(Run.of(profiled))):
+    for figure in (drawn("families", compared), drawn("tradeoff", compared), plot_profile(RunFacts.of(profiled))):
         to_svg(figure)
     assert plt.get_fignums() == []
     assert dict(mpl.rcParams) == before
@@ -280,7 +282,7 @@ def test_titles_of_small_panels_do_not_touch():
         Result("profile", {"baseline": "avg"}, [profile_row(name, 1e-3, state="initial", shape=s) for name in specs])
         for s in SHAPES
     ]
-    curves = next(iter(curves_of_profiles(list(map(Run.of, profiles))).values()))
+    curves = next(iter(curves_of_profiles(list(map(RunFacts.of, profiles))).values()))
     assert len(curves) == len(specs)
     figure = plot_scaling(curves)
     titles = boxes(figure, [axes._left_title for axes in figure.axes])
@@ -426,7 +428,7 @@ def test_the_front_of_every_cost_is_who_no_one_dominates(cost, compared):
 
 
 def test_scaling_is_the_slope_of_the_logarithms():
-    ((place, curves),) = curves_of_profiles(list(map(Run.of, make_scaling()))).items()
+    ((place, curves),) = curves_of_profiles(list(map(RunFacts.of, make_scaling()))).items()
     assert {curve.name: round(curve.exponent, 6) for curve in curves} == {"avg": 1.0, "max": 2.0}
     figure = plot_scaling(curves)
     sizes = [math.prod(map(int, shape.split("x"))) for shape in SHAPES]
@@ -438,10 +440,10 @@ def test_scaling_is_the_slope_of_the_logarithms():
 
 
 def test_sizes_that_are_alike_have_no_curve():
-    assert curves_of_profiles(list(map(Run.of, make_scaling()[:1]))) == {}
-    assert curves_of_images(Run.of(make_compare())) == []
+    assert curves_of_profiles(list(map(RunFacts.of, make_scaling()[:1]))) == {}
+    assert curves_of_images(RunFacts.of(make_compare())) == []
     images = [{"name": "a", "width": 10, "height": 10}, {"name": "b", "width": 40, "height": 10}]
-    curves = curves_of_images(Run.of(with_images(images)))
+    curves = curves_of_images(RunFacts.of(with_images(images)))
     assert {curve.name for curve in curves} >= {"avg", "stochastic (train)"}
     assert curves[0].points[0][0] == 100.0
 
@@ -461,14 +463,14 @@ def test_what_is_drawn_is_said(compared):
 
 
 def test_a_profile_shows_both_passes_and_ratios():
-    figure = plot_profile(Run.of(make_profile(["avg", "max"])))
+    figure = plot_profile(RunFacts.of(make_profile(["avg", "max"])))
     assert {"1.00x", "1.30x", "vs avg", "forward", "forward and backward"} <= texts(figure)
     assert [tick.get_text() for tick in figure.axes[0].get_yticklabels()] == ["avg", "max"]
 
 
 def test_each_profiled_tensor_has_a_panel():
     rows = [profile_row("max", 0.1), profile_row("max", 0.1, shape="1x1x8x8"), profile_row("avg", 0.1, ratio=None)]
-    assert len(plot_profile(Run.of(Result("profile", {}, rows))).axes) == 2
+    assert len(plot_profile(RunFacts.of(Result("profile", {}, rows))).axes) == 2
 
 
 @pytest.mark.filterwarnings("error")
@@ -481,7 +483,7 @@ def test_names_are_text_and_not_mathematics(name):
     for figure in (
         plot_retention(summarise(result), {name: name, "avg": "$y^{$"}),
         plot_tradeoff(summarise(result)),
-        plot_profile(Run.of(Result("profile", {"baseline": name}, [profile_row(name, 0.1, shape=name)]))),
+        plot_profile(RunFacts.of(Result("profile", {"baseline": name}, [profile_row(name, 0.1, shape=name)]))),
     ):
         assert "<svg" in to_svg(figure)
         assert to_png(figure, 0.3).startswith(b"\x89PNG")
@@ -504,7 +506,7 @@ def test_odd_results_are_drawn(rows):
     for figure in (
         plot_retention(summaries),
         plot_tradeoff(summaries),
-        plot_profile(Run.of(Result("profile", {}, []))),
+        plot_profile(RunFacts.of(Result("profile", {}, []))),
     ):
         assert to_png(figure, 0.3).startswith(b"\x89PNG")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shutil
@@ -72,3 +73,24 @@ def test_a_section_has_the_headings_that_the_contents_list(results):
         anchors = [heading.anchor for heading in section.headings]
         # What to doubt has a heading above the contents.
         assert [found for found in re.findall('<h2 id="(.*?)"', html) if found != "warnings"] == anchors
+
+
+def public_names(room):
+    """The module of each public class, constant and function of a room, by name."""
+    found = {}
+    for path in sorted((Path(poolzoo.__file__).parent / room).rglob("*.py")):
+        for node in ast.parse(path.read_text()).body:
+            targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+            named = [name.id for target in targets if target for name in ast.walk(target) if isinstance(name, ast.Name)]
+            for name in [node.name] if isinstance(node, (ast.ClassDef, ast.FunctionDef)) else named:
+                if not name.startswith("_"):
+                    found.setdefault(name, []).append(str(path.relative_to(Path(poolzoo.__file__).parent)))
+    return found
+
+
+def test_a_name_means_one_thing():
+    own, analysis = public_names("reports"), public_names("analysis")
+    # What every section has.
+    shared = {"PLACE", "render"}
+    assert {name: places for name, places in own.items() if len(places) > 1 and name not in shared} == {}
+    assert {name: (own[name], analysis[name]) for name in own.keys() & analysis.keys()} == {}

@@ -23,10 +23,10 @@ from poolzoo.analysis.results.summaries import summarise
 from poolzoo.reports.page.evidence import script_json
 from poolzoo.reports.page.templates import environment, page_file
 from poolzoo.reports.pictures.cutouts import CUBIC, CUTOUT, TAPS, Box, Floats, Part, Pixels, pack, rebuild_part, sources
-from poolzoo.reports.pictures.picture import DIVERGING, Operator, two_axes
+from poolzoo.reports.pictures.picture import DIVERGING, OperatorKey, two_axes
 from poolzoo.reports.pictures.picture_book import PictureBook, Rebuilt, Shelf, Thumbnail, thumbnail
 from poolzoo.reports.pictures.weights import MOST, WEIGHT_COLOURS
-from poolzoo.reports.run import Run
+from poolzoo.reports.run_facts import RunFacts
 from poolzoo.reports.text.words import visible
 
 #: What the pictures of a page may take, as base64, and the sides of cut-outs that are tried until they do.
@@ -67,7 +67,7 @@ class _Entry:
     """One operator of one image: what it is called, by upsampling its rows and its places among the others, and the
     metrics in the order that they were asked for."""
 
-    operator: Operator
+    operator: OperatorKey
     title: str
     baseline: bool
     rows: Mapping[str, Mapping[str, Any]]
@@ -95,7 +95,7 @@ def explorer_style() -> str:
     return page_file("explorer.css")
 
 
-def render_explorer(book: PictureBook, comparisons: Sequence[Run]) -> Markup:
+def render_explorer(book: PictureBook, comparisons: Sequence[RunFacts]) -> Markup:
     """The explorer and the plain pictures that stand there without JavaScript; empty where there are no pictures.
 
     Args:
@@ -139,9 +139,9 @@ def _colours() -> dict[str, object]:
     return {"diverging": DIVERGING, "sequential": SEQUENTIAL, "weights": weights, "most": MOST}
 
 
-def _entries(shelf: Shelf, name: str, comparisons: Sequence[Run]) -> list[_Entry]:
+def _entries(shelf: Shelf, name: str, comparisons: Sequence[RunFacts]) -> list[_Entry]:
     """The operators of an image, best first by the first metric and upsampling of the first run that knows them."""
-    entries: dict[Operator, _Entry] = {}
+    entries: dict[OperatorKey, _Entry] = {}
     for own in (run.of_image(name) for run in comparisons):
         summaries = summarise(own.result)
         order = {(s.pool, s.params, s.state, s.setting.upsample): place for place, s in enumerate(summaries)}
@@ -164,11 +164,11 @@ def _entries(shelf: Shelf, name: str, comparisons: Sequence[Run]) -> list[_Entry
     return list(entries.values())
 
 
-def _operator(row: Mapping[str, Any]) -> Operator:
+def _operator(row: Mapping[str, Any]) -> OperatorKey:
     return (row["pool"], row["params"] or "", row["state"], row["seed"])
 
 
-def _title(operator: Operator) -> str:
+def _title(operator: OperatorKey) -> str:
     pool, params, state, seed = operator
     notes = [state_title(state)] * (state not in ("fixed", "")) + [f"seed {seed}"] * (seed is not None)
     return label({"pool": pool, "params": params}) + (f" ({', '.join(notes)})" if notes else "")
@@ -234,7 +234,7 @@ def _image(name: str, shelf: Shelf, entries: Sequence[_Entry], side: int) -> tup
     return packer.size, image
 
 
-def _unshown(name: str, entries: Sequence[_Entry], comparisons: Sequence[Run]) -> bool:
+def _unshown(name: str, entries: Sequence[_Entry], comparisons: Sequence[RunFacts]) -> bool:
     """Whether an operator was scored on the image at low resolution, and has no pictures of it."""
     shown = {entry.operator[:3] for entry in entries}
     rows = (row for run in comparisons for row in run.result.rows)

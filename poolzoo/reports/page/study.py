@@ -13,7 +13,7 @@ from poolzoo.analysis.results.verdicts import Verdict, join_times, judge
 from poolzoo.reports.pictures.picture_book import PictureBook
 from poolzoo.reports.plots.all_plots import result_letters
 from poolzoo.reports.plots.sweep_curves import describe_values
-from poolzoo.reports.run import Run
+from poolzoo.reports.run_facts import RunFacts
 from poolzoo.reports.text.words import NOUNS
 
 
@@ -28,7 +28,7 @@ class PageRun:
         source: the file it came from, where the page shows several.
     """
 
-    run: Run
+    run: RunFacts
     anchor: str
     letter: str
     source: str
@@ -106,7 +106,7 @@ class PageComparison(PageRun):
 
     @property
     def noun(self) -> str:
-        """What was pooled: image, video, volume, feature map, or input where there are several kinds."""
+        """The kind of input: image, video, volume, feature map, or input where there are several kinds."""
         nouns = {"feature map" if s.of_features else NOUNS.get(s.input, "image") for s in self.settings}
         return nouns.pop() if len(nouns) == 1 else "input"
 
@@ -158,7 +158,12 @@ class Study:
         profiles = tuple(result for result in results if result.kind == "profile")
         runs: list[PageRun] = []
         for number, (result, letter) in enumerate(zip(results, result_letters(results), strict=True), start=1):
-            place = (Run.of(result), f"r{number}", letter, sources[number - 1] if len(results) > 1 and sources else "")
+            place = (
+                RunFacts.of(result),
+                f"r{number}",
+                letter,
+                sources[number - 1] if len(results) > 1 and sources else "",
+            )
             runs.append(PageComparison(*place, profiles) if result.kind == "compare" else PageProfile(*place))
         return cls(tuple(runs), pictures)
 

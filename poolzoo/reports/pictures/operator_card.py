@@ -1,4 +1,4 @@
-"""Operator cards: what there is to say of one operator, for a terminal, and as a Markdown page with a picture."""
+"""OperatorKey cards: what there is to say of one operator, for a terminal, and as a Markdown page with a picture."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 PANEL, GAP = 160, 8
 #: PNG text entry that holds the hash of what a picture shows.
 PIXELS_KEY = "poolzoo-pixels"
-STATES = {"fixed": "", "initial": "untrained", "train": "training", "eval": "evaluation"}
+STATE_WORDS = {"fixed": "", "initial": "untrained", "train": "training", "eval": "evaluation"}
 GRADIENT_TEXT = (
     "The derivative dy/da of one pooled value by every element it depends on: the weights of the formula only where "
     "these do not depend on the elements. Brackets mark the window; around it, elements of gradient 0 are left out."
@@ -162,7 +162,7 @@ def _retention(evidence: Evidence) -> list[str]:
 
 def _scores(summary: Summary) -> str:
     scores = " | ".join(f"{summary.scores[key].mean:.{digits}f}" for key, digits in (("ssim", 3), ("psnr", 2)))
-    return f"{STATES[summary.state]} | {summary.kept:g} | {scores}"
+    return f"{STATE_WORDS[summary.state]} | {summary.kept:g} | {scores}"
 
 
 def _cost(evidence: Evidence) -> list[str]:

@@ -17,11 +17,11 @@ from poolzoo.reports.pictures.cutouts import Box, Pixels as Pixels
 if TYPE_CHECKING:
     from poolzoo.analysis.scoring.round_trip import View
 
-#: Operator, parameters, state, seed.
-Operator = tuple[str, str, str, "int | None"]
-#: Operator, parameters, state, seed, upsampling, kind.
-Key = tuple[str, str, str, "int | None", "str | None", str]
-KINDS = ("original", "pooled", "rebuilt", "difference", "weights")
+#: OperatorKey, parameters, state, seed.
+OperatorKey = tuple[str, str, str, "int | None"]
+#: OperatorKey, parameters, state, seed, upsampling, kind.
+PictureKey = tuple[str, str, str, "int | None", "str | None", str]
+PICTURE_KINDS = ("original", "pooled", "rebuilt", "difference", "weights")
 #: The difference that gets the strongest colour; larger ones look the same.
 DIFFERENCE_SCALE = 0.25
 #: Blue (darker than the original), near-white (equal), red (brighter): ColorBrewer's RdBu, safe for the colour-blind.
@@ -40,7 +40,7 @@ DIVERGING = (
 class ReportPicture:
     """One picture: ``pixels`` are (height, width, 3), floats or uint8; a page shows 0 as black and 1 as white.
 
-    ``kind`` is one of :data:`KINDS`. An original has no operator: ``pool``, ``params`` and ``state`` are empty.
+    ``kind`` is one of :data:`PICTURE_KINDS`. An original has no operator: ``pool``, ``params`` and ``state`` are empty.
     ``upsample`` says how it was rebuilt, where one operator has several. ``submaps`` stand side by side in a pooled
     picture. ``bounds`` are what black and white mean, of floats at least; ``clipped`` says that they cannot tell all.
     ``corner`` says where in the original, counted from its top and left, the pixels lie that ``weights`` are of.
@@ -60,12 +60,12 @@ class ReportPicture:
     corner: tuple[int, int] = (0, 0)
 
     @property
-    def operator(self) -> Operator:
+    def operator(self) -> OperatorKey:
         """What made it."""
         return (self.pool, self.params, self.state, self.seed)
 
     @property
-    def key(self) -> Key:
+    def key(self) -> PictureKey:
         """What tells this picture from every other of its image."""
         return (*self.operator, self.upsample, self.kind)
 

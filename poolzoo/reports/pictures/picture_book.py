@@ -25,7 +25,7 @@ from poolzoo.reports.pictures.cutouts import (
     rebuild_part,
     sources,
 )
-from poolzoo.reports.pictures.picture import Operator, ReportPicture, to_uint8
+from poolzoo.reports.pictures.picture import OperatorKey, ReportPicture, to_uint8
 
 if TYPE_CHECKING:
     pass
@@ -84,13 +84,13 @@ class Shelf:
     size: tuple[int, int]
     thumbnail: Thumbnail
     original: Part
-    pooled: dict[Operator, Part] = field(default_factory=dict)
-    rebuilt: dict[tuple[Operator, str], Rebuilt] = field(default_factory=dict)
-    weights: dict[Operator, Part] = field(default_factory=dict)
-    clipped: set[Operator] = field(default_factory=set)
+    pooled: dict[OperatorKey, Part] = field(default_factory=dict)
+    rebuilt: dict[tuple[OperatorKey, str], Rebuilt] = field(default_factory=dict)
+    weights: dict[OperatorKey, Part] = field(default_factory=dict)
+    clipped: set[OperatorKey] = field(default_factory=set)
 
     @property
-    def operators(self) -> list[Operator]:
+    def operators(self) -> list[OperatorKey]:
         """Those that have a rebuilt picture, in the order they came."""
         return list(dict.fromkeys(operator for operator, _ in self.rebuilt))
 

@@ -17,7 +17,7 @@ import numpy as np
 from poolzoo._files import write_whole
 from poolzoo.analysis.results.schema import label
 from poolzoo.reports.pictures.cutouts import Box, Pixels as Pixels, cut_part
-from poolzoo.reports.pictures.picture import KINDS, Key, ReportPicture, to_uint8
+from poolzoo.reports.pictures.picture import PICTURE_KINDS, PictureKey, ReportPicture, to_uint8
 from poolzoo.reports.pictures.picture_book import PictureBook
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class PictureFolder:
         self.base = Path(base) if base is not None else self.path
         self._spare = spare
         self._names = SafeNames()
-        self._entries: dict[tuple[str, Key], dict[str, object]] = {}
+        self._entries: dict[tuple[str, PictureKey], dict[str, object]] = {}
 
     def add(self, picture: ReportPicture) -> dict[str, object]:
         """Write one PNG, unless it was written before, and return its entry for the result's metadata.
@@ -155,8 +155,8 @@ def book_from_metadata(metadata: Mapping[str, Any], folder: str | Path) -> Pictu
     bad = [entry for entry in entries if not _is_entry(entry)] if isinstance(entries, list) else [entries]
     if bad:
         raise ValueError(f"metadata.pictures: {str(bad[0])[:200]!r} is not a picture's entry")
-    # In the order of KINDS: what is kept of one depends on those before it. Differences follow from the others.
-    for entry in sorted(entries, key=lambda entry: KINDS.index(entry["kind"])):
+    # In the order of PICTURE_KINDS: what is kept of one depends on those before it. Differences follow from the others.
+    for entry in sorted(entries, key=lambda entry: PICTURE_KINDS.index(entry["kind"])):
         if entry["kind"] == "difference" or not book.has_room(entry["image"]):
             continue
         pixels = _read_png(Path(folder), entry["file"])
@@ -172,7 +172,7 @@ def _is_entry(entry: Any) -> bool:
     if not (isinstance(entry, dict) and all(isinstance(entry.get(key), str) for key in texts)):
         return False
     checked = (_MAY_SAY[key](entry[key]) for key in _MAY_SAY if entry.get(key) is not None)
-    return entry["kind"] in KINDS and all(checked)
+    return entry["kind"] in PICTURE_KINDS and all(checked)
 
 
 def _is_count(value: Any) -> bool:

@@ -11,15 +11,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 if TYPE_CHECKING:
     from PIL import Image
 
-Positions = npt.NDArray[np.int64]
+    from poolzoo.analysis.studies.subsampling import Positions
 
 #: The least side of a panel, the space around it, and the height of its caption.
-LEAST_PANEL, MARGIN, CAPTION = 320, 16, 24
+LEAST_PANEL, PANEL_MARGIN, CAPTION = 320, 16, 24
 PANELS_A_ROW = 4
 LOST, KEPT = (236, 236, 236), (34, 34, 34)
 #: Submaps, as long as there is a colour for each: seaborn's palette for the colour-blind.
@@ -67,10 +66,10 @@ def _panel(step: Positions, title: str) -> Image.Image:
     table = np.array([*(SUBMAP_COLOURS if 1 < count <= len(SUBMAP_COLOURS) else [KEPT] * count), LOST], dtype=np.uint8)
     scale = -(-LEAST_PANEL // len(step))
     picture = Image.fromarray(table[step]).resize((len(step) * scale,) * 2, Image.Resampling.NEAREST)
-    panel = Image.new("RGB", (picture.width + 2 * MARGIN, picture.height + 2 * MARGIN + CAPTION), "white")
-    panel.paste(picture, (MARGIN, MARGIN + CAPTION))
+    panel = Image.new("RGB", (picture.width + 2 * PANEL_MARGIN, picture.height + 2 * PANEL_MARGIN + CAPTION), "white")
+    panel.paste(picture, (PANEL_MARGIN, PANEL_MARGIN + CAPTION))
     kept = f"{(step >= 0).mean():.3g} kept, {count} submap{'s' if count > 1 else ''}"
-    ImageDraw.Draw(panel).text((MARGIN, MARGIN), title + kept, fill=KEPT, font=ImageFont.load_default(15))
+    ImageDraw.Draw(panel).text((PANEL_MARGIN, PANEL_MARGIN), title + kept, fill=KEPT, font=ImageFont.load_default(15))
     return panel
 
 

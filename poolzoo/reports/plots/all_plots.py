@@ -20,7 +20,7 @@ from poolzoo.analysis.results.verdicts import join_times, profile_rows
 from poolzoo.reports.plots import profile_times, ranks, retention, scaling, tradeoff
 from poolzoo.reports.plots.style import PLOT_FORMATS, to_file, to_svg
 from poolzoo.reports.plots.sweep_curves import describe_curves, plot_sweep
-from poolzoo.reports.run import Run
+from poolzoo.reports.run_facts import RunFacts
 from poolzoo.reports.text.columns import UNEQUAL
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def result_letters(results: Sequence[Result]) -> list[str]:
 
 
 def compare_drawings(
-    run: Run, profiles: Sequence[Result] = (), summaries: Sequence[Summary] | None = None
+    run: RunFacts, profiles: Sequence[Result] = (), summaries: Sequence[Summary] | None = None
 ) -> dict[Setting, list[Drawing]]:
     """The plots of a comparison by setting, in the settings' order; those of all settings stand with the first.
 
@@ -87,7 +87,7 @@ def compare_drawings(
     return drawings
 
 
-def profile_drawings(run: Run) -> list[Drawing]:
+def profile_drawings(run: RunFacts) -> list[Drawing]:
     """The plot of a profile."""
     if not profile_times.profiled(run.result):
         return []
@@ -102,7 +102,7 @@ def profile_drawings(run: Run) -> list[Drawing]:
     ]
 
 
-def scaling_drawings(profiles: Sequence[Run]) -> list[Drawing]:
+def scaling_drawings(profiles: Sequence[RunFacts]) -> list[Drawing]:
     """Time against size, where several profiles differ in the tensor's shape."""
     return [
         Drawing(
@@ -122,7 +122,7 @@ def all_drawings(results: Sequence[Result]) -> list[Drawing]:
     found: list[Drawing] = []
     for result, letter in zip(results, result_letters(results), strict=True):
         prefix = f"{letter}-" if letter else ""
-        run = Run.of(result)
+        run = RunFacts.of(result)
         apart = compare_drawings(run, profiles) if result.kind == "compare" else {}
         named = profile_drawings(run) if result.kind == "profile" else []
         named += [
@@ -131,7 +131,7 @@ def all_drawings(results: Sequence[Result]) -> list[Drawing]:
             for drawing in drawings
         ]
         found += [replace(drawing, name=prefix + drawing.name) for drawing in named]
-    return _distinct([*found, *scaling_drawings(list(map(Run.of, profiles)))])
+    return _distinct([*found, *scaling_drawings(list(map(RunFacts.of, profiles)))])
 
 
 def save_drawings(
@@ -226,7 +226,7 @@ def _retention_caption(shown: Sequence[Summary]) -> str:
     return f"{titles} by operator.{bars}{line} Values beyond the axis stand at its edge.{grey}"
 
 
-def _of_sweep(run: Run, summaries: Sequence[Summary]) -> list[Drawing]:
+def _of_sweep(run: RunFacts, summaries: Sequence[Summary]) -> list[Drawing]:
     sweep, scored = run.sweep, [summary for summary in summaries if summary.scores]
     if sweep is None or not scored:
         return []
@@ -246,7 +246,7 @@ def _of_sweep(run: Run, summaries: Sequence[Summary]) -> list[Drawing]:
     ]
 
 
-def _of_images(run: Run) -> list[Drawing]:
+def _of_images(run: RunFacts) -> list[Drawing]:
     curves = scaling.curves_of_images(run)
     if not curves:
         return []

@@ -20,14 +20,14 @@ from poolzoo.reports.plots.style import (
     shortened,
     style,
 )
-from poolzoo.reports.run import Run
+from poolzoo.reports.run_facts import RunFacts
 from poolzoo.reports.text.numbers import TIME_UNITS, unit_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def plot_profile(run: Run) -> Figure:
+def plot_profile(run: RunFacts) -> Figure:
     """Forward and forward plus backward time of every operator, fastest on top; a panel for each tensor and device."""
     apart = profiled(run.result)
     heights = [AROUND + LINE * max(len(rows), 3) for rows in apart.values()] or [2.0]
@@ -85,7 +85,7 @@ def profiled(result: Result) -> dict[tuple[Any, ...], list[dict[str, Any]]]:
     return apart
 
 
-def describe_profile(run: Run) -> str:
+def describe_profile(run: RunFacts) -> str:
     """Who is fastest and slowest on each tensor, and how the fastest stands to the baseline."""
     sentences = []
     for setting, rows in profiled(run.result).items():

@@ -22,7 +22,7 @@ from poolzoo.reports.plots.style import (
     shortened,
     style,
 )
-from poolzoo.reports.run import Run
+from poolzoo.reports.run_facts import RunFacts
 from poolzoo.reports.text.numbers import TIME_UNITS, unit_of
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Curve:
         return float(np.polyfit(sizes, times, 1)[0])
 
 
-def curves_of_profiles(profiles: Sequence[Run]) -> dict[str, list[Curve]]:
+def curves_of_profiles(profiles: Sequence[RunFacts]) -> dict[str, list[Curve]]:
     """Time by size, from profiles that differ in the tensor's shape alone: by what they have in common, in words.
 
     An operator that was timed on one size only has no curve.
@@ -72,7 +72,7 @@ def curves_of_profiles(profiles: Sequence[Run]) -> dict[str, list[Curve]]:
     return {place: curves for place, found in apart.items() if (curves := _curves(found))}
 
 
-def curves_of_images(run: Run) -> list[Curve]:
+def curves_of_images(run: RunFacts) -> list[Curve]:
     """Time by size, from the images of a comparison: the median of those of one size. None where sizes are alike."""
     import numpy as np
 

@@ -10,7 +10,7 @@ from poolzoo.analysis.results.schema import METRICS
 from poolzoo.analysis.results.summaries import Setting, Summary, summarise
 from poolzoo.analysis.studies.sweep import REFERENCES, Sweep
 from poolzoo.reports.plots.style import BASELINE, MARKERS, MUTED, WIDTH, log_axis, new_figure, plain, score_axis, style
-from poolzoo.reports.run import Run
+from poolzoo.reports.run_facts import RunFacts
 from poolzoo.reports.text.words import NORMALIZED, UPSAMPLER_WORDS, rebuilding
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FLAT = ((BASELINE, "--"), (MUTED, ":"))
 
 
-def plot_sweep(run: Run, summaries: Sequence[Summary] | None = None) -> Figure:
+def plot_sweep(run: RunFacts, summaries: Sequence[Summary] | None = None) -> Figure:
     """Plot every metric against the parameter, one panel per metric and upsampler, two panels per line.
 
     Bands are bootstrap 95% intervals over images. The axis is logarithmic where the values are.

@@ -8,7 +8,7 @@ from dataclasses import replace
 from poolzoo.analysis.results.schema import METRICS, label
 from poolzoo.analysis.results.summaries import INTERVAL_IMAGES, Setting, Summary, by_setting
 from poolzoo.analysis.results.values import NAMED, LeftOut
-from poolzoo.reports.run import Run
+from poolzoo.reports.run_facts import RunFacts
 from poolzoo.reports.text.columns import (
     MISSING,
     NOTES,
@@ -29,7 +29,7 @@ from poolzoo.reports.text.words import NORMALIZED, NOUNS, rebuilding, visible
 TOO_FEW = f"too few images for an interval: at least {INTERVAL_IMAGES} are needed"
 
 
-def compare_tables(run: Run, summaries: Sequence[Summary]) -> list[Table]:
+def compare_tables(run: RunFacts, summaries: Sequence[Summary]) -> list[Table]:
     """One table for each setting: a line for each operator and state, best first; of a sweep, by rising value."""
     if sweep := run.sweep:
         # The curve, from the first value to the last, and what it is held against below.
@@ -211,7 +211,7 @@ def left_out_text(left_out: LeftOut, protocol: str, members: str = "operators") 
     return f"{METRICS[left_out.metric].title}: {'; '.join(parts)}"
 
 
-def _fitted_notes(run: Run) -> list[str]:
+def _fitted_notes(run: RunFacts) -> list[str]:
     """From which images fitted operators learned, those of the same together, and who kept what it started with."""
     learned: dict[str, list[str]] = {}
     for row in run.result.rows:

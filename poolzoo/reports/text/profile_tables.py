@@ -9,7 +9,7 @@ from typing import Any
 from poolzoo.analysis.results.schema import METRICS, PROFILE_SETTING, Result, label
 from poolzoo.analysis.results.summaries import Summary
 from poolzoo.analysis.results.verdicts import profiled_state
-from poolzoo.reports.run import Run
+from poolzoo.reports.run_facts import RunFacts
 from poolzoo.reports.text.columns import (
     MISSING,
     NOTES,
@@ -29,7 +29,7 @@ from poolzoo.reports.text.numbers import BYTE_UNITS, TIME_UNITS, as_ratio, forma
 from poolzoo.reports.text.words import visible
 
 
-def profile_tables(run: Run) -> list[Table]:
+def profile_tables(run: RunFacts) -> list[Table]:
     """One table for each device, dtype, shape and so on: a line for each operator, fastest first."""
     apart = defaultdict(list)
     for row in run.result.rows:
@@ -37,7 +37,7 @@ def profile_tables(run: Run) -> list[Table]:
     return [_profile_table(setting, rows, run) for setting, rows in apart.items()]
 
 
-def _profile_table(setting: tuple[Any, ...], rows: Sequence[dict[str, Any]], run: Run) -> Table:
+def _profile_table(setting: tuple[Any, ...], rows: Sequence[dict[str, Any]], run: RunFacts) -> Table:
     rows = sorted(rows, key=lambda row: (row["forward_s"] is None, row["forward_s"] or 0.0, label(row)))
     values = {key: [row.get(key) for row in rows] for key in rows[0]}
     named = dict(zip(PROFILE_SETTING, setting, strict=True))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from poolzoo.analysis.results.schema import Result, label
 from poolzoo.analysis.results.summaries import Summary, summarise
-from poolzoo.reports.run import Run
+from poolzoo.reports.run_facts import RunFacts
 from poolzoo.reports.text.columns import Table
 from poolzoo.reports.text.compare_tables import compare_tables
 from poolzoo.reports.text.profile_tables import profile_tables
@@ -22,7 +22,7 @@ def tables(result: Result, summaries: Sequence[Summary] | None = None) -> list[T
         result: a comparison or a profile.
         summaries: of the comparison, where the caller has them already.
     """
-    run = Run.of(result)
+    run = RunFacts.of(result)
     if result.kind == "profile":
         return profile_tables(run)
     return compare_tables(run, summarise(result) if summaries is None else summaries)

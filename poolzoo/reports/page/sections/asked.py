@@ -5,7 +5,7 @@ from __future__ import annotations
 from poolzoo.analysis.results.schema import METRICS
 from poolzoo.reports.page.section import Heading, Section
 from poolzoo.reports.page.study import Study
-from poolzoo.reports.run import ImageFacts
+from poolzoo.reports.run_facts import ImageFacts
 from poolzoo.reports.text.words import listed
 
 PLACE = 20

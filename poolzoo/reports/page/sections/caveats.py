@@ -11,7 +11,7 @@ from poolzoo.reports.text.words import is_misplaced
 
 PLACE = 10
 #: Failures that are told; the table names the rest.
-FAILURES_SHOWN = 8
+FAILURES_TOLD = 8
 
 
 def render(study: Study) -> Section | None:
@@ -38,7 +38,7 @@ def _warnings(placed: PageRun) -> list[str]:
         )
     if found.failed:
         said = error_lines(result)
-        failed = "; ".join(said[:FAILURES_SHOWN]) + "; …" * (len(said) > FAILURES_SHOWN)
+        failed = "; ".join(said[:FAILURES_TOLD]) + "; …" * (len(said) > FAILURES_TOLD)
         have = "has" if found.failed == 1 else "have"
         what = f"rows {have} no numbers" if placed.is_comparison else "measurements failed"
         warnings.append(f"{found.failed} of {found.rows} {what}: {failed}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from poolzoo.reports.page.grids import Grid, PagePlot, grid_of, page_plots
+from poolzoo.reports.page.placed import PagePlot, PageTable, page_plots, page_table
 from poolzoo.reports.page.section import Heading, Section
 from poolzoo.reports.page.study import PageProfile, Study
 from poolzoo.reports.plots.all_plots import Drawing, profile_drawings, scaling_drawings
@@ -14,11 +14,11 @@ PLACE = 70
 
 
 @dataclass(frozen=True)
-class View:
+class CostPart:
     """A profile: its tables and plots."""
 
     heading: Heading
-    grids: tuple[Grid, ...]
+    grids: tuple[PageTable, ...]
     plots: list[PagePlot]
 
 
@@ -29,14 +29,14 @@ def render(study: Study) -> Section | None:
         return None
     # How time grows with size is a matter of all profiles: it stands with the last.
     scaling = scaling_drawings([placed.run for placed in profiles])
-    views = [_view(placed, scaling if placed is profiles[-1] else []) for placed in profiles]
+    views = [_part_of(placed, scaling if placed is profiles[-1] else []) for placed in profiles]
     return Section(tuple(view.heading for view in views), {"views": views})
 
 
-def _view(placed: PageProfile, more: list[Drawing]) -> View:
+def _part_of(placed: PageProfile, more: list[Drawing]) -> CostPart:
     tables = enumerate(profile_tables(placed.run), start=1)
-    return View(
+    return CostPart(
         Heading(f"{placed.anchor}-cost", placed.heading("Cost")),
-        tuple(grid_of(table, placed.run.families, f"{placed.anchor}-{place}") for place, table in tables),
+        tuple(page_table(table, placed.run.families, f"{placed.anchor}-{place}") for place, table in tables),
         page_plots([*profile_drawings(placed.run), *more], placed.anchor),
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from poolzoo.analysis.results.summaries import summarise
 from poolzoo.analysis.results.verdicts import join_times
-from poolzoo.reports.page.grids import Grid, grid_of
+from poolzoo.reports.page.placed import PageTable, page_table
 from poolzoo.reports.page.section import Heading, Section
 from poolzoo.reports.page.study import PageComparison, Study
 from poolzoo.reports.text.compare_tables import compare_tables
@@ -17,25 +17,25 @@ IMAGES_SHOWN = 24
 
 
 @dataclass(frozen=True)
-class View:
+class ImagesPart:
     """A comparison: anchor, name and tables of each image, and how many images are not shown."""
 
     heading: Heading
-    images: tuple[tuple[str, str, tuple[Grid, ...]], ...]
+    images: tuple[tuple[str, str, tuple[PageTable, ...]], ...]
     more: int
     is_sample: bool
 
 
 def render(study: Study) -> Section | None:
     """A part for each comparison of several images."""
-    views = [_view(placed) for placed in study.comparisons if len(placed.image_names) > 1]
+    views = [_part_of(placed) for placed in study.comparisons if len(placed.image_names) > 1]
     return Section(tuple(view.heading for view in views), {"views": views}) if views else None
 
 
-def _view(placed: PageComparison) -> View:
+def _part_of(placed: PageComparison) -> ImagesPart:
     names = placed.image_names[:IMAGES_SHOWN]
     images = ((f"{placed.anchor}-i{place}", name) for place, name in enumerate(names, start=1))
-    return View(
+    return ImagesPart(
         Heading(f"{placed.anchor}-images", placed.heading("Image by image")),
         tuple((anchor, name, _tables(placed, name, anchor)) for anchor, name in images),
         placed.image_count - len(names),
@@ -43,7 +43,7 @@ def _view(placed: PageComparison) -> View:
     )
 
 
-def _tables(placed: PageComparison, name: str, anchor: str) -> tuple[Grid, ...]:
+def _tables(placed: PageComparison, name: str, anchor: str) -> tuple[PageTable, ...]:
     own = placed.run.of_image(name)
     tables = compare_tables(own, join_times(summarise(own.result), placed.profiles))
-    return tuple(grid_of(table, own.families, f"{anchor}-{place}") for place, table in enumerate(tables, start=1))
+    return tuple(page_table(table, own.families, f"{anchor}-{place}") for place, table in enumerate(tables, start=1))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from poolzoo.reports.page.section import Heading, Section
 from poolzoo.reports.page.study import Study
-from poolzoo.reports.run import OperatorFacts
+from poolzoo.reports.run_facts import OperatorFacts
 
 PLACE = 100
 

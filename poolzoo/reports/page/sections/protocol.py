@@ -9,7 +9,7 @@ from poolzoo.analysis.results.schema import METRICS
 from poolzoo.analysis.results.summaries import Setting, Summary
 from poolzoo.reports.page.section import Heading, Section
 from poolzoo.reports.page.study import Study, unique
-from poolzoo.reports.run import Run
+from poolzoo.reports.run_facts import RunFacts
 from poolzoo.reports.text.words import (
     NORMALIZED,
     UPSAMPLER_WORDS,
@@ -51,7 +51,7 @@ def render(study: Study) -> Section | None:
     return Section((Heading("protocol", "The protocol"),), {"protocols": protocols}) if protocols else None
 
 
-def protocol_steps(setting: Setting, run: Run, group: Sequence[Summary]) -> list[str]:
+def protocol_steps(setting: Setting, run: RunFacts, group: Sequence[Summary]) -> list[str]:
     """What happens to an image, step by step, and how the numbers are made."""
     kernel = f"It is pooled with kernel {setting.kernel_size} and stride {setting.stride}"
     if setting.normalize == "none":

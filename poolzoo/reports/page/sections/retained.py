@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from poolzoo.reports.page.grids import Grid, PagePlot, grid_of, page_plots
+from poolzoo.reports.page.placed import PagePlot, PageTable, page_plots, page_table
 from poolzoo.reports.page.section import Heading, Section
 from poolzoo.reports.page.study import PageComparison, Study
 from poolzoo.reports.plots.all_plots import compare_drawings
@@ -15,33 +15,33 @@ PLACE = 50
 
 
 @dataclass(frozen=True)
-class View:
+class RetainedPart:
     """A comparison: a table and plots for each setting, and the plots of all settings."""
 
     tables_at: Heading
     plots_at: Heading
-    parts: tuple[tuple[Grid, list[PagePlot]], ...]
+    parts: tuple[tuple[PageTable, list[PagePlot]], ...]
     plots: list[PagePlot]
 
 
 def render(study: Study) -> Section | None:
     """The tables of a comparison and then its plots, one comparison after the other."""
-    views = [_view(comparison) for comparison in study.comparisons]
+    views = [_part_of(comparison) for comparison in study.comparisons]
     headings = tuple(heading for view in views for heading in (view.tables_at, view.plots_at))
     return Section(headings, {"views": views}) if views else None
 
 
-def _view(placed: PageComparison) -> View:
+def _part_of(placed: PageComparison) -> RetainedPart:
     drawings = compare_drawings(placed.run, placed.profiles, placed.summaries)
     tables = compare_tables(placed.run, placed.summaries)
     parts = []
     for place, (setting, table) in enumerate(zip(placed.settings, tables, strict=True), start=1):
         anchor = f"{placed.anchor}-{place}"
         own = [drawing for drawing in drawings[setting] if not drawing.shared]
-        grid = grid_of(table, placed.run.families, anchor, setting_title(setting))
+        grid = page_table(table, placed.run.families, anchor, setting_title(setting))
         parts.append((grid, page_plots(own, anchor)))
     shared = [drawing for each in drawings.values() for drawing in each if drawing.shared]
-    return View(
+    return RetainedPart(
         Heading(f"{placed.anchor}-table", placed.heading("Information retained")),
         Heading(f"{placed.anchor}-plots", placed.heading("Plots")),
         tuple(parts),

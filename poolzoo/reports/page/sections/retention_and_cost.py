@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from poolzoo.reports.page.grids import grid_of
+from poolzoo.reports.page.placed import page_table
 from poolzoo.reports.page.section import Heading, Section
 from poolzoo.reports.page.study import Study
 from poolzoo.reports.text.profile_tables import joined_table
@@ -20,5 +20,5 @@ def render(study: Study) -> Section | None:
             for number, profile in enumerate(placed.profiles, start=1):
                 if table := joined_table(group, profile):
                     anchor = f"{placed.anchor}-{place}-joined-{number}"
-                    grids.append(grid_of(table, placed.run.families, anchor, ", ".join(title)))
+                    grids.append(page_table(table, placed.run.families, anchor, ", ".join(title)))
     return Section((Heading("joined", "Retention against cost"),), {"grids": grids}) if grids else None

@@ -14,7 +14,7 @@ ROWS_SHOWN = 2000
 
 
 @dataclass(frozen=True)
-class View:
+class RowsPart:
     """A result: its columns, the rows that are shown, and how many there are in it and in all."""
 
     title: str
@@ -30,7 +30,7 @@ def render(study: Study) -> Section:
     return Section(
         (Heading("rows", "The rows"),),
         {
-            "views": [_view(placed) for placed in study.runs],
+            "views": [_part_of(placed) for placed in study.runs],
             "embedded": is_embedded(study.results),
             "rows_embedded": ROWS_EMBEDDED,
             "samples": samples,
@@ -38,11 +38,11 @@ def render(study: Study) -> Section:
     )
 
 
-def _view(placed: PageRun) -> View:
+def _part_of(placed: PageRun) -> RowsPart:
     result = placed.run.result
     sampled = isinstance(placed, PageComparison) and placed.is_sample
     count = len(result.rows)
-    return View(
+    return RowsPart(
         placed.title,
         result.columns,
         [[_raw(row.get(key)) for key in result.columns] for row in result.rows[:ROWS_SHOWN]],

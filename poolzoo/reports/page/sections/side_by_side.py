@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from poolzoo.analysis.results.side_by_side import Versus
 from poolzoo.reports.page.change_words import changes_of
-from poolzoo.reports.page.grids import Grid, grid_of
+from poolzoo.reports.page.placed import PageTable, page_table
 from poolzoo.reports.page.section import Heading, Section
 from poolzoo.reports.page.study import SideBySide, Study
 from poolzoo.reports.text.side_by_side_tables import versus_tables
@@ -15,7 +15,7 @@ PLACE = 40
 
 
 @dataclass(frozen=True)
-class View:
+class MatchedRuns:
     """The runs of one kind: their letters, tables, and what one run alone has."""
 
     anchor: str
@@ -23,28 +23,28 @@ class View:
     letters: tuple[str, ...]
     versus: Versus
     comparable: bool
-    tables: tuple[Grid, ...]
+    tables: tuple[PageTable, ...]
     only: tuple[tuple[str, tuple[str, ...]], ...]
 
 
 def render(study: Study) -> Section | None:
     """A part for each kind of which there are several results."""
-    views = [_view(several) for several in study.side_by_side]
+    views = [_part_of(several) for several in study.side_by_side]
     return Section(tuple(Heading(view.anchor, view.heading) for view in views), {"views": views}) if views else None
 
 
-def _view(several: SideBySide) -> View:
+def _part_of(several: SideBySide) -> MatchedRuns:
     versus, anchor = several.versus, f"versus-{several.versus.kind}"
     letters = tuple(placed.letter for placed in several.runs)
     tables = versus_tables(versus, letters, [placed.run.baseline for placed in several.runs])
-    return View(
+    return MatchedRuns(
         anchor,
         several.heading,
         letters,
         versus,
         comparable=bool(changes_of(versus)),
         tables=tuple(
-            grid_of(table, several.families, f"{anchor}-{place}") for place, table in enumerate(tables, start=1)
+            page_table(table, several.families, f"{anchor}-{place}") for place, table in enumerate(tables, start=1)
         ),
         only=tuple((f"Only in {name}", alone) for name, alone in zip(letters, versus.only, strict=True) if alone),
     )

@@ -14,7 +14,7 @@ from poolzoo.reports.text.columns import Cell, Table
 
 
 @dataclass(frozen=True)
-class GridLine:
+class PageLine:
     """A line of a table: operator, family and state for the page's tools, and cells with their values for scripts."""
 
     name: str
@@ -25,13 +25,13 @@ class GridLine:
 
 
 @dataclass(frozen=True)
-class Grid:
+class PageTable:
     """A table of the page; ``id`` is its anchor, ``title`` what stands above it where there are several."""
 
     id: str
     title: str
     table: Table
-    lines: tuple[GridLine, ...]
+    lines: tuple[PageLine, ...]
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class PagePlot:
     caption: str
 
 
-def grid_of(table: Table, families: Mapping[str, str], anchor: str, title: str = "") -> Grid:
+def page_table(table: Table, families: Mapping[str, str], anchor: str, title: str = "") -> PageTable:
     """A table for the page.
 
     Args:
@@ -53,7 +53,7 @@ def grid_of(table: Table, families: Mapping[str, str], anchor: str, title: str =
         title: what it is called among others.
     """
     lines = tuple(
-        GridLine(
+        PageLine(
             line.label,
             families.get(line.label, ""),
             state_title(line.state) if line.state else "",
@@ -62,7 +62,7 @@ def grid_of(table: Table, families: Mapping[str, str], anchor: str, title: str =
         )
         for line in table.lines
     )
-    return Grid(anchor, title, table, lines)
+    return PageTable(anchor, title, table, lines)
 
 
 def page_plots(drawings: Sequence[Drawing], anchor: str) -> list[PagePlot]:

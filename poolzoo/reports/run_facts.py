@@ -48,7 +48,7 @@ class DatasetFacts:
 
 
 @dataclass(frozen=True)
-class Run:
+class RunFacts:
     """A result and the facts of its metadata.
 
     Attributes:
@@ -80,7 +80,7 @@ class Run:
     sweep: Sweep | None
 
     @classmethod
-    def of(cls, result: Result) -> Run:
+    def of(cls, result: Result) -> RunFacts:
         """Read a result's metadata."""
         metadata = result.metadata
         command, baseline = metadata.get("command"), metadata.get("baseline")
@@ -106,7 +106,7 @@ class Run:
         """The operators' families by label."""
         return {operator.label: operator.family for operator in self.operators}
 
-    def of_image(self, name: str) -> Run:
+    def of_image(self, name: str) -> RunFacts:
         """The same run with the rows of one image."""
         rows = [row for row in self.result.rows if row["image"] == name]
         return replace(self, result=Result(self.result.kind, self.result.metadata, rows))
