@@ -40,7 +40,7 @@ import torch
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 import poolzoo
-from poolzoo import cuda
+from poolzoo import engine
 folder, *specs = sys.argv[1:]
 pools = {spec: poolzoo.create_pool(spec, kernel_size=2).double().eval() for spec in specs}
 rows = []
@@ -48,7 +48,7 @@ for path in sorted(Path(folder).iterdir()):
     image = np.asarray(Image.open(path).convert("RGB")) / 255
     x = torch.from_numpy(image).permute(2, 0, 1)[None]
     for spec, pool in pools.items():
-        with torch.no_grad(), cuda.by_reference():
+        with torch.no_grad(), engine.by_reference():
             y = torch.nn.functional.interpolate(pool(x), size=image.shape[:2], mode="bilinear")
         rebuilt = y[0].permute(1, 2, 0).numpy()
         ssim = structural_similarity(

@@ -26,7 +26,7 @@ import torch
 from bench_operators import interleaved
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from poolzoo import cuda
+from poolzoo import native
 from poolzoo._files import write_whole
 from poolzoo.analysis.results.machine import describe_machine
 from poolzoo.analysis.scoring.image_metrics import psnr, ssim
@@ -117,7 +117,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--output", help="JSON file; the table is printed")
     given = parser.parse_args()
-    if reason := cuda.why_no_metrics():
+    if reason := native.why_no_metrics():
         sys.exit(f"nothing to time: {reason}")
     peers = installed()
     rows = []

@@ -26,7 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import poolzoo.functional as pools
-from poolzoo import cuda
+from poolzoo import native
 from poolzoo._files import write_whole
 from poolzoo.analysis.results.machine import describe_machine
 from poolzoo.analysis.studies.profile import saved_bytes
@@ -192,7 +192,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="run the cases whose name holds this, as 'k2s2 float32'")
     parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
     given = parser.parse_args()
-    if reason := cuda.why_not(given.device):
+    if reason := native.why_not(given.device):
         sys.exit(f"nothing to time: {reason}")
     rows = []
     for case in CASES:

@@ -13,6 +13,7 @@ from typing import Any
 
 import poolzoo
 from poolzoo import functional, operators, registry
+from poolzoo.create import make_class, make_function
 
 _HEADER = '''"""{about}
 
@@ -56,7 +57,7 @@ def _package() -> str:
     for cls in loose:
         lines += _class(cls, cls.__base__.__name__, (cls.__doc__ or "").splitlines()[0])
     for info, ndim in _operators():
-        lines += _class(info.make_class(ndim), "Pool", f"{info.summary}: {info.formula}")
+        lines += _class(make_class(info, ndim), "Pool", f"{info.summary}: {info.formula}")
     return "\n".join(lines) + "\n"
 
 
@@ -75,7 +76,7 @@ def _functional() -> str:
     lines = [_HEADER.format(about="The operators as functions.")]
     lines += [f"from {vars(operators)[name].__module__} import {name} as {name}" for name in written]
     for info, ndim in _operators():
-        function = info.make_function(ndim)
+        function = make_function(info, ndim)
         lines += ["", f"def {function.__name__}({_parameters(function)}) -> Tensor:"]
         lines += [f'    """{info.summary}: {info.formula}"""']
     return "\n".join(lines) + "\n"

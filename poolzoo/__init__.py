@@ -14,13 +14,14 @@ from __future__ import annotations
 from typing import Any
 
 from poolzoo import registry
-from poolzoo.registry import PoolInfo, create_pool, list_pools, pool_info, register_pool
+from poolzoo.registry import PoolInfo, list_pools, pool_info, register_pool
 
 __version__ = "0.1.0"
 #: The modules of names that are imported at first use.
 _LAZY = {
     "Result": "api.result",
     "compare": "api.comparing",
+    "create_pool": "create",
     "fit": "api.studies",
     "load": "api.reading",
     "profile": "api.studies",
@@ -38,8 +39,8 @@ _LAZY = {
     "list_models": "surgery",
     "replace_pools": "surgery",
 }
-_MODULES = ("analysis", "checkered", "cuda", "functional", "metrics", "operators", "reports", "surgery")
-__all__ = ["PoolInfo", "create_pool", "list_pools", "pool_info", "register_pool", *_LAZY, *_MODULES]
+_MODULES = ("analysis", "checkered", "functional", "metrics", "native", "operators", "reports", "surgery")
+__all__ = ["PoolInfo", "list_pools", "pool_info", "register_pool", *_LAZY, *_MODULES]
 #: Prefixes of modules that are not made from the registry.
 _OTHERS = ("Pool", "Adaptive", "Global", "AdaUnpool")
 
@@ -51,14 +52,13 @@ def __getattr__(name: str) -> Any:
         module = importlib.import_module(f"poolzoo.{_LAZY.get(name, name)}")
         return getattr(module, name) if name in _LAZY else module
     if name[:1].isupper():
-        cls = registry.find_export(name, "class_name")
+        from poolzoo import create, operators
+
+        cls = create.find_class(name)
         if cls is not None:
             return cls
-        if name.startswith(_OTHERS):
-            from poolzoo import operators
-
-            if name in vars(operators):
-                return vars(operators)[name]
+        if name.startswith(_OTHERS) and name in vars(operators):
+            return vars(operators)[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -12,14 +12,15 @@ from poolzoo.geometry import IntOrTuple as IntOrTuple
 
 from poolzoo import analysis as analysis
 from poolzoo import checkered as checkered
-from poolzoo import cuda as cuda
 from poolzoo import functional as functional
 from poolzoo import metrics as metrics
+from poolzoo import native as native
 from poolzoo import operators as operators
 from poolzoo import reports as reports
 from poolzoo import surgery as surgery
 from poolzoo.api.result import Result as Result
 from poolzoo.api.comparing import compare as compare
+from poolzoo.create import create_pool as create_pool
 from poolzoo.api.studies import fit as fit
 from poolzoo.api.reading import load as load
 from poolzoo.api.studies import profile as profile
@@ -45,7 +46,6 @@ from poolzoo.operators.soft import GlobalSoftPool2d as GlobalSoftPool2d
 from poolzoo.operators.soft import GlobalSoftPool3d as GlobalSoftPool3d
 from poolzoo.operators.adapool import _AdaUnpool as _AdaUnpool
 from poolzoo.registry import PoolInfo as PoolInfo
-from poolzoo.registry import create_pool as create_pool
 from poolzoo.registry import list_pools as list_pools
 from poolzoo.registry import pool_info as pool_info
 from poolzoo.registry import register_pool as register_pool

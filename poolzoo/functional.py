@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from poolzoo import registry
+from poolzoo import create, operators, registry
 
 #: Prefixes of functions that are not made from the registry.
 _OTHERS = ("adaptive_", "ada_unpool")
@@ -16,18 +16,13 @@ _OTHERS = ("adaptive_", "ada_unpool")
 
 def __getattr__(name: str) -> Any:
     if not name.startswith("_"):
-        function = registry.find_export(name, "function_name")
+        function = create.find_function(name)
         if function is not None:
             return function
-        if name.startswith(_OTHERS):
-            from poolzoo import operators
-
-            if name in vars(operators):
-                return vars(operators)[name]
+        if name.startswith(_OTHERS) and name in vars(operators):
+            return vars(operators)[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    from poolzoo import operators
-
     return sorted([*registry.export_names("function_name"), *(n for n in vars(operators) if n.startswith(_OTHERS))])

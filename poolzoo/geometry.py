@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-_DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
+DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
 #: The largest window argument: torch's kernels store it in 32 bits.
 _MOST = 2**31 - 1
 IntOrTuple = int | Sequence[int]
@@ -165,7 +165,7 @@ def _is_empty(start: int, k: int, d: int, n: int) -> bool:
 
 def check_input(x: Tensor, ndim: int, name: str = "input") -> None:
     """Raise TypeError or ValueError unless ``x`` is floating point, ``(N, C, *spatial)`` or ``(C, *spatial)``."""
-    if x.dtype not in _DTYPES:
+    if x.dtype not in DTYPES:
         raise TypeError(f"{name}: dtype {x.dtype} is not allowed; float64, float32, bfloat16 or float16 is")
     if x.dim() not in (ndim + 1, ndim + 2):
         raise ValueError(
@@ -175,6 +175,12 @@ def check_input(x: Tensor, ndim: int, name: str = "input") -> None:
     channels: Any = x.shape[-ndim - 1]
     if not isinstance(channels, Tensor) and channels == 0:  # in a trace it is a tensor
         raise ValueError(f"{name}: shape {tuple(x.shape)}; at least 1 channel is needed")
+
+
+def check_same_shape(name: str, second: Tensor, x: Tensor) -> None:
+    """Raise ValueError unless an operator's second input has the shape of its first."""
+    if second.shape != x.shape:
+        raise ValueError(f"{name}: shape {tuple(second.shape)}; the shape of x, {tuple(x.shape)}, is needed")
 
 
 def accumulation_dtype(dtype: torch.dtype) -> torch.dtype:

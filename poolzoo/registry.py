@@ -10,24 +10,22 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
-import functools
 import importlib
 import importlib.util
-import inspect
 import json
 import os
 import re
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from poolzoo.operators.base import Pool
+    from torch import nn
 
 ENTRY_POINT_GROUP = "poolzoo.operators"
 CATALOG = Path(__file__).parent / "operators" / "catalog.json"
@@ -54,6 +52,33 @@ Target = TypeVar("Target", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, eq=False)
+class Native:
+    """A native reducer that computes the same as an operator.
+
+    Attributes:
+        reducer: its name: the torch operator is ``poolzoo::NAME``.
+        struct: the struct in ``native/reducers.h`` that defines it.
+        value: the operator's parameter that it takes, as a number or a scalar tensor; "" for none.
+        second: the operator's parameter that is a second input, a tensor of the input's shape; "" for none.
+        when: parameters of the operator, and the only values of them with which both compute the same.
+        torch_has_kernels: torch has kernels for it too. ``backend="auto"`` leaves it to them except where
+            benchmarks/results shows the native one to be faster.
+    """
+
+    reducer: str
+    struct: str
+    value: str = ""
+    second: str = ""
+    when: Mapping[str, Any] = field(default_factory=dict)
+    torch_has_kernels: bool = False
+
+    def arguments(self, value: Any, second: Any) -> dict[str, Any]:
+        """Return the operator's parameters for which the reducer, given these two, stands."""
+        given = {self.value: value, self.second: second}
+        return {**self.when, **{key: argument for key, argument in given.items() if key}}
+
+
+@dataclass(frozen=True, eq=False)
 class PoolInfo:
     """The facts about one operator.
 
@@ -63,12 +88,16 @@ class PoolInfo:
         formula: the pooled value y of a window with elements a_i.
         source: paper with its arXiv number, or the library whose definition it follows.
         family: its heading in lists.
-        forward: ``forward(x, geometry, **params) -> y``, any number of spatial axes.
+        definition: the registered function. With ``over="windows"`` it is a reducer, ``f(a, mask, **params) -> y``.
+            With ``over="input"`` it is the whole operator, ``f(x, geometry, **params) -> y``, for any number of axes.
+        over: ``windows`` or ``input``.
         reducer: ``reducer(a, mask, **params) -> y`` if the operator is a function of one window, else None.
         ndims: the numbers of spatial axes it is defined for.
         module: base class of its modules if they hold parameters or state, else None.
         learnable: whether its modules have parameters to learn; a new module has their initial values.
+        learning_rate: Adam's first step size when it is fitted.
         stochastic: whether it draws in training.
+        resamples: whether it resizes the whole input to the output size, wherever the windows are.
         variants: spec parameters with which a comparison of all operators includes it again, e.g. ``mode=random``.
         exempt: clauses of the operator contract that do not apply to it, each with the reason.
         phases: for an operator that keeps several submaps, ``phases(geometry, **params)`` gives each one's offset in
@@ -76,10 +105,9 @@ class PoolInfo:
         check: called with the parameters; raises ValueError or TypeError if one is not allowed.
         function_name: stem of its functions: ``soft_pool`` for ``soft_pool2d``.
         class_name: stem of its modules: ``SoftPool`` for ``SoftPool2d``.
-        native: where there is native code, ``native(**params)`` gives the name of the native operator that does the
-            same, None if none does with these, and its parameter: a number, a scalar tensor or None. Functions and
-            modules then take ``backend``.
-        backend: what runs it, as a profile states it: ``reference`` (window engine) or ``torch``.
+        native: the native reducers that compute the same; the first that suits a call's parameters is taken. Functions
+            and modules of an operator that has some take ``backend``.
+        backend: what runs its definition, as a profile states it: ``reference`` (window engine) or ``torch``.
         renamed: former names of its arguments, each with the present name. They still work, with a DeprecationWarning.
     """
 
@@ -88,19 +116,23 @@ class PoolInfo:
     formula: str
     source: str
     family: str
-    forward: Callable[..., Any]
+    definition: Callable[..., Any]
+    over: str = "windows"
     reducer: Callable[..., Any] | None = None
     ndims: tuple[int, ...] = (1, 2, 3)
-    module: type[Pool] | None = None
+    module: type[nn.Module] | None = None
     learnable: bool = False
+    #: Most operators learn numbers that a sigmoid or softplus bends, and must carry them far.
+    learning_rate: float = 0.1
     stochastic: bool = False
+    resamples: bool = False
     variants: tuple[str, ...] = ()
     exempt: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     phases: Callable[..., list[tuple[int, ...]]] | None = None
     check: Callable[..., None] | None = None
     function_name: str = ""
     class_name: str = ""
-    native: Callable[..., tuple[str | None, Any]] | None = None
+    native: tuple[Native, ...] = ()
     backend: str = "reference"
     renamed: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -109,33 +141,11 @@ class PoolInfo:
         """Return the plain data among the attributes, as stored in the catalog."""
         return {key: list(value) if isinstance(value := getattr(self, key), tuple) else value for key in FACTS}
 
-    def make_function(self, ndim: int) -> Callable[..., Any]:
-        """Return the function for ``ndim`` axes, such as ``soft_pool2d``; the same object every time."""
-        from poolzoo.operators.base import make_function
-
-        function: Callable[..., Any] = _made.setdefault(
-            (self, ndim, "function"), make_function(self, self._checked(ndim))
-        )
-        return function
-
-    def make_class(self, ndim: int) -> type[Pool]:
-        """Return the module class for ``ndim`` axes, such as ``SoftPool2d``; the same class every time."""
-        from poolzoo.operators.base import make_class
-
-        made: type[Pool] = _made.setdefault((self, ndim, "class"), make_class(self, self._checked(ndim)))
-        return made
-
-    def _checked(self, ndim: int) -> int:
-        if ndim not in self.ndims:
-            allowed = ", ".join(map(str, self.ndims))
-            raise ValueError(f"ndim={ndim!r}: {self.name} is defined for {allowed} spatial axes")
-        return ndim
-
 
 _pools: dict[str, PoolInfo] = {}
 _builtin: set[str] = set()
-#: Functions and classes already made. If two threads make the same one, both get the first that was stored.
-_made: dict[tuple[PoolInfo, int, str], Any] = {}
+#: By native reducer, the first operator that was registered with it.
+_reducers: dict[str, tuple[PoolInfo, Native]] = {}
 _loaded = _loading = False
 _load_lock = threading.RLock()
 
@@ -148,6 +158,7 @@ def register_pool(
     source: str,
     family: str = "other",
     over: str = "windows",
+    native: Native | Sequence[Native] = (),
     overwrite: bool = False,
     **facts: Any,
 ) -> Callable[[Target], Target]:
@@ -162,6 +173,7 @@ def register_pool(
         name: registry name: lower-case letters, digits and underscores.
         summary, formula, source, family: see :class:`PoolInfo`.
         over: ``windows`` or ``input``.
+        native: the native reducer that computes the same, or several: see :class:`PoolInfo`.
         overwrite: replace an operator of the same name instead of raising.
         facts: other attributes of :class:`PoolInfo`.
 
@@ -182,39 +194,52 @@ def register_pool(
         raise ValueError(f"name={name!r}: lower-case letters, digits and underscores are allowed, a letter first")
     if over not in ("windows", "input"):
         raise ValueError(f"over={over!r}: 'windows' or 'input' is allowed")
+    stems = {
+        "function_name": f"{name}_pool",
+        "class_name": "".join(part.capitalize() for part in name.split("_")) + "Pool",
+    }
+    own: dict[str, Any] = {"summary": summary, "formula": formula, "source": source, "family": family, "over": over}
+    natives = (native,) if isinstance(native, Native) else tuple(native)
 
     def decorator(target: Target) -> Target:
-        builtin = target.__module__.startswith("poolzoo.operators.")
-        if not builtin:
-            load_operators()
-        if name in _pools and not overwrite:
-            raise ValueError(
-                f"name={name!r}: an operator of that name is already registered; overwrite=True replaces it"
-            )
-        if over == "windows":
-            from poolzoo.windows import pool_windows
-
-            forward: Callable[..., Any] = functools.partial(pool_windows, reducer=target, native=facts.get("native"))
-            facts.setdefault("reducer", target)
-        else:
-            forward = target
-        facts.setdefault("function_name", f"{name}_pool")
-        facts.setdefault("class_name", "".join(part.capitalize() for part in name.split("_")) + "Pool")
-        for stem in ("function_name", "class_name"):
-            taken = [
-                other.name for other in _pools.values() if getattr(other, stem) == facts[stem] and other.name != name
-            ]
-            if taken:  # poolzoo.<name>2d would be the other one, and pickles of this one could not be read
-                raise ValueError(
-                    f"name={name!r}: {stem}={facts[stem]!r} is already used by {taken[0]!r}; give another {stem}"
-                )
-        _pools[name] = PoolInfo(
-            name=name, summary=summary, formula=formula, source=source, family=family, forward=forward, **facts
-        )
-        (_builtin.add if builtin else _builtin.discard)(name)
+        reducer = {"reducer": target} if over == "windows" else {}
+        info = PoolInfo(name=name, definition=target, native=natives, **own, **{**stems, **reducer, **facts})
+        _add(info, overwrite)
         return target
 
     return decorator
+
+
+def _add(info: PoolInfo, overwrite: bool) -> None:
+    """Put an operator into the registry.
+
+    Raises:
+        ValueError: its name, or the name of its functions or modules, is taken.
+    """
+    builtin = info.definition.__module__.startswith("poolzoo.operators.")
+    if not builtin:
+        load_operators()
+    if info.name in _pools and not overwrite:
+        raise ValueError(
+            f"name={info.name!r}: an operator of that name is already registered; overwrite=True replaces it"
+        )
+    for stem in ("function_name", "class_name"):
+        given = getattr(info, stem)
+        taken = [other.name for other in _pools.values() if getattr(other, stem) == given and other.name != info.name]
+        if taken:  # poolzoo.<name>2d would be the other one, and pickles of this one could not be read
+            raise ValueError(
+                f"name={info.name!r}: {stem}={given!r} is already used by {taken[0]!r}; give another {stem}"
+            )
+    _pools[info.name] = info
+    (_builtin.add if builtin else _builtin.discard)(info.name)
+    for native in info.native:
+        _reducers.setdefault(native.reducer, (info, native))
+
+
+def native_reducers() -> dict[str, tuple[PoolInfo, Native]]:
+    """Return every native reducer by its name, with the operator whose definition says what it computes."""
+    load_operators()
+    return dict(_reducers)
 
 
 def load_operators() -> None:
@@ -323,58 +348,6 @@ def pool_info(name: str) -> PoolInfo:
     return _pools[name]
 
 
-def create_pool(
-    spec: str,
-    *,
-    ndim: int = 2,
-    kernel_size: int | tuple[int, ...] = 2,
-    stride: int | tuple[int, ...] | None = None,
-    in_channels: int | None = None,
-    **params: Any,
-) -> Pool:
-    """Make an operator's module by name.
-
-    An operator that needs the number of channels, such as ``lip``, takes it as ``channels=``. Without it the module
-    behaves like torch's lazy modules: the parameters are uninitialized until the first input, which has to be a plain
-    call, or until ``load_state_dict``. They are then drawn as the module made with ``channels=`` draws them.
-
-    Args:
-        spec: registry name, with parameters if wanted: ``"softpool"``, ``"softpool:beta=4"``, ``"lp:p=3,norm=sum"``.
-        ndim: spatial axes.
-        kernel_size: window size.
-        stride: step between windows; None means ``kernel_size``.
-        in_channels: former name of ``channels``, for operators that need it; the others ignore it.
-        params: further arguments of the module, such as ``padding``; they override those of the spec.
-
-    Raises:
-        ValueError: unknown operator or parameter, or a value that is not allowed.
-
-    Example:
-        >>> create_pool("softpool", ndim=2, kernel_size=2)
-        SoftPool2d(kernel_size=2, stride=2)
-    """
-    name, given = parse_spec(spec)
-    info = pool_info(name)
-    cls = info.make_class(ndim)
-    arguments = {"kernel_size": kernel_size, "stride": stride, **given, **current_names(info, params)}
-    allowed = list(inspect.signature(cls).parameters)
-    unknown = [key for key in arguments if key not in allowed]
-    if unknown:
-        own = [key for key in allowed if key not in ("device", "dtype")]
-        raise ValueError(f"{name}: unknown parameter {unknown[0]!r}; allowed: {', '.join(own)}")
-    if in_channels is not None:
-        present = info.renamed.get("in_channels", "in_channels")
-        if present in params:
-            raise ValueError(f"{name}: in_channels={in_channels!r}: {present} is given too; leave in_channels out")
-        warn_renamed("create_pool", "in_channels", "channels")
-        if present in allowed:
-            arguments.setdefault(present, in_channels)
-    try:
-        return cls(**arguments)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name}: {error}") from error
-
-
 def current_names(info: PoolInfo, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments of an operator's function, module or spec by their present names.
 
@@ -408,14 +381,14 @@ def export_names(stem: str) -> list[str]:
     return [f"{getattr(info, stem)}{ndim}d" for info in _pools.values() for ndim in info.ndims]
 
 
-def find_export(name: str, stem: str) -> Any:
-    """Return the function or module class of that name, or None."""
+def find_export(name: str, stem: str) -> tuple[PoolInfo, int] | None:
+    """Return the operator and the number of axes of the function or module class of that name, or None."""
     if name[-2:] not in ("1d", "2d", "3d"):
         return None
     load_operators()
     for info in _pools.values():
         if getattr(info, stem) == name[:-2] and int(name[-2]) in info.ndims:
-            return (info.make_function if stem == "function_name" else info.make_class)(int(name[-2]))
+            return info, int(name[-2])
     return None
 
 

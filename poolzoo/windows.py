@@ -15,7 +15,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from poolzoo import cuda
 from poolzoo.geometry import (
     Geometry,
     accumulation_dtype,
@@ -25,6 +24,7 @@ from poolzoo.geometry import (
     like,
     output_size,
 )
+from poolzoo.registry import PoolInfo
 
 #: Sums of more elements than this are computed in float64: in float32 they would be off by more than 1e-6.
 MOST_IN_FLOAT32 = 64
@@ -146,56 +146,25 @@ def adaptive_windows(x: Tensor, output_size: Sequence[int]) -> tuple[Tensor, Ten
     return windows_at(x, positions, inside)
 
 
-def pool_windows(
-    x: Tensor,
-    geometry: Geometry,
-    reducer: Reducer,
-    *,
-    native: Callable[..., tuple[str | None, Any]] | None = None,
-    backend: str = "reference",
-    **params: Any,
-) -> Tensor:
+def pool_windows(x: Tensor, geometry: Geometry, reducer: Reducer, **params: Any) -> Tensor:
     """Reduce every window of ``x`` in the accumulation dtype, and return the result in ``x``'s dtype and layout.
 
     Args:
         x: ``(N, C, *spatial)`` or ``(C, *spatial)``.
         geometry: the windows.
         reducer: reduces a window to a value.
-        native: see :class:`poolzoo.registry.PoolInfo`.
-        backend: ``reference``, ``native`` or ``auto``: native where it is available.
         params: the reducer's own parameters.
     """
     check_input(x, geometry.ndim)
-    if native is not None:
-        y = pool_natively(x, geometry, backend, *native(**params))
-        if y is not None:
-            return y
     a, mask = windows(x.to(accumulation_dtype(x.dtype)), geometry)
     return like(reducer(a, mask, **params), x)
 
 
-def pool_natively(
-    x: Tensor,
-    geometry: Geometry,
-    backend: str,
-    operator: str | None,
-    value: float | Tensor | None = None,
-    second: Tensor | None = None,
-) -> Tensor | None:
-    """Return the native operator's result; None if ``backend`` chooses the reference, or no native operator exists.
-
-    Raises:
-        RuntimeError: ``backend`` is ``native`` and the operator cannot run; the message says why.
-        ValueError: the input is too small for its windows.
-    """
-    if not cuda.takes(operator, x, geometry, backend):
-        return None
-    assert operator is not None
-    try:
-        return cuda.pool(operator, x, geometry, value, second)
-    except RuntimeError:
-        output_size(x.shape[-geometry.ndim :], geometry)  # has better words for an input that is too small
-        raise
+def pool_by_definition(info: PoolInfo, x: Tensor, geometry: Geometry, **params: Any) -> Any:
+    """Pool with an operator as it is defined, in torch's own operators."""
+    if info.over == "windows":
+        return pool_windows(x, geometry, info.definition, **params)
+    return info.definition(x, geometry, **params)
 
 
 def absent(a: Tensor, mask: Tensor | None, fill: float) -> Tensor:

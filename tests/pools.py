@@ -16,8 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from poolzoo import registry
+from poolzoo.create import create_pool
 from poolzoo.operators import Pool
-from poolzoo.registry import CLAUSES, PoolInfo, create_pool, expand_specs, parse_spec, pool_info
+from poolzoo.registry import CLAUSES, PoolInfo, expand_specs, parse_spec, pool_info
 
 registry.load_plugins()
 

@@ -205,7 +205,7 @@ FUNCTIONS = {
     "visualize weights": poolzoo.visualize_weights,
     "visualize checkered": poolzoo.visualize_checkered,
 }
-#: Commands that show text of what Python has at hand: `pool_info`, `poolzoo.cuda.build`, the machine's facts.
+#: Commands that show text of what Python has at hand: `pool_info`, `poolzoo.native.build`, the machine's facts.
 OF_THE_TERMINAL = {"show", "build", "doctor"}
 #: Options without an argument: where a result goes is a method's (save, report, save_plots, plot, savefig); a GPU is a
 #: device.

@@ -16,9 +16,8 @@ import skimage.data
 import torch
 from PIL import Image
 
-from poolzoo import cli, cuda, registry
+from poolzoo import cli, native, registry
 from poolzoo.analysis.inputs.files import MAX_PIXELS
-from poolzoo.cuda import _build
 
 QUICK = ("--shape", "1x2x6x6", "--min-time", "0.0001")
 
@@ -103,16 +102,16 @@ def test_doctor_names_torch_and_the_processor(run):
 
 
 def test_build_says_where_it_built_and_doctor_finds_it(run):
-    if cuda.why_not():
-        pytest.skip(f"no native build here: {cuda.why_not()}")
+    if native.why_not():
+        pytest.skip(f"no native build here: {native.why_not()}")
     assert run("build").out.startswith("native cpu: built in ")
-    assert all(name in run.out for name in _build.REDUCERS)
+    assert all(name in run.out for name in registry.native_reducers())
     assert "at first use" not in run.out
     assert run("doctor").out.count("built in ") == 1
 
 
 def test_a_build_that_cannot_be_is_one_line(run):
-    if not cuda.why_not("cuda"):
+    if not native.why_not("cuda"):
         pytest.skip("CUDA operators can be built here")
     run("build", "--cuda")
     assert run.code == 2

@@ -16,8 +16,8 @@ import torch
 
 import poolzoo
 from poolzoo import registry
+from poolzoo.create import create_pool
 from poolzoo.registry import (
-    create_pool,
     expand_specs,
     format_params,
     list_pools,
@@ -283,7 +283,9 @@ def test_an_operator_over_the_input_works_everywhere_at_once():
 
 def test_a_taken_name_is_refused_unless_overwritten():
     first = register_midrange()
-    with pytest.raises(ValueError, match="name='midrange': an operator of that name is registered; overwrite=True"):
+    with pytest.raises(
+        ValueError, match="name='midrange': an operator of that name is already registered; overwrite=True"
+    ):
         register_midrange()
     with pytest.raises(ValueError, match="name='max'"):
         register_midrange("max")
@@ -296,7 +298,7 @@ def test_a_taken_name_is_refused_unless_overwritten():
 def test_a_taken_function_or_class_name_is_refused():
     with pytest.raises(ValueError, match="function_name='soft_pool' is already used by 'softpool'; give another"):
         register_midrange("soft")
-    with pytest.raises(ValueError, match="class_name='SoftPool' is that of 'softpool'"):
+    with pytest.raises(ValueError, match="class_name='SoftPool' is already used by 'softpool'"):
         register_midrange("soft", function_name="my_soft_pool")
     assert "soft" not in list_pools()
     register_midrange("soft", function_name="my_soft_pool", class_name="MySoftPool")
@@ -364,7 +366,7 @@ def test_the_environment_names_plugins(tmp_path, monkeypatch):
         ("def f(:\n", "SyntaxError"),
         ("import no_such_module\n", "ModuleNotFoundError: No module named 'no_such_module'"),
         ("raise RuntimeError('one\\ntwo')\n", "RuntimeError: one two"),
-        (PLUGIN.replace("midrange", "max"), "ValueError: name='max': an operator of that name is registered"),
+        (PLUGIN.replace("midrange", "max"), "ValueError: name='max': an operator of that name is already registered"),
     ],
     ids=["fails", "syntax", "import", "two lines", "taken name"],
 )
@@ -505,9 +507,9 @@ import sys
 import poolzoo
 names = [poolzoo.analysis.__name__, poolzoo.reports.__name__]
 heavy = {"torch", "numpy", "matplotlib"} & set(sys.modules)
-print(*names, poolzoo.cuda.__name__, poolzoo.operators.__name__, sorted(heavy))
+print(*names, poolzoo.native.__name__, poolzoo.operators.__name__, sorted(heavy))
 """
-    assert python(code) == "poolzoo.analysis poolzoo.reports poolzoo.cuda poolzoo.operators []"
+    assert python(code) == "poolzoo.analysis poolzoo.reports poolzoo.native poolzoo.operators []"
 
 
 def test_facts_read_from_the_catalog_are_those_of_the_operators():

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from pools import MAX_POOL, distinct, geometries
 
+from poolzoo.create import make_function
 from poolzoo.geometry import accumulation_dtype, like, make_geometry, output_size
 from poolzoo.registry import pool_info
 from poolzoo.windows import adaptive_windows, pool_windows, weighted_taps, windows
@@ -108,7 +109,7 @@ def test_windows_without_an_element_are_refused():
 def test_a_window_may_hold_its_only_element_between_its_holes():
     x = torch.tensor([[[2.5]]])
     for name in ("max", "avg", "softpool", "median"):
-        assert torch.equal(pool_info(name).make_function(1)(x, 3, 1, 2, 2), x), name
+        assert torch.equal(make_function(pool_info(name), 1)(x, 3, 1, 2, 2), x), name
 
 
 @pytest.mark.parametrize("ceil_mode", [False, True])

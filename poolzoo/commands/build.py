@@ -21,7 +21,7 @@ def build(cuda: bool) -> None:
     """
     import warnings
 
-    from poolzoo import cuda as native
+    from poolzoo import native
 
     for device in ("cpu", "cuda") if cuda else ("cpu",):
         with warnings.catch_warnings():

@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from poolzoo import cuda
 from poolzoo.geometry import Geometry, IntOrTuple, accumulation_dtype, check_input, like, make_geometry, output_size
 from poolzoo.operators.base import Pool, check_backend, in_wide, is_number, shown_value
 from poolzoo.operators.soft import softmax_weights, softpool, weighted_mean
-from poolzoo.registry import register_pool
+from poolzoo.registry import Native, register_pool
 from poolzoo.windows import absent, count, maximum, mean, pool_windows, windows
 
 _FAMILY = "similarity-weighted"
@@ -59,17 +58,13 @@ def _edscw_weights(a: Tensor, mask: Tensor | None, centre: Tensor) -> Tensor:
     return softmax_weights(_dice(a, centre), mask)
 
 
-def _native_edscw() -> tuple[str, None]:
-    return "edscw", None
-
-
 @register_pool(
     "edscw",
     family=_FAMILY,
     summary="sum of the window weighted by the exponent of each element's similarity to the mean",
     formula="y = sum w a, w = softmax(DSC(a, mean a)), DSC(a, m) = 2 |a m| / (a^2 + m^2)",
     source="Stergiou & Poppe, arXiv 2111.00772 (eDSCW)",
-    native=_native_edscw,
+    native=Native("edscw", "Edscw"),
 )
 def edscw(a: Tensor, mask: Tensor | None) -> Tensor:
     """The coefficient is between 0 and 1, so weights differ by at most a factor e. 0/0 counts as 0.
@@ -86,9 +81,6 @@ def edscw(a: Tensor, mask: Tensor | None) -> Tensor:
     return _around_mean(_edscw_weights(a, mask, m), a, mask, m)
 
 
-cuda.references["edscw"] = lambda x, geometry, *_: pool_windows(x, geometry, edscw)
-
-
 def _check_eps(eps: float = 1e-6) -> None:
     if not (is_number(eps) and 1e-12 <= eps <= 1):
         raise ValueError(f"eps={eps!r}: a number from 1e-12 to 1 is allowed")
@@ -101,7 +93,7 @@ def _check_eps(eps: float = 1e-6) -> None:
     formula="y = sum w a / sum w, w = 1 / (d + eps mean d), d = |a - mean a|",
     source="inverse distance weighting as in the AdaPool authors' code, arXiv 2111.00772",
     check=_check_eps,
-    native=lambda eps: ("idw", eps),
+    native=Native("idw", "Idw", value="eps"),
     exempt={"gradcheck": "the distance has a kink at the mean, where evenly spaced elements lie"},
 )
 def idw(a: Tensor, mask: Tensor | None, *, eps: float = 1e-6) -> Tensor:
@@ -126,9 +118,6 @@ def idw(a: Tensor, mask: Tensor | None, *, eps: float = 1e-6) -> Tensor:
     nearest = absent(d.detach(), mask, math.inf).amin(-1, keepdim=True) + eps * spread.detach()
     weight = absent(nearest / (d + eps * spread), mask, 0.0)
     return _around_mean(weight / weight.sum(-1, keepdim=True), a, mask, top + 2 * m + 2 * m)
-
-
-cuda.references["idw"] = lambda x, geometry, _, eps: pool_windows(x, geometry, idw, eps=eps)
 
 
 def adapool(a: Tensor, mask: Tensor | None, *, beta: float | Tensor = 0.5) -> Tensor:
@@ -193,10 +182,6 @@ class _Ada(Pool):
         return shown_value("beta", beta) | ({"cells": tuple(beta.shape)} if beta.dim() else {})
 
 
-def _native_ada(beta: float | Tensor) -> tuple[str | None, float | Tensor]:
-    return (None if isinstance(beta, Tensor) and beta.dim() else "adapool"), beta
-
-
 @register_pool(
     "adapool",
     over="input",
@@ -209,9 +194,9 @@ def _native_ada(beta: float | Tensor) -> tuple[str | None, float | Tensor]:
     module=_Ada,
     learnable=True,
     check=_check_beta,
-    native=_native_ada,
+    native=Native("adapool", "AdaPool", value="beta"),
 )
-def ada(x: Tensor, geometry: Geometry, *, beta: float | Tensor = 0.5, backend: str = "auto") -> Tensor:
+def ada(x: Tensor, geometry: Geometry, *, beta: float | Tensor = 0.5) -> Tensor:
     """``beta``, in [0, 1], is a number or a tensor: a scalar, or one value per output cell, of the output's spatial
     shape.
 
@@ -219,10 +204,7 @@ def ada(x: Tensor, geometry: Geometry, *, beta: float | Tensor = 0.5, backend: s
     derivative, with the exceptions of edscw.
     """
     _check_cells(beta, x, geometry)
-    return pool_windows(x, geometry, adapool, native=_native_ada, backend=backend, beta=beta)
-
-
-cuda.references["adapool"] = lambda x, geometry, _, beta: pool_windows(x, geometry, adapool, beta=beta)
+    return pool_windows(x, geometry, adapool, beta=beta)
 
 
 def _relative(weight: Tensor, mask: Tensor | None) -> Tensor:

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 import math
-from collections.abc import Callable, Iterable, Mapping
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeGuard
 
 import torch
 from torch import Tensor, nn
 
-from poolzoo.cuda import BACKENDS
+from poolzoo import engine
 from poolzoo.geometry import IntOrTuple, accumulation_dtype, check_input, make_geometry
-from poolzoo.registry import PoolInfo, current_names, warn_renamed
-
-_MAKING = {"device": "device of the parameters", "dtype": "dtype of the parameters"}
-_OF_BACKEND = "``backend``: ``native`` is compiled code, ``reference`` torch operators, ``auto`` the faster of them."
-_SPATIAL = {1: "L", 2: "H, W", 3: "D, H, W"}
+from poolzoo.registry import PoolInfo
 
 
 class Pool(nn.Module):
@@ -86,7 +79,7 @@ class Pool(nn.Module):
         """Make the parameters for this number of channels, if they depend on it and it was unknown."""
 
     def forward(self, input: Tensor) -> Tensor:
-        result: Tensor = self.info.forward(input, self.geometry, **self.params(input))
+        result: Tensor = engine.pool(self.info, input, self.geometry, **self.params(input))
         return result
 
     def extra_repr(self) -> str:
@@ -103,63 +96,6 @@ class Pool(nn.Module):
         return {}
 
 
-class FixedPool(Pool):
-    """Module of an operator without learned state: its parameters are plain values."""
-
-    def __init__(
-        self,
-        kernel_size: IntOrTuple,
-        stride: IntOrTuple | None = None,
-        padding: IntOrTuple = 0,
-        dilation: IntOrTuple = 1,
-        ceil_mode: bool = False,
-        **params: Any,
-    ) -> None:
-        super().__init__(kernel_size, stride, padding, dilation, ceil_mode)
-        known = operator_params(self.info)
-        check_params(self.info, known, params)
-        self._params = {key: params.get(key, p.default) for key, p in known.items()}
-
-    def params(self, x: Tensor) -> dict[str, Any]:
-        return self._params
-
-    def shown_params(self) -> dict[str, Any]:
-        defaults = operator_params(self.info)
-        return {key: value for key, value in self._params.items() if value != defaults[key].default}
-
-
-_BACKEND = inspect.Parameter("backend", inspect.Parameter.KEYWORD_ONLY, default="auto", annotation="str")
-
-
-def definition(info: PoolInfo) -> Callable[..., Tensor]:
-    """Return the registered function: the reducer of an operator over windows, or else the whole operator."""
-    target = info.reducer if isinstance(info.forward, functools.partial) else info.forward
-    assert target is not None
-    return target
-
-
-def operator_params(info: PoolInfo) -> Mapping[str, inspect.Parameter]:
-    """Return the operator's own parameters: the keyword-only ones of its definition, and ``backend`` if it has native
-    code.
-    """
-    params = {p.name: p for p in inspect.signature(definition(info)).parameters.values() if p.kind is p.KEYWORD_ONLY}
-    return MappingProxyType(params | ({"backend": _BACKEND} if info.native else {}))
-
-
-def check_params(info: PoolInfo, known: Mapping[str, inspect.Parameter], params: Mapping[str, Any]) -> None:
-    """Raise TypeError for an unknown or missing parameter, and whatever the operator's own check raises."""
-    for key in params:
-        if key not in known:
-            raise TypeError(f"unknown parameter {key!r}; allowed: {', '.join(known) or 'none'}")
-    for key, parameter in known.items():
-        if parameter.default is parameter.empty and key not in params:
-            raise TypeError(f"parameter {key!r} is needed")
-    if info.native:
-        check_backend(params.get("backend", "auto"))
-    if info.check is not None:
-        info.check(**{key: value for key, value in params.items() if key != "backend"})
-
-
 def is_number(value: object) -> TypeGuard[int | float]:
     """Return whether ``value`` is an int or float; bools are not numbers here."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
@@ -171,8 +107,8 @@ def is_finite(value: object) -> TypeGuard[int | float]:
 
 
 def check_backend(backend: str) -> None:
-    if backend not in BACKENDS:
-        raise ValueError(f"backend={backend!r}: {', '.join(map(repr, BACKENDS))} are allowed")
+    if backend not in engine.BACKENDS:
+        raise ValueError(f"backend={backend!r}: {', '.join(map(repr, engine.BACKENDS))} are allowed")
 
 
 def check_channels(channels: int | None) -> None:
@@ -225,113 +161,3 @@ def shown_value(key: str, value: Tensor) -> dict[str, object]:
     value = value.detach()
     one = not value.is_meta and bool((value == value.flatten()[0]).all())
     return {key: round(value.flatten()[0].item(), 4)} if one else {}
-
-
-@functools.cache
-def make_function(info: PoolInfo, ndim: int) -> Callable[..., Tensor]:
-    """Return the operator's function for ``ndim`` spatial axes; it is made once."""
-    forward = info.forward
-    known = operator_params(info)
-    defaults = {p.name: p.default for p in known.values() if p.default is not p.empty}
-    needed = len(defaults) < len(known)
-
-    def function(
-        input: Tensor,
-        kernel_size: IntOrTuple,
-        stride: IntOrTuple | None = None,
-        padding: IntOrTuple = 0,
-        dilation: IntOrTuple = 1,
-        ceil_mode: bool = False,
-        **params: Any,
-    ) -> Tensor:
-        params = current_names(info, params)
-        if params or needed:
-            check_params(info, known, params)
-        geometry = make_geometry(ndim, kernel_size, stride, padding, dilation, ceil_mode)
-        result: Tensor = forward(input, geometry, **{**defaults, **params})
-        return result
-
-    shared = [p for p in inspect.signature(function).parameters.values() if p.kind is not p.VAR_KEYWORD]
-    function.__name__ = function.__qualname__ = f"{info.function_name}{ndim}d"
-    function.__module__ = "poolzoo.functional"
-    function.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [*shared, *known.values()], return_annotation="Tensor"
-    )
-    function.__doc__ = _document(info, ndim, known.values(), takes_input=True)
-    return function
-
-
-@functools.cache
-def make_class(info: PoolInfo, ndim: int) -> type[Pool]:
-    """Return the operator's module class for ``ndim`` spatial axes; it is made once."""
-    base = info.module or FixedPool
-    name = f"{info.class_name}{ndim}d"
-    # Users find it, and pickle finds it again, as poolzoo.SoftPool2d.
-    members = {"ndim": ndim, "info": info, "__module__": "poolzoo", "__qualname__": name}
-    if info.renamed:
-        members |= {"__init__": _init_by_any_name(base)}
-        members |= {former: _former_attribute(former, present) for former, present in info.renamed.items()}
-    cls: type[Pool] = type(name, (base,), members)
-    own = [p for p in inspect.signature(base).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    if base is FixedPool:
-        own = [*operator_params(info).values()]
-        shared = inspect.signature(FixedPool).parameters.values()
-        cls.__signature__ = inspect.Signature([*shared, *own])  # type: ignore[attr-defined]
-    cls.__doc__ = _document(info, ndim, own, takes_input=False)
-    return cls
-
-
-def _init_by_any_name(base: type[Pool]) -> Callable[..., None]:
-    """The constructor of a module some of whose arguments have former names."""
-
-    @functools.wraps(base.__init__)
-    def __init__(self: Pool, *args: Any, **kwargs: Any) -> None:
-        base.__init__(self, *args, **current_names(self.info, kwargs))
-
-    return __init__
-
-
-def _former_attribute(former: str, present: str) -> property:
-    def read(self: Pool) -> Any:
-        warn_renamed(type(self).__name__, former, present)
-        return getattr(self, present)
-
-    return property(read)
-
-
-def _document(info: PoolInfo, ndim: int, own: Iterable[inspect.Parameter], takes_input: bool) -> str:
-    prose = [
-        inspect.getdoc(definition(info)),
-        None if takes_input or info.module is None else inspect.getdoc(info.module),
-    ]
-    if info.native:
-        prose.append(_OF_BACKEND)
-    shape = _SPATIAL[ndim]
-    lines = [f"{info.summary[0].upper()}{info.summary[1:]}, over {ndim}D windows: ``{info.formula}``.", ""]
-    lines += [line for text in prose if text for line in (text, "")]
-    lines += ["Args:"]
-    if takes_input:
-        lines += [f"    input: ``(N, C, {shape})`` or ``(C, {shape})``, floating point."]
-    lines += [
-        "    kernel_size: size of the window, an int or one per axis.",
-        "    stride: step between windows; None means ``kernel_size``.",
-        "    padding: positions added on both sides, at most half of the window's span; they are ignored.",
-        "    dilation: step between the elements of a window.",
-        "    ceil_mode: round the output size up, as torch's pooling does.",
-    ]
-    for p in own:
-        what = _MAKING.get(p.name, "as described above")
-        lines += [f"    {p.name}: {what}; {'needed' if p.default is p.empty else f'{p.default!r} by default'}."]
-    lines += [
-        "",
-        "Shape:",
-        "    Output sizes are those of torch's max_pool:",
-        "    ``floor((n + 2 * padding - dilation * (kernel_size - 1) - 1) / stride) + 1``.",
-        "",
-        "Raises:",
-        "    ValueError: an argument is out of range, or the input is smaller than the window.",
-        "    TypeError: an argument or the input's dtype is of the wrong kind.",
-        "",
-        f"Source: {info.source}.",
-    ]
-    return "\n".join(lines)

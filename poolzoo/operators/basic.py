@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from poolzoo import cuda
+from poolzoo import engine
 from poolzoo.geometry import Geometry, accumulation_dtype, check_input, is_fixed, like, output_size
-from poolzoo.registry import register_pool
+from poolzoo.registry import Native, register_pool
 from poolzoo.windows import (
     MOST_IN_FLOAT32,
     absent,
@@ -19,7 +19,6 @@ from poolzoo.windows import (
     join_masks,
     maximum,
     mean,
-    pool_natively,
     pool_windows,
     tap_positions,
     taps_inside,
@@ -27,6 +26,7 @@ from poolzoo.windows import (
 )
 
 _MAX = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
+_NATIVE_MAX = Native("max", "Max", torch_has_kernels=True)
 _AVG = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
 
 
@@ -39,16 +39,11 @@ _AVG = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
     summary="largest element of the window",
     formula="y = max a",
     source="torch.nn.functional.max_pool2d",
-    native=lambda: ("max", None),
+    native=_NATIVE_MAX,
 )
-def max_pool(x: Tensor, geometry: Geometry, *, backend: str = "auto") -> Tensor:
+def max_pool(x: Tensor, geometry: Geometry) -> Tensor:
     """Uses torch's kernel or the native one. At ties the gradient goes to the first of the equal elements."""
     check_input(x, geometry.ndim)
-    y = pool_natively(x, geometry, backend, "max")
-    return _max_by_torch(x, geometry) if y is None else y
-
-
-def _max_by_torch(x: Tensor, geometry: Geometry, *unused: object) -> Tensor:
     sizes = x.shape[-geometry.ndim :]
     output_size(sizes, geometry)  # torch's message would not name the argument
     # torch holds padding to half of kernel_size, also where dilation makes the window wider than that.
@@ -68,15 +63,14 @@ def dense_maximum(a: Tensor, out: Sequence[int], geometry: Geometry) -> Tensor:
     ]
     if any(map(any, pads)):
         a = F.pad(a, [pad for pair in reversed(pads) for pad in pair], value=-math.inf)
-    return max_pool(a, geometry._replace(padding=(0,) * geometry.ndim))
+    geometry = geometry._replace(padding=(0,) * geometry.ndim)
+    y = engine.pool_natively((_NATIVE_MAX,), a, geometry, "auto", {})
+    return max_pool(a, geometry) if y is None else y
 
 
 def _undecided(sizes: Sequence[int], geometry: Geometry) -> bool:
     """Whether torch's ``ceil_mode`` would settle for the present size, which is not fixed."""
     return geometry.ceil_mode and not is_fixed(*sizes)
-
-
-cuda.references["max"] = _max_by_torch
 
 
 def _check_avg(count_include_pad: bool = False) -> None:
@@ -95,19 +89,14 @@ def _check_avg(count_include_pad: bool = False) -> None:
     source="torch.nn.functional.avg_pool2d",
     check=_check_avg,
     exempt={"huge": "torch's kernel sums before it divides"},
-    native=lambda count_include_pad: (None if count_include_pad else "avg", None),
+    native=Native("avg", "Avg", when={"count_include_pad": False}, torch_has_kernels=True),
 )
-def avg_pool(x: Tensor, geometry: Geometry, *, count_include_pad: bool = False, backend: str = "auto") -> Tensor:
+def avg_pool(x: Tensor, geometry: Geometry, *, count_include_pad: bool = False) -> Tensor:
     """Uses torch's kernel, which has no dilation, or the native one, which has no ``count_include_pad``.
 
     ``count_include_pad=True`` counts padding as zeros, as torch does by default.
     """
     check_input(x, geometry.ndim)
-    y = pool_natively(x, geometry, backend, None if count_include_pad else "avg")
-    return _avg_by_torch(x, geometry, count_include_pad=count_include_pad) if y is None else y
-
-
-def _avg_by_torch(x: Tensor, geometry: Geometry, *unused: object, count_include_pad: bool = False) -> Tensor:
     n = geometry.ndim
     sizes = x.shape[-n:]
     out = output_size(sizes, geometry)
@@ -126,9 +115,6 @@ def _avg_by_torch(x: Tensor, geometry: Geometry, *unused: object, count_include_
     positions = tap_positions(out, geometry, x.device)
     masks = [taps_inside(at + p, size + 2 * p) for at, size, p in zip(positions, sizes, padding, strict=True)]
     return like(mean(a, join_masks(masks)), x)
-
-
-cuda.references["avg"] = _avg_by_torch
 
 
 @register_pool(

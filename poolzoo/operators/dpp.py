@@ -109,6 +109,7 @@ def _check_dpp(
     source="Saeedan et al., arXiv 1804.04076",
     module=_Dpp,
     learnable=True,
+    learning_rate=0.03,
     variants=("reward=asymmetric", "variant=full"),
     check=_check_dpp,
     exempt={

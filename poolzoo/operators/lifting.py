@@ -213,6 +213,7 @@ def _check_lift(predict: Step | None = None, update: Step | None = None) -> None
     source="LiftDownPool of Zhao & Snoek, arXiv 2104.00996",
     module=_Lift,
     learnable=True,
+    learning_rate=0.02,
     renamed={"in_channels": "channels"},
     check=_check_lift,
     exempt={

@@ -8,13 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from poolzoo import cuda
-from poolzoo.geometry import Geometry, accumulation_dtype, check_input, like, output_size
+from poolzoo.geometry import Geometry, accumulation_dtype, check_input, check_same_shape, like, output_size
 from poolzoo.operators.base import check_backend
 from poolzoo.operators.lazy import LazyPool
 from poolzoo.operators.soft import softmax_weights, weighted_mean
-from poolzoo.registry import register_pool
-from poolzoo.windows import maximum, pool_natively, windows
+from poolzoo.registry import Native, register_pool
+from poolzoo.windows import maximum, windows
 
 #: The gate's upper bound: weights differ by at most e^12 (the paper's section 3.3).
 COEFF = 12.0
@@ -143,29 +142,19 @@ class _Lip(LazyPool):
     module=_Lip,
     learnable=True,
     renamed={"in_channels": "channels"},
-    native=lambda logit: ("lip", None),
+    native=Native("lip", "Lip", second="logit"),
     exempt={
         "permutation": "G looks at positions, and outside the window",
         "nan": "instance normalisation spreads a NaN over the whole feature map",
         "huge": "G's convolution sums over channels and taps",
     },
 )
-def lip(x: Tensor, geometry: Geometry, *, logit: Tensor, backend: str = "auto") -> Tensor:
+def lip(x: Tensor, geometry: Geometry, *, logit: Tensor) -> Tensor:
     """``logit`` is G(x), of the shape of ``x``. In an untrained module G is constant, so it equals average pooling."""
     check_input(x, geometry.ndim)
-    if logit.shape != x.shape:
-        raise ValueError(f"logit: shape {tuple(logit.shape)}; the shape of x, {tuple(x.shape)}, is needed")
-    wide = torch.promote_types(x.dtype, logit.dtype)  # a half type's logits may come in float32
-    y = pool_natively(x.to(wide), geometry, backend, "lip", second=logit.to(wide))
-    return _by_reference(x, geometry, logit) if y is None else y.to(x.dtype)
-
-
-def _by_reference(x: Tensor, geometry: Geometry, logit: Tensor, *unused: object) -> Tensor:
+    check_same_shape("logit", logit, x)
     dtype = accumulation_dtype(x.dtype)
     a, mask = windows(x.to(dtype), geometry)
     g, _ = windows(logit.to(dtype), geometry)
     centre = maximum(a.detach(), mask).unsqueeze(-1)
     return like(weighted_mean(softmax_weights(g, mask), a, centre), x)
-
-
-cuda.references["lip"] = _by_reference

@@ -81,6 +81,7 @@ def _check_mixed(lam: float | Tensor = 0.5) -> None:
     source="learned: Lee et al., arXiv 1509.08985; random: Yu et al. 2014",
     module=_Mixed,
     learnable=True,
+    learning_rate=0.5,
     variants=("mode=random",),
     check=_check_mixed,
 )
@@ -131,6 +132,7 @@ class _Gated(Pool):
     source="Lee et al., arXiv 1509.08985",
     module=_Gated,
     learnable=True,
+    learning_rate=0.5,
     exempt={"permutation": "the gate's weights are by position"},
 )
 def gated(x: Tensor, geometry: Geometry, *, weight: Tensor | None = None) -> Tensor:

@@ -14,7 +14,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from poolzoo import cuda
 from poolzoo.geometry import Geometry, check_input
 from poolzoo.operators.base import (
     Pool,
@@ -26,7 +25,7 @@ from poolzoo.operators.base import (
     per_channel,
     shown_share,
 )
-from poolzoo.registry import register_pool
+from poolzoo.registry import Native, register_pool
 from poolzoo.windows import absent, mean, pool_windows
 
 
@@ -49,12 +48,6 @@ def _is_scalar(p: object) -> bool:
     return isinstance(p, Tensor) and p.dim() == 0
 
 
-def _native_lp(p: float | Tensor, norm: str = "mean") -> tuple[str | None, float | Tensor]:
-    if isinstance(p, Tensor) and p.dim():
-        return None, p
-    return "lp" if norm == "mean" else "lp_sum", p
-
-
 def _check_lp(p: float | Tensor = 2.0, norm: str = "mean") -> None:
     if not _is_scalar(p) and not (is_number(p) and p > 0):
         raise ValueError(f"p={p!r}: a number > 0 is allowed, inf included")
@@ -70,17 +63,16 @@ def _check_lp(p: float | Tensor = 2.0, norm: str = "mean") -> None:
     source="Gulcehre et al. 2014, arXiv 1311.1780; torch.nn.LPPool2d with norm='sum' and a >= 0",
     check=_check_lp,
     exempt={"constant_negative": "a constant c gives |c|"},
-    native=_native_lp,
+    native=(
+        Native("lp", "LpMean", value="p", when={"norm": "mean"}),
+        Native("lp_sum", "LpSum", value="p", when={"norm": "sum"}),
+    ),
 )
 def lp(a: Tensor, mask: Tensor | None, *, p: float | Tensor = 2.0, norm: str = "mean") -> Tensor:
     """``p`` > 0; ``p=inf`` is max |a|. ``norm="mean"`` is the formula, ``norm="sum"`` gives ``(sum |a|^p)^(1/p)``."""
     if not isinstance(p, Tensor) and p == math.inf:
         return a.abs().amax(-1)
     return power_mean(a.abs(), mask, p, norm)
-
-
-cuda.references["lp"] = lambda x, geometry, _, p: pool_windows(x, geometry, lp, p=p)
-cuda.references["lp_sum"] = lambda x, geometry, _, p: pool_windows(x, geometry, lp, p=p, norm="sum")
 
 
 class _Power(Pool):
@@ -135,15 +127,16 @@ def _check_power(p: float | Tensor = 3.0) -> None:
     source="power-average pooling in the comparison of arXiv 2101.00440",
     module=_Power,
     learnable=True,
+    learning_rate=0.3,
     check=_check_power,
     exempt={"constant_negative": "a constant c gives |c|"},
-    native=_native_lp,
+    native=Native("lp", "LpMean", value="p"),
 )
-def power(x: Tensor, geometry: Geometry, *, p: float | Tensor = 3.0, backend: str = "auto") -> Tensor:
+def power(x: Tensor, geometry: Geometry, *, p: float | Tensor = 3.0) -> Tensor:
     """``p`` > 0 is a number or a tensor: a scalar or one value per channel. The module starts at p = 3 and keeps p
     above 1.
     """
-    return pool_windows(x, geometry, lp, native=_native_lp, backend=backend, p=_at(p, x, geometry))
+    return pool_windows(x, geometry, lp, p=_at(p, x, geometry))
 
 
 class _Gem(Pool):

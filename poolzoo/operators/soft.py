@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from poolzoo import cuda
 from poolzoo.geometry import Geometry, accumulation_dtype, check_input, like
 from poolzoo.operators.base import is_finite
-from poolzoo.registry import register_pool
-from poolzoo.windows import MOST_IN_FLOAT32, absent, adaptive_windows, maximum, pool_windows, windows
+from poolzoo.registry import Native, register_pool
+from poolzoo.windows import MOST_IN_FLOAT32, absent, adaptive_windows, maximum, windows
 
 
 def _check_beta(beta: float | Tensor = 1.0) -> None:
@@ -64,7 +63,7 @@ def _soft(a: Tensor, mask: Tensor | None, beta: float | Tensor, weigh: Tensor) -
     formula="y = sum w a, w = softmax(beta a)",
     source="Stergiou et al., arXiv 2101.00440, eq. 1-2 (beta = 1)",
     check=_check_beta,
-    native=lambda beta: ("softpool", beta),
+    native=Native("softpool", "SoftPool", value="beta"),
 )
 def softpool(a: Tensor, mask: Tensor | None, *, beta: float | Tensor = 1.0) -> Tensor:
     """``beta`` sets the sharpness: at 0 the result is the mean; large values approach the maximum, negative ones the
@@ -74,9 +73,6 @@ def softpool(a: Tensor, mask: Tensor | None, *, beta: float | Tensor = 1.0) -> T
     in [0, 1] it is close to average pooling.
     """
     return _soft(a, mask, beta, a)
-
-
-cuda.references["softpool"] = lambda x, geometry, _, beta: pool_windows(x, geometry, softpool, beta=beta)
 
 
 @register_pool(

@@ -36,6 +36,7 @@ def _resize_spectrum(spectrum: Tensor, dim: int, m: int) -> Tensor:
     "spectral",
     over="input",
     family="frequency",
+    resamples=True,
     summary="the low frequencies of the whole input's Fourier transform",
     formula="y = Re F^-1(crop(F(x))), the crop centred on frequency 0",
     source="Rippel, Snoek & Adams, arXiv 1506.03767, section 3; scaled so that the mean is kept",

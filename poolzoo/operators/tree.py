@@ -79,6 +79,7 @@ def _check_tree(leaves: Tensor | None = None, gates: Tensor | None = None) -> No
     source="Lee et al., arXiv 1509.08985",
     module=_Tree,
     learnable=True,
+    learning_rate=0.02,
     check=_check_tree,
     exempt={
         "constant": "learned filters need not sum to 1, and absent elements count as 0",

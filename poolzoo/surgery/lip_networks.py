@@ -17,9 +17,9 @@ from typing import Any
 import torchvision
 from torch import Tensor, nn
 
+from poolzoo.create import create_pool
 from poolzoo.geometry import make_geometry
 from poolzoo.operators.lip import lip, logit_module
-from poolzoo.registry import create_pool
 
 _GEOMETRY = make_geometry(2, 3, stride=2, padding=1)
 #: Layers of the bottleneck logit that the LIPs of a block share; each LIP has its own other layers.

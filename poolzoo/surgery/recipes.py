@@ -18,9 +18,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from poolzoo.create import create_pool
 from poolzoo.operators.base import Pool
 from poolzoo.operators.lazy import LazyPool
-from poolzoo.registry import create_pool, parse_spec, pool_info
+from poolzoo.registry import parse_spec, pool_info
 from poolzoo.surgery.replace import replace_pools
 
 _RESNETS = (

@@ -16,6 +16,7 @@ from torch import Tensor, fx, nn
 from torch.utils import _pytree as pytree
 
 from poolzoo import operators
+from poolzoo.create import make_class
 from poolzoo.operators.lazy import LazyPool
 from poolzoo.registry import PoolInfo, parse_spec, pool_info
 from poolzoo.surgery.report import LeftAlone, Replaced, Report
@@ -305,7 +306,7 @@ class _Operator:
         info = pool_info(name)
         if info.phases is not None:
             raise ValueError(f"pool={spec!r}: it keeps several submaps, which the following layers would not accept")
-        known = inspect.signature(info.make_class(info.ndims[0])).parameters
+        known = inspect.signature(make_class(info, info.ndims[0])).parameters
         for key in params:
             if key in _CARRIED:
                 raise ValueError(f"pool={spec!r}: {key} is taken from the replaced pool")
@@ -330,7 +331,7 @@ class _Operator:
                 raise UnsuitedError(f"{self.info.name} has no adaptive form")
             cls, arguments = adaptive, {"output_size": pool.output_size, **self.params}
         else:
-            cls, arguments = self.info.make_class(pool.ndim), {**pool.geometry, **self.params}
+            cls, arguments = make_class(self.info, pool.ndim), {**pool.geometry, **self.params}
         known = inspect.signature(cls).parameters
         if missing := [key for key in self.params if key not in known]:
             raise UnsuitedError(f"{cls.__name__} takes no {missing[0]}")

@@ -16,7 +16,7 @@ from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 import poolzoo
-from poolzoo import cuda, registry
+from poolzoo import native, registry
 from poolzoo.analysis.inputs.images import Source, find_images
 from poolzoo.analysis.results.schema import METRICS, TIME_KEYS, Result, compare_keys, label
 from poolzoo.analysis.scoring.forward_times import Timing
@@ -181,8 +181,8 @@ def test_a_time_is_of_what_a_user_runs_once_per_operator_state_and_shape(tmp_pat
     shown = [(row["forward_s"], row["forward_shape"]) for row in rows if row["pool"] == "softpool"]
     assert shown == [(4e-3, "1x3x64x50"), (8e-3, "1x3x14x20"), (8e-3, "1x3x14x20")], "c is cropped to the size of b"
     assert {row["forward_dtype"] for row in rows} == {"float32"}
-    native = "reference" if cuda.why_not() else "native"
-    assert {row["forward_backend"] for row in rows if row["pool"] == "softpool"} == {native}
+    backend = "reference" if native.why_not() else "native"
+    assert {row["forward_backend"] for row in rows if row["pool"] == "softpool"} == {backend}
     assert {row["forward_backend"] for row in rows if row["pool"] == "stochastic"} == {"reference"}
 
 

@@ -13,7 +13,7 @@ import skimage.data
 import torch
 from pools import every_pool_2d, info_of
 
-from poolzoo import cuda, registry
+from poolzoo import engine, registry
 from poolzoo.analysis.inputs.images import ImageError, find_images, load_image
 from poolzoo.analysis.inputs.patterns import zone_plate
 from poolzoo.analysis.results.schema import METRICS, Result, compare_keys
@@ -34,6 +34,7 @@ from poolzoo.analysis.scoring.operator_metrics import (
 from poolzoo.analysis.scoring.protocol import Protocol
 from poolzoo.analysis.scoring.spectra import lowpass, resample
 from poolzoo.analysis.studies.compare import compare
+from poolzoo.create import create_pool
 from poolzoo.geometry import make_geometry
 from poolzoo.reports.text.tables import tables
 
@@ -45,9 +46,9 @@ def pooling(spec: str, image: np.ndarray, kernel_size: int = 2, stride: int | No
     """An operator's pooling of an ``(*sizes)`` or ``(C, *sizes)`` float64 image."""
     x = torch.from_numpy(image)[None] if image.ndim == 3 else torch.from_numpy(image)[None, None]
     torch.manual_seed(0)
-    made = registry.create_pool(spec, kernel_size=kernel_size, stride=stride)
+    made = create_pool(spec, kernel_size=kernel_size, stride=stride)
     module = made.double().eval()
-    with cuda.by_reference():
+    with engine.by_reference():
         return Pooling(x, module(x).detach(), module, module.geometry)
 
 
@@ -264,7 +265,7 @@ def test_effective_weights_counted_by_hand(spec, expected):
 def test_effective_weights_are_those_of_the_whole_jacobian(spec):
     one = pooling(spec, photo(16))
     x = one.image.clone().requires_grad_()
-    with cuda.by_reference():
+    with engine.by_reference():
         y = one.pool(x)[0, 0]
         submaps = y.reshape(-1, *y.shape[-2:])
         found = []
@@ -315,7 +316,7 @@ def test_brightness_bias_by_hand():
 
 @every_pool_2d
 def test_every_operator_stays_in_range_and_a_constant_image_has_nothing_to_lose(spec):
-    with cuda.by_reference():
+    with engine.by_reference():
         one, flat = pooling(spec, photo(24)), pooling(spec, np.full((3, 24, 24), 0.4))
         values = {name: function(one) for name, function in MEASURES.items()}
         constant = {name: function(flat) for name, function in MEASURES.items()}
@@ -334,7 +335,7 @@ def test_every_operator_stays_in_range_and_a_constant_image_has_nothing_to_lose(
 @pytest.mark.parametrize("ndim", [1, 3])
 def test_measures_know_signals_and_volumes(ndim):
     x = torch.rand(1, 2, *(12,) * ndim, dtype=torch.float64)
-    module = registry.create_pool("max", ndim=ndim, kernel_size=2)
+    module = create_pool("max", ndim=ndim, kernel_size=2)
     one = Pooling(x, module(x), module, module.geometry)
     values = {name: function(one) for name, function in MEASURES.items()}
     assert values["grad_reach"] == pytest.approx(2**-ndim)

@@ -18,10 +18,12 @@ import skimage.data
 import torch
 from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
 
-from poolzoo import cuda
+from poolzoo import engine, native
 from poolzoo.analysis.scoring.image_metrics import mae, mse, psnr, ssim, ssim_map, use_one_thread
 
-needs_native = pytest.mark.skipif(bool(cuda.why_no_metrics()), reason=f"no native build here: {cuda.why_no_metrics()}")
+needs_native = pytest.mark.skipif(
+    bool(native.why_no_metrics()), reason=f"no native build here: {native.why_no_metrics()}"
+)
 FUNCTIONS = {"psnr": psnr, "ssim": ssim, "mse": mse, "mae": mae}
 PLAIN = tuple(FUNCTIONS)
 
@@ -29,12 +31,12 @@ PLAIN = tuple(FUNCTIONS)
 @pytest.fixture(params=["native", "fallback"], autouse=True)
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Every test passes natively and with what stands in."""
-    if request.param == "native" and cuda.why_no_metrics():
-        pytest.skip(f"no native build here: {cuda.why_no_metrics()}")
+    if request.param == "native" and native.why_no_metrics():
+        pytest.skip(f"no native build here: {native.why_no_metrics()}")
     if request.param == "fallback":
         if request.node.get_closest_marker("skipif"):
             pytest.skip("of the native metrics alone")
-        monkeypatch.setattr(cuda, "why_no_metrics", lambda: "switched off")
+        monkeypatch.setattr(native, "why_no_metrics", lambda: "switched off")
     return request.param
 
 
@@ -200,7 +202,7 @@ def test_native_metrics_are_exact_where_the_formula_is():
     other = noisy(image, 0.3)
     assert ssim(image, image) == ssim(-image, -image) == 1
     assert ssim(image, other) == ssim(other, image)
-    with cuda.by_reference():
+    with engine.by_reference():
         assert ssim(image, other) == ssim(other, image)
 
 
@@ -287,12 +289,12 @@ def test_a_data_range_that_is_none_is_named(name, data_range):
 
 SCORE = """
 import numpy as np
-from poolzoo import cuda
+from poolzoo import engine, native
 from poolzoo.analysis.scoring.image_metrics import ssim
 image = np.random.default_rng(0).random((20, 20, 3))
 assert abs(ssim(image, image) - 1) < 1e-12 and ssim(image, image / 2) < 0.9
-print(cuda.why_no_metrics())
-print(cuda.status()["cpu"].count("metrics"))
+print(native.why_no_metrics())
+print(native.status()["cpu"].count("metrics"))
 """
 
 

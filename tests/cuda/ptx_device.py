@@ -18,10 +18,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from poolzoo.cuda._build import operator_flags
+from poolzoo.native.libraries import operator_flags
 
-SOURCES = Path(__file__).parents[2] / "poolzoo" / "cuda"
-FILES = ("geometry.h", "simd.h", "reducers.h", "launchers.h", "kernels.cuh", "reducer_cuda.cu")
+SOURCES = Path(__file__).parents[2] / "poolzoo"
+FILES = (
+    *("native/geometry.h", "native/simd.h", "native/reducers.h"),
+    *("cuda/launchers.h", "cuda/kernels.cuh", "cuda/reducer_cuda.cu"),
+)
 
 
 def missing() -> str | None:
@@ -34,7 +37,7 @@ def missing() -> str | None:
 
 
 class Geometry(ctypes.Structure):
-    """poolzoo/cuda/geometry.h"""
+    """poolzoo/native/geometry.h"""
 
     _fields_ = [
         ("batch", ctypes.c_int64),
@@ -85,7 +88,7 @@ def copy_sources(folder: Path, edits: dict[str, str] | None = None) -> Path:
             raise ValueError(f"not in the sources: {old!r}")
         texts = {name: text.replace(old, new) for name, text in texts.items()}
     for name, text in texts.items():
-        (folder / name).write_text(text)
+        (folder / Path(name).name).write_text(text)
     return folder
 
 

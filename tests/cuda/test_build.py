@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from poolzoo import cuda
+from poolzoo import native
 
 POOL = """
 import torch, poolzoo
@@ -21,9 +21,9 @@ y = poolzoo.functional.soft_pool2d(torch.arange(16.0).reshape(1, 1, 4, 4), 2)
 expected = poolzoo.functional.soft_pool2d(torch.arange(16.0).reshape(1, 1, 4, 4), 2, backend="reference")
 torch.testing.assert_close(y, expected)
 y = poolzoo.functional.soft_pool2d(torch.ones(1, 1, 4, 4), 2)
-print("native" if poolzoo.cuda.available() else "reference: " + poolzoo.cuda.why_not())
+print("native" if poolzoo.native.available() else "reference: " + poolzoo.native.why_not())
 """
-needs_compiler = pytest.mark.skipif(bool(cuda.why_not()), reason=f"no native build here: {cuda.why_not()}")
+needs_compiler = pytest.mark.skipif(bool(native.why_not()), reason=f"no native build here: {native.why_not()}")
 
 
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -100,7 +100,7 @@ def spoil_digest(library: Path) -> None:
     ],
 )
 def test_what_is_not_as_it_was_built_is_built_again(tmp_path, monkeypatch, damage, builds):
-    from poolzoo.cuda import _build
+    from poolzoo.native import libraries
 
     library, built, loaded = tmp_path / "key" / "poolzoo_cpu_softpool.so", [], []
 
@@ -109,13 +109,13 @@ def test_what_is_not_as_it_was_built_is_built_again(tmp_path, monkeypatch, damag
         (work / "any.so").write_bytes(b"whole")
 
     monkeypatch.setattr(torch.ops, "load_library", lambda path: loaded.append(path.read_bytes()))
-    monkeypatch.setattr(_build, "_library", lambda device, operator: library)
-    assert "built in" not in _build.status("cpu")
-    _build._load("CPU", "softpool", library, build)
+    monkeypatch.setattr(libraries, "_library", lambda device, operator: library)
+    assert "built in" not in libraries.status("cpu")
+    libraries._load("CPU", "softpool", library, build)
     damage(library)
-    assert ("built in" in _build.status("cpu")) == (builds == 1)
-    _build._load("CPU", "softpool", library, build)
-    assert "built in" in _build.status("cpu")
+    assert ("built in" in libraries.status("cpu")) == (builds == 1)
+    libraries._load("CPU", "softpool", library, build)
+    assert "built in" in libraries.status("cpu")
     assert library.read_bytes() == b"whole" and built == ["softpool"] * builds
     if builds == 1:
         assert loaded == [b"whole"]
@@ -154,24 +154,24 @@ def test_a_cache_of_other_sources_or_flags_is_not_loaded(start, tmp_path):
 
 
 def test_the_key_depends_on_capability_compiler_torch_and_sources(monkeypatch, tmp_path):
-    from poolzoo.cuda import _build
+    from poolzoo.native import libraries
 
-    keys = {_build.cpu_key("softpool")}
+    keys = {libraries.cpu_key("softpool")}
     with monkeypatch.context() as patch:
         patch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "DEFAULT")
-        keys.add(_build.cpu_key("softpool"))
+        keys.add(libraries.cpu_key("softpool"))
     with monkeypatch.context() as patch:
         patch.setattr(torch, "__version__", "2.10.0")
-        keys.add(_build.cpu_key("softpool"))
+        keys.add(libraries.cpu_key("softpool"))
     with monkeypatch.context() as patch:
         patch.setenv("CXX", "another")
-        keys.add(_build.cpu_key("softpool"))
-    for source in _build.HERE.iterdir():
+        keys.add(libraries.cpu_key("softpool"))
+    for source in libraries.NATIVE.iterdir():
         if source.suffix in (".h", ".cpp"):
             (tmp_path / source.name).write_bytes(source.read_bytes() + b" ")
     with monkeypatch.context() as patch:
-        patch.setattr(_build, "HERE", tmp_path)
-        keys.add(_build.cpu_key("softpool"))
+        patch.setattr(libraries, "NATIVE", tmp_path)
+        keys.add(libraries.cpu_key("softpool"))
     assert len(keys) == 5
 
 
@@ -201,7 +201,7 @@ def test_switched_off_by_the_environment(start, tmp_path):
 THREADS = """
 import sys, threading
 import torch, poolzoo.functional
-from poolzoo import cuda
+from poolzoo import native
 x, start, results = torch.arange(16.0).reshape(1, 1, 4, 4), threading.Barrier(8), []
 
 def pool():
@@ -222,7 +222,7 @@ def test_the_first_native_use_may_be_in_several_threads():
 
 
 def test_import_never_builds(tmp_path):
-    code = "import poolzoo, poolzoo.functional, poolzoo.cuda; poolzoo.SoftPool2d(2); poolzoo.functional.soft_pool2d"
+    code = "import poolzoo, poolzoo.functional, poolzoo.native; poolzoo.SoftPool2d(2); poolzoo.functional.soft_pool2d"
     given = {**os.environ, "POOLZOO_CACHE": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", code], env=given, capture_output=True, text=True, check=True)
     assert not list(tmp_path.iterdir()) and not done.stderr

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from poolzoo import cuda
-from poolzoo.cuda import _build
+from poolzoo import native
+from poolzoo.native import libraries
 
 
 def obstacle() -> str:
@@ -20,10 +20,10 @@ def obstacle() -> str:
     if torch.version.cuda is None:
         return "this torch is built without CUDA"
     try:
-        _build._toolkit()
-    except _build.Unavailable as error:
+        libraries._toolkit()
+    except libraries.Unavailable as error:
         return str(error)
-    return cuda.why_not()
+    return native.why_not()
 
 
 needs_toolkit = pytest.mark.skipif(bool(obstacle()), reason=obstacle())
@@ -32,9 +32,9 @@ needs_toolkit = pytest.mark.skipif(bool(obstacle()), reason=obstacle())
 OPERATORS = ("softpool", "lip")
 LOAD = f"""
 import ctypes, sys, torch
-from poolzoo import cuda, functional
+from poolzoo import functional, native
 OPERATORS = {OPERATORS}
-reasons = [cuda.why_not("cuda", operator) for operator in OPERATORS]
+reasons = [native.why_not("cuda", operator) for operator in OPERATORS]
 print(*dict.fromkeys(reason or "loaded" for reason in reasons))
 x = torch.arange(16.0).reshape(1, 1, 4, 4)
 torch.testing.assert_close(functional.soft_pool2d(x, 2), functional.soft_pool2d(x, 2, backend="reference"))
@@ -70,18 +70,18 @@ def run(code: str, cache: Path, **environment: str) -> tuple[list[str], str]:
     return done.stdout.splitlines(), done.stderr
 
 
-def libraries(cache: Path) -> list[str]:
+def built_in(cache: Path) -> list[str]:
     return sorted(path.name for path in cache.glob("*/*.so"))
 
 
 @needs_toolkit
 def test_builds_links_loads_and_registers_with_a_gpu_or_without(tmp_path):
-    architectures = {"TORCH_CUDA_ARCH_LIST": _build.cuda_architectures() or "9.0"}
+    architectures = {"TORCH_CUDA_ARCH_LIST": libraries.cuda_architectures() or "9.0"}
     out, err = run(LOAD + REGISTERED, tmp_path, **architectures)
     assert out[0] == "loaded"
     assert all("x is on the CPU" in line for line in out[1 : 1 + len(OPERATORS)])
     assert all(f"building the native CUDA {operator}, once" in err for operator in OPERATORS)
-    assert libraries(tmp_path) == sorted(f"poolzoo_{d}_{name}.so" for d in ("cpu", "cuda") for name in OPERATORS)
+    assert built_in(tmp_path) == sorted(f"poolzoo_{d}_{name}.so" for d in ("cpu", "cuda") for name in OPERATORS)
     assert not list(tmp_path.glob("*/work"))
     # A second process needs no compiler any more.
     out, err = run(LOAD + REGISTERED, tmp_path, **architectures, CUDA_HOME=str(tmp_path))
@@ -92,19 +92,19 @@ def test_builds_links_loads_and_registers_with_a_gpu_or_without(tmp_path):
 @needs_toolkit
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_launch_that_fails_says_so():
-    out, _ = run(LOAD + NO_DEVICE, _build.cache_root(), TORCH_CUDA_ARCH_LIST="9.0")
+    out, _ = run(LOAD + NO_DEVICE, libraries.cache_root(), TORCH_CUDA_ARCH_LIST="9.0")
     assert out[0] == "loaded"
     assert all(int(line.removeprefix("status ")) != 0 for line in out[-len(OPERATORS) :])
 
 
 @needs_toolkit
 def test_the_cache_is_keyed_by_operator_architectures_and_cuda_version(monkeypatch):
-    assert _build.cuda_key("softpool") != _build.cuda_key("lip")
+    assert libraries.cuda_key("softpool") != libraries.cuda_key("lip")
     keys = set()
     for architectures, version in (("9.0", "13.0"), ("8.0;9.0", "13.0"), ("9.0", "12.8")):
         monkeypatch.setenv("TORCH_CUDA_ARCH_LIST", architectures)
         monkeypatch.setattr(torch.version, "cuda", version)
-        keys.add(_build.cuda_key("softpool"))
+        keys.add(libraries.cuda_key("softpool"))
     assert len(keys) == 3
 
 
@@ -129,17 +129,17 @@ def test_what_is_missing_is_said_once_and_the_cpu_operators_go_on(tmp_path, obst
         environment["TORCH_CUDA_ARCH_LIST"] = "1.0"
         words = "ValueError: Unknown CUDA arch (1.0) or GPU not supported"
     for operator in OPERATORS:  # as in the cache: they need not be built again
-        assert not cuda.why_not("cpu", operator)
-        built = _build._library("cpu", operator)
+        assert not native.why_not("cpu", operator)
+        built = libraries._library("cpu", operator)
         shutil.copytree(built.parent, tmp_path / "cache" / built.parent.name)
     out, err = run(LOAD, tmp_path / "cache", **environment)
     assert out == [words]
     assert err.count("RuntimeWarning: poolzoo's native CUDA operators are unavailable") == 1
     assert words in err
-    assert libraries(tmp_path / "cache") == sorted(f"poolzoo_cpu_{operator}.so" for operator in OPERATORS)
+    assert built_in(tmp_path / "cache") == sorted(f"poolzoo_cpu_{operator}.so" for operator in OPERATORS)
 
 
 @pytest.mark.skipif(torch.version.cuda is not None, reason="this torch is built with CUDA")
 def test_a_torch_without_cuda_has_nothing_to_build():
-    assert cuda.why_not("cuda") == "this torch is built without CUDA"
-    assert not cuda.available("cuda")
+    assert native.why_not("cuda") == "this torch is built without CUDA"
+    assert not native.available("cuda")

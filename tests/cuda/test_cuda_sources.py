@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from ptx_device import ONLY_64_BIT, copy_sources, only
 
-from poolzoo.cuda._build import REDUCERS, operator_flags
+from poolzoo.native.libraries import operator_flags
+from poolzoo.registry import native_reducers
 
 ARCHITECTURES = (75, 80, 86, 90, 100, 120)
-OPERATORS = [operator for operator in REDUCERS if operator != "lp_sum"]  # which is lp but for a constant
+OPERATORS = [operator for operator in native_reducers() if operator != "lp_sum"]  # which is lp but for a constant
 
 
 @pytest.mark.skipif(not shutil.which("nvcc"), reason="no nvcc")

@@ -29,7 +29,7 @@ from test_ptx import (  # collected here too: the same cases, with the `library`
 )
 from torch import Tensor
 
-from poolzoo import SoftPool2d, cuda
+from poolzoo import SoftPool2d, native
 from poolzoo.functional import soft_pool1d, soft_pool2d, soft_pool3d
 
 __all__ = [
@@ -49,7 +49,7 @@ __all__ = [
 ]
 
 DEVICE = "cuda"
-reason = "no GPU" if DEVICE == "cuda" and not torch.cuda.is_available() else cuda.why_not(DEVICE)
+reason = "no GPU" if DEVICE == "cuda" and not torch.cuda.is_available() else native.why_not(DEVICE)
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(bool(reason), reason=reason)]
 
 POOLS = {1: soft_pool1d, 2: soft_pool2d, 3: soft_pool3d}
@@ -67,7 +67,7 @@ class Device:
     """In place of an emulated library: arrays in the order of memory in and out, torch's operators between."""
 
     def __init__(self, operator: str) -> None:
-        assert not cuda.why_not(DEVICE, operator)
+        assert not native.why_not(DEVICE, operator)
         self.operator = operator
         self.pool = getattr(torch.ops.poolzoo, operator)
         self.pool_backward = getattr(torch.ops.poolzoo, f"{operator}_backward")
@@ -204,7 +204,7 @@ def test_beta_may_lie_on_the_device():
 
 
 def test_auto_is_native():
-    assert not cuda.unsuited(made())
+    assert not native.unsuited(made())
 
 
 def test_the_same_bits_every_time():

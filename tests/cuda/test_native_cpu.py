@@ -18,15 +18,15 @@ from pools import MAX_POOL, distinct, geometries
 from torch import Tensor
 
 import poolzoo
-from poolzoo import cuda
+from poolzoo import engine, native
+from poolzoo.create import make_class, make_function, operator_params
 from poolzoo.geometry import make_geometry, output_size
-from poolzoo.operators.base import operator_params
 from poolzoo.registry import list_pools, parse_spec, pool_info
 from poolzoo.windows import absent, mean, windows
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    reason = cuda.why_not()
+    reason = native.why_not()
 pytestmark = pytest.mark.skipif(bool(reason), reason=reason)
 
 #: Every native operator and way through it: `lp` has a branch of its own for p = 2, `softpool` for each sign of beta.
@@ -60,7 +60,7 @@ every_dtype = pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def operator(spec: str, ndim: int) -> tuple[Any, dict[str, Any]]:
     """The function, and its own arguments."""
     name, params = parse_spec(spec)
-    return pool_info(name).make_function(ndim), params
+    return make_function(pool_info(name), ndim), params
 
 
 def others(spec: str, x: Tensor) -> dict[str, Tensor]:
@@ -93,9 +93,9 @@ def native_operator(spec: str, ending: str = "") -> Any:
     name, params = parse_spec(spec)
     info = pool_info(name)
     defaults = {key: p.default for key, p in operator_params(info).items() if key != "backend"}
-    native, _ = info.native(**{**defaults, **params})
-    assert not cuda.why_not("cpu", native)
-    return getattr(torch.ops.poolzoo, native + ending)
+    reducer = engine.suiting(info.native, {**defaults, **params}).reducer
+    assert not native.why_not("cpu", reducer)
+    return getattr(torch.ops.poolzoo, reducer + ending)
 
 
 def assert_near(got: Tensor, exact: Tensor, taps: int, ulps: float = 4.0) -> None:
@@ -387,7 +387,7 @@ for pool in (PF.soft_pool2d, PF.ada_pool2d, PF.idw_pool2d):
 @pytest.mark.parametrize("spec", ["softpool", "power", "lip", "adapool", "max"])
 def test_modules_compile_as_one_graph(spec):
     torch._dynamo.reset()
-    module = pool_info(spec).make_class(2)(2, backend="native")
+    module = make_class(pool_info(spec), 2)(2, backend="native")
     x = distinct(2, 3, 9, 8)
     torch.testing.assert_close(torch.compile(module, fullgraph=True)(x), module(x))
 
@@ -465,7 +465,7 @@ def test_contexts_by_reference_may_overlap():
             poolzoo.SoftPool2d(2)(x)
         return any(event.name == "poolzoo::softpool" for event in profile.events())
 
-    one, other = cuda.by_reference(), cuda.by_reference()
+    one, other = engine.by_reference(), engine.by_reference()
     seen = [is_native()]
     for step in (one.__enter__, other.__enter__, lambda: one.__exit__(None, None, None)):
         step()
@@ -477,7 +477,7 @@ def test_contexts_by_reference_may_overlap():
 @pytest.mark.parametrize("name", ["max", "avg"])
 def test_auto_leaves_to_torch_what_torch_does_faster(name):
     large, small = distinct(1, 3, 128, 128), distinct(1, 3, 8, 8)
-    native = [
+    cases = [
         (large, 2, True),
         (large, 3, True),
         (large, 5, False),
@@ -485,7 +485,7 @@ def test_auto_leaves_to_torch_what_torch_does_faster(name):
         (large.double(), 2, False),
         (large.contiguous(memory_format=torch.channels_last), 2, False),
     ]
-    for x, kernel_size, expected in native:
+    for x, kernel_size, expected in cases:
         with torch.profiler.profile() as profile:
             pool(name, x, 2, "auto", kernel_size=kernel_size)
         assert any(event.name == f"poolzoo::{name}" for event in profile.events()) == expected

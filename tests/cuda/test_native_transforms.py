@@ -14,12 +14,12 @@ from test_native_cpu import NATIVE, native_operator, operator, operator_argument
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from poolzoo import cuda
+from poolzoo import native
 from poolzoo.functional import soft_pool2d
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    reason = cuda.why_not()
+    reason = native.why_not()
 pytestmark = pytest.mark.skipif(bool(reason), reason=reason)
 
 #: Each makes a batch of the given shape of what lies one after another in memory.

@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from poolzoo import cuda
+from poolzoo import native
 
 HERE = Path(__file__).parent
 #: One input and two, elements split and not, two passes over a window and three.
 PART = "any_geometry and (softpool-2 or lip-2 or idw-2)"
-pytestmark = pytest.mark.skipif(bool(cuda.why_not()), reason=f"no native build here: {cuda.why_not()}")
+pytestmark = pytest.mark.skipif(bool(native.why_not()), reason=f"no native build here: {native.why_not()}")
 
 
 def pass_grid(tmp_path: Path, part: str = PART, **environment: str) -> str:

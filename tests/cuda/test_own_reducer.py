@@ -10,32 +10,33 @@ from pathlib import Path
 
 import pytest
 
-from poolzoo import cuda
-from poolzoo.cuda import _build
+from poolzoo import native
+from poolzoo.native import libraries
 
 TEXT = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text()
 CODE = """
 import sys
 from pathlib import Path
 import torch
-from poolzoo import cuda
-from poolzoo.cuda import _build
+from poolzoo import native
+from poolzoo.native import libraries
 from poolzoo.geometry import make_geometry
+from poolzoo.registry import Native, register_pool
 from poolzoo.windows import absent, pool_windows
 
-_build.HERE = Path(sys.argv[1])
-_build.REDUCERS["midrange"] = "Midrange"
+libraries.NATIVE = Path(sys.argv[1])
 
+@register_pool("midrange", summary="", formula="", source="", native=Native("midrange", "Midrange"))
 def midrange(a, mask):
     return (absent(a, mask, torch.inf).amin(-1) + absent(a, mask, -torch.inf).amax(-1)) / 2
 
-assert not cuda.why_not("cpu", "midrange"), cuda.why_not("cpu", "midrange")
+assert not native.why_not("cpu", "midrange"), native.why_not("cpu", "midrange")
 for ndim, shape in ((1, (2, 3, 40)), (2, (2, 3, 12, 35)), (3, (1, 2, 5, 6, 7))):
     for window in ((2,), (3, 2, 1), (3, 3, 0, 2)):
         geometry = make_geometry(ndim, *window)
         order = torch.randperm(torch.Size(shape).numel(), generator=torch.Generator().manual_seed(0))
         results = []
-        for pool in (lambda x: cuda.pool("midrange", x, geometry), lambda x: pool_windows(x, geometry, midrange)):
+        for pool in (lambda x: native.pool("midrange", x, geometry), lambda x: pool_windows(x, geometry, midrange)):
             x = order.double().reshape(shape).requires_grad_()
             y = pool(x)
             y.square().sum().backward()
@@ -45,12 +46,12 @@ print("equal")
 """
 
 
-@pytest.mark.skipif(bool(cuda.why_not()), reason=f"no native build here: {cuda.why_not()}")
+@pytest.mark.skipif(bool(native.why_not()), reason=f"no native build here: {native.why_not()}")
 def test_the_example_of_a_reducer_pools(tmp_path):
     (example,) = re.findall(r"```cpp\n(.*?)```", TEXT, flags=re.DOTALL)
     sources = tmp_path / "sources"
     sources.mkdir()
-    for source in _build.HERE.iterdir():
+    for source in libraries.NATIVE.iterdir():
         if source.suffix in (".h", ".cpp"):
             text = source.read_text()
             if source.name == "reducers.h":

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter
 
 import poolzoo
+from poolzoo.create import create_pool, make_class, make_function
 from poolzoo.operators.lazy import LazyPool
-from poolzoo.registry import create_pool, list_pools, parse_spec, pool_info
+from poolzoo.registry import list_pools, parse_spec, pool_info
 
 NEED_CHANNELS = [
     (spec, ndim)
@@ -61,7 +62,7 @@ def test_the_cases_are_those_of_the_registry():
 @every_operator
 def test_channels_have_one_name(name):
     for ndim in pool_info(name).ndims:
-        for target in (pool_info(name).make_function(ndim), pool_info(name).make_class(ndim)):
+        for target in (make_function(pool_info(name), ndim), make_class(pool_info(name), ndim)):
             known = inspect.signature(target).parameters
             assert not {key for key in known if "channel" in key} - {"channels"}
             assert not known.keys() & pool_info(name).renamed.keys()
@@ -69,7 +70,7 @@ def test_channels_have_one_name(name):
 
 def ways_to_make(name: str, key: str) -> list[object]:
     return [
-        lambda: pool_info(name).make_class(2)(2, **{key: 5}),
+        lambda: make_class(pool_info(name), 2)(2, **{key: 5}),
         lambda: create_pool(name, **{key: 5}),
         lambda: create_pool(f"{name}:{key}=5"),
         lambda: poolzoo.replace_pools(nn.Sequential(nn.MaxPool2d(2)), f"{name}:{key}=5", verbose=False)[0],
@@ -94,7 +95,7 @@ def test_a_former_name_works_and_warns_of_the_new_one(name, former, present, way
 def test_a_name_given_twice_is_refused(name, former, present):
     for make in (
         lambda: create_pool(name, **{present: 5}, **{former: 4}),
-        lambda: pool_info(name).make_class(2)(2, **{present: 5}, **{former: 4}),
+        lambda: make_class(pool_info(name), 2)(2, **{present: 5}, **{former: 4}),
         lambda: create_pool(f"{name}:{former}=4,{present}=5"),
     ):
         with pytest.raises(ValueError, match=f"{former}=4: {present} is given too"):

@@ -38,6 +38,7 @@ from pools import (
 from torch import Tensor
 
 import poolzoo
+from poolzoo.create import make_class, make_function
 from poolzoo.registry import CLAUSES, parse_spec, pool_info
 
 FLOATS = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
@@ -361,7 +362,7 @@ def test_functional_form_compiles_as_one_graph(spec):
     torch._dynamo.reset()
     x = usual_input(2)
     info, params = info_of(spec), make(spec, 2, **PADDED[2]).params(x)
-    function = info.make_function(2)
+    function = make_function(info, 2)
     compiled = torch.compile(functools.partial(function, **PADDED[2]), fullgraph=True, backend="eager")
     assert_same(compiled(x, **params), function(x, **PADDED[2], **params))
 
@@ -435,11 +436,11 @@ def test_bad_argument_is_named_with_what_is_allowed(spec, ndim, case):
         make(spec, ndim, **arguments)
     if pool_info(name).module is None:
         with pytest.raises(error, match=message):
-            info_of(spec).make_class(ndim)(**given, **arguments)
-    if "logit" not in (own := inspect.signature(info_of(spec).make_function(ndim)).parameters):
+            make_class(info_of(spec), ndim)(**given, **arguments)
+    if "logit" not in (own := inspect.signature(make_function(info_of(spec), ndim)).parameters):
         params = {key: value for key, value in given.items() if key in own}
         with pytest.raises(error, match=message):
-            info_of(spec).make_function(ndim)(usual_input(ndim), **params, **arguments)
+            make_function(info_of(spec), ndim)(usual_input(ndim), **params, **arguments)
 
 
 @every_pool
@@ -600,7 +601,7 @@ def test_every_parameter_has_a_bad_value_tested():
         info = info_of(spec)
         if info.name not in poolzoo.registry._builtin:
             continue
-        own = inspect.signature(info.make_function(info.ndims[-1])).parameters.values()
+        own = inspect.signature(make_function(info, info.ndims[-1])).parameters.values()
         for parameter in own:
             # Tensors are below.
             if parameter.kind is parameter.KEYWORD_ONLY and parameter.name not in ("logit", "weight"):
@@ -612,10 +613,10 @@ def test_bad_parameter_value_is_named(name, params):
     (key,) = params
     message = rf"{key}={re.escape(repr(params[key]))}: .*(allowed|needed|no such)"
     with pytest.raises((ValueError, TypeError), match=message):
-        pool_info(name).make_function(2)(usual_input(2), 2, **params)
+        make_function(pool_info(name), 2)(usual_input(2), 2, **params)
     if pool_info(name).module is None:
         with pytest.raises((ValueError, TypeError), match=message):
-            pool_info(name).make_class(2)(2, **params)
+            make_class(pool_info(name), 2)(2, **params)
 
 
 @pytest.mark.parametrize(("name", "params"), BAD_MODULE_VALUES, ids=str)
@@ -639,7 +640,7 @@ def test_tensors_of_the_wrong_shape_are_named():
             poolzoo.functional.tree_pool2d(x, 2, **{key: torch.zeros(shape)})
     for name, key in (("power", "p"), ("gem", "p"), ("mixed", "lam")):
         with pytest.raises(ValueError, match=rf"{key}: shape \(2,\); a scalar or .* \({CHANNELS},\)"):
-            pool_info(name).make_function(2)(x, 2, **{key: torch.ones(2)})
+            make_function(pool_info(name), 2)(x, 2, **{key: torch.ones(2)})
 
 
 # Modules --------------------------------------------------------------------------------------------------------------
@@ -679,9 +680,9 @@ def test_module_equals_functional_form(spec, ndim):
     pool = scramble(make(spec, ndim, **PADDED[ndim]))
     info = info_of(spec)
     function = getattr(poolzoo.functional, f"{info.function_name}{ndim}d")
-    assert function is info.make_function(ndim)
+    assert function is make_function(info, ndim)
     assert torch.equal(function(x, **PADDED[ndim], **pool.params(x)), pool(x))
-    assert type(pool) is getattr(poolzoo, f"{info.class_name}{ndim}d") is info.make_class(ndim)
+    assert type(pool) is getattr(poolzoo, f"{info.class_name}{ndim}d") is make_class(info, ndim)
 
 
 @every_pool
@@ -689,7 +690,7 @@ def test_the_input_has_torchs_name(spec, ndim):
     """``input=``, as ``torch.nn.functional.max_pool2d`` and ``torch.nn.MaxPool2d`` take it."""
     x = usual_input(ndim)
     pool = scramble(make(spec, ndim, **PADDED[ndim]))
-    function = info_of(spec).make_function(ndim)
+    function = make_function(info_of(spec), ndim)
     assert torch.equal(pool(input=x), pool(x))
     assert torch.equal(function(input=x, **PADDED[ndim], **pool.params(x)), pool(x))
     assert next(iter(inspect.signature(function).parameters)) == "input"
@@ -742,7 +743,7 @@ def test_repr_is_the_call_that_makes_it(spec, ndim):
 @every_pool
 def test_documentation_says_what_it_computes_and_where_it_comes_from(spec, ndim):
     info = info_of(spec)
-    for target in (info.make_function(ndim), info.make_class(ndim)):
+    for target in (make_function(info, ndim), make_class(info, ndim)):
         doc = inspect.getdoc(target) or ""
         assert f"``{info.formula}``" in doc and f"Source: {info.source}." in doc
         sections = [doc.index(f"\n{heading}:\n") for heading in ("Args", "Shape", "Raises")]

@@ -14,11 +14,12 @@ from test_contract import assert_same
 from torch import Tensor, nn
 
 import poolzoo
-from poolzoo import cuda
+from poolzoo import native
+from poolzoo.create import make_function
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    native_here = cuda.available()
+    native_here = native.available()
 
 #: One that torch rounds down, with absent elements, and one that ends in a window which only ceil_mode adds.
 GEOMETRIES: list[dict[str, Any]] = [
@@ -87,7 +88,7 @@ def test_onnx_is_right_at_other_sizes(spec):
 def compiled_call(spec: str, backend: str, dynamic: bool, **geometry: Any) -> tuple[nn.Module, Any, Any]:
     """An operator's module, and its function of ``(x, params)``: as it is and compiled."""
     torch._dynamo.reset()
-    pool, function = scramble(make(spec, 2, **geometry)), info_of(spec).make_function(2)
+    pool, function = scramble(make(spec, 2, **geometry)), make_function(info_of(spec), 2)
     geometry |= {"backend": backend} if info_of(spec).native else {}
 
     def call(x: Tensor, params: dict[str, Any]) -> Tensor:
@@ -146,7 +147,7 @@ def test_a_static_graph_of_softpool_is_right_in_every_layout(backend):
 )
 def test_parameters_may_stay_open_too(spec, params):
     torch._dynamo.reset()
-    function = info_of(spec).make_function(2)
+    function = make_function(info_of(spec), 2)
     compiled = torch.compile(function, dynamic=True, fullgraph=True, backend="eager")
     for size, factor in ((9, 1.0), (12, 0.5), (10, 0.75)):
         given = {key: value * factor for key, value in params.items()}

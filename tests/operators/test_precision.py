@@ -9,13 +9,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from poolzoo import cuda
+from poolzoo import native
+from poolzoo.create import make_function
 from poolzoo.operators import GlobalSoftPool2d
 from poolzoo.registry import list_pools, parse_spec, pool_info
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    native_reason = cuda.why_not()
+    native_reason = native.why_not()
 
 #: Every operator that adds up the elements of a window, and the ways through the native ones.
 NATIVE = [
@@ -46,7 +47,7 @@ def pool(spec: str, x: Tensor, backend: str, size: int) -> Tensor:
         given["backend"] = backend
     if name == "lip":
         given["logit"] = (5 * x).cos()
-    y = pool_info(name).make_function(2)(x, size, **given)
+    y = make_function(pool_info(name), 2)(x, size, **given)
     assert isinstance(y, Tensor)
     return y
 

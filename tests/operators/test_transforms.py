@@ -18,11 +18,12 @@ from pools import CASES, CHANNELS, LAYOUTS, distinct, info_of, make, scramble
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from poolzoo import cuda
+from poolzoo import native
+from poolzoo.create import make_function
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    native_here = cuda.available()
+    native_here = native.available()
 
 #: Small enough for a Jacobian of everything: two samples, some elements absent, some windows overlapping.
 SIZES: dict[int, tuple[int, ...]] = {1: (4,), 2: (3, 2), 3: (2, 2, 3)}
@@ -39,7 +40,7 @@ class Call:
     def __init__(self, spec: str, ndim: int, backend: str, training: bool = False) -> None:
         torch.default_generator.manual_seed(0)  # torch.manual_seed does it in a hundred times as long
         self.pool = scramble(make(spec, ndim, **GEOMETRY[ndim]).double()).train(training)
-        self.function = functools.partial(info_of(spec).make_function(ndim), **GEOMETRY[ndim])
+        self.function = functools.partial(make_function(info_of(spec), ndim), **GEOMETRY[ndim])
         self.backend = {"backend": backend} if info_of(spec).native else {}
 
     def __call__(self, x: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from reports.conftest import DOCS, docs_script
 
 from poolzoo import registry
 from poolzoo.analysis.studies.operator_card import count_cost, gather_evidence, make_card
+from poolzoo.create import create_pool
 from poolzoo.reports.pictures.operator_card import (
     card_pixels,
     card_png,
@@ -157,7 +158,7 @@ def test_a_window_that_an_operator_refuses_is_replaced_by_one_it_takes():
         assert (evidence.measured, evidence.shown) == (3, 3)
         assert "[  0.111][  0.111][  0.111]" in render_card(make_card("threes"))
         with pytest.raises(ValueError, match=r"kernel_size=\(5, 5\)"):
-            registry.create_pool("threes", kernel_size=5)(torch.zeros(1, 1, 9, 9))
+            create_pool("threes", kernel_size=5)(torch.zeros(1, 1, 9, 9))
 
 
 # Pictures

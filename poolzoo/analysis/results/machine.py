@@ -77,13 +77,13 @@ def tool_version(command: str) -> str | None:
 def doctor() -> dict[str, str]:
     """What this machine has for running poolzoo and for building native code."""
     import poolzoo
-    from poolzoo import cuda
+    from poolzoo import native
 
     facts = {"poolzoo": f"{poolzoo.__version__}, {len(poolzoo.list_pools())} operators", **describe_machine()}
     compiler = os.environ.get("CXX") or next((c for c in ("c++", "g++", "clang++") if shutil.which(c)), "c++")
     for name, command in (("C++ compiler", compiler), ("ninja", "ninja"), ("nvcc", "nvcc")):
         facts[name] = tool_version(command) or "not installed"
-    for name, state in cuda.status().items():
+    for name, state in native.status().items():
         facts[f"native {name}"] = state
     reason = why_no_gpu()
     return facts | {"cuda": f"not usable: {reason}" if reason else "usable"}

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from poolzoo import cuda, registry
+from poolzoo import engine, registry
 from poolzoo.analysis.scoring.pool_modules import make_module, normal_spec
 from poolzoo.operators.base import Pool
 
@@ -78,7 +78,7 @@ def window_weights(spec: str, ndim: int = 2, kernel_size: int = 2) -> WindowWeig
     elements = torch.arange(math.prod(sides), dtype=torch.float64) * ((5**0.5 - 1) / 2) % 1
     x = elements.reshape(1, 1, *sides).repeat(1, channels, *[1] * ndim).requires_grad_()
     at: tuple[Any, ...] = (..., *[middle] * ndim)
-    with cuda.by_reference():
+    with engine.by_reference():
         y = module(x)[0, 0][at].sum()
     (weights,) = torch.autograd.grad(y, x)
     starts = [middle * step - pad for step, pad in zip(geometry.stride, geometry.padding, strict=True)]
@@ -152,7 +152,7 @@ def weights_within(
 
 def _gradient(operator: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """That of the sum of all that is pooled."""
-    with cuda.by_reference():
+    with engine.by_reference():
         y = operator(x)
     (gradient,) = torch.autograd.grad(y.sum(), x)
     return gradient

@@ -4,7 +4,7 @@ All take ``(H, W, C)`` arrays of the same shape, the original first, and ``data_
 scores are those of the values divided by it. A rebuilt image may leave the range; only piq's metrics clip it. Volumes,
 ``(D, H, W, C)``, have PSNR, SSIM and the plain errors. A NaN in an image makes its scores NaN.
 
-SSIM and the errors are computed in float64. Those of images are native (``cuda/metrics_cpu.cpp``) and the same to the
+SSIM and the errors are computed in float64. Those of images are native (``native/metrics_cpu.cpp``) and the same to the
 bit for any number of threads; where that cannot be built, and for volumes, scikit-image and numpy stand in.
 """
 
@@ -168,9 +168,9 @@ def _errors(original: FloatImage, rebuilt: FloatImage, data_range: float) -> tup
 
 def _native_pair(original: FloatImage, rebuilt: FloatImage) -> tuple[Tensor, Tensor] | None:
     """Both images as the native metrics take them; None for volumes, and where there are no native metrics."""
-    from poolzoo import cuda
+    from poolzoo import native
 
-    if original.ndim != 3 or cuda.why_no_metrics():
+    if original.ndim != 3 or native.why_no_metrics():
         return None
     return _as_tensor(original), _as_tensor(rebuilt)
 

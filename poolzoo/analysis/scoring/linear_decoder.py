@@ -32,7 +32,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from poolzoo import cuda
+from poolzoo import engine
 from poolzoo.analysis.scoring.pool_modules import seed_draws
 from poolzoo.geometry import Geometry
 
@@ -375,6 +375,6 @@ def _pooled(module: Pool, x: Tensor, seed: int | None) -> Tensor:
     if seed is not None:
         seed_draws(module, x, seed)
     # By the reference, as in a comparison: the same numbers on every machine.
-    with cuda.by_reference():
+    with engine.by_reference():
         pooled: Tensor = module(x)
     return pooled

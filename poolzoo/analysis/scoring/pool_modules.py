@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 import poolzoo
-from poolzoo import cuda, registry
+from poolzoo import create, engine, registry
 from poolzoo._console import COMMAND
 from poolzoo.analysis.results.machine import describe_machine
 from poolzoo.operators.base import Pool
@@ -35,7 +35,7 @@ def make_module(
     # Operators that start at random weights start at the same ones in every run.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        module = registry.create_pool(spec, ndim=ndim, kernel_size=kernel_size, stride=stride)
+        module = create.create_pool(spec, ndim=ndim, kernel_size=kernel_size, stride=stride)
         module.take_channels(channels)
     return module.to(device=device, dtype=dtype).eval()
 
@@ -52,19 +52,9 @@ def mode_of(module: Pool) -> str:
     return state_of(module)
 
 
-def resamples(info: registry.PoolInfo) -> bool:
-    """Whether an operator brings the whole input to the output's size, wherever its windows would lie."""
-    return info.family == "resampling" or info.name == "spectral"
-
-
 def backend_of(module: Pool, x: Tensor) -> str:
     """What runs the module on ``x``: ``native`` where that is wanted and had, else ``reference`` or ``torch``."""
-    if module.info.native is None:
-        return module.info.backend
-    params = dict(module.params(x))  # the module's own, which must stay as they are
-    backend = params.pop("backend")
-    operator, _ = module.info.native(**params)
-    return "native" if cuda.takes(operator, x, module.geometry, backend) else module.info.backend
+    return engine.backend_of(module.info, x, module.geometry, **module.params(x))
 
 
 def shown_params(spec: str) -> tuple[str, str]:

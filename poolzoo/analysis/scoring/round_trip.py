@@ -23,7 +23,7 @@ from poolzoo.analysis.results.schema import METRICS, TIME_KEYS
 from poolzoo.analysis.scoring.decoders import Decoders, HeldOut
 from poolzoo.analysis.scoring.lowres import downscale
 from poolzoo.analysis.scoring.operator_metrics import Pooling, measure
-from poolzoo.analysis.scoring.pool_modules import one_line, resamples, seed_draws, shown_size
+from poolzoo.analysis.scoring.pool_modules import one_line, seed_draws, shown_size
 from poolzoo.analysis.scoring.protocol import NORMALIZATIONS, OPTIMAL, UPSAMPLERS, Protocol
 from poolzoo.analysis.scoring.runs import Run
 from poolzoo.geometry import Geometry, make_geometry, output_size
@@ -200,7 +200,7 @@ class _OneSample:
         if not bool(pooled.isfinite().all()):
             raise ValueError("the pooled image is not finite")
         operator = functools.partial(_pool_again, run, self.scale)
-        whole = resamples(run.module.info)
+        whole = run.module.info.resamples
         pooling = Pooling(self.picture, pooled, operator, geometry, self.sample.data_range, whole)
         facts = measure(self.protocol.metrics, pooling) | {
             "data_range": self.sample.data_range,

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from poolzoo import cuda
+from poolzoo import engine
 from poolzoo.analysis.inputs.images import ImageError, Source
 from poolzoo.analysis.inputs.samples import Input, as_inputs, ndim_of
 from poolzoo.analysis.results.schema import Result, check_metrics
@@ -73,7 +73,7 @@ def compare(
     threads = torch.get_num_threads()
     with ThreadPoolExecutor(threads, initializer=use_one_thread) as workers:
         if decoders:
-            with cuda.by_reference():
+            with engine.by_reference():
                 decoders.fit_all(under_way.runs(3), lambda number: on_step(number * count, total) if on_step else None)
         for number, item in enumerate(inputs, ahead):
             for done, group in under_way.groups(item, workers.map, on_view):
@@ -117,7 +117,7 @@ class _Comparison:
         *size, channels = sample.image.shape
         times = self.times((1, channels, *size)) if protocol.timed else {}
         # By the reference, so that the scores do not depend on what this machine has built.
-        with cuda.by_reference():
+        with engine.by_reference():
             held_out = self.decoders.without(loaded.image) if self.decoders else None
             scored = score_sample(item, sample, self.runs(channels), protocol, held_out, spread=spread, on_view=on_view)
             for done, group in enumerate(scored, 1):

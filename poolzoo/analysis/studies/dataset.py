@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from poolzoo import cuda
+from poolzoo import engine
 from poolzoo._console import Notice
 from poolzoo.analysis.inputs.images import IMAGE_SUFFIXES, ImageError, suffix_of, without_images
 from poolzoo.analysis.results.machine import describe_machine
@@ -175,7 +175,7 @@ def _fit_decoders(protocol: Protocol, runs: Sequence[Run]) -> Decoders | None:
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
-            with cuda.by_reference():
+            with engine.by_reference():
                 decoders.fit_all(runs)
         finally:
             torch.set_num_threads(threads)

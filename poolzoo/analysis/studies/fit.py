@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from poolzoo import cuda, registry
+from poolzoo import engine, registry
 from poolzoo.analysis.inputs.images import load_image
 from poolzoo.analysis.inputs.training_images import TrainingSet
 from poolzoo.analysis.scoring.fitted_parameters import Fitted
@@ -36,10 +36,6 @@ CHECKS, CHECK_BATCH = 20, 16
 #: By how many standard errors, and by how many dB, the held-back tiles must be rebuilt better for a fit to count. They
 #: are from the images that were learned from: on others, smaller gains came out as losses as often as not.
 CONFIDENT, LEAST_GAIN = 2.0, 0.05
-
-#: Adam's first step size. Most operators learn numbers that a sigmoid or softplus bends, and must carry them far.
-LEARNING_RATE = 0.1
-LEARNING_RATES = {"dpp": 0.03, "gated": 0.5, "lift": 0.02, "mixed": 0.5, "power": 0.3, "tree": 0.02}
 
 #: Squared errors below it count as it: 100 dB, so that an even tile, rebuilt exactly, does not outweigh all others.
 LEAST_ERROR = 1e-10
@@ -130,7 +126,7 @@ def fit(
         tiles: what to learn from, of :func:`cut_tiles` with the same protocol.
         protocol: its geometry, normalisation, seed and device, and the first upsampler that can be differentiated.
         steps: of Adam.
-        learning_rate: the first step size, above 0; None takes that of :data:`LEARNING_RATES`.
+        learning_rate: the first step size, above 0; None takes the operator's own.
         on_step: called with the number of steps made and of all.
 
     Returns:
@@ -146,7 +142,7 @@ def fit(
     if learning_rate is not None and not 0 < learning_rate < math.inf:  # NaN is neither
         raise ValueError(f"learning_rate={learning_rate:g}: a finite number above 0 is allowed")
     module = _make(spec, protocol)
-    rate = LEARNING_RATES.get(module.info.name, LEARNING_RATE) if learning_rate is None else learning_rate
+    rate = module.info.learning_rate if learning_rate is None else learning_rate
     plan = Fitted(
         spec=normal_spec(spec),
         kernel_size=shown_size(module.kernel_size),
@@ -164,7 +160,7 @@ def fit(
     )
     try:
         # By the reference, so that what is learned does not depend on what this machine has built.
-        with cuda.by_reference():
+        with engine.by_reference():
             return _descend(plan, module, tiles, protocol, on_step)
     except Exception as error:  # one operator's failure is its row's, not the end of the others
         return replace(plan, error=f"cannot be fitted: {one_line(error)}")

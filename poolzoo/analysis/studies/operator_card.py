@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from poolzoo import cuda, registry
+from poolzoo import engine, registry
 from poolzoo.analysis.inputs.images import Source, find_images, load_image
 from poolzoo.analysis.results.schema import Result
 from poolzoo.analysis.results.summaries import Summary, summarise
@@ -30,7 +30,7 @@ from poolzoo.analysis.scoring.protocol import Protocol
 from poolzoo.analysis.scoring.round_trip import View
 from poolzoo.analysis.studies.compare import compare
 from poolzoo.analysis.studies.profile import saved_bytes
-from poolzoo.operators.base import Pool, definition
+from poolzoo.operators.base import Pool
 from poolzoo.registry import CLAUSES, PoolInfo
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def make_card(spec: str) -> Card:
     ndim = 2 if 2 in info.ndims else info.ndims[0]
     _, module = _first_taken(MEASURED, lambda k: _module(spec, ndim, 1, k))
     own = [p for p in inspect.signature(type(module)).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    texts = [inspect.getdoc(definition(info)), info.module.__doc__ if info.module else None]
+    texts = [inspect.getdoc(info.definition), info.module.__doc__ if info.module else None]
     return Card(
         label=normal_spec(spec),
         info=info,
@@ -176,7 +176,7 @@ def count_cost(spec: str, kernel_size: int = 2) -> tuple[float, float]:
     module = _module(spec, 2, COST_SHAPE[1], kernel_size)
     module.train(module.stochastic)
     x = torch.rand(COST_SHAPE, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    with cuda.by_reference():
+    with engine.by_reference():
         _, saved = saved_bytes(module, x, module.parameters())
         with torch.no_grad(), _Written() as written:  # type: ignore[no-untyped-call]
             module(x)

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from poolzoo import engine
 from poolzoo.geometry import make_geometry
 from poolzoo.registry import pool_info
 
@@ -70,7 +71,7 @@ def kept_positions(size: int, steps: int, method: str, seed: int = 0) -> list[Po
     x = torch.arange(side * side, dtype=torch.float64).reshape(1, 1, side, side)
     left = []
     for _ in range(steps):
-        x = info.forward(x, make_geometry(2, 1, step.stride), **params)
+        x = engine.pool(info, x, make_geometry(2, 1, step.stride), **params)
         submaps = x.reshape(-1, x.shape[-2] * x.shape[-1]).numpy().astype(np.int64)
         holder = np.full(side * side, -1)
         for number, submap in enumerate(submaps):

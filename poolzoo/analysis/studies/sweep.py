@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from poolzoo import registry
 from poolzoo.analysis.results.schema import Result
+from poolzoo.create import make_class
 
 if TYPE_CHECKING:
     from poolzoo.analysis.inputs.images import Source
@@ -106,7 +107,7 @@ def _numeric_params(name: str) -> dict[str, Real | None]:
     info = registry.pool_info(name)
     if 2 not in info.ndims:
         raise ValueError(f"pool={name!r}: not defined for 2 spatial axes, those of an image")
-    known = inspect.signature(info.make_class(2)).parameters.values()
+    known = inspect.signature(make_class(info, 2)).parameters.values()
     own = {p.name: p.default for p in known if p.kind is p.KEYWORD_ONLY and p.name not in _OF_THE_INPUT}
     return {key: v for key, v in own.items() if v is None or (isinstance(v, (int, float)) and type(v) is not bool)}
 

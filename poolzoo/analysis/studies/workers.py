@@ -25,7 +25,7 @@ from typing import Any, Protocol as Interface
 import torch
 
 import poolzoo
-from poolzoo import cuda, registry
+from poolzoo import engine, registry
 from poolzoo.analysis.inputs.images import ImageError, Source
 from poolzoo.analysis.inputs.samples import Picture
 from poolzoo.analysis.results.store import ImageFile
@@ -121,7 +121,7 @@ def score_task(job: Job, task: Task) -> Outcome:
     if poolzoo.__version__ != job.version:
         raise WorkerError(f"a worker has poolzoo {poolzoo.__version__}, not {job.version}; install the same everywhere")
     # A Dask worker may run several tasks at once, but modules hold their generator.
-    with _one_at_a_time, cuda.by_reference():
+    with _one_at_a_time, engine.by_reference():
         torch.set_num_threads(1)
         registry.load_plugins(job.plugins)
         use_one_thread()

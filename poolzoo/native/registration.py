@@ -13,17 +13,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from poolzoo import cuda
 from poolzoo.geometry import Geometry, is_channels_last, output_size
+from poolzoo.registry import native_reducers
+from poolzoo.windows import pool_by_definition
 
 
 def register(name: str) -> Callable[..., Tensor]:
     """Complete the operator whose library has just been loaded, and give its forward one."""
-    forward, backward = f"poolzoo::{name}", f"poolzoo::{name}_backward"
+    _register_shapes(name)
+    _register_derivative(name)
+    _register_second_derivative(name)
+    _register_batching(name)
     run: Callable[..., Tensor] = getattr(torch.ops.poolzoo, name).default
-    run_backward = getattr(torch.ops.poolzoo, f"{name}_backward").default
+    return run
 
-    @torch.library.register_fake(forward)  # type: ignore[untyped-decorator]
+
+def _register_shapes(name: str) -> None:
+    @torch.library.register_fake(f"poolzoo::{name}")  # type: ignore[untyped-decorator]
     def _(
         x: Tensor, second: Tensor | None, param: Tensor | None, value: float, window: Sequence[int], ceil_mode: bool
     ) -> Tensor:
@@ -31,7 +37,7 @@ def register(name: str) -> Callable[..., Tensor]:
         lead = x.shape[: x.dim() - geometry.ndim]
         return _empty(x, [*lead, *output_size(x.shape[len(lead) :], geometry)], window)
 
-    @torch.library.register_fake(backward)  # type: ignore[untyped-decorator]
+    @torch.library.register_fake(f"poolzoo::{name}_backward")  # type: ignore[untyped-decorator]
     def _(
         grad: Tensor,
         x: Tensor,
@@ -44,9 +50,14 @@ def register(name: str) -> Callable[..., Tensor]:
         of_second = x.new_empty((0,)) if second is None else _empty(x, x.shape, window)
         return _empty(x, x.shape, window), of_second, x.new_empty((0,) if param is None else (), dtype=torch.float64)
 
-    def save(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-        *tensors, ctx.value, ctx.window, ctx.ceil_mode = inputs
-        ctx.save_for_backward(*tensors)
+
+def _save(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+    *tensors, ctx.value, ctx.window, ctx.ceil_mode = inputs
+    ctx.save_for_backward(*tensors)
+
+
+def _register_derivative(name: str) -> None:
+    run_backward = getattr(torch.ops.poolzoo, f"{name}_backward").default
 
     def derivative(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
         x, second, param = ctx.saved_tensors
@@ -54,14 +65,21 @@ def register(name: str) -> Callable[..., Tensor]:
         of_param = None if param is None else of_param.to(param.device)
         return of_x, None if second is None else of_second, of_param, None, None, None
 
+    torch.library.register_autograd(f"poolzoo::{name}", derivative, setup_context=_save)
+
+
+def _register_second_derivative(name: str) -> None:
+    """Second derivatives are those of the operator's definition, evaluated in torch's own operators."""
+
     def second_derivative(ctx: Any, of_x: Tensor, of_second: Tensor, of_param: Tensor) -> tuple[Any, ...]:
         grad, x, second, param = ctx.saved_tensors
+        info, native = native_reducers()[name]
         with torch.enable_grad():
             # A parameter in the type that the reference computes in.
             given = [x, second, None if param is None else param.to(torch.promote_types(x.dtype, torch.float32))]
             grad, *given = [None if t is None else t.detach().requires_grad_() for t in (grad, *given)]
-            value = ctx.value if given[2] is None else given[2]
-            y = cuda.references[name](given[0], _geometry(ctx.window, ctx.ceil_mode), given[1], value)
+            arguments = native.arguments(ctx.value if given[2] is None else given[2], given[1])
+            y = pool_by_definition(info, given[0], _geometry(ctx.window, ctx.ceil_mode), **arguments)
             pairs = [(t, seed) for t, seed in zip(given, (of_x, of_second, of_param), strict=True) if t is not None]
             inputs = [t for t, _ in pairs]
             first = torch.autograd.grad(y, inputs, grad, create_graph=True, allow_unused=True)
@@ -81,12 +99,16 @@ def register(name: str) -> Callable[..., Tensor]:
             of_second_param = of_second_param.double()
         return outer[0], of_second_x, of_second_second, of_second_param, None, None, None
 
-    torch.library.register_autograd(forward, derivative, setup_context=save)
-    torch.library.register_autograd(backward, second_derivative, setup_context=save)
+    torch.library.register_autograd(f"poolzoo::{name}_backward", second_derivative, setup_context=_save)
 
-    # The forward operator needs none: poolzoo.cuda.takes leaves transforms to the reference. Of the backward one
-    # torch.autograd.grad(is_grads_batched=True) asks a batch.
-    @torch.library.register_vmap(backward)  # type: ignore[untyped-decorator]
+
+def _register_batching(name: str) -> None:
+    """The forward operator needs none: poolzoo.engine leaves transforms to the definition. Of the backward one
+    torch.autograd.grad(is_grads_batched=True) asks a batch.
+    """
+    run_backward = getattr(torch.ops.poolzoo, f"{name}_backward").default
+
+    @torch.library.register_vmap(f"poolzoo::{name}_backward")  # type: ignore[untyped-decorator]
     def _(
         info: Any,
         in_dims: tuple[int | None, ...],
@@ -108,8 +130,6 @@ def register(name: str) -> Callable[..., Tensor]:
         empty = info.batch_size, 0
         unfolded = of_second.expand(empty) if second is None else unfold(of_second)
         return (unfold(of_x), unfolded, of_param.expand(empty)), (0, 0, 0)
-
-    return run
 
 
 def _batched(x: Tensor, dim: int | None, size: int) -> Tensor:

@@ -25,31 +25,21 @@ import tempfile
 import threading
 import time
 import warnings
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import torch
 
 from poolzoo._files import write_whole
+from poolzoo.registry import native_reducers
 
-HERE = Path(__file__).parent
+#: Where the sources lie: what the CPU and CUDA share and the CPU's own; CUDA's own.
+NATIVE = Path(__file__).parent
+CUDA = NATIVE.parent / "cuda"
 #: The oldest torch whose stable ABI the glue uses.
 _TORCH_TARGET = "-DTORCH_TARGET_VERSION=0x020a000000000000"
 _CPU_SOURCES = ("reducer_cpu.cpp", "glue_cpu.cpp")
 _CUDA_SOURCES = ("reducer_cuda.cu", "glue_cuda.cpp")
-#: The operators, and each one's struct in reducers.h.
-REDUCERS = {
-    "softpool": "SoftPool",
-    "lp": "LpMean",
-    "lp_sum": "LpSum",
-    "max": "Max",
-    "avg": "Avg",
-    "lip": "Lip",
-    "edscw": "Edscw",
-    "idw": "Idw",
-    "adapool": "AdaPool",
-}
 #: The CPU libraries that are no operator's, and their sources.
 EXTRAS = {"metrics": ("metrics_cpu.cpp", "glue_metrics.cpp")}
 #: By torch's CPU capability, not by this machine: what torch does not use may be switched off for a reason.
@@ -72,17 +62,24 @@ _GO_ON = {
 #: Why a device's libraries, or the metrics', are unavailable, and the operators whose libraries are loaded.
 _failure: dict[str, str] = {}
 _loaded: set[tuple[str, str]] = set()
-#: Held by the one thread that builds, loads or registers an operator; others wait for it. A reducer may be added later.
-LOCKS = defaultdict(threading.RLock, {name: threading.RLock() for name in (*REDUCERS, *EXTRAS)})
+_locks: dict[str, threading.RLock] = {}
 
 
 class Unavailable(Exception):
     """What this machine lacks, in words that need no more."""
 
 
+def lock_of(operator: str) -> threading.RLock:
+    """The lock of the one thread that builds, loads or registers an operator; others wait for it."""
+    return _locks.setdefault(operator, threading.RLock())
+
+
 def operator_flags(operator: str) -> list[str]:
     """What compiles the sources for one operator; "metrics" is none."""
-    return [] if operator in EXTRAS else [f"-DPOOLZOO_OPERATOR={operator}", f"-DPOOLZOO_REDUCER={REDUCERS[operator]}"]
+    if operator in EXTRAS:
+        return []
+    _, native = native_reducers()[operator]
+    return [f"-DPOOLZOO_OPERATOR={operator}", f"-DPOOLZOO_REDUCER={native.struct}"]
 
 
 def cpu_flags() -> list[str]:
@@ -112,19 +109,21 @@ def cache_root() -> Path:
 
 def cpu_key(operator: str) -> str:
     """Names one build of an operator's CPU library: all that it depends on, hashed."""
-    return _key("cpu", operator, [*cpu_flags(), *_LINK_FLAGS], EXTRAS.get(operator, _CPU_SOURCES))
+    sources = [NATIVE / source for source in EXTRAS.get(operator, _CPU_SOURCES)]
+    return _key("cpu", operator, [*cpu_flags(), *_LINK_FLAGS], sources)
 
 
 def cuda_key(operator: str) -> str:
     """Names one build of its CUDA library. Not by nvcc's version: where it is built ahead, nvcc need not be there."""
     parts = [*_FLAGS, *_NVCC_FLAGS, *_LINK_FLAGS, str(torch.version.cuda), cuda_architectures()]
-    return _key("cuda", operator, parts, [*_CUDA_SOURCES, *(path.name for path in HERE.glob("*.cuh"))])
+    headers = [*CUDA.glob("*.cuh"), *CUDA.glob("*.h")]
+    return _key("cuda", operator, parts, [*(CUDA / source for source in _CUDA_SOURCES), *headers])
 
 
-def _key(device: str, operator: str, flags: Sequence[str], sources: Sequence[str]) -> str:
+def _key(device: str, operator: str, flags: Sequence[str], sources: Sequence[Path]) -> str:
     machine = [torch.__version__, platform.machine(), platform.system(), os.environ.get("CXX", "c++")]
     digest = hashlib.sha256("\0".join([*machine, *operator_flags(operator), *flags]).encode())
-    for source in sorted([*HERE.glob("*.h"), *(HERE / source for source in sources)]):
+    for source in sorted([*NATIVE.glob("*.h"), *sources]):
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
     return f"{device}-{operator}-{digest.hexdigest()[:20]}"
 
@@ -156,7 +155,7 @@ def status(device: str) -> str:
         return "unavailable: this torch is built without CUDA"
     if device == "cuda" and not cuda_architectures():
         return "not built: no GPU is visible, and TORCH_CUDA_ARCH_LIST names no architecture"
-    libraries = [*REDUCERS, *(EXTRAS if device == "cpu" else ())]
+    libraries = [*native_reducers(), *(EXTRAS if device == "cpu" else ())]
     built = [name for name in libraries if _is_whole(_library(device, name))]
     missing = [name for name in libraries if name not in built]
     parts = [f"built in {cache_root()}: {', '.join(built)}"] if built else []
@@ -170,7 +169,7 @@ def _library(device: str, operator: str) -> Path:
 
 
 def _remember(name: str, operator: str, load: Callable[[str], str]) -> str:
-    with LOCKS[operator]:
+    with lock_of(operator):
         if (name, operator) in _loaded:
             return ""
         if name in _failure:
@@ -256,7 +255,7 @@ def _build_and_load(work: Path, library: Path, what: str, build: Callable[[Path]
 
 
 def _build_cpu(operator: str, work: Path) -> None:
-    sources = EXTRAS.get(operator, _CPU_SOURCES)
+    sources = [NATIVE / source for source in EXTRAS.get(operator, _CPU_SOURCES)]
     _build(f"poolzoo_cpu_{operator}", sources, work, extra_cflags=[*cpu_flags(), *operator_flags(operator)])
 
 
@@ -269,20 +268,21 @@ def _build_cuda(operator: str, work: Path) -> None:
     # It reads TORCH_CUDA_ARCH_LIST and the visible GPUs as cuda_architectures does.
     _build(
         f"poolzoo_cuda_{operator}",
-        _CUDA_SOURCES,
+        [CUDA / source for source in _CUDA_SOURCES],
         work,
+        extra_include_paths=[str(NATIVE)],
         extra_cflags=[*_FLAGS, *flags],
         extra_cuda_cflags=[*_NVCC_FLAGS, *flags],
     )
 
 
-def _build(name: str, sources: Sequence[str], work: Path, **flags: list[str]) -> None:
+def _build(name: str, sources: Sequence[Path], work: Path, **flags: list[str]) -> None:
     with _ninja_on_path(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of cpp_extension, about compilers that it has not heard of
         from torch.utils.cpp_extension import load
 
-        paths = [str(HERE / source) for source in sources]
-        load(name, paths, extra_ldflags=list(_LINK_FLAGS), build_directory=str(work), is_python_module=False, **flags)  # type: ignore[arg-type]
+        paths, links = [str(source) for source in sources], list(_LINK_FLAGS)
+        load(name, paths, extra_ldflags=links, build_directory=str(work), is_python_module=False, **flags)  # type: ignore[arg-type]
 
 
 def _toolkit() -> Path:

@@ -45,8 +45,8 @@ inline DType dtype_of(const Tensor& x) {
   }
 }
 
-// The rule of poolzoo.windows.is_channels_last, so that both backends give the same strides; but an unbatched volume, which
-// has four axes as a batch of pictures has, is never that: its second axis holds no channels.
+// The rule of poolzoo.geometry.is_channels_last, so that both backends give the same strides; but an unbatched volume,
+// which has four axes as a batch of pictures has, is never that: its second axis holds no channels.
 inline bool is_channels_last(const Tensor& x, int64_t ndim) {
   if (ndim < 2 || x.dim() != ndim + 2 || x.size(1) == 1 || x.stride(1) != 1) return false;
   int64_t expected = x.size(1);
@@ -63,7 +63,7 @@ inline bool holds_an_element(int64_t start, int64_t kernel, int64_t dilation, in
   return tap < kernel && start + tap * dilation < n;
 }
 
-// The rule of poolzoo.windows.output_size.
+// The rule of poolzoo.geometry.output_size.
 inline int64_t output_size(int64_t n, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation,
                            bool ceil_mode) {
   int64_t room = n + 2 * padding - dilation * (kernel - 1) - 1;

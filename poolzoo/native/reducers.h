@@ -14,7 +14,7 @@
 // and may have a `sign` by which the elements and the result are to be multiplied. What nobody asks for costs nothing:
 // sums that only a slope needs are not made in the forward pass.
 //
-// A further reducer is one such struct and one line of REDUCERS in _build.py.
+// A further reducer is one such struct, which an operator names where it registers: native=Native("name", "Struct").
 #pragma once
 #include <cfloat>
 

@@ -1,0 +1,145 @@
+"""One dispatcher for every operator: pools by its definition, in torch's own operators, or by a native reducer.
+
+``backend="auto"`` takes what is fastest by measurement, but the definition inside torch.func's transforms, forward-mode
+AD and exports. It knows nothing of modules.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+from poolzoo import native
+from poolzoo.geometry import Geometry, check_input, check_same_shape, output_size
+from poolzoo.registry import Native, PoolInfo
+from poolzoo.windows import pool_by_definition
+
+BACKENDS = ("auto", "reference", "native")
+_by_reference = 0  # how many by_reference() are open, in any thread
+_counting = threading.Lock()
+
+
+def pool(info: PoolInfo, x: Tensor, geometry: Geometry, *, backend: str = "auto", **params: Any) -> Any:
+    """Pool with a registered operator.
+
+    Args:
+        info: the operator.
+        x: ``(N, C, *spatial)`` or ``(C, *spatial)``.
+        geometry: where the windows lie.
+        backend: ``reference``, ``native`` or ``auto``.
+        params: the operator's own parameters, all of them where it has native reducers.
+
+    Returns:
+        The pooled input: a tensor, but for operators whose own definition gives something else.
+
+    Raises:
+        RuntimeError: ``backend`` is ``native`` and no native reducer can run; the message says why.
+    """
+    if info.native:
+        check_input(x, geometry.ndim)
+        y = pool_natively(info.native, x, geometry, backend, params)
+        if y is not None:
+            return y
+    return pool_by_definition(info, x, geometry, **params)
+
+
+def pool_natively(
+    natives: Sequence[Native], x: Tensor, geometry: Geometry, backend: str, params: Mapping[str, Any]
+) -> Tensor | None:
+    """Pool with the native reducer that suits the parameters; None where the definition is to be evaluated instead.
+
+    Raises:
+        RuntimeError: ``backend`` is ``native`` and no native reducer can run; the message says why.
+        ValueError: the input is too small for its windows, or a second input has another shape.
+    """
+    chosen = suiting(natives, params)
+    if not _takes(chosen, x, geometry, backend):
+        return None
+    assert chosen is not None
+    dtype, second = x.dtype, None
+    if chosen.second:
+        second = params[chosen.second]
+        check_same_shape(chosen.second, second, x)
+        wide = torch.promote_types(x.dtype, second.dtype)  # the second input of a half type may come in float32
+        x, second = x.to(wide), second.to(wide)
+    try:
+        y = native.pool(chosen.reducer, x, geometry, params[chosen.value] if chosen.value else None, second)
+    except RuntimeError:
+        output_size(x.shape[-geometry.ndim :], geometry)  # has better words for an input that is too small
+        raise
+    return y.to(dtype)
+
+
+def backend_of(info: PoolInfo, x: Tensor, geometry: Geometry, *, backend: str = "auto", **params: Any) -> str:
+    """What :func:`pool` with the same arguments runs on: ``native``, or ``reference`` or ``torch``."""
+    taken = info.native and _takes(suiting(info.native, params), x, geometry, backend)
+    return "native" if taken else info.backend
+
+
+@contextlib.contextmanager
+def by_reference() -> Iterator[None]:
+    """Inside, ``backend="auto"`` is the reference: for results that must not depend on what this machine has built.
+
+    It holds for all threads, until the last that is open ends.
+    """
+    global _by_reference
+    with _counting:
+        _by_reference += 1
+    try:
+        yield
+    finally:
+        with _counting:
+            _by_reference -= 1
+
+
+def suiting(natives: Sequence[Native], params: Mapping[str, Any]) -> Native | None:
+    """The first native reducer that computes the same with these parameters."""
+    for candidate in natives:
+        value = params[candidate.value] if candidate.value else None
+        scalar = not isinstance(value, Tensor) or value.dim() == 0
+        if scalar and all(params[key] == needed for key, needed in candidate.when.items()):
+            return candidate
+    return None
+
+
+def _takes(chosen: Native | None, x: Tensor, geometry: Geometry, backend: str) -> bool:
+    """Whether ``x`` is to be pooled by the native reducer; None stands for parameters that there is none for.
+
+    Inside torch.func's transforms (vmap, grad, jvp, ...) and forward-mode AD it never is: the definition, which it must
+    equal, is evaluated there.
+
+    Raises:
+        RuntimeError: ``backend`` is ``native`` and it cannot be; the message says why.
+    """
+    if backend == "reference":
+        return False
+    transformed = _transformed()
+    if backend == "auto" and (chosen is None or transformed or _portable() or not _ahead(chosen, x, geometry)):
+        return False
+    reason = "no native operator has these parameters" if chosen is None else native.unsuited(x, chosen.reducer)
+    if reason and backend == "native":
+        raise RuntimeError(f"backend='native': {reason}")
+    return not reason and not transformed
+
+
+def _transformed() -> bool:
+    """Whether a transform of torch.func or forward-mode AD is active: neither looks into a compiled operator."""
+    return forward_ad._current_level >= 0 or torch._C._are_functorch_transforms_active()
+
+
+def _portable() -> bool:
+    """Whether what runs now must be made of torch's own operators, as in exports."""
+    return _by_reference > 0 or (torch.compiler.is_compiling() and torch.compiler.is_exporting())
+
+
+def _ahead(chosen: Native, x: Tensor, geometry: Geometry) -> bool:
+    if not chosen.torch_has_kernels:
+        return True
+    small_windows = max(geometry.kernel_size) <= 3
+    return x.is_cpu and x.dtype is torch.float32 and x.is_contiguous() and x.numel() >= 1 << 15 and small_windows

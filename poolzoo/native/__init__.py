@@ -1,0 +1,103 @@
+"""Native reducers: pooling at the speed of memory, in C++ and CUDA behind torch.library, compiled at first use.
+
+``available()`` says whether they can be used, building them if need be; ``why_not()`` says what is in the way.
+Functions and modules take them by themselves (``backend="auto"``). README.md tells how they are written, built and
+tested.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from poolzoo.geometry import DTYPES, Geometry
+from poolzoo.native import libraries, registration
+from poolzoo.registry import native_reducers
+
+_forward: dict[str, Callable[..., Tensor]] = {}
+
+
+def why_not(device: str = "cpu", operator: str = "softpool") -> str:
+    """What keeps a native operator from running on ``cpu`` or ``cuda``; "" where nothing does.
+
+    Builds it the first time: with a CUDA torch and no GPU too, if TORCH_CUDA_ARCH_LIST says for which.
+    """
+    with libraries.lock_of(operator):
+        reason = libraries.load_cpu(operator)
+        if not reason and operator not in _forward:
+            _forward[operator] = registration.register(operator)
+    return libraries.load_cuda(operator) if device == "cuda" else reason
+
+
+# What torch.compiler.assume_constant_result does, but that imports torch's compiler: 1.6 s for everyone who compiles
+# nothing.
+why_not._dynamo_marked_constant = True  # type: ignore[attr-defined]
+
+
+def available(device: str = "cpu", operator: str = "softpool") -> bool:
+    """Return whether a native operator can be used on ``cpu`` or ``cuda``; the first call builds it."""
+    reason: str = why_not(device, operator)
+    return not reason
+
+
+def why_no_metrics() -> str:
+    """What keeps the native image metrics, ``torch.ops.poolzoo.metric_*``, from running; "" where nothing does.
+
+    Builds them the first time. They run inside :func:`poolzoo.engine.by_reference` too: what they give does not depend
+    on the machine.
+    """
+    return libraries.load_metrics()
+
+
+def build(device: str = "cpu") -> str:
+    """Build and load all libraries ahead of time, as many at once as there are cores; gives what is in the way."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(libraries.builds_at_once()) as workers:
+        metrics = workers.submit(why_no_metrics) if device == "cpu" else None
+        reasons = list(workers.map(lambda operator: str(why_not(device, operator)), native_reducers()))
+        reasons += [metrics.result()] if metrics else []
+    return next(filter(None, reasons), "")
+
+
+def status() -> dict[str, str]:
+    """What is built for ``cpu`` and ``cuda``, where, or what is in the way as far as can be told without building."""
+    return {"cpu": libraries.status("cpu"), "cuda": libraries.status("cuda")}
+
+
+def unsuited(x: Tensor, operator: str = "softpool") -> str:
+    """Why ``x`` cannot be pooled natively by that operator; "" where it can."""
+    if not (x.is_cpu or x.is_cuda):
+        return f"input is on {x.device}; the native operators are for the CPU and for CUDA"
+    if x.dtype not in DTYPES:
+        return f"input: dtype {x.dtype}; float64, float32, bfloat16 or float16 is pooled natively"
+    if x.layout is not torch.strided:
+        return f"input: layout {x.layout}"
+    # What why_not says in three times the time, which small calls feel. Not in a compiled graph: why_not may still add
+    # the operator, after the compiler has looked at those that there are.
+    if not torch.compiler.is_compiling() and x.is_cpu and operator in _forward:
+        return ""
+    reason: str = why_not(x.device.type, operator)
+    return reason
+
+
+def pool(
+    operator: str, x: Tensor, geometry: Geometry, value: float | Tensor | None = None, second: Tensor | None = None
+) -> Tensor:
+    """Pool natively, with the operator's parameter, if it has one, as a number or a scalar tensor.
+
+    A parameter on a GPU is read as ``.item()`` reads it, which waits for the GPU: keep it on the CPU, as modules make
+    it.
+    """
+    kernel, stride, padding, dilation, ceil_mode = geometry
+    window = [*kernel, *stride, *padding, *dilation]
+    run = _forward[operator]
+    if isinstance(value, Tensor):
+        return run(x, second, value.to(torch.float64), 0.0, window, ceil_mode)
+    number = 0.0 if value is None else value
+    if x.requires_grad or second is not None or torch.compiler.is_compiling():
+        return run(x, second, None, number, window, ceil_mode)
+    with torch._C._AutoDispatchBelowAutograd():  # a third of a small call's time goes into finding out that this is so
+        return run(x, None, None, number, window, ceil_mode)
