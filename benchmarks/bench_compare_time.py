@@ -1,8 +1,8 @@
-"""The time in `poolzoo compare` held against that of `poolzoo profile`, for every operator and state, in one process.
+"""Compare the time in `poolzoo compare` with that of `poolzoo profile`, for every operator and state, in one process.
 
-In each round a few operators are compared and right after that profiled, so that a busy machine slows both alike.
-Reported are the least times over the rounds and their ratio, the worst last; operators whose ratio is beyond the limit
-get more rounds, and where it stays there the exit code is 1.
+In each round a few operators are compared and profiled right after that, so that a busy machine slows both alike. The
+table gives the shortest times over the rounds and their ratio, the worst ratio last. Operators whose ratio exceeds the
+limit get more rounds; if it still does, the exit code is 1.
 
     python benchmarks/bench_compare_time.py --rounds 5 --output benchmarks/results/compare-time-cpu.json
 """
@@ -32,11 +32,11 @@ from poolzoo.analysis.scoring.protocol import Protocol
 from poolzoo.analysis.studies.compare import compare
 from poolzoo.analysis.studies.profile import Workload, profile
 
-#: By how much the two may differ, either way.
+#: The largest allowed ratio of the two, either way.
 LIMIT = 1.5
-#: How often the operators beyond it are measured again, for as many rounds more.
+#: How often operators that exceed it are measured again, with the same number of rounds.
 AGAIN = 4
-#: So many operators are compared before they are profiled.
+#: The number of operators that are compared before they are profiled.
 TOGETHER = 6
 #: An operator and its state.
 Key = tuple[str, str]
@@ -45,14 +45,14 @@ Key = tuple[str, str]
 def run_round(
     image: Source, specs: Sequence[str], protocol: Protocol, workload: Workload
 ) -> dict[Key, tuple[float, float]]:
-    """Seconds in a comparison and in a profile, of each operator and state."""
+    """Return the seconds in a comparison and in a profile, for each operator and state."""
     results = compare([image], specs, protocol), profile(specs, workload)
     compared, profiled = ({(label(row), row["state"]): row["forward_s"] for row in result.rows} for result in results)
     return {key: (compared[key], profiled[key]) for key in compared}
 
 
 def summarise(rounds: dict[Key, list[tuple[float, float]]]) -> list[dict[str, Any]]:
-    """A row for each operator and state, the ratio that is furthest from 1 last."""
+    """Return a row for each operator and state, the ratio furthest from 1 last."""
     rows = []
     for (name, state), times in rounds.items():
         ours, theirs = (min(column) for column in zip(*times, strict=True))
@@ -71,7 +71,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, nargs=2, default=(256, 256), help="height and width of the image")
     parser.add_argument("--kernel-size", type=int, default=2)
     parser.add_argument("--stride", type=int, default=2)
-    parser.add_argument("--min-time", type=float, default=0.05, help="of the profile, for each figure")
+    parser.add_argument("--min-time", type=float, default=0.05, help="the profile's minimum seconds per figure")
     parser.add_argument("--output", help="JSON file; the table is printed")
     given = parser.parse_args()
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # else torch's profiler narrates

@@ -1,9 +1,9 @@
-"""A dataset run with one and with two workers, compared with a plain script that loops scikit-image's metrics.
+"""Time a dataset run with one and with two workers, and a plain script that loops scikit-image's metrics.
 
-Images are crops of the photographs that come with scikit-image; each contender scores the same images with the same
-operators, from starting Python to the last row, one after the other in each round. The plain script does what one would
-write down: Pillow, poolzoo's operators as torch modules, `interpolate`, and scikit-image's SSIM and PSNR. Peak memory
-is that of the main process alone, on the first images and on all of them.
+Images are crops of scikit-image's photographs. All contenders score the same images with the same operators, one after
+the other in each round; times run from the start of Python to the last row. The plain script uses Pillow, poolzoo's
+operators as torch modules, `interpolate`, and scikit-image's SSIM and PSNR. Peak memory is that of the main process
+only, for the first images and for all of them.
 
     python benchmarks/bench_dataset.py --output benchmarks/results/dataset-cpu.json
 """
@@ -27,7 +27,7 @@ from PIL import Image
 from poolzoo._files import write_whole
 from poolzoo.analysis.results.machine import describe_machine
 
-#: Twelve operators that have nothing to learn and nothing to draw: one row an image each.
+#: Twelve operators that are neither learnable nor stochastic: one row per image each.
 POOLS = ("avg", "max", "strided", "median", "lp:p=3", "lse", "softpool", "blur", "max_blur", "haar", "area", "lanczos")
 PHOTOGRAPHS = ("coffee", "astronaut", "rocket", "hubble_deep_field", "retina", "immunohistochemistry")
 HEIGHT, WIDTH = 384, 512
@@ -58,7 +58,7 @@ for path in sorted(Path(folder).iterdir()):
 print(len(rows))
 """
 
-#: The command line, and at its end the most memory that this process had at once; VmHWM starts anew with each program.
+#: The command line, which prints its peak memory at the end; VmHWM starts anew with each program.
 OURS = """
 import atexit, re, sys
 from pathlib import Path
@@ -71,7 +71,7 @@ if __name__ == "__main__":
 
 
 def make_images(folder: Path, count: int) -> Path:
-    """``count`` crops of the photographs, always the same ones."""
+    """Write ``count`` crops of the photographs, always the same ones."""
     folder.mkdir()
     draw = np.random.default_rng(0)
     photographs = [getattr(skimage.data, name)() for name in PHOTOGRAPHS]
@@ -83,7 +83,7 @@ def make_images(folder: Path, count: int) -> Path:
 
 
 def run(program: str, *arguments: object) -> tuple[float, str]:
-    """Seconds, and what it said on stderr."""
+    """Return the seconds of a command and its stderr."""
     began = time.perf_counter()
     command = [sys.executable, "-c", program, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -93,7 +93,7 @@ def run(program: str, *arguments: object) -> tuple[float, str]:
 
 
 def ours(folder: Path, store: Path, jobs: int) -> tuple[float, float]:
-    """Seconds, and the peak memory of the main process in MiB."""
+    """Return the seconds, and the peak memory of the main process in MiB."""
     store.unlink(missing_ok=True)
     pools = [part for spec in POOLS for part in ("--pool", spec)]
     seconds, said = run(OURS, "compare", "--dataset", folder, "--store", store, "--jobs", jobs, *pools)
@@ -128,7 +128,7 @@ def measure(work: Path, count: int, few: int, rounds: int) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--images", type=int, default=200)
-    parser.add_argument("--few", type=int, default=20, help="images of the second measurement of memory")
+    parser.add_argument("--few", type=int, default=20, help="number of images in the second measurement of memory")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--output", help="JSON file; the figures are printed")
     given = parser.parse_args()

@@ -1,10 +1,10 @@
 """Time and accuracy of our SSIM and PSNR, compared with those of scikit-image, torchmetrics, piq and pytorch-msssim, as
 far as they are installed.
 
-Everything in one process, interleaved: each round times every contender once, so that a busy machine slows all alike.
-Reported are medians and quartiles over the rounds, ratios of medians to ours, and how far each score is from ours. All
-get the same photograph and a noisy one in [0, 1], laid out as they take them: float64, and torch's libraries float32,
-in which they are mostly called and fastest.
+Everything runs in one process, interleaved: each round times every contender once, so that a busy machine slows all
+alike. The table gives medians and quartiles over the rounds, ratios of medians to ours, and the difference of each
+score to ours. All get the same photograph and a noisy copy in [0, 1], in the layout that they expect: float64, but
+float32 for torch libraries, which is their usual and fastest dtype.
 
     python benchmarks/bench_metrics.py --rounds 7 --output benchmarks/results/metrics-cpu.json
 """
@@ -37,7 +37,7 @@ Score = Callable[[], Any]
 
 
 def installed() -> dict[str, Any]:
-    """The peers that can be imported, each with its version."""
+    """Return the peers that can be imported, each with its version."""
     found = {}
     for name in PEERS:
         try:
@@ -48,7 +48,7 @@ def installed() -> dict[str, Any]:
 
 
 def images(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """A photograph, tiled where it is smaller, and the same with noise."""
+    """Return a photograph, tiled if it is too small, and a noisy copy."""
     photo = np.tile(skimage.data.astronaut(), (-(-height // 512), -(-width // 512), 1))[:height, :width] / 255
     return photo, (photo + np.random.default_rng(0).normal(0, 0.05, photo.shape)).clip(0, 1)
 
@@ -59,7 +59,7 @@ def scikit_ssim(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def contenders(metric: str, x: np.ndarray, y: np.ndarray, peers: dict[str, Any]) -> dict[str, Score]:
-    """What to time, by name; ``native`` is ours."""
+    """Return the functions to time, by name; ``native`` is ours."""
     ours, scikit = {"ssim": (ssim, scikit_ssim), "psnr": (psnr, peak_signal_noise_ratio)}[metric]
     arguments = {} if metric == "ssim" else {"data_range": 1}
     functions: dict[str, Score] = {"native": lambda: ours(x, y), "scikit-image": lambda: scikit(x, y, **arguments)}
@@ -102,7 +102,7 @@ def run(metric: str, size: tuple[int, int], rounds: int, peers: dict[str, Any]) 
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """Markdown: our time and spread, then how many times as long the others take, and the difference of their score."""
+    """Return a Markdown table: our time and spread, the others' times as multiples, and their scores' differences."""
     names = list(dict.fromkeys(name for row in rows for name in row["ratio"]))
     lines = [f"| work | native ms (IQR) | {' | '.join(names)} |", "|---" * (len(names) + 2) + "|"]
     for row in rows:

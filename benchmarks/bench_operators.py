@@ -1,10 +1,10 @@
 """Time our pools and, for comparison, torch's, the two-average composition, torch.compile of it, and reading and
 copying the tensor.
 
-Everything in one process, interleaved: each round times every contender once, so that a busy machine slows all alike.
-Reported are medians and quartiles over the rounds, and ratios of medians to ours.
+Everything runs in one process, interleaved: each round times every contender once, so that a busy machine slows all
+alike. The table gives medians and quartiles over the rounds, and ratios of medians to ours.
 
-On a GPU it is the GPU's time between two events, after a write of more than its cache holds.
+On a GPU, times are measured between two CUDA events, after a write that is larger than the cache.
 
     python benchmarks/bench_operators.py --rounds 11 --output benchmarks/results/operators-cpu.json
     python benchmarks/bench_operators.py --rounds 21 --device cuda --output benchmarks/results/operators-cuda.json
@@ -62,7 +62,7 @@ CASES: list[Case] = [
 
 
 def composition(x: Tensor, kernel: int, stride: int, padding: int) -> Tensor:
-    """SoftPool out of two averages: right only while e^x neither overflows nor vanishes."""
+    """Return SoftPool as two averages, which is right only while e^x neither overflows nor vanishes."""
     weight, pool = x.exp(), AVG[x.dim() - 2]
     return pool(x * weight, kernel, stride, padding) / pool(weight, kernel, stride, padding)
 
@@ -87,7 +87,7 @@ def _arguments(window: str) -> dict[str, int]:
 def contenders(
     operator: str, x: Tensor, window: str, backward: bool, compiled: Callable[..., Tensor]
 ) -> dict[str, Callable[[], Any]]:
-    """What to time, by name; ``native`` is ours, ``reference`` the same of torch's operators."""
+    """Return the functions to time, by name; ``native`` is ours, ``reference`` the same operator in torch operators."""
     arguments, ndim = WINDOWS[window], x.dim() - 2
     forward: dict[str, Callable[[Tensor], Tensor]] = {
         "native": ours(operator, x, window, "native"),
@@ -107,7 +107,7 @@ def contenders(
 
 
 def interleaved(functions: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each function in each round; small ones are repeated within a round."""
+    """Return the seconds of each function in each round; fast functions are repeated within a round."""
     seconds: dict[str, list[float]] = {name: [] for name in functions}
     repeats = {}
     for name, function in functions.items():
@@ -125,8 +125,9 @@ def interleaved(functions: dict[str, Callable[[], Any]], rounds: int) -> dict[st
 
 
 def interleaved_on_gpu(functions: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
-    """The same by the GPU's own clock, with nothing of the tensors in its cache, and without the time that Python takes
-    to launch: the GPU sleeps until all is queued."""
+    """Return the same, timed by the GPU with no tensor in its cache. Launch time is excluded: the GPU sleeps until all
+    work is queued.
+    """
     scratch = torch.empty(1 << 28, dtype=torch.int8, device="cuda")
     seconds: dict[str, list[float]] = {name: [] for name in functions}
     for number in range(rounds + 2):
@@ -171,7 +172,7 @@ def run(case: Case, rounds: int, compile_too: bool, device: str) -> dict[str, An
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """Markdown: our time and spread, then how many times as long the others take."""
+    """Return a Markdown table: our time and spread, then the others' times as multiples."""
     names = ["avg_pool", "max_pool", "composition", "compiled", "reference", "copy", "read"]
     lines = [
         "| work | native ms (IQR) | " + " | ".join(f"{name} x" for name in names) + " |",
@@ -189,7 +190,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--output", help="JSON file; the table is printed")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--only", default="", help="run the cases whose name holds this, as 'k2s2 float32'")
+    parser.add_argument("--only", default="", help="run only cases whose name contains this, e.g. 'k2s2 float32'")
     parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
     given = parser.parse_args()
     if reason := native.why_not(given.device):

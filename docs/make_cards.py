@@ -1,7 +1,7 @@
-"""Make the operators' pages: ``python docs/make_cards.py`` (or ``make cards``).
+"""Write the operators' pages: ``python docs/make_cards.py`` (or ``make cards``).
 
-Each operator that poolzoo brings and that is defined for two axes has ``operators/NAME.md`` and ``operators/NAME.png``;
-``operators/README.md`` lists them. Pages of operators that are gone are removed.
+Each built-in operator that is defined for two axes has ``operators/NAME.md`` and ``operators/NAME.png``;
+``operators/README.md`` lists them. Pages of removed operators are deleted.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ FOLDER = Path(__file__).parent / "operators"
 
 
 def versions() -> str:
-    """What the figures may depend on."""
+    """Return the versions that the figures may depend on."""
     return ", ".join(f"{name} {version(name).partition('+')[0]}" for name in ("torch", "numpy", "scikit-image"))
 
 
 def make_all() -> tuple[dict[str, str], dict[str, Pixels]]:
-    """The pages' texts and the pictures' pixels, by file name."""
+    """Return the pages' texts and the pictures' pixels, by file name."""
     names = [facts["name"] for facts in registry.builtin_facts()]
     cards: list[tuple[Card, Evidence]] = [(make_card(name), gather_evidence(name)) for name in names]
     part = grey_part(cut_out())

@@ -1,9 +1,9 @@
 """Make the gallery: ``python docs/make_gallery.py`` (or ``make gallery``); it takes some minutes.
 
-Every operator pools the photographs that scikit-image brings, with 2x2 windows, bilinearly rebuilt. What that gives is
-written twice: the whole page, with its pictures, to ``results/gallery.html`` (8 MB or so, not kept in the repository),
-and a summary to ``docs/gallery.md``, with plots in ``docs/gallery/`` and the scores that both are drawn from in
-``docs/gallery/scores.json``, without times, which are a machine's. ``--redraw`` draws the summary from those scores.
+Every operator pools scikit-image's photographs with 2x2 windows, and the result is upsampled bilinearly. Two outputs
+are written: the whole page with its pictures, ``results/gallery.html`` (about 8 MB, not kept in the repository), and a
+summary, ``docs/gallery.md``, with plots in ``docs/gallery/`` and the scores in ``docs/gallery/scores.json``. The scores
+have no times, because times depend on the machine. ``--redraw`` draws the summary from the stored scores.
 """
 
 from __future__ import annotations
@@ -30,23 +30,22 @@ ROOT = Path(__file__).parents[1]
 RESULTS, SUMMARY, FOLDER = ROOT / "results", ROOT / "docs" / "gallery.md", ROOT / "docs" / "gallery"
 SCORES = FOLDER / "scores.json"
 SHOWN = ("retention", "differences", "ranks")
-#: Pixels an inch of a plot, and the digits of a score that do not depend on the machine.
+#: Pixels per inch of a plot, and the digits of a score that do not depend on the machine.
 DPI, DIGITS = 150, 6
-#: Of the metadata: what the scores and the summary rest on.
+#: The metadata that the scores and the summary need.
 KEPT = ("baseline", "metrics", "images", "pools")
 
 HEAD = """# Gallery
 
-Every operator of poolzoo on the {images} photographs that scikit-image brings, pooled by 2x2 windows of stride 2 and
-rebuilt bilinearly. Learnable operators are shown untrained. `make gallery` writes this page, and
-`results/gallery.html`: the same with tables that sort and filter, and every picture, pooled, rebuilt and compared.
-Plots by {versions}.
+Every operator of poolzoo on scikit-image's {images} photographs, pooled with 2x2 windows of stride 2 and upsampled
+bilinearly. Learnable operators are shown untrained. `make gallery` writes this page and `results/gallery.html`, which
+adds tables that can be sorted and filtered, and every pooled and rebuilt picture. Plots by {versions}.
 
 """
 
 
 def measure(folder: Path, names: Sequence[str] = PHOTOGRAPHS, specs: Sequence[str] = ()) -> Result:
-    """Operators on photographs, by the command line: ``gallery.json``, which is returned, and ``gallery.html``."""
+    """Run operators on photographs with the command line; return ``gallery.json``, and write ``gallery.html``."""
     written = [f"--output={folder / 'gallery.json'}", f"--report={folder / 'gallery.html'}"]
     asked = [f"--image=skimage:{name}" for name in names] + [f"--pool={spec}" for spec in specs]
     subprocess.run(
@@ -56,7 +55,7 @@ def measure(folder: Path, names: Sequence[str] = PHOTOGRAPHS, specs: Sequence[st
 
 
 def to_scores(result: Result) -> str:
-    """The rows as JSON that is small and the same on every machine: what all of them say once, no times."""
+    """Return the rows as small JSON that is the same on every machine: common values once, no times."""
     columns = [key for key in result.columns if key not in TIME_KEYS]
     rows = [{key: _rounded(row[key]) for key in columns} for row in result.rows]
     same = {key: rows[0][key] for key in columns if all(row[key] == rows[0][key] for row in rows)}
@@ -69,7 +68,7 @@ def to_scores(result: Result) -> str:
 
 
 def from_scores(text: str) -> Result:
-    """What :func:`to_scores` kept of a result."""
+    """Return the result that :func:`to_scores` stored."""
     scores = json.loads(text)
     untimed = dict.fromkeys(TIME_KEYS)
     rows = [untimed | scores["same"] | dict(zip(scores["keys"], row, strict=True)) for row in scores["rows"]]
@@ -89,7 +88,7 @@ def draw(result: Result) -> tuple[str, dict[str, Pixels]]:
 
 
 def versions() -> str:
-    """What the plots' pixels and the intervals may depend on."""
+    """Return the versions that the plots' pixels and the intervals may depend on."""
     return ", ".join(f"{name} {version(name)}" for name in ("matplotlib", "seaborn", "numpy", "scipy"))
 
 
@@ -106,7 +105,7 @@ def _rounded(value: Any) -> Any:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--redraw", action="store_true", help="draw the summary from the scores there are")
+    parser.add_argument("--redraw", action="store_true", help="draw the summary from the stored scores")
     FOLDER.mkdir(exist_ok=True)
     if not parser.parse_args().redraw:
         RESULTS.mkdir(exist_ok=True)

@@ -1,9 +1,9 @@
-"""Make the pictures of README.md: ``python docs/make_pictures.py`` (or ``make pictures``).
+"""Draw the pictures of README.md: ``python docs/make_pictures.py`` (or ``make pictures``).
 
-``strip.png`` shows a cut-out of scikit-image's coffee photograph after 4x4 pooling and rebuilding, with the difference
-to the original below; ``retention.png`` is the plot of the report for the same photograph and 2x2 windows.
-``page-light.png`` and ``page-dark.png`` are the report of six photographs as Chromium shows it: its answer, and below
-that its pictures.
+``strip.png`` shows a cut-out of scikit-image's coffee photograph after 4x4 pooling and upsampling, with the difference
+to the original below. ``retention.png`` is the report's plot for the same photograph and 2x2 windows.
+``page-light.png`` and ``page-dark.png`` show the report of six photographs in Chromium: its answer, and below it its
+pictures.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ WIDTH, HEIGHT = 1200, 1000
 
 
 def strip() -> Figure:
-    """The original, and what each operator of SHOWN leaves of it."""
+    """Return a figure of the original, and of the image after each operator of SHOWN."""
     views: list[View] = []
     protocol = Protocol(kernel_size=4)
     compare(find_images(["skimage:coffee"]), SHOWN, protocol, on_view=views.append)
@@ -64,7 +64,7 @@ def strip() -> Figure:
 
 
 def page() -> str:
-    """The report of all operators on the photographs, with pictures."""
+    """Return the report of all operators on the photographs, with pictures."""
     asked = [f"--image=skimage:{name}" for name in PHOTOGRAPHS]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "page.html"
@@ -74,12 +74,12 @@ def page() -> str:
 
 
 def screenshots(html: str) -> dict[str, bytes]:
-    """A page's answer and its pictures in light and in dark, as PNG of 256 colours."""
+    """Return a page's answer and its pictures in light and in dark, as PNG with 256 colours."""
     from playwright.sync_api import sync_playwright
 
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if chromium is None:
-        raise SystemExit("no chromium or google-chrome on PATH, which draws the pictures of the page")
+        raise SystemExit("no chromium or google-chrome on PATH; it is needed to draw the pictures of the page")
     shots = {}
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
         path = Path(folder) / "page.html"

@@ -1,7 +1,7 @@
-"""Make the type stubs: ``python docs/make_stubs.py`` (or ``make catalog``).
+"""Write the type stubs: ``python docs/make_stubs.py`` (or ``make catalog``).
 
-``poolzoo/__init__.pyi`` and ``poolzoo/functional.pyi`` tell editors and type checkers what the registry makes.
-Operators that other packages register are not in them.
+``poolzoo/__init__.pyi`` and ``poolzoo/functional.pyi`` describe the generated functions and modules to editors and type
+checkers. They do not contain operators that other packages register.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from poolzoo.geometry import IntOrTuple as IntOrTuple
 
 
 def texts() -> dict[Path, str]:
-    """What each stub file must hold, by its path."""
+    """Return the content of each stub file by its path."""
     folder = Path(poolzoo.__file__).parent
     return {folder / "__init__.pyi": _package(), folder / "functional.pyi": _functional()}
 

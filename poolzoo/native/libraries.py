@@ -1,11 +1,11 @@
-"""Build and load the native libraries: once, under a lock that a killed process cannot leave behind, in a keyed cache.
+"""Build and load the native libraries once, in a keyed cache, under a lock that a killed process cannot leave behind.
 
-Each operator has libraries of its own, one for the CPU and one for CUDA, so that first use waits for no other operator.
-The image metrics have one more, for the CPU.
+Each operator has its own libraries, one for the CPU and one for CUDA, so its first use does not wait for other
+operators. The image metrics have one more library, for the CPU.
 
-The key is everything that a library depends on (sources, flags, compiler, torch, CPU capability or CUDA version and
-architectures), so that a cache of another machine or version is never loaded. Next to a library lies its digest: one
-that was damaged since is built again. A failure is remembered for this process and warned of once; nothing is built on
+The key covers everything that a library depends on (sources, flags, compiler, torch, CPU capability or CUDA version and
+architectures), so the library of another machine or version is never loaded. A digest is stored next to each library; a
+damaged library is built again. A failure is remembered for this process and causes one warning. Nothing is built on
 import.
 """
 
@@ -42,15 +42,15 @@ _CPU_SOURCES = ("reducer_cpu.cpp", "glue_cpu.cpp")
 _CUDA_SOURCES = ("reducer_cuda.cu", "glue_cuda.cpp")
 #: The CPU libraries that are no operator's, and their sources.
 EXTRAS = {"metrics": ("metrics_cpu.cpp", "glue_metrics.cpp")}
-#: By torch's CPU capability, not by this machine: what torch does not use may be switched off for a reason.
+#: By torch's CPU capability, not the machine's: instructions that torch does not use may be disabled on purpose.
 _CAPABILITY_FLAGS = {
     "AVX512": ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mprefer-vector-width=512", "-mfma", "-mf16c"],
     "AVX2": ["-mavx2", "-mfma", "-mf16c"],
 }
 _FLAGS = ["-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-Wno-psabi", _TORCH_TARGET]
-#: cpp_extension takes the conversions of half types away from kernels, for the sake of torch's own headers.
+#: cpp_extension disables the conversions of half types in kernels, because of torch's own headers.
 _NVCC_FLAGS = ["-std=c++17", "-O3", "-U__CUDA_NO_HALF_CONVERSIONS__", "-U__CUDA_NO_BFLOAT16_CONVERSIONS__"]
-#: Where the compiler links its C++ library statically, that copy must not mix with the one that torch has loaded.
+#: If the compiler links its C++ library statically, that copy must not mix with the one that torch has loaded.
 _LINK_FLAGS = ("-Wl,--exclude-libs,ALL",) if sys.platform == "linux" else ()
 
 #: Warnings about unavailable libraries.
@@ -66,7 +66,7 @@ _locks: dict[str, threading.RLock] = {}
 
 
 class Unavailable(Exception):
-    """What this machine lacks, in words that need no more."""
+    """Something that this machine lacks; the message is complete."""
 
 
 def lock_of(operator: str) -> threading.RLock:
@@ -83,17 +83,19 @@ def operator_flags(operator: str) -> list[str]:
 
 
 def cpu_flags() -> list[str]:
-    """The compiler's flags for the CPU libraries on this machine."""
+    """Return the compiler flags for the CPU libraries on this machine."""
     return [*_FLAGS, *_CAPABILITY_FLAGS.get(torch.backends.cpu.get_cpu_capability(), [])]
 
 
 def builds_at_once() -> int:
-    """How many operators to build side by side: each build runs two compilers most of its time."""
+    """Return how many operators to build at the same time: a build runs two compilers most of the time."""
     return max(1, (os.cpu_count() or 1) * 2 // 3)
 
 
 def cuda_architectures() -> str:
-    """What the CUDA library is built for: ``TORCH_CUDA_ARCH_LIST``, or the visible GPUs; "" where there is neither."""
+    """Return the CUDA architectures to build for: ``TORCH_CUDA_ARCH_LIST``, or those of the visible GPUs; "" if there
+    is neither.
+    """
     given = os.environ.get("TORCH_CUDA_ARCH_LIST", "")
     if given not in ("", "native"):
         return given
@@ -102,7 +104,7 @@ def cuda_architectures() -> str:
 
 
 def cache_root() -> Path:
-    """``POOLZOO_CACHE``, or ``poolzoo`` in the user's cache directory."""
+    """Return ``POOLZOO_CACHE``, or ``poolzoo`` in the user's cache directory."""
     given = os.environ.get("POOLZOO_CACHE")
     return Path(given) if given else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "poolzoo"
 
@@ -114,7 +116,9 @@ def cpu_key(operator: str) -> str:
 
 
 def cuda_key(operator: str) -> str:
-    """Names one build of its CUDA library. Not by nvcc's version: where it is built ahead, nvcc need not be there."""
+    """Return the name of one build of its CUDA library. nvcc's version is not included: a machine with a prebuilt
+    library may have no nvcc.
+    """
     parts = [*_FLAGS, *_NVCC_FLAGS, *_LINK_FLAGS, str(torch.version.cuda), cuda_architectures()]
     headers = [*CUDA.glob("*.cuh"), *CUDA.glob("*.h")]
     return _key("cuda", operator, parts, [*(CUDA / source for source in _CUDA_SOURCES), *headers])
@@ -129,26 +133,26 @@ def _key(device: str, operator: str, flags: Sequence[str], sources: Sequence[Pat
 
 
 def load_cpu(operator: str) -> str:
-    """Have an operator and its CPU kernels registered with torch, building them if need be.
+    """Register an operator and its CPU kernels with torch, and build them if necessary.
 
     Returns:
-        "" where they are, else why not. Asked again, the same answer: a failed build is not repeated in this process.
+        "", or why it failed. A failed build is not repeated in this process: the answer stays the same.
     """
     return _remember("cpu", operator, _load_cpu)
 
 
 def load_cuda(operator: str) -> str:
-    """The same for the operator's CUDA kernels; its CPU library, which defines it, is loaded before."""
+    """Load the operator's CUDA kernels in the same way; its CPU library, which defines it, is loaded first."""
     return _remember("cuda", operator, _load_cuda)
 
 
 def load_metrics() -> str:
-    """The same for the metrics, which fail and succeed by themselves."""
+    """Load the metrics in the same way; they do not depend on the operators."""
     return _remember("metrics", "metrics", _load_cpu)
 
 
 def status(device: str) -> str:
-    """What is known of the ``cpu`` or ``cuda`` libraries without building any."""
+    """Return the state of the ``cpu`` or ``cuda`` libraries without building any."""
     if device in _failure:
         return f"unavailable: {_failure[device]}"
     if device == "cuda" and torch.version.cuda is None:
@@ -223,7 +227,7 @@ def _load(device: str, operator: str, library: Path, build: Callable[[str, Path]
 
 
 def _is_whole(library: Path) -> bool:
-    """Whether a cached library is what was built: to load part of one can end the process."""
+    """Return whether a cached library is undamaged: loading an incomplete one can end the process."""
     try:
         return _digest_file(library).read_text() == _digest(library)
     except (OSError, UnicodeDecodeError):
@@ -239,9 +243,9 @@ def _digest(library: Path) -> str:
 
 
 def _build_and_load(work: Path, library: Path, what: str, build: Callable[[Path], None]) -> None:
-    """Build in a folder of its own, then rename: a library that has its name was whole, whatever was killed before."""
+    """Build in a temporary folder, then rename, so that a library with its final name is always complete."""
     if library.exists():
-        _say(f"{library} is not as it was built")
+        _say(f"{library} is damaged")
     _say(f"building the native {what}, once, into {library.parent}")
     began = time.monotonic()
     shutil.rmtree(work, ignore_errors=True)
@@ -286,7 +290,7 @@ def _build(name: str, sources: Sequence[Path], work: Path, **flags: list[str]) -
 
 
 def _toolkit() -> Path:
-    """The folder of the CUDA toolkit, if it goes with this torch."""
+    """Return the folder of the CUDA toolkit, if it fits this torch."""
     given, on_path = os.environ.get("CUDA_HOME") or os.environ.get("CUDA_PATH"), shutil.which("nvcc")
     folders = [Path(given)] if given else [*([Path(on_path).parents[1]] if on_path else []), Path("/usr/local/cuda")]
     homes = [folder for folder in folders if (folder / "bin" / "nvcc").is_file()]
@@ -297,7 +301,7 @@ def _toolkit() -> Path:
     told = subprocess.run([home / "bin" / "nvcc", "--version"], capture_output=True, text=True, check=True).stdout
     version = re.search(r"release (\d+)\.(\d+)", told)
     if version and version[1] != str(torch.version.cuda).partition(".")[0]:
-        raise Unavailable(f"nvcc is of CUDA {version[1]}.{version[2]}, and torch of {torch.version.cuda}")
+        raise Unavailable(f"nvcc is for CUDA {version[1]}.{version[2]}, torch for CUDA {torch.version.cuda}")
     return home
 
 
@@ -318,7 +322,7 @@ def _ninja_on_path() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """One process at a time; the kernel takes the lock away from a process that dies."""
+    """Let one process at a time in; the kernel releases the lock of a process that dies."""
     try:
         import fcntl
     except ImportError:  # no such locks there: two builds at once cost time, and the rename keeps them whole
@@ -330,7 +334,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _explain(error: Exception) -> str:
-    """The compiler's own words where there are some, on one line."""
+    """Return the compiler's error message if there is one, on one line."""
     if isinstance(error, Unavailable):
         return str(error)
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]

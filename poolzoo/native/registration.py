@@ -1,8 +1,9 @@
 """What torch needs to know about the native operators in addition to their kernels: shapes, derivatives, batching.
 
 A reducer is two operators: ``poolzoo::NAME(x, second, param, value, window, ceil_mode)``, and ``NAME_backward(grad, x,
-...)``, which gives the gradients of x, second and param, those of what is None without elements. ``window`` is
-kernel_size, stride, padding and dilation, one after another; ``param``, a float64 scalar, stands instead of ``value``.
+...)``, which returns the gradients of x, second and param; the gradient of an argument that is None has no elements.
+``window`` is kernel_size, stride, padding and dilation, one after another; ``param``, a float64 scalar, stands instead
+of ``value``.
 """
 
 from __future__ import annotations
@@ -133,7 +134,7 @@ def _register_batching(name: str) -> None:
 
 
 def _batched(x: Tensor, dim: int | None, size: int) -> Tensor:
-    """The samples of a vmapped tensor along the first axis."""
+    """Return the samples of a vmapped tensor along the first axis."""
     return x.expand(size, *x.shape) if dim is None else x.movedim(dim, 0)
 
 
@@ -151,7 +152,7 @@ def _empty(x: Tensor, shape: Sequence[int], window: Sequence[int]) -> Tensor:
 
 
 def _fold(x: Tensor, window: Sequence[int]) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-    """A batch of inputs as one input, and what takes the result apart again."""
+    """Return a batch of inputs as one input, and a function that splits the result again."""
     if x.dim() == len(window) // 4 + 2:  # of unbatched ones
         return x, lambda y: y
     many = x.shape[:2]

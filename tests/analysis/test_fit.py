@@ -296,7 +296,7 @@ def test_fit_says_what_it_reached_and_compare_takes_its_file(run, trained, score
         ["gated", "fitted"],
         ["gated", "initial"],
     ]
-    assert f"fitted: learned from 5 images ({trained})" in " ".join(run.out.split())
+    assert f"fitted: trained on 5 images ({trained})" in " ".join(run.out.split())
 
 
 def test_compare_fits_all_that_learn_on_other_images(run, trained, scored, monkeypatch):

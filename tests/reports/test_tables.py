@@ -155,7 +155,7 @@ def test_an_operator_that_failed_on_an_image_is_never_marked_best():
     rows += [compare_row("a", "lucky", 30.0, 0.9), failed_row("b", "lucky", "no")]
     (table,) = tables(make_compare("ab", rows))
     assert [name for name, cell in column(table, "PSNR dB").items() if cell.best] == ["avg"]
-    assert "never marked best, for lack of images that others have: lucky" in table.notes
+    assert "never marked best, because images are missing: lucky" in table.notes
 
 
 def test_images_that_do_not_count_are_named_in_every_format():
@@ -180,7 +180,8 @@ def test_the_state_is_shown_only_where_there_is_more_than_one_kind():
 def test_footnotes_appear_only_where_they_apply():
     rows = [compare_row("a", "max", 20.0, 0.5), compare_row("a", "avg", 21.0, 0.5)]
     (note,) = tables(make_compare(rows=rows))[0].notes
-    assert note == ("time: median of a forward pass of 1x3x40x64 float32, while scores are of the float64 reference")
+    tensor, scores = "1x3x40x64 float32", "while the scores are computed by the float64 reference"
+    assert note == f"time: median of a forward pass of {tensor}, {scores}"
     assert tables(make_compare(rows=[row | {"forward_s": None} for row in rows]))[0].notes == ()
 
 
@@ -313,7 +314,7 @@ def test_a_pipe_gets_every_column_on_one_line_a_row(compared):
 
 def test_a_narrow_terminal_says_what_it_leaves_out(compared):
     text = " ".join(render(compared, "table", width=60).split())
-    assert "no room at this width for:" in text
+    assert "not shown at this width:" in text
     assert "vs avg" in text.partition("no room")[2]
     assert "no room" not in render(compared, "table", width=200)
 

@@ -41,7 +41,7 @@ class PictureFolder:
             path: the folder, made where it is missing.
             base: what the ``file`` of an entry is relative to: the folder of the result that will hold the entries.
                 ``path`` itself where None.
-            spare: called with the name of each file first; raises where it must not be replaced.
+            spare: called first with the name of each file; raises if the file must not be replaced.
         """
         self.path = Path(path)
         self.base = Path(base) if base is not None else self.path

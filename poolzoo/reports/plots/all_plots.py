@@ -1,6 +1,6 @@
-"""Which plots a set of results has, with what each says in words; for the page, and as files.
+"""The plots of a set of results, each with a text description; for the page, and as files.
 
-A plot that would show nothing is left out: ranks of one image, curves of one size, a front of one operator.
+A plot that would show nothing is left out: ranks of one image, curves of one size, trade-offs of one operator.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from poolzoo.reports.text.columns import UNEQUAL
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-#: What tells results of one kind apart, in headings and in names of files.
+#: The letters of results of one kind, in headings and file names.
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-#: A profile's costs by the plot they make.
+#: A profile's costs by the name of their plot.
 TRADEOFFS = {"time": "forward_s", "memory": "peak_bytes", "training-memory": "saved_bytes"}
 
 
@@ -39,9 +39,9 @@ class Drawing:
     Attributes:
         name: of its files, without a suffix.
         draw: makes the figure.
-        alt: what it shows in words, with the numbers that count.
-        caption: how it is read.
-        shared: whether it is of all settings of its result.
+        alt: a description in words, with the important numbers.
+        caption: how to read it.
+        shared: whether it covers all settings of its result.
     """
 
     name: str
@@ -51,12 +51,12 @@ class Drawing:
     shared: bool = False
 
     def svg(self, prefix: str) -> str:
-        """As part of a page, whose other ids do not begin with ``prefix``."""
+        """Return the SVG for a page, with ids that begin with ``prefix``."""
         return to_svg(self.draw(), prefix)
 
 
 def result_letters(results: Sequence[Result]) -> list[str]:
-    """A, B, C for results of one kind; "" for the only one of its kind."""
+    """Return A, B, C, ... for results of one kind; "" for the only one of its kind."""
     kinds = [result.kind for result in results]
     places = [kinds[:number].count(kind) for number, kind in enumerate(kinds)]
     return [
@@ -68,12 +68,12 @@ def result_letters(results: Sequence[Result]) -> list[str]:
 def compare_drawings(
     run: RunFacts, profiles: Sequence[Result] = (), summaries: Sequence[Summary] | None = None
 ) -> dict[Setting, list[Drawing]]:
-    """The plots of a comparison by setting, in the settings' order; those of all settings stand with the first.
+    """Return the plots of a comparison by setting, in the settings' order; those of all settings come with the first.
 
     Args:
         run: a comparison.
-        profiles: of which costs are taken that were measured with the same window.
-        summaries: of its result with the profiles' times, where the caller has them already.
+        profiles: give the costs, if measured with the same window.
+        summaries: of its result with the profiles' times, if already computed.
     """
     summaries = join_times(summarise(run.result), profiles) if summaries is None else summaries
     drawings = {
@@ -96,7 +96,7 @@ def profile_drawings(run: RunFacts) -> list[Drawing]:
             "profile",
             partial(profile_times.plot_profile, run),
             profile_times.describe_profile(run),
-            "Median time of a forward pass and of forward and backward together; at the right, forward time as a ratio"
+            "Median time of a forward pass, and of forward and backward together; on the right, forward time as a ratio"
             " to the baseline's.",
         )
     ]
@@ -117,7 +117,7 @@ def scaling_drawings(profiles: Sequence[RunFacts]) -> list[Drawing]:
 
 
 def all_drawings(results: Sequence[Result]) -> list[Drawing]:
-    """Every plot of the results, under names of their own: ``retention``, ``A-retention-nearest``."""
+    """Return every plot of the results under a unique name: ``retention``, ``A-retention-nearest``."""
     profiles = [result for result in results if result.kind == "profile"]
     found: list[Drawing] = []
     for result, letter in zip(results, result_letters(results), strict=True):
@@ -137,15 +137,15 @@ def all_drawings(results: Sequence[Result]) -> list[Drawing]:
 def save_drawings(
     folder: Path, results: Sequence[Result], spare: Callable[[Path], None] = lambda file: None
 ) -> list[Path]:
-    """Write every plot as PNG (300 pixels an inch), SVG and PDF, two columns of a paper (7.1 inches) wide.
+    """Write every plot as PNG (300 pixels per inch), SVG and PDF, as wide as two columns of a paper (7.1 inches).
 
     Args:
-        folder: there, and open to writing.
+        folder: an existing, writable folder.
         results: comparisons and profiles.
-        spare: called with the name of each file first; raises where it must not be replaced.
+        spare: called first with the name of each file; raises if the file must not be replaced.
 
     Returns:
-        The files, all of them or, after an error, none. Equal results give equal bytes.
+        The files; after an error none are written. Equal results give equal bytes.
     """
     drawings = all_drawings(results)
     for drawing, fmt in itertools.product(drawings, PLOT_FORMATS):
@@ -178,7 +178,8 @@ def _of_setting(
                 partial(retention.plot_differences, shown, families),
                 retention.describe_differences(shown),
                 "Score minus the baseline's, averaged over images; lines are bootstrap 95% intervals of the paired"
-                " differences. Hollow points, whose line reaches the dashed one, may be neither better nor worse.",
+                " differences. Operators with hollow points, whose line reaches the dashed one, are not significantly"
+                " better or worse.",
             )
         )
     rivals = ranks.ranked(shown)
@@ -190,7 +191,8 @@ def _of_setting(
                 partial(ranks.plot_ranks, rivals),
                 ranks.describe_ranks(rivals),
                 f"Mean rank by {first.title}. A bar is half the critical difference of Nemenyi's test (Demšar 2006) to"
-                " either side: hollow points, whose bars do not reach that of the best, are unlikely to be as good.",
+                " either side. Operators with hollow points, whose bar misses that of the best, are significantly"
+                " worse.",
             )
         )
     measured, _ = profile_rows(shown, setting, profiles) or ({}, "")
@@ -223,7 +225,7 @@ def _retention_caption(shown: Sequence[Summary]) -> str:
     grey = ""
     if any(not summary.equal_kept for summary in shown):
         grey = f" Operators marked {UNEQUAL} keep a different fraction of the values."
-    return f"{titles} by operator.{bars}{line} Values beyond the axis stand at its edge.{grey}"
+    return f"{titles} by operator.{bars}{line} Values beyond the axis are drawn at its edge.{grey}"
 
 
 def _of_sweep(run: RunFacts, summaries: Sequence[Summary]) -> list[Drawing]:
@@ -263,14 +265,14 @@ def _of_images(run: RunFacts) -> list[Drawing]:
 
 
 def _difference(setting: Setting, settings: Sequence[Setting]) -> str:
-    """What tells a setting from the others, as part of a file's name."""
+    """Return what distinguishes a setting from the others, for file names."""
     told = [f.name for f in fields(Setting) if len({getattr(other, f.name) for other in settings}) > 1]
     words = [re.sub(r"[^a-z0-9.]+", "-", str(getattr(setting, name)).lower()).strip("-")[:60] for name in told]
     return "".join(f"-{word}" for word in words if word)
 
 
 def _distinct(drawings: Sequence[Drawing]) -> list[Drawing]:
-    """Names that are taken get a number."""
+    """Add numbers to names that are already used."""
     taken: set[str] = set()
     named = []
     for drawing in drawings:

@@ -1,4 +1,4 @@
-"""What the descriptions of several plots have in common."""
+"""Common parts of the plots' descriptions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def operator_count(summaries: Iterable[Summary]) -> int:
-    """How many operators there are: one in two states is one."""
+    """Return the number of operators; an operator in two states counts once."""
     return len({summary.label for summary in summaries})
 
 
@@ -22,6 +22,6 @@ def with_unit(value: float, metric: Metric) -> str:
 
 
 def with_interval(score: Score, metric: Metric) -> str:
-    """``0.8473 (0.8101 to 0.8790)``."""
+    """Return, for example, ``0.8473 (0.8101 to 0.8790)``."""
     bounds = " to ".join(format(bound, metric.format) for bound in score.interval or ())
     return with_unit(score.mean, metric) + (f" ({bounds})" if bounds else "")

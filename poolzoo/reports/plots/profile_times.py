@@ -77,7 +77,7 @@ def plot_profile(run: RunFacts) -> Figure:
 
 
 def profiled(result: Result) -> dict[tuple[Any, ...], list[dict[str, Any]]]:
-    """A profile's timed rows, fastest first, apart for each tensor and device."""
+    """Return a profile's timed rows, fastest first, grouped by tensor and device."""
     apart: dict[tuple[Any, ...], list[dict[str, Any]]] = defaultdict(list)
     for row in sorted(result.rows, key=lambda row: (row["forward_s"] or 0.0, label(row))):
         if row["forward_s"]:

@@ -25,18 +25,18 @@ from poolzoo.reports.text.words import title_of
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-#: Nemenyi's test: the share of families of operators, all equal, in which some pair is said to differ.
+#: Nemenyi's test: the probability that equal operators are reported to differ.
 ALPHA = 0.05
 
 
 def ranked(summaries: Sequence[Summary]) -> list[Summary]:
-    """Who competes for ranks, best first: none for a single image."""
+    """Return the ranked operators, best first; none for a single image."""
     rivals = [(summary.rank, summary) for summary in summaries if summary.rank is not None]
     return [s for _, s in sorted(rivals, key=lambda pair: (pair[0], pair[1].label, pair[1].state))]
 
 
 def ranks_differ(summaries: Sequence[Summary]) -> bool:
-    """Whether any two mean ranks of these differ beyond chance, over images enough to say so."""
+    """Return whether any two mean ranks differ significantly, over enough images."""
     shown = ranked(summaries)
     if len(shown) < 2 or _images_ranked(shown) < INTERVAL_IMAGES:
         return False
@@ -44,15 +44,15 @@ def ranks_differ(summaries: Sequence[Summary]) -> bool:
 
 
 def critical_difference(operators: int, images: int) -> float:
-    """By how much two mean ranks must differ before a difference is unlikely to be chance.
+    """Return the difference of two mean ranks from which it is statistically significant.
 
     Nemenyi's test as in Demšar, Statistical Comparisons of Classifiers over Multiple Data Sets, JMLR 7 (2006):
     ``q sqrt(k (k + 1) / (6 N))``, with ``q`` the studentised range for infinitely many degrees of freedom over
     ``sqrt(2)``, at 5%.
 
     Args:
-        operators: how many were ranked, ``k``.
-        images: on how many, ``N``.
+        operators: the number of ranked operators, ``k``.
+        images: the number of images, ``N``.
     """
     from scipy.stats import studentized_range
 
@@ -61,9 +61,10 @@ def critical_difference(operators: int, images: int) -> float:
 
 
 def plot_ranks(summaries: Sequence[Summary]) -> Figure:
-    """Mean rank by the first metric, best on top, each with half the critical difference to either side.
+    """Plot mean ranks by the first metric, best on top, each with half the critical difference to either side.
 
-    Whose bar reaches that of the best, the shaded band, cannot be told apart from it; the others are hollow.
+    An operator whose bar reaches that of the best, the shaded band, is not distinguishable from it; other points are
+    hollow.
 
     Args:
         summaries: of one setting, several of them with a rank.
@@ -99,15 +100,15 @@ def plot_ranks(summaries: Sequence[Summary]) -> Figure:
 
 
 def describe_ranks(summaries: Sequence[Summary]) -> str:
-    """The best mean ranks, the worst, and how many cannot be told apart from the best."""
+    """Describe the best mean rank, the worst, and how many are not distinguishable from the best."""
     shown = ranked(summaries)
     difference = _critical(shown)
     first, last = shown[0].rank or 0.0, shown[-1].rank or 0.0
     alike = sum((summary.rank or 0.0) - first <= difference for summary in shown) - 1
     return (
         f"Mean ranks of {operator_count(shown)} operators over {_images_ranked(shown)} images, best on top:"
-        f" best {title_of(shown[0])} {first:.1f}, worst {title_of(shown[-1])} {last:.1f}. {alike} of the others cannot"
-        f" be told apart from the best: they are within the critical difference of {difference:.1f}."
+        f" best {title_of(shown[0])} {first:.1f}, worst {title_of(shown[-1])} {last:.1f}. {alike} of the others are"
+        f" not distinguishable from the best: they are within the critical difference of {difference:.1f}."
     )
 
 
@@ -116,5 +117,5 @@ def _critical(shown: Sequence[Summary]) -> float:
 
 
 def _images_ranked(shown: Sequence[Summary]) -> int:
-    """Over how many images ranks by the first metric are."""
+    """Return the number of images behind the ranks by the first metric."""
     return min(next(iter(summary.scores.values())).images for summary in shown)

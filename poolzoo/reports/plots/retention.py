@@ -37,18 +37,18 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: In a row: metrics of a list of operators, families of a legend.
+#: Per row: metrics in a list of operators, families in a legend.
 METRICS_ACROSS, LEGEND_ACROSS = 3, 5
 
 
 def plot_retention(summaries: Sequence[Summary], families: Mapping[str, str] | None = None) -> Figure:
-    """Every operator's score as a point, best on top, a panel for each metric.
+    """Plot every operator's score as a point, best on top, one panel per metric.
 
-    Error bars are the interval over images, or the spread over seeds where there is one image. Scores far worse than
-    the rest stand at the edge with their value, so that one bad operator does not hide what differs among the others.
+    Error bars are the interval over images, or the spread over seeds if there is one image. Scores far worse than the
+    rest are drawn at the edge with their value, so that one bad operator does not hide the differences of the others.
 
     Args:
-        summaries: of one setting; those with errors only are left out.
+        summaries: of one setting; failed ones are left out.
         families: label to family, for the colours.
     """
     shown = [summary for summary in summaries if summary.scores]
@@ -56,13 +56,13 @@ def plot_retention(summaries: Sequence[Summary], families: Mapping[str, str] | N
 
 
 def plot_differences(summaries: Sequence[Summary], families: Mapping[str, str] | None = None) -> Figure:
-    """Every operator's score minus the baseline's on the same images, as :func:`plot_retention` shows scores.
+    """Plot every operator's score minus the baseline's on the same images, in the form of :func:`plot_retention`.
 
-    Images differ far more than operators do; of paired differences that is no part, so that their intervals say which
-    operators differ. A metric whose best value lies between others is left out.
+    Images differ far more than operators. Paired differences exclude that variation, so their intervals show which
+    operators differ. A metric whose best value is not an extreme is left out.
 
     Args:
-        summaries: of one setting, with differences. Whose interval holds 0 has a hollow point.
+        summaries: of one setting, with differences. A point is hollow if its interval contains 0.
         families: label to family, for the colours.
     """
     shown = paired(summaries)
@@ -76,7 +76,7 @@ def plot_differences(summaries: Sequence[Summary], families: Mapping[str, str] |
 
 
 def paired(summaries: Sequence[Summary]) -> list[Summary]:
-    """Summaries whose scores are the differences to the baseline; without those that have none with an interval."""
+    """Return the summaries with differences to the baseline as scores; those without an interval are left out."""
     found = []
     for summary in summaries:
         scores = {
@@ -89,7 +89,7 @@ def paired(summaries: Sequence[Summary]) -> list[Summary]:
 
 
 def describe_differences(summaries: Sequence[Summary]) -> str:
-    """How many operators are better and worse than the baseline beyond chance, and who leads, by each metric."""
+    """Describe how many operators are significantly better and worse than the baseline, and the leader, by metric."""
     shown = [summary for summary in paired(summaries) if summary.equal_kept and not summary.is_baseline]
     sentences = []
     for key in dict.fromkeys(key for summary in shown for key in summary.scores):
@@ -98,8 +98,8 @@ def describe_differences(summaries: Sequence[Summary]) -> str:
         sure = [metric.merit(score.mean) > 0 for score in scores.values() if not _could_be_chance(score)]
         best = max(scores, key=lambda name: metric.merit(scores[name].mean))
         sentences.append(
-            f"By {metric.title} {sum(sure)} operators are better than the baseline and {sure.count(False)} worse,"
-            f" beyond chance; the best is {best}: {with_interval(scores[best], metric)}."
+            f"By {metric.title} {sum(sure)} operators are significantly better than the baseline and"
+            f" {sure.count(False)} significantly worse; the best is {best}: {with_interval(scores[best], metric)}."
         )
     return " ".join(["Differences to the baseline on the same images.", *sentences])
 
@@ -116,7 +116,7 @@ def _plot_operators(
     axis: Callable[[str], tuple[str, str]],
     hollow: Callable[[Score], bool] = lambda score: False,
 ) -> Figure:
-    """A list of operators with a panel for each metric, whose axis ``axis`` names; points that are ``hollow``."""
+    """Plot a list of operators, one panel per metric, whose axis ``axis`` names; ``hollow`` points are not filled."""
     import seaborn as sns
     from matplotlib.lines import Line2D
 
@@ -158,7 +158,7 @@ def _plot_operators(
 
 
 def describe_retention(summaries: Sequence[Summary]) -> str:
-    """Who is best and worst by each metric, and by how much."""
+    """Describe the best and the worst operator by each metric, and their scores."""
     fair = [summary for summary in summaries if summary.scores and summary.equal_kept]
     sentences = []
     for key in dict.fromkeys(key for summary in fair for key in summary.scores):
@@ -234,6 +234,6 @@ def _retention_panel(
 
 
 def _bar(score: Score) -> tuple[float, float]:
-    """The ends of an error bar: over images, else over seeds, else no bar."""
+    """Return the ends of an error bar: over images, else over seeds, else no bar."""
     spread = score.spread or 0.0
     return score.interval or (score.mean - spread, score.mean + spread)

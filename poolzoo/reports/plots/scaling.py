@@ -1,4 +1,4 @@
-"""Forward time against size, a small panel for each operator."""
+"""Forward time against size, one small panel per operator."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: Operators in a row.
+#: Operators per row.
 CURVES_ACROSS = 5
-#: Sizes must span this factor before anything can be said of scaling.
+#: Scaling is only reported if sizes span this factor.
 LEAST_SPAN = 2.0
 
 
 @dataclass(frozen=True)
 class Curve:
-    """How long an operator takes by size: ``points`` are (elements, seconds) by rising size."""
+    """An operator's time by size: ``points`` are (elements, seconds) by rising size."""
 
     name: str
     is_baseline: bool
@@ -45,7 +45,7 @@ class Curve:
 
     @property
     def exponent(self) -> float:
-        """The slope of the least-squares line through the logarithms: 1 where twice the size takes twice the time."""
+        """Return the slope of the least-squares line through the logarithms: 1 means proportional to size."""
         import numpy as np
 
         sizes, times = np.log(self.points).T
@@ -88,14 +88,14 @@ def curves_of_images(run: RunFacts) -> list[Curve]:
 
 
 def _curves(found: Mapping[tuple[str, bool], Mapping[float, float]]) -> list[Curve]:
-    """Curves, fastest at the largest size first, of what was timed over a span of sizes."""
+    """Return the curves of everything that was timed over a range of sizes, fastest at the largest size first."""
     spans = {key: points for key, points in found.items() if max(points) >= LEAST_SPAN * min(points)}
     curves = [Curve(name, base, tuple(sorted(points.items()))) for (name, base), points in spans.items()]
     return sorted(curves, key=lambda curve: (curve.points[-1][1] / curve.points[-1][0], curve.name))
 
 
 def plot_scaling(curves: Sequence[Curve], what: str = "elements") -> Figure:
-    """Forward time against size, a small panel for each operator with the baseline's line in each, fastest first.
+    """Plot forward time against size, one small panel per operator with the baseline's line in each, fastest first.
 
     Args:
         curves: of one kind of tensor.
@@ -168,7 +168,7 @@ def _scaling_axes(first: Axes, sizes: Sequence[float], times: Sequence[float]) -
 
 
 def describe_scaling(curves: Sequence[Curve], what: str = "elements") -> str:
-    """Whose time grows most and least with size, and who is fastest and slowest at the largest."""
+    """Describe which times grow most and least with size, and the fastest and slowest at the largest size."""
     order = sorted(curves, key=lambda curve: (curve.exponent, curve.name))
     least, most = (f"{curve.name} as n to the {curve.exponent:.2f}" for curve in (order[0], order[-1]))
     sizes = [size for curve in curves for size, _ in curve.points]

@@ -1,11 +1,11 @@
 """The common style of all plots: size, colours, type, axes, names next to points, and figures as files.
 
-A figure is drawn at the width of two columns of a paper (7.1 inches) with text of 7 to 8 points, so that a file goes
-into a paper as it is and a page shows the same plot larger. Hues are seaborn's "colorblind" palette; whatever a hue
-says, a shape, a place or a weight says as well, so that a grey print loses nothing.
+A figure is as wide as two columns of a paper (7.1 inches), with text of 7 to 8 points, so that a file fits into a paper
+unchanged, and a page shows the same plot larger. Hues are seaborn's "colorblind" palette. Everything that a hue shows
+is also shown by a shape, a position or a weight, so a grey print loses nothing.
 
-Every function works on a ``Figure`` of its own: nothing goes through pyplot's current figure, so plots can be drawn in
-any process without a display and leave nothing behind. Bytes are deterministic: no dates, hashed ids.
+Every function works on its own ``Figure`` and not on pyplot's current figure, so plots can be drawn in any process
+without a display. Bytes are deterministic: no dates, hashed ids.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.transforms import Bbox
 
-#: Inches: two columns of a paper, a line of a list of operators, and what stands around a panel.
+#: Inches: two columns of a paper, a line of a list of operators, and the space around a panel.
 WIDTH, LINE, AROUND = 7.1, 0.152, 0.75
-#: Pixels an inch of a PNG beside an SVG and a PDF.
+#: Pixels per inch of a PNG file.
 DPI = 300
 LONGEST_NAME = 34
 POINT, BASELINE, FRONT, MUTED = "#0173b2", "#222222", "#de8f05", "#7a7a7a"
@@ -46,7 +46,7 @@ _RC: dict[Any, Any] = {
     "lines.linewidth": 1.2, "lines.markersize": 4, "patch.linewidth": 0,
 }
 # fmt: on
-#: What matplotlib would write into a file that changes from run to run, or that no reader needs.
+#: Metadata that matplotlib would write although it changes from run to run, or is not needed.
 _UNDATED: dict[str, dict[str, Any]] = {
     "png": {"Software": None},
     "svg": dict.fromkeys(("Date", "Creator", "Format", "Type")),
@@ -55,7 +55,7 @@ _UNDATED: dict[str, dict[str, Any]] = {
 PLOT_FORMATS = tuple(_UNDATED)
 _SAVING: dict[Any, Any] = {"svg.hashsalt": "poolzoo", "svg.fonttype": "path", "pdf.fonttype": 42}
 
-#: Where a name may stand beside its point: how far away, in points, and in which directions, in degrees.
+#: Possible places of a name: distances from its point, in points, and directions, in degrees.
 _NEAR = (5.0, 9.0)
 _FAR = (15.0, 24.0, 34.0, 46.0, 60.0, 76.0)
 _AROUND = (0, 180, 90, 270, 45, 135, 315, 225)
@@ -64,7 +64,7 @@ _BETWEEN = (15, 165, 345, 195, 30, 150, 330, 210, 60, 120, 300, 240, 75, 105, 28
 
 @contextmanager
 def style() -> Iterator[None]:
-    """The look, for whatever is drawn inside."""
+    """Apply the common style inside the context."""
     import matplotlib as mpl
     import seaborn as sns
 
@@ -74,14 +74,14 @@ def style() -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """A name in a script that the font lacks is drawn as boxes; the reader of a report has no use for the warning."""
+    """Suppress warnings about characters that the font lacks, which are drawn as boxes."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         yield
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure that belongs to no window and to no global state; inches."""
+    """Return an empty figure without a window or global state; sizes are in inches."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -91,22 +91,22 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def to_png(figure: Figure, scale: float = 2) -> bytes:
-    """The figure as PNG; ``scale`` 1 is 100 pixels an inch."""
+    """Return the figure as PNG; ``scale`` 1 is 100 pixels per inch."""
     return _saved(figure, "png", 100 * scale)
 
 
 def to_file(figure: Figure, fmt: str) -> bytes:
-    """The figure as a file's content.
+    """Return the figure as the content of a file.
 
     Args:
         figure: what to draw.
-        fmt: ``png`` (300 pixels an inch), ``svg`` or ``pdf``; glyphs are paths in the one and embedded in the other.
+        fmt: ``png`` (300 pixels per inch), ``svg`` with glyphs as paths, or ``pdf`` with embedded fonts.
     """
     return _saved(figure, fmt, DPI)
 
 
 def to_svg(figure: Figure, prefix: str = "") -> str:
-    """The figure as one ``<svg>`` element for a page: glyphs as paths, so that it needs no font.
+    """Return the figure as one ``<svg>`` element for a page: glyphs are paths, so it needs no font.
 
     Args:
         figure: what to draw.
@@ -129,7 +129,7 @@ def to_svg(figure: Figure, prefix: str = "") -> str:
 
 
 def _attributes(style: str) -> str:
-    """``fill: none; stroke: #000`` as presentation attributes."""
+    """Return CSS such as ``fill: none; stroke: #000`` as presentation attributes."""
     pairs = (part.split(":", 1) for part in style.split(";") if part.strip())
     return "".join(f' {name.strip()}="{value.strip()}"' for name, value in pairs)
 
@@ -144,24 +144,24 @@ def _saved(figure: Figure, fmt: str, dpi: float, *, transparent: bool = False) -
 
 
 def operator_name(text: str, state: str | None, longest: int = LONGEST_NAME) -> str:
-    """An operator with its state, cut to a length."""
+    """Return an operator's name with its state, cut to a length."""
     return shortened(text, longest) + ("" if state in ("fixed", None, "") else plain(f" ({state_title(state)})"))
 
 
 def shortened(text: str, longest: int = LONGEST_NAME) -> str:
-    """``text`` cut to a length, fit to be drawn."""
+    """Return ``text`` cut to a length and safe to draw."""
     return plain(text if len(text) <= longest else f"{text[: longest - 1]}…")
 
 
 def plain(text: object) -> str:
-    """``text`` so that matplotlib neither reads mathematics into it nor stumbles over it."""
+    """Return ``text`` so that matplotlib does not read it as mathematics or fail on it."""
     text = visible(text)
     # An underscore first would hide a legend entry.
     return (f" {text}" if text.startswith("_") else text).replace("$", r"\$")
 
 
 def list_axis(axes: Axes, names: Sequence[str], bold: Sequence[bool], grey: Sequence[bool] = ()) -> None:
-    """Names down the left side, the first on top."""
+    """Write names down the left side, the first on top."""
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.spines["left"].set_visible(False)
@@ -171,12 +171,12 @@ def list_axis(axes: Axes, names: Sequence[str], bold: Sequence[bool], grey: Sequ
 
 
 def score_axis(key: str) -> str:
-    """A metric's axis: what it is, its unit, and which way is better."""
+    """Label a metric's axis: its title, its unit, and which direction is better."""
     return ", ".join(axis_words(key))
 
 
 def axis_words(key: str) -> tuple[str, str]:
-    """A metric with its unit, and which way is better."""
+    """Return a metric with its unit, and which direction is better."""
     metric = METRICS[key]
     unit = f" ({metric.unit})" if metric.unit else ""
     if metric.target is not None:
@@ -185,7 +185,7 @@ def axis_words(key: str) -> tuple[str, str]:
 
 
 def score_limits(values: Sequence[float], higher_is_better: bool) -> tuple[float, float]:
-    """Bounds of an axis: all finite values but those far on the bad side (beyond three quartile ranges)."""
+    """Return the bounds of an axis: all finite values except far worse ones (beyond three quartile ranges)."""
     finite = sorted(value for value in values if math.isfinite(value))
     if not finite:
         return 0.0, 1.0
@@ -201,12 +201,12 @@ def score_limits(values: Sequence[float], higher_is_better: bool) -> tuple[float
 
 
 def log_axis(axes: Axes, which: str, values: Sequence[float], what: str) -> None:
-    """A logarithmic axis with plain numbers, and ticks enough to read it where it spans less than a decade.
+    """Make an axis logarithmic with plain numbers, and with enough ticks if it spans less than a decade.
 
     Args:
         axes: whose axis.
         which: ``x`` or ``y``.
-        values: what is drawn; with a zero among them the axis goes over four decades and is linear below.
+        values: the drawn values; if one is zero, the axis covers four decades and is linear below.
         what: its name.
     """
     from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
@@ -241,16 +241,16 @@ def name_points(
     """Write names next to points so that none covers another name, a point or a line; a name that does not fit is left
     out.
 
-    A name that stands away from its point is tied to it by a thin line. Afterwards the layout is fixed, so that files
-    of any resolution show the same.
+    A name away from its point is connected to it by a thin line. Afterwards the layout is fixed, so that files of any
+    resolution look the same.
 
     Args:
-        figure: laid out and finished but for the names.
-        axes: where the points are, in its data.
+        figure: finished except for the names.
+        axes: the axes of the points.
         points: as many as ``texts``.
         texts: their names.
-        marked: the indices of those that come first, bold.
-        path: a line that is in the way, in data.
+        marked: the indices of names that are placed first, in bold.
+        path: a line that names must not cover, in data coordinates.
     """
     from matplotlib.transforms import Bbox
 
@@ -295,7 +295,7 @@ def name_points(
 def _free_place(
     spot: Sequence[float], width: float, height: float, taken: Sequence[Bbox], inside: Bbox, scale: float
 ) -> tuple[Bbox, tuple[Sequence[float], Sequence[float]] | None] | None:
-    """The nearest place for a name that covers nothing, and the line that ties it to its point; pixels."""
+    """Return the nearest place where a name covers nothing, and the line that connects it to its point; pixels."""
     from matplotlib.transforms import Bbox
 
     for distance in (*_NEAR, *_FAR):
@@ -320,7 +320,7 @@ def _free_place(
 
 
 def _along(start: Sequence[float], end: Sequence[float]) -> list[Bbox]:
-    """A line as a row of small boxes; pixels."""
+    """Return a line as a row of small boxes; pixels."""
     from matplotlib.transforms import Bbox
 
     (x0, y0), (x1, y1) = start, end

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: How avg, max and whatever else is no value of the sweep are drawn: flat, and apart in dashes as in shade.
+#: Styles of avg, max and other lines without a parameter value: horizontal, with different dashes and shades.
 FLAT = ((BASELINE, "--"), (MUTED, ":"))
 
 
@@ -28,10 +28,10 @@ def plot_sweep(run: RunFacts, summaries: Sequence[Summary] | None = None) -> Fig
 
     Args:
         run: a comparison with a sweep.
-        summaries: of its result, where the caller has them already.
+        summaries: of its result, if already computed.
 
     Raises:
-        ValueError: there is no sweep in it, or no number.
+        ValueError: it is not a sweep, or has no numbers.
     """
     sweep = run.sweep
     shown = [s for s in (summarise(run.result) if summaries is None else summaries) if s.scores]
@@ -60,7 +60,7 @@ def plot_sweep(run: RunFacts, summaries: Sequence[Summary] | None = None) -> Fig
 
 
 def describe_values(sweep: Sweep) -> str:
-    """What was varied, in words."""
+    """Return what was varied, in words."""
     count = len(sweep.values)
     ends = f"{count} values of {sweep.over} from {sweep.values[0]:g} to {sweep.values[-1]:g}"
     at = ends if count > 1 else f"{sweep.over}={sweep.values[0]:g}"
@@ -68,7 +68,7 @@ def describe_values(sweep: Sweep) -> str:
 
 
 def describe_curves(sweep: Sweep, summaries: Sequence[Summary]) -> str:
-    """What the curves show in words, for who cannot see them: the ends and the best of each, by the first metric."""
+    """Describe the curves for readers who cannot see them: the ends and the best of each, by the first metric."""
     scored = sorted((summary for summary in summaries if summary.scores), key=_by_scale)
     metric = METRICS[next(iter(scored[0].scores))]
     sentences = []
@@ -84,7 +84,7 @@ def describe_curves(sweep: Sweep, summaries: Sequence[Summary]) -> str:
 
 
 def _curves(sweep: Sweep, summaries: Sequence[Summary], key: str) -> dict[str, list[tuple[float, Summary]]]:
-    """By state, for one that draws has two: the values that have a score, rising."""
+    """Return the curves by state (a stochastic operator has two): the values that have a score, rising."""
     known = {(s.state, s.label): s for s in summaries if key in s.scores}
     points = list(zip(sweep.values, sweep.specs, strict=True))
     states = sorted({state for state, spec in known if spec in sweep.specs})
@@ -92,7 +92,7 @@ def _curves(sweep: Sweep, summaries: Sequence[Summary], key: str) -> dict[str, l
 
 
 def _scale(setting: Setting, state: str) -> str:
-    """A curve's name: the scale of its input and, of an operator that draws, its mode."""
+    """Return a curve's name: the scale of its input and, for a stochastic operator, its mode."""
     name = NORMALIZED.get(setting.normalize, setting.normalize)
     return f"{name}, {state} mode" if state in ("train", "eval") else name
 
@@ -125,6 +125,6 @@ def _draw_panel(axes: Axes, sweep: Sweep, summaries: Sequence[Summary], key: str
 
 
 def _by_scale(summary: Summary) -> int:
-    """The order of :data:`NORMALIZED`: curves keep their colours whoever scores best."""
+    """Return the order of :data:`NORMALIZED`: curves keep their colours whichever scores best."""
     names = list(NORMALIZED)
     return names.index(summary.setting.normalize) if summary.setting.normalize in names else len(names)

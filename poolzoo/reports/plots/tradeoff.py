@@ -1,4 +1,4 @@
-"""Retention against what an operator costs, with the Pareto front."""
+"""Retention against the cost of an operator, with the best trade-offs (the Pareto front)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CostAxis:
-    """What an operator costs, by the profile's key: ``less`` is how words say that another costs less."""
+    """A cost by the profile's key; ``less`` are the words for a smaller cost."""
 
     key: str
     title: str
@@ -58,12 +58,12 @@ def plot_tradeoff(
     source: str | None = None,
     cost: str = "forward_s",
 ) -> Figure:
-    """Retention by the first metric against a cost, the Pareto front drawn and its members named.
+    """Plot retention by the first metric against a cost, with the Pareto front and the names of its operators.
 
     Args:
         summaries: of one setting.
-        costs: by (label, state); the summaries' own forward times where None.
-        source: what was measured, for the axis; what the summaries' own times are of where None.
+        costs: by (label, state); None means the summaries' own forward times.
+        source: the measured tensor, for the axis; None means that of the summaries' own times.
         cost: which of :data:`COST_AXES` it is.
     """
     metric, about = _first_metric(summaries), COST_AXES[cost]
@@ -117,7 +117,7 @@ def describe_tradeoff(
     source: str | None = None,
     cost: str = "forward_s",
 ) -> str:
-    """Who is on the front, from the cheapest to what retains most, with both numbers."""
+    """Describe the Pareto front, from the cheapest operator to the one that retains most, with both numbers."""
     metric, about = _first_metric(summaries), COST_AXES[cost]
     source = timed_tensor(summaries) if source is None else source
     points = tradeoff_points(summaries, metric.key, costs)
@@ -133,14 +133,14 @@ def describe_tradeoff(
 
 
 def timed_tensor(summaries: Sequence[Summary]) -> str:
-    """What the forward times of one setting's summaries are of, in words."""
+    """Return the tensor that the forward times of one setting's summaries were measured on, in words."""
     return next((f"{s.timed}, profiled" if s.profiled else s.timed for s in summaries if s.timed), "nothing")
 
 
 def tradeoff_points(
     summaries: Sequence[Summary], metric: str, costs: Mapping[tuple[str, str], float] | None = None
 ) -> list[tuple[Summary, float, float]]:
-    """Who can be placed by cost and score: ``(summary, cost, score)`` at the baseline's ``kept``."""
+    """Return the operators that have a cost and a score at the baseline's ``kept``: ``(summary, cost, score)``."""
     points = []
     for summary in summaries:
         cost = summary.forward_s if costs is None else costs.get((summary.label, summary.state))

@@ -1,7 +1,7 @@
-"""An aggregated table, still without a look, and its columns.
+"""An aggregated table, without formatting, and its columns.
 
-The terminal's table, Markdown and the tables of the HTML page are drawn from the same :class:`Table`, so that they
-cannot disagree. Names of files and operators are data: whatever a name holds, it is shown and never interpreted.
+The terminal's table, Markdown and the tables of the HTML page are drawn from the same :class:`Table`, so they cannot
+disagree. Names of files and operators are data: they are shown and never interpreted.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MISSING = "–"
 
 @dataclass(frozen=True)
 class Column:
-    """A heading, and how soon the column goes where a terminal is narrow (0: never, then the highest first)."""
+    """A heading, and when the column is dropped in a narrow terminal (0: never, then the highest first)."""
 
     heading: str
     number: bool = True
@@ -38,9 +38,9 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """What stands in a table: a text, what it is uncertain by, whether it is the best or the worst of its column.
+    """A cell of a table: its text, its uncertainty, and whether it is the best or the worst of its column.
 
-    ``value`` is what the text shows, in the column's unit; None for words and for what is missing.
+    ``value`` is the number in the text, in the column's unit; None for words and missing numbers.
     """
 
     text: str
@@ -69,7 +69,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Table:
-    """An aggregated table, still without a look."""
+    """An aggregated table, without formatting."""
 
     title: str
     caption: str
@@ -79,7 +79,7 @@ class Table:
 
     @property
     def marked(self) -> bool:
-        """Whether any cell is the best of its column."""
+        """Return whether any cell is the best of its column."""
         return any(cell.best for line in self.lines for cell in line.cells)
 
 
@@ -125,15 +125,15 @@ def number_column(
     fair: Sequence[bool] | None = None,
     plus: Sequence[str] | None = None,
 ) -> tuple[Column, list[Cell]]:
-    """A column of numbers, the best marked; what reads the same as the best is as good.
+    """Return a column of numbers with the best marked; numbers that read the same as the best are marked too.
 
     Args:
         column: its heading.
-        values: one a line, None where there is none.
+        values: one per line, None if missing.
         show: a number as text.
-        better: ``high``, ``low``, what gives a better value more, or None for a column without a best.
-        fair: which lines may be the best; all of them where None is.
-        plus: what each value is uncertain by.
+        better: ``high`` or ``low``, the direction of better values; None for a column without a best.
+        fair: which lines may be the best; None means all.
+        plus: the uncertainty of each value.
     """
     texts = [MISSING if value is None else show(value) for value in values]
     best, worst, direction = None, None, ""
@@ -163,7 +163,7 @@ def scaled_column(
     plus: Sequence[float | None] | None = None,
     fair: Sequence[bool] | None = None,
 ) -> tuple[Column, list[Cell]]:
-    """A column of times or sizes, less is better, in one unit, which its heading names."""
+    """Return a column of times or sizes, less is better, in one unit, which the heading names."""
     known = [value for value in values if value is not None]
     size, unit = unit_of(known, units)
     show = significant([value / size for value in known])

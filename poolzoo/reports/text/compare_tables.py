@@ -1,4 +1,4 @@
-"""The tables of a comparison: one for each setting, a line for each operator and state."""
+"""The tables of a comparison: one per setting, with one line per operator and state."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def _compare_table(setting: Setting, group: Sequence[Summary], metrics: Sequence
 def _metric_columns(
     group: Sequence[Summary], key: str, baseline: str | None, *, first: bool
 ) -> list[tuple[Column, list[Cell]]]:
-    """A metric's mean and median and, where there is a baseline, the difference to it."""
+    """Return a metric's mean and median and, if there is a baseline, the difference to it."""
     metric = METRICS[key]
     scores = [summary.scores.get(key) for summary in group]
     heading = f"{metric.title} {metric.unit}".strip()
@@ -139,7 +139,7 @@ def _compare_notes(
     notes += unfitted_notes(group)
     most = max(summary.images for summary in group)
     if partial := list(dict.fromkeys(visible(summary.label) for summary in group if 0 < summary.images < most)):
-        notes.append(f"never marked best, for lack of images that others have: {', '.join(partial)}")
+        notes.append(f"never marked best, because images are missing: {', '.join(partial)}")
     notes += left_out_notes(group)
     seeds = max(summary.seeds for summary in group)
     if max(summary.images for summary in group) > 1:
@@ -154,30 +154,30 @@ def _compare_notes(
         notes.append(f"± standard deviation over {seeds} seeds")
     if any(summary.rank is not None for summary in group):
         first = METRICS[metrics[0]].title
-        notes.append(f"rank: the place by {first}, 1 the best, averaged over images; equal scores share theirs")
+        notes.append(f"rank: by {first}, 1 is best, averaged over images; equal scores share the mean rank")
     if tensors := [name for name in dict.fromkeys(s.timed for s in group) if name]:
         profiled = any(summary.profiled for summary in group)
-        by = "by poolzoo profile" if profiled else "while scores are of the float64 reference"
+        by = "by poolzoo profile" if profiled else "while the scores are computed by the float64 reference"
         notes.append(visible(f"time: median of a forward pass of {'; '.join(tensors)}, {by}"))
     if missing_baseline:
-        notes.append(f"the baseline {visible(missing_baseline)} has no rows here: no differences to it")
+        notes.append(f"the baseline {visible(missing_baseline)} has no rows here, so there are no differences to it")
     return notes
 
 
 def may_be_best(group: Sequence[Summary]) -> list[bool]:
-    """Which may be the best: who keeps more numbers keeps more of the picture, who lacks images has another mean."""
+    """Return which may be the best: not those that keep more values, nor those that lack images."""
     most = max(summary.images for summary in group)
     return [summary.equal_kept and summary.images == most for summary in group]
 
 
 def unfitted_notes(group: Sequence[Summary]) -> list[str]:
     unfitted = {summary.pool for summary in group if summary.state == "initial"}
-    average = " (an unfitted LIP is exactly average pooling)" * ("lip" in unfitted)
+    average = " (an untrained LIP is exactly average pooling)" * ("lip" in unfitted)
     return [f"{UNFITTED} {NOTES[UNFITTED]}{average}"] * bool(unfitted)
 
 
 def left_out_notes(group: Sequence[Summary]) -> list[str]:
-    """Which images of one setting no mean counts, by metric."""
+    """Return which images of one setting are not counted in any mean, by metric."""
     found = {
         key: (score.left_out, score.images)
         for summary in group
@@ -191,7 +191,7 @@ def left_out_notes(group: Sequence[Summary]) -> list[str]:
 
 
 def left_out_text(left_out: LeftOut, protocol: str, members: str = "operators") -> str:
-    """``PSNR: 1 image rebuilt exactly by all: blank.png``; at low resolution nothing is rebuilt."""
+    """Return, for example, ``PSNR: 1 image rebuilt exactly by all: blank.png``; at low resolution "matched exactly"."""
     exact = "matched exactly" if protocol == "lowres" else "rebuilt exactly"
     what = exact if METRICS[left_out.metric].exact else "without a value"
     named = [(visible(name), by) for name, by in left_out.named]
@@ -221,7 +221,7 @@ def _fitted_notes(run: RunFacts) -> list[str]:
     shown = {label(row): None for row in run.result.rows if row["state"] == "fitted" and row["error"] is None}
     kept = [name for name in shown if name in run.unchanged]
     return [
-        visible(f"fitted{' ' + ', '.join(labels) if names else ''}: learned from {words}")
+        visible(f"fitted{' ' + ', '.join(labels) if names else ''}: trained on {words}")
         for words, labels in learned.items()
     ] + [visible(f"not changed by fitting, which found nothing significantly better: {', '.join(kept)}")] * bool(kept)
 

@@ -1,4 +1,4 @@
-"""What an operator learned, in a few lines of text."""
+"""The summary of a fit, in a few lines of text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def render_fit(fitted: Fitted) -> str:
-    """The protocol, what was learned from, and the PSNR on the held-back tiles before and after."""
+    """Return the protocol, the training data, and the PSNR on the held-back tiles before and after the fit."""
     count = len(fitted.images)
     about = [
         fitted.spec,
@@ -19,7 +19,7 @@ def render_fit(fitted: Fitted) -> str:
         f"rebuilt by {UPSAMPLER_WORDS.get(fitted.upsample, fitted.upsample)}",
         NORMALIZED.get(fitted.normalize, fitted.normalize),
         f"{count} image{'s' * (count != 1)} ({fitted.trained_on})",
-        f"{fitted.tiles} tiles of {fitted.side}x{fitted.side} learned from, {fitted.held_back} held back",
+        f"{fitted.tiles} training tiles of {fitted.side}x{fitted.side}, {fitted.held_back} held back",
     ]
     kept = (
         f"after {fitted.best_step} of {fitted.steps} steps"

@@ -1,4 +1,5 @@
-"""A result as text: a terminal's table, Markdown, CSV and JSON.
+"""A result as text: a terminal table, Markdown, CSV and JSON. JSON and CSV contain every measured row; the table and
+Markdown are aggregated.
 
 JSON and CSV hold every row as it was measured; the table and Markdown are aggregated.
 """
@@ -17,12 +18,12 @@ from poolzoo.analysis.results.schema import Result
 from poolzoo.reports.text.tables import error_lines, tables
 from poolzoo.reports.text.terminal_tables import render_table
 
-#: A stream of rows is written in pieces of so many.
+#: The number of rows per piece of a stream.
 ROWS_AT_ONCE = 1000
 
 
 def render(result: Result, fmt: str, *, color: bool = False, width: int | None = None) -> str:
-    """The result as text, ending in a newline.
+    """Return the result as text, ending in a newline.
 
     Args:
         result: a comparison or a profile.
@@ -39,10 +40,10 @@ def render(result: Result, fmt: str, *, color: bool = False, width: int | None =
 
 
 def stream(result: Result, rows: Iterable[dict[str, Any]], fmt: str) -> Iterator[str]:
-    """What :func:`render` gives for ``csv`` and ``json``, piece by piece, of more rows than fit into memory.
+    """Yield the text of :func:`render` for ``csv`` and ``json`` piece by piece, for more rows than fit into memory.
 
     Args:
-        result: whose metadata it is; its own rows and summaries are left aside.
+        result: gives the metadata; its rows and summaries are not used.
         rows: all rows.
         fmt: ``csv`` or ``json``.
     """
@@ -65,7 +66,7 @@ def stream(result: Result, rows: Iterable[dict[str, Any]], fmt: str) -> Iterator
 
 
 def _render_csv(result: Result, color: bool, width: int | None) -> str:
-    """Every row as measured: ``inf`` for infinity, empty for null, names untouched but for CSV's own quoting."""
+    """Return every row as measured: ``inf`` for infinity, empty for null, names unchanged except for CSV quoting."""
     stream = io.StringIO()
     # The csv module quotes what its own line end holds; a lone carriage return in a name would end a line elsewhere.
     returns = any("\r" in value for row in result.rows for value in row.values() if isinstance(value, str))
@@ -103,7 +104,7 @@ def _render_markdown(result: Result, color: bool, width: int | None) -> str:
 
 
 def _markdown(text: str) -> str:
-    """``text`` so that no Markdown reader sees markup, a cell's end or HTML in it."""
+    """Escape ``text`` so that Markdown readers find no markup, cell end or HTML in it."""
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     text = re.sub(r"([\\`*|\[\]~$#])", r"\\\1", text)
     # Inside a word an underscore is only itself, and softpool_detached stays readable in the source.

@@ -1,4 +1,4 @@
-"""Numbers as text: one unit and one number of decimals for a column, signs, intervals."""
+"""Numbers as text: one unit and one number of decimals per column, signs, intervals."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ BYTE_UNITS = ((2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB"), (1.0, "B"))
 
 
 def unit_of(values: Iterable[float], units: Sequence[tuple[float, str]]) -> tuple[float, str]:
-    """The one unit for a column: the largest in which at least half of ``values`` are 1 or more."""
+    """Return the unit of a column: the largest in which at least half of ``values`` are 1 or more."""
     sizes = sorted(value for value in values if value > 0 and math.isfinite(value))
     middle = sizes[(len(sizes) - 1) // 2] if sizes else 0.0
     return next((unit for unit in units if middle >= unit[0]), units[-1])
 
 
 def signed(spec: str) -> Callable[[float], str]:
-    """Shows a difference with its sign, unless the digits show none."""
+    """Format a difference with its sign, unless it rounds to zero."""
     return formatter(f"+{spec}")
 
 
 def significant(values: Iterable[float | None]) -> Callable[[float], str]:
-    """One number of decimals for a column: its smallest value still shows two digits, within three decimals."""
+    """Return the decimals of a column: at least two digits of its smallest value, up to three decimals."""
     smallest = min((value for value in values if value and value > 0), default=1.0)
     decimals = min(3, max(0, 1 - math.floor(math.log10(smallest))))
     return formatter(f".{decimals}f")

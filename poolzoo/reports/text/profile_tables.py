@@ -1,4 +1,4 @@
-"""The tables of a profile: what operators cost, alone and next to what they retain."""
+"""The tables of a profile: the cost of operators, alone and next to their retention."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables of runs side by side: each measure in every run, and its change to the first."""
+"""The tables of runs side by side: each measure in every run, and its change from the first run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from poolzoo.reports.text.numbers import (
 )
 from poolzoo.reports.text.words import visible
 
-#: How the figures of a profile are headed where runs stand side by side, and their units.
+#: Headings and units of a profile's figures where runs are shown side by side.
 _PROFILE_HEADS = {
     "forward_s": ("forward", TIME_UNITS),
     "forward_backward_s": ("fwd+bwd", TIME_UNITS),
@@ -38,11 +38,11 @@ _PROFILE_HEADS = {
 
 
 def versus_tables(versus: Versus, letters: Sequence[str], baselines: Sequence[str | None]) -> list[Table]:
-    """Runs side by side, one table for each setting: each measure in every run, and its change to the first.
+    """Return runs side by side, one table per setting: each measure in every run, and its change from the first run.
 
     Args:
         versus: the runs, matched.
-        letters: what stands for each run in a heading.
+        letters: the letter of each run in headings.
         baselines: of each run; the first one's line is marked.
     """
     apart = defaultdict(list)
@@ -73,14 +73,16 @@ def versus_tables(versus: Versus, letters: Sequence[str], baselines: Sequence[st
         elif versus.images is not None:
             notes.append(TOO_FEW)
         if versus.sampled:
-            notes.append("of a dataset run, a page or a file holds the rows of a few images, the store those of all")
+            notes.append(
+                "a page or file of a dataset run contains the rows of a few images; the store has those of all images"
+            )
         named = [Line((), "baseline" if name == baselines[0] else "", name, state or "") for name, state, _ in lines]
         drawn.append(make_table("Runs side by side", visible(" · ".join(caption)), named, built, notes))
     return drawn
 
 
 def _first_value(figures: Sequence[Figure], best_low: bool) -> tuple[bool, float]:
-    """What sorts the best by the first measure in the first run first, and what is missing there last."""
+    """Return a sort key: best first by the first measure in the first run, missing values last."""
     value = figures[0].values[0] if figures else None
     return value is None, 0.0 if value is None else round(value if best_low else -value, 10)
 

@@ -1,4 +1,4 @@
-"""A result as aggregated tables, and what failed in it as lines of text."""
+"""A result as aggregated tables, and its failures as lines of text."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ ERRORS_SHOWN = 40
 
 
 def tables(result: Result, summaries: Sequence[Summary] | None = None) -> list[Table]:
-    """The aggregated tables of a result, one for each setting.
+    """Return the aggregated tables of a result, one per setting.
 
     Args:
         result: a comparison or a profile.
-        summaries: of the comparison, where the caller has them already.
+        summaries: of the comparison, if already computed.
     """
     run = RunFacts.of(result)
     if result.kind == "profile":
@@ -29,7 +29,7 @@ def tables(result: Result, summaries: Sequence[Summary] | None = None) -> list[T
 
 
 def error_lines(result: Result) -> list[str]:
-    """One line for each row that has no numbers; what several say, seeds or scales of the input, stands once."""
+    """Return one line per failed row; failures that repeat for seeds or scales of the input are listed once."""
     lines: dict[str, int] = {}
     for row in result.rows:
         if row["error"] is not None:

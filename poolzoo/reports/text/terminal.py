@@ -1,4 +1,4 @@
-"""Text as a terminal shows it, made without one."""
+"""Text as a terminal shows it, made without a terminal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def text_console(width: int, color: bool) -> Console:
-    """A Rich console that prints into memory, ``width`` columns wide; ``color`` writes ANSI colours."""
+    """Return a Rich console that prints into memory, ``width`` columns wide; ``color`` writes ANSI colours."""
     from rich.console import Console
 
     return Console(
@@ -27,6 +27,6 @@ def text_console(width: int, color: bool) -> Console:
 
 
 def printed(console: Console) -> str:
-    """What has been printed on it; a pasted or compared text has no use for the blanks that Rich fills lines with."""
+    """Return the printed text without the trailing blanks that Rich adds."""
     assert isinstance(console.file, io.StringIO)
     return "".join(f"{line.rstrip()}\n" for line in console.file.getvalue().split("\n")[:-1])

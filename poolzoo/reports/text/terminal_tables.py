@@ -1,4 +1,4 @@
-"""A result's tables as a terminal shows them, without the columns that it has no room for."""
+"""A result's tables as a terminal shows them, without the columns that do not fit."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def render_table(result: Result, color: bool, width: int | None) -> str:
 
 
 def _draw(table: Table, mark: str, width: int | None) -> tuple[Table, Any, int]:
-    """The table as Rich draws it, without what ``width`` has no room for, and how wide it is."""
+    """Draw the table with Rich, without the columns that do not fit ``width``; return it and its width."""
     from rich import box
     from rich.cells import cell_len
     from rich.table import Table as Grid
@@ -67,7 +67,7 @@ def _draw(table: Table, mark: str, width: int | None) -> tuple[Table, Any, int]:
             del texts[index]
     name = widths[0] if width is None else max(shortest_name, min(widths[0], width - total(0)))
     if left_out:
-        table = replace(table, notes=(*table.notes, f"no room at this width for: {', '.join(reversed(left_out))}"))
+        table = replace(table, notes=(*table.notes, f"not shown at this width: {', '.join(reversed(left_out))}"))
     if table.marked:
         table = replace(table, notes=(f"{mark} best of its column", *table.notes))
 
@@ -82,7 +82,7 @@ def _draw(table: Table, mark: str, width: int | None) -> tuple[Table, Any, int]:
 
 
 def _texts(table: Table, index: int, mark: str, *, bare: bool) -> list[str]:
-    """A column's heading and cells as equally wide texts, without uncertainties where ``bare``."""
+    """Return a column's heading and cells as texts of equal width, without uncertainties if ``bare``."""
     from rich.cells import cell_len
 
     column, cells = table.columns[index], [line.cells[index] for line in table.lines]

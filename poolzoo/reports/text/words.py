@@ -1,4 +1,6 @@
-"""The words that tables, plots and pages share: upsamplers, scales and inputs; names made safe to show."""
+"""The words that tables, plots and pages share: upsamplers, scales and inputs; and functions that make names safe to
+show.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +23,12 @@ NORMALIZED = {
     "inception": "values -1 to 1",
     "255": "values 0 to 255",
 }
-#: What is counted; every other input is an image, or a layer's activations for one.
+#: The counted inputs; every other input is an image, or a layer's activations for an image.
 NOUNS = {"video": "video", "volume": "volume"}
 
 
 def visible(text: object) -> str:
-    r"""``text`` with control, bidirectional and other invisible characters as escapes such as ``\x1b``."""
+    r"""Return ``text`` with control, bidirectional and other invisible characters as escapes such as ``\x1b``."""
     return "".join(
         ascii(char)[1:-1] if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") else char
         for char in str(text)
@@ -34,7 +36,7 @@ def visible(text: object) -> str:
 
 
 def title_of(summary: Summary) -> str:
-    """An operator and its state, where that says anything."""
+    """Return an operator with its state, unless that is ``fixed``."""
     return summary.label if summary.state == "fixed" else f"{summary.label} ({state_title(summary.state)})"
 
 
