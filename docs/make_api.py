@@ -42,7 +42,7 @@ def _module_lines(name: str) -> Iterator[str]:
 
 
 def _made(name: str) -> Iterator[str]:
-    """The names of a module that are made from poolzoo's own operators, or written beside them."""
+    """Return a module's names that are made from poolzoo's own operators, or written for them by hand."""
     if name not in ("poolzoo", "poolzoo.functional"):
         return
     module = importlib.import_module(name)

@@ -76,7 +76,7 @@ def from_scores(text: str) -> Result:
 
 
 def draw(result: Result) -> tuple[str, dict[str, Pixels]]:
-    """The summary's text and its plots by file name."""
+    """Return the summary's text and its plots by file name."""
     (drawings,) = compare_drawings(RunFacts.of(result)).values()
     shown = [drawing for drawing in drawings if drawing.name in SHOWN]
     head = HEAD.format(images=len(result.metadata["images"]), versions=versions())

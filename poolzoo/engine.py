@@ -84,9 +84,9 @@ def backend_of(info: PoolInfo, x: Tensor, geometry: Geometry, *, backend: str = 
 
 @contextlib.contextmanager
 def by_reference() -> Iterator[None]:
-    """Inside, ``backend="auto"`` is the reference: for results that must not depend on what this machine has built.
+    """Make ``backend="auto"`` use the reference, for results that must not depend on what this machine has built.
 
-    It holds for all threads, until the last that is open ends.
+    It applies to all threads, until the last open context ends.
     """
     global _by_reference
     with _counting:
@@ -129,12 +129,14 @@ def _takes(chosen: Native | None, x: Tensor, geometry: Geometry, backend: str) -
 
 
 def _transformed() -> bool:
-    """Whether a transform of torch.func or forward-mode AD is active: neither looks into a compiled operator."""
+    """Return whether a transform of torch.func or forward-mode AD is active; neither can differentiate a compiled
+    operator.
+    """
     return forward_ad._current_level >= 0 or torch._C._are_functorch_transforms_active()
 
 
 def _portable() -> bool:
-    """Whether what runs now must be made of torch's own operators, as in exports."""
+    """Return whether the code must run on torch's own operators, as in exports."""
     return _by_reference > 0 or (torch.compiler.is_compiling() and torch.compiler.is_exporting())
 
 

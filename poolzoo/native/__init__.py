@@ -20,9 +20,9 @@ _forward: dict[str, Callable[..., Tensor]] = {}
 
 
 def why_not(device: str = "cpu", operator: str = "softpool") -> str:
-    """What keeps a native operator from running on ``cpu`` or ``cuda``; "" where nothing does.
+    """Return why a native operator cannot run on ``cpu`` or ``cuda``; "" if it can.
 
-    Builds it the first time: with a CUDA torch and no GPU too, if TORCH_CUDA_ARCH_LIST says for which.
+    The first call builds it. With a CUDA build of torch but no GPU, it is built for the GPUs in TORCH_CUDA_ARCH_LIST.
     """
     with libraries.lock_of(operator):
         reason = libraries.load_cpu(operator)
@@ -43,10 +43,10 @@ def available(device: str = "cpu", operator: str = "softpool") -> bool:
 
 
 def why_no_metrics() -> str:
-    """What keeps the native image metrics, ``torch.ops.poolzoo.metric_*``, from running; "" where nothing does.
+    """Return why the native image metrics, ``torch.ops.poolzoo.metric_*``, cannot run; "" if they can.
 
-    Builds them the first time. They run inside :func:`poolzoo.engine.by_reference` too: what they give does not depend
-    on the machine.
+    The first call builds them. They also run inside :func:`poolzoo.engine.by_reference`, because their results do not depend on the
+    machine.
     """
     return libraries.load_metrics()
 
@@ -68,11 +68,11 @@ def status() -> dict[str, str]:
 
 
 def unsuited(x: Tensor, operator: str = "softpool") -> str:
-    """Why ``x`` cannot be pooled natively by that operator; "" where it can."""
+    """Return why ``x`` cannot be pooled natively by that operator; "" if it can."""
     if not (x.is_cpu or x.is_cuda):
         return f"input is on {x.device}; the native operators are for the CPU and for CUDA"
     if x.dtype not in DTYPES:
-        return f"input: dtype {x.dtype}; float64, float32, bfloat16 or float16 is pooled natively"
+        return f"input: dtype {x.dtype}; native code takes float64, float32, bfloat16 or float16"
     if x.layout is not torch.strided:
         return f"input: layout {x.layout}"
     # What why_not says in three times the time, which small calls feel. Not in a compiled graph: why_not may still add

@@ -40,7 +40,7 @@ CUDA = NATIVE.parent / "cuda"
 _TORCH_TARGET = "-DTORCH_TARGET_VERSION=0x020a000000000000"
 _CPU_SOURCES = ("reducer_cpu.cpp", "glue_cpu.cpp")
 _CUDA_SOURCES = ("reducer_cuda.cu", "glue_cuda.cpp")
-#: The CPU libraries that are no operator's, and their sources.
+#: CPU libraries that do not belong to an operator, and their sources.
 EXTRAS = {"metrics": ("metrics_cpu.cpp", "glue_metrics.cpp")}
 #: By torch's CPU capability, not the machine's: instructions that torch does not use may be disabled on purpose.
 _CAPABILITY_FLAGS = {
@@ -75,7 +75,7 @@ def lock_of(operator: str) -> threading.RLock:
 
 
 def operator_flags(operator: str) -> list[str]:
-    """What compiles the sources for one operator; "metrics" is none."""
+    """Return the compiler definitions for one operator; none for "metrics"."""
     if operator in EXTRAS:
         return []
     _, native = native_reducers()[operator]
@@ -110,7 +110,7 @@ def cache_root() -> Path:
 
 
 def cpu_key(operator: str) -> str:
-    """Names one build of an operator's CPU library: all that it depends on, hashed."""
+    """Return the name of one build of an operator's CPU library: a hash of everything it depends on."""
     sources = [NATIVE / source for source in EXTRAS.get(operator, _CPU_SOURCES)]
     return _key("cpu", operator, [*cpu_flags(), *_LINK_FLAGS], sources)
 

@@ -20,7 +20,7 @@ from poolzoo.windows import pool_by_definition
 
 
 def register(name: str) -> Callable[..., Tensor]:
-    """Complete the operator whose library has just been loaded, and give its forward one."""
+    """Complete the operator whose library has just been loaded, and return its forward operator."""
     _register_shapes(name)
     _register_derivative(name)
     _register_second_derivative(name)

@@ -88,7 +88,7 @@ def compare_drawings(
 
 
 def profile_drawings(run: RunFacts) -> list[Drawing]:
-    """The plot of a profile."""
+    """Return the plot of a profile."""
     if not profile_times.profiled(run.result):
         return []
     return [
@@ -103,7 +103,7 @@ def profile_drawings(run: RunFacts) -> list[Drawing]:
 
 
 def scaling_drawings(profiles: Sequence[RunFacts]) -> list[Drawing]:
-    """Time against size, where several profiles differ in the tensor's shape."""
+    """Return time against size, if several profiles differ in the tensor's shape."""
     return [
         Drawing(
             "scaling",

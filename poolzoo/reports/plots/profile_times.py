@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def plot_profile(run: RunFacts) -> Figure:
-    """Forward and forward plus backward time of every operator, fastest on top; a panel for each tensor and device."""
+    """Plot the forward and forward plus backward time of operators, fastest on top, one panel per tensor and device."""
     apart = profiled(run.result)
     heights = [AROUND + LINE * max(len(rows), 3) for rows in apart.values()] or [2.0]
     series = (("forward_s", "forward", "o", POINT), ("forward_backward_s", "forward and backward", "D", FRONT))
@@ -86,7 +86,7 @@ def profiled(result: Result) -> dict[tuple[Any, ...], list[dict[str, Any]]]:
 
 
 def describe_profile(run: RunFacts) -> str:
-    """Who is fastest and slowest on each tensor, and how the fastest stands to the baseline."""
+    """Describe the fastest and slowest operator for each tensor, and the fastest against the baseline."""
     sentences = []
     for setting, rows in profiled(run.result).items():
         named = dict(zip(PROFILE_SETTING, setting, strict=True))

@@ -53,7 +53,7 @@ class Curve:
 
 
 def curves_of_profiles(profiles: Sequence[RunFacts]) -> dict[str, list[Curve]]:
-    """Time by size, from profiles that differ in the tensor's shape alone: by what they have in common, in words.
+    """Return time by size, from profiles that differ only in the tensor's shape; the keys describe what they share.
 
     An operator that was timed on one size only has no curve.
     """
@@ -73,7 +73,7 @@ def curves_of_profiles(profiles: Sequence[RunFacts]) -> dict[str, list[Curve]]:
 
 
 def curves_of_images(run: RunFacts) -> list[Curve]:
-    """Time by size, from the images of a comparison: the median of those of one size. None where sizes are alike."""
+    """Return time by size from the images of a comparison: the median per size. None if all sizes are equal."""
     import numpy as np
 
     sizes = {image.name: float(image.size[0] * image.size[1]) for image in run.images if image.size}

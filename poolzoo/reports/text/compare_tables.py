@@ -30,7 +30,7 @@ TOO_FEW = f"too few images for an interval: at least {INTERVAL_IMAGES} are neede
 
 
 def compare_tables(run: RunFacts, summaries: Sequence[Summary]) -> list[Table]:
-    """One table for each setting: a line for each operator and state, best first; of a sweep, by rising value."""
+    """Return one table per setting, with one line per operator and state: best first; for a sweep, by rising value."""
     if sweep := run.sweep:
         # The curve, from the first value to the last, and what it is held against below.
         place = {spec: number for number, spec in enumerate(sweep.specs)}
@@ -212,7 +212,7 @@ def left_out_text(left_out: LeftOut, protocol: str, members: str = "operators") 
 
 
 def _fitted_notes(run: RunFacts) -> list[str]:
-    """From which images fitted operators learned, those of the same together, and who kept what it started with."""
+    """Return the training images of fitted operators, grouped, and the operators that kept their initial parameters."""
     learned: dict[str, list[str]] = {}
     for row in run.result.rows:
         if (words := row.get("pool_fitted_on")) and label(row) not in learned.setdefault(words, []):

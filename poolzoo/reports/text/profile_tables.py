@@ -30,7 +30,7 @@ from poolzoo.reports.text.words import visible
 
 
 def profile_tables(run: RunFacts) -> list[Table]:
-    """One table for each device, dtype, shape and so on: a line for each operator, fastest first."""
+    """Return one table per device, dtype, shape and so on, with one line per operator, fastest first."""
     apart = defaultdict(list)
     for row in run.result.rows:
         apart[tuple(row[key] for key in PROFILE_SETTING)].append(row)
