@@ -45,8 +45,8 @@ def available(device: str = "cpu", operator: str = "softpool") -> bool:
 def why_no_metrics() -> str:
     """Return why the native image metrics, ``torch.ops.poolzoo.metric_*``, cannot run; "" if they can.
 
-    The first call builds them. They also run inside :func:`poolzoo.engine.by_reference`, because their results do not depend on the
-    machine.
+    The first call builds them. They also run inside :func:`poolzoo.engine.by_reference`: their results do not depend on
+    the machine.
     """
     return libraries.load_metrics()
 
