@@ -22,7 +22,7 @@ from poolzoo.reports.plots.style import to_file
 from poolzoo.reports.plots.sweep_curves import plot_sweep
 from poolzoo.reports.run_facts import RunFacts
 from poolzoo.reports.text.tables import tables
-from poolzoo.reports.text.words import NORMALIZED
+from poolzoo.reports.text.words import NORMALIZED, UPSAMPLER_WORDS
 
 
 @pytest.fixture(scope="module")
@@ -293,6 +293,7 @@ def test_what_fails_on_every_scale_is_said_once(run, photos, tmp_path):
     assert run.out.count("no such file") == 1
 
 
-def test_the_choices_of_the_command_line_are_what_there_is():
-    assert set(options.NORMALIZATIONS) == set(NORMALIZATIONS) == set(NORMALIZED)
-    assert set(options.UPSAMPLERS) == set(UPSAMPLERS) - {"trilinear"}
+def test_every_choice_of_the_command_line_has_its_words():
+    assert set(NORMALIZATIONS) == set(NORMALIZED)
+    assert set(options.UPSAMPLERS_2D) == set(UPSAMPLERS) - {"trilinear"}
+    assert set(UPSAMPLERS) < set(UPSAMPLER_WORDS)
