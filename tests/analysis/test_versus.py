@@ -9,7 +9,7 @@ import pytest
 from analysis.test_verdict import row, scored, timed
 
 from poolzoo.analysis.results.schema import Result
-from poolzoo.analysis.results.side_by_side import PROFILE_FIGURES, side_by_side
+from poolzoo.analysis.results.side_by_side import COMPARED_FIGURES, side_by_side
 from poolzoo.analysis.results.store import ImageFile, Plan, Store
 from poolzoo.analysis.results.summaries import bootstrap_interval
 
@@ -118,7 +118,7 @@ def test_a_profiles_change_is_a_ratio():
         [profiled([timed("avg", 2e-3)]), profiled([timed("avg", 3e-3)]), profiled([timed("avg", 1e-3)])]
     )
     ((_, figures),) = versus.matched
-    by_name = dict(zip(PROFILE_FIGURES, figures, strict=True))
+    by_name = dict(zip(COMPARED_FIGURES, figures, strict=True))
     assert by_name["forward_s"].changes == pytest.approx((1.5, 0.5))
     assert by_name["forward_backward_s"].changes == (None, None)
     assert by_name["saved_bytes"].changes == (1, 1)

@@ -23,7 +23,7 @@ from poolzoo.analysis.results.schema import Result
 from poolzoo.analysis.results.summaries import summarise
 from poolzoo.analysis.results.verdicts import pareto_front
 from poolzoo.cli import cli
-from poolzoo.reports.plots.all_plots import all_drawings
+from poolzoo.reports.plots.all_plots import TRADEOFFS, all_drawings
 from poolzoo.reports.plots.profile_times import plot_profile
 from poolzoo.reports.plots.ranks import critical_difference, describe_ranks, plot_ranks, ranked, ranks_differ
 from poolzoo.reports.plots.retention import (
@@ -35,7 +35,7 @@ from poolzoo.reports.plots.retention import (
 )
 from poolzoo.reports.plots.scaling import Curve, curves_of_images, curves_of_profiles, describe_scaling, plot_scaling
 from poolzoo.reports.plots.style import PLOT_FORMATS, to_file, to_png, to_svg
-from poolzoo.reports.plots.tradeoff import COST_AXES, describe_tradeoff, plot_tradeoff, tradeoff_points
+from poolzoo.reports.plots.tradeoff import describe_tradeoff, plot_tradeoff, tradeoff_points
 from poolzoo.reports.run_facts import RunFacts
 
 SHAPES = ("2x8x16x16", "2x8x32x32", "2x8x64x64")
@@ -409,7 +409,7 @@ def test_costs_come_from_a_profile_of_the_same_window(compared):
     assert "memory" not in {drawing.name for drawing in all_drawings([compared, other])}
 
 
-@pytest.mark.parametrize("cost", COST_AXES)
+@pytest.mark.parametrize("cost", TRADEOFFS.values())
 def test_the_front_of_every_cost_is_who_no_one_dominates(cost, compared):
     generator = random.Random(7)
     summaries = [summary for summary in summarise(compared) if summary.equal_kept]

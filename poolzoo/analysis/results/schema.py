@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from poolzoo.analysis.results.profile_figures import FIGURE_KEYS
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -77,16 +79,7 @@ PROFILE_KEYS = (
     "layout",  # contiguous | channels_last
     "threads",
     "backend",  # torch | reference | native
-    "forward_s",  # median seconds of a forward pass without autograd
-    "forward_iqr_s",
-    "backward_s",  # median seconds of the backward pass alone
-    "backward_iqr_s",
-    "forward_backward_s",  # median seconds of forward and backward together
-    "saved_bytes",  # what autograd keeps for the backward pass
-    "peak_bytes",  # most memory allocated at once during a forward pass, the input not counted
-    "gbps",  # bytes that must move (input read, output written) per second of forward, in 1e9
-    "copy_fraction",  # gbps / this machine's measured copy bandwidth
-    "ratio",  # forward_s / the baseline's forward_s
+    *FIGURE_KEYS,
     "error",
 )
 KINDS = ("compare", "profile")

@@ -18,12 +18,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from poolzoo.analysis.results.profile_figures import PROFILE_FIGURES
 from poolzoo.analysis.results.schema import PROFILE_SETTING, Result, label, state_title
 from poolzoo.analysis.results.summaries import Setting, bootstrap_intervals, groups_of, image_names
 from poolzoo.analysis.results.values import LeftOut, Values, count_alike, differences, in_both
 
 #: Figures of a profile whose changes are shown; all are better when lower.
-PROFILE_FIGURES = ("forward_s", "forward_backward_s", "saved_bytes", "peak_bytes")
+COMPARED_FIGURES = tuple(figure.key for figure in PROFILE_FIGURES.values() if figure.compared)
 #: What may differ between two runs of one workload: it is what they are run for.
 _RUN = ("device", "threads")
 #: What rows say of what was learned from other images.
@@ -55,7 +56,7 @@ class Versus:
 
     Attributes:
         kind: of all of them.
-        measures: metric keys, or keys of :data:`PROFILE_FIGURES`, that all runs have.
+        measures: metric keys, or keys of :data:`COMPARED_FIGURES`, that all runs have.
         setting: names of the parts of a match's setting.
         matched: what at least two runs have, in the order of the first that has it: setting, label, state, and a
             figure for each measure.
@@ -183,14 +184,14 @@ def _profiled(runs: Sequence[Result]) -> tuple[tuple[str, ...], tuple[str, ...],
     found: Found = [
         {
             (tuple(str(row[key]) for key in setting), label(row), row["state"]): {
-                key: row.get(key) for key in PROFILE_FIGURES
+                key: row.get(key) for key in COMPARED_FIGURES
             }
             for row in run.rows
             if row["error"] is None
         }
         for run in runs
     ]
-    return PROFILE_FIGURES, setting, found, None, {}
+    return COMPARED_FIGURES, setting, found, None, {}
 
 
 def _paired_figures(matches: Sequence[Match], found: Found, measures: Sequence[str]) -> list[tuple[Figure, ...]]:

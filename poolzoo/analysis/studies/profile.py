@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from poolzoo import registry
+from poolzoo.analysis.results.profile_figures import FIGURE_KEYS
 from poolzoo.analysis.results.schema import Result, label
 from poolzoo.analysis.scoring.forward_times import LEAST_BLOCKS, time_forward, time_statement, uniform_input
 from poolzoo.analysis.scoring.pool_modules import (
@@ -160,7 +161,6 @@ def _input(workload: Workload) -> Tensor:
 
 def _row(spec: str, module: Pool, workload: Workload, threads: int) -> dict[str, Any]:
     name, params = shown_params(spec)
-    figures = ("forward_s", "forward_iqr_s", "backward_s", "backward_iqr_s", "forward_backward_s")
     return {
         "pool": name,
         "params": params,
@@ -173,7 +173,7 @@ def _row(spec: str, module: Pool, workload: Workload, threads: int) -> dict[str,
         "layout": "channels_last" if workload.channels_last else "contiguous",
         "threads": threads,
         "backend": registry.pool_info(name).backend,
-    } | dict.fromkeys((*figures, "saved_bytes", "peak_bytes", "gbps", "copy_fraction", "ratio", "error"))
+    } | dict.fromkeys((*FIGURE_KEYS, "error"))
 
 
 def measure(module: Pool, x: Tensor, min_time: float) -> dict[str, Any]:

@@ -6,19 +6,12 @@ import math
 import statistics
 from collections.abc import Sequence
 
+from poolzoo.analysis.results.profile_figures import PROFILE_FIGURES
 from poolzoo.analysis.results.schema import METRICS
 from poolzoo.analysis.results.side_by_side import Versus, named
 from poolzoo.reports.page.verdict_words import Entry
 from poolzoo.reports.plots.all_plots import LETTERS
 from poolzoo.reports.text.numbers import signed
-
-#: A profile's figures in words.
-FIGURE_TITLES = {
-    "forward_s": "Forward time",
-    "forward_backward_s": "Forward and backward time",
-    "saved_bytes": "Memory kept by autograd",
-    "peak_bytes": "Peak memory",
-}
 
 
 def changes_of(versus: Versus) -> tuple[Entry, ...]:
@@ -32,7 +25,7 @@ def changes_of(versus: Versus) -> tuple[Entry, ...]:
             if known:
                 sentences.append(_change(measure, known, LETTERS[run + 1 : run + 2] or str(run + 2)))
         if sentences:
-            title = METRICS[measure].title if measure in METRICS else FIGURE_TITLES[measure]
+            title = METRICS[measure].title if measure in METRICS else PROFILE_FIGURES[measure].title
             said.append(Entry(title, tuple(sentences)))
     return tuple(said)
 

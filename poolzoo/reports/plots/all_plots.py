@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from poolzoo._files import write_all
+from poolzoo.analysis.results.profile_figures import PROFILE_FIGURES
 from poolzoo.analysis.results.schema import METRICS, Result
 from poolzoo.analysis.results.summaries import Setting, Summary, by_setting, summarise
 from poolzoo.analysis.results.verdicts import join_times, profile_rows
@@ -206,7 +207,7 @@ def _of_setting(
                     name,
                     partial(tradeoff.plot_tradeoff, shown, costs, source, cost),
                     tradeoff.describe_tradeoff(shown, costs, source, cost),
-                    f"{first.title} against the {tradeoff.COST_AXES[cost].title} of {source}; operators that keep as"
+                    f"{first.title} against the {PROFILE_FIGURES[cost].axis} of {source}; operators that keep as"
                     " much as the baseline.",
                 )
             )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from poolzoo.analysis.results.profile_figures import PROFILE_FIGURES
 from poolzoo.analysis.results.schema import METRICS, Metric
 from poolzoo.analysis.results.summaries import Summary
 from poolzoo.analysis.results.verdicts import pareto_front
@@ -25,31 +25,11 @@ from poolzoo.reports.plots.style import (
     shortened,
     style,
 )
-from poolzoo.reports.text.numbers import BYTE_UNITS, TIME_UNITS, unit_of
+from poolzoo.reports.text.numbers import SCALED_UNITS, unit_of
 from poolzoo.reports.text.words import title_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-
-@dataclass(frozen=True)
-class CostAxis:
-    """A cost by the profile's key; ``less`` are the words for a smaller cost."""
-
-    key: str
-    title: str
-    less: str
-    units: tuple[tuple[float, str], ...]
-
-
-COST_AXES = {
-    cost.key: cost
-    for cost in (
-        CostAxis("forward_s", "forward time", "faster", TIME_UNITS),
-        CostAxis("peak_bytes", "peak memory of a forward pass", "smaller", BYTE_UNITS),
-        CostAxis("saved_bytes", "memory kept for the backward pass", "smaller", BYTE_UNITS),
-    )
-}
 
 
 def plot_tradeoff(
@@ -64,21 +44,21 @@ def plot_tradeoff(
         summaries: of one setting.
         costs: by (label, state); None means the summaries' own forward times.
         source: the measured tensor, for the axis; None means that of the summaries' own times.
-        cost: which of :data:`COST_AXES` it is.
+        cost: which of :data:`PROFILE_FIGURES` it is.
     """
-    metric, about = _first_metric(summaries), COST_AXES[cost]
+    metric, about = _first_metric(summaries), PROFILE_FIGURES[cost]
     source = timed_tensor(summaries) if source is None else source
     points = tradeoff_points(summaries, metric.key, costs)
     front = pareto_front([(price, metric.merit(value)) for _, price, value in points])
     low, high = score_limits([value for *_, value in points], metric.higher_is_better)
-    size, unit = unit_of([price for _, price, _ in points], about.units)
+    size, unit = unit_of([price for _, price, _ in points], SCALED_UNITS[about.unit])
     prices = [price / size for _, price, _ in points]
     values = [min(max(value, low), high) for *_, value in points]
     others = [index for index in range(len(points)) if index not in front]
     with style():
         figure = new_figure(WIDTH, 4.6)
         axes = figure.subplots()
-        log_axis(axes, "x", prices, f"{about.title} of {source} ({unit}, logarithmic)")
+        log_axis(axes, "x", prices, f"{about.axis} of {source} ({unit}, logarithmic)")
         rest = ([prices[index] for index in others], [values[index] for index in others])
         axes.plot(*rest, "o", color=POINT, ms=4, mec="white", mew=0.4, zorder=3)
         # What can be had for a price is what the last member of the front gives: steps, not slopes.
@@ -118,16 +98,16 @@ def describe_tradeoff(
     cost: str = "forward_s",
 ) -> str:
     """Describe the Pareto front, from the cheapest operator to the one that retains most, with both numbers."""
-    metric, about = _first_metric(summaries), COST_AXES[cost]
+    metric, about = _first_metric(summaries), PROFILE_FIGURES[cost]
     source = timed_tensor(summaries) if source is None else source
     points = tradeoff_points(summaries, metric.key, costs)
     front = pareto_front([(price, metric.merit(value)) for _, price, value in points])
     members = []
     for summary, price, value in (points[index] for index in front):
-        size, unit = unit_of([price], about.units)
+        size, unit = unit_of([price], SCALED_UNITS[about.unit])
         members.append(f"{title_of(summary)} ({price / size:.3g} {unit}, {with_unit(value, metric)})")
     return (
-        f"{metric.title} of {operator_count(summary for summary, *_ in points)} operators against {about.title} of"
+        f"{metric.title} of {operator_count(summary for summary, *_ in points)} operators against {about.axis} of"
         f" {source}. On the Pareto front, from the cheapest: {', '.join(members)}."
     )
 

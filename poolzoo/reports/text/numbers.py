@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 TIME_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
 BYTE_UNITS = ((2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB"), (1.0, "B"))
+#: By the unit in which rows hold them.
+SCALED_UNITS = {"s": TIME_UNITS, "B": BYTE_UNITS}
 
 
 def unit_of(values: Iterable[float], units: Sequence[tuple[float, str]]) -> tuple[float, str]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from poolzoo.analysis.results.profile_figures import PROFILE_FIGURES, ProfileFigure
 from poolzoo.analysis.results.schema import METRICS, PROFILE_SETTING, Result, label
+from poolzoo.analysis.results.side_by_side import COMPARED_FIGURES
 from poolzoo.analysis.results.summaries import Summary
 from poolzoo.analysis.results.verdicts import profiled_state
 from poolzoo.reports.run_facts import RunFacts
@@ -25,7 +27,7 @@ from poolzoo.reports.text.columns import (
     word_column,
 )
 from poolzoo.reports.text.compare_tables import left_out_notes, may_be_best, unfitted_notes
-from poolzoo.reports.text.numbers import BYTE_UNITS, TIME_UNITS, as_ratio, formatter, half_interval, significant
+from poolzoo.reports.text.numbers import SCALED_UNITS, as_ratio, formatter, half_interval, significant
 from poolzoo.reports.text.words import visible
 
 
@@ -45,16 +47,8 @@ def _profile_table(setting: tuple[Any, ...], rows: Sequence[dict[str, Any]], run
     built: list[tuple[Column, list[Cell]]] = []
     if len(set(values["backend"])) > 1:
         built.append(word_column("backend", values["backend"], drop=7))
-    built += [
-        scaled_column(Column("forward"), values["forward_s"], TIME_UNITS, plus=values["forward_iqr_s"]),
-        number_column(Column("ratio", drop=1, relative=True), values["ratio"], as_ratio),
-        scaled_column(Column("backward", drop=4), values["backward_s"], TIME_UNITS, plus=values["backward_iqr_s"]),
-        scaled_column(Column("fwd+bwd", drop=2), values["forward_backward_s"], TIME_UNITS),
-        number_column(Column("GB/s", drop=5), values["gbps"], significant(values["gbps"]), "high"),
-        number_column(Column("of copy", drop=6), values["copy_fraction"], formatter(".0%")),
-        scaled_column(Column("saved", drop=3), values["saved_bytes"], BYTE_UNITS),
-        scaled_column(Column("peak", drop=3), values["peak_bytes"], BYTE_UNITS),
-    ]
+    figures = sorted(PROFILE_FIGURES.values(), key=lambda figure: figure.place)
+    built += [_figure_column(figure, values) for figure in figures]
     # A column that nothing was measured for says nothing (no backward pass, no baseline).
     built = [(column, cells) for column, cells in built if any(cell.text != MISSING for cell in cells)]
 
@@ -70,12 +64,21 @@ def _profile_table(setting: tuple[Any, ...], rows: Sequence[dict[str, Any]], run
     notes = [f"{UNFITTED} {NOTES[UNFITTED]}"] * ("initial" in values["state"])
     said = [
         "median ± interquartile range",
-        *["saved: kept by autograd for the backward pass"] * any(value is not None for value in values["saved_bytes"]),
-        *["peak: of a forward pass"] * any(value is not None for value in values["peak_bytes"]),
+        *(f"{f.heading}: {f.note}" for f in figures if f.note and any(v is not None for v in values[f.key])),
     ]
     notes.append("; ".join(said))
     lines = [Line((), role, label(row), row["state"] or "") for row, role in zip(rows, roles, strict=True)]
     return make_table("Cost", visible(" · ".join(caption)), lines, built, notes)
+
+
+def _figure_column(figure: ProfileFigure, values: Mapping[str, Sequence[Any]]) -> tuple[Column, list[Cell]]:
+    own = values[figure.key]
+    column = Column(figure.heading, drop=figure.drop, relative=figure.unit == "x")
+    if figure.unit in SCALED_UNITS:
+        spread = values[figure.spread] if figure.spread else None
+        return scaled_column(column, own, SCALED_UNITS[figure.unit], plus=spread)
+    show = as_ratio if figure.unit == "x" else formatter(".0%") if figure.unit == "%" else significant(own)
+    return number_column(column, own, show, figure.best or None)
 
 
 def joined_table(summaries: Sequence[Summary], profile: Result) -> Table | None:
@@ -106,15 +109,11 @@ def joined_table(summaries: Sequence[Summary], profile: Result) -> Table | None:
         heading = Column(f"{metric.title} {metric.unit}".strip())
         means = [score.mean if score else None for score in scores]
         built.append(number_column(heading, means, formatter(metric.format), metric.merit, fair, plus))
-    iqr = [row["forward_iqr_s"] for row in found]
-    built.append(scaled_column(Column("forward"), [row["forward_s"] for row in found], TIME_UNITS, iqr, fair))
-    for title, measure, units in (
-        ("fwd+bwd", "forward_backward_s", TIME_UNITS),
-        ("saved", "saved_bytes", BYTE_UNITS),
-        ("peak", "peak_bytes", BYTE_UNITS),
-    ):
-        if any(row[measure] is not None for row in found):
-            built.append(scaled_column(Column(title), [row[measure] for row in found], units, fair=fair))
+    for figure in map(PROFILE_FIGURES.__getitem__, COMPARED_FIGURES):
+        measured = [row[figure.key] for row in found]
+        if any(value is not None for value in measured):
+            spread = [row[figure.spread] for row in found] if figure.spread else None
+            built.append(scaled_column(Column(figure.heading), measured, SCALED_UNITS[figure.unit], spread, fair))
     roles = ["baseline" if s.is_baseline else "" if s.equal_kept else "unequal" for s in group]
     named = dict(zip(PROFILE_SETTING, tensor, strict=True))
     caption = f"times and memory of {named['shape']} {named['dtype']} on {named['device']}"

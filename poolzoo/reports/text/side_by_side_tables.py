@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
+from poolzoo.analysis.results.profile_figures import PROFILE_FIGURES
 from poolzoo.analysis.results.schema import METRICS
 from poolzoo.analysis.results.side_by_side import Figure, Versus
 from poolzoo.reports.text.columns import (
@@ -18,8 +19,7 @@ from poolzoo.reports.text.columns import (
 )
 from poolzoo.reports.text.compare_tables import TOO_FEW, left_out_text
 from poolzoo.reports.text.numbers import (
-    BYTE_UNITS,
-    TIME_UNITS,
+    SCALED_UNITS,
     as_ratio,
     formatter,
     half_interval,
@@ -27,14 +27,6 @@ from poolzoo.reports.text.numbers import (
     unit_of,
 )
 from poolzoo.reports.text.words import visible
-
-#: Headings and units of a profile's figures where runs are shown side by side.
-_PROFILE_HEADS = {
-    "forward_s": ("forward", TIME_UNITS),
-    "forward_backward_s": ("fwd+bwd", TIME_UNITS),
-    "saved_bytes": ("saved", BYTE_UNITS),
-    "peak_bytes": ("peak", BYTE_UNITS),
-}
 
 
 def versus_tables(versus: Versus, letters: Sequence[str], baselines: Sequence[str | None]) -> list[Table]:
@@ -94,7 +86,8 @@ def _versus_columns(measure: str, figures: Sequence[Figure], letters: Sequence[s
         size, unit, heading, show = 1.0, metric.unit, metric.title, formatter(metric.format)
         change, as_text = formatter("+" + metric.format), metric.format
     else:
-        heading, units = _PROFILE_HEADS[measure]
+        about = PROFILE_FIGURES[measure]
+        heading, units = about.heading, SCALED_UNITS[about.unit]
         known = [value for figure in figures for value in figure.values if value is not None]
         size, unit = unit_of(known, units)
         show, change, as_text = significant([value / size for value in known]), as_ratio, ".2f"

@@ -1,0 +1,93 @@
+"""What a profile measures: one record per figure, from which rows, tables, plots and the page take their words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ProfileFigure:
+    """One figure of a profile; less is better unless ``best`` says otherwise.
+
+    Attributes:
+        key: in rows.
+        heading: of its column in tables.
+        title: in sentences of the page.
+        unit: ``s``, ``B``, ``GB/s``, ``%`` (a share) or ``x`` (a ratio to the baseline).
+        place: of its column in a profile's table, from 0.
+        drop: how soon the column goes where a terminal is narrow (0: never, then the highest first).
+        spread: the row key of its interquartile range.
+        note: what the heading does not say, for the table's last line.
+        best: ``high`` where more is better.
+        compared: whether it stands next to retention, and in each of several runs.
+        axis: in a plot of retention against it.
+        less: how words say that another operator has less of it.
+    """
+
+    key: str
+    heading: str
+    title: str
+    unit: str
+    place: int
+    drop: int = 0
+    spread: str = ""
+    note: str = ""
+    best: str = ""
+    compared: bool = False
+    axis: str = ""
+    less: str = ""
+
+
+def _figures() -> Iterator[ProfileFigure]:
+    """In the order of the rows' keys."""
+    yield ProfileFigure(
+        "forward_s",  # median seconds of a forward pass without autograd
+        "forward",
+        "Forward time",
+        unit="s",
+        place=0,
+        spread="forward_iqr_s",
+        compared=True,
+        axis="forward time",
+        less="faster",
+    )
+    # The backward pass alone.
+    yield ProfileFigure("backward_s", "backward", "Backward time", unit="s", place=2, drop=4, spread="backward_iqr_s")
+    yield ProfileFigure(
+        "forward_backward_s", "fwd+bwd", "Forward and backward time", unit="s", place=3, drop=2, compared=True
+    )
+    yield ProfileFigure(
+        "saved_bytes",
+        "saved",
+        "Memory kept by autograd",
+        unit="B",
+        place=6,
+        drop=3,
+        note="kept by autograd for the backward pass",
+        compared=True,
+        axis="memory kept for the backward pass",
+        less="smaller",
+    )
+    yield ProfileFigure(
+        "peak_bytes",  # most memory allocated at once, the input not counted
+        "peak",
+        "Peak memory",
+        unit="B",
+        place=7,
+        drop=3,
+        note="of a forward pass",
+        compared=True,
+        axis="peak memory of a forward pass",
+        less="smaller",
+    )
+    # Bytes that must move (input read, output written) per second of forward, in 1e9; and over the bandwidth of a copy.
+    yield ProfileFigure("gbps", "GB/s", "Bandwidth", unit="GB/s", place=4, drop=5, best="high")
+    yield ProfileFigure("copy_fraction", "of copy", "Share of a copy's bandwidth", unit="%", place=5, drop=6)
+    # forward_s over the baseline's.
+    yield ProfileFigure("ratio", "ratio", "Ratio to the baseline", unit="x", place=1, drop=1)
+
+
+PROFILE_FIGURES = {figure.key: figure for figure in _figures()}
+#: The keys of rows that hold them.
+FIGURE_KEYS = tuple(key for figure in PROFILE_FIGURES.values() for key in (figure.key, figure.spread) if key)
