@@ -111,7 +111,7 @@ def test_another_type_is_named():
         ({"pool": "avg", "metric": "beauty"}, "metrics='beauty'"),
         ({"pool": "avg", "device": "gpu"}, "device gpu: not a device"),
         ({"pool": "avg", "baseline": "max"}, "max"),
-        ({"pool": "avg", "fit": True}, "fit: none of the operators compared learns"),
+        ({"pool": "avg", "fit": True}, "fit: none of the compared operators is learnable"),
     ],
     ids=str,
 )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
+import inspect
 import json
 import math
 import os
@@ -16,6 +18,7 @@ import torch
 
 import poolzoo
 from poolzoo import registry
+from poolzoo.analysis.studies.sweep import plan_sweep
 from poolzoo.create import create_pool
 from poolzoo.registry import (
     expand_specs,
@@ -238,6 +241,27 @@ def register_midrange(name="midrange", **facts):
         return (1 - share) * low.amin(-1) + share * high.amax(-1)
 
     return midrange
+
+
+def test_a_parameter_of_any_operator_can_be_renamed():
+    register_midrange(renamed={"fraction": "share"})
+    x = torch.randn(1, 2, 6, 6)
+    expected = poolzoo.functional.max_pool2d(x, 2)
+    for pool in (
+        lambda: functools.partial(poolzoo.functional.midrange_pool2d, kernel_size=2, fraction=1),
+        lambda: poolzoo.MidrangePool2d(2, fraction=1),
+        lambda: create_pool("midrange", fraction=1),
+        lambda: create_pool("midrange:fraction=1"),
+    ):
+        with pytest.warns(DeprecationWarning, match="midrange: fraction is now called share") as seen:
+            y = pool()(x)
+        assert torch.equal(y, expected)
+        assert {warning.filename for warning in seen} == {__file__}
+    with pytest.warns(DeprecationWarning, match="midrange: fraction is now called share"):
+        assert plan_sweep("midrange", "fraction=0,1").specs == ("midrange:share=0", "midrange:share=1")
+    assert "fraction" not in inspect.signature(poolzoo.MidrangePool2d).parameters
+    with pytest.raises(ValueError, match="unknown parameter 'part'; allowed: kernel_.*, share$"):
+        create_pool("midrange", part=1)
 
 
 @pytest.mark.parametrize("ndim", [1, 2, 3])

@@ -79,6 +79,7 @@ def plan_sweep(pool: str, over: str, points: int = 9) -> Sweep:
     parameter, equals, text = (piece.strip() for piece in over.partition("="))
     if not equals or not text:
         raise ValueError(f"over={over!r}: NAME=LOW..HIGH or NAME=A,B,C is allowed, as beta=0.1..16")
+    (parameter,) = registry.current_names(registry.pool_info(name), {parameter: text})
     if parameter not in numeric:
         known = f"those of {name} are {', '.join(numeric)}" if numeric else f"{name} has none"
         raise ValueError(f"over={over!r}: {parameter!r} is no parameter that takes numbers; {known}")
