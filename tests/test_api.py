@@ -174,7 +174,7 @@ def test_of_a_page_of_several_results_one_is_chosen(result, tmp_path):
     cost.save(tmp_path / "b.json")
     names = [str(tmp_path / name) for name in ("a.json", "b.json")]
     cli.cli.main(["report", *names, "--output", str(tmp_path / "both.html")], standalone_mode=False)
-    with pytest.raises(ValueError, match="holds 2 results; index=0 to index=1 are allowed"):
+    with pytest.raises(ValueError, match="contains 2 results; index=0 to index=1 are allowed"):
         poolzoo.load(tmp_path / "both.html")
     assert poolzoo.load(tmp_path / "both.html", index=1).kind == "profile"
     with pytest.raises(ValueError, match="index=2"):
