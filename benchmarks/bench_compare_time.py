@@ -26,7 +26,7 @@ from poolzoo import registry
 from poolzoo._files import write_whole
 from poolzoo.analysis.inputs.images import Source
 from poolzoo.analysis.results.machine import describe_machine
-from poolzoo.analysis.results.schema import label
+from poolzoo.analysis.results.rows import label
 from poolzoo.analysis.scoring.pool_modules import normal_spec
 from poolzoo.analysis.scoring.protocol import Protocol
 from poolzoo.analysis.studies.compare import compare

@@ -7,10 +7,11 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from poolzoo._files import PAGE, SUFFIXES, write_whole
 from poolzoo.analysis.results import schema
+from poolzoo.analysis.results.rows import Row, label
 from poolzoo.analysis.results.store_reader import StoreReader
 from poolzoo.analysis.results.summaries import summarise
 from poolzoo.reports.plots.all_plots import all_drawings, save_drawings
@@ -65,7 +66,7 @@ class Result(schema.Result):
             return self.to_frame()
         lines = []
         for found in summarise(self):
-            line: dict[str, Any] = {"operator": found.label, "state": found.state, **vars(found.setting)}
+            line: dict[str, object] = {"operator": found.label, "state": found.state, **vars(found.setting)}
             for key, score in found.scores.items():
                 low, high = score.interval or (None, None)
                 less, more = score.difference_interval or (None, None)
@@ -121,7 +122,7 @@ class Result(schema.Result):
         return stream(self, self._all_rows(self.store), fmt)
 
     @staticmethod
-    def _all_rows(path: Path) -> Iterator[dict[str, Any]]:
+    def _all_rows(path: Path) -> Iterator[Row]:
         with StoreReader.open(path) as store:
             yield from store.rows()
 
@@ -168,7 +169,7 @@ class Result(schema.Result):
         return "\n".join(parts)
 
     def __repr__(self) -> str:
-        parts = [f"{len({schema.label(row) for row in self.rows if row['pool']})} operators"]
+        parts = [f"{len({label(row) for row in self.rows if row['pool']})} operators"]
         if self.kind == "compare":
             parts.append(f"{len({row['image'] for row in self.rows})} images")
         failed = sum(row["error"] is not None for row in self.rows)

@@ -19,6 +19,7 @@ from poolzoo.commands.options import Failed
 
 if TYPE_CHECKING:
     from poolzoo.analysis.results import schema
+    from poolzoo.analysis.results.rows import Row
     from poolzoo.api.result import Result
 
 #: The suffixes of other outputs; none of them is a format's, whatever --format is.
@@ -110,14 +111,14 @@ def write_plots(folder: Path, results: Sequence[schema.Result]) -> None:
     note(f"wrote {len(written)} files of plots into {folder}")
 
 
-def _complain(failures: Sequence[dict[str, Any]]) -> None:
+def _complain(failures: Sequence[Row]) -> None:
     """Print one line per failure on stderr; a failure that repeats on other images or seeds is counted."""
-    from poolzoo.analysis.results.schema import label
+    from poolzoo.analysis.results.rows import label
 
     seen: dict[str, int] = {}
     for row in failures:
         # An image that cannot be used has a row without an operator; its error names it.
-        line = f"{label(row)}: {row['error']}" if row["pool"] else row["error"]
+        line = f"{label(row)}: {row['error']}" if row["pool"] else str(row["error"])
         seen[line] = seen.get(line, 0) + 1
     for line, times in seen.items():
         note(f"poolzoo: {line}{f' ({times} rows)' if times > 1 else ''}")

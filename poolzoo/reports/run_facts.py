@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from poolzoo.analysis.results.schema import Result, label
+from poolzoo.analysis.results.rows import OperatorKeys, label
+from poolzoo.analysis.results.schema import Result
 from poolzoo.analysis.studies.sweep import Sweep, sweep_of
 
 T = TypeVar("T")
@@ -111,7 +112,7 @@ class RunFacts:
         rows = [row for row in self.result.rows if row["image"] == name]
         return replace(self, result=Result(self.result.kind, self.result.metadata, rows))
 
-    def is_baseline(self, row: dict[str, Any]) -> bool:
+    def is_baseline(self, row: OperatorKeys) -> bool:
         """Whether a row is of the baseline."""
         return label(row) == self.baseline
 

@@ -582,7 +582,7 @@ def test_a_full_disk_is_one_line_and_the_same_command_goes_on(run, folder, tmp_p
         patch.setattr(stores, "COMMIT_EVERY", 0)
         code, out, err = run(*command)
     assert (code, out, err.count("\n")) == (2, "", 1), err
-    assert "disk is full: make room and run the same command again" in err
+    assert "disk is full: free some space and rerun the command" in err
     assert 0 < len(rows_in(path)) < len(expected)
     assert run(*command)[0] == 1
     assert rows_in(path) == expected

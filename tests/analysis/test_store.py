@@ -20,7 +20,8 @@ import pytest
 from test_cli import Cli
 
 import poolzoo
-from poolzoo.analysis.results.schema import METRICS, SCHEMA_VERSION, TIME_KEYS, Result, compare_keys, label
+from poolzoo.analysis.results.rows import label
+from poolzoo.analysis.results.schema import METRICS, SCHEMA_VERSION, TIME_KEYS, Result, compare_keys
 from poolzoo.analysis.results.side_by_side import side_by_side
 from poolzoo.analysis.results.store import ImageFile, Plan, Store
 from poolzoo.analysis.results.store_file import META, StoreError, is_store
@@ -418,7 +419,7 @@ def test_a_full_disk_keeps_what_was_committed_and_the_run_goes_on_later(path):
                     store.put(file(name), (32, 32), PLAN.specs, rows_of(name))
                     store._committed = -1e9
 
-    with pytest.raises(StoreError, match="full: make room"):
+    with pytest.raises(StoreError, match="full: free some space"):
         go_on(pages=20)
     kept = rows_in(path)
     assert 0 < len(kept) < 4 * len(names)

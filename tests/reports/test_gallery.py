@@ -9,7 +9,8 @@ from reports.conftest import docs_script
 
 from poolzoo import registry
 from poolzoo.analysis.inputs.training_images import PHOTOGRAPHS
-from poolzoo.analysis.results.schema import TIME_KEYS, label
+from poolzoo.analysis.results.rows import label
+from poolzoo.analysis.results.schema import TIME_KEYS
 from poolzoo.reports.pictures.operator_card import pixels_hash, read_pixels_hash
 
 

@@ -18,6 +18,7 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from poolzoo.analysis.results.profile_figures import FIGURE_KEYS
+from poolzoo.analysis.results.rows import Row, Times, number_of, set_numbers, set_times
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,6 +58,14 @@ TIME_KEYS = (
     "forward_dtype",
     "forward_shape",  # "1x3x512x512": one image; of a dataset run, one that is as large as the median image
 )
+#: What rows say of time where nothing was measured.
+UNTIMED: Times = {
+    "forward_s": None,
+    "forward_iqr_s": None,
+    "forward_backend": None,
+    "forward_dtype": None,
+    "forward_shape": None,
+}
 #: What follows them: times were measured once per operator, state and shape, of a pass as a user runs it, in float32.
 CLOSING_KEYS = (*TIME_KEYS, "error")  # null, or one line that says why there are no numbers
 
@@ -290,11 +299,6 @@ def check_metrics(keys: Iterable[str]) -> None:
             check()
 
 
-def label(row: dict[str, Any]) -> str:
-    """The operator as a spec string: ``softpool`` or ``softpool:beta=4``."""
-    return f"{row['pool']}:{row['params']}" if row["params"] else row["pool"]
-
-
 def state_title(state: str) -> str:
     """Return a row's state as tables, plots and pages name it: ``untrained`` for ``initial``."""
     return "untrained" if state == "initial" else state
@@ -309,7 +313,7 @@ class Result:
 
     kind: str
     metadata: dict[str, Any]
-    rows: list[dict[str, Any]]
+    rows: list[Row]
     summaries: tuple[Summary, ...] | None = None
     #: What the summaries were made of, as long as the store is at hand: it is not written.
     groups: Mapping[GroupKey, Group] | None = field(default=None, compare=False, repr=False)
@@ -363,13 +367,14 @@ class Result:
         result = cls(kind, metadata, data["rows"], _summaries_of(data, source))
         for number, row in enumerate(result.rows):
             if kind == "compare" and isinstance(row, dict) and row.keys().isdisjoint(TIME_KEYS[1:]):
-                row |= dict.fromkeys(TIME_KEYS)  # an earlier poolzoo timed the float64 reference, which is no cost
+                set_times(row, UNTIMED)  # an earlier poolzoo timed the float64 reference, which is no cost
             missing = set(result.columns) - set(row) if isinstance(row, dict) else set(result.columns)
             if missing:
                 raise ValueError(f"{source}: row {number} lacks {', '.join(sorted(missing))}")
             check_values(row, result.columns, f"{source}: row {number}")
             if kind == "compare" and row["error"] is None:
-                row |= {key: math.inf for key in metadata["metrics"] if METRICS[key].exact and row[key] is None}
+                exact = [key for key in metadata["metrics"] if METRICS[key].exact and number_of(row, key) is None]
+                set_numbers(row, dict.fromkeys(exact, math.inf))
         return result
 
 

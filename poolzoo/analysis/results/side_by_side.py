@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poolzoo.analysis.results.profile_figures import PROFILE_FIGURES
-from poolzoo.analysis.results.schema import PROFILE_SETTING, Result, label, state_title
+from poolzoo.analysis.results.rows import label, number_of, values_of
+from poolzoo.analysis.results.schema import PROFILE_SETTING, Result, state_title
 from poolzoo.analysis.results.summaries import Setting, bootstrap_intervals, groups_of, image_names
 from poolzoo.analysis.results.values import LeftOut, Values, count_alike, differences, in_both
 
@@ -179,12 +180,12 @@ def _dicts(run: Result, key: str) -> list[dict[str, Any]]:
 
 def _profiled(runs: Sequence[Result]) -> tuple[tuple[str, ...], tuple[str, ...], Found, None, LeftOuts]:
     """By match and figure, its median. Runs that each keep to one device match across devices."""
-    one_each = all(len({tuple(row[key] for key in _RUN) for row in run.rows}) <= 1 for run in runs)
+    one_each = all(len({values_of(row, _RUN) for row in run.rows}) <= 1 for run in runs)
     setting = tuple(key for key in PROFILE_SETTING if not (one_each and key in _RUN))
     found: Found = [
         {
-            (tuple(str(row[key]) for key in setting), label(row), row["state"]): {
-                key: row.get(key) for key in COMPARED_FIGURES
+            (tuple(map(str, values_of(row, setting))), label(row), row["state"]): {
+                key: number_of(row, key) for key in COMPARED_FIGURES
             }
             for row in run.rows
             if row["error"] is None
@@ -261,14 +262,14 @@ def _differing(runs: Sequence[Result]) -> tuple[tuple[str, tuple[str, ...]], ...
         keys = ("poolzoo", "created", "device", "dtype", "seed", "seeds", "baseline", "command")
         known = {key: run.metadata.get(key) for key in keys}
         for key, what in _FITTED.items():
-            known[what] = "; ".join(sorted({str(row[key]) for row in run.rows if row.get(key)}))
+            known[what] = "; ".join(sorted({str(row.get(key)) for row in run.rows if row.get(key)}))
         sizes = [f"{name} {own[place]}" for name, own in resized.items()]
         more = len(sizes) - SIZES_NAMED
         known["sizes of images, therefore not compared"] = "; ".join(sizes[:SIZES_NAMED]) + f" and {more} more" * (
             more > 0
         )
         if run.kind == "profile":
-            known |= {key: ", ".join(sorted({str(row[key]) for row in run.rows})) for key in _RUN}
+            known |= {key: ", ".join(sorted({str(row.get(key)) for row in run.rows})) for key in _RUN}
         dataset = run.metadata.get("dataset")
         known |= {"dataset": dataset.get("folder")} if isinstance(dataset, dict) else {}
         machine = run.metadata.get("machine")

@@ -24,7 +24,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import poolzoo
-from poolzoo.analysis.results.schema import label
+from poolzoo.analysis.results.rows import Row, Times, label
 from poolzoo.analysis.results.store_file import (
     LAYOUT,
     MEASURED,
@@ -40,6 +40,7 @@ from poolzoo.analysis.results.store_file import (
 from poolzoo.analysis.results.store_reader import StoreReader
 
 if TYPE_CHECKING:
+    from poolzoo.analysis.scoring.decoders import DecoderFacts
     from poolzoo.analysis.scoring.fitted_parameters import Fitted
 
 #: Seconds of work that a killed run loses at most.
@@ -198,7 +199,7 @@ class Store(StoreReader):
             )
             self._connection.executemany("DELETE FROM images WHERE id = ?", numbers)
 
-    def note_decoder(self, decoder: Mapping[str, Any]) -> None:
+    def note_decoder(self, decoder: DecoderFacts) -> None:
         """Keep on what optimal decoders were fitted, for :attr:`metadata`.
 
         Raises:
@@ -219,9 +220,7 @@ class Store(StoreReader):
         with in_one_line(self.path):
             self._set("passed_over", counts)
 
-    def put(
-        self, file: ImageFile, size: tuple[int, int] | None, specs: Sequence[str], rows: list[dict[str, Any]]
-    ) -> None:
+    def put(self, file: ImageFile, size: tuple[int, int] | None, specs: Sequence[str], rows: list[Row]) -> None:
         """Take the rows of ``file`` with all of ``specs``, in place of any it had; committed within about a second.
 
         Args:
@@ -246,9 +245,7 @@ class Store(StoreReader):
                 self._connection.execute("BEGIN")
                 self._committed = time.monotonic()
 
-    def _put(
-        self, file: ImageFile, size: tuple[int, int] | None, specs: Sequence[str], rows: list[dict[str, Any]]
-    ) -> None:
+    def _put(self, file: ImageFile, size: tuple[int, int] | None, specs: Sequence[str], rows: list[Row]) -> None:
         execute = self._connection.execute
         name = (os.fsencode(file.name),)
         known = execute("SELECT id, bytes, changed_ns FROM images WHERE name = CAST(? AS TEXT)", name).fetchone()
@@ -274,8 +271,8 @@ class Store(StoreReader):
             [(self._series_of(row), image, *map(row.get, measured)) for row in rows],
         )
 
-    def _series_of(self, row: dict[str, Any]) -> int:
-        keys = json.dumps({key: row[key] for key in row if key in SHARED})
+    def _series_of(self, row: Row) -> int:
+        keys = json.dumps({key: value for key, value in row.items() if key in SHARED})
         if keys not in self._series:
             operator = self._operators[label(row)] if row["pool"] else None
             cursor = self._connection.execute("INSERT INTO series (operator, keys) VALUES (?, ?)", (operator, keys))
@@ -283,9 +280,7 @@ class Store(StoreReader):
             self._series[keys] = cursor.lastrowid
         return self._series[keys]
 
-    def note_times(
-        self, machine: Mapping[str, str], times: Mapping[tuple[str, str, str], Mapping[str, float | str | None]]
-    ) -> None:
+    def note_times(self, machine: Mapping[str, str], times: Mapping[tuple[str, str, str], Times]) -> None:
         """Keep how long operators take, in place of what was known, for all rows with scores.
 
         Args:

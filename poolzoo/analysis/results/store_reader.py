@@ -10,9 +10,10 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from poolzoo.analysis.results.schema import TIME_KEYS, Result, compare_keys
+from poolzoo.analysis.results.rows import Row, SeriesKeys, Times
+from poolzoo.analysis.results.schema import UNTIMED, Result, compare_keys
 from poolzoo.analysis.results.store_file import MEASURED, check_content, check_kind, column_of, connect, in_one_line
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
     from poolzoo.analysis.results.summaries import Group, GroupKey
 
-#: What rows say of time where nothing was measured.
-_UNTIMED = dict.fromkeys(TIME_KEYS)
 #: The states of an operator's rows, in the order of :func:`poolzoo.analysis.scoring.runs.make_runs`.
 STATES = ("fixed", "initial", "train", "eval", "fitted")
 #: What is read into memory of a store: so many images, evenly spread by name, and so many rows that failed.
@@ -117,7 +116,7 @@ class StoreReader:
         noted = {key: value for key in ("decoder", "passed_over") if (value := self._get(key))}
         return {**self._get("metadata"), **noted, "dataset": dataset}
 
-    def rows(self, where: str = "1", values: Sequence[Any] = ()) -> Iterator[dict[str, Any]]:
+    def rows(self, where: str = "1", values: Sequence[Any] = ()) -> Iterator[Row]:
         """The rows as a comparison's, by image name, then in the order of operators, states and seeds.
 
         Args:
@@ -138,18 +137,18 @@ class StoreReader:
             for name, number, *numbers in sorted(scored, key=lambda found: places[found[1]]):
                 row = {"image": name, **series[number], **dict(zip(measured, numbers, strict=True))}
                 operator = (row["pool"], row["params"], row["state"])
-                row |= times.get(operator, _UNTIMED) if row["error"] is None else _UNTIMED
+                row |= times.get(operator, UNTIMED) if row["error"] is None else UNTIMED
                 if row["equal_kept"] is not None:
                     row["equal_kept"] = bool(row["equal_kept"])
-                yield {key: row[key] for key in keys if key in row}
+                yield cast(Row, {key: row[key] for key in keys if key in row})
 
-    def _series_in_order(self) -> dict[int, dict[str, Any]]:
+    def _series_in_order(self) -> dict[int, SeriesKeys]:
         """What the rows of each series share, by its number: as a comparison orders them, whichever came in first."""
         upsamplers = list(self._get("protocol")["upsample"])
         read = self._query("SELECT id, operator, keys FROM series ORDER BY keys")
         found = [(operator or 0, json.loads(text), number) for number, operator, text in read]
 
-        def place(item: tuple[int, dict[str, Any], int]) -> tuple[int, ...]:
+        def place(item: tuple[int, SeriesKeys, int]) -> tuple[int, ...]:
             operator, keys, _ = item
             state = STATES.index(keys["state"]) if keys["state"] in STATES else len(STATES)
             grown = upsamplers.index(keys["upsample"]) if keys["upsample"] in upsamplers else len(upsamplers)
@@ -157,7 +156,7 @@ class StoreReader:
 
         return {number: keys for _, keys, number in sorted(found, key=place)}
 
-    def _times(self) -> dict[tuple[str, ...], dict[str, Any]]:
+    def _times(self) -> dict[tuple[str, ...], Times]:
         held = self._get("times") or {"operators": []}
         return {tuple(key): row for *key, row in held["operators"]}
 
@@ -205,7 +204,7 @@ class StoreReader:
         ids = np.fromiter((number for (number,) in query("SELECT id FROM images ORDER BY name")), dtype=np.int64)
         place[ids] = np.arange(len(ids))
         times, device = self._times(), self._get("metadata").get("device")
-        members: dict[GroupKey, list[tuple[int, dict[str, Any]]]] = {}
+        members: dict[GroupKey, list[tuple[int, SeriesKeys]]] = {}
         for number, keys in self._series_in_order().items():
             if keys["pool"]:
                 members.setdefault(group_key(keys), []).append((number, keys))
@@ -233,7 +232,7 @@ class StoreReader:
                 kept=float(kept.mean()) if len(kept) else None,
                 equal_kept=equal != 0,
                 errors=bad or 0,
-                time=time_of([times.get(key[1:], _UNTIMED)] if good else [], device),
+                time=time_of([times.get(key[1:], UNTIMED)] if good else [], device),
             )
         return groups
 

@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from poolzoo.analysis.results.schema import METRICS, Result, label
+from poolzoo.analysis.results.rows import Row, SeriesKeys, label, number_of
+from poolzoo.analysis.results.schema import METRICS, Result
 from poolzoo.analysis.results.times import Time, time_of
 from poolzoo.analysis.results.values import LeftOut, Values, average_draws, count_alike, differences, in_both
 
@@ -48,7 +49,7 @@ class Setting:
         return self.input.startswith("features")
 
     @classmethod
-    def of(cls, row: dict[str, Any]) -> Setting:
+    def of(cls, row: Row | SeriesKeys) -> Setting:
         """The setting of a comparison's row."""
         asked = (str(row[key]) for key in ("kernel_size", "stride", "upsample", "normalize", "protocol"))
         return cls(*(*asked, str(row.get("input") or "image")))
@@ -237,7 +238,7 @@ class Group:
     time: Time | None = None
 
 
-def group_key(row: dict[str, Any]) -> GroupKey:
+def group_key(row: Row | SeriesKeys) -> GroupKey:
     """The group of a comparison's row."""
     return GroupKey(Setting.of(row), row["pool"], row["params"] or "", row["state"])
 
@@ -262,7 +263,7 @@ def groups_of(result: Result) -> Mapping[GroupKey, Group]:
     """What a comparison's summaries are made of; of a dataset run, what its store gave along."""
     if result.groups is not None:
         return result.groups
-    rows_of: dict[GroupKey, list[dict[str, Any]]] = defaultdict(list)
+    rows_of: dict[GroupKey, list[Row]] = defaultdict(list)
     for row in result.rows:
         # An image that could not be read has one row, of no operator.
         if row["pool"]:
@@ -351,14 +352,14 @@ def by_setting(summaries: Iterable[Summary]) -> dict[Setting, list[Summary]]:
     return dict(sorted(apart.items()))
 
 
-def _group(key: GroupKey, rows: list[dict[str, Any]], numbers: dict[str, int], metadata: Mapping[str, Any]) -> Group:
+def _group(key: GroupKey, rows: list[Row], numbers: dict[str, int], metadata: Mapping[str, Any]) -> Group:
     good = [row for row in rows if row["error"] is None]
     kept = [row["kept"] for row in good if row["kept"] is not None]
     values = {}
     for metric in metadata["metrics"]:
         images = np.array([numbers[row["image"]] for row in good], np.int64)
         # None becomes NaN: the image was scored and has no value.
-        scores = np.array([row.get(metric) for row in good], np.float64)
+        scores = np.array([number_of(row, metric) for row in good], np.float64)
         values[metric] = average_draws(images, scores, metric, seeded=key.state == "train")
     return Group(
         values=values,

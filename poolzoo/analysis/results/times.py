@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
+
+from poolzoo.analysis.results.rows import Row, Times
 
 
 @dataclass(frozen=True)
@@ -36,25 +37,25 @@ class Time:
         return self.seconds - self.iqr / 2 <= faster.seconds + faster.iqr / 2
 
 
-def time_of(rows: Iterable[Mapping[str, Any]], device: str | None) -> Time | None:
+def time_of(rows: Iterable[Row | Times], device: str | None) -> Time | None:
     """The time in rows of one operator and state; None where none was measured.
 
     Args:
         rows: of one setting, with :data:`poolzoo.analysis.results.schema.TIME_KEYS`.
         device: where they were measured.
     """
-    timed = [row for row in rows if row.get("forward_s") is not None]
+    timed = [(seconds, row) for row in rows if (seconds := row["forward_s"]) is not None]
     if not timed:
         return None
     shapes, dtypes, backends = (
-        list(dict.fromkeys(str(row[key]) for row in timed))
+        list(dict.fromkeys(str(row.get(key)) for _, row in timed))
         for key in ("forward_shape", "forward_dtype", "forward_backend")
     )
     one = len(shapes) == 1
     tensor = f"{shapes[0]} " if one else f"inputs of {len(shapes)} sizes, "
     return Time(
-        float(median(row["forward_s"] for row in timed)),
-        timed[0]["forward_iqr_s"] if one else None,
+        float(median(seconds for seconds, _ in timed)),
+        timed[0][1]["forward_iqr_s"] if one else None,
         f"{tensor}{' and '.join(dtypes)}{f' on {device}' if device else ''}",
         " and ".join(backends),
     )

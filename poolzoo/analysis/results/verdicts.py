@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from poolzoo.analysis.results.schema import METRICS, PROFILE_SETTING, Metric, Result, label
+from poolzoo.analysis.results.rows import Row, label, values_of
+from poolzoo.analysis.results.schema import METRICS, PROFILE_SETTING, Metric, Result
 from poolzoo.analysis.results.summaries import (
     INTERVAL_IMAGES,
     Setting,
@@ -256,7 +257,7 @@ def _with_profile(
 
 def profile_rows(
     group: Sequence[Summary], setting: Setting, profiles: Sequence[Result]
-) -> tuple[dict[tuple[str, str], dict[str, Any]], str] | None:
+) -> tuple[dict[tuple[str, str], Row], str] | None:
     """A profile's rows by label and state, and its tensor in words; None where no profile has that window.
 
     Args:
@@ -265,14 +266,14 @@ def profile_rows(
         profiles: of their tensors, the first that most operators of the group were measured on is taken.
     """
     scored = [summary for summary in group if summary.scores]
-    most: dict[tuple[str, str], dict[str, Any]] = {}
+    most: dict[tuple[str, str], Row] = {}
     tensor = ""
     for profile in profiles:
-        apart: dict[tuple[Any, ...], dict[tuple[str, str], dict[str, Any]]] = {}
+        apart: dict[tuple[str | int | None, ...], dict[tuple[str, str], Row]] = {}
         for row in profile.rows:
             window = (str(row["kernel_size"]), str(row["stride"]))
             if row["forward_s"] and window == (setting.kernel_size, setting.stride):
-                apart.setdefault(tuple(row[name] for name in PROFILE_SETTING), {})[label(row), row["state"]] = row
+                apart.setdefault(values_of(row, PROFILE_SETTING), {})[label(row), row["state"]] = row
         for key, rows in apart.items():
             found = {(s.label, s.state): rows[at] for s in scored if (at := (s.label, profiled_state(s))) in rows}
             if len(found) > len(most):
@@ -288,14 +289,14 @@ def profiled_state(summary: Summary) -> str:
 
 def judge_profile(result: Result) -> list[ProfileLead]:
     """Who is fastest, for each tensor and device of a profile on which something was timed."""
-    apart: dict[tuple[Any, ...], list[dict[str, Any]]] = defaultdict(list)
+    apart: dict[tuple[str | int | None, ...], list[Row]] = defaultdict(list)
     for row in result.rows:
         if row["forward_s"]:
-            apart[tuple(row[key] for key in PROFILE_SETTING)].append(row)
+            apart[values_of(row, PROFILE_SETTING)].append(row)
     leads = []
     for setting, rows in apart.items():
         named = dict(zip(PROFILE_SETTING, setting, strict=True))
-        times = {_named(row): Time(row["forward_s"], row.get("forward_iqr_s")) for row in rows}
+        times = {_named(row): Time(s, row["forward_iqr_s"]) for row in rows if (s := row["forward_s"])}
         fastest, *others = sorted(times, key=lambda name: (times[name].seconds, name))
         first = next(row for row in rows if _named(row) == fastest)
         leads.append(
@@ -313,7 +314,7 @@ def judge_profile(result: Result) -> list[ProfileLead]:
     return leads
 
 
-def _named(row: dict[str, Any]) -> str:
+def _named(row: Row) -> str:
     """A profile's operator, with its state where it is measured in two."""
     return f"{label(row)} ({row['state']})" if row["state"] in ("train", "eval") else label(row)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from torch import Tensor
 
@@ -27,6 +27,15 @@ if TYPE_CHECKING:
 
 #: Beside the photographs, scans and micrographs; drawings are not what a decoder is to know.
 DEFAULT_IMAGES = (*PHOTOGRAPHS, "cell", "microaneurysms", "page", "text")
+
+
+class DecoderFacts(TypedDict):
+    """What a result's metadata says of its decoders."""
+
+    neighbourhood: int
+    cells: int
+    images: list[dict[str, str]]
+    skipped: list[str]
 
 
 class Decoders:
@@ -113,7 +122,7 @@ class Decoders:
         """The decoders for ``image``, float64 ``(H, W, 3)`` as it was loaded."""
         return HeldOut(self, self._input(image) if pixel_digest(image) in self.fitted else None)
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> DecoderFacts:
         """What a result's metadata says of them."""
         return {
             "neighbourhood": NEIGHBOURHOOD,

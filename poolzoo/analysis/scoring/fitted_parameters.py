@@ -19,7 +19,7 @@ from torch import Tensor
 import poolzoo
 from poolzoo._files import write_whole
 from poolzoo.analysis.inputs.training_images import pixel_digest
-from poolzoo.analysis.results.schema import label
+from poolzoo.analysis.results.rows import Row, label
 from poolzoo.analysis.scoring.pool_modules import shown_size
 from poolzoo.operators.base import Pool
 
@@ -91,7 +91,7 @@ class Fitted:
 
 
 #: The types that the facts of a file must have.
-_TYPES: dict[str, Any] = {
+_TYPES: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("spec", "upsample", "normalize", "trained_on"), str),
     **dict.fromkeys(("kernel_size", "stride"), (int, str)),
     **dict.fromkeys(("tiles", "held_back", "side", "steps", "seed", "best_step"), int),
@@ -180,7 +180,7 @@ def check_fits(fits: Sequence[Fitted], specs: Sequence[str]) -> None:
             raise ValueError(f"fitted {fitted.spec!r}: given twice")
 
 
-def note_scored(rows: Iterable[dict[str, Any]], image: FloatImage, fits: Sequence[Fitted]) -> None:
+def note_scored(rows: Iterable[Row], image: FloatImage, fits: Sequence[Fitted]) -> None:
     """Let the rows of an image say where an operator learned from that very image."""
     if not fits:
         return
@@ -188,4 +188,4 @@ def note_scored(rows: Iterable[dict[str, Any]], image: FloatImage, fits: Sequenc
     trained = {fitted.spec for fitted in fits if any(digest == seen for _, seen in fitted.images)}
     for row in rows:
         if row["state"] == "fitted" and label(row) in trained:
-            row["pool_fitted_on"] += "; this image is one of them"
+            row["pool_fitted_on"] = f"{row['pool_fitted_on']}; this image is one of them"

@@ -10,14 +10,14 @@ from __future__ import annotations
 import timeit
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.benchmark import timer as read_clock  # waits for a GPU
 
-from poolzoo.analysis.results.schema import TIME_KEYS
+from poolzoo.analysis.results.rows import Times
+from poolzoo.analysis.results.schema import UNTIMED
 from poolzoo.analysis.scoring.pool_modules import backend_of, seed_draws
 from poolzoo.operators.base import Pool
 
@@ -39,7 +39,7 @@ class Timing:
     iqr: float | None
 
 
-def time_statement(statement: str, names: dict[str, Any], least: float, most: float) -> Timing:
+def time_statement(statement: str, names: dict[str, object], least: float, most: float) -> Timing:
     """Measure a statement of Python, with the CPU threads that torch has.
 
     Args:
@@ -66,7 +66,7 @@ def time_forward(module: Pool, x: Tensor, least: float, most: float) -> Timing:
     after each call and ask for it anew in the next.
     """
     with torch.no_grad():
-        names = {"module": module, "x": x, "kept": module(x)}
+        names: dict[str, object] = {"module": module, "x": x, "kept": module(x)}
         return time_statement("module(x)", names, least, most)
 
 
@@ -75,7 +75,7 @@ def uniform_input(shape: Sequence[int], dtype: torch.dtype, device: str, seed: i
     return torch.rand(tuple(shape), generator=torch.Generator().manual_seed(seed)).to(device=device, dtype=dtype)
 
 
-def quick_time(module: Pool, x: Tensor, seed: int) -> dict[str, Any]:
+def quick_time(module: Pool, x: Tensor, seed: int) -> Times:
     """Time a forward pass for a comparison.
 
     Args:
@@ -84,7 +84,7 @@ def quick_time(module: Pool, x: Tensor, seed: int) -> dict[str, Any]:
         seed: of what it draws, so that nobody else's draws depend on the number of calls.
 
     Returns:
-        The row keys :data:`TIME_KEYS`; all None where the operator cannot be run on ``x``.
+        The row keys :class:`Times`; all None where the operator cannot be run on ``x``.
     """
     if module.stochastic:
         seed_draws(module, x, seed)
@@ -92,6 +92,12 @@ def quick_time(module: Pool, x: Tensor, seed: int) -> dict[str, Any]:
         backend = backend_of(module, x)
         timing = time_forward(module, x, *QUICK_TIME)
     except Exception:  # the scores do not depend on it: the row has no time
-        return dict.fromkeys(TIME_KEYS)
+        return UNTIMED
     shape, dtype = "x".join(map(str, x.shape)), str(x.dtype).removeprefix("torch.")
-    return dict(zip(TIME_KEYS, (timing.median, timing.iqr, backend, dtype, shape), strict=True))
+    return {
+        "forward_s": timing.median,
+        "forward_iqr_s": timing.iqr,
+        "forward_backend": backend,
+        "forward_dtype": dtype,
+        "forward_shape": shape,
+    }

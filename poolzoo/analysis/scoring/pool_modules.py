@@ -74,7 +74,7 @@ def normal_spec(spec: str) -> str:
     return f"{name}:{params}" if params else name
 
 
-def describe_specs(specs: Sequence[str]) -> list[dict[str, Any]]:
+def describe_specs(specs: Sequence[str]) -> list[dict[str, str]]:
     """Return one entry per operator for the metadata: its label and the registry's facts."""
     described = []
     for spec in specs:

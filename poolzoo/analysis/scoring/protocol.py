@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from poolzoo.analysis.results.schema import METRICS, UPSAMPLE_NONE
 
@@ -12,8 +12,16 @@ if TYPE_CHECKING:
     from poolzoo.analysis.inputs.samples import Input
     from poolzoo.analysis.scoring.fitted_parameters import Fitted
 
+
+class Interpolation(TypedDict, total=False):
+    """Arguments of :func:`torch.nn.functional.interpolate`."""
+
+    mode: str
+    align_corners: bool
+
+
 #: How a pooled image grows back: the arguments of torch.nn.functional.interpolate.
-UPSAMPLERS: dict[str, dict[str, Any]] = {
+UPSAMPLERS: dict[str, Interpolation] = {
     "nearest": {"mode": "nearest"},
     "bilinear": {"mode": "bilinear", "align_corners": False},
     "bicubic": {"mode": "bicubic", "align_corners": False},

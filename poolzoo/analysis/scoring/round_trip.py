@@ -19,7 +19,8 @@ from torch import Tensor
 
 from poolzoo.analysis.inputs.images import ImageError
 from poolzoo.analysis.inputs.samples import Input, Sample
-from poolzoo.analysis.results.schema import METRICS, TIME_KEYS
+from poolzoo.analysis.results.rows import Row, set_numbers, set_times
+from poolzoo.analysis.results.schema import METRICS, UNTIMED
 from poolzoo.analysis.scoring.decoders import Decoders, HeldOut
 from poolzoo.analysis.scoring.lowres import downscale
 from poolzoo.analysis.scoring.operator_metrics import Pooling, measure
@@ -41,7 +42,7 @@ class View:
     was: with the same parameters, normalisation and draws, in the picture's scale.
     """
 
-    row: dict[str, Any]
+    row: Row
     original: FloatImage
     pooled: FloatImage
     rebuilt: FloatImage
@@ -72,7 +73,7 @@ class Scale:
 
 @dataclass
 class _Pending:
-    row: dict[str, Any]
+    row: Row
     pooled: Tensor
     #: An original and what is left of it; at low resolution a pair for each submap.
     pairs: list[tuple[FloatImage, FloatImage]]
@@ -141,7 +142,7 @@ def score_sample(
     *,
     spread: Callable[..., Iterable[Any]] = map,
     on_view: Callable[[View], None] | None = None,
-) -> Iterator[list[dict[str, Any]]]:
+) -> Iterator[list[Row]]:
     """Yield the rows of one sample, one group per run; the rows of a failed run have an ``error``.
 
     Args:
@@ -160,7 +161,7 @@ def score_sample(
         pooled = [one.pool(run) for run in runs[start : start + batch]]
         pending = [scored for _, own in pooled for scored in own]
         for done, scores in zip(pending, spread(score, [p.pairs for p in pending]), strict=True):
-            done.row |= scores
+            set_numbers(done.row, scores)
             if on_view and done.row["error"] is None and one.is_shown(done):
                 on_view(one.view(done))
         yield from (group for group, _ in pooled)
@@ -181,7 +182,7 @@ class _OneSample:
         self.picture = _as_picture(sample.image, protocol)
         self.x = self.scale.normalise(self.picture).contiguous()
 
-    def pool(self, run: Run) -> tuple[list[dict[str, Any]], list[_Pending]]:
+    def pool(self, run: Run) -> tuple[list[Row], list[_Pending]]:
         """A run's rows, and what is still to be scored for them: nothing where it fails, and they say why."""
         rows = [_row(self.item, self.protocol, run.module.geometry, run, name) for name in self.protocol.upsample]
         try:
@@ -191,7 +192,7 @@ class _OneSample:
                 row["error"] = one_line(error)
             return rows, []
 
-    def _pending(self, run: Run, rows: Sequence[dict[str, Any]]) -> list[_Pending]:
+    def _pending(self, run: Run, rows: Sequence[Row]) -> list[_Pending]:
         if run.fitted and run.fitted.error:
             raise ValueError(run.fitted.error)
         geometry = run.module.geometry
@@ -202,11 +203,9 @@ class _OneSample:
         operator = functools.partial(_pool_again, run, self.scale)
         whole = run.module.info.resamples
         pooling = Pooling(self.picture, pooled, operator, geometry, self.sample.data_range, whole)
-        facts = measure(self.protocol.metrics, pooling) | {
-            "data_range": self.sample.data_range,
-            "kept": pooled.numel() / self.x.numel(),
-            "equal_kept": pooled.numel() == self.x.shape[1] * math.prod(output_size(self.size, geometry)),
-        }
+        measured = measure(self.protocol.metrics, pooling)
+        kept = pooled.numel() / self.x.numel()
+        equal_kept = pooled.numel() == self.x.shape[1] * math.prod(output_size(self.size, geometry))
         pending = []
         for row in rows:
             if self.protocol.protocol == "lowres":
@@ -221,7 +220,8 @@ class _OneSample:
             else:
                 full = rebuild(pooled, self.size, row["upsample"], phases)
                 pairs = [(self.sample.image, _channels_last(full))]
-            row |= facts
+            row.update({"data_range": self.sample.data_range, "kept": kept, "equal_kept": equal_kept})
+            set_numbers(row, measured)
             pending.append(_Pending(row, pooled, pairs, operator))
         return pending
 
@@ -267,9 +267,7 @@ def decoders_for(protocol: Protocol, geometry: Geometry) -> Decoders | None:
     return Decoders(protocol.decoder_images, geometry, functools.partial(as_input, protocol=protocol))
 
 
-def _decode(
-    row: dict[str, Any], run: Run, pooled: Tensor, size: tuple[int, ...], held_out: HeldOut | None
-) -> Tensor | None:
+def _decode(row: Row, run: Run, pooled: Tensor, size: tuple[int, ...], held_out: HeldOut | None) -> Tensor | None:
     """``pooled`` by the operator's decoder, on the operator's scale; without one None, and the row says why."""
     assert held_out is not None
     try:
@@ -344,7 +342,7 @@ def _channels_last(x: Tensor) -> FloatImage:
     return values
 
 
-def failed_image(item: Input, protocol: Protocol, error: str) -> dict[str, Any]:
+def failed_image(item: Input, protocol: Protocol, error: str) -> Row:
     """The one row of an input that cannot be used: it has no operator."""
     return _row(item, protocol, make_geometry(item.ndim, protocol.kernel_size, protocol.stride), error=error)
 
@@ -356,8 +354,8 @@ def _row(
     run: Run | None = None,
     upsample: str = "",
     error: str | None = None,
-) -> dict[str, Any]:
-    row: dict[str, Any] = {
+) -> Row:
+    row: Row = {
         "image": item.name,
         "pool": run.pool if run else "",
         "params": run.params if run else "",
@@ -374,5 +372,10 @@ def _row(
         "pool_fitted_on": run.fitted.words if run and run.fitted else None,
         "kept": None,
         "equal_kept": None,
+        "forward_s": None,
+        "forward_iqr_s": None,
+        "error": error,
     }
-    return row | dict.fromkeys(protocol.metrics) | dict.fromkeys(TIME_KEYS) | {"error": error}
+    set_times(row, UNTIMED)
+    set_numbers(row, dict.fromkeys(protocol.metrics))
+    return row

@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 
+from poolzoo.analysis.results.rows import Row, Times, set_times
 from poolzoo.analysis.scoring.fitted_parameters import Fitted, give_parameters
 from poolzoo.analysis.scoring.forward_times import QUICK_DTYPE, quick_time, uniform_input
 from poolzoo.analysis.scoring.pool_modules import make_module, normal_spec, shown_params, state_of
@@ -88,7 +88,7 @@ def make_runs(
 
 def time_operators(
     specs: Iterable[str], protocol: Protocol, shape: Sequence[int], *, fits: Sequence[Fitted] = ()
-) -> dict[Operator, dict[str, Any]]:
+) -> dict[Operator, Times]:
     """How long operators take for one input, as a user runs them: in float32, by the backend they choose by themselves.
 
     Args:
@@ -106,8 +106,9 @@ def time_operators(
     return {run.operator: quick_time(run.module, x, protocol.seed) for run in runs}
 
 
-def note_times(rows: Iterable[dict[str, Any]], times: Mapping[Operator, Mapping[str, Any]]) -> None:
+def note_times(rows: Iterable[Row], times: Mapping[Operator, Times]) -> None:
     """Let rows with scores say how long their operator takes, as :func:`time_operators` found."""
     for row in rows:
-        if row["error"] is None:
-            row.update(times.get((row["pool"], row["params"], row["state"]), {}))
+        found = times.get((row["pool"], row["params"], row["state"]))
+        if found and row["error"] is None:
+            set_times(row, found)

@@ -13,6 +13,7 @@ import torch
 from poolzoo import engine
 from poolzoo.analysis.inputs.images import ImageError, Source
 from poolzoo.analysis.inputs.samples import Input, as_inputs, ndim_of
+from poolzoo.analysis.results.rows import Row
 from poolzoo.analysis.results.schema import Result, check_metrics
 from poolzoo.analysis.scoring.decoders import Decoders
 from poolzoo.analysis.scoring.fitted_parameters import Fitted, check_fits, note_scored
@@ -69,7 +70,7 @@ def compare(
     decoders = under_way.decoders
     ahead = len(decoders.sources) if decoders else 0
     total = (ahead + len(inputs)) * count
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
     threads = torch.get_num_threads()
     with ThreadPoolExecutor(threads, initializer=use_one_thread) as workers:
         if decoders:
@@ -104,7 +105,7 @@ class _Comparison:
 
     def groups(
         self, item: Input, spread: Callable[..., Iterable[Any]], on_view: Callable[[View], None] | None
-    ) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+    ) -> Iterator[tuple[int, list[Row]]]:
         """The rows of one image, one group per run, each with the number of runs that are done."""
         protocol = self.protocol
         try:

@@ -7,14 +7,14 @@ import functools
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from poolzoo import registry
 from poolzoo.analysis.results.profile_figures import FIGURE_KEYS
-from poolzoo.analysis.results.schema import Result, label
+from poolzoo.analysis.results.rows import Row, label, set_numbers
+from poolzoo.analysis.results.schema import Result
 from poolzoo.analysis.scoring.forward_times import LEAST_BLOCKS, time_forward, time_statement, uniform_input
 from poolzoo.analysis.scoring.pool_modules import (
     backend_of,
@@ -115,8 +115,11 @@ def profile(
             if module.stochastic:
                 seed_draws(module, x, workload.seed)
             try:
-                row |= {"backend": backend_of(module, x)} | measure(module, x, workload.min_time)
-                row["copy_fraction"] = row["gbps"] / copy_gbps
+                row["backend"] = backend_of(module, x)
+                figures = measure(module, x, workload.min_time)
+                set_numbers(row, figures)
+                if gbps := figures["gbps"]:
+                    row["copy_fraction"] = gbps / copy_gbps
             except Exception as error:  # a failed operator is a row, not the end of the run
                 row["error"] = one_line(error)
             rows.append(row)
@@ -159,9 +162,9 @@ def _input(workload: Workload) -> Tensor:
     return x.contiguous(memory_format=_CHANNELS_LAST[x.dim()]) if workload.channels_last else x
 
 
-def _row(spec: str, module: Pool, workload: Workload, threads: int) -> dict[str, Any]:
+def _row(spec: str, module: Pool, workload: Workload, threads: int) -> Row:
     name, params = shown_params(spec)
-    return {
+    row: Row = {
         "pool": name,
         "params": params,
         "state": mode_of(module),
@@ -173,10 +176,15 @@ def _row(spec: str, module: Pool, workload: Workload, threads: int) -> dict[str,
         "layout": "channels_last" if workload.channels_last else "contiguous",
         "threads": threads,
         "backend": registry.pool_info(name).backend,
-    } | dict.fromkeys((*FIGURE_KEYS, "error"))
+        "forward_s": None,
+        "forward_iqr_s": None,
+        "error": None,
+    }
+    set_numbers(row, dict.fromkeys(FIGURE_KEYS))
+    return row
 
 
-def measure(module: Pool, x: Tensor, min_time: float) -> dict[str, Any]:
+def measure(module: Pool, x: Tensor, min_time: float) -> dict[str, float | None]:
     """The figures of one operator on one tensor: the row keys from ``forward_s`` to ``gbps``.
 
     Args:
@@ -192,7 +200,7 @@ def measure(module: Pool, x: Tensor, min_time: float) -> dict[str, Any]:
     leaf = x.detach().requires_grad_()
     inputs = [leaf, *module.parameters()]
     output, saved = saved_bytes(module, leaf, module.parameters())
-    names = {
+    names: dict[str, object] = {
         "grad": torch.autograd.grad,
         "module": module,
         "x": leaf,
@@ -233,7 +241,7 @@ def _budget(min_time: float) -> tuple[float, float]:
 def _copy_bandwidth(x: Tensor, min_time: float) -> float:
     """Bytes read and written per second, in 1e9, by copying at least 64 MiB: what no operator can beat."""
     source = x.new_ones(max(x.numel(), 2**26 // x.element_size()))
-    names = {"source": source, "target": torch.empty_like(source)}
+    names: dict[str, object] = {"source": source, "target": torch.empty_like(source)}
     seconds = time_statement("target.copy_(source)", names, *_budget(min_time)).median
     return 2 * source.numel() * source.element_size() / seconds / 1e9
 

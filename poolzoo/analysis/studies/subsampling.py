@@ -27,7 +27,7 @@ class Method:
 
     pool: str
     stride: int
-    params: dict[str, Any]
+    params: dict[str, str]
 
 
 METHODS = {
@@ -64,7 +64,7 @@ def kept_positions(size: int, steps: int, method: str, seed: int = 0) -> list[Po
         raise ValueError(f"steps={steps}: 1 to {room} are allowed for {method}, stride {step.stride}, and size {size}")
     info = pool_info(step.pool)
     generator = torch.Generator().manual_seed(seed)
-    params = step.params | ({"generator": generator} if step.params.get("sampler") == "random" else {})
+    params: dict[str, Any] = step.params | ({"generator": generator} if step.params.get("sampler") == "random" else {})
     # A cell that the image's edge cuts keeps what lies inside: whole cells are sampled, and the rest is cut off.
     side = -(-size // step.stride**steps) * step.stride**steps
     # Everything is exact: float64 holds integers up to 2^53.

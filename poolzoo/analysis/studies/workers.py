@@ -28,6 +28,7 @@ import poolzoo
 from poolzoo import engine, registry
 from poolzoo.analysis.inputs.images import ImageError, Source
 from poolzoo.analysis.inputs.samples import Picture
+from poolzoo.analysis.results.rows import Row
 from poolzoo.analysis.results.store import ImageFile
 from poolzoo.analysis.scoring.decoders import Decoders
 from poolzoo.analysis.scoring.fitted_parameters import Fitted, note_scored
@@ -88,7 +89,7 @@ class Task:
 class Outcome:
     """What became of a task: its rows, and the image's width and height, None where it could not be used."""
 
-    rows: list[dict[str, Any]]
+    rows: list[Row]
     size: tuple[int, int] | None
 
 

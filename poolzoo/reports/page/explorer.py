@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from poolzoo.analysis.results.schema import METRICS, UPSAMPLE_NONE, label, state_title
+from poolzoo.analysis.results.rows import label
+from poolzoo.analysis.results.schema import METRICS, UPSAMPLE_NONE, state_title
 from poolzoo.analysis.results.summaries import summarise
 from poolzoo.reports.page.evidence import script_json
 from poolzoo.reports.page.templates import environment, page_file

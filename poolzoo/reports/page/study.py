@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from poolzoo.analysis.results.schema import Result, label
+from poolzoo.analysis.results.rows import label
+from poolzoo.analysis.results.schema import Result
 from poolzoo.analysis.results.side_by_side import Versus, side_by_side
 from poolzoo.analysis.results.summaries import Setting, Summary, by_setting, summarise
 from poolzoo.analysis.results.verdicts import Verdict, join_times, judge

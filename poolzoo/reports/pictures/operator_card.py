@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from poolzoo.analysis.results.schema import label
+from poolzoo.analysis.results.rows import label
 from poolzoo.reports.pictures.cutouts import Pixels
 from poolzoo.reports.pictures.picture import to_uint8
 from poolzoo.reports.pictures.weights import MOST, weight_pixels

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from poolzoo._files import write_whole
-from poolzoo.analysis.results.schema import label
+from poolzoo.analysis.results.rows import label
 from poolzoo.reports.pictures.cutouts import Box, Pixels as Pixels, cut_part
 from poolzoo.reports.pictures.picture import PICTURE_KINDS, PictureKey, ReportPicture, to_uint8
 from poolzoo.reports.pictures.picture_book import PictureBook

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from poolzoo._files import write_all
 from poolzoo.analysis.results.profile_figures import PROFILE_FIGURES
+from poolzoo.analysis.results.rows import number_of
 from poolzoo.analysis.results.schema import METRICS, Result
 from poolzoo.analysis.results.summaries import Setting, Summary, by_setting, summarise
 from poolzoo.analysis.results.verdicts import join_times, profile_rows
@@ -199,7 +200,7 @@ def _of_setting(
     measured, _ = profile_rows(shown, setting, profiles) or ({}, "")
     source = tradeoff.timed_tensor(shown)
     for name, cost in TRADEOFFS.items():
-        kept = {key: row[cost] for key, row in measured.items() if row[cost] is not None}
+        kept = {key: value for key, row in measured.items() if (value := number_of(row, cost)) is not None}
         costs = None if cost == "forward_s" else kept
         if len(tradeoff.tradeoff_points(shown, first.key, costs)) > 1:
             drawings.append(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from poolzoo.analysis.results.schema import PROFILE_SETTING, Result, label
+from poolzoo.analysis.results.rows import Row, label, number_of, values_of
+from poolzoo.analysis.results.schema import PROFILE_SETTING, Result
 from poolzoo.reports.plots.style import (
     AROUND,
     BASELINE,
@@ -36,9 +37,9 @@ def plot_profile(run: RunFacts) -> Figure:
         figure = new_figure(WIDTH, sum(heights) + 0.25)
         panels = figure.subplots(len(heights), 1, squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
         for axes, (setting, rows) in zip(panels, apart.items(), strict=False):
-            size, unit = unit_of([row["forward_s"] for row in rows], TIME_UNITS)
+            size, unit = unit_of([row["forward_s"] or 0.0 for row in rows], TIME_UNITS)
             for place, row in enumerate(rows):
-                ends = [row[key] / size for key, *_ in series if row[key]]
+                ends = [time / size for key, *_ in series if (time := number_of(row, key))]
                 axes.plot(ends, [place] * len(ends), color="#c9c9c9", lw=1.1, zorder=1)
                 if row["ratio"]:
                     # In axes coordinates: the ratios stand in a column of their own right of the plot.
@@ -52,10 +53,10 @@ def plot_profile(run: RunFacts) -> Figure:
                         color=BASELINE,
                     )
             for key, name, marker, colour in series:
-                points = [(row[key] / size, place) for place, row in enumerate(rows) if row[key]]
+                points = [(time / size, place) for place, row in enumerate(rows) if (time := number_of(row, key))]
                 if points:
                     axes.plot(*zip(*points, strict=True), marker, color=colour, ms=4.2, label=name, zorder=3)
-            times = [row[key] / size for row in rows for key, *_ in series if row[key]]
+            times = [time / size for row in rows for key, *_ in series if (time := number_of(row, key))]
             log_axis(axes, "x", times, f"time ({unit}, logarithmic)")
             list_axis(
                 axes,
@@ -76,12 +77,12 @@ def plot_profile(run: RunFacts) -> Figure:
     return figure
 
 
-def profiled(result: Result) -> dict[tuple[Any, ...], list[dict[str, Any]]]:
+def profiled(result: Result) -> dict[tuple[str | int | None, ...], list[Row]]:
     """Return a profile's timed rows, fastest first, grouped by tensor and device."""
-    apart: dict[tuple[Any, ...], list[dict[str, Any]]] = defaultdict(list)
+    apart: dict[tuple[str | int | None, ...], list[Row]] = defaultdict(list)
     for row in sorted(result.rows, key=lambda row: (row["forward_s"] or 0.0, label(row))):
         if row["forward_s"]:
-            apart[tuple(row[key] for key in PROFILE_SETTING)].append(row)
+            apart[values_of(row, PROFILE_SETTING)].append(row)
     return apart
 
 
@@ -92,9 +93,10 @@ def describe_profile(run: RunFacts) -> str:
         named = dict(zip(PROFILE_SETTING, setting, strict=True))
         ends = []
         for row in (rows[0], rows[-1]):
-            size, unit = unit_of([row["forward_s"]], TIME_UNITS)
+            seconds = row["forward_s"] or 0.0
+            size, unit = unit_of([seconds], TIME_UNITS)
             ratio = f", {row['ratio']:.2f} times {run.baseline}" if row["ratio"] else ""
-            ends.append(f"{label(row)} ({row['forward_s'] / size:.3g} {unit}{ratio})")
+            ends.append(f"{label(row)} ({seconds / size:.3g} {unit}{ratio})")
         sentences.append(
             f"On {named['shape']} {named['dtype']} the fastest of {len(rows)} operators forward is {ends[0]}, the"
             f" slowest {ends[1]}."

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from poolzoo.analysis.results.schema import label
+from poolzoo.analysis.results.rows import label
 from poolzoo.reports.plots.style import (
     BASELINE,
     LONGEST_NAME,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from poolzoo.analysis.results.schema import METRICS, label
+from poolzoo.analysis.results.rows import label
+from poolzoo.analysis.results.schema import METRICS
 from poolzoo.analysis.results.summaries import INTERVAL_IMAGES, Setting, Summary, by_setting
 from poolzoo.analysis.results.values import NAMED, LeftOut
 from poolzoo.reports.run_facts import RunFacts

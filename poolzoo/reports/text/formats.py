@@ -12,8 +12,8 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Any
 
+from poolzoo.analysis.results.rows import Row
 from poolzoo.analysis.results.schema import Result
 from poolzoo.reports.text.tables import error_lines, tables
 from poolzoo.reports.text.terminal_tables import render_table
@@ -39,7 +39,7 @@ def render(result: Result, fmt: str, *, color: bool = False, width: int | None =
     return RENDERERS[fmt](result, color, width)
 
 
-def stream(result: Result, rows: Iterable[dict[str, Any]], fmt: str) -> Iterator[str]:
+def stream(result: Result, rows: Iterable[Row], fmt: str) -> Iterator[str]:
     """Yield the text of :func:`render` for ``csv`` and ``json`` piece by piece, for more rows than fit into memory.
 
     Args:

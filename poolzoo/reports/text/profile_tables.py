@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from poolzoo.analysis.results.profile_figures import PROFILE_FIGURES, ProfileFigure
-from poolzoo.analysis.results.schema import METRICS, PROFILE_SETTING, Result, label
+from poolzoo.analysis.results.rows import Row, label, number_of, values_of
+from poolzoo.analysis.results.schema import METRICS, PROFILE_SETTING, Result
 from poolzoo.analysis.results.side_by_side import COMPARED_FIGURES
 from poolzoo.analysis.results.summaries import Summary
 from poolzoo.analysis.results.verdicts import profiled_state
@@ -35,13 +36,13 @@ def profile_tables(run: RunFacts) -> list[Table]:
     """Return one table per device, dtype, shape and so on, with one line per operator, fastest first."""
     apart = defaultdict(list)
     for row in run.result.rows:
-        apart[tuple(row[key] for key in PROFILE_SETTING)].append(row)
+        apart[values_of(row, PROFILE_SETTING)].append(row)
     return [_profile_table(setting, rows, run) for setting, rows in apart.items()]
 
 
-def _profile_table(setting: tuple[Any, ...], rows: Sequence[dict[str, Any]], run: RunFacts) -> Table:
+def _profile_table(setting: tuple[Any, ...], rows: Sequence[Row], run: RunFacts) -> Table:
     rows = sorted(rows, key=lambda row: (row["forward_s"] is None, row["forward_s"] or 0.0, label(row)))
-    values = {key: [row.get(key) for row in rows] for key in rows[0]}
+    values: dict[str, list[Any]] = {key: [row.get(key) for row in rows] for key in rows[0]}
     named = dict(zip(PROFILE_SETTING, setting, strict=True))
 
     built: list[tuple[Column, list[Cell]]] = []
@@ -94,8 +95,8 @@ def joined_table(summaries: Sequence[Summary], profile: Result) -> Table | None:
     setting = summaries[0].setting
     window = (setting.kernel_size, setting.stride)
     rows = [r for r in profile.rows if r["forward_s"] and (str(r["kernel_size"]), str(r["stride"])) == window]
-    tensor = tuple(rows[0][key] for key in PROFILE_SETTING) if rows else ()
-    costs = {(label(r), r["state"]): r for r in rows if tuple(r[key] for key in PROFILE_SETTING) == tensor}
+    tensor = values_of(rows[0], PROFILE_SETTING) if rows else ()
+    costs = {(label(r), r["state"]): r for r in rows if values_of(r, PROFILE_SETTING) == tensor}
     group = [s for s in summaries if s.scores and (s.label, profiled_state(s)) in costs]
     if not group:
         return None
@@ -110,9 +111,9 @@ def joined_table(summaries: Sequence[Summary], profile: Result) -> Table | None:
         means = [score.mean if score else None for score in scores]
         built.append(number_column(heading, means, formatter(metric.format), metric.merit, fair, plus))
     for figure in map(PROFILE_FIGURES.__getitem__, COMPARED_FIGURES):
-        measured = [row[figure.key] for row in found]
+        measured = [number_of(row, figure.key) for row in found]
         if any(value is not None for value in measured):
-            spread = [row[figure.spread] for row in found] if figure.spread else None
+            spread = [number_of(row, figure.spread) for row in found] if figure.spread else None
             built.append(scaled_column(Column(figure.heading), measured, SCALED_UNITS[figure.unit], spread, fair))
     roles = ["baseline" if s.is_baseline else "" if s.equal_kept else "unequal" for s in group]
     named = dict(zip(PROFILE_SETTING, tensor, strict=True))

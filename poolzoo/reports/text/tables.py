@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from poolzoo.analysis.results.schema import Result, label
+from poolzoo.analysis.results.rows import label
+from poolzoo.analysis.results.schema import Result
 from poolzoo.analysis.results.summaries import Summary, summarise
 from poolzoo.reports.run_facts import RunFacts
 from poolzoo.reports.text.columns import Table

@@ -1,0 +1,112 @@
+"""A row of a result, typed: one image, operator and state of a comparison, or one operator and tensor of a profile.
+
+``schema`` says what the keys mean and in which order they are written. The metrics of a comparison's row are keys too,
+but which ones is known only when it runs: :func:`number_of` and :func:`set_numbers` read and write them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TypedDict, cast
+
+
+class Times(TypedDict):
+    """What a comparison's row says of time; None where nothing was measured."""
+
+    forward_s: float | None
+    forward_iqr_s: float | None
+    forward_backend: str | None
+    forward_dtype: str | None
+    forward_shape: str | None
+
+
+class OperatorKeys(TypedDict):
+    """Which operator a row is of."""
+
+    pool: str
+    params: str
+
+
+class SeriesKeys(OperatorKeys):
+    """What a comparison's rows of one operator, state, seed and protocol have in common."""
+
+    kernel_size: int | str
+    stride: int | str
+    upsample: str
+    normalize: str
+    protocol: str
+    input: str
+    state: str
+    seed: int | None
+    data_range: float | None
+    decoder_fitted_on: str | None
+    pool_fitted_on: str | None
+
+
+class _EveryRow(OperatorKeys):
+    kernel_size: int | str
+    stride: int | str
+    state: str
+    forward_s: float | None
+    forward_iqr_s: float | None
+    error: str | None
+
+
+class Row(_EveryRow, total=False):
+    """A row of either kind, with the keys of its kind."""
+
+    # Of a comparison.
+    image: str
+    upsample: str
+    normalize: str
+    protocol: str
+    input: str
+    seed: int | None
+    data_range: float | None
+    decoder_fitted_on: str | None
+    pool_fitted_on: str | None
+    kept: float | None
+    equal_kept: bool | None
+    forward_backend: str | None
+    forward_dtype: str | None
+    forward_shape: str | None
+    # Of a profile.
+    device: str
+    dtype: str
+    shape: str
+    layout: str
+    threads: int
+    backend: str | None
+    backward_s: float | None
+    backward_iqr_s: float | None
+    forward_backward_s: float | None
+    saved_bytes: int | None
+    peak_bytes: int | None
+    gbps: float | None
+    copy_fraction: float | None
+    ratio: float | None
+
+
+def label(row: OperatorKeys) -> str:
+    """The operator as a spec string: ``softpool`` or ``softpool:beta=4``."""
+    return f"{row['pool']}:{row['params']}" if row["params"] else row["pool"]
+
+
+def number_of(row: Row, key: str) -> float | None:
+    """A row's value of a metric or a figure; None where it has none."""
+    return cast("Mapping[str, float | None]", row).get(key)
+
+
+def set_numbers(row: Row, values: Mapping[str, float | None]) -> None:
+    """Give a row values of metrics or figures."""
+    cast("dict[str, float | None]", row).update(values)
+
+
+def set_times(row: Row, times: Times) -> None:
+    """Let a row say how long its operator takes."""
+    cast("dict[str, object]", row).update(times)
+
+
+def values_of(row: Row, keys: Iterable[str]) -> tuple[str | int | None, ...]:
+    """A row's values of some keys, by which rows are told apart."""
+    return tuple(cast("Mapping[str, str | int | None]", row)[key] for key in keys)
