@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from poolzoo import registry
 from poolzoo.analysis.results.schema import Result
-from poolzoo.create import make_class
 
 if TYPE_CHECKING:
     from poolzoo.analysis.inputs.images import Source
@@ -105,6 +104,8 @@ def plan_sweep(pool: str, over: str, points: int = 9) -> Sweep:
 
 def _numeric_params(name: str) -> dict[str, Real | None]:
     """An operator's own parameters that take numbers, and their defaults."""
+    from poolzoo.create import make_class  # of torch, without which tables of a sweep's rows are written
+
     info = registry.pool_info(name)
     if 2 not in info.ndims:
         raise ValueError(f"pool={name!r}: not defined for 2 spatial axes, those of an image")
