@@ -41,7 +41,7 @@ PHRASES = {
     rf"{_COUNT} {_NOT_COUNTED}[a-z]+ an? {_UNIT}": "per",
     r"\b(be|is|are) had\b": "available, unavailable",
     r"\b(go|goes|going|gone|went) on\b": "resume, continue",
-    r"\bgr(ow|ows|ew) back\b": "upsample",
+    r"\bgr(ow|ows|ew|own) back\b": "upsample",
     r"\bkin\b": "similar operators",
     r"\bas (it|they) start(s|ed)?\b": "untrained",
     r"\b(of the|of) numbers kept\b|\bnumbers kept\b": "values kept",

@@ -656,7 +656,7 @@ def test_a_report_shows_all_numbers_and_some_pictures(run, folder, tmp_path, inl
     assert "How much of 24 images survives" in text
     assert "2 pooling operators on 24 images</bdi></h1>" in text
     assert "1 of 49 rows" in text
-    for said in ("18 further images are in the store only", "the store holds every row", "13 of 49 rows as they were"):
+    for said in ("18 further images are in the store only", "the store contains every row", "13 of 49 measured rows"):
         assert said in text
     assert "every row as it was measured" not in text
     shown = set(re.findall(r'alt="A cut-out of \d+ × \d+ pixels of ([^",]+\.png)', text))

@@ -235,7 +235,7 @@ def test_at_low_resolution_no_picture_is_called_rebuilt():
     assert image["low"]
     assert [[view["upsample"] for view in operator["views"]] for operator in image["operators"]] == [["none"]] * 2
     figures = markup[markup.index('id="explorer-plain"') :]
-    assert "original, made small, 64 × 64" in figures
+    assert "original, downscaled, 64 × 64" in figures
     assert "avg, pooled: PSNR 20.00 dB" in figures and "rebuilt from" not in figures
     # Pictures at low resolution are of no other protocol's rows.
     assert not render_explorer(low_book(), [make_result()])

@@ -282,10 +282,10 @@
     };
   }
   const views = {
-    original: { of: async () => flat(await originalOf()), about: "The original, in all places." },
-    true: { of: async (choice) => (choice ? pooledLayer(choice, false) : flat(await originalOf())), about: "What the operator keeps, one screen square for each pooled pixel as for each pixel of the original: pooled pictures are smaller." },
-    matched: { of: async (choice) => (choice ? pooledLayer(choice, true) : flat(await originalOf())), about: "What the operator keeps, each pooled pixel as large as the pixels that it stands for. Nothing is smoothed." },
-    rebuilt: { of: async (choice) => flat(await rebuiltOf(choice)), get about() { return image.low ? "What the operator keeps, at its own size." : "Pooled and grown back to full size."; } },
+    original: { of: async () => flat(await originalOf()), about: "The original image, in every pane." },
+    true: { of: async (choice) => (choice ? pooledLayer(choice, false) : flat(await originalOf())), about: "The pooled image at its own size: one pooled pixel is as large as one pixel of the original." },
+    matched: { of: async (choice) => (choice ? pooledLayer(choice, true) : flat(await originalOf())), about: "The pooled image enlarged to the size of the original: each pooled pixel covers its cell, without smoothing." },
+    rebuilt: { of: async (choice) => flat(await rebuiltOf(choice)), get about() { return image.low ? "The pooled image at its own size." : "The pooled image, upsampled to full size."; } },
     difference: {
       plain: true,
       scale: () => scales.difference(),
@@ -299,7 +299,7 @@
     ssim: {
       plain: true,
       scale: () => scales.ssim(),
-      get about() { return `Local SSIM of ${image.low ? "pooled" : "rebuilt"} and original (Wang et al. 2004, 11-tap Gaussian window, mean of the channels). At the border, where the window would leave the cut-out, there is none.`; },
+      get about() { return `Local SSIM of ${image.low ? "pooled" : "rebuilt"} and original (Wang et al. 2004, 11-tap Gaussian window, mean of the channels). It is not defined at the border, where the window would leave the cut-out.`; },
       of: async (choice) => {
         const found = similarity(...await Promise.all([originalOf(), rebuiltOf(choice)]));
         if (!found) return null;
@@ -323,7 +323,7 @@
     },
     weights: {
       scale: (choice) => (choice ? scales.weights(choice.operator) : null),
-      get about() { return `What each pixel weighs in all that is pooled, dy/da, of the grey picture; white weighs nothing, blue less than nothing.${image.draws ? " Of a draw in training, the mean of the three channels, each of which draws its own." : ""}`; },
+      get about() { return `The weight of each pixel in the pooled image, dy/da, for the grey image; white is 0, red positive, blue negative.${image.draws ? " For a draw in training: the mean of the three channels, which draw independently." : ""}`; },
       of: async (choice) => {
         if (!choice) return flat(await originalOf());
         const part = choice.operator.weights, { cut } = image;
@@ -474,7 +474,7 @@
     window.clearTimeout(announced);
     // A reader that speaks hears where the pointer stays, not all that it passes.
     announced = window.setTimeout(() => {
-      readout.textContent = probe ? `Pixel ${probe[0] + image.cut[1]}, ${probe[1] + image.cut[0]} of the image. ${values.join("; ")}.` : `Point at a picture, or move it with the arrow keys, to read values${image.low ? "" : "; weights are known inside of the dashed frame"}.`;
+      readout.textContent = probe ? `Pixel ${probe[0] + image.cut[1]}, ${probe[1] + image.cut[0]} of the image. ${values.join("; ")}.` : `Point at a picture, or move it with the arrow keys, to read values${image.low ? "" : "; weights are available inside the dashed frame"}.`;
     }, probe ? 250 : 0);
   }
 
@@ -548,7 +548,7 @@
     const steps = chosen.map(({ operator }) => operator.pooled).filter((part) => part && part.bounds[1] - part.bounds[0] > 1).map((part) => `${format(part.bounds[0], 2)} to ${format(part.bounds[1], 2)}`);
     find(".x-exact").textContent = [
       `A cut-out of ${image.cut[3]} × ${image.cut[2]} pixels, stored without loss in steps of 1/255${steps.length ? ` (of the range ${[...new Set(steps)].join(" and ")} where values leave 0 to 1)` : ""}; the scores next to the names are of the whole image, before any rounding.`,
-      chosen.some(({ operator }) => operator.clipped) ? "Values beyond 0 to 1 were cut off when these pictures were saved." : "",
+      chosen.some(({ operator }) => operator.clipped) ? "Values outside 0 to 1 were clipped when these pictures were saved." : "",
       chosen.some(({ operator }) => operator.pooled && operator.pooled.submaps > 1) ? "Submaps stand side by side." : "",
       chosen.some(({ operator }) => !operator.equal) ? "† keeps a different fraction of the values than a plain pool: not an equal comparison." : "",
     ].filter(Boolean).join(" ");

@@ -305,7 +305,7 @@ def _figures(name: str, shelf: Shelf, entries: Sequence[_Entry], side: int) -> l
     box = _cut(shelf, min(side, STILL_SIDE))
     cut = f"cut-out of {box.width} × {box.height} pixels"
     height, width = shelf.size
-    whole = f"original{', made small' * _is_low(entries)}, {width} × {height}"
+    whole = f"original{', downscaled' * _is_low(entries)}, {width} × {height}"
     figures = [
         _figure(shelf.thumbnail, f"{name}, the {whole} pixels", whole),
         _figure(shelf.original.cut(box).values, f"A {cut} of {name}, the original", f"{cut} of the original"),

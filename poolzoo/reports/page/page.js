@@ -121,7 +121,7 @@
       tools.setAttribute("aria-label", "Tools for the table below");
 
       this.search = make("input", { type: "search", placeholder: "Filter", autocomplete: "off" });
-      this.search.setAttribute("aria-label", "Show lines that hold this text");
+      this.search.setAttribute("aria-label", "Show lines that contain this text");
       this.search.addEventListener("input", () => this.filter());
       tools.append(this.search);
 
@@ -136,7 +136,7 @@
       this.status = make("output");
       tools.append(this.status);
       this.byHand = make("textarea", { className: "byhand", readOnly: true, hidden: true });
-      this.byHand.setAttribute("aria-label", "The table as text, to be copied by hand");
+      this.byHand.setAttribute("aria-label", "The table as text, to copy by hand");
       tools.append(this.byHand);
       return tools;
     }

@@ -53,7 +53,7 @@ def answer_of(verdict: Verdict, title: str = "") -> Answer:
     if len(verdict.front) > 1 and plain:
         entries.append(Entry("Best trade-offs", (_front(verdict),)))
     if verdict.partial and entries:
-        left_out = Markup("Not considered, for lack of numbers that others have: {}.").format(
+        left_out = Markup("Not considered, because some of their scores are missing: {}.").format(
             names(list(map(title_of, verdict.partial)))
         )
         entries[0] = replace(entries[0], paragraphs=(*entries[0].paragraphs, left_out))
@@ -62,7 +62,7 @@ def answer_of(verdict: Verdict, title: str = "") -> Answer:
 
 def answer_of_profile(lead: ProfileLead) -> Answer:
     """Who is fastest of a profile's operators on one tensor."""
-    time = Markup("{} is the fastest of {} operators: {} a forward pass").format(
+    time = Markup("{} is the fastest of {} operators: {} per forward pass").format(
         names([lead.fastest]), lead.operators, seconds(lead.time)
     )
     if lead.ratio is not None:
@@ -95,7 +95,7 @@ def warnings_of(doubts: Doubts) -> list[str]:
             " operators differently."
         )
     if doubts.small:
-        said.append(f"{doubts.images} images: intervals over so few are too narrow; take the order as a hint.")
+        said.append(f"{doubts.images} images: intervals over so few images are too narrow; the order is only a hint.")
     if doubts.one_seed:
         said.append(f"One seed: the spread of {listed(doubts.one_seed)} in train mode is unknown.")
     if doubts.noisy:
@@ -129,12 +129,12 @@ def _leads(lead: Lead) -> Markup:
     if metric.target is not None:
         shown += f" ({metric.target:g} is best)"
     elif not metric.higher_is_better:
-        shown += " (less is better)"
+        shown += " (lower is better)"
     base = next((s for s in lead.best if s.is_baseline), None)
     if base:
         others = [title_of(s) for s in lead.best if s is not base]
         shared = Markup(", shared with {}").format(names(others)) if others else ""
-        return Markup("Nothing is ahead of the baseline {}: {} {}{}.").format(
+        return Markup("No operator is ahead of the baseline {}: {} {}{}.").format(
             names([title_of(base)]), metric.title, shown, shared
         )
     verb = "leads" if len(lead.best) == 1 else "lead" if lead.runner_up else "are equal"
@@ -152,7 +152,7 @@ def _beside(lead: Lead) -> list[Markup]:
         said.append(Markup("{} {}.").format(they, _gap(lead.runner_up, lead.metric, "the next, ")))
     if lead.unsure:
         unsure = names(list(map(title_of, lead.unsure)))
-        said.append(Markup("Not distinguishable from {}: the interval holds 0.").format(unsure))
+        said.append(Markup("Not distinguishable from {}: the interval contains 0.").format(unsure))
     if lead.drawn:
         drawn = names(list(map(title_of, lead.drawn)))
         said.append(Markup("Only draws in training score higher: {}.").format(drawn))
@@ -193,7 +193,7 @@ def _costs(verdict: Verdict) -> tuple[Markup, ...]:
     ratio = ""
     if cost.ratio is not None and not cost.fastest.is_baseline:
         ratio = f", {cost.ratio:.2f} times the baseline’s"
-    text = Markup("{} is the fastest: {} a forward pass{}.").format(
+    text = Markup("{} is the fastest: {} per forward pass{}.").format(
         names([title_of(cost.fastest)]), seconds(cost.time), ratio
     )
     how = Markup("{} on {}.").format("Profiled" if cost.profiled else "Measured", visible(cost.timed))
@@ -212,4 +212,4 @@ def _front(verdict: Verdict) -> Markup:
         for summary, time in verdict.front
     ]
     joined = Markup(" and ").join([Markup(", ").join(places[:-1]), places[-1]])
-    return Markup("No operator is both faster and better by {} than {}.").format(METRICS[key].title, joined)
+    return Markup("{1}: no operator is both faster and better by {0}.").format(METRICS[key].title, joined)

@@ -28,18 +28,18 @@ def _warnings(placed: PageRun) -> list[str]:
     families = set(placed.run.families.values())
     if len(families) > 1 and "resampling" in families and any(is_misplaced(summary.setting) for summary in summaries):
         warnings.append(
-            "Windows of another size than the stride do not lie where interpolation puts their values, those of"
-            " resampling operators do: the latter's lead is partly that. Ask again with --upsample optimal."
+            "The window size differs from the stride, so interpolation misplaces the pooled values, except those of"
+            " resampling operators: part of their lead comes from that. Compare with --upsample optimal."
         )
     if any(summary.pool == "bicubic" and summary.setting.protocol == "lowres" for summary in summaries):
         warnings.append(
-            "At low resolution the operator bicubic is what the original is made small by: its score is perfect and"
-            " says nothing, and what is alike scores high for that."
+            "At low resolution the original is downscaled by bicubic itself: the operator's perfect score is void,"
+            " and operators similar to it score high for that reason."
         )
     if found.failed:
         said = error_lines(result)
         failed = "; ".join(said[:FAILURES_TOLD]) + "; …" * (len(said) > FAILURES_TOLD)
         have = "has" if found.failed == 1 else "have"
-        what = f"rows {have} no numbers" if placed.is_comparison else "measurements failed"
+        what = f"rows {have} no scores" if placed.is_comparison else "measurements failed"
         warnings.append(f"{found.failed} of {found.rows} {what}: {failed}")
     return warnings

@@ -77,16 +77,16 @@ def protocol_steps(setting: Setting, run: RunFacts, group: Sequence[Summary]) ->
     steps = [
         f"{read}. It is cropped to a multiple of the stride ({setting.stride}).",
         *pooled,
-        "It is scored at its own size, against the cropped original made as small by antialiased bicubic resampling."
+        "It is scored at its own size, against the cropped original, downscaled by antialiased bicubic resampling."
         if setting.protocol == "lowres"
-        else f"It is rebuilt to full size by {UPSAMPLER_WORDS.get(setting.upsample, setting.upsample)}"
+        else f"It is upsampled to full size by {UPSAMPLER_WORDS.get(setting.upsample, setting.upsample)}"
         f"{'' if setting.upsample in ('nearest', 'optimal') else ' interpolation'} and scored against the cropped"
         " original.",
     ]
     if is_misplaced(setting):
         steps.append(
-            "Rebuilding takes pooled values to lie evenly over the image; windows of another size than the stride do"
-            " not, and lose by it. The optimal decoder and scores at low resolution know where they lie."
+            "Interpolation assumes that pooled values lie evenly over the image. Windows whose size differs from the"
+            " stride do not, and score lower. The optimal decoder and low resolution use their actual positions."
         )
     if setting.upsample == "optimal":
         fitted = unique(row["decoder_fitted_on"] for row in run.result.rows if row["decoder_fitted_on"])
