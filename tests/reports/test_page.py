@@ -255,7 +255,7 @@ def test_normalisation_is_part_of_the_protocol():
 def test_warnings_say_what_the_numbers_cannot(page):
     for words in ("Not an equal comparison", "checkered (0.5)", "Too few images for an interval: PSNR over 2; SSIM"):
         assert words in page.text
-    assert "5 images: intervals over so few are too narrow" in Page(render_page([make_compare(FIVE)])).text
+    assert "5 images: intervals over so few images are too narrow" in Page(render_page([make_compare(FIVE)])).text
 
 
 def test_a_page_says_nothing_of_what_is_not_on_it():
