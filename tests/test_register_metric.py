@@ -19,7 +19,8 @@ from reports.conftest import docs_script
 from test_cli import Cli
 
 import poolzoo
-from poolzoo.analysis.results.schema import METRICS, Result, compare_keys
+from poolzoo.analysis.results.result import Result
+from poolzoo.analysis.results.schema import METRICS, compare_keys
 from poolzoo.analysis.scoring import image_metrics
 
 ROOT = Path(__file__).parents[1]

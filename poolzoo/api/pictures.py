@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from poolzoo._console import Notice, progress, reason
 
 if TYPE_CHECKING:
-    from poolzoo.analysis.results.schema import Result
+    from poolzoo.analysis.results.result import Result
     from poolzoo.analysis.scoring.round_trip import View
     from poolzoo.reports.pictures.picture import ReportPicture
     from poolzoo.reports.pictures.picture_book import PictureBook

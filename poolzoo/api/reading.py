@@ -10,7 +10,7 @@ from pathlib import Path
 
 from poolzoo._console import Notice
 from poolzoo._files import PAGE, write_whole
-from poolzoo.analysis.results import schema
+from poolzoo.analysis.results.result import Result as StudyResult
 from poolzoo.analysis.results.store_file import is_store
 from poolzoo.analysis.results.store_reader import StoreReader
 from poolzoo.api.pictures import pictures_of_store
@@ -55,7 +55,7 @@ class Gathered:
         pictures: of all of them.
     """
 
-    results: list[schema.Result]
+    results: list[StudyResult]
     sources: list[str]
     pictures: PictureBook
 
@@ -77,7 +77,7 @@ def gather(given: Iterable[str | os.PathLike[str] | Result]) -> Gathered:
     return found
 
 
-def _read(path: str | os.PathLike[str]) -> tuple[Sequence[schema.Result], str]:
+def _read(path: str | os.PathLike[str]) -> tuple[Sequence[StudyResult], str]:
     name = Path(path).name
     if not is_store(Path(path)):
         return results_in_file(path), name
@@ -87,7 +87,7 @@ def _read(path: str | os.PathLike[str]) -> tuple[Sequence[schema.Result], str]:
     return [read], name
 
 
-def _pictures_of(result: schema.Result, item: str | os.PathLike[str] | Result) -> PictureBook:
+def _pictures_of(result: StudyResult, item: str | os.PathLike[str] | Result) -> PictureBook:
     if isinstance(result, Result):
         return (pictures_of_store(result.store, result) if result.store else result.pictures) or PictureBook()
     assert not isinstance(item, Result)

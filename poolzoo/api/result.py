@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from poolzoo._files import PAGE, SUFFIXES, write_whole
-from poolzoo.analysis.results import schema
+from poolzoo.analysis.results.result import Result as StudyResult
 from poolzoo.analysis.results.rows import Row, label
 from poolzoo.analysis.results.store_reader import StoreReader
 from poolzoo.analysis.results.summaries import summarise
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, repr=False)
-class Result(schema.Result):
+class Result(StudyResult):
     """The rows of a study, with methods that show and save them.
 
     Attributes:
@@ -42,9 +42,9 @@ class Result(schema.Result):
     store: Path | None = field(default=None, compare=False)
 
     @classmethod
-    def of(cls, found: schema.Result, pictures: PictureBook | None = None, store: Path | None = None) -> Result:
+    def of(cls, found: StudyResult, pictures: PictureBook | None = None, store: Path | None = None) -> Result:
         """Return ``found`` as an object of this class."""
-        return cls(**{f.name: getattr(found, f.name) for f in fields(schema.Result)}, pictures=pictures, store=store)
+        return cls(**{f.name: getattr(found, f.name) for f in fields(StudyResult)}, pictures=pictures, store=store)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one line per row, with the columns of the CSV file."""

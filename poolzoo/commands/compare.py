@@ -29,7 +29,7 @@ from poolzoo.commands.reading import declare_images, plugins_given, say_passed_o
 from poolzoo.commands.writing import Writer, command_files, counted, pictures_base
 
 if TYPE_CHECKING:
-    from poolzoo.analysis.results.schema import Result
+    from poolzoo.analysis.results.result import Result
 
 
 def input_options(command: Decorated) -> Decorated:

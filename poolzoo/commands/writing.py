@@ -18,7 +18,7 @@ from poolzoo._files import PAGE, STDOUT, SUFFIXES, CommandFiles, write_whole
 from poolzoo.commands.options import Failed
 
 if TYPE_CHECKING:
-    from poolzoo.analysis.results import schema
+    from poolzoo.analysis.results.result import Result as StudyResult
     from poolzoo.analysis.results.rows import Row
     from poolzoo.api.result import Result
 
@@ -104,7 +104,7 @@ def say_written(path: Path) -> None:
         note(f"wrote {path}")
 
 
-def write_plots(folder: Path, results: Sequence[schema.Result]) -> None:
+def write_plots(folder: Path, results: Sequence[StudyResult]) -> None:
     from poolzoo.reports.plots.all_plots import save_drawings
 
     written = save_drawings(folder, results, partial(command_files().spare, "--save-plots"))

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from poolzoo.analysis.results.result import Result
 from poolzoo.analysis.results.rows import OperatorKeys, label
-from poolzoo.analysis.results.schema import Result
 from poolzoo.analysis.studies.sweep import Sweep, sweep_of
 
 T = TypeVar("T")

@@ -18,8 +18,9 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 import poolzoo
 from poolzoo import native, registry
 from poolzoo.analysis.inputs.images import Source, find_images
+from poolzoo.analysis.results.result import Result
 from poolzoo.analysis.results.rows import label
-from poolzoo.analysis.results.schema import METRICS, TIME_KEYS, Result, compare_keys
+from poolzoo.analysis.results.schema import METRICS, TIME_KEYS, compare_keys
 from poolzoo.analysis.scoring.forward_times import Timing
 from poolzoo.analysis.scoring.protocol import NORMALIZATIONS, Protocol
 from poolzoo.analysis.scoring.round_trip import View, _pool, rebuild

@@ -24,8 +24,9 @@ from poolzoo.analysis.inputs import clips
 from poolzoo.analysis.inputs.clips import Video, Volume
 from poolzoo.analysis.inputs.features import Layer, feature_maps, find_layers
 from poolzoo.analysis.inputs.images import ImageError, find_images
+from poolzoo.analysis.results.result import Result
 from poolzoo.analysis.results.rows import label
-from poolzoo.analysis.results.schema import METRICS, Result, compare_keys
+from poolzoo.analysis.results.schema import METRICS, compare_keys
 from poolzoo.analysis.results.summaries import summarise
 from poolzoo.analysis.scoring.protocol import Protocol
 from poolzoo.analysis.scoring.round_trip import View

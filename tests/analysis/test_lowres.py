@@ -13,7 +13,7 @@ from skimage.metrics import peak_signal_noise_ratio
 
 from poolzoo import registry
 from poolzoo.analysis.inputs.images import find_images
-from poolzoo.analysis.results.schema import Result
+from poolzoo.analysis.results.result import Result
 from poolzoo.analysis.results.summaries import summarise
 from poolzoo.analysis.scoring.lowres import downscale
 from poolzoo.analysis.scoring.protocol import Protocol

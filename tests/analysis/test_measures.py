@@ -16,7 +16,8 @@ from pools import every_pool_2d, info_of
 from poolzoo import engine, registry
 from poolzoo.analysis.inputs.images import ImageError, find_images, load_image
 from poolzoo.analysis.inputs.patterns import zone_plate
-from poolzoo.analysis.results.schema import METRICS, Result, compare_keys
+from poolzoo.analysis.results.result import Result
+from poolzoo.analysis.results.schema import METRICS, compare_keys
 from poolzoo.analysis.results.summaries import summarise
 from poolzoo.analysis.scoring.operator_metrics import (
     Pooling,

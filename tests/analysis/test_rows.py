@@ -7,8 +7,9 @@ import math
 
 import pytest
 
+from poolzoo.analysis.results.result import Result
 from poolzoo.analysis.results.rows import label
-from poolzoo.analysis.results.schema import METRICS, PROFILE_KEYS, SCHEMA_VERSION, TIME_KEYS, Result, compare_keys
+from poolzoo.analysis.results.schema import METRICS, PROFILE_KEYS, SCHEMA_VERSION, TIME_KEYS, compare_keys
 from poolzoo.reports.page.evidence import results_in_file
 
 UNASKED = set(METRICS) - {"psnr", "ssim"}

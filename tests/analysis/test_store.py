@@ -20,8 +20,9 @@ import pytest
 from test_cli import Cli
 
 import poolzoo
+from poolzoo.analysis.results.result import Result
 from poolzoo.analysis.results.rows import label
-from poolzoo.analysis.results.schema import METRICS, SCHEMA_VERSION, TIME_KEYS, Result, compare_keys
+from poolzoo.analysis.results.schema import METRICS, SCHEMA_VERSION, TIME_KEYS, compare_keys
 from poolzoo.analysis.results.side_by_side import side_by_side
 from poolzoo.analysis.results.store import ImageFile, Plan, Store
 from poolzoo.analysis.results.store_file import META, StoreError, is_store

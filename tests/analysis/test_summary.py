@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from reports.conftest import compare_row
 
-from poolzoo.analysis.results.schema import METRICS, TIME_KEYS, Result
-from poolzoo.analysis.results.summaries import Setting, bootstrap_interval, by_setting, summarise
+from poolzoo.analysis.results.result import Result
+from poolzoo.analysis.results.schema import METRICS, TIME_KEYS
+from poolzoo.analysis.results.summaries import bootstrap_interval, by_setting, summarise
+from poolzoo.analysis.results.summary_records import Setting
 
 
 def row(image, pool, psnr=30.0, ssim=0.9, **more):

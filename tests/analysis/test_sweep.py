@@ -12,8 +12,8 @@ from PIL import Image
 from test_cli import Cli
 
 from poolzoo.analysis.inputs.images import find_images
+from poolzoo.analysis.results.result import Result
 from poolzoo.analysis.results.rows import label
-from poolzoo.analysis.results.schema import Result
 from poolzoo.analysis.results.summaries import summarise
 from poolzoo.analysis.scoring.protocol import NORMALIZATIONS, UPSAMPLERS, Protocol
 from poolzoo.analysis.studies.sweep import plan_sweep, run_sweep, sweep_of

@@ -8,9 +8,11 @@ import math
 import pytest
 from analysis.test_summary import failed, row, summaries
 
-from poolzoo.analysis.results.schema import METRICS, Result
+from poolzoo.analysis.results.result import Result
+from poolzoo.analysis.results.schema import METRICS
 from poolzoo.analysis.results.store import ImageFile, Plan, Store
-from poolzoo.analysis.results.summaries import Summary, summarise
+from poolzoo.analysis.results.summaries import summarise
+from poolzoo.analysis.results.summary_records import Summary
 from poolzoo.analysis.results.values import NAMED
 from poolzoo.reports.text.compare_tables import left_out_notes
 

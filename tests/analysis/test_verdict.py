@@ -7,7 +7,8 @@ import math
 import pytest
 from reports.conftest import compare_row
 
-from poolzoo.analysis.results.schema import TIME_KEYS, Result
+from poolzoo.analysis.results.result import Result
+from poolzoo.analysis.results.schema import TIME_KEYS
 from poolzoo.analysis.results.summaries import summarise
 from poolzoo.analysis.results.times import Time
 from poolzoo.analysis.results.verdicts import Doubts, doubts, join_times, judge, judge_profile

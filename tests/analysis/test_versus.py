@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from analysis.test_verdict import row, scored, timed
 
-from poolzoo.analysis.results.schema import Result
+from poolzoo.analysis.results.result import Result
 from poolzoo.analysis.results.side_by_side import COMPARED_FIGURES, side_by_side
 from poolzoo.analysis.results.store import ImageFile, Plan, Store
 from poolzoo.analysis.results.summaries import bootstrap_interval

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from poolzoo.analysis.results.schema import TIME_KEYS, Result
+from poolzoo.analysis.results.result import Result
+from poolzoo.analysis.results.schema import TIME_KEYS
 
 DOCS = Path(__file__).parents[2] / "docs"
 

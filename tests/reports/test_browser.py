@@ -14,7 +14,7 @@ from reports.conftest import HOSTILE, compare_row, make_compare, profile_row
 
 from poolzoo import registry
 from poolzoo.analysis.inputs.images import find_images
-from poolzoo.analysis.results.schema import Result
+from poolzoo.analysis.results.result import Result
 from poolzoo.analysis.results.summaries import bootstrap_interval
 from poolzoo.analysis.scoring.round_trip import View
 from poolzoo.analysis.studies.compare import compare

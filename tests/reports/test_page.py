@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from reports.conftest import FIVE, HOSTILE, compare_row, failed_row, make_compare, make_profile, profile_row
 
-from poolzoo.analysis.results.schema import Result
+from poolzoo.analysis.results.result import Result
 from poolzoo.analysis.results.summaries import bootstrap_interval
 from poolzoo.reports.page.page import render_page
 from poolzoo.reports.page.sections.image_by_image import IMAGES_SHOWN

@@ -19,7 +19,7 @@ from PIL import Image
 from reports.conftest import FIVE, HOSTILE, compare_row, make_compare, make_profile, profile_row
 
 from poolzoo import registry
-from poolzoo.analysis.results.schema import Result
+from poolzoo.analysis.results.result import Result
 from poolzoo.analysis.results.summaries import summarise
 from poolzoo.analysis.results.verdicts import pareto_front
 from poolzoo.cli import cli

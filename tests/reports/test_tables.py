@@ -13,7 +13,7 @@ import pytest
 from reports.conftest import FIVE, HOSTILE, compare_row, failed_row, make_compare, make_profile, profile_row
 from rich.cells import cell_len
 
-from poolzoo.analysis.results.schema import Result
+from poolzoo.analysis.results.result import Result
 from poolzoo.analysis.results.summaries import bootstrap_interval
 from poolzoo.reports.text.formats import render
 from poolzoo.reports.text.numbers import unit_of

@@ -19,11 +19,11 @@ from torch import Tensor, nn
 from poolzoo.analysis.inputs.files import MAX_PIXELS, ImageError
 from poolzoo.analysis.inputs.images import Source, load_image
 from poolzoo.analysis.inputs.samples import Sample
-from poolzoo.analysis.scoring.pool_modules import one_line
+from poolzoo.analysis.results.rows import one_line
 from poolzoo.surgery.recipes import load_weights
 
 if TYPE_CHECKING:
-    from poolzoo.analysis.scoring.image_metrics import FloatImage
+    from poolzoo.analysis.inputs.files import FloatImage
 
 TIMM = "timm/"
 #: How many names a message lists.

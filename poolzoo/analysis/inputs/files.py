@@ -8,9 +8,15 @@ import stat
 import struct
 import zlib
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from poolzoo._console import reason
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    FloatImage = NDArray[np.float64]
 
 #: The most pixels that are decoded, checked against the header before any are: 1.5 GB as float64 RGB.
 MAX_PIXELS = 64_000_000

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    FloatImage = NDArray[np.float64]
+    from poolzoo.analysis.inputs.files import FloatImage
 
 #: Side of a pattern, that of most of scikit-image's photographs.
 SIZE = 512

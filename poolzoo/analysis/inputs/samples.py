@@ -17,7 +17,7 @@ import numpy as np
 from poolzoo.analysis.inputs.images import Source, load_image
 
 if TYPE_CHECKING:
-    from poolzoo.analysis.scoring.image_metrics import FloatImage
+    from poolzoo.analysis.inputs.files import FloatImage
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import numpy as np
 from poolzoo.analysis.inputs.images import SKIMAGE_PREFIX, ImageError, Source, find_images, load_image
 
 if TYPE_CHECKING:
-    from poolzoo.analysis.scoring.image_metrics import FloatImage
+    from poolzoo.analysis.inputs.files import FloatImage
 
 #: The photographs among the pictures that come with scikit-image. Of the stereo pair neither: one would be learned from
 #: where the other is scored.

@@ -87,6 +87,15 @@ class Row(_EveryRow, total=False):
     ratio: float | None
 
 
+class DecoderFacts(TypedDict):
+    """What a result's metadata says of its decoders."""
+
+    neighbourhood: int
+    cells: int
+    images: list[dict[str, str]]
+    skipped: list[str]
+
+
 def label(row: OperatorKeys) -> str:
     """The operator as a spec string: ``softpool`` or ``softpool:beta=4``."""
     return f"{row['pool']}:{row['params']}" if row["params"] else row["pool"]
@@ -110,3 +119,9 @@ def set_times(row: Row, times: Times) -> None:
 def values_of(row: Row, keys: Iterable[str]) -> tuple[str | int | None, ...]:
     """A row's values of some keys, by which rows are told apart."""
     return tuple(cast("Mapping[str, str | int | None]", row)[key] for key in keys)
+
+
+def one_line(error: BaseException) -> str:
+    """A failure as a row states it. A ValueError's message says all; of others the kind is told too."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, ValueError) else f"{type(error).__name__}: {text}"

@@ -12,19 +12,18 @@ import json
 import math
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from poolzoo.analysis.results.profile_figures import FIGURE_KEYS
-from poolzoo.analysis.results.rows import Row, Times, number_of, set_numbers, set_times
+from poolzoo.analysis.results.rows import Times
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from poolzoo.analysis.results.summaries import Group, GroupKey, Summary
 
 SCHEMA_VERSION = 2
 
@@ -304,80 +303,6 @@ def state_title(state: str) -> str:
     return "untrained" if state == "initial" else state
 
 
-@dataclass(frozen=True)
-class Result:
-    """Rows of one kind and what was known when they were measured.
-
-    Of a dataset run ``rows`` are a sample, ``summaries`` stand for all, and ``metadata["dataset"]`` counts them.
-    """
-
-    kind: str
-    metadata: dict[str, Any]
-    rows: list[Row]
-    summaries: tuple[Summary, ...] | None = None
-    #: What the summaries were made of, as long as the store is at hand: it is not written.
-    groups: Mapping[GroupKey, Group] | None = field(default=None, compare=False, repr=False)
-    #: The names of the images that the groups number.
-    group_images: Sequence[str] = field(default=(), compare=False, repr=False)
-
-    @property
-    def columns(self) -> list[str]:
-        """The row keys in schema order, without the metrics that were not asked for."""
-        if self.kind == "profile":
-            return list(PROFILE_KEYS)
-        return [key for key in compare_keys() if key not in METRICS or key in self.metadata["metrics"]]
-
-    def to_json(self) -> str:
-        """Strict JSON: no NaN, no Infinity; keys in schema order, so that equal results are equal bytes."""
-        rows = [{key: _finite(row.get(key)) for key in self.columns} for row in self.rows]
-        metadata = {"schema_version": SCHEMA_VERSION, "kind": self.kind, **self.metadata}
-        content: dict[str, Any] = {"metadata": metadata}
-        if self.summaries is not None:
-            content["summaries"] = [summary.to_plain() for summary in self.summaries]
-        content["rows"] = rows
-        return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-
-    @classmethod
-    def from_json(cls, text: str, source: str) -> Result:
-        """Read back what :meth:`to_json` wrote.
-
-        Args:
-            text: the file's content.
-            source: its name, for messages.
-
-        Raises:
-            ValueError: not JSON, not a poolzoo result, of another schema version, or with rows that lack keys or
-                hold what no row may.
-        """
-        try:
-            data = strict_json(text)
-        except (ValueError, RecursionError) as error:
-            raise ValueError(f"{source}: not a JSON file ({error})") from error
-        if not (
-            isinstance(data, dict) and isinstance(data.get("metadata"), dict) and isinstance(data.get("rows"), list)
-        ):
-            raise ValueError(f"{source}: not a poolzoo result: expected an object with 'metadata' and 'rows'")
-        metadata = dict(data["metadata"])
-        version, kind = metadata.pop("schema_version", None), metadata.pop("kind", None)
-        if version != SCHEMA_VERSION:
-            raise ValueError(f"{source}: schema version {version!r}; this poolzoo reads version {SCHEMA_VERSION}")
-        if not (isinstance(kind, str) and kind in KINDS):
-            raise ValueError(f"{source}: kind {kind!r} is not one of {', '.join(KINDS)}")
-        check_metadata(kind, metadata, source)
-        result = cls(kind, metadata, data["rows"], _summaries_of(data, source))
-        for number, row in enumerate(result.rows):
-            if kind == "compare" and isinstance(row, dict) and row.keys().isdisjoint(TIME_KEYS[1:]):
-                set_times(row, UNTIMED)  # an earlier poolzoo timed the float64 reference, which is no cost
-            missing = set(result.columns) - set(row) if isinstance(row, dict) else set(result.columns)
-            if missing:
-                raise ValueError(f"{source}: row {number} lacks {', '.join(sorted(missing))}")
-            check_values(row, result.columns, f"{source}: row {number}")
-            if kind == "compare" and row["error"] is None:
-                exact = [key for key in metadata["metrics"] if METRICS[key].exact and number_of(row, key) is None]
-                set_numbers(row, dict.fromkeys(exact, math.inf))
-        return result
-
-
 def check_metadata(kind: str, metadata: Mapping[str, Any], source: str) -> None:
     """Say what in a result's metadata nothing can be drawn from.
 
@@ -429,24 +354,9 @@ def _finite_number(text: str) -> float:
     return number
 
 
-def _summaries_of(data: dict[str, Any], source: str) -> tuple[Summary, ...] | None:
-    if "summaries" not in data:
-        return None
-    from poolzoo.analysis.results.summaries import Summary
-
-    try:
-        return tuple(map(Summary.from_plain, data["summaries"]))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{source}: its summaries are not poolzoo's: {type(error).__name__}: {error}") from error
-
-
 def _fits(key: str, value: Any) -> bool:
     """Whether a row may hold this value."""
     if value is None:
         return key not in ("image", "pool")
     # A bool is an int to Python.
     return isinstance(value, _TYPES.get(key, (int, float))) and (key == "equal_kept" or not isinstance(value, bool))
-
-
-def _finite(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value

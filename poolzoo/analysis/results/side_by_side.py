@@ -19,9 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poolzoo.analysis.results.profile_figures import PROFILE_FIGURES
+from poolzoo.analysis.results.result import Result
 from poolzoo.analysis.results.rows import label, number_of, values_of
-from poolzoo.analysis.results.schema import PROFILE_SETTING, Result, state_title
-from poolzoo.analysis.results.summaries import Setting, bootstrap_intervals, groups_of, image_names
+from poolzoo.analysis.results.schema import PROFILE_SETTING, state_title
+from poolzoo.analysis.results.summaries import bootstrap_intervals, groups_of, image_names
+from poolzoo.analysis.results.summary_records import Setting
 from poolzoo.analysis.results.values import LeftOut, Values, count_alike, differences, in_both
 
 #: Figures of a profile whose changes are shown; all are better when lower.

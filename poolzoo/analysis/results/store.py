@@ -21,10 +21,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import poolzoo
-from poolzoo.analysis.results.rows import Row, Times, label
+from poolzoo.analysis.results.rows import DecoderFacts, Row, Times, label
 from poolzoo.analysis.results.store_file import (
     LAYOUT,
     MEASURED,
@@ -38,10 +38,6 @@ from poolzoo.analysis.results.store_file import (
     scores_table,
 )
 from poolzoo.analysis.results.store_reader import StoreReader
-
-if TYPE_CHECKING:
-    from poolzoo.analysis.scoring.decoders import DecoderFacts
-    from poolzoo.analysis.scoring.fitted_parameters import Fitted
 
 #: Seconds of work that a killed run loses at most.
 COMMIT_EVERY = 1.0
@@ -61,6 +57,16 @@ class ImageFile:
     changed_ns: int
 
 
+class FittedOperator(Protocol):
+    """What a store notes of an operator's fitted parameters."""
+
+    @property
+    def spec(self) -> str: ...
+
+    @property
+    def digest(self) -> str: ...
+
+
 @dataclass(frozen=True)
 class Plan:
     """What a store must have been made for; two plans that differ never share one.
@@ -77,7 +83,7 @@ class Plan:
     protocol: Mapping[str, Any]
     specs: tuple[str, ...]
     metadata: Mapping[str, Any]
-    fits: Sequence[Fitted] = ()
+    fits: Sequence[FittedOperator] = ()
 
     @property
     def fitted(self) -> list[str]:

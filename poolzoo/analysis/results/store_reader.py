@@ -12,15 +12,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from poolzoo.analysis.results.result import Result
 from poolzoo.analysis.results.rows import Row, SeriesKeys, Times
-from poolzoo.analysis.results.schema import UNTIMED, Result, compare_keys
+from poolzoo.analysis.results.schema import UNTIMED, compare_keys
 from poolzoo.analysis.results.store_file import MEASURED, check_content, check_kind, column_of, connect, in_one_line
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from poolzoo.analysis.results.summaries import Group, GroupKey
+    from poolzoo.analysis.results.summary_records import Group, GroupKey
 
 #: The states of an operator's rows, in the order of :func:`poolzoo.analysis.scoring.runs.make_runs`.
 STATES = ("fixed", "initial", "train", "eval", "fitted")
@@ -193,7 +194,8 @@ class StoreReader:
         """The data of a summary: arrays of one number per image, read column by column."""
         import numpy as np
 
-        from poolzoo.analysis.results.summaries import Group, group_key
+        from poolzoo.analysis.results.summaries import group_key
+        from poolzoo.analysis.results.summary_records import Group
         from poolzoo.analysis.results.times import time_of
         from poolzoo.analysis.results.values import average_draws
 

@@ -16,18 +16,18 @@ from typing import Any
 
 import numpy as np
 
+from poolzoo.analysis.results.result import Result
 from poolzoo.analysis.results.rows import Row, label, values_of
-from poolzoo.analysis.results.schema import METRICS, PROFILE_SETTING, Metric, Result
+from poolzoo.analysis.results.schema import METRICS, PROFILE_SETTING, Metric
 from poolzoo.analysis.results.summaries import (
     INTERVAL_IMAGES,
-    Setting,
-    Summary,
     bootstrap_intervals,
     by_setting,
     counted_values,
     groups_of,
     image_names,
 )
+from poolzoo.analysis.results.summary_records import Setting, Summary
 from poolzoo.analysis.results.times import Time
 from poolzoo.analysis.results.values import Values, differences
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from poolzoo.analysis.inputs.images import SKIMAGE_PREFIX, ImageError, Source, find_images, load_image
 from poolzoo.analysis.inputs.training_images import PHOTOGRAPHS, pixel_digest
+from poolzoo.analysis.results.rows import DecoderFacts, one_line
 from poolzoo.analysis.scoring.linear_decoder import (
     NEIGHBOURHOOD,
     TRAINING_CELLS,
@@ -18,24 +19,14 @@ from poolzoo.analysis.scoring.linear_decoder import (
     LinearDecoder,
     measure_image,
 )
-from poolzoo.analysis.scoring.pool_modules import one_line
 from poolzoo.geometry import Geometry
 
 if TYPE_CHECKING:
-    from poolzoo.analysis.scoring.image_metrics import FloatImage
+    from poolzoo.analysis.inputs.files import FloatImage
     from poolzoo.analysis.scoring.runs import Run
 
 #: Beside the photographs, scans and micrographs; drawings are not what a decoder is to know.
 DEFAULT_IMAGES = (*PHOTOGRAPHS, "cell", "microaneurysms", "page", "text")
-
-
-class DecoderFacts(TypedDict):
-    """What a result's metadata says of its decoders."""
-
-    neighbourhood: int
-    cells: int
-    images: list[dict[str, str]]
-    skipped: list[str]
 
 
 class Decoders:

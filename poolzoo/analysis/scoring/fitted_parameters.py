@@ -24,7 +24,7 @@ from poolzoo.analysis.scoring.pool_modules import shown_size
 from poolzoo.operators.base import Pool
 
 if TYPE_CHECKING:
-    from poolzoo.analysis.scoring.image_metrics import FloatImage
+    from poolzoo.analysis.inputs.files import FloatImage
 
 #: The metadata's key, and the version of what stands under it.
 KEY, VERSION = "poolzoo", 1

@@ -18,11 +18,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from poolzoo.analysis.results.schema import METRICS, register_metric
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from torch import Tensor
 
-    FloatImage = NDArray[np.float64]
+    from poolzoo.analysis.inputs.files import FloatImage
 
 #: SSIM's window: 11 taps, so no side of an image or volume may be shorter.
 SSIM_WINDOW = 11

@@ -111,12 +111,6 @@ def provenance(baseline: str) -> dict[str, Any]:
     }
 
 
-def one_line(error: BaseException) -> str:
-    """A failure as a row states it. A ValueError's message says all; of others the kind is told too."""
-    text = " ".join(str(error).split())
-    return text if isinstance(error, ValueError) else f"{type(error).__name__}: {text}"
-
-
 def seed_draws(module: Pool, x: Tensor, seed: int) -> None:
     """Let the next call of a module that draws, of a tensor where ``x`` lies, draw as ``seed`` says."""
     module.generator = torch.Generator(x.device).manual_seed(seed)  # type: ignore[assignment]

@@ -19,18 +19,18 @@ from torch import Tensor
 
 from poolzoo.analysis.inputs.images import ImageError
 from poolzoo.analysis.inputs.samples import Input, Sample
-from poolzoo.analysis.results.rows import Row, set_numbers, set_times
+from poolzoo.analysis.results.rows import Row, one_line, set_numbers, set_times
 from poolzoo.analysis.results.schema import METRICS, UNTIMED
 from poolzoo.analysis.scoring.decoders import Decoders, HeldOut
 from poolzoo.analysis.scoring.lowres import downscale
 from poolzoo.analysis.scoring.operator_metrics import Pooling, measure
-from poolzoo.analysis.scoring.pool_modules import one_line, seed_draws, shown_size
+from poolzoo.analysis.scoring.pool_modules import seed_draws, shown_size
 from poolzoo.analysis.scoring.protocol import NORMALIZATIONS, OPTIMAL, UPSAMPLERS, Protocol
 from poolzoo.analysis.scoring.runs import Run
 from poolzoo.geometry import Geometry, make_geometry, output_size
 
 if TYPE_CHECKING:
-    from poolzoo.analysis.scoring.image_metrics import FloatImage
+    from poolzoo.analysis.inputs.files import FloatImage
 
 
 @dataclass(frozen=True)

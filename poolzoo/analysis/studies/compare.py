@@ -13,8 +13,9 @@ import torch
 from poolzoo import engine
 from poolzoo.analysis.inputs.images import ImageError, Source
 from poolzoo.analysis.inputs.samples import Input, as_inputs, ndim_of
+from poolzoo.analysis.results.result import Result
 from poolzoo.analysis.results.rows import Row
-from poolzoo.analysis.results.schema import Result, check_metrics
+from poolzoo.analysis.results.schema import check_metrics
 from poolzoo.analysis.scoring.decoders import Decoders
 from poolzoo.analysis.scoring.fitted_parameters import Fitted, check_fits, note_scored
 from poolzoo.analysis.scoring.image_metrics import use_one_thread

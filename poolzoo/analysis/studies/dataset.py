@@ -20,7 +20,8 @@ from poolzoo import engine
 from poolzoo._console import Notice
 from poolzoo.analysis.inputs.images import IMAGE_SUFFIXES, ImageError, suffix_of, without_images
 from poolzoo.analysis.results.machine import describe_machine
-from poolzoo.analysis.results.schema import Result, check_metrics
+from poolzoo.analysis.results.result import Result
+from poolzoo.analysis.results.schema import check_metrics
 from poolzoo.analysis.results.store import ImageFile, Plan, Store
 from poolzoo.analysis.scoring.decoders import Decoders
 from poolzoo.analysis.scoring.fitted_parameters import Fitted

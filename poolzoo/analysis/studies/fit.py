@@ -21,8 +21,9 @@ from torch import Tensor
 from poolzoo import engine, registry
 from poolzoo.analysis.inputs.images import load_image
 from poolzoo.analysis.inputs.training_images import TrainingSet
+from poolzoo.analysis.results.rows import one_line
 from poolzoo.analysis.scoring.fitted_parameters import Fitted
-from poolzoo.analysis.scoring.pool_modules import make_module, normal_spec, one_line, shown_size
+from poolzoo.analysis.scoring.pool_modules import make_module, normal_spec, shown_size
 from poolzoo.analysis.scoring.protocol import NORMALIZATIONS, UPSAMPLERS, Protocol
 from poolzoo.analysis.scoring.round_trip import rebuild
 from poolzoo.geometry import make_geometry

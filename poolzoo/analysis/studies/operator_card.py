@@ -22,8 +22,9 @@ from torch.utils._pytree import tree_leaves
 
 from poolzoo import engine, registry
 from poolzoo.analysis.inputs.images import Source, find_images, load_image
-from poolzoo.analysis.results.schema import Result
-from poolzoo.analysis.results.summaries import Summary, summarise
+from poolzoo.analysis.results.result import Result
+from poolzoo.analysis.results.summaries import summarise
+from poolzoo.analysis.results.summary_records import Summary
 from poolzoo.analysis.scoring.gradients import PixelWeights, WindowWeights, pixel_weights, window_weights
 from poolzoo.analysis.scoring.pool_modules import make_module, normal_spec
 from poolzoo.analysis.scoring.protocol import Protocol
@@ -34,7 +35,7 @@ from poolzoo.operators.base import Pool
 from poolzoo.registry import CLAUSES, PoolInfo
 
 if TYPE_CHECKING:
-    from poolzoo.analysis.scoring.image_metrics import FloatImage
+    from poolzoo.analysis.inputs.files import FloatImage
 
 #: The cut-out of a photograph on which cards measure and that their pictures show: top, left and side in pixels.
 PHOTO, TOP, LEFT, SIDE = "skimage:coffee", 130, 320, 160

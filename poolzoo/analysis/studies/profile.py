@@ -13,8 +13,8 @@ from torch import Tensor
 
 from poolzoo import registry
 from poolzoo.analysis.results.profile_figures import FIGURE_KEYS
-from poolzoo.analysis.results.rows import Row, label, set_numbers
-from poolzoo.analysis.results.schema import Result
+from poolzoo.analysis.results.result import Result
+from poolzoo.analysis.results.rows import Row, label, one_line, set_numbers
 from poolzoo.analysis.scoring.forward_times import LEAST_BLOCKS, time_forward, time_statement, uniform_input
 from poolzoo.analysis.scoring.pool_modules import (
     backend_of,
@@ -22,7 +22,6 @@ from poolzoo.analysis.scoring.pool_modules import (
     make_module,
     mode_of,
     normal_spec,
-    one_line,
     pick_baseline,
     provenance,
     seed_draws,

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from poolzoo import registry
-from poolzoo.analysis.results.schema import Result
+from poolzoo.analysis.results.result import Result
 
 if TYPE_CHECKING:
     from poolzoo.analysis.inputs.images import Source

@@ -28,12 +28,11 @@ import poolzoo
 from poolzoo import engine, registry
 from poolzoo.analysis.inputs.images import ImageError, Source
 from poolzoo.analysis.inputs.samples import Picture
-from poolzoo.analysis.results.rows import Row
+from poolzoo.analysis.results.rows import Row, one_line
 from poolzoo.analysis.results.store import ImageFile
 from poolzoo.analysis.scoring.decoders import Decoders
 from poolzoo.analysis.scoring.fitted_parameters import Fitted, note_scored
 from poolzoo.analysis.scoring.image_metrics import use_one_thread
-from poolzoo.analysis.scoring.pool_modules import one_line
 from poolzoo.analysis.scoring.protocol import Protocol
 from poolzoo.analysis.scoring.round_trip import crop, failed_image, score_sample
 from poolzoo.analysis.scoring.runs import Run, make_runs

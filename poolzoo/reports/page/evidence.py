@@ -14,7 +14,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from poolzoo.analysis.results.schema import Result
+from poolzoo.analysis.results.result import Result
 
 #: A page with more rows than this holds none of them: it would be too large to open. The result file has them.
 ROWS_EMBEDDED = 50_000

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from poolzoo.analysis.results.schema import Result
+from poolzoo.analysis.results.result import Result
 from poolzoo.reports.page.evidence import embed
 from poolzoo.reports.page.sections import render_sections
 from poolzoo.reports.page.study import Study, unique

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from poolzoo.analysis.results.result import Result
 from poolzoo.analysis.results.rows import label
-from poolzoo.analysis.results.schema import Result
 from poolzoo.analysis.results.side_by_side import Versus, side_by_side
-from poolzoo.analysis.results.summaries import Setting, Summary, by_setting, summarise
+from poolzoo.analysis.results.summaries import by_setting, summarise
+from poolzoo.analysis.results.summary_records import Setting, Summary
 from poolzoo.analysis.results.verdicts import Verdict, join_times, judge
 from poolzoo.reports.pictures.picture_book import PictureBook
 from poolzoo.reports.plots.all_plots import result_letters

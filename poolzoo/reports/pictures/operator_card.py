@@ -17,7 +17,7 @@ from poolzoo.reports.pictures.weights import MOST, weight_pixels
 from poolzoo.reports.text.terminal import printed, text_console
 
 if TYPE_CHECKING:
-    from poolzoo.analysis.results.summaries import Summary
+    from poolzoo.analysis.results.summary_records import Summary
     from poolzoo.analysis.scoring.gradients import WindowWeights
     from poolzoo.analysis.studies.operator_card import Card, Evidence
 

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING
 
 from poolzoo._files import write_all
 from poolzoo.analysis.results.profile_figures import PROFILE_FIGURES
+from poolzoo.analysis.results.result import Result
 from poolzoo.analysis.results.rows import number_of
-from poolzoo.analysis.results.schema import METRICS, Result
-from poolzoo.analysis.results.summaries import Setting, Summary, by_setting, summarise
+from poolzoo.analysis.results.schema import METRICS
+from poolzoo.analysis.results.summaries import by_setting, summarise
+from poolzoo.analysis.results.summary_records import Setting, Summary
 from poolzoo.analysis.results.verdicts import join_times, profile_rows
 from poolzoo.reports.plots import profile_times, ranks, retention, scaling, tradeoff
 from poolzoo.reports.plots.style import PLOT_FORMATS, to_file, to_svg

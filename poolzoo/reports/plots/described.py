@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from poolzoo.analysis.results.schema import Metric
-from poolzoo.analysis.results.summaries import Score, Summary
+from poolzoo.analysis.results.summary_records import Score, Summary
 
 if TYPE_CHECKING:
     pass

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from poolzoo.analysis.results.result import Result
 from poolzoo.analysis.results.rows import Row, label, number_of, values_of
-from poolzoo.analysis.results.schema import PROFILE_SETTING, Result
+from poolzoo.analysis.results.schema import PROFILE_SETTING
 from poolzoo.reports.plots.style import (
     AROUND,
     BASELINE,

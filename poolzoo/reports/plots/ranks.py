@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from poolzoo.analysis.results.schema import METRICS
-from poolzoo.analysis.results.summaries import INTERVAL_IMAGES, Summary
+from poolzoo.analysis.results.summaries import INTERVAL_IMAGES
+from poolzoo.analysis.results.summary_records import Summary
 from poolzoo.reports.plots.described import operator_count
 from poolzoo.reports.plots.style import (
     AROUND,

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from poolzoo.analysis.results.schema import METRICS
-from poolzoo.analysis.results.summaries import Score, Summary
+from poolzoo.analysis.results.summary_records import Score, Summary
 from poolzoo.reports.plots.described import operator_count, with_interval
 from poolzoo.reports.plots.style import (
     AROUND,

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from poolzoo.analysis.results.schema import METRICS
-from poolzoo.analysis.results.summaries import Setting, Summary, summarise
+from poolzoo.analysis.results.summaries import summarise
+from poolzoo.analysis.results.summary_records import Setting, Summary
 from poolzoo.analysis.studies.sweep import REFERENCES, Sweep
 from poolzoo.reports.plots.style import BASELINE, MARKERS, MUTED, WIDTH, log_axis, new_figure, plain, score_axis, style
 from poolzoo.reports.run_facts import RunFacts

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from poolzoo.analysis.results.profile_figures import PROFILE_FIGURES
 from poolzoo.analysis.results.schema import METRICS, Metric
-from poolzoo.analysis.results.summaries import Summary
+from poolzoo.analysis.results.summary_records import Summary
 from poolzoo.analysis.results.verdicts import pareto_front
 from poolzoo.reports.plots.described import operator_count, with_unit
 from poolzoo.reports.plots.style import (

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from poolzoo.analysis.results.rows import label
 from poolzoo.analysis.results.schema import METRICS
-from poolzoo.analysis.results.summaries import INTERVAL_IMAGES, Setting, Summary, by_setting
+from poolzoo.analysis.results.summaries import INTERVAL_IMAGES, by_setting
+from poolzoo.analysis.results.summary_records import Setting, Summary
 from poolzoo.analysis.results.values import NAMED, LeftOut
 from poolzoo.reports.run_facts import RunFacts
 from poolzoo.reports.text.columns import (

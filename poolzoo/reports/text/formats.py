@@ -13,8 +13,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from poolzoo.analysis.results.result import Result
 from poolzoo.analysis.results.rows import Row
-from poolzoo.analysis.results.schema import Result
 from poolzoo.reports.text.tables import error_lines, tables
 from poolzoo.reports.text.terminal_tables import render_table
 

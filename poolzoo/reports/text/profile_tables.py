@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from poolzoo.analysis.results.profile_figures import PROFILE_FIGURES, ProfileFigure
+from poolzoo.analysis.results.result import Result
 from poolzoo.analysis.results.rows import Row, label, number_of, values_of
-from poolzoo.analysis.results.schema import METRICS, PROFILE_SETTING, Result
+from poolzoo.analysis.results.schema import METRICS, PROFILE_SETTING
 from poolzoo.analysis.results.side_by_side import COMPARED_FIGURES
-from poolzoo.analysis.results.summaries import Summary
+from poolzoo.analysis.results.summary_records import Summary
 from poolzoo.analysis.results.verdicts import profiled_state
 from poolzoo.reports.run_facts import RunFacts
 from poolzoo.reports.text.columns import (

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from poolzoo.analysis.results.result import Result
 from poolzoo.analysis.results.rows import label
-from poolzoo.analysis.results.schema import Result
-from poolzoo.analysis.results.summaries import Summary, summarise
+from poolzoo.analysis.results.summaries import summarise
+from poolzoo.analysis.results.summary_records import Summary
 from poolzoo.reports.run_facts import RunFacts
 from poolzoo.reports.text.columns import Table
 from poolzoo.reports.text.compare_tables import compare_tables

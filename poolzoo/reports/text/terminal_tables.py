@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from poolzoo.analysis.results.schema import Result
+from poolzoo.analysis.results.result import Result
 from poolzoo.reports.text.columns import Table
 from poolzoo.reports.text.tables import error_lines, tables
 from poolzoo.reports.text.terminal import printed, text_console

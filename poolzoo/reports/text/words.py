@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from poolzoo.analysis.results.schema import state_title
-from poolzoo.analysis.results.summaries import Setting, Summary
+from poolzoo.analysis.results.summary_records import Setting, Summary
 
 UPSAMPLER_WORDS = {
     "nearest": "nearest neighbour",

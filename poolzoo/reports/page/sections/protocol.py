@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from poolzoo.analysis.results.schema import METRICS
-from poolzoo.analysis.results.summaries import Setting, Summary
+from poolzoo.analysis.results.summary_records import Setting, Summary
 from poolzoo.reports.page.section import Heading, Section
 from poolzoo.reports.page.study import Study, unique
 from poolzoo.reports.run_facts import RunFacts

@@ -1,0 +1,112 @@
+"""A study's rows with their metadata, and how they are written to JSON and read back."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from poolzoo.analysis.results.rows import Row, number_of, set_numbers, set_times
+from poolzoo.analysis.results.schema import (
+    KINDS,
+    METRICS,
+    PROFILE_KEYS,
+    SCHEMA_VERSION,
+    TIME_KEYS,
+    UNTIMED,
+    check_metadata,
+    check_values,
+    compare_keys,
+    strict_json,
+)
+from poolzoo.analysis.results.summary_records import Group, GroupKey, Summary
+
+
+@dataclass(frozen=True)
+class Result:
+    """Rows of one kind and what was known when they were measured.
+
+    Of a dataset run ``rows`` are a sample, ``summaries`` stand for all, and ``metadata["dataset"]`` counts them.
+    """
+
+    kind: str
+    metadata: dict[str, Any]
+    rows: list[Row]
+    summaries: tuple[Summary, ...] | None = None
+    #: What the summaries were made of, as long as the store is at hand: it is not written.
+    groups: Mapping[GroupKey, Group] | None = field(default=None, compare=False, repr=False)
+    #: The names of the images that the groups number.
+    group_images: Sequence[str] = field(default=(), compare=False, repr=False)
+
+    @property
+    def columns(self) -> list[str]:
+        """The row keys in schema order, without the metrics that were not asked for."""
+        if self.kind == "profile":
+            return list(PROFILE_KEYS)
+        return [key for key in compare_keys() if key not in METRICS or key in self.metadata["metrics"]]
+
+    def to_json(self) -> str:
+        """Strict JSON: no NaN, no Infinity; keys in schema order, so that equal results are equal bytes."""
+        rows = [{key: _finite(row.get(key)) for key in self.columns} for row in self.rows]
+        metadata = {"schema_version": SCHEMA_VERSION, "kind": self.kind, **self.metadata}
+        content: dict[str, Any] = {"metadata": metadata}
+        if self.summaries is not None:
+            content["summaries"] = [summary.to_plain() for summary in self.summaries]
+        content["rows"] = rows
+        return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, source: str) -> Result:
+        """Read back what :meth:`to_json` wrote.
+
+        Args:
+            text: the file's content.
+            source: its name, for messages.
+
+        Raises:
+            ValueError: not JSON, not a poolzoo result, of another schema version, or with rows that lack keys or
+                hold what no row may.
+        """
+        try:
+            data = strict_json(text)
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"{source}: not a JSON file ({error})") from error
+        if not (
+            isinstance(data, dict) and isinstance(data.get("metadata"), dict) and isinstance(data.get("rows"), list)
+        ):
+            raise ValueError(f"{source}: not a poolzoo result: expected an object with 'metadata' and 'rows'")
+        metadata = dict(data["metadata"])
+        version, kind = metadata.pop("schema_version", None), metadata.pop("kind", None)
+        if version != SCHEMA_VERSION:
+            raise ValueError(f"{source}: schema version {version!r}; this poolzoo reads version {SCHEMA_VERSION}")
+        if not (isinstance(kind, str) and kind in KINDS):
+            raise ValueError(f"{source}: kind {kind!r} is not one of {', '.join(KINDS)}")
+        check_metadata(kind, metadata, source)
+        result = cls(kind, metadata, data["rows"], _summaries_of(data, source))
+        for number, row in enumerate(result.rows):
+            if kind == "compare" and isinstance(row, dict) and row.keys().isdisjoint(TIME_KEYS[1:]):
+                set_times(row, UNTIMED)  # an earlier poolzoo timed the float64 reference, which is no cost
+            missing = set(result.columns) - set(row) if isinstance(row, dict) else set(result.columns)
+            if missing:
+                raise ValueError(f"{source}: row {number} lacks {', '.join(sorted(missing))}")
+            check_values(row, result.columns, f"{source}: row {number}")
+            if kind == "compare" and row["error"] is None:
+                exact = [key for key in metadata["metrics"] if METRICS[key].exact and number_of(row, key) is None]
+                set_numbers(row, dict.fromkeys(exact, math.inf))
+        return result
+
+
+def _summaries_of(data: dict[str, Any], source: str) -> tuple[Summary, ...] | None:
+    if "summaries" not in data:
+        return None
+
+    try:
+        return tuple(map(Summary.from_plain, data["summaries"]))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{source}: its summaries are not poolzoo's: {type(error).__name__}: {error}") from error
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

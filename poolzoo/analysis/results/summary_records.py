@@ -1,0 +1,181 @@
+"""What a summary says: one operator in one state under one setting, with a score per metric."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+from poolzoo.analysis.results.rows import Row, SeriesKeys, label
+from poolzoo.analysis.results.schema import METRICS
+from poolzoo.analysis.results.times import Time
+from poolzoo.analysis.results.values import LeftOut, Values
+
+
+@dataclass(frozen=True, order=True)
+class Setting:
+    """The protocol of a row: rows of two settings are never compared."""
+
+    kernel_size: str
+    stride: str
+    upsample: str
+    normalize: str
+    protocol: str
+    input: str = "image"
+
+    @property
+    def of_features(self) -> bool:
+        """Whether a layer's activations are scored: metrics are then relative to each one's own range of values."""
+        return self.input.startswith("features")
+
+    @classmethod
+    def of(cls, row: Row | SeriesKeys) -> Setting:
+        """The setting of a comparison's row."""
+        asked = (str(row[key]) for key in ("kernel_size", "stride", "upsample", "normalize", "protocol"))
+        return cls(*(*asked, str(row.get("input") or "image")))
+
+
+@dataclass(frozen=True)
+class Score:
+    """One metric of one group.
+
+    Attributes:
+        mean: over the images that count, of each image's mean over seeds; infinite where all were rebuilt exactly.
+        median: of the same numbers.
+        images: how many count.
+        spread: standard deviation over seeds, averaged over images; None where there are no seeds to vary.
+        interval: bootstrap 95% interval of ``mean`` over images; None for fewer than :data:`INTERVAL_IMAGES` of them or
+            an infinite mean.
+        difference: mean over the images shared with the baseline of this operator's score minus the baseline's.
+        difference_interval: the bootstrap 95% interval of ``difference``.
+        left_out: which images do not count, alike for all groups of a setting; None where all do.
+    """
+
+    mean: float
+    median: float
+    images: int
+    spread: float | None = None
+    interval: tuple[float, float] | None = None
+    difference: float | None = None
+    difference_interval: tuple[float, float] | None = None
+    left_out: LeftOut | None = None
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Score:
+        """Read one score of :meth:`Summary.to_plain`; its errors are those of :meth:`Summary.from_plain`."""
+        left_out = plain["left_out"]
+        if left_out is not None:
+            counts = {key: int(left_out[key]) for key in ("by_all", "by_some", "operators")}
+            named = tuple((str(name), int(by)) for name, by in left_out["named"])
+            left_out = LeftOut(METRICS[left_out["metric"]].key, **counts, named=named)
+        numbers = {key: _read(value) for key, value in plain.items() if key not in ("images", "left_out")}
+        for key in ("mean", "median"):
+            if numbers[key] is None or math.isnan(numbers[key]):
+                raise ValueError(f"{key}: {plain[key]!r} is no score")
+        return cls(**numbers, images=int(plain["images"]), left_out=left_out)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One operator in one state under one setting, over all images and seeds.
+
+    Attributes:
+        scores: by metric key; empty where every row was an error or no image counts.
+        images: how many images gave a score.
+        seeds: how many different seeds were drawn, 0 where there are none.
+        kept: values out per value in, mean over images.
+        equal_kept: False if some image keeps a different fraction than with the baseline.
+        forward_s: seconds of a forward pass, of inputs of several sizes the median; ``ratio`` is that over the
+            baseline's.
+        errors: how many rows have no numbers.
+        is_baseline: whether the differences are taken to this group.
+        rank: by the first metric, mean over images of the place among all groups of the setting, 1 the best; None for
+            a single image, and for a group that keeps a different fraction of the values.
+        forward_iqr_s: the interquartile range of ``forward_s``, where it is known.
+        timed: what was timed, in words; None where nothing was.
+        timed_backend: by which backend.
+        profiled: whether times are a profile's, see :func:`poolzoo.analysis.results.verdicts.join_times`.
+    """
+
+    pool: str
+    params: str
+    state: str
+    setting: Setting
+    scores: dict[str, Score]
+    images: int
+    seeds: int
+    kept: float | None
+    equal_kept: bool
+    forward_s: float | None
+    ratio: float | None
+    errors: int
+    is_baseline: bool
+    rank: float | None = None
+    forward_iqr_s: float | None = None
+    timed: str | None = None
+    timed_backend: str | None = None
+    profiled: bool = False
+
+    @property
+    def label(self) -> str:
+        """The operator as a spec string."""
+        return label({"pool": self.pool, "params": self.params})
+
+    def to_plain(self) -> dict[str, Any]:
+        """As JSON has it: dicts, lists and numbers, and infinity as a string."""
+        plain: dict[str, Any] = _spelled(asdict(self))
+        return plain
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> Summary:
+        """What :meth:`to_plain` gave.
+
+        Raises:
+            AttributeError, KeyError, TypeError, ValueError: something else.
+        """
+        scores = {key: Score.from_plain(score) for key, score in plain["scores"].items()}
+        if unknown := set(scores) - set(METRICS):
+            raise ValueError(f"no metrics: {', '.join(sorted(unknown))}")
+        return cls(**{**plain, "setting": Setting(**plain["setting"]), "scores": scores})
+
+
+def _spelled(value: Any) -> Any:
+    """``value`` without the floats that JSON lacks: those as strings."""
+    if isinstance(value, dict):
+        return {key: _spelled(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_spelled(item) for item in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _read(value: Any) -> Any:
+    """A number or an interval as it was before :func:`_spelled`."""
+    return tuple(map(float, value)) if isinstance(value, list) else None if value is None else float(value)
+
+
+class GroupKey(NamedTuple):
+    """What rows have in common that are averaged."""
+
+    setting: Setting
+    pool: str
+    params: str
+    state: str
+
+    @property
+    def label(self) -> str:
+        """The operator as a spec string."""
+        return label({"pool": self.pool, "params": self.params})
+
+
+@dataclass(frozen=True)
+class Group:
+    """What a summary is made of, with one number per image and metric, counted or not; the rest as in Summary."""
+
+    values: dict[str, Values]
+    images: int
+    seeds: int
+    kept: float | None
+    equal_kept: bool
+    errors: int
+    time: Time | None = None
