@@ -86,7 +86,7 @@ def _make_geometry(
     geometry = Geometry(kernel, steps, pads, holes, ceil_mode)
     for pad, span in zip(pads, geometry.spans, strict=True):
         if pad > span // 2:
-            raise ValueError(f"padding={padding!r}: at most half of the window's span, which is {span} here")
+            raise ValueError(f"padding={padding!r}: at most half of the window's span, which is {span!r} here")
     return geometry
 
 
@@ -145,15 +145,16 @@ def output_size(sizes: Sequence[int], geometry: Geometry) -> tuple[int, ...]:
         traced = isinstance(n, Tensor)  # what it is in the call that is traced, it need not be later
         if not traced and n < least:
             raise ValueError(
-                f"input size {n} is too small for a window of kernel_size={k}, padding={p}, dilation={d}: "
-                f"needs at least {least}"
+                f"input size {n!r} is too small for a window of kernel_size={k!r}, padding={p!r}, dilation={d!r}: "
+                f"needs at least {least!r}"
             )
         # Without a branch, so that it is right for every size that n may stand for.
         size = (n + 2 * p - span + spare) // s + 1
         if geometry.ceil_mode:
             size = smaller(size, (n + p - 1) // s + 1)
         if not traced and p and n < d and any(_is_empty(i * s - p, k, d, n) for i in range(size)):
-            raise ValueError(f"input size {n} with padding={p} and dilation={d} leaves windows without an element")
+            given = f"padding={p!r} and dilation={d!r}"
+            raise ValueError(f"input size {n!r} with {given} leaves windows without an element")
         out.append(size)
     return tuple(out)
 

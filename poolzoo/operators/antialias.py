@@ -127,7 +127,8 @@ def _dense(sizes: torch.Size, out: tuple[int, ...], geometry: Geometry) -> tuple
     dense = geometry._replace(stride=(1,) * geometry.ndim, ceil_mode=False)
     every = output_size(sizes, dense)
     if geometry.ceil_mode:
-        every = tuple(larger(size, (o - 1) * s + 1) for size, o, s in zip(every, out, geometry.stride, strict=True))
+        # 1 stands apart, so that torch.export sees that an open size is at least 1.
+        every = tuple(larger(size - 1, (o - 1) * s) + 1 for size, o, s in zip(every, out, geometry.stride, strict=True))
     return dense, every
 
 

@@ -15,7 +15,6 @@ import pickle
 import re
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from pools import (
@@ -26,7 +25,6 @@ from pools import (
     distinct,
     every_operator,
     every_pool,
-    every_pool_2d,
     geometries,
     info_of,
     make,
@@ -344,27 +342,21 @@ def test_per_sample_gradients_by_vmap_equal_a_loop(spec, ndim):
     assert_same(torch.func.vmap(torch.func.grad(loss))(x), expected, ulps=64)
 
 
-@every_pool
-def test_compiles_as_one_graph(spec, ndim):
+#: ``test_open_sizes`` has pictures: functions compiled in every layout, and exports run at other sizes.
+COMPILED = [(spec, ndim, False) for spec, ndim in CASES if ndim != 2 or info_of(spec).ndims == (2,)]
+COMPILED += [(spec, ndim, True) for spec, ndim in CASES if make(spec, ndim).train().stochastic]
+
+
+@pytest.mark.parametrize(("spec", "ndim", "training"), COMPILED)
+def test_modules_compile_as_one_graph(spec, ndim, training):
     torch._dynamo.reset()
     x = usual_input(ndim)
-    for training in (False, True):
-        pool = scramble(make(spec, ndim, **PADDED[ndim])).train(training)
-        compiled = torch.compile(pool, fullgraph=True, backend="eager")
-        torch.manual_seed(0)
-        expected = pool(x)
-        torch.manual_seed(0)
-        assert_same(compiled(x), expected)
-
-
-@every_pool_2d
-def test_functional_form_compiles_as_one_graph(spec):
-    torch._dynamo.reset()
-    x = usual_input(2)
-    info, params = info_of(spec), make(spec, 2, **PADDED[2]).params(x)
-    function = make_function(info, 2)
-    compiled = torch.compile(functools.partial(function, **PADDED[2]), fullgraph=True, backend="eager")
-    assert_same(compiled(x, **params), function(x, **PADDED[2], **params))
+    pool = scramble(make(spec, ndim, **PADDED[ndim])).train(training)
+    compiled = torch.compile(pool, fullgraph=True, backend="eager")
+    torch.manual_seed(0)
+    expected = pool(x)
+    torch.manual_seed(0)
+    assert_same(compiled(x), expected)
 
 
 @pytest.mark.parametrize("spec", ["softpool", "lp:p=3", "stochastic", "blur"])
@@ -381,29 +373,13 @@ def test_inductor_gives_the_same_values_and_gradients(spec):
     assert_same(results[3], results[1], ulps=32)
 
 
-@every_pool
+@pytest.mark.parametrize(("spec", "ndim"), [case for case in CASES if case[1] != 2])
 def test_exports(spec, ndim):
     x = usual_input(ndim, torch.float64)
     pool = scramble(make(spec, ndim, **PADDED[ndim]).double())
     exported = torch.export.export(pool, (x,))
     other = usual_input(ndim, torch.float64, 1)
     assert_same(exported.module()(other), pool(other))
-
-
-@every_pool_2d
-def test_onnx_runs_to_the_same_values(spec):
-    skip_if_exempt(spec, "onnx")
-    onnxruntime = pytest.importorskip("onnxruntime")
-    pytest.importorskip("onnxscript")
-    x, other = usual_input(2), usual_input(2, seed=1)
-    pool = scramble(make(spec, 2, **PADDED[2]))
-    program = torch.onnx.export(pool, (x,), dynamo=True, verbose=False)
-    assert program is not None
-    buffer = io.BytesIO()
-    program.save(buffer)
-    session = onnxruntime.InferenceSession(buffer.getvalue(), providers=["CPUExecutionProvider"])
-    (y,) = session.run(None, {session.get_inputs()[0].name: other.numpy()})
-    np.testing.assert_allclose(y, pool(other).detach().numpy(), rtol=1e-5, atol=1e-5)
 
 
 # Bad arguments --------------------------------------------------------------------------------------------------------
