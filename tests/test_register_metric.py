@@ -160,7 +160,7 @@ def test_a_check_that_fails_ends_the_run_before_it_begins(register):
     [
         ("psnr", {}, "key='psnr': a metric of that name is registered; overwrite=True"),
         ("My metric", {}, "key='My metric': lower-case letters"),
-        ("pool", {}, "key='pool': rows have another value of that name"),
+        ("pool", {}, "key='pool': rows already have a value of that name"),
         ("ratio", {}, "key='ratio'"),
         ("rank", {}, "key='rank'"),
         ("mine", {"better": "more"}, "better='more': 'higher' or 'lower' is allowed"),

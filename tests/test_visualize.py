@@ -127,7 +127,7 @@ def test_weights_of_different_operators_look_different(run, photo, tmp_path):
         (("--output", "weights.jpg"), "weights.jpg': a file name that ends in .png"),
         (("--output", "nosuch/weights.png"), "there is no folder"),
         (("--image", "nosuch.png"), "nosuch.png"),
-        (("--image", "nosuch*.png"), "matches none"),
+        (("--image", "nosuch*.png"), "matches no file"),
     ],
     ids=str,
 )

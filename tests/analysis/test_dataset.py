@@ -541,7 +541,7 @@ def test_a_scheduler_that_is_not_there_is_one_line(folder, tmp_path, run, monkey
         ),
         (["--dataset", "x", "--store", "s", "--jobs", "0"], "--jobs"),
         (["--dataset", "/nowhere", "--store", "s"], "'/nowhere': no such folder"),
-        (["--dataset", "empty", "--store", "s"], "no images in it or below"),
+        (["--dataset", "empty", "--store", "s"], "no images in it or its subfolders"),
         (["--dataset", "empty", "--store", "/nowhere/s"], "--store"),
         (["--dataset", "empty", "--store", "empty"], "is a folder"),
         (["--dataset", "empty", "--store", "s", "--pool", "lp:p=-1"], "p=-1"),

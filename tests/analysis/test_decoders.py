@@ -398,7 +398,7 @@ def test_the_command_line_says_on_what_a_decoder_was_fitted(run, folder, tmp_pat
     ("arguments", "words"),
     [
         (["--decoder-images", "skimage:coins"], "--upsample optimal"),
-        (["--upsample", "optimal", "--decoder-images", "skimage:nothing"], "ships no such picture"),
+        (["--upsample", "optimal", "--decoder-images", "skimage:nothing"], "has no such picture"),
         (["--upsample", "optimal", "--decoder-images", "gone.png"], "none can be fitted on"),
         (["--upsample", "optimal", "--decoder-images", "skimage:camera"], "none is left but this image"),
     ],

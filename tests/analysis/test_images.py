@@ -209,10 +209,10 @@ def test_a_name_that_no_file_can_have_is_refused_when_it_is_loaded(tmp_path, mon
     [
         ("", "an empty name"),
         ("empty", "a folder without images; those end in .*[.]png"),
-        ("*.png", "no such file, and as a glob it matches none"),
-        ("emp*", "as a glob it matches none"),
-        ("skimage:", "scikit-image ships no such picture; It ships astronaut"),
-        ("skimage:skin", "ships no such picture"),
+        ("*.png", "no such file, and as a glob it matches no file"),
+        ("emp*", "as a glob it matches no file"),
+        ("skimage:", "scikit-image has no such picture; It has astronaut"),
+        ("skimage:skin", "has no such picture"),
     ],
 )
 def test_a_source_that_can_name_no_image_is_refused_in_one_line(tmp_path, monkeypatch, source, problem):

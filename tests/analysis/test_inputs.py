@@ -330,7 +330,7 @@ def test_pictures_are_planes_on_the_scale_of_the_original(network, photo, tmp_pa
     ("layer", "said"),
     [
         ("tokens", r"shape \(1, 5, 480\); \(N, C, H, W\) is needed"),
-        ("pair", "puts out a tuple"),
+        ("pair", "outputs a tuple"),
         ("dead", "activations from 0 to 0"),
         ("broken", "activations from nan"),
         ("unused", "does not call this layer"),

@@ -422,7 +422,7 @@ def test_what_is_not_finite_is_said():
     image = np.full((16, 16), 1e-3)
     image[5:11, 5:11] = 1.0
     # Without its high frequencies the image rings below 0, where there is no logarithm.
-    with pytest.raises(ValueError, match="alias: the operator gives what is not finite"):
+    with pytest.raises(ValueError, match="alias: the operator's result or gradient is not finite"):
         measure(["brightness", "alias"], plane(lambda x: x[..., ::2, ::2].log(), image, 2))
 
 

@@ -73,7 +73,7 @@ def test_an_infinite_psnr_is_null_without_an_error():
         ("", "not a JSON file"),
         ("[]", "not a poolzoo result"),
         ("[" * 100_000, "not a JSON file"),
-        ('{"metadata": {"x": NaN}, "rows": []}', "not a JSON file (NaN is no number of JSON's)"),
+        ('{"metadata": {"x": NaN}, "rows": []}', "not a JSON file (NaN is not a JSON number)"),
         ('{"metadata": {"x": -Infinity}, "rows": []}', "-Infinity is no number"),
         ('{"metadata": {"x": 1e999}, "rows": []}', "1e999 is too large a number"),
         ('{"metadata": {}, "rows": {}}', "not a poolzoo result"),

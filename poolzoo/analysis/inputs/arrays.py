@@ -75,7 +75,7 @@ def _pixels(image: object, name: str) -> Sequence[np.ndarray]:
         arrays = [image if image.ndim == 3 else image[..., None]]
     else:
         raise TypeError(
-            f"{name}: {type(image).__name__} is no image; a file name, an array, a tensor or an image of Pillow's is"
+            f"{name}: {type(image).__name__} is not an image; a file name, array, tensor or Pillow image is needed"
         )
     return [_shown(array, name) for array in arrays]
 

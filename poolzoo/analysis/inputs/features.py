@@ -1,7 +1,7 @@
 """Feature maps in: a network's layer, a picture's activations there.
 
 A picture goes through the network's own preprocessing and the network, in evaluation mode and float32; what the layer
-puts out is pooled. Nothing is downloaded: weights are random or come from a file.
+outputs is pooled. Nothing is downloaded: weights are random or come from a file.
 """
 
 from __future__ import annotations
@@ -102,14 +102,14 @@ class Layer:
             raise ImageError("the network does not call this layer in evaluation")
         (output,) = outputs
         if not isinstance(output, Tensor):
-            raise ImageError(f"the layer puts out a {type(output).__name__}; a tensor (N, C, H, W) is needed")
+            raise ImageError(f"the layer outputs a {type(output).__name__}; a tensor (N, C, H, W) is needed")
         shape = tuple(output.shape)
         # What a convolutional network makes of a square is square.
         channels_last = len(shape) == 4 and x.shape[-1] == x.shape[-2] and shape[1] == shape[2] != shape[3]
         if len(shape) != 4 or channels_last:
-            raise ImageError(f"the layer puts out a tensor of shape {shape}; (N, C, H, W) is needed")
+            raise ImageError(f"the layer outputs a tensor of shape {shape}; (N, C, H, W) is needed")
         if output.numel() > 3 * MAX_PIXELS:
-            raise ImageError(f"the layer puts out {output.numel()} numbers; at most {3 * MAX_PIXELS} are pooled")
+            raise ImageError(f"the layer outputs {output.numel()} numbers; at most {3 * MAX_PIXELS} are pooled")
         maps: FloatImage = output[0].double().permute(1, 2, 0).cpu().numpy()
         low, high = float(maps.min()), float(maps.max())
         if not low < high < float("inf") or low == -float("inf"):  # NaN is neither

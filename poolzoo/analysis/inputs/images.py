@@ -165,7 +165,7 @@ def _expand(source: str, passed_over: Counter[str]) -> Iterator[tuple[str, str]]
     else:
         matches = sorted(path for path in glob.glob(source, recursive=True) if not os.path.isdir(path))
         if not matches:
-            raise ImageError(f"{source!r}: no such file, and as a glob it matches none")
+            raise ImageError(f"{source!r}: no such file, and as a glob it matches no file")
         yield from ((path, path) for path in matches)
 
 
@@ -174,7 +174,7 @@ def _shipped_file(source: str) -> str:
     if name not in SKIMAGE_NAMES:
         near = difflib.get_close_matches(name, SKIMAGE_NAMES)
         hint = f"did you mean {' or '.join(near)}? " if near else ""
-        raise ImageError(f"{source!r}: scikit-image ships no such picture; {hint}It ships {', '.join(SKIMAGE_NAMES)}")
+        raise ImageError(f"{source!r}: scikit-image has no such picture; {hint}It has {', '.join(SKIMAGE_NAMES)}")
     # The folder is all that is needed: importing skimage.data would bring its downloader along.
     package = importlib.util.find_spec("skimage")
     if package is None or not package.submodule_search_locations:

@@ -117,7 +117,7 @@ def _frame(header: Header, control: bytes, parts: list[bytes]) -> Frame:
     width, height, left, top, disposal, blend = struct.unpack(">4xIIIIxxxxBB", control)
     check_size(width, height, CHANNELS[header.kind])
     if left + width > header.width or top + height > header.height:
-        raise damaged("a frame lies outside of the picture")
+        raise damaged("a frame lies outside the picture")
     rgba = _with_alpha(_pixels(replace(header, width=width, height=height), parts))
     return Frame(rgba, top, left, bool(blend), DISPOSALS.get(disposal, "keep"))
 

@@ -158,7 +158,7 @@ class Metric:
         if not re.fullmatch(r"[a-z][a-z0-9_]*", self.key):
             raise ValueError(f"key={self.key!r}: lower-case letters, digits and _ are allowed, a letter first")
         if self.key in (*LEADING_KEYS, *CLOSING_KEYS, *PROFILE_KEYS, *_SUMMARY_KEYS):
-            raise ValueError(f"key={self.key!r}: rows have another value of that name")
+            raise ValueError(f"key={self.key!r}: rows already have a value of that name")
         for argument, allowed in (("better", ("higher", "lower")), ("of", ("image", "operator"))):
             if (value := getattr(self, argument)) not in allowed:
                 raise ValueError(f"{argument}={value!r}: {' or '.join(map(repr, allowed))} is allowed")
@@ -344,7 +344,7 @@ def strict_json(text: str) -> Any:
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no number of JSON's")
+    raise ValueError(f"{constant} is not a JSON number")
 
 
 def _finite_number(text: str) -> float:

@@ -96,7 +96,7 @@ def check_kind(path: Path, connection: sqlite3.Connection) -> None:
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if application != APPLICATION:
-        raise StoreError(f"{path}: not a store of poolzoo's: an SQLite file of something else")
+        raise StoreError(f"{path}: not a store of poolzoo, but another SQLite file")
     if version != SCHEMA_VERSION:
         raise StoreError(
             f"{path}: a store of schema version {version}; this poolzoo reads version {SCHEMA_VERSION}: use the poolzoo"
@@ -129,10 +129,10 @@ def check_content(path: Path, connection: sqlite3.Connection) -> None:
         ("scores", " OR ".join([*numbers, "typeof(coalesce(error, '')) != 'text'"])),
     ):
         if connection.execute(f"SELECT 1 FROM {table} WHERE {wrong} LIMIT 1").fetchone():
-            raise StoreError(f"{damaged}: its table {table} holds what no run writes; start another store")
+            raise StoreError(f"{damaged}: its table {table} contains values that no run writes; start another store")
     if orphan := connection.execute("PRAGMA foreign_key_check").fetchone():
         raise StoreError(
-            f"{damaged}: its table {orphan[0]} belongs to rows of {orphan[2]} that are gone; start another store"
+            f"{damaged}: its table {orphan[0]} refers to rows of {orphan[2]} that are missing; start another store"
         )
     if not isinstance(meta["protocol"].get("upsample"), list):
         raise StoreError(f"{damaged}: its protocol lacks upsample; start another store")

@@ -227,7 +227,7 @@ def _check_piq(key: str) -> None:
         _piq()
     except Exception as error:  # a torchvision of another torch raises anything
         reason = " ".join(str(error).split())
-        raise ValueError(f"metric {key}: pip install 'poolzoo[metrics]' brings what it needs ({reason})") from error
+        raise ValueError(f"metric {key}: pip install 'poolzoo[metrics]' installs what it needs ({reason})") from error
 
 
 def _register_piq(

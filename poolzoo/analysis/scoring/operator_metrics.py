@@ -191,7 +191,7 @@ def spectrum_high(pooling: Pooling) -> float | None:
     of="operator",
     title="shift consistency",
     better="higher",
-    note="shift consistency: likeness under shifts by less than a stride, 1 at most",
+    note="shift consistency: similarity under shifts smaller than the stride, at most 1",
     source="after Zhang 2019 (arXiv 1904.11486), with pooled images in the place of classes",
 )
 def shift(pooling: Pooling) -> float:
@@ -280,7 +280,7 @@ def grad_reach(pooling: Pooling) -> float:
     title="effective weights",
     better="higher",
     format=".2f",
-    note="effective weights: elements over which a window's gradient is spread",
+    note="effective weights: effective number of window elements that share the gradient",
     source="participation ratio, Bell & Dean 1970 (Discuss. Faraday Soc. 50)",
 )
 def effective_weights(pooling: Pooling) -> float | None:
@@ -320,8 +320,8 @@ def effective_weights(pooling: Pooling) -> float | None:
     title="brightness bias",
     better="lower",
     target=0.0,
-    note="brightness bias: mean pooled less mean of the original",
-    features_note="brightness bias: mean pooled less mean of the original, relative to each map's own range",
+    note="brightness bias: mean of the pooled image minus mean of the original",
+    features_note="brightness bias: mean of the pooled image minus mean of the original, relative to the map's range",
     source="difference of means",
 )
 def brightness(pooling: Pooling) -> float:
@@ -341,7 +341,7 @@ def measure(names: Iterable[str], pooling: Pooling) -> dict[str, float | None]:
     values = {name: METRICS[name].compute(pooling) for name in names if METRICS[name].of == "operator"}
     for name, value in values.items():
         if value is not None and not math.isfinite(value):
-            raise ValueError(f"{name}: the operator gives what is not finite, or has no finite gradient")
+            raise ValueError(f"{name}: the operator's result or gradient is not finite")
     return values
 
 

@@ -102,7 +102,9 @@ def for_inputs(protocol: Protocol, inputs: Sequence[Input], ndim: int, fits: Seq
         raise ValueError(f"normalize={protocol.normalize!r}: scales three colours, which {colourless[0]!r} has not")
     if (colourless or ndim > 2) and (OPTIMAL in protocol.upsample or fits):
         wanted = "fits" if fits else f"upsample={OPTIMAL!r}"
-        raise ValueError(f"{wanted}: learned from photographs, for photographs; not for features, videos and volumes")
+        raise ValueError(
+            f"{wanted}: fitted on photographs and for photographs only; not for features, videos and volumes"
+        )
     if ndim == 2:
         return protocol
     if protocol.protocol == "lowres":

@@ -196,7 +196,7 @@ def _count_missing(folder: str, store: Store, retry: bool) -> int:
         found += 1
         missing += bool(store.missing(file, retry=retry))
     if not found:
-        raise ImageError(without_images(f"{folder!r}: no images in it or below", passed_over))
+        raise ImageError(without_images(f"{folder!r}: no images in it or its subfolders", passed_over))
     store.note_passed_over(passed_over)
     store.forget_gone(folder)
     return missing

@@ -81,7 +81,7 @@ def plan_sweep(pool: str, over: str, points: int = 9) -> Sweep:
     (parameter,) = registry.current_names(registry.pool_info(name), {parameter: text})
     if parameter not in numeric:
         known = f"those of {name} are {', '.join(numeric)}" if numeric else f"{name} has none"
-        raise ValueError(f"over={over!r}: {parameter!r} is no parameter that takes numbers; {known}")
+        raise ValueError(f"over={over!r}: {parameter!r} is not a numeric parameter; {known}")
     if parameter in given:
         raise ValueError(f"pool={pool!r}: {parameter!r} is what the sweep varies; leave it out there")
     ends = text.split("..")

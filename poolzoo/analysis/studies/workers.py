@@ -318,7 +318,7 @@ def score_all(
                     text = f"{task.file.name!r}: the worker process died {TRIES} times: killed, or out of memory"
                     yield task, Outcome([failed_image(_picture(job, task), job.protocol, text)], None)
         if broken and not in_flight:
-            say("a worker process died (killed, or out of memory); what it had is scored again")
+            say("a worker process died (killed, or out of memory); its images are scored again")
             workers.restart()
             broken = False
 
