@@ -124,11 +124,7 @@ def profile(
             rows.append(row)
             if on_step:
                 on_step(done, len(modules))
-    # Of a baseline that draws it is evaluation, the last of its modes, that others are held against.
-    reference = [row["forward_s"] for row in rows if label(row) == baseline][-1]
-    for row in rows:
-        if reference and row["forward_s"]:
-            row["ratio"] = row["forward_s"] / reference
+    _note_ratios(rows, baseline)
     metadata = {
         **known,
         "pools": describe_specs(specs),
@@ -137,6 +133,15 @@ def profile(
         "copy_gbps": copy_gbps,
     }
     return Result("profile", metadata, rows)
+
+
+def _note_ratios(rows: Sequence[Row], baseline: str) -> None:
+    """Set each row's time relative to the baseline's."""
+    # Of a baseline that draws it is evaluation, the last of its modes, that others are held against.
+    reference = [row["forward_s"] for row in rows if label(row) == baseline][-1]
+    for row in rows:
+        if reference and row["forward_s"]:
+            row["ratio"] = row["forward_s"] / reference
 
 
 def _modules(spec: str, workload: Workload) -> list[Pool]:
