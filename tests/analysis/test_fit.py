@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from pathlib import Path
@@ -197,6 +198,13 @@ def test_a_fit_comes_back_from_its_file(saved):
     assert {key: value.tolist() for key, value in back.tensors.items()} == {
         key: value.tolist() for key, value in fitted.tensors.items()
     }
+
+
+def test_a_file_written_under_a_former_name_is_read(tiles, tmp_path):
+    fitted = fit("lip:channels=3", tiles, Protocol(upsample=("nearest",)), steps=1)
+    save_fitted(tmp_path / "lip.safetensors", dataclasses.replace(fitted, spec="lip:in_channels=3"))
+    with pytest.warns(DeprecationWarning, match="in_channels is now called channels"):
+        assert load_fitted(tmp_path / "lip.safetensors") == fitted
 
 
 def test_a_fitted_row_is_what_numpy_makes_of_the_file(saved, scored):

@@ -20,7 +20,7 @@ import poolzoo
 from poolzoo._files import write_whole
 from poolzoo.analysis.inputs.training_images import pixel_digest
 from poolzoo.analysis.results.rows import Row, label
-from poolzoo.analysis.scoring.pool_modules import shown_size
+from poolzoo.analysis.scoring.pool_modules import normal_spec, shown_size
 from poolzoo.operators.base import Pool
 
 if TYPE_CHECKING:
@@ -138,7 +138,8 @@ def load_fitted(path: Path) -> Fitted:
     if wrong:
         raise ValueError(f"{str(path)!r}: written by `poolzoo fit`, but without a proper {wrong[0]!r}")
     seen = tuple((str(image["name"]), str(image["sha256"])) for image in about["images"])
-    facts = {key: about[key] for key in _TYPES} | {"images": seen}
+    # A file of an earlier release may have a former name of a parameter.
+    facts = {key: about[key] for key in _TYPES} | {"images": seen, "spec": normal_spec(about["spec"])}
     return Fitted(**facts, tensors=tensors)
 
 
