@@ -88,22 +88,27 @@ def replace_pools(
         raise ValueError(f"model: this is itself a pool, {model}; use create_pool to make another one")
     operator = _Operator.parse(pool)
     model = model if inplace else copy.deepcopy(model)
-    found = _find(model)
-    if example is not None:
-        _watch(model, example, found)
-    plans = [_plan(model, site, operator, filter_fn, example is not None, found.left_alone) for site in found.sites]
-    replaced = [plan.carry_out() for plan in plans if plan is not None]  # only now: what raises changes nothing
-    for caller in found.callers:
-        if caller.changed:
-            rewrite(caller.module, caller.graph)
-    report = Report(pool, tuple(replaced), tuple(found.left_alone), tuple(sorted(found.untraced)))
-    if not replaced and not allow_none:
+    report = _replace(model, operator, filter_fn, example)
+    if not report.replaced and not allow_none:
         reasons = "".join(f"; {row.where} ({row.what}): {row.why}" for row in report.left_alone) or ", there is no pool"
         raise ValueError(f"model: nothing was replaced{reasons}; allow_none=True accepts that")
     vars(model)["pool_report"] = report
     if verbose:
         print(report)  # noqa: T201
     return model
+
+
+def _replace(model: nn.Module, operator: _Operator, filter_fn: FilterFn | None, example: Any) -> Report:
+    """Replace the pools of ``model`` itself. What raises changes nothing."""
+    found = _find(model)
+    if example is not None:
+        _watch(model, example, found)
+    plans = [_plan(model, site, operator, filter_fn, example is not None, found.left_alone) for site in found.sites]
+    replaced = [plan.carry_out() for plan in plans if plan is not None]
+    for caller in found.callers:
+        if caller.changed:
+            rewrite(caller.module, caller.graph)
+    return Report(operator.spec, tuple(replaced), tuple(found.left_alone), tuple(sorted(found.untraced)))
 
 
 # What there is ------------------------------------------------------------------------------------------------------
