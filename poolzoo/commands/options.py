@@ -11,7 +11,7 @@ import click
 
 from poolzoo._files import STDOUT
 from poolzoo.analysis.results.schema import METRICS
-from poolzoo.analysis.scoring.protocol import UPSAMPLERS
+from poolzoo.analysis.scoring.protocol import OPTIMAL, UPSAMPLERS
 
 if TYPE_CHECKING:
     SizesType = click.ParamType[tuple[int, ...]]
@@ -26,7 +26,7 @@ RESULT_FORMATS = ("table", "csv", "json", "markdown")
 
 
 #: Differentiable upsamplers of two axes.
-UPSAMPLERS_2D = tuple(name for name in UPSAMPLERS if name != "trilinear")
+UPSAMPLERS_2D = tuple(name for name in UPSAMPLERS if name not in ("trilinear", OPTIMAL))
 
 
 class Sizes(SizesType):

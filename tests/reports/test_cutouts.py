@@ -29,7 +29,7 @@ def test_every_upsampler_of_torch_has_its_taps():
 def test_a_part_is_rebuilt_as_torch_rebuilds_the_whole(upsample, pooled, full):
     data = noise(*pooled)
     x = torch.from_numpy(data / 255).permute(2, 0, 1)[None]
-    whole = F.interpolate(x, size=full, **UPSAMPLERS[upsample])[0].permute(1, 2, 0).numpy()
+    whole = F.interpolate(x, size=full, **UPSAMPLERS[upsample].interpolation)[0].permute(1, 2, 0).numpy()
     height, width = full
     for box in (Box(0, 0, *full), Box(height // 3, width // 4, height // 3, width // 2), Box(height - 2, 1, 2, 3)):
         part = cut_part(data, sources(box, pooled, full))

@@ -39,7 +39,7 @@ def noise(height, width, seed=0):
 
 def interpolate(pooled, size, upsample):
     x = torch.from_numpy(pooled).permute(2, 0, 1)[None]
-    return F.interpolate(x, size=size, **UPSAMPLERS[upsample])[0].permute(1, 2, 0).numpy()
+    return F.interpolate(x, size=size, **UPSAMPLERS[upsample].interpolation)[0].permute(1, 2, 0).numpy()
 
 
 ORIGINAL = noise(*FULL)

@@ -154,7 +154,9 @@ def test_cut_outs_are_the_originals_busiest_spot_to_half_a_255th():
 def test_what_interpolation_gives_is_not_kept_twice(upsample, as_bytes):
     pooled = pixels(30, 25)
     size = (60, 50)
-    rebuilt = F.interpolate(torch.from_numpy(pooled).permute(2, 0, 1)[None], size=size, **UPSAMPLERS[upsample])[0]
+    rebuilt = F.interpolate(
+        torch.from_numpy(pooled).permute(2, 0, 1)[None], size=size, **UPSAMPLERS[upsample].interpolation
+    )[0]
     rebuilt = rebuilt.permute(1, 2, 0).numpy()
     kept = []
     for change in (0, 0.02):

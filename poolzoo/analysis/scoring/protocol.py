@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from poolzoo.analysis.results.schema import METRICS, UPSAMPLE_NONE
 
 if TYPE_CHECKING:
     from poolzoo.analysis.inputs.samples import Input
     from poolzoo.analysis.scoring.fitted_parameters import Fitted
+
+#: The upsampler that is a decoder fitted on other images, see :mod:`poolzoo.analysis.scoring.decoders`.
+OPTIMAL = "optimal"
+#: Whether a pooled image is upsampled and scored at full size, or scored as it is (poolzoo.analysis.scoring.lowres).
+PROTOCOLS = ("roundtrip", "lowres")
 
 
 class Interpolation(TypedDict, total=False):
@@ -20,25 +25,40 @@ class Interpolation(TypedDict, total=False):
     align_corners: bool
 
 
-#: How a pooled image grows back: the arguments of torch.nn.functional.interpolate.
-UPSAMPLERS: dict[str, Interpolation] = {
-    "nearest": {"mode": "nearest"},
-    "bilinear": {"mode": "bilinear", "align_corners": False},
-    "bicubic": {"mode": "bicubic", "align_corners": False},
-    "trilinear": {"mode": "trilinear", "align_corners": False},
+class Upsampler(NamedTuple):
+    """A way to upsample a pooled image.
+
+    Attributes:
+        title: its name in words.
+        interpolation: how it interpolates; None for a decoder.
+        in_3d: its name, in rows too, where three axes are pooled; None where it is not for three axes.
+    """
+
+    title: str
+    interpolation: Interpolation | None
+    in_3d: str | None = None
+
+
+class Normalization(NamedTuple):
+    """A scale of the input: per channel, ``mean`` is subtracted before pooling and ``std`` divided by; then undone."""
+
+    title: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+UPSAMPLERS = {
+    "nearest": Upsampler("nearest neighbour", {"mode": "nearest"}, in_3d="nearest"),
+    "bilinear": Upsampler("bilinear", {"mode": "bilinear", "align_corners": False}, in_3d="trilinear"),
+    "bicubic": Upsampler("bicubic", {"mode": "bicubic", "align_corners": False}),
+    "trilinear": Upsampler("trilinear", {"mode": "trilinear", "align_corners": False}, in_3d="trilinear"),
+    OPTIMAL: Upsampler("the optimal linear decoder", None),
 }
-#: What upsamplers are called, in rows too, where three axes are pooled.
-IN_3D = {"nearest": "nearest", "bilinear": "trilinear", "trilinear": "trilinear"}
-#: Whether what was pooled is rebuilt and scored at full size, or scored as it is (poolzoo.analysis.scoring.lowres).
-PROTOCOLS = ("roundtrip", "lowres")
-#: The other way for it to grow back: by a decoder fitted on other images, see :mod:`poolzoo.analysis.scoring.decoders`.
-OPTIMAL = "optimal"
-#: Mean and standard deviation per channel that are taken off before pooling and put back after it.
-NORMALIZATIONS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
-    "none": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
-    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-    "inception": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),  # values from -1 to 1
-    "255": ((0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255)),  # values from 0 to 255
+NORMALIZATIONS = {
+    "none": Normalization("no normalisation", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+    "imagenet": Normalization("imagenet normalisation", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "inception": Normalization("values -1 to 1", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    "255": Normalization("values 0 to 255", (0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255)),
 }
 
 
@@ -48,8 +68,8 @@ class Protocol:
 
     Attributes:
         kernel_size, stride: of every operator; stride None means kernel_size.
-        upsample: names from :data:`UPSAMPLERS`, or :data:`OPTIMAL`; each gives its own rows. For videos and volumes see
-            :data:`IN_3D`.
+        upsample: names from :data:`UPSAMPLERS`; each gives its own rows. For videos and volumes see
+            :attr:`Upsampler.in_3d`.
         normalize: a name from :data:`NORMALIZATIONS`.
         metrics: keys of :data:`poolzoo.analysis.results.schema.METRICS`; the first one sorts tables.
         seed, seeds: stochastic operators draw in train mode with the seeds ``seed`` to ``seed + seeds - 1``.
@@ -77,7 +97,7 @@ class Protocol:
         if self.protocol == "lowres":
             object.__setattr__(self, "upsample", (UPSAMPLE_NONE,))
         else:
-            _check_names("upsample", self.upsample, (*UPSAMPLERS, OPTIMAL))
+            _check_names("upsample", self.upsample, UPSAMPLERS)
         _check_names("metrics", self.metrics, METRICS)
         _check_names("normalize", (self.normalize,), NORMALIZATIONS)
         for name in ("upsample", "metrics"):  # asked for twice is asked for
@@ -96,7 +116,8 @@ def for_inputs(protocol: Protocol, inputs: Sequence[Input], ndim: int, fits: Seq
         ValueError: an upsampler is not for three axes, or a normalisation of three colours, a decoder or parameters
             learned from photographs are asked for other inputs.
     """
-    one_for_all = all(len(set(values)) == 1 for values in NORMALIZATIONS[protocol.normalize])
+    scale = NORMALIZATIONS[protocol.normalize]
+    one_for_all = len(set(scale.mean)) == len(set(scale.std)) == 1
     colourless = [item.name for item in inputs if not item.colours]
     if colourless and not one_for_all:
         raise ValueError(f"normalize={protocol.normalize!r}: scales three colours, which {colourless[0]!r} has not")
@@ -110,8 +131,9 @@ def for_inputs(protocol: Protocol, inputs: Sequence[Input], ndim: int, fits: Seq
     if protocol.protocol == "lowres":
         raise ValueError("protocol='lowres': not over three axes; for videos and volumes roundtrip is allowed")
     for name in protocol.upsample:
-        if name not in IN_3D:
+        if not UPSAMPLERS[name].in_3d:
             raise ValueError(
                 f"upsample={name!r}: not over three axes; for videos and volumes nearest or bilinear is allowed"
             )
-    return replace(protocol, upsample=tuple(dict.fromkeys(IN_3D[name] for name in protocol.upsample)))
+    names = (UPSAMPLERS[name].in_3d for name in protocol.upsample)
+    return replace(protocol, upsample=tuple(dict.fromkeys(name for name in names if name)))

@@ -54,10 +54,11 @@ class Scale:
     """The normalisation of a protocol, for tensors ``(1, C, ...)``."""
 
     def __init__(self, protocol: Protocol) -> None:
+        scale = NORMALIZATIONS[protocol.normalize]
         self.mean, self.std = (
             # One value for all channels where it is the same: there may be any number of them.
             torch.tensor(values[:1] if len(set(values)) == 1 else values, dtype=torch.float64, device=protocol.device)
-            for values in NORMALIZATIONS[protocol.normalize]
+            for values in (scale.mean, scale.std)
         )
 
     def normalise(self, x: Tensor) -> Tensor:
@@ -93,7 +94,8 @@ def rebuild(pooled: Tensor, size: tuple[int, ...], upsample: str, phases: Sequen
     Returns:
         ``(1, C, *size)``. Submaps are rebuilt one by one, each shifted by its phase (edges repeated), and averaged.
     """
-    arguments = UPSAMPLERS[upsample]
+    arguments = UPSAMPLERS[upsample].interpolation
+    assert arguments is not None, upsample
     if pooled.dim() == len(size) + 2:
         return F.interpolate(pooled, size=size, **arguments)
     parts = []

@@ -22,9 +22,10 @@ from poolzoo import engine, registry
 from poolzoo.analysis.inputs.images import load_image
 from poolzoo.analysis.inputs.training_images import TrainingSet
 from poolzoo.analysis.results.rows import one_line
+from poolzoo.analysis.results.schema import UPSAMPLE_NONE
 from poolzoo.analysis.scoring.fitted_parameters import Fitted
 from poolzoo.analysis.scoring.pool_modules import make_module, normal_spec, shown_size
-from poolzoo.analysis.scoring.protocol import NORMALIZATIONS, UPSAMPLERS, Protocol
+from poolzoo.analysis.scoring.protocol import NORMALIZATIONS, OPTIMAL, Protocol
 from poolzoo.analysis.scoring.round_trip import rebuild
 from poolzoo.geometry import make_geometry
 from poolzoo.operators.base import Pool
@@ -148,7 +149,7 @@ def fit(
         spec=normal_spec(spec),
         kernel_size=shown_size(module.kernel_size),
         stride=shown_size(module.stride),
-        upsample=next((name for name in protocol.upsample if name in UPSAMPLERS), "bilinear"),
+        upsample=next((name for name in protocol.upsample if name not in (OPTIMAL, UPSAMPLE_NONE)), "bilinear"),
         normalize=protocol.normalize,
         trained_on=tiles.training.name,
         images=tuple((image.source.name, image.digest) for image in tiles.training.images),
@@ -238,9 +239,10 @@ class _Trip:
 
     def __init__(self, module: Pool, upsample: str, protocol: Protocol) -> None:
         self.module, self.upsample, self.device = module, upsample, protocol.device
+        scale = NORMALIZATIONS[protocol.normalize]
         self.mean, self.std = (
             torch.tensor(values, dtype=torch.float64, device=protocol.device).reshape(3, 1, 1)
-            for values in NORMALIZATIONS[protocol.normalize]
+            for values in (scale.mean, scale.std)
         )
 
     def errors(self, tiles: Tensor) -> Tensor:

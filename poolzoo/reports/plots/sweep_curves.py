@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from poolzoo.analysis.results.schema import METRICS
 from poolzoo.analysis.results.summaries import summarise
 from poolzoo.analysis.results.summary_records import Setting, Summary
+from poolzoo.analysis.scoring.protocol import NORMALIZATIONS
 from poolzoo.analysis.studies.sweep import REFERENCES, Sweep
 from poolzoo.reports.plots.style import BASELINE, MARKERS, MUTED, WIDTH, log_axis, new_figure, plain, score_axis, style
 from poolzoo.reports.run_facts import RunFacts
-from poolzoo.reports.text.words import NORMALIZED, UPSAMPLER_WORDS, rebuilding
+from poolzoo.reports.text.words import rebuilding, scale_title, upsampler_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,7 +55,7 @@ def plot_sweep(run: RunFacts, summaries: Sequence[Summary] | None = None) -> Fig
                 _draw_panel(axes, sweep, own, key)
                 axes.set_xlabel(plain(f"{sweep.over} of {sweep.pool}"))
                 if len(upsamplers) > 1:
-                    axes.set_title(f"rebuilt by {plain(UPSAMPLER_WORDS.get(upsample, upsample))}", loc="left")
+                    axes.set_title(f"rebuilt by {plain(upsampler_title(upsample))}", loc="left")
         handles, names = grid[0][0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside lower center", ncols=min(4, len(names)), frameon=False)
     return figure
@@ -94,7 +95,7 @@ def _curves(sweep: Sweep, summaries: Sequence[Summary], key: str) -> dict[str, l
 
 def _scale(setting: Setting, state: str) -> str:
     """Return a curve's name: the scale of its input and, for a stochastic operator, its mode."""
-    name = NORMALIZED.get(setting.normalize, setting.normalize)
+    name = scale_title(setting.normalize)
     return f"{name}, {state} mode" if state in ("train", "eval") else name
 
 
@@ -126,6 +127,6 @@ def _draw_panel(axes: Axes, sweep: Sweep, summaries: Sequence[Summary], key: str
 
 
 def _by_scale(summary: Summary) -> int:
-    """Return the order of :data:`NORMALIZED`: curves keep their colours whichever scores best."""
-    names = list(NORMALIZED)
+    """Return the order of :data:`NORMALIZATIONS`: curves keep their colours whichever scores best."""
+    names = list(NORMALIZATIONS)
     return names.index(summary.setting.normalize) if summary.setting.normalize in names else len(names)

@@ -26,7 +26,7 @@ from poolzoo.reports.text.columns import (
     word_column,
 )
 from poolzoo.reports.text.numbers import TIME_UNITS, as_ratio, formatter, half_interval
-from poolzoo.reports.text.words import NORMALIZED, NOUNS, rebuilding, visible
+from poolzoo.reports.text.words import NOUNS, rebuilding, scale_title, visible
 
 TOO_FEW = f"too few images for an interval: at least {INTERVAL_IMAGES} are needed"
 
@@ -76,7 +76,7 @@ def _compare_table(setting: Setting, group: Sequence[Summary], metrics: Sequence
         *([setting.input] if setting.of_features else []),
         f"kernel {setting.kernel_size}, stride {setting.stride}",
         rebuilding(setting),
-        NORMALIZED.get(setting.normalize, f"{setting.normalize} normalisation"),
+        scale_title(setting.normalize),
         *([f"{kept[0]:.3g} of the values kept"] if len(kept) == 1 else []),
         f"{images} {noun}{'s' * (images != 1)}",
         *([f"{seeds} seed{'s' * (seeds != 1)} in train mode"] if seeds else []),

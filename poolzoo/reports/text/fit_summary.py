@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from poolzoo.reports.text.words import NORMALIZED, UPSAMPLER_WORDS, visible
+from poolzoo.reports.text.words import scale_title, upsampler_title, visible
 
 if TYPE_CHECKING:
     from poolzoo.analysis.scoring.fitted_parameters import Fitted
@@ -16,8 +16,8 @@ def render_fit(fitted: Fitted) -> str:
     about = [
         fitted.spec,
         f"kernel {fitted.kernel_size}, stride {fitted.stride}",
-        f"rebuilt by {UPSAMPLER_WORDS.get(fitted.upsample, fitted.upsample)}",
-        NORMALIZED.get(fitted.normalize, fitted.normalize),
+        f"rebuilt by {upsampler_title(fitted.upsample)}",
+        scale_title(fitted.normalize),
         f"{count} image{'s' * (count != 1)} ({fitted.trained_on})",
         f"{fitted.tiles} training tiles of {fitted.side}x{fitted.side}, {fitted.held_back} held back",
     ]

@@ -9,20 +9,8 @@ from collections.abc import Sequence
 
 from poolzoo.analysis.results.schema import state_title
 from poolzoo.analysis.results.summary_records import Setting, Summary
+from poolzoo.analysis.scoring.protocol import NORMALIZATIONS, UPSAMPLERS
 
-UPSAMPLER_WORDS = {
-    "nearest": "nearest neighbour",
-    "bilinear": "bilinear",
-    "bicubic": "bicubic",
-    "trilinear": "trilinear",
-    "optimal": "the optimal linear decoder",
-}
-NORMALIZED = {
-    "none": "no normalisation",
-    "imagenet": "imagenet normalisation",
-    "inception": "values -1 to 1",
-    "255": "values 0 to 255",
-}
 #: The counted inputs; every other input is an image, or a layer's activations for an image.
 NOUNS = {"video": "video", "volume": "volume"}
 
@@ -35,6 +23,16 @@ def visible(text: object) -> str:
     )
 
 
+def upsampler_title(name: str) -> str:
+    """Return an upsampler in words, or its name if it is unknown."""
+    return UPSAMPLERS[name].title if name in UPSAMPLERS else name
+
+
+def scale_title(name: str) -> str:
+    """Return a normalisation in words, or its name if it is unknown."""
+    return NORMALIZATIONS[name].title if name in NORMALIZATIONS else name
+
+
 def title_of(summary: Summary) -> str:
     """Return an operator with its state, unless that is ``fixed``."""
     return summary.label if summary.state == "fixed" else f"{summary.label} ({state_title(summary.state)})"
@@ -44,7 +42,7 @@ def rebuilding(setting: Setting) -> str:
     """Return how the pooled image reaches the original's size, or the original that of the pooled image."""
     if setting.protocol == "lowres":
         return "scored at low resolution, against antialiased bicubic"
-    return f"rebuilt by {UPSAMPLER_WORDS.get(setting.upsample, setting.upsample)}"
+    return f"rebuilt by {upsampler_title(setting.upsample)}"
 
 
 def listed(words: Sequence[str], most: int = 99, noun: str = "") -> str:
@@ -56,7 +54,7 @@ def listed(words: Sequence[str], most: int = 99, noun: str = "") -> str:
 
 def setting_title(setting: Setting) -> str:
     """A setting as a heading."""
-    scale = NORMALIZED.get(setting.normalize, f"{setting.normalize} normalisation")
+    scale = scale_title(setting.normalize)
     normalised = "" if setting.normalize == "none" else f", {scale}"
     features = f", {setting.input}" if setting.of_features else ""
     return f"Kernel {setting.kernel_size}, stride {setting.stride}, {rebuilding(setting)}{normalised}{features}"

@@ -11,11 +11,11 @@ from poolzoo.reports.page.section import Heading, Section
 from poolzoo.reports.page.study import Study, unique
 from poolzoo.reports.run_facts import RunFacts
 from poolzoo.reports.text.words import (
-    NORMALIZED,
-    UPSAMPLER_WORDS,
     is_misplaced,
     listed,
+    scale_title,
     setting_title,
+    upsampler_title,
 )
 
 PLACE = 30
@@ -64,7 +64,7 @@ def protocol_steps(setting: Setting, run: RunFacts, group: Sequence[Summary]) ->
         pooled = [
             f"It is normalised by {setting.normalize}'s mean and deviation."
             if setting.normalize == "imagenet"
-            else f"It is brought to another scale ({NORMALIZED.get(setting.normalize, setting.normalize)}).",
+            else f"It is brought to another scale ({scale_title(setting.normalize)}).",
             f"{kernel}; normalisation is undone.",
         ]
     read = READ.get(setting.input, READ["image"])
@@ -79,7 +79,7 @@ def protocol_steps(setting: Setting, run: RunFacts, group: Sequence[Summary]) ->
         *pooled,
         "It is scored at its own size, against the cropped original, downscaled by antialiased bicubic resampling."
         if setting.protocol == "lowres"
-        else f"It is upsampled to full size by {UPSAMPLER_WORDS.get(setting.upsample, setting.upsample)}"
+        else f"It is upsampled to full size by {upsampler_title(setting.upsample)}"
         f"{'' if setting.upsample in ('nearest', 'optimal') else ' interpolation'} and scored against the cropped"
         " original.",
     ]
