@@ -181,7 +181,7 @@ def check_input(x: Tensor, ndim: int, name: str = "input") -> None:
 def check_same_shape(name: str, second: Tensor, x: Tensor) -> None:
     """Raise ValueError unless an operator's second input has the shape of its first."""
     if second.shape != x.shape:
-        raise ValueError(f"{name}: shape {tuple(second.shape)}; the shape of x, {tuple(x.shape)}, is needed")
+        raise ValueError(f"{name}: shape {tuple(second.shape)}; the shape of input, {tuple(x.shape)}, is needed")
 
 
 def accumulation_dtype(dtype: torch.dtype) -> torch.dtype:

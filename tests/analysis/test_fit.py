@@ -302,7 +302,7 @@ def test_fit_says_what_it_reached_and_compare_takes_its_file(run, trained, score
     assert run.code == 0
     assert [line.split()[:2] for line in run.out.splitlines() if line.startswith("gated")] == [
         ["gated", "fitted"],
-        ["gated", "initial"],
+        ["gated", "untrained"],
     ]
     assert f"fitted: trained on 5 images ({trained})" in " ".join(run.out.split())
 

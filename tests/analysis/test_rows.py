@@ -74,7 +74,7 @@ def test_an_infinite_psnr_is_null_without_an_error():
         ("[]", "not a poolzoo result"),
         ("[" * 100_000, "not a JSON file"),
         ('{"metadata": {"x": NaN}, "rows": []}', "not a JSON file (NaN is not a JSON number)"),
-        ('{"metadata": {"x": -Infinity}, "rows": []}', "-Infinity is no number"),
+        ('{"metadata": {"x": -Infinity}, "rows": []}', "-Infinity is not a JSON number"),
         ('{"metadata": {"x": 1e999}, "rows": []}', "1e999 is too large a number"),
         ('{"metadata": {}, "rows": {}}', "not a poolzoo result"),
         ('{"metadata": {"schema_version": 99}, "rows": []}', "schema version 99; this poolzoo reads version 2"),

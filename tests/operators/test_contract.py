@@ -609,7 +609,7 @@ def test_tensors_of_the_wrong_shape_are_named():
             make(name, 2)(x[:, :2])
     with pytest.raises(ValueError, match=r"weight: shape \(3, 3\); \(2, 2\) or \(C, \*\(2, 2\)\), C = 3,"):
         poolzoo.functional.gated_pool2d(x, 2, weight=torch.zeros(3, 3))
-    with pytest.raises(ValueError, match=r"logit: shape \(2, 1, 7, 6\); that of x"):
+    with pytest.raises(ValueError, match=r"logit: shape \(2, 1, 7, 6\); the shape of input, \(2, 3, 7, 6\)"):
         poolzoo.functional.lip_pool2d(x, 2, logit=x[:, :1])
     for key, shape in (("leaves", (2, 3, 3)), ("leaves", (3, 2, 2)), ("leaves", (2,)), ("gates", (2, 2, 2))):
         with pytest.raises(ValueError, match=rf"{key}: shape {re.escape(str(shape))}; .*, n a power of 2, C = 3, is"):

@@ -167,7 +167,7 @@ def test_filter_of_another_shape_is_named():
     with pytest.raises(ValueError, match=message):
         dpp(2)(x, 2, weight=torch.zeros(2, 2))
     for key in ("alpha", "lam", "bias"):
-        with pytest.raises(ValueError, match=rf"{key}: shape \(2,\); a scalar or one a channel, \(3,\), is allowed"):
+        with pytest.raises(ValueError, match=rf"{key}: shape \(2,\); a scalar or one per channel, \(3,\), is allowed"):
             dpp(2)(x, 2, **{"weight": torch.ones(3, 3), key: torch.ones(2)})
-    with pytest.raises(ValueError, match="bias=1.0: only allowed with weight"):
+    with pytest.raises(ValueError, match="bias=1.0: only allowed together with weight"):
         dpp(2)(x, 2, bias=1.0)

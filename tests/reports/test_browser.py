@@ -240,10 +240,10 @@ def test_a_heading_sorts_and_says_how(reader, by):
 
 
 def test_a_text_or_a_family_filters(reader):
-    reader.tool("Show lines that hold this text").press_sequentially("LIP")
+    reader.tool("Show lines that contain this text").press_sequentially("LIP")
     assert reader.names == ["lip"]
     assert "1 of 5" in reader.said
-    reader.tool("Show lines that hold this text").fill("")
+    reader.tool("Show lines that contain this text").fill("")
     reader.tool("Show operators of this family").select_option("<3>")
     assert reader.names == ["lip", "avg", "max"]
 
@@ -298,7 +298,7 @@ def test_columns_hide_and_come_back(reader, by):
 
 def test_what_is_seen_is_copied(reader):
     reader.heading("time ms").click()
-    reader.tool("Show lines that hold this text").fill("fixed")
+    reader.tool("Show lines that contain this text").fill("fixed")
     reader.frame.locator("summary", has_text="Columns").click()
     for hidden in ("state", "median", "vs avg", "kept", "ratio", "backend"):
         reader.frame.get_by_role("checkbox", name=hidden).click()
@@ -352,7 +352,7 @@ def test_without_a_clipboard_the_old_way_copies_and_else_the_reader_can(open_pag
     assert reader.page.evaluate(COPIED).startswith("operator,state,PSNR dB")
     reader.page.evaluate("document.execCommand = () => false")
     reader.tool("Copy as Markdown").click()
-    by_hand = reader.tool("The table as text, to be copied by hand")
+    by_hand = reader.tool("The table as text, to copy by hand")
     by_hand.wait_for()
     assert by_hand.input_value().startswith("| operator | state |")
     assert "by hand" in reader.said

@@ -44,7 +44,7 @@ def test_a_page_of_too_many_rows_holds_none_and_says_so(monkeypatch):
     result = make_compare(rows=[compare_row("a", pool, 20.0, 0.5) for pool in ("avg", "max")])
     assert embed([result]) == ""
     html = render_page([result])
-    assert "the page does not hold them" in html
+    assert "they are not in the page but in the file it came from" in html
     with pytest.raises(ValueError, match="page.html: a page without the rows"):
         results_in_page(html, "page.html")
 
