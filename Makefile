@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 PARALLEL = -n auto --dist worksteal
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: compare test check test-models sanitize lint pictures gallery cards catalog clean
+.PHONY: compare test check grid test-models sanitize lint pictures gallery cards catalog clean
 
 compare: $(VENV)/.installed
 	@mkdir -p results
@@ -19,6 +19,10 @@ test: $(VENV)/.installed-test
 # While working: all tests but the slow ones.
 check: $(VENV)/.installed-test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(PYTEST_ARGS)
+
+# Every operator compiled and exported; the other tests do so with one operator of each kind.
+grid: $(VENV)/.installed-test
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) --grid tests/operators/test_open_sizes.py $(PYTEST_ARGS)
 
 # Whole networks, and the CUDA library without a GPU: what needs torchvision, timm and a CUDA build of torch (6 GB).
 test-models: $(CUDA_VENV)/.installed

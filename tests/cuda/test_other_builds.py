@@ -17,8 +17,8 @@ import torch
 from poolzoo import native
 
 HERE = Path(__file__).parent
-#: One input and two, elements split and not, two passes over a window and three.
-PART = "any_geometry and (softpool-2 or lip-2 or idw-2)"
+#: One input and two, elements split and not.
+PART = "any_geometry and (softpool-2 or lip-2)"
 pytestmark = pytest.mark.skipif(bool(native.why_not()), reason=f"no native build here: {native.why_not()}")
 
 
@@ -50,7 +50,7 @@ def test_no_stray_access_and_no_undefined_behaviour(tmp_path):
     options = "detect_leaks=0:verify_asan_link_order=0"
     out = pass_grid(tmp_path, CXX=str(compiler), LD_PRELOAD=preload, ASAN_OPTIONS=options)
     assert " passed" in out and "runtime error" not in out
-    assert len(list((tmp_path / "cache").glob("*/*.so"))) >= 3
+    assert len(list((tmp_path / "cache").glob("*/*.so"))) >= 2
 
 
 @pytest.mark.parametrize("capability", ["avx2", "default"])

@@ -682,7 +682,7 @@ def test_the_input_has_torchs_name_in_pools_to_a_size(ndim):
 
 
 @pytest.mark.parametrize("spec", [spec for spec, ndim in CASES if ndim == 2 and info_of(spec).learnable])
-@pytest.mark.parametrize(("dtype", "own"), itertools.permutations(FLOATS, 2), ids=str)
+@pytest.mark.parametrize(("dtype", "own"), list(itertools.permutations(FLOATS, 2)), ids=str)
 def test_input_and_parameters_may_differ_in_type(spec, dtype, own):
     """The result has the input's type, and is as near to float64's as the narrower type of the two lets it be."""
     wide = scramble(make(spec, 2, **PADDED[2])).to(own).double().eval()

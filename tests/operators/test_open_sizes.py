@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from pools import CHANNELS, LAYOUTS, SPECS, distinct, every_pool_2d, info_of, make, scramble
+from pools import CASES, CHANNELS, LAYOUTS, SPECS, distinct, every_pool_2d, info_of, make, scramble
 from test_contract import assert_same
 from torch import Tensor, nn
 
@@ -35,6 +35,21 @@ GEOMETRIES: list[dict[str, Any]] = [
 MADE_AT, OTHERS = (9, 8), [(12, 11), (8, 17)]
 TWELVE_SIZES = [(height, 27 - height) for height in range(8, 20)]
 every_geometry = pytest.mark.parametrize("geometry", GEOMETRIES, ids=["floor", "ceil"])
+
+
+#: An operator of each kind of graph. To compile and export all of them takes ten minutes.
+KINDS = ("max", "avg", "gem", "softpool", "lip", "max_blur", "haar", "lift", "checkered:pool=avg", "multisampling")
+KINDS += ("lanczos", "bilinear")
+
+
+def of_each_kind(names: str | tuple[str, ...], cases: list[Any]) -> pytest.MarkDecorator:
+    """Parametrize; what is of no operator in KINDS is marked grid."""
+    marks = [() if {case, *case} & set(KINDS) else pytest.mark.grid for case in cases]
+    params = [
+        pytest.param(*([case] if isinstance(case, str) else case), marks=mark)
+        for case, mark in zip(cases, marks, strict=True)
+    ]
+    return pytest.mark.parametrize(names, params)
 
 
 def picture(height: int, width: int) -> Tensor:
@@ -76,7 +91,7 @@ def one_onnx_registry() -> Iterator[None]:
         yield
 
 
-@every_pool_2d
+@of_each_kind("spec", [spec for spec, ndim in CASES if ndim == 2])
 def test_an_export_is_right_at_other_sizes_as_a_program_and_by_onnx(spec, one_onnx_registry):
     pool = scramble(make(spec, 2, **GEOMETRIES[spec not in ROUNDED_DOWN]))
     with without_cache():
@@ -105,7 +120,6 @@ def test_an_export_is_right_at_other_sizes_as_a_program_and_by_onnx(spec, one_on
 #: Operators by both backends, where there is a native one: the reference first.
 BACKENDS = [(spec, backend) for spec in SPECS for backend in ("reference", "native") if 2 in info_of(spec).ndims]
 BACKENDS = [(spec, backend) for spec, backend in BACKENDS if backend == "reference" or info_of(spec).native]
-by_every_backend = pytest.mark.parametrize(("spec", "backend"), BACKENDS, ids=map("-".join, BACKENDS))
 
 
 def compiled_call(spec: str, backend: str, dynamic: bool | None, **geometry: Any) -> tuple[nn.Module, Any, Any]:
@@ -144,7 +158,7 @@ def layouts_of(spec: str, backend: str, dynamic: bool) -> list[str]:
     return [*([] if dynamic else ["contiguous"]), hardest, others[SPECS.index(spec) % len(others)]]
 
 
-@by_every_backend
+@of_each_kind(("spec", "backend"), BACKENDS)
 def test_one_graph_pools_several_layouts_with_parameters_and_without(spec, backend):
     pool, call, compiled = compiled_call(spec, backend, False, **GEOMETRIES[0])
     results = []
@@ -167,11 +181,7 @@ def test_one_graph_pools_several_layouts_with_parameters_and_without(spec, backe
         assert_same(grad, exact, ulps=64)
 
 
-#: Not every operator, which takes three minutes: exports above hold each of them at the same sizes.
-KINDS = ("max", "avg", "gem", "softpool", "lip", "max_blur", "checkered:pool=avg", "multisampling", "lanczos")
-
-
-@pytest.mark.parametrize(("spec", "backend"), [(spec, backend) for spec, backend in BACKENDS if spec in KINDS])
+@of_each_kind(("spec", "backend"), BACKENDS)
 def test_one_compiled_function_serves_many_sizes(spec, backend):
     pool, call, compiled = compiled_call(spec, backend, None, **GEOMETRIES[1])
     for size in TWELVE_SIZES:
