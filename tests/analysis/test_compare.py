@@ -135,6 +135,7 @@ def test_every_row_agrees_with_an_independent_round_trip(crops, kernel, stride, 
         assert row["ssim"] == pytest.approx(ssim, abs=1e-6), label(row)
 
 
+@pytest.mark.slow
 def test_the_command_line_on_whole_photographs_agrees_with_scikit_image():
     command = [sys.executable, "-m", "poolzoo", "compare", "--format", "json"]
     command += [arg for name in PHOTOGRAPHS for arg in ("--image", f"skimage:{name}")]

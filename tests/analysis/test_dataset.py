@@ -397,6 +397,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_three_times_ends_like_one_that_is_not(folder, tmp_path, expected, inline):
     draw, path = random.Random(5), tmp_path / "run.sqlite"
     seen = []

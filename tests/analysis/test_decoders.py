@@ -202,6 +202,7 @@ def test_memory_is_bounded_by_blocks_that_do_not_show(monkeypatch):
     torch.testing.assert_close(blocks(y, (41, 38)), whole(y, (41, 38)), rtol=0, atol=1e-11)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kernel", "stride"), [(2, 2), (3, 2)])
 def test_held_out_it_is_at_least_bilinear_and_bicubic_for_every_operator(folder, kernel, stride):
     upsamplers = ("bilinear", "bicubic", "optimal")

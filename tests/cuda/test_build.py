@@ -54,6 +54,7 @@ def libraries(cache: Path) -> list[Path]:
     return sorted(cache.glob("*/*.so"))
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_two_processes_build_once_and_a_third_not_at_all(start, tmp_path):
     both = [finish(process) for process in [start(tmp_path), start(tmp_path)]]
@@ -121,6 +122,7 @@ def test_what_is_not_as_it_was_built_is_built_again(tmp_path, monkeypatch, damag
         assert loaded == [b"whole"]
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_a_build_killed_half_way_is_done_again(start, tmp_path):
     process = start(tmp_path)
@@ -136,6 +138,7 @@ def test_a_build_killed_half_way_is_done_again(start, tmp_path):
     assert not list(tmp_path.glob("*/work"))
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_an_unwritable_cache_costs_a_build_for_this_process_alone(start, tmp_path):
     blocked = tmp_path / "file"
@@ -146,6 +149,7 @@ def test_an_unwritable_cache_costs_a_build_for_this_process_alone(start, tmp_pat
     assert not list(tmp_path.glob("poolzoo-*")), "left behind"
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_a_cache_of_other_sources_or_flags_is_not_loaded(start, tmp_path):
     (tmp_path / "cpu-0123456789").mkdir()

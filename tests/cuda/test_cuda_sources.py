@@ -19,6 +19,7 @@ OLDEST_AND_NEWEST = {75: (75, 120)}
 OPERATORS = [operator for operator in native_reducers() if operator != "lp_sum"]  # which is lp but for a constant
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("nvcc"), reason="no nvcc")
 @pytest.mark.parametrize("operator", OPERATORS)
 def test_compiles_cleanly_and_without_spills(operator: str, tmp_path: Path) -> None:

@@ -19,7 +19,10 @@ from poolzoo import native
 HERE = Path(__file__).parent
 #: One input and two, elements split and not.
 PART = "any_geometry and (softpool-2 or lip-2)"
-pytestmark = pytest.mark.skipif(bool(native.why_not()), reason=f"no native build here: {native.why_not()}")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(native.why_not()), reason=f"no native build here: {native.why_not()}"),
+]
 
 
 def pass_grid(tmp_path: Path, part: str = PART, **environment: str) -> str:

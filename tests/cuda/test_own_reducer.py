@@ -47,6 +47,7 @@ print("equal")
 
 
 @pytest.mark.skipif(bool(native.why_not()), reason=f"no native build here: {native.why_not()}")
+@pytest.mark.slow
 def test_the_example_of_a_reducer_pools(tmp_path):
     (example,) = re.findall(r"```cpp\n(.*?)```", TEXT, flags=re.DOTALL)
     sources = tmp_path / "sources"

@@ -30,7 +30,7 @@ from ptx_device import (
     only,
 )
 
-pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(missing() is not None, reason=str(missing()))]
 
 
 class Case(NamedTuple):

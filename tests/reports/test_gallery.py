@@ -48,6 +48,7 @@ def test_the_scores_are_of_every_operator_and_photograph(kept):
         assert (about[label(row)]["formula"], about[label(row)]["family"]) == (info.formula, info.family)
 
 
+@pytest.mark.slow
 def test_the_scores_are_what_is_measured(maker, kept, tmp_path):
     result = maker.measure(tmp_path, ["clock"], ["avg", "strided", "lanczos", "s3"])
     assert (tmp_path / "gallery.html").stat().st_size > 100_000
