@@ -408,7 +408,8 @@ def test_lift_says_what_cannot_be_undone():
     with pytest.raises(ValueError, match=r"bands: 3 sub-bands; a window of \(2, 2\) has 4"):
         pool.unpool(pool.bands(x)[:, :, :3])
     for size in ((9, 8), (6, 8), (8,)):
-        with pytest.raises(ValueError, match=rf"output_size={re.escape(str(size))}: \(8, 8\), or smaller by less than a window"):
+        allowed = re.escape("(8, 8), or smaller by less than a window, is allowed")
+        with pytest.raises(ValueError, match=f"output_size={re.escape(str(size))}: {allowed}"):
             pool.unpool(pool.bands(x), size)
 
 
