@@ -14,6 +14,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import hashlib
+import math
 import os
 import platform
 import re
@@ -88,8 +89,8 @@ def cpu_flags() -> list[str]:
 
 
 def builds_at_once() -> int:
-    """Return how many operators to build at the same time: a build runs two compilers most of the time."""
-    return max(1, (os.cpu_count() or 1) * 2 // 3)
+    """How many operators to build in parallel: each build runs two compilers for a third of its time."""
+    return math.ceil((os.cpu_count() or 1) * 2 / 3)
 
 
 def cuda_architectures() -> str:
