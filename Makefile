@@ -20,9 +20,10 @@ test: $(VENV)/.installed-test
 check: $(VENV)/.installed-test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(PYTEST_ARGS)
 
-# Every operator compiled and exported; the other tests do so with one operator of each kind.
+# What `make test` does with an example of each kind only: every operator compiled, exported and built for every GPU,
+# and the native engine built with sanitizers and for narrower vectors.
 grid: $(VENV)/.installed-test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) --grid tests/operators/test_open_sizes.py $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) --grid -m grid $(PYTEST_ARGS)
 
 # Whole networks, and the CUDA library without a GPU: what needs torchvision, timm and a CUDA build of torch (6 GB).
 test-models: $(CUDA_VENV)/.installed
@@ -31,7 +32,7 @@ test-models: $(CUDA_VENV)/.installed
 
 # All of the native engine's tests under AddressSanitizer and UBSan, and with AVX2 and plain vectors: it takes long.
 sanitize: $(VENV)/.installed-test
-	POOLZOO_GRID="not compile and not opcheck" $(BIN)/python -m pytest tests/cuda/test_other_builds.py
+	POOLZOO_GRID="not compile and not opcheck" $(BIN)/python -m pytest --grid tests/cuda/test_other_builds.py
 
 lint: $(VENV)/.installed-lint
 	$(BIN)/ruff check .

@@ -97,9 +97,9 @@ def test_what_is_no_image_is_named(image, words):
 
 
 def test_another_type_is_named():
-    with pytest.raises(TypeError, match="array 1: int is no image"):
+    with pytest.raises(TypeError, match="array 1: int is not an image"):
         poolzoo.compare([PIXELS, 5], pool="avg")
-    with pytest.raises(TypeError, match="array 0: int is no image"):
+    with pytest.raises(TypeError, match="array 0: int is not an image"):
         poolzoo.compare(5, pool="avg")
 
 

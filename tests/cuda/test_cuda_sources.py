@@ -21,7 +21,9 @@ OPERATORS = [operator for operator in native_reducers() if operator != "lp_sum"]
 
 @pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("nvcc"), reason="no nvcc")
-@pytest.mark.parametrize("operator", OPERATORS)
+@pytest.mark.parametrize(
+    "operator", [pytest.param(name, marks=[pytest.mark.grid] * (name != "softpool")) for name in OPERATORS]
+)
 def test_compiles_cleanly_and_without_spills(operator: str, tmp_path: Path) -> None:
     """Softpool with everything, for every architecture. Of the others, one type for each of the two that they compute
     in, and wider indices, for the oldest and the newest."""

@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 #: One input and two, elements split and not.
 PART = "any_geometry and (softpool-2 or lip-2)"
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.grid,
     pytest.mark.skipif(bool(native.why_not()), reason=f"no native build here: {native.why_not()}"),
 ]
 

@@ -38,8 +38,7 @@ every_geometry = pytest.mark.parametrize("geometry", GEOMETRIES, ids=["floor", "
 
 
 #: An operator of each kind of graph. To compile and export all of them takes ten minutes.
-KINDS = ("max", "avg", "gem", "softpool", "lip", "max_blur", "haar", "lift", "checkered:pool=avg", "multisampling")
-KINDS += ("lanczos", "bilinear")
+KINDS = ("max", "avg", "gem", "softpool", "lip", "max_blur", "checkered:pool=avg", "multisampling", "lanczos")
 
 
 def of_each_kind(names: str | tuple[str, ...], cases: list[Any]) -> pytest.MarkDecorator:
