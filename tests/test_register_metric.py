@@ -110,7 +110,7 @@ def test_an_added_metric_has_rows_summaries_and_plots_in_python(register):
     pixels = np.random.default_rng(0).random((12, 14, 3))
     result = poolzoo.compare(pixels, pool=["avg", "max"], metric=["max_error", "ssim"])
     assert list(METRICS)[-1] == "max_error"
-    assert [list(row)[16:18] for row in result.rows] == [["max_error", "ssim"]] * 2
+    assert [[key for key in row if key in METRICS] for row in result.rows] == [["max_error", "ssim"]] * 2
     assert [row["pool"] for row in result.rows if row["max_error"] > 0] == ["avg", "max"]
     assert sorted(result.summary()["max_error"]) == sorted(row["max_error"] for row in result.rows)
     assert "largest error %" in result.to_markdown()
