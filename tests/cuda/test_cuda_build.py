@@ -121,7 +121,7 @@ def test_what_is_missing_is_said_once_and_the_cpu_operators_go_on(tmp_path, obst
         nvcc.write_text("#!/bin/sh\necho Cuda compilation tools, release 11.8, V11.8.89\n")
         nvcc.chmod(0o755)
         environment["CUDA_HOME"] = str(tmp_path / "home")
-        words = f"nvcc is of CUDA 11.8, and torch of {torch.version.cuda}"
+        words = f"nvcc is for CUDA 11.8, torch for CUDA {torch.version.cuda}"
     elif obstacle == "no architecture":
         environment |= {"TORCH_CUDA_ARCH_LIST": "", "CUDA_VISIBLE_DEVICES": ""}
         words = "no GPU is visible, and TORCH_CUDA_ARCH_LIST names no architecture to build for"
