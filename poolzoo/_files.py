@@ -324,7 +324,7 @@ def _identity(about: os.stat_result) -> tuple[int, int]:
 
 
 def _members(folder: PathLike, suffixes: Collection[str], wanted: Collection[tuple[int, int]]) -> Iterator[str]:
-    """Return whether two outputs would overwrite each other. A character device such as /dev/null takes any number."""
+    """Yield the files below a folder with one of ``suffixes`` that are links or, by inode, may be one of ``wanted``."""
     numbers = {number for _, number in wanted}
     for where, _, names in os.walk(folder):
         if not any(os.path.splitext(name)[1].lower() in suffixes for name in names):

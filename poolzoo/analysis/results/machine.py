@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import os
 import platform
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+
+from poolzoo._console import reason
 
 #: The packages whose version can change a number.
 PACKAGES = ("torch", "numpy", "scipy", "scikit-image", "pillow", "pandas", "matplotlib", "seaborn")
@@ -24,6 +28,24 @@ def cpu_name() -> str:
     return platform.processor() or platform.machine()
 
 
+def cores() -> int:
+    """The number of cores that this process may use, which a container or taskset may have reduced."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def cpu_threads(threads: int) -> Iterator[None]:
+    """Let torch compute with this many CPU threads until the end of a ``with`` block."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def describe_machine() -> dict[str, str]:
     """Versions, processor and GPU, for a result's metadata."""
     import torch
@@ -32,7 +54,7 @@ def describe_machine() -> dict[str, str]:
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "cpu": cpu_name(),
-        "cpu_cores": str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()),
+        "cpu_cores": str(cores()),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "threads": str(torch.get_num_threads()),
         "gpu": gpu_name() or "none",
@@ -85,8 +107,8 @@ def doctor() -> dict[str, str]:
         facts[name] = tool_version(command) or "not installed"
     for name, state in native.status().items():
         facts[f"native {name}"] = state
-    reason = why_no_gpu()
-    return facts | {"cuda": f"not usable: {reason}" if reason else "usable"}
+    lacking = why_no_gpu()
+    return facts | {"cuda": f"not usable: {lacking}" if lacking else "usable"}
 
 
 def check_device(device: str, argument: str = "device") -> None:
@@ -101,10 +123,9 @@ def check_device(device: str, argument: str = "device") -> None:
         kind = torch.device(device).type
     except RuntimeError as error:
         raise ValueError(f"{argument} {device}: not a device; cpu, cuda or cuda:N is allowed") from error
-    reason = why_no_gpu() if kind == "cuda" else None
-    if reason:
-        raise ValueError(f"{argument}: no usable GPU: {reason}")
+    if kind == "cuda" and (lacking := why_no_gpu()):
+        raise ValueError(f"{argument}: no usable GPU: {lacking}")
     try:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ValueError(f"{argument} {device}: cannot be used: {' '.join(str(error).split())}") from error
+        raise ValueError(f"{argument} {device}: cannot be used: {reason(error)}") from error

@@ -49,7 +49,8 @@ class Result:
 
     def to_json(self) -> str:
         """Strict JSON: no NaN, no Infinity; keys in schema order, so that equal results are equal bytes."""
-        rows = [{key: _finite(row.get(key)) for key in self.columns} for row in self.rows]
+        columns = self.columns
+        rows = [{key: _finite(row.get(key)) for key in columns} for row in self.rows]
         metadata = {"schema_version": SCHEMA_VERSION, "kind": self.kind, **self.metadata}
         content: dict[str, Any] = {"metadata": metadata}
         if self.summaries is not None:
@@ -85,13 +86,14 @@ class Result:
             raise ValueError(f"{source}: kind {kind!r} is not one of {', '.join(KINDS)}")
         check_metadata(kind, metadata, source)
         result = cls(kind, metadata, data["rows"], _summaries_of(data, source))
+        columns = result.columns
         for number, row in enumerate(result.rows):
             if kind == "compare" and isinstance(row, dict) and row.keys().isdisjoint(TIME_KEYS[1:]):
                 set_times(row, UNTIMED)  # an earlier poolzoo timed the float64 reference, which is no cost
-            missing = set(result.columns) - set(row) if isinstance(row, dict) else set(result.columns)
+            missing = set(columns) - set(row) if isinstance(row, dict) else set(columns)
             if missing:
                 raise ValueError(f"{source}: row {number} lacks {', '.join(sorted(missing))}")
-            check_values(row, result.columns, f"{source}: row {number}")
+            check_values(row, columns, f"{source}: row {number}")
             if kind == "compare" and row["error"] is None:
                 exact = [key for key in metadata["metrics"] if METRICS[key].exact and number_of(row, key) is None]
                 set_numbers(row, dict.fromkeys(exact, math.inf))
@@ -101,7 +103,6 @@ class Result:
 def _summaries_of(data: dict[str, Any], source: str) -> tuple[Summary, ...] | None:
     if "summaries" not in data:
         return None
-
     try:
         return tuple(map(Summary.from_plain, data["summaries"]))
     except (AttributeError, KeyError, TypeError, ValueError) as error:

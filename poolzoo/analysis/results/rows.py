@@ -47,14 +47,15 @@ class _EveryRow(OperatorKeys):
     kernel_size: int | str
     stride: int | str
     state: str
-    forward_s: float | None
-    forward_iqr_s: float | None
     error: str | None
 
 
 class Row(_EveryRow, total=False):
     """A row of either kind, with the keys of its kind."""
 
+    # Of both.
+    forward_s: float | None
+    forward_iqr_s: float | None
     # Of a comparison.
     image: str
     upsample: str

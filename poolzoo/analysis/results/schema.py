@@ -49,22 +49,16 @@ LEADING_KEYS = (
     "kept",  # numbers out per number in
     "equal_kept",  # whether kept equals the baseline's
 )
-#: What rows say of time; null where it was not measured.
-TIME_KEYS = (
-    "forward_s",  # median seconds
-    "forward_iqr_s",
-    "forward_backend",  # torch | reference | native
-    "forward_dtype",
-    "forward_shape",  # "1x3x512x512": one image; of a dataset run, one that is as large as the median image
-)
 #: What rows say of time where nothing was measured.
 UNTIMED: Times = {
-    "forward_s": None,
+    "forward_s": None,  # median seconds
     "forward_iqr_s": None,
-    "forward_backend": None,
+    "forward_backend": None,  # torch | reference | native
     "forward_dtype": None,
-    "forward_shape": None,
+    "forward_shape": None,  # "1x3x512x512": one image; of a dataset run, one that is as large as the median image
 }
+#: The keys of a row's times.
+TIME_KEYS = tuple(UNTIMED)
 #: What follows them: times were measured once per operator, state and shape, of a pass as a user runs it, in float32.
 CLOSING_KEYS = (*TIME_KEYS, "error")  # null, or one line that says why there are no numbers
 
@@ -227,6 +221,9 @@ class _Metrics(Mapping[str, Metric]):
 
     def __getitem__(self, key: str) -> Metric:
         return self._load()[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._load()
 
     def __iter__(self) -> Iterator[str]:
         return iter(tuple(self._load()))

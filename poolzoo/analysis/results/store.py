@@ -164,12 +164,7 @@ class Store(StoreReader):
             file: one that changed since it was scored is as good as new.
             retry: whether what failed is to be scored again; otherwise a failure is a result.
         """
-        known = next(
-            self._query(
-                "SELECT id, bytes, changed_ns FROM images WHERE name = CAST(? AS TEXT)", (os.fsencode(file.name),)
-            ),
-            None,
-        )
+        known = self._known(file)
         if known is None or known[1:] != (file.bytes, file.changed_ns):
             return list(self._operators)
         done = dict(
@@ -183,6 +178,12 @@ class Store(StoreReader):
         if None in finished:  # the file could not be read, whatever the operator
             return []
         return [spec for spec, operator in self._operators.items() if operator not in finished]
+
+    def _known(self, file: ImageFile) -> tuple[int, int, int] | None:
+        """Return the number, size and time of change that the store has of a file; None of one that it lacks."""
+        sql = "SELECT id, bytes, changed_ns FROM images WHERE name = CAST(? AS TEXT)"
+        found: tuple[int, int, int] | None = next(self._query(sql, (os.fsencode(file.name),)), None)
+        return found
 
     def forget_gone(self, folder: str) -> None:
         """Drop the failures of files that are no longer in ``folder``: they were taken away for that.
@@ -253,9 +254,9 @@ class Store(StoreReader):
 
     def _put(self, file: ImageFile, size: tuple[int, int] | None, specs: Sequence[str], rows: list[Row]) -> None:
         execute = self._connection.execute
-        name = (os.fsencode(file.name),)
-        known = execute("SELECT id, bytes, changed_ns FROM images WHERE name = CAST(? AS TEXT)", name).fetchone()
+        known = self._known(file)
         if known is None:
+            name = (os.fsencode(file.name),)
             image = execute("INSERT INTO images (name) VALUES (CAST(? AS TEXT))", name).lastrowid
         else:
             image = known[0]

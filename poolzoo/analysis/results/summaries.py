@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poolzoo.analysis.results.result import Result
-from poolzoo.analysis.results.rows import Row, SeriesKeys, label, number_of
+from poolzoo.analysis.results.rows import Row, SeriesKeys, number_of
 from poolzoo.analysis.results.schema import METRICS
 from poolzoo.analysis.results.summary_records import Group, GroupKey, Score, Setting, Summary
 from poolzoo.analysis.results.times import time_of
@@ -208,7 +208,7 @@ def _baselines(groups: Iterable[GroupKey], name: str | None) -> dict[Setting, Gr
     """The group that each setting's differences are taken to; absent where the baseline was not run."""
     found: dict[Setting, GroupKey] = {}
     for key in sorted(groups, key=lambda key: _BASELINE_STATES.index(key[3]) if key[3] in _BASELINE_STATES else 99):
-        if name is not None and label({"pool": key.pool, "params": key.params}) == name:
+        if name is not None and key.label == name:
             found.setdefault(key.setting, key)
     return found
 

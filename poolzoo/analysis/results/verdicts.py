@@ -44,7 +44,7 @@ class Gap:
     Attributes:
         other: the operator that ``difference`` is taken to.
         difference: by how much it is better, in the metric's unit: the mean of the paired differences in
-            :meth:`poolzoo.analysis.results.summaries.Metric.merit`.
+            :meth:`poolzoo.analysis.results.schema.Metric.merit`.
         interval: its bootstrap 95% interval; None for too few images or an infinite score.
         images: how many were shared.
     """

@@ -15,6 +15,7 @@ import math
 import threading
 from typing import TYPE_CHECKING, Any, Literal
 
+from poolzoo._console import reason
 from poolzoo.analysis.results.schema import METRICS, register_metric
 
 if TYPE_CHECKING:
@@ -226,8 +227,8 @@ def _check_piq(key: str) -> None:
     try:
         _piq()
     except Exception as error:  # a torchvision of another torch raises anything
-        reason = " ".join(str(error).split())
-        raise ValueError(f"metric {key}: pip install 'poolzoo[metrics]' installs what it needs ({reason})") from error
+        why = reason(error)
+        raise ValueError(f"metric {key}: pip install 'poolzoo[metrics]' installs what it needs ({why})") from error
 
 
 def _register_piq(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -119,6 +119,19 @@ def crop(image: FloatImage, name: str, geometry: Geometry, metrics: Sequence[str
     if lack := _too_small(left, metrics):
         raise ImageError(f"{said}: {lack}; --metric psnr does not")
     return image[tuple(map(slice, left))]
+
+
+def load_cropped(item: Input, geometry: Geometry, metrics: Sequence[str]) -> tuple[Sample, Sample]:
+    """Read an input.
+
+    Returns:
+        The sample as loaded, and with its array cut by :func:`crop`.
+
+    Raises:
+        ImageError: it cannot be read, or is too small.
+    """
+    loaded = item.load()
+    return loaded, replace(loaded, image=crop(loaded.image, loaded.name, geometry, metrics))
 
 
 def _too_small(sizes: Sequence[int], metrics: Sequence[str]) -> str:
@@ -374,8 +387,6 @@ def _row(
         "pool_fitted_on": run.fitted.words if run and run.fitted else None,
         "kept": None,
         "equal_kept": None,
-        "forward_s": None,
-        "forward_iqr_s": None,
         "error": error,
     }
     set_times(row, UNTIMED)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -21,7 +20,7 @@ from poolzoo.analysis.scoring.fitted_parameters import Fitted, check_fits, note_
 from poolzoo.analysis.scoring.image_metrics import use_one_thread
 from poolzoo.analysis.scoring.pool_modules import describe_specs, normal_spec, pick_baseline, provenance, shown_size
 from poolzoo.analysis.scoring.protocol import Protocol, for_inputs
-from poolzoo.analysis.scoring.round_trip import View, crop, decoders_for, failed_image, score_sample
+from poolzoo.analysis.scoring.round_trip import View, decoders_for, failed_image, load_cropped, score_sample
 from poolzoo.analysis.scoring.runs import make_runs, note_times, time_operators
 from poolzoo.geometry import make_geometry
 
@@ -110,8 +109,7 @@ class _Comparison:
         """The rows of one image, one group per run, each with the number of runs that are done."""
         protocol = self.protocol
         try:
-            loaded = item.load()
-            sample = replace(loaded, image=crop(loaded.image, loaded.name, self.geometry, protocol.metrics))
+            loaded, sample = load_cropped(item, self.geometry, protocol.metrics)
         except ImageError as error:
             yield len(self.runs(3)), [failed_image(item, protocol, str(error))]
             return

@@ -14,12 +14,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import torch
-
 from poolzoo import engine
 from poolzoo._console import Notice
 from poolzoo.analysis.inputs.images import IMAGE_SUFFIXES, ImageError, suffix_of, without_images
-from poolzoo.analysis.results.machine import describe_machine
+from poolzoo.analysis.results.machine import cores, cpu_threads, describe_machine
 from poolzoo.analysis.results.result import Result
 from poolzoo.analysis.results.schema import check_metrics
 from poolzoo.analysis.results.store import ImageFile, Plan, Store
@@ -133,7 +131,7 @@ def compare_dataset(
             if decoders := _fit_decoders(protocol, runs):
                 store.note_decoder(decoders.describe())
             job = Job(folder, protocol, tuple(fits), decoders, tuple(plugins))
-            workers: Workers = DaskWorkers(scheduler) if scheduler else LocalWorkers(min(total, jobs or _cores()))
+            workers: Workers = DaskWorkers(scheduler) if scheduler else LocalWorkers(min(total, jobs or cores()))
             with contextlib.closing(workers):
                 outcomes = score_all(job, _tasks(folder, store, retry), workers, _tell)
                 for done, (task, outcome) in enumerate(outcomes, 1):
@@ -173,13 +171,8 @@ def _fit_decoders(protocol: Protocol, runs: Sequence[Run]) -> Decoders | None:
     decoders = decoders_for(protocol, make_geometry(2, protocol.kernel_size, protocol.stride))
     if decoders:
         # One thread, as workers have: sums in another order would be other rows where a run goes on elsewhere.
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            with engine.by_reference():
-                decoders.fit_all(runs)
-        finally:
-            torch.set_num_threads(threads)
+        with cpu_threads(1), engine.by_reference():
+            decoders.fit_all(runs)
     return decoders
 
 
@@ -200,8 +193,3 @@ def _count_missing(folder: str, store: Store, retry: bool) -> int:
     store.note_passed_over(passed_over)
     store.forget_gone(folder)
     return missing
-
-
-def _cores() -> int:
-    """Those that this process may use, which a container or taskset may have cut down."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -25,8 +25,8 @@ from poolzoo.analysis.results.rows import one_line
 from poolzoo.analysis.results.schema import UPSAMPLE_NONE
 from poolzoo.analysis.scoring.fitted_parameters import Fitted
 from poolzoo.analysis.scoring.pool_modules import make_module, normal_spec, shown_size
-from poolzoo.analysis.scoring.protocol import NORMALIZATIONS, OPTIMAL, Protocol
-from poolzoo.analysis.scoring.round_trip import rebuild
+from poolzoo.analysis.scoring.protocol import OPTIMAL, Protocol
+from poolzoo.analysis.scoring.round_trip import Scale, rebuild
 from poolzoo.geometry import make_geometry
 from poolzoo.operators.base import Pool
 
@@ -239,22 +239,16 @@ class _Trip:
 
     def __init__(self, module: Pool, upsample: str, protocol: Protocol) -> None:
         self.module, self.upsample, self.device = module, upsample, protocol.device
-        scale = NORMALIZATIONS[protocol.normalize]
-        self.mean, self.std = (
-            torch.tensor(values, dtype=torch.float64, device=protocol.device).reshape(3, 1, 1)
-            for values in (scale.mean, scale.std)
-        )
+        self.scale = Scale(protocol)
 
     def errors(self, tiles: Tensor) -> Tensor:
         """The mean squared error of each tile of ``(n, 3, side, side)``, at least :data:`LEAST_ERROR`."""
         tiles = tiles.to(self.device)
-        x = (tiles - self.mean) / self.std
+        x = self.scale.normalise(tiles)
         pooled = self.module(x)
         info = self.module.info
         phases = info.phases(self.module.geometry, **self.module.params(x)) if info.phases else ()
-        per_channel = (3,) + (1,) * (pooled.dim() - 2)
-        pooled = pooled * self.std.reshape(per_channel) + self.mean.reshape(per_channel)
-        full = rebuild(pooled, (tiles.shape[-2], tiles.shape[-1]), self.upsample, phases)
+        full = rebuild(self.scale.denormalise(pooled), (tiles.shape[-2], tiles.shape[-1]), self.upsample, phases)
         return (full - tiles).square().mean((1, 2, 3)).clamp(min=LEAST_ERROR)
 
     def score(self, tiles: Tensor) -> Tensor:

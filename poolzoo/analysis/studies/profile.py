@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from poolzoo import registry
+from poolzoo.analysis.results.machine import cpu_threads
 from poolzoo.analysis.results.profile_figures import FIGURE_KEYS
 from poolzoo.analysis.results.result import Result
 from poolzoo.analysis.results.rows import Row, label, one_line, set_numbers
@@ -105,7 +105,7 @@ def profile(
     modules = [(spec, module) for spec in specs for module in _modules(spec, workload)]
     threads = workload.threads or torch.get_num_threads()
     rows = []
-    with _cpu_threads(threads):
+    with cpu_threads(threads):
         x = _input(workload)
         known = provenance(baseline)  # here, where the threads are those that are measured
         copy_gbps = _copy_bandwidth(x, workload.min_time)
@@ -180,8 +180,6 @@ def _row(spec: str, module: Pool, workload: Workload, threads: int) -> Row:
         "layout": "channels_last" if workload.channels_last else "contiguous",
         "threads": threads,
         "backend": registry.pool_info(name).backend,
-        "forward_s": None,
-        "forward_iqr_s": None,
         "error": None,
     }
     set_numbers(row, dict.fromkeys(FIGURE_KEYS))
@@ -225,16 +223,6 @@ def measure(module: Pool, x: Tensor, min_time: float) -> dict[str, float | None]
         "peak_bytes": peak,
         "gbps": moved / forward.median / 1e9,
     }
-
-
-@contextlib.contextmanager
-def _cpu_threads(threads: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _budget(min_time: float) -> tuple[float, float]:

@@ -34,7 +34,7 @@ from poolzoo.analysis.scoring.decoders import Decoders
 from poolzoo.analysis.scoring.fitted_parameters import Fitted, note_scored
 from poolzoo.analysis.scoring.image_metrics import use_one_thread
 from poolzoo.analysis.scoring.protocol import Protocol
-from poolzoo.analysis.scoring.round_trip import crop, failed_image, score_sample
+from poolzoo.analysis.scoring.round_trip import failed_image, load_cropped, score_sample
 from poolzoo.analysis.scoring.runs import Run, make_runs
 from poolzoo.geometry import make_geometry
 
@@ -128,8 +128,7 @@ def score_task(job: Job, task: Task) -> Outcome:
         geometry = make_geometry(2, job.protocol.kernel_size, job.protocol.stride)
         item = _picture(job, task)
         try:
-            loaded = item.load()
-            sample = replace(loaded, image=crop(loaded.image, item.name, geometry, job.protocol.metrics))
+            loaded, sample = load_cropped(item, geometry, job.protocol.metrics)
         except ImageError as error:
             if not os.path.isdir(job.folder):
                 raise WorkerError(f"a worker does not see {job.folder!r}; it must lie there for all") from error
