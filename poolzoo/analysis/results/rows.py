@@ -6,7 +6,7 @@ but which ones is known only when it runs: :func:`number_of` and :func:`set_numb
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypedDict, cast
 
 
@@ -120,6 +120,22 @@ def set_times(row: Row, times: Times) -> None:
 def values_of(row: Row, keys: Iterable[str]) -> tuple[str | int | None, ...]:
     """A row's values of some keys, by which rows are told apart."""
     return tuple(cast("Mapping[str, str | int | None]", row)[key] for key in keys)
+
+
+def grouped(rows: Iterable[Row], keys: Sequence[str]) -> list[tuple[dict[str, str | int | None], list[Row]]]:
+    """Put rows with equal values of ``keys`` into one group; groups come in the order of their first rows.
+
+    Args:
+        rows: as :data:`poolzoo.analysis.results.schema.PROFILE_SETTING` groups those of a profile.
+        keys: which all rows have.
+
+    Returns:
+        Of each group the values by key, and its rows.
+    """
+    apart: dict[tuple[str | int | None, ...], list[Row]] = {}
+    for row in rows:
+        apart.setdefault(values_of(row, keys), []).append(row)
+    return [(dict(zip(keys, values, strict=True)), own) for values, own in apart.items()]
 
 
 def one_line(error: BaseException) -> str:

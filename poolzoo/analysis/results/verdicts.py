@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from poolzoo.analysis.results.result import Result
-from poolzoo.analysis.results.rows import Row, label, values_of
+from poolzoo.analysis.results.rows import Row, grouped, label
 from poolzoo.analysis.results.schema import METRICS, PROFILE_SETTING, Metric
 from poolzoo.analysis.results.summaries import (
     INTERVAL_IMAGES,
@@ -269,17 +269,24 @@ def profile_rows(
     most: dict[tuple[str, str], Row] = {}
     tensor = ""
     for profile in profiles:
-        apart: dict[tuple[str | int | None, ...], dict[tuple[str, str], Row]] = {}
-        for row in profile.rows:
-            window = (str(row["kernel_size"]), str(row["stride"]))
-            if row["forward_s"] and window == (setting.kernel_size, setting.stride):
-                apart.setdefault(values_of(row, PROFILE_SETTING), {})[label(row), row["state"]] = row
-        for key, rows in apart.items():
+        for named, rows in timed_with(profile, setting):
             found = {(s.label, s.state): rows[at] for s in scored if (at := (s.label, profiled_state(s))) in rows}
             if len(found) > len(most):
-                named = dict(zip(PROFILE_SETTING, key, strict=True))
                 most, tensor = found, f"{named['shape']} {named['dtype']} on {named['device']}"
     return (most, tensor) if most else None
+
+
+def timed_with(
+    profile: Result, setting: Setting
+) -> list[tuple[dict[str, str | int | None], dict[tuple[str, str], Row]]]:
+    """Return a profile's timed rows with the window of ``setting``, in one group per tensor and device.
+
+    Returns:
+        Of each group its values of :data:`PROFILE_SETTING`, and its rows by label and state.
+    """
+    window = (setting.kernel_size, setting.stride)
+    timed = [r for r in profile.rows if r["forward_s"] and (str(r["kernel_size"]), str(r["stride"])) == window]
+    return [(named, {(label(r), r["state"]): r for r in rows}) for named, rows in grouped(timed, PROFILE_SETTING)]
 
 
 def profiled_state(summary: Summary) -> str:
@@ -289,13 +296,8 @@ def profiled_state(summary: Summary) -> str:
 
 def judge_profile(result: Result) -> list[ProfileLead]:
     """Who is fastest, for each tensor and device of a profile on which something was timed."""
-    apart: dict[tuple[str | int | None, ...], list[Row]] = defaultdict(list)
-    for row in result.rows:
-        if row["forward_s"]:
-            apart[values_of(row, PROFILE_SETTING)].append(row)
     leads = []
-    for setting, rows in apart.items():
-        named = dict(zip(PROFILE_SETTING, setting, strict=True))
+    for named, rows in grouped((row for row in result.rows if row["forward_s"]), PROFILE_SETTING):
         times = {_named(row): Time(s, row["forward_iqr_s"]) for row in rows if (s := row["forward_s"])}
         fastest, *others = sorted(times, key=lambda name: (times[name].seconds, name))
         first = next(row for row in rows if _named(row) == fastest)

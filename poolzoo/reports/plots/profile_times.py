@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from poolzoo.analysis.results.result import Result
-from poolzoo.analysis.results.rows import Row, label, number_of, values_of
+from poolzoo.analysis.results.rows import Row, grouped, label, number_of
 from poolzoo.analysis.results.schema import PROFILE_SETTING
 from poolzoo.reports.plots.style import (
     AROUND,
@@ -32,12 +31,12 @@ if TYPE_CHECKING:
 def plot_profile(run: RunFacts) -> Figure:
     """Plot the forward and forward plus backward time of operators, fastest on top, one panel per tensor and device."""
     apart = profiled(run.result)
-    heights = [AROUND + LINE * max(len(rows), 3) for rows in apart.values()] or [2.0]
+    heights = [AROUND + LINE * max(len(rows), 3) for _, rows in apart] or [2.0]
     series = (("forward_s", "forward", "o", POINT), ("forward_backward_s", "forward and backward", "D", FRONT))
     with style():
         figure = new_figure(WIDTH, sum(heights) + 0.25)
         panels = figure.subplots(len(heights), 1, squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
-        for axes, (setting, rows) in zip(panels, apart.items(), strict=False):
+        for axes, (named, rows) in zip(panels, apart, strict=False):
             size, unit = unit_of([row["forward_s"] or 0.0 for row in rows], TIME_UNITS)
             for place, row in enumerate(rows):
                 ends = [time / size for key, *_ in series if (time := number_of(row, key))]
@@ -64,7 +63,6 @@ def plot_profile(run: RunFacts) -> Figure:
                 [operator_name(label(row), row["state"]) for row in rows],
                 [run.is_baseline(row) for row in rows],
             )
-            named = dict(zip(PROFILE_SETTING, setting, strict=True))
             text = f"{named['shape']} {named['dtype']}, {named['device']}, kernel {named['kernel_size']}"
             text = shortened(f"{text}, stride {named['stride']}, {named['layout']}", 90)
             axes.set_title(text, loc="left")
@@ -78,20 +76,16 @@ def plot_profile(run: RunFacts) -> Figure:
     return figure
 
 
-def profiled(result: Result) -> dict[tuple[str | int | None, ...], list[Row]]:
+def profiled(result: Result) -> list[tuple[dict[str, str | int | None], list[Row]]]:
     """Return a profile's timed rows, fastest first, grouped by tensor and device."""
-    apart: dict[tuple[str | int | None, ...], list[Row]] = defaultdict(list)
-    for row in sorted(result.rows, key=lambda row: (row["forward_s"] or 0.0, label(row))):
-        if row["forward_s"]:
-            apart[values_of(row, PROFILE_SETTING)].append(row)
-    return apart
+    timed = [row for row in result.rows if row["forward_s"]]
+    return grouped(sorted(timed, key=lambda row: (row["forward_s"] or 0.0, label(row))), PROFILE_SETTING)
 
 
 def describe_profile(run: RunFacts) -> str:
     """Describe the fastest and slowest operator for each tensor, and the fastest against the baseline."""
     sentences = []
-    for setting, rows in profiled(run.result).items():
-        named = dict(zip(PROFILE_SETTING, setting, strict=True))
+    for named, rows in profiled(run.result):
         ends = []
         for row in (rows[0], rows[-1]):
             seconds = row["forward_s"] or 0.0

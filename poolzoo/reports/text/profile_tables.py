@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from poolzoo.analysis.results.profile_figures import PROFILE_FIGURES, ProfileFigure
 from poolzoo.analysis.results.result import Result
-from poolzoo.analysis.results.rows import Row, label, number_of, values_of
+from poolzoo.analysis.results.rows import Row, grouped, label, number_of
 from poolzoo.analysis.results.schema import METRICS, PROFILE_SETTING
 from poolzoo.analysis.results.side_by_side import COMPARED_FIGURES
 from poolzoo.analysis.results.summary_records import Summary
-from poolzoo.analysis.results.verdicts import profiled_state
+from poolzoo.analysis.results.verdicts import profiled_state, timed_with
 from poolzoo.reports.run_facts import RunFacts
 from poolzoo.reports.text.columns import (
     MISSING,
@@ -35,16 +34,12 @@ from poolzoo.reports.text.words import visible
 
 def profile_tables(run: RunFacts) -> list[Table]:
     """Return one table per device, dtype, shape and so on, with one line per operator, fastest first."""
-    apart = defaultdict(list)
-    for row in run.result.rows:
-        apart[values_of(row, PROFILE_SETTING)].append(row)
-    return [_profile_table(setting, rows, run) for setting, rows in apart.items()]
+    return [_profile_table(named, rows, run) for named, rows in grouped(run.result.rows, PROFILE_SETTING)]
 
 
-def _profile_table(setting: tuple[Any, ...], rows: Sequence[Row], run: RunFacts) -> Table:
+def _profile_table(named: Mapping[str, str | int | None], rows: Sequence[Row], run: RunFacts) -> Table:
     rows = sorted(rows, key=lambda row: (row["forward_s"] is None, row["forward_s"] or 0.0, label(row)))
     values: dict[str, list[Any]] = {key: [row.get(key) for row in rows] for key in rows[0]}
-    named = dict(zip(PROFILE_SETTING, setting, strict=True))
 
     built: list[tuple[Column, list[Cell]]] = []
     if len(set(values["backend"])) > 1:
@@ -93,11 +88,7 @@ def joined_table(summaries: Sequence[Summary], profile: Result) -> Table | None:
     Returns:
         None if the two have no operator in common. The notes name operators that only one of them has.
     """
-    setting = summaries[0].setting
-    window = (setting.kernel_size, setting.stride)
-    rows = [r for r in profile.rows if r["forward_s"] and (str(r["kernel_size"]), str(r["stride"])) == window]
-    tensor = values_of(rows[0], PROFILE_SETTING) if rows else ()
-    costs = {(label(r), r["state"]): r for r in rows if values_of(r, PROFILE_SETTING) == tensor}
+    named, costs = next(iter(timed_with(profile, summaries[0].setting)), ({}, {}))
     group = [s for s in summaries if s.scores and (s.label, profiled_state(s)) in costs]
     if not group:
         return None
@@ -117,7 +108,6 @@ def joined_table(summaries: Sequence[Summary], profile: Result) -> Table | None:
             spread = [number_of(row, figure.spread) for row in found] if figure.spread else None
             built.append(scaled_column(Column(figure.heading), measured, SCALED_UNITS[figure.unit], spread, fair))
     roles = ["baseline" if s.is_baseline else "" if s.equal_kept else "unequal" for s in group]
-    named = dict(zip(PROFILE_SETTING, tensor, strict=True))
     caption = f"times and memory of {named['shape']} {named['dtype']} on {named['device']}"
     scored = list(dict.fromkeys(summary.label for summary in summaries if summary.scores))
     profiled = list(dict.fromkeys(name for name, _ in costs))
