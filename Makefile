@@ -13,21 +13,23 @@ compare: $(VENV)/.installed
 	$(BIN)/poolzoo compare --image skimage:coffee --output results/coffee.json --report results/coffee.html
 
 # As many processes as cores, so one thread in each.
+test check grid test-models: export OMP_NUM_THREADS = 1
+
 test: $(VENV)/.installed-test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) $(PYTEST_ARGS)
 
 # While working: all tests but the slow ones.
 check: $(VENV)/.installed-test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(PYTEST_ARGS)
 
 # What `make test` does with an example of each kind only: every operator compiled, exported and built for every GPU,
 # and the native engine built with sanitizers and for narrower vectors.
 grid: $(VENV)/.installed-test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) --grid -m grid $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) --grid -m grid $(PYTEST_ARGS)
 
 # Whole networks, and the CUDA library without a GPU: what needs torchvision, timm and a CUDA build of torch (6 GB).
 test-models: $(CUDA_VENV)/.installed
-	OMP_NUM_THREADS=1 $(CUDA_VENV)/bin/python -m pytest $(addprefix tests/,surgery/test_networks.py surgery/test_recipes.py surgery/test_guide.py \
+	$(CUDA_VENV)/bin/python -m pytest $(addprefix tests/,surgery/test_networks.py surgery/test_recipes.py surgery/test_guide.py \
 		analysis/test_features.py analysis/test_piq_metrics.py test_cli_metrics.py checkered/test_zoo.py cuda/test_cuda_build.py) $(PARALLEL) $(PYTEST_ARGS)
 
 # All of the native engine's tests under AddressSanitizer and UBSan, and with AVX2 and plain vectors: it takes long.

@@ -46,8 +46,7 @@ def _made(name: str) -> Iterator[str]:
     if name not in ("poolzoo", "poolzoo.functional"):
         return
     module = importlib.import_module(name)
-    for facts in registry.builtin_facts():
-        info = registry.pool_info(facts["name"])
+    for info in registry.builtin_pools():
         stem = info.class_name if name == "poolzoo" else info.function_name
         yield from (f"{stem}{ndim}d" for ndim in info.ndims)
     yield from (key for key in dir(module) if key.startswith(module._OTHERS))

@@ -23,7 +23,7 @@ def versions() -> str:
 
 def make_all() -> tuple[dict[str, str], dict[str, Pixels]]:
     """Return the pages' texts and the pictures' pixels, by file name."""
-    names = [facts["name"] for facts in registry.builtin_facts()]
+    names = [info.name for info in registry.builtin_pools()]
     cards: list[tuple[Card, Evidence]] = [(make_card(name), gather_evidence(name)) for name in names]
     part = grey_part(cut_out())
     pages = {f"{card.info.name}.md": render_card_page(card, evidence) for card, evidence in cards}

@@ -83,8 +83,7 @@ def _functional() -> str:
 
 
 def _operators() -> Iterator[tuple[registry.PoolInfo, int]]:
-    for facts in registry.builtin_facts():
-        info = registry.pool_info(facts["name"])
+    for info in registry.builtin_pools():
         for ndim in info.ndims:
             yield info, ndim
 

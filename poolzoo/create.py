@@ -173,7 +173,8 @@ def _function(info: PoolInfo, ndim: int) -> Callable[..., Tensor]:
         ceil_mode: bool = False,
         **params: Any,
     ) -> Tensor:
-        params = current_names(info, params)
+        if info.renamed:
+            params = current_names(info, params)
         if params or needed:
             check_params(info, known, params)
         geometry = make_geometry(ndim, kernel_size, stride, padding, dilation, ceil_mode)

@@ -470,12 +470,12 @@ def expand_specs(specs: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(expanded))
 
 
-def builtin_facts() -> list[dict[str, Any]]:
-    """Return the facts of the built-in operators, in registration order."""
+def builtin_pools() -> list[PoolInfo]:
+    """Return the built-in operators, in registration order."""
     load_operators()
-    return [info.facts for info in _pools.values() if info.name in _builtin]
+    return [info for info in _pools.values() if info.name in _builtin]
 
 
 def catalog_text() -> str:
     """Return the content of ``operators/catalog.json``."""
-    return json.dumps(builtin_facts(), indent=1, ensure_ascii=False) + "\n"
+    return json.dumps([info.facts for info in builtin_pools()], indent=1, ensure_ascii=False) + "\n"

@@ -58,8 +58,7 @@ TYPES = {
     "poolzoo.compare('skimage:coffee')": "Result",
 }
 NEEDED = {"lip": ", logit=x"}
-for _facts in registry.builtin_facts():
-    _info = registry.pool_info(_facts["name"])
+for _info in registry.builtin_pools():
     for _ndim in _info.ndims:
         TYPES[f"PF.{_info.function_name}{_ndim}d(x, 2{NEEDED.get(_info.name, '')})"] = "Tensor"
         TYPES[f"poolzoo.{_info.class_name}{_ndim}d(kernel_size=2)"] = f"{_info.class_name}{_ndim}d"

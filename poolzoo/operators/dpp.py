@@ -87,12 +87,12 @@ def _check_dpp(
     eps: float = 1e-3,
 ) -> None:
     for name, value in (("alpha", alpha), ("lam", lam)):
-        if not isinstance(value, Tensor) and not (is_number(value) and 0 <= value < math.inf):
+        if not isinstance(value, Tensor) and not (is_finite(value) and value >= 0):
             raise ValueError(f"{name}={value!r}: a finite number >= 0 is allowed")
     if bias is not None and weight is None:
         shown = tuple(bias.shape) if isinstance(bias, Tensor) else repr(bias)
         raise ValueError(f"bias={shown}: only allowed together with weight, the filter")
-    if not (bias is None or isinstance(bias, Tensor) or (is_finite(bias))):
+    if not (bias is None or isinstance(bias, Tensor) or is_finite(bias)):
         raise ValueError(f"bias={bias!r}: a finite number is allowed")
     if reward not in ("symmetric", "asymmetric"):
         raise ValueError(f"reward={reward!r}: 'symmetric' or 'asymmetric' is allowed")

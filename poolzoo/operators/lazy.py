@@ -105,10 +105,9 @@ class LazyPool(LazyModuleMixin, Pool):
         super()._load_from_state_dict(state_dict, prefix, *args)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Read a module that was pickled when ``channels`` was named ``in_channels``."""
-        super().__setstate__(  # type: ignore[no-untyped-call]
-            {"channels" if key == "in_channels" else key: value for key, value in state.items()}
-        )
+        """Read a module that may have been pickled when its arguments had their former names."""
+        present = {self.info.renamed.get(key, key): value for key, value in state.items()}
+        super().__setstate__(present)  # type: ignore[no-untyped-call]
 
 
 def _fill(module: nn.Module, started: nn.Module) -> None:

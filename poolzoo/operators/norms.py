@@ -93,7 +93,7 @@ class _Power(Pool):
         super().__init__(*args, **kwargs)
         check_backend(backend)
         self.backend = backend
-        if not (is_number(p) and 1 < p < math.inf):
+        if not (is_finite(p) and p > 1):
             raise ValueError(f"p={p!r}: a finite start value > 1 is allowed")
         self.raw = channel_parameter(softplus_inverse(p - 1), channels, device, dtype)
 
@@ -177,9 +177,9 @@ _LEAST_P = 0.01
 
 
 def _check_gem(p: float | Tensor = 3.0, eps: float = 1e-6) -> None:
-    if not isinstance(p, Tensor) and not (is_number(p) and 0 < p < math.inf):
+    if not isinstance(p, Tensor) and not (is_finite(p) and p > 0):
         raise ValueError(f"p={p!r}: a finite number > 0 is allowed")
-    if not (is_number(eps) and 0 < eps < math.inf):
+    if not (is_finite(eps) and eps > 0):
         raise ValueError(f"eps={eps!r}: a finite number > 0 is allowed")
 
 

@@ -17,7 +17,7 @@ from poolzoo.windows import MOST_IN_FLOAT32, absent, adaptive_windows, maximum, 
 
 def _check_beta(beta: float | Tensor = 1.0) -> None:
     scalar = isinstance(beta, Tensor) and beta.dim() == 0
-    if not scalar and not (is_finite(beta)):
+    if not scalar and not is_finite(beta):
         raise ValueError(f"beta={beta!r}: a finite number or a tensor of one is allowed")
 
 

@@ -11,8 +11,8 @@ import torch.nn.functional as F
 
 import poolzoo.functional as PF
 from poolzoo.calls import name_arguments
+from poolzoo.geometry import DTYPES
 
-DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
 CASES = list(itertools.product(("max_pool1d", "max_pool2d", "max_pool3d", "avg_pool1d", "avg_pool2d"), DTYPES))
 CASES += [("avg_pool3d", dtype) for dtype in DTYPES[:2]]  # on the CPU torch's has no half types
 

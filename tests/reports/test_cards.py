@@ -25,7 +25,7 @@ from poolzoo.reports.pictures.operator_card import (
 from poolzoo.reports.pictures.weights import weight_pixels
 
 PAGES = DOCS / "operators"
-NAMES = [facts["name"] for facts in registry.builtin_facts()]
+NAMES = [info.name for info in registry.builtin_pools()]
 
 
 # Pages

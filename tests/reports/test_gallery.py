@@ -38,8 +38,7 @@ def test_the_gallery_is_drawn_from_its_scores(maker, kept):
 
 
 def test_the_scores_are_of_every_operator_and_photograph(kept):
-    builtin = {facts["name"] for facts in registry.builtin_facts()}
-    assert {row["pool"] for row in kept.rows} == {name for name in builtin if 2 in registry.pool_info(name).ndims}
+    assert {row["pool"] for row in kept.rows} == {info.name for info in registry.builtin_pools() if 2 in info.ndims}
     assert {row["image"] for row in kept.rows} == {f"skimage:{name}" for name in PHOTOGRAPHS}
     assert all(row["error"] is None and row["forward_s"] is None for row in kept.rows)
     about = {pool["label"]: pool for pool in kept.metadata["pools"]}
