@@ -11,7 +11,8 @@ from pathlib import Path
 
 from poolzoo import registry
 from poolzoo.analysis.studies.operator_card import Card, Evidence, cut_out, gather_evidence, grey_part, make_card
-from poolzoo.reports.pictures.operator_card import Pixels, card_pixels, card_png, render_card_index, render_card_page
+from poolzoo.reports.pictures.cutouts import Pixels
+from poolzoo.reports.pictures.operator_card import card_pixels, card_png, render_card_index, render_card_page
 
 FOLDER = Path(__file__).parent / "operators"
 

@@ -22,7 +22,8 @@ import numpy as np
 from poolzoo.analysis.inputs.training_images import PHOTOGRAPHS
 from poolzoo.analysis.results.result import Result
 from poolzoo.analysis.results.schema import TIME_KEYS
-from poolzoo.reports.pictures.operator_card import Pixels, card_png
+from poolzoo.reports.pictures.cutouts import Pixels
+from poolzoo.reports.pictures.operator_card import card_png
 from poolzoo.reports.plots.all_plots import Drawing, compare_drawings
 from poolzoo.reports.run_facts import RunFacts
 from poolzoo.reports.text.formats import render

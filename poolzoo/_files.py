@@ -23,6 +23,8 @@ from poolzoo._console import say
 #: The formats of a result's text by the suffixes of its files, and the suffixes of a page.
 SUFFIXES = {".csv": "csv", ".json": "json", ".md": "markdown", ".txt": "table"}
 PAGE = (".html", ".htm")
+#: The suffix of fitted parameters.
+WEIGHTS = (".safetensors",)
 
 #: The output name for standard output.
 STDOUT = Path("-")
@@ -46,6 +48,18 @@ class Target:
     path: Path
     kind: Literal["file", "stream", "stdout"]
     about: os.stat_result | None = None
+
+
+def suffix_among(path: PathLike, suffixes: Collection[str], argument: str) -> str:
+    """Return the suffix of a file name in lower case.
+
+    Raises:
+        ValueError: it is none of ``suffixes``.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in suffixes:
+        raise ValueError(f"{argument}={os.fspath(path)!r}: a name that ends in {', '.join(suffixes)} is allowed")
+    return suffix
 
 
 #: Targets that cannot be written.

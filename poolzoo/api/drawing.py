@@ -42,7 +42,7 @@ def visualize_weights(
     from poolzoo.analysis.inputs.images import load_image
     from poolzoo.analysis.scoring.gradients import pixel_weights
     from poolzoo.geometry import make_geometry
-    from poolzoo.reports.pictures.cutouts import busiest
+    from poolzoo.reports.pictures.cutouts import cutout_box
     from poolzoo.reports.pictures.weights import plot_weights
 
     specs = registry.expand_specs(several(pool))
@@ -53,9 +53,7 @@ def visualize_weights(
         raise ValueError(f"image: {len(found)} images; exactly one is allowed")
     geometry = make_geometry(2, kernel_size, stride)
     photo = load_image(found[0])
-    height, width = min(size, photo.shape[0]), min(size, photo.shape[1])
-    top, left = busiest(photo, height, width)
-    part = photo[top : top + height, left : left + width].mean(axis=2)
+    part = photo[cutout_box(photo, size).slices].mean(axis=2)
     sizes = (geometry.kernel_size, geometry.stride)
     return plot_weights(part, pixel_weights(specs, part, *sizes), *sizes)
 

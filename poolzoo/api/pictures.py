@@ -22,7 +22,12 @@ WEIGHED_WHOLE = 1_000_000
 
 
 class PictureKeeper:
-    """Passes on the pictures of a comparison's rows: each original once, and weights once per operator."""
+    """Passes on the pictures of a comparison's rows, and weights once per operator.
+
+    Args:
+        upsample: the upsampler whose rows get weights.
+        keep: the receivers of each picture. They skip one that they already have: each row has its image's original.
+    """
 
     def __init__(self, upsample: str, keep: Sequence[Callable[[ReportPicture], object]]) -> None:
         self._upsample, self._keep = upsample, keep
@@ -31,12 +36,8 @@ class PictureKeeper:
     def __call__(self, view: View) -> None:
         from poolzoo.reports.pictures.picture import pictures_of
 
+        self._images.add(view.row["image"])
         for picture in itertools.chain(pictures_of(view), self._weights_of(view)):
-            if picture.kind == "original":
-                # Every row of an image brings its original; one is enough.
-                if picture.image in self._images:
-                    continue
-                self._images.add(picture.image)
             for keep in self._keep:
                 keep(picture)
 
@@ -49,7 +50,7 @@ class PictureKeeper:
 
         row, picture = view.row, view.original
         # Only for images that a page has room for.
-        if row["upsample"] != self._upsample or len(self._images | {row["image"]}) > IMAGES:
+        if row["upsample"] != self._upsample or len(self._images) > IMAGES:
             return
         stride = two_axes(row["stride"])
         box = weights_box(picture, stride) if stride else None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from poolzoo._console import Notice
-from poolzoo._files import PAGE, write_whole
+from poolzoo._files import PAGE, suffix_among, write_whole
 from poolzoo.analysis.results.result import Result as StudyResult
 from poolzoo.analysis.results.store_file import is_store
 from poolzoo.analysis.results.store_reader import StoreReader
@@ -116,8 +116,7 @@ def report(
         ValueError: the output's name does not end in .html, or an input is not a result of poolzoo.
         OSError: a file cannot be read or written.
     """
-    if Path(output).suffix.lower() not in PAGE:
-        raise ValueError(f"output={os.fspath(output)!r}: a name that ends in {', '.join(PAGE)} is allowed")
+    suffix_among(output, PAGE, "output")
     found = gather([results] if isinstance(results, (str, os.PathLike, Result)) else results)
     write_whole(output, render_page(found.results, found.pictures, found.sources))
     if save_plots is not None:

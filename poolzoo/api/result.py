@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from poolzoo._files import PAGE, SUFFIXES, write_whole
+from poolzoo._files import PAGE, SUFFIXES, suffix_among, write_whole
 from poolzoo.analysis.results.result import Result as StudyResult
 from poolzoo.analysis.results.rows import Row, label
 from poolzoo.analysis.results.store_reader import StoreReader
@@ -106,10 +106,7 @@ class Result(StudyResult):
             ValueError: another suffix.
             OSError: the file cannot be written.
         """
-        suffix = Path(path).suffix.lower()
-        if suffix not in SUFFIXES:
-            raise ValueError(f"path={os.fspath(path)!r}: a name that ends in {', '.join(SUFFIXES)} is allowed")
-        return write_whole(path, self.written(SUFFIXES[suffix]))
+        return write_whole(path, self.written(SUFFIXES[suffix_among(path, SUFFIXES, "path")]))
 
     def written(self, fmt: str) -> str | Iterator[str]:
         """Return the text of a file; the rows of a dataset run come piece by piece.
@@ -142,8 +139,7 @@ class Result(StudyResult):
             ValueError: the name does not end in .html.
             OSError: the file cannot be written.
         """
-        if Path(path).suffix.lower() not in PAGE:
-            raise ValueError(f"path={os.fspath(path)!r}: a name that ends in {', '.join(PAGE)} is allowed")
+        suffix_among(path, PAGE, "path")
         return write_whole(path, self.page())
 
     def page(self) -> str:

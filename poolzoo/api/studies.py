@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from poolzoo._console import progress
+from poolzoo._files import WEIGHTS, suffix_among
 from poolzoo.analysis.inputs.arrays import find_given
 from poolzoo.analysis.results import machine
 from poolzoo.analysis.scoring.protocol import Protocol
@@ -136,8 +137,8 @@ def fit(
     """
     from poolzoo.analysis.scoring.fitted_parameters import save_fitted
 
-    if output is not None and Path(output).suffix != ".safetensors":
-        raise ValueError(f"output={os.fspath(output)!r}: a name that ends in .safetensors is allowed")
+    if output is not None:
+        suffix_among(output, WEIGHTS, "output")
     machine.check_device(device)
     asked = Protocol(kernel_size, stride, (upsample,), normalize, seed=seed, device=device)
     found = learn_from(several(images), pool, asked, steps, lr)

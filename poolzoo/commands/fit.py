@@ -10,6 +10,7 @@ import click
 
 from poolzoo import registry
 from poolzoo._console import note, say
+from poolzoo._files import WEIGHTS
 from poolzoo.analysis.scoring.protocol import NORMALIZATIONS
 from poolzoo.commands.modes import Command
 from poolzoo.commands.options import (
@@ -20,7 +21,7 @@ from poolzoo.commands.options import (
     window_options,
 )
 from poolzoo.commands.reading import declare_images
-from poolzoo.commands.writing import WEIGHTS, command_files, counted, say_written
+from poolzoo.commands.writing import command_files, counted, say_written
 
 
 @click.command("fit", cls=Command)

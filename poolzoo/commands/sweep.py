@@ -87,7 +87,9 @@ def sweep(
     result = run(**given)
     if plot and any(row["error"] is None for row in result.rows):
         from poolzoo.reports.plots.style import to_file
+        from poolzoo.reports.plots.sweep_curves import plot_sweep
+        from poolzoo.reports.run_facts import RunFacts
 
-        write_whole(plot, to_file(result.plot("sweep"), plot.suffix[1:].lower() or "png"))
+        write_whole(plot, to_file(plot_sweep(RunFacts.of(result)), plot.suffix[1:].lower() or "png"))
         say_written(plot)
     writer.finish(result)

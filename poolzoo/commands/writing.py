@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from poolzoo._console import COMMAND, note, say, width_of
-from poolzoo._files import PAGE, STDOUT, SUFFIXES, CommandFiles, write_whole
+from poolzoo._files import PAGE, STDOUT, SUFFIXES, WEIGHTS, CommandFiles, write_whole
 from poolzoo.commands.options import Failed
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from poolzoo.api.result import Result
 
 #: The suffixes of other outputs; none of them is a format's, whatever --format is.
-PLOT, WEIGHTS = (".png", ".svg", ".pdf"), (".safetensors",)
+PLOT = (".png", ".svg", ".pdf")
 
 
 class Writer:

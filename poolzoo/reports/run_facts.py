@@ -8,6 +8,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, TypeVar
 
 from poolzoo.analysis.results.result import Result
@@ -102,7 +103,7 @@ class RunFacts:
             sweep=sweep_of(result),
         )
 
-    @property
+    @cached_property
     def families(self) -> dict[str, str]:
         """The operators' families by label."""
         return {operator.label: operator.family for operator in self.operators}

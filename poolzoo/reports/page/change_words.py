@@ -10,20 +10,24 @@ from poolzoo.analysis.results.profile_figures import PROFILE_FIGURES
 from poolzoo.analysis.results.schema import METRICS
 from poolzoo.analysis.results.side_by_side import Versus, named
 from poolzoo.reports.page.verdict_words import Entry
-from poolzoo.reports.plots.all_plots import LETTERS
 from poolzoo.reports.text.numbers import signed
 
 
-def changes_of(versus: Versus) -> tuple[Entry, ...]:
-    """For each measure and further run, the median change and the extremes over the operators that were matched."""
+def changes_of(versus: Versus, letters: Sequence[str]) -> tuple[Entry, ...]:
+    """For each measure and further run, the median change and the extremes over the operators that were matched.
+
+    Args:
+        versus: the runs, matched.
+        letters: of the runs.
+    """
     said = []
     for place, measure in enumerate(versus.measures):
         sentences = []
-        for run in range(len(versus.only) - 1):
+        for run, letter in enumerate(letters[1:]):
             changes = [(figures[place].changes[run], named(match)) for match, figures in versus.matched]
             known = sorted((change, name) for change, name in changes if change is not None and math.isfinite(change))
             if known:
-                sentences.append(_change(measure, known, LETTERS[run + 1 : run + 2] or str(run + 2)))
+                sentences.append(_change(measure, known, letter))
         if sentences:
             title = METRICS[measure].title if measure in METRICS else PROFILE_FIGURES[measure].title
             said.append(Entry(title, tuple(sentences)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -63,6 +63,11 @@ def page_table(table: Table, families: Mapping[str, str], anchor: str, title: st
         for line in table.lines
     )
     return PageTable(anchor, title, table, lines)
+
+
+def page_tables(tables: Iterable[Table], families: Mapping[str, str], anchor: str) -> tuple[PageTable, ...]:
+    """Tables for the page, whose ids are ``anchor`` and a number."""
+    return tuple(page_table(table, families, f"{anchor}-{place}") for place, table in enumerate(tables, start=1))
 
 
 def page_plots(drawings: Sequence[Drawing], anchor: str) -> list[PagePlot]:

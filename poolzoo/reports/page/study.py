@@ -12,11 +12,13 @@ from poolzoo.analysis.results.side_by_side import Versus, side_by_side
 from poolzoo.analysis.results.summaries import by_setting, summarise
 from poolzoo.analysis.results.summary_records import Setting, Summary
 from poolzoo.analysis.results.verdicts import Verdict, join_times, judge
+from poolzoo.reports.page.change_words import changes_of
+from poolzoo.reports.page.verdict_words import Entry
 from poolzoo.reports.pictures.picture_book import PictureBook
 from poolzoo.reports.plots.all_plots import result_letters
 from poolzoo.reports.plots.sweep_curves import describe_values
 from poolzoo.reports.run_facts import RunFacts
-from poolzoo.reports.text.words import NOUNS
+from poolzoo.reports.text.words import NOUNS, setting_title
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,11 @@ class PageRun:
         """A sentence, with the result's title before it among several."""
         return f"{self.title}: {text}" if self.letter else text
 
+    @property
+    def is_sample(self) -> bool:
+        """Whether the rows are of fewer images than were scored."""
+        return False
+
     @cached_property
     def operators(self) -> list[str]:
         """Labels of the operators in its rows."""
@@ -86,6 +93,10 @@ class PageComparison(PageRun):
         """The summaries of each setting."""
         return by_setting(self.summaries)
 
+    def titles(self, setting: Setting) -> list[str]:
+        """Its title and that of one of its settings, each only where there are several."""
+        return [self.title] * bool(self.letter) + [setting_title(setting)] * (len(self.settings) > 1)
+
     @cached_property
     def verdicts(self) -> list[Verdict]:
         """What it answers."""
@@ -103,7 +114,7 @@ class PageComparison(PageRun):
 
     @property
     def is_sample(self) -> bool:
-        """Whether the rows are of fewer images than were scored."""
+        """Whether the rows are of fewer images than were scored: a dataset run holds some of them."""
         return self.image_count > len(self.image_names)
 
     @property
@@ -126,11 +137,21 @@ class SideBySide:
     versus: Versus
 
     @property
+    def letters(self) -> tuple[str, ...]:
+        """The letters that tell them apart."""
+        return tuple(placed.letter for placed in self.runs)
+
+    @cached_property
+    def changes(self) -> tuple[Entry, ...]:
+        """How they differ, in words; empty where they have nothing in common."""
+        return changes_of(self.versus, self.letters)
+
+    @property
     def heading(self) -> str:
         """What the page calls them."""
         return f"{'Comparisons' if self.versus.kind == 'compare' else 'Profiles'} side by side"
 
-    @property
+    @cached_property
     def families(self) -> dict[str, str]:
         """The operators' families by label."""
         return {name: family for placed in self.runs for name, family in placed.run.families.items()}

@@ -1,4 +1,4 @@
-"""OperatorKey cards: what there is to say of one operator, for a terminal, and as a Markdown page with a picture."""
+"""Operator cards: all facts of one operator, for a terminal, and as a Markdown page with a picture."""
 
 from __future__ import annotations
 

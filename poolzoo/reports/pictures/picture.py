@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from poolzoo.analysis.results.schema import UPSAMPLE_NONE
-from poolzoo.reports.pictures.cutouts import Box, Pixels as Pixels
+from poolzoo.reports.pictures.cutouts import Box, Pixels
 
 if TYPE_CHECKING:
     from poolzoo.analysis.scoring.round_trip import View
 
-#: OperatorKey, parameters, state, seed.
+#: Operator, parameters, state, seed.
 OperatorKey = tuple[str, str, str, "int | None"]
-#: OperatorKey, parameters, state, seed, upsampling, kind.
+#: Operator, parameters, state, seed, upsampling, kind.
 PictureKey = tuple[str, str, str, "int | None", "str | None", str]
 PICTURE_KINDS = ("original", "pooled", "rebuilt", "difference", "weights")
 #: The difference that gets the strongest colour; larger ones look the same.

@@ -10,7 +10,6 @@ import base64
 import io
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,16 +18,13 @@ from poolzoo.reports.pictures.cutouts import (
     TAPS,
     Box,
     Part,
-    Pixels as Pixels,
+    Pixels,
     cut_part,
     cutout_box,
     rebuild_part,
     sources,
 )
 from poolzoo.reports.pictures.picture import OperatorKey, ReportPicture, to_uint8
-
-if TYPE_CHECKING:
-    pass
 
 #: Longest side of a thumbnail.
 THUMBNAIL = 320

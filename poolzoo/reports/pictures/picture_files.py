@@ -10,18 +10,15 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from poolzoo._files import write_whole
 from poolzoo.analysis.results.rows import label
-from poolzoo.reports.pictures.cutouts import Box, Pixels as Pixels, cut_part
+from poolzoo.reports.pictures.cutouts import Box, Pixels, cut_part
 from poolzoo.reports.pictures.picture import PICTURE_KINDS, PictureKey, ReportPicture, to_uint8
 from poolzoo.reports.pictures.picture_book import PictureBook
-
-if TYPE_CHECKING:
-    pass
 
 #: A picture file larger than this is not decoded: what Pillow itself calls a decompression bomb.
 PIXEL_LIMIT = 178_956_970

@@ -124,18 +124,18 @@ def all_drawings(results: Sequence[Result]) -> list[Drawing]:
     """Return every plot of the results under a unique name: ``retention``, ``A-retention-nearest``."""
     profiles = [result for result in results if result.kind == "profile"]
     found: list[Drawing] = []
-    for result, letter in zip(results, result_letters(results), strict=True):
+    runs = list(map(RunFacts.of, results))
+    for run, letter in zip(runs, result_letters(results), strict=True):
         prefix = f"{letter}-" if letter else ""
-        run = RunFacts.of(result)
-        apart = compare_drawings(run, profiles) if result.kind == "compare" else {}
-        named = profile_drawings(run) if result.kind == "profile" else []
+        apart = compare_drawings(run, profiles) if run.result.kind == "compare" else {}
+        named = profile_drawings(run) if run.result.kind == "profile" else []
         named += [
             drawing if drawing.shared else replace(drawing, name=drawing.name + _difference(setting, list(apart)))
             for setting, drawings in apart.items()
             for drawing in drawings
         ]
         found += [replace(drawing, name=prefix + drawing.name) for drawing in named]
-    return _distinct([*found, *scaling_drawings(list(map(RunFacts.of, profiles)))])
+    return _distinct([*found, *scaling_drawings([run for run in runs if run.result.kind == "profile"])])
 
 
 def save_drawings(

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from poolzoo.analysis.results.schema import Metric
 from poolzoo.analysis.results.summary_records import Score, Summary
-
-if TYPE_CHECKING:
-    pass
 
 
 def operator_count(summaries: Iterable[Summary]) -> int:

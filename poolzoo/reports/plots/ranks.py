@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -44,6 +45,7 @@ def ranks_differ(summaries: Sequence[Summary]) -> bool:
     return _critical(shown) <= (shown[-1].rank or 0.0) - (shown[0].rank or 0.0)
 
 
+@functools.cache
 def critical_difference(operators: int, images: int) -> float:
     """Return the difference of two mean ranks from which it is statistically significant.
 

@@ -25,7 +25,7 @@ from poolzoo.reports.text.columns import (
     scaled_column,
     word_column,
 )
-from poolzoo.reports.text.numbers import TIME_UNITS, as_ratio, formatter, half_interval
+from poolzoo.reports.text.numbers import TIME_UNITS, as_ratio, formatter, half_interval, signed
 from poolzoo.reports.text.words import NOUNS, rebuilding, scale_title, visible
 
 TOO_FEW = f"too few images for an interval: at least {INTERVAL_IMAGES} are needed"
@@ -127,7 +127,7 @@ def _metric_columns(
                     of=heading,
                 ),
                 [s.difference if s else None for s in others],
-                formatter("+" + metric.format),
+                signed(metric.format),
                 plus=[half_interval(s.difference_interval if s else None, metric.format) for s in others],
             )
         )

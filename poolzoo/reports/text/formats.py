@@ -1,7 +1,6 @@
-"""A result as text: a terminal table, Markdown, CSV and JSON. JSON and CSV contain every measured row; the table and
-Markdown are aggregated.
+"""A result as text: a terminal table, Markdown, CSV and JSON.
 
-JSON and CSV hold every row as it was measured; the table and Markdown are aggregated.
+JSON and CSV contain every measured row; the table and Markdown are aggregated.
 """
 
 from __future__ import annotations

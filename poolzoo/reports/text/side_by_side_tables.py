@@ -23,6 +23,7 @@ from poolzoo.reports.text.numbers import (
     as_ratio,
     formatter,
     half_interval,
+    signed,
     significant,
     unit_of,
 )
@@ -84,7 +85,7 @@ def _versus_columns(measure: str, figures: Sequence[Figure], letters: Sequence[s
     if measure in METRICS:
         metric = METRICS[measure]
         size, unit, heading, show = 1.0, metric.unit, metric.title, formatter(metric.format)
-        change, as_text = formatter("+" + metric.format), metric.format
+        change, as_text = signed(metric.format), metric.format
     else:
         about = PROFILE_FIGURES[measure]
         heading, units = about.heading, SCALED_UNITS[about.unit]

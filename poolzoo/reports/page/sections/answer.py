@@ -5,18 +5,16 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from poolzoo.analysis.results.verdicts import judge_profile
-from poolzoo.reports.page.change_words import changes_of
 from poolzoo.reports.page.section import Section
 from poolzoo.reports.page.study import PageComparison, PageRun, Study
 from poolzoo.reports.page.verdict_words import Answer, answer_of, answer_of_profile
-from poolzoo.reports.text.words import setting_title
 
 PLACE = 0
 
 
 def render(study: Study) -> Section:
     """The page's first words; it says so where there is nothing to recommend."""
-    changes = [Answer(several.heading, changes_of(several.versus)) for several in study.side_by_side]
+    changes = [Answer(several.heading, several.changes) for several in study.side_by_side]
     # Where a comparison took its times from a profile, it has said who is fastest.
     speaking = study.comparisons if study.takes_times_from_profiles else study.runs
     found = [answer for placed in speaking for answer in _answers(placed)]
@@ -25,14 +23,7 @@ def render(study: Study) -> Section:
 
 def _answers(placed: PageRun) -> list[Answer]:
     if isinstance(placed, PageComparison):
-        several = len(placed.settings) > 1
-        return [
-            answer_of(
-                verdict,
-                ": ".join([placed.title] * bool(placed.letter) + [setting_title(verdict.setting)] * several),
-            )
-            for verdict in placed.verdicts
-        ]
+        return [answer_of(verdict, ": ".join(placed.titles(verdict.setting))) for verdict in placed.verdicts]
     answers = map(answer_of_profile, judge_profile(placed.run.result))
     return [Answer(placed.prefixed(answer.title), answer.entries) for answer in answers]
 

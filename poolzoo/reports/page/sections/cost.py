@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from poolzoo.reports.page.placed import PagePlot, PageTable, page_plots, page_table
+from poolzoo.reports.page.placed import PagePlot, PageTable, page_plots, page_tables
 from poolzoo.reports.page.section import Heading, Section
 from poolzoo.reports.page.study import PageProfile, Study
 from poolzoo.reports.plots.all_plots import Drawing, profile_drawings, scaling_drawings
@@ -34,9 +34,8 @@ def render(study: Study) -> Section | None:
 
 
 def _part_of(placed: PageProfile, more: list[Drawing]) -> CostPart:
-    tables = enumerate(profile_tables(placed.run), start=1)
     return CostPart(
         Heading(f"{placed.anchor}-cost", placed.heading("Cost")),
-        tuple(page_table(table, placed.run.families, f"{placed.anchor}-{place}") for place, table in tables),
+        page_tables(profile_tables(placed.run), placed.run.families, placed.anchor),
         page_plots([*profile_drawings(placed.run), *more], placed.anchor),
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from poolzoo.analysis.results.summaries import summarise
 from poolzoo.analysis.results.verdicts import join_times
-from poolzoo.reports.page.placed import PageTable, page_table
+from poolzoo.reports.page.placed import PageTable, page_tables
 from poolzoo.reports.page.section import Heading, Section
 from poolzoo.reports.page.study import PageComparison, Study
 from poolzoo.reports.text.compare_tables import compare_tables
@@ -46,4 +46,4 @@ def _part_of(placed: PageComparison) -> ImagesPart:
 def _tables(placed: PageComparison, name: str, anchor: str) -> tuple[PageTable, ...]:
     own = placed.run.of_image(name)
     tables = compare_tables(own, join_times(summarise(own.result), placed.profiles))
-    return tuple(page_table(table, own.families, f"{anchor}-{place}") for place, table in enumerate(tables, start=1))
+    return page_tables(tables, own.families, anchor)

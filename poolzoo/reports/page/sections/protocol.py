@@ -14,7 +14,6 @@ from poolzoo.reports.text.words import (
     is_misplaced,
     listed,
     scale_title,
-    setting_title,
     upsampler_title,
 )
 
@@ -41,10 +40,7 @@ class Steps:
 def render(study: Study) -> Section | None:
     """A list of steps for each setting of each comparison."""
     protocols = [
-        Steps(
-            ", ".join([placed.title] * bool(placed.letter) + [setting_title(setting)] * (len(placed.settings) > 1)),
-            tuple(protocol_steps(setting, placed.run, group)),
-        )
+        Steps(", ".join(placed.titles(setting)), tuple(protocol_steps(setting, placed.run, group)))
         for placed in study.comparisons
         for setting, group in placed.settings.items()
     ]

@@ -6,7 +6,6 @@ from poolzoo.reports.page.placed import page_table
 from poolzoo.reports.page.section import Heading, Section
 from poolzoo.reports.page.study import Study
 from poolzoo.reports.text.profile_tables import joined_table
-from poolzoo.reports.text.words import setting_title
 
 PLACE = 60
 
@@ -16,9 +15,9 @@ def render(study: Study) -> Section | None:
     grids = []
     for placed in study.comparisons:
         for place, (setting, group) in enumerate(placed.settings.items(), start=1):
-            title = [placed.title] * bool(placed.letter) + [setting_title(setting)] * (len(placed.settings) > 1)
+            title = ", ".join(placed.titles(setting))
             for number, profile in enumerate(placed.profiles, start=1):
                 if table := joined_table(group, profile):
                     anchor = f"{placed.anchor}-{place}-joined-{number}"
-                    grids.append(page_table(table, placed.run.families, anchor, ", ".join(title)))
+                    grids.append(page_table(table, placed.run.families, anchor, title))
     return Section((Heading("joined", "Retention against cost"),), {"grids": grids}) if grids else None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from poolzoo.reports.page.evidence import ROWS_EMBEDDED, is_embedded
 from poolzoo.reports.page.section import Heading, Section
-from poolzoo.reports.page.study import PageComparison, PageRun, Study
+from poolzoo.reports.page.study import PageRun, Study
 
 PLACE = 120
 #: A page stays readable and a browser responsive; the JSON holds the rest.
@@ -26,7 +26,7 @@ class RowsPart:
 
 def render(study: Study) -> Section:
     """A table for each result."""
-    samples = any(isinstance(placed, PageComparison) and placed.is_sample for placed in study.runs)
+    samples = any(placed.is_sample for placed in study.runs)
     return Section(
         (Heading("rows", "The rows"),),
         {
@@ -40,14 +40,13 @@ def render(study: Study) -> Section:
 
 def _part_of(placed: PageRun) -> RowsPart:
     result = placed.run.result
-    sampled = isinstance(placed, PageComparison) and placed.is_sample
     count = len(result.rows)
     return RowsPart(
         placed.title,
         result.columns,
         [[_raw(row.get(key)) for key in result.columns] for row in result.rows[:ROWS_SHOWN]],
         count,
-        (placed.run.dataset.rows if placed.run.dataset else count) if sampled else None,
+        placed.run.dataset.rows if placed.run.dataset and placed.is_sample else None,
     )
 
 

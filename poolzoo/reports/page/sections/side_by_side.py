@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from poolzoo.analysis.results.side_by_side import Versus
-from poolzoo.reports.page.change_words import changes_of
-from poolzoo.reports.page.placed import PageTable, page_table
+from poolzoo.reports.page.placed import PageTable, page_tables
 from poolzoo.reports.page.section import Heading, Section
 from poolzoo.reports.page.study import SideBySide, Study
 from poolzoo.reports.text.side_by_side_tables import versus_tables
@@ -35,16 +34,15 @@ def render(study: Study) -> Section | None:
 
 def _part_of(several: SideBySide) -> MatchedRuns:
     versus, anchor = several.versus, f"versus-{several.versus.kind}"
-    letters = tuple(placed.letter for placed in several.runs)
-    tables = versus_tables(versus, letters, [placed.run.baseline for placed in several.runs])
+    tables = versus_tables(versus, several.letters, [placed.run.baseline for placed in several.runs])
     return MatchedRuns(
         anchor,
         several.heading,
-        letters,
+        several.letters,
         versus,
-        comparable=bool(changes_of(versus)),
-        tables=tuple(
-            page_table(table, several.families, f"{anchor}-{place}") for place, table in enumerate(tables, start=1)
+        comparable=bool(several.changes),
+        tables=page_tables(tables, several.families, anchor),
+        only=tuple(
+            (f"Only in {name}", alone) for name, alone in zip(several.letters, versus.only, strict=True) if alone
         ),
-        only=tuple((f"Only in {name}", alone) for name, alone in zip(letters, versus.only, strict=True) if alone),
     )
