@@ -1,12 +1,16 @@
-"""Fixed seeds for every test."""
+"""Fixed seeds for every test, and the command line."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
+
+if TYPE_CHECKING:
+    from test_cli import Cli
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -31,6 +35,14 @@ def fixed_seeds() -> None:
 def short_times(monkeypatch: pytest.MonkeyPatch) -> None:
     """Comparisons time every operator with one short block: what tests look at are the scores."""
     monkeypatch.setattr("poolzoo.analysis.scoring.forward_times.QUICK_TIME", (1e-4, 1e-4))
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
+    """Run the command line in this process."""
+    from test_cli import Cli
+
+    return Cli(monkeypatch, capsys)
 
 
 @pytest.fixture(autouse=True, scope="module")

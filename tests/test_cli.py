@@ -46,11 +46,6 @@ class Cli:
 
 
 @pytest.fixture
-def run(monkeypatch, capsys):
-    return Cli(monkeypatch, capsys)
-
-
-@pytest.fixture
 def photo(tmp_path) -> Path:
     path = tmp_path / "photo.png"
     Image.fromarray(skimage.data.coffee()[100:140, 200:250]).save(path)

@@ -8,18 +8,12 @@ from pathlib import Path
 import pytest
 import skimage.data
 from PIL import Image
-from test_cli import Cli
 
 from poolzoo.analysis.results.schema import METRICS
 
 MEASURES = [key for key, metric in METRICS.items() if metric.of == "operator"]
 ALL = [word for name in MEASURES for word in ("--metric", name)]
 FEW = ("--metric", "brightness", "--metric", "mse")
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    return Cli(monkeypatch, capsys)
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from poolzoo import cli
 from poolzoo.analysis.scoring import image_metrics as metrics
 
 
@@ -20,26 +19,17 @@ def photo(tmp_path):
     return tmp_path / "photo.png"
 
 
-def run(monkeypatch, capsys, *arguments: object) -> tuple[int, str, str]:
-    monkeypatch.setattr(sys, "argv", ["poolzoo", *map(str, arguments)])
-    with pytest.raises(SystemExit) as stopped:
-        cli.main()
-    return (stopped.value.code, *capsys.readouterr())
-
-
-def test_without_piq_its_metrics_are_one_line(monkeypatch, capsys, photo):
+def test_without_piq_its_metrics_are_one_line(monkeypatch, run, photo):
     monkeypatch.setitem(sys.modules, "piq", None)
     metrics._piq.cache_clear()
-    code, out, err = run(monkeypatch, capsys, "compare", "--image", photo, "--pool", "avg", "--metric", "gmsd")
-    assert (code, out, err.count("\n")) == (2, "", 1)
-    assert "pip install 'poolzoo[metrics]'" in err
+    run("compare", "--image", photo, "--pool", "avg", "--metric", "gmsd").fails("pip install 'poolzoo[metrics]'")
 
 
-def test_piqs_metrics_are_in_the_rows_and_a_small_image_says_so(monkeypatch, capsys, photo):
+def test_piqs_metrics_are_in_the_rows_and_a_small_image_says_so(run, photo):
     pytest.importorskip("piq", reason="piq, where it is installed", exc_type=ImportError)
     asked = ["--metric", "vif", "--metric", "gmsd", "--format", "json"]
-    code, out, err = run(monkeypatch, capsys, "compare", "--image", photo, "--pool", "avg", *asked)
-    row = json.loads(out)["rows"][0]
-    assert code == 0 and 0 < row["vif"] < 1 and 0 < row["gmsd"] < 1
-    code, out, err = run(monkeypatch, capsys, "compare", "--image", photo, "--pool", "avg", "--metric", "ms_ssim")
-    assert code == 2 and "MS-SSIM needs at least 161 on each side" in err and err.count("\n") == 1
+    assert run("compare", "--image", photo, "--pool", "avg", *asked).code == 0, run.err
+    row = json.loads(run.out)["rows"][0]
+    assert 0 < row["vif"] < 1 and 0 < row["gmsd"] < 1
+    done = run("compare", "--image", photo, "--pool", "avg", "--metric", "ms_ssim")
+    assert done.code == 2 and "MS-SSIM needs at least 161 on each side" in done.err and done.err.count("\n") == 1

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 import skimage.data
 from PIL import Image
-from test_cli import QUICK, Cli
+from test_cli import QUICK
 
 from poolzoo import _files
 from poolzoo._files import CommandFiles, check_writable, write_all, write_whole
@@ -31,11 +31,6 @@ ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 def workplace(tmp_path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-@pytest.fixture
-def run(monkeypatch, capsys) -> Cli:
-    return Cli(monkeypatch, capsys)
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import skimage.data
 import torch
+from photos import noisy, photo
 from skimage.metrics import structural_similarity
 
 from poolzoo import metrics
@@ -19,14 +20,6 @@ from poolzoo.analysis.scoring import image_metrics
 SSIM_ARGUMENTS = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
 #: MS-SSIM needs 161 pixels on each side.
 SMALL = ("mse", "mae", "psnr", "ssim")
-
-
-def photo(height: int, width: int) -> np.ndarray:
-    return skimage.data.astronaut()[40 : 40 + height, 150 : 150 + width] / 255
-
-
-def noisy(image: np.ndarray, sigma: float = 0.05, seed: int = 0) -> np.ndarray:
-    return image + np.random.default_rng(seed).normal(0, sigma, image.shape)
 
 
 @pytest.fixture(params=metrics.__all__)

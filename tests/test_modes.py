@@ -11,7 +11,6 @@ import click
 import pytest
 import skimage.data
 from PIL import Image
-from test_cli import Cli
 
 from poolzoo import cli
 from poolzoo._files import CommandFiles
@@ -117,7 +116,7 @@ def workplace(tmp_path, monkeypatch) -> None:
 
 
 @pytest.fixture
-def attempt(monkeypatch, capsys):
+def attempt(monkeypatch, run):
     """What a command is about to do and write, or its complaint."""
     declared: list[Any] = []
 
@@ -165,7 +164,7 @@ def attempt(monkeypatch, capsys):
     def attempt(line: str) -> tuple[list[Any], str]:
         declared.clear()
         try:
-            complaint = Cli(monkeypatch, capsys)(*line.split()).err
+            complaint = run(*line.split()).err
         except Reached as reached:
             return [*declared, str(reached)], ""
         return [], complaint
@@ -218,8 +217,7 @@ ONCE = [
 
 
 @pytest.mark.parametrize(("command", "option"), ONCE)
-def test_an_option_that_is_taken_once_is_given_once(monkeypatch, capsys, command, option):
-    run = Cli(monkeypatch, capsys)
+def test_an_option_that_is_taken_once_is_given_once(run, command, option):
     run(*command.split(), option, "1", option, "2").fails(option, "given 2 times; once is allowed")
 
 

@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 from PIL import Image
 from reports.conftest import docs_script
-from test_cli import Cli
 
 import poolzoo
 from poolzoo.analysis.results.result import Result
@@ -27,11 +26,6 @@ ROOT = Path(__file__).parents[1]
 SECTION = (ROOT / "CONTRIBUTING.md").read_text().partition("## A metric in ten lines")[2]
 EXAMPLE = re.findall(r"```python\n(.*?)```", SECTION, re.DOTALL)[0]
 FACTS = {"title": "my metric", "better": "higher", "note": "what I care for"}
-
-
-@pytest.fixture
-def run(monkeypatch, capsys) -> Cli:
-    return Cli(monkeypatch, capsys)
 
 
 @pytest.fixture

@@ -8,15 +8,9 @@ import numpy as np
 import pytest
 import skimage.data
 from PIL import Image
-from test_cli import Cli
 
 from poolzoo import registry
 from poolzoo.commands import visualize
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    return Cli(monkeypatch, capsys)
 
 
 @pytest.fixture

@@ -5,16 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from PIL import Image
-from test_cli import Cli
 
 from poolzoo.analysis.studies.subsampling import METHODS, kept_positions
 from poolzoo.commands import visualize
 from poolzoo.reports.pictures.subsampling import KEPT, LOST, PANEL_MARGIN, SUBMAP_COLOURS, sampling_gif, sampling_png
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    return Cli(monkeypatch, capsys)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import pickle
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ import torch
 from PIL import Image
 
 import poolzoo
-from poolzoo import cli, registry
+from poolzoo import registry
 from poolzoo.analysis.inputs.images import SKIMAGE_NAMES, find_images, load_image
 from poolzoo.analysis.inputs.training_images import pixel_digest
 from poolzoo.analysis.results.summaries import summarise
@@ -368,25 +367,11 @@ def test_sums_are_in_double_precision_whatever_the_images_are_in():
     torch.testing.assert_close(decoder.weight, exact.weight, rtol=0, atol=1e-5)
 
 
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """``poolzoo compare`` in this process: its exit code, what it printed, and what it complained of."""
-
-    def compare_command(*arguments: str) -> tuple[object, str, str]:
-        monkeypatch.setattr(sys, "argv", ["poolzoo", "compare", *arguments])
-        with pytest.raises(SystemExit) as left:
-            cli.main()
-        return (left.value.code, *capsys.readouterr())
-
-    return compare_command
-
-
 def test_the_command_line_says_on_what_a_decoder_was_fitted(run, folder, tmp_path):
-    image, page = str(folder / "coffee.png"), tmp_path / "page.html"
-    arguments = ["--image", image, "--pool", "avg", "--upsample", "optimal", "--decoder-images", str(folder)]
-    code, printed, complaint = run(*arguments, "--format", "json", "--report", str(page))
-    assert code == 0, complaint
-    result = json.loads(printed)
+    image, page = folder / "coffee.png", tmp_path / "page.html"
+    arguments = ["--image", image, "--pool", "avg", "--upsample", "optimal", "--decoder-images", folder]
+    assert run("compare", *arguments, "--format", "json", "--report", page).code == 0, run.err
+    result = json.loads(run.out)
     (row,) = result["rows"]
     words = f"7 of 8 images of {folder}, without this image"
     assert (row["upsample"], row["decoder_fitted_on"]) == ("optimal", words)
@@ -405,7 +390,4 @@ def test_the_command_line_says_on_what_a_decoder_was_fitted(run, folder, tmp_pat
     ],
 )
 def test_training_images_that_cannot_be_are_one_line_and_exit_code_2(run, arguments, words):
-    code, printed, complaint = run("--image", "skimage:camera", "--pool", "avg", *arguments)
-    assert (code, printed) == (2, "")
-    assert words in complaint
-    assert complaint.count("\n") == 1 and "Traceback" not in complaint
+    run("compare", "--image", "skimage:camera", "--pool", "avg", *arguments).fails(words)

@@ -12,7 +12,6 @@ import pytest
 import skimage.data
 import torch
 import torch.nn.functional as F
-from test_cli import Cli
 
 from poolzoo.analysis.inputs.features import feature_maps, find_layers
 from poolzoo.analysis.inputs.images import find_images
@@ -30,11 +29,6 @@ def no_network(monkeypatch):
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    return Cli(monkeypatch, capsys)
 
 
 def make(name: str, seed: int = 0) -> torch.nn.Module:

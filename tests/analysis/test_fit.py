@@ -13,7 +13,6 @@ import skimage.data
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
-from test_cli import Cli
 
 from poolzoo import registry
 from poolzoo.analysis.inputs.images import ImageError, find_images
@@ -53,11 +52,6 @@ def scored(tmp_path_factory):
 @pytest.fixture(scope="module")
 def tiles(trained):
     return cut_tiles(find_training_images([str(trained)]), Protocol())
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    return Cli(monkeypatch, capsys)
 
 
 # Which images

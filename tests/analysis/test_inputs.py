@@ -15,7 +15,6 @@ import tifffile
 import torch
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
-from test_cli import Cli
 from torch import nn
 
 import poolzoo
@@ -36,11 +35,6 @@ from poolzoo.reports.page.page import render_page
 #: Where the submaps of an operator lie with a stride of 2, as the operator is by default.
 PHASES = {"checkered": [(0, 0), (1, 1)], "multisampling": [(0, 0), (1, 1)]}
 PHASES |= {"tri": [(0, 0), (0, 1), (1, 0)], "complete": [(0, 0), (0, 1), (1, 0), (1, 1)]}
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    return Cli(monkeypatch, capsys)
 
 
 def moving(count: int, height: int, width: int) -> np.ndarray:

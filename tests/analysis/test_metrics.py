@@ -14,8 +14,8 @@ from fractions import Fraction
 import numpy as np
 import oracles
 import pytest
-import skimage.data
 import torch
+from photos import noisy, photo
 from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
 
 from poolzoo import engine, native
@@ -38,15 +38,6 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
             pytest.skip("of the native metrics alone")
         monkeypatch.setattr(native, "why_no_metrics", lambda: "switched off")
     return request.param
-
-
-def photo(height: int, width: int, channels: int = 3) -> np.ndarray:
-    rgb = skimage.data.astronaut()[40 : 40 + height, 150 : 150 + width] / 255
-    return np.concatenate([rgb, rgb[..., :1] * rgb[..., 1:2]], axis=2)[..., :channels]
-
-
-def noisy(image: np.ndarray, sigma: float, seed: int = 0) -> np.ndarray:
-    return image + np.random.default_rng(seed).normal(0, sigma, image.shape)
 
 
 def pairs() -> Iterator[tuple[str, np.ndarray, np.ndarray, float]]:

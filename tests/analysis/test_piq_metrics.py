@@ -7,8 +7,8 @@ import sys
 
 import numpy as np
 import pytest
-import skimage.data
 import torch
+from photos import noisy, photo
 
 from poolzoo.analysis.inputs.images import ImageError
 from poolzoo.analysis.results.schema import METRICS, check_metrics
@@ -18,14 +18,6 @@ from poolzoo.geometry import make_geometry
 
 IMAGE = [key for key, metric in METRICS.items() if metric.of == "image"]
 PIQ = [key for key in IMAGE if METRICS[key].extra == "metrics"]
-
-
-def photo(height: int, width: int) -> np.ndarray:
-    return skimage.data.astronaut()[40 : 40 + height, 150 : 150 + width] / 255
-
-
-def noisy(image: np.ndarray, sigma: float) -> np.ndarray:
-    return image + np.random.default_rng(0).normal(0, sigma, image.shape)
 
 
 def need_piq(name: str) -> None:

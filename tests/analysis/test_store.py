@@ -17,7 +17,6 @@ from pathlib import Path
 from statistics import fmean
 
 import pytest
-from test_cli import Cli
 
 import poolzoo
 from poolzoo.analysis.results.result import Result
@@ -331,12 +330,12 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_store_is_one_line(path, tmp_path, monkeypatch, capsys, damage):
+def test_a_damaged_store_is_one_line(path, tmp_path, run, damage):
     connection = sqlite3.connect(fill(path, "ab"))
     connection.execute(damage)
     connection.commit()
     connection.close()
-    Cli(monkeypatch, capsys)("report", path, "--output", tmp_path / "page.html").fails(f"{path}: ", DAMAGES[damage])
+    run("report", path, "--output", tmp_path / "page.html").fails(f"{path}: ", DAMAGES[damage])
     if "FROM images" not in damage:
         with pytest.raises(StoreError, match=str(path)):
             Store.create(path, PLAN)

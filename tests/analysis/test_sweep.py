@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import skimage.data
 from PIL import Image
-from test_cli import Cli
 
 from poolzoo.analysis.inputs.images import find_images
 from poolzoo.analysis.results.result import Result
@@ -37,11 +36,6 @@ def photos(tmp_path_factory):
 def swept(photos):
     protocol = Protocol(upsample=("nearest",), metrics=("psnr",))
     return run_sweep(plan_sweep("softpool", "beta=0.5,2,510"), find_images([str(photos)]), protocol, ("none", "255"))
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    return Cli(monkeypatch, capsys)
 
 
 # What is varied
