@@ -1,4 +1,4 @@
-"""What a measurement ran on: versions, processor, GPU, tools. Nothing that names a user or a host."""
+"""The machine that a measurement ran on: versions, processor, GPU, tools. Nothing here names a user or a host."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PACKAGES = ("torch", "numpy", "scipy", "scikit-image", "pillow", "pandas", "matp
 
 
 def cpu_name() -> str:
-    """The processor's own name for itself."""
+    """Return the name that the processor gives itself."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
@@ -29,7 +29,7 @@ def cpu_name() -> str:
 
 
 def cores() -> int:
-    """The number of cores that this process may use, which a container or taskset may have reduced."""
+    """Return the number of cores that this process may use, which a container or taskset may have reduced."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -47,7 +47,7 @@ def cpu_threads(threads: int) -> Iterator[None]:
 
 
 def describe_machine() -> dict[str, str]:
-    """Versions, processor and GPU, for a result's metadata."""
+    """Return versions, processor and GPU, for a result's metadata."""
     import torch
 
     facts = {
@@ -63,14 +63,14 @@ def describe_machine() -> dict[str, str]:
 
 
 def gpu_name() -> str | None:
-    """The first CUDA device's name, or None where torch can use none."""
+    """Return the first CUDA device's name, or None where torch can use none."""
     import torch
 
     return torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
 
 
 def why_no_gpu() -> str | None:
-    """Why torch cannot use a CUDA GPU here, in a few words, or None where it can."""
+    """Return in a few words why torch cannot use a CUDA GPU here, or None where it can."""
     import torch
 
     if torch.cuda.is_available():
@@ -83,7 +83,7 @@ def why_no_gpu() -> str | None:
 
 
 def tool_version(command: str) -> str | None:
-    """The line in which a command names its version, or None where it is not installed."""
+    """Return the line in which a command names its version, or None where it is not installed."""
     path = shutil.which(command)
     if path is None:
         return None
@@ -97,7 +97,7 @@ def tool_version(command: str) -> str | None:
 
 
 def doctor() -> dict[str, str]:
-    """What this machine has for running poolzoo and for building native code."""
+    """Return what this machine has for running poolzoo and for building native code, by name."""
     import poolzoo
     from poolzoo import native
 
@@ -112,7 +112,7 @@ def doctor() -> dict[str, str]:
 
 
 def check_device(device: str, argument: str = "device") -> None:
-    """Never fall back: a device that cannot be used is an error that says what is missing.
+    """Raise an error that says what is missing if a device cannot be used; there is no fallback.
 
     Raises:
         ValueError: no device, or one that cannot be used.

@@ -1,4 +1,4 @@
-"""What a profile measures: one record per figure, from which rows, tables, plots and the page take their words."""
+"""The figures of a profile: one record per figure, which rows, tables, plots and the page use."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ class ProfileFigure:
     """One figure of a profile; less is better unless ``best`` says otherwise.
 
     Attributes:
-        key: in rows.
-        heading: of its column in tables.
-        title: in sentences of the page.
+        key: its name in rows.
+        heading: its column heading in tables.
+        title: its name in sentences of the page.
         unit: ``s``, ``B``, ``GB/s``, ``%`` (a share) or ``x`` (a ratio to the baseline).
-        place: of its column in a profile's table, from 0.
-        drop: how soon the column goes where a terminal is narrow (0: never, then the highest first).
+        place: the position of its column in a profile's table, from 0.
+        drop: the order in which columns are dropped in a narrow terminal: the highest first, 0 never.
         spread: the row key of its interquartile range.
-        note: what the heading does not say, for the table's last line.
+        note: an explanation of the heading, for the table's last line.
         best: ``high`` where more is better.
-        compared: whether it stands next to retention, and in each of several runs.
-        axis: in a plot of retention against it.
-        less: how words say that another operator has less of it.
+        compared: whether it is shown next to retention, and compared between runs.
+        axis: its axis title in a plot of retention against it.
+        less: the adjective for an operator with less of it, such as ``faster``.
     """
 
     key: str
@@ -40,7 +40,7 @@ class ProfileFigure:
 
 
 def _figures() -> Iterator[ProfileFigure]:
-    """In the order of the rows' keys."""
+    """Yield the figures in the order of the rows' keys."""
     yield ProfileFigure(
         "forward_s",  # median seconds of a forward pass without autograd
         "forward",

@@ -1,4 +1,4 @@
-"""A study's rows with their metadata, and how they are written to JSON and read back."""
+"""The rows of a study with their metadata, and how they are written to JSON and read back."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from poolzoo.analysis.results.summary_records import Group, GroupKey, Summary
 
 @dataclass(frozen=True)
 class Result:
-    """Rows of one kind and what was known when they were measured.
+    """Rows of one kind, with the settings and the machine of their measurement.
 
-    Of a dataset run ``rows`` are a sample, ``summaries`` stand for all, and ``metadata["dataset"]`` counts them.
+    For a dataset run, ``rows`` are a sample, ``summaries`` are of all images, and ``metadata["dataset"]`` counts them.
     """
 
     kind: str
     metadata: dict[str, Any]
     rows: list[Row]
     summaries: tuple[Summary, ...] | None = None
-    #: What the summaries were made of, as long as the store is at hand: it is not written.
+    #: The data that the summaries were made of, while the store is open: it is not written.
     groups: Mapping[GroupKey, Group] | None = field(default=None, compare=False, repr=False)
     #: The names of the images that the groups number.
     group_images: Sequence[str] = field(default=(), compare=False, repr=False)
@@ -48,7 +48,7 @@ class Result:
         return [key for key in compare_keys() if key not in METRICS or key in self.metadata["metrics"]]
 
     def to_json(self) -> str:
-        """Strict JSON: no NaN, no Infinity; keys in schema order, so that equal results are equal bytes."""
+        """Return strict JSON: no NaN, no Infinity; keys in schema order, so that equal results are equal bytes."""
         columns = self.columns
         rows = [{key: _finite(row.get(key)) for key in columns} for row in self.rows]
         metadata = {"schema_version": SCHEMA_VERSION, "kind": self.kind, **self.metadata}
@@ -68,7 +68,7 @@ class Result:
 
         Raises:
             ValueError: not JSON, not a poolzoo result, of another schema version, or with rows that lack keys or
-                hold what no row may.
+                have values that are not allowed.
         """
         try:
             data = strict_json(text)

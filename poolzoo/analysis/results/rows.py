@@ -1,7 +1,7 @@
 """A row of a result, typed: one image, operator and state of a comparison, or one operator and tensor of a profile.
 
 ``schema`` says what the keys mean and in which order they are written. The metrics of a comparison's row are keys too,
-but which ones is known only when it runs: :func:`number_of` and :func:`set_numbers` read and write them.
+but which ones there are is known only at run time: :func:`number_of` and :func:`set_numbers` read and write them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TypedDict, cast
 
 
 class Times(TypedDict):
-    """What a comparison's row says of time; None where nothing was measured."""
+    """The times in a comparison's row; None where nothing was measured."""
 
     forward_s: float | None
     forward_iqr_s: float | None
@@ -21,14 +21,14 @@ class Times(TypedDict):
 
 
 class OperatorKeys(TypedDict):
-    """Which operator a row is of."""
+    """The keys that name a row's operator."""
 
     pool: str
     params: str
 
 
 class SeriesKeys(OperatorKeys):
-    """What a comparison's rows of one operator, state, seed and protocol have in common."""
+    """The keys that rows of one operator, state, seed and protocol share in a comparison."""
 
     kernel_size: int | str
     stride: int | str
@@ -89,7 +89,7 @@ class Row(_EveryRow, total=False):
 
 
 class DecoderFacts(TypedDict):
-    """What a result's metadata says of its decoders."""
+    """The facts of the decoders in a result's metadata."""
 
     neighbourhood: int
     cells: int
@@ -98,12 +98,12 @@ class DecoderFacts(TypedDict):
 
 
 def label(row: OperatorKeys) -> str:
-    """The operator as a spec string: ``softpool`` or ``softpool:beta=4``."""
+    """Return the operator as a spec string: ``softpool`` or ``softpool:beta=4``."""
     return f"{row['pool']}:{row['params']}" if row["params"] else row["pool"]
 
 
 def number_of(row: Row, key: str) -> float | None:
-    """A row's value of a metric or a figure; None where it has none."""
+    """Return a row's value of a metric or a figure; None where it has none."""
     return cast("Mapping[str, float | None]", row).get(key)
 
 
@@ -113,12 +113,12 @@ def set_numbers(row: Row, values: Mapping[str, float | None]) -> None:
 
 
 def set_times(row: Row, times: Times) -> None:
-    """Let a row say how long its operator takes."""
+    """Set a row's times."""
     cast("dict[str, object]", row).update(times)
 
 
 def values_of(row: Row, keys: Iterable[str]) -> tuple[str | int | None, ...]:
-    """A row's values of some keys, by which rows are told apart."""
+    """Return a row's values of some keys."""
     return tuple(cast("Mapping[str, str | int | None]", row)[key] for key in keys)
 
 
@@ -130,7 +130,7 @@ def grouped(rows: Iterable[Row], keys: Sequence[str]) -> list[tuple[dict[str, st
         keys: which all rows have.
 
     Returns:
-        Of each group the values by key, and its rows.
+        For each group, the values by key, and its rows.
     """
     apart: dict[tuple[str | int | None, ...], list[Row]] = {}
     for row in rows:
@@ -139,6 +139,6 @@ def grouped(rows: Iterable[Row], keys: Sequence[str]) -> list[tuple[dict[str, st
 
 
 def one_line(error: BaseException) -> str:
-    """A failure as a row states it. A ValueError's message says all; of others the kind is told too."""
+    """Return a failure as the text of a row's ``error``: the message of a ValueError; of others also the class."""
     text = " ".join(str(error).split())
     return text if isinstance(error, ValueError) else f"{type(error).__name__}: {text}"

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 2
 
-#: What rows say of an upsampler that there is none of.
+#: The ``upsample`` of rows without an upsampler.
 UPSAMPLE_NONE = "none"
 
-#: What a comparison's row says before its metrics: one image, one operator in one state (and seed), one protocol.
+#: The keys of a comparison's row before its metrics: one image, one operator in one state (and seed), one protocol.
 LEADING_KEYS = (
     "image",  # the source as the user named it
     "pool",  # registry name
@@ -49,7 +49,7 @@ LEADING_KEYS = (
     "kept",  # numbers out per number in
     "equal_kept",  # whether kept equals the baseline's
 )
-#: What rows say of time where nothing was measured.
+#: The times of a row without a measurement.
 UNTIMED: Times = {
     "forward_s": None,  # median seconds
     "forward_iqr_s": None,
@@ -59,12 +59,13 @@ UNTIMED: Times = {
 }
 #: The keys of a row's times.
 TIME_KEYS = tuple(UNTIMED)
-#: What follows them: times were measured once per operator, state and shape, of a pass as a user runs it, in float32.
+#: The keys after the metrics. Times were measured once per operator, state and shape, of a pass as a user runs it, in
+#: float32.
 CLOSING_KEYS = (*TIME_KEYS, "error")  # null, or one line that says why there are no numbers
 
 
 def compare_keys() -> tuple[str, ...]:
-    """The keys of a comparison's row with every metric, also those that were registered since."""
+    """Return the keys of a comparison's row with every metric, including those that a user registered."""
     return (*LEADING_KEYS, *METRICS, *CLOSING_KEYS)
 
 
@@ -85,7 +86,7 @@ PROFILE_KEYS = (
     "error",
 )
 KINDS = ("compare", "profile")
-#: What else than null a value may be; keys that are not named hold numbers.
+#: The types of values other than null; keys that are not named hold numbers.
 _TEXT = (
     *("image", "pool", "params", "upsample", "normalize", "protocol", "input", "state", "error"),
     *("decoder_fitted_on", "pool_fitted_on", "device", "dtype", "shape", "layout", "backend"),
@@ -100,7 +101,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 PROFILE_SETTING = ("device", "dtype", "shape", "kernel_size", "stride", "layout", "threads")
 
 
-#: What stores and summaries hold beside scores.
+#: The keys of stores and summaries that are not scores.
 _SUMMARY_KEYS = ("series", "operator", "rank", "images", "seeds")
 Number = TypeVar("Number", float, "NDArray[np.float64]")
 Compute = TypeVar("Compute", bound=Callable[..., Any])
@@ -108,27 +109,27 @@ Compute = TypeVar("Compute", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric: all that help, tables, plots, the page, rows and stores know of it.
+    """One metric: everything that help, tables, plots, the page, rows and stores need to know of it.
 
     Attributes:
         key: its name in ``--metric``, in rows and in stores.
         title: its name in headings.
         better: ``higher`` or ``lower``; where ``target`` is the best value, on which side of it most values lie.
-        note: a line for the caption of a table, which says how it is defined.
+        note: its definition in one line, for a table's caption.
         compute: of an image metric ``compute(original, rebuilt, *, data_range)``, two float64 arrays ``(H, W, C)`` or
             ``(D, H, W, C)`` to a number; of an operator metric ``compute(pooling)``, a
             :class:`poolzoo.analysis.scoring.operator_metrics.Pooling` to a number, or None where it has no value.
-        of: ``image``, how like the original a rebuilt image is, or ``operator``, which no upsampler has a part in.
+        of: ``image`` if it compares a rebuilt image with the original; ``operator`` if no upsampler is involved.
         unit: of its values, as ``dB``.
         format: how its values are printed, as Python's format specification.
         target: the best value, where neither more nor less is better.
         least_side: the shortest side of an image that it is defined for.
-        exact: from this value on, an image was rebuilt exactly: the value then is infinite.
+        exact: the value from which an image counts as rebuilt exactly; the value is then infinite.
         source: paper or library whose definition it follows.
-        method: a sentence for the page, where it says more than ``note``.
-        features_note: ``note`` of a layer's activations, where that differs: they have no white.
-        check: called before a run; raises ValueError where what ``compute`` needs is not installed.
-        extra: the extra of poolzoo's that installs what it needs.
+        method: a sentence for the page, if ``note`` does not say enough.
+        features_note: the ``note`` for a layer's activations, if that differs.
+        check: called before a run; raises ValueError if a package that ``compute`` needs is not installed.
+        extra: the extra of poolzoo that installs this package.
     """
 
     key: str
@@ -170,25 +171,25 @@ class Metric:
         return self.better == "higher"
 
     def note_of(self, *, features: bool) -> str:
-        """The note of images or of a layer's activations."""
+        """Return the note of images or of a layer's activations."""
         return (features and self.features_note) or self.note
 
     def sentence(self, *, features: bool) -> str:
-        """What the page says of how it is defined, of images or of a layer's activations."""
+        """Return the sentence of the page that defines the metric, for images or for a layer's activations."""
         if self.method and not (features and self.features_note):
             return self.method
         note = self.note_of(features=features)
         return f"{note[0].upper()}{note[1:]}."
 
     def merit(self, value: Number) -> Number:
-        """How good a value is, or each of an array: more is better, whatever the metric."""
+        """Return how good a value is, or each value of an array: more is better, for every metric."""
         if self.target is not None:
             return -abs(value - self.target)
         return value if self.higher_is_better else -value
 
 
 class _Metrics(Mapping[str, Metric]):
-    """Every metric by its key, poolzoo's own first. Those register where they are defined, at the first look.
+    """All metrics by key, poolzoo's own first. Those are registered by their modules, which are imported at first use.
 
     The modules that define them import neither torch nor numpy.
     """
@@ -200,7 +201,7 @@ class _Metrics(Mapping[str, Metric]):
         self._lock, self._is_loaded = threading.RLock(), False
 
     def add(self, metric: Metric, *, overwrite: bool) -> None:
-        """Take a metric in."""
+        """Add a metric."""
         if getattr(metric.compute, "__module__", "") not in self._OWN:
             self._load()
         if metric.key in self._found and not overwrite:
@@ -285,7 +286,7 @@ def register_metric(
 
 
 def check_metrics(keys: Iterable[str]) -> None:
-    """See that what the metrics need is installed.
+    """Check that everything these metrics need is installed.
 
     Raises:
         ValueError: it is not.
@@ -301,7 +302,7 @@ def state_title(state: str) -> str:
 
 
 def check_metadata(kind: str, metadata: Mapping[str, Any], source: str) -> None:
-    """Say what in a result's metadata nothing can be drawn from.
+    """Check the metadata that tables, plots and summaries need.
 
     Raises:
         ValueError: of a comparison, no list of metrics, or images without sizes; of a profile, no bandwidth.
@@ -321,7 +322,7 @@ def check_metadata(kind: str, metadata: Mapping[str, Any], source: str) -> None:
 
 
 def check_values(row: Mapping[str, Any], keys: Iterable[str], source: str) -> None:
-    """Say which value a row cannot hold.
+    """Check the types of a row's values.
 
     Raises:
         ValueError: one of ``keys`` is of another type than the schema's.
@@ -332,7 +333,7 @@ def check_values(row: Mapping[str, Any], keys: Iterable[str], source: str) -> No
 
 
 def strict_json(text: str) -> Any:
-    """Read JSON as its standard has it, with or without a byte-order mark.
+    """Read JSON strictly, with or without a byte-order mark.
 
     Raises:
         ValueError: it is not JSON, also for NaN, Infinity and numbers that are too large.
@@ -352,7 +353,7 @@ def _finite_number(text: str) -> float:
 
 
 def _fits(key: str, value: Any) -> bool:
-    """Whether a row may hold this value."""
+    """Return whether a row may hold this value."""
     if value is None:
         return key not in ("image", "pool")
     # A bool is an int to Python.

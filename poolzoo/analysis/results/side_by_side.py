@@ -2,7 +2,7 @@
 
 Rows are matched by operator, state and setting. A comparison's change is the mean of paired differences over the images
 that all runs share, with the bootstrap interval of :mod:`poolzoo.analysis.results.summaries`; scores of other images
-say nothing about a change, nor do those that :mod:`poolzoo.analysis.results.values` leaves out, here of all runs alike.
+are not used, nor are those that :mod:`poolzoo.analysis.results.values` leaves out, here from all runs.
 A profile's change is a ratio of medians.
 """
 
@@ -28,11 +28,11 @@ from poolzoo.analysis.results.values import LeftOut, Values, count_alike, differ
 
 #: Figures of a profile whose changes are shown; all are better when lower.
 COMPARED_FIGURES = tuple(figure.key for figure in PROFILE_FIGURES.values() if figure.compared)
-#: What may differ between two runs of one workload: it is what they are run for.
+#: The keys that may differ between two runs of one workload.
 _RUN = ("device", "threads")
-#: What rows say of what was learned from other images.
+#: The row keys that name the images from which decoders and operators learned.
 _FITTED = {"decoder_fitted_on": "decoders fitted on", "pool_fitted_on": "operators fitted on"}
-#: More images than this that are not of one size are counted.
+#: How many images of different sizes are named; the rest are counted.
 SIZES_NAMED = 6
 Match = tuple[tuple[str, ...], str, str]
 
@@ -58,17 +58,17 @@ class Versus:
     """Runs of one kind, matched.
 
     Attributes:
-        kind: of all of them.
+        kind: the kind of all runs.
         measures: metric keys, or keys of :data:`COMPARED_FIGURES`, that all runs have.
         setting: names of the parts of a match's setting.
-        matched: what at least two runs have, in the order of the first that has it: setting, label, state, and a
-            figure for each measure.
-        only: by run, labels (with a state that is not fixed) that no other run has; with the setting where another run
-            has them in another one.
+        matched: operators that at least two runs have, in the order of the first run that has them: setting, label,
+            state, and a figure for each measure.
+        only: for each run, labels (and states, if not fixed) that no other run has; with the setting if another run has
+            the operator in another setting.
         images: how many images all runs share; None for profiles.
-        sampled: whether some run is of a dataset and holds rows of a few images alone: changes are over those.
+        sampled: whether a dataset run has only the rows of a few images: changes are then over these images.
         differing: facts of the runs that are not the same: name, then one value per run ("" where unknown).
-        left_out: by setting, which of the shared images do not count, by metric.
+        left_out: by setting and metric, the shared images that do not count.
     """
 
     kind: str
@@ -114,7 +114,7 @@ LeftOuts = dict[tuple[str, ...], tuple[LeftOut, ...]]
 
 
 def _is_sample(run: Result) -> bool:
-    """Whether the rows at hand are of fewer images than were scored."""
+    """Return whether the rows at hand are of fewer images than were scored."""
     if run.summaries is None or run.groups is not None:
         return False
     held = {row["image"] for row in run.rows if row["error"] is None}
@@ -122,7 +122,7 @@ def _is_sample(run: Result) -> bool:
 
 
 def _compared(runs: Sequence[Result]) -> tuple[tuple[str, ...], tuple[str, ...], Found, int, LeftOuts]:
-    """By match and metric, the scores that count of the images that all runs have, which are numbered alike in all."""
+    """Return, by match and metric, the scores of the images that all runs share, with the same numbers in all runs."""
     measures = tuple(key for key in runs[0].metadata["metrics"] if all(key in run.metadata["metrics"] for run in runs))
     # Of a dataset run whose store is not at hand there are the rows of a sample.
     listed = [image_names(run) for run in runs]
@@ -166,7 +166,7 @@ def _in_all(images: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
 
 
 def _resized(runs: Sequence[Result]) -> dict[str, tuple[str, ...]]:
-    """Images that all runs have by name but not in one size: the size in each."""
+    """Return the sizes in each run of the images that all runs have by name, but in different sizes."""
     sizes = [
         {str(image.get("name")): f"{image.get('width')} x {image.get('height')}" for image in _dicts(run, "images")}
         for run in runs
@@ -181,7 +181,7 @@ def _dicts(run: Result, key: str) -> list[dict[str, Any]]:
 
 
 def _profiled(runs: Sequence[Result]) -> tuple[tuple[str, ...], tuple[str, ...], Found, None, LeftOuts]:
-    """By match and figure, its median. Runs that each keep to one device match across devices."""
+    """Return the medians by match and figure. Runs of one device each are matched across devices."""
     one_each = all(len({values_of(row, _RUN) for row in run.rows}) <= 1 for run in runs)
     setting = tuple(key for key in PROFILE_SETTING if not (one_each and key in _RUN))
     found: Found = [
@@ -243,7 +243,9 @@ def named(match: Match) -> str:
 def _alone(
     alone: Sequence[Match], settings: Mapping[tuple[str, str], set[tuple[str, ...]]], parts: Sequence[str]
 ) -> tuple[str, ...]:
-    """Names of what one run alone has; of what some run has in another setting, with what that differs in."""
+    """Return the names of operators that one run alone has; where another run has one in another setting, with the
+    difference.
+    """
     names = []
     for setting, name, state in alone:
         others = settings[name, state]
@@ -257,7 +259,7 @@ def _alone(
 
 
 def _differing(runs: Sequence[Result]) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Versions, machine, device and so on, as far as they are not the same in all runs."""
+    """Return versions, machine, device and other facts that are not the same in all runs."""
     facts = []
     resized = _resized(runs) if runs[0].kind == "compare" else {}
     for place, run in enumerate(runs):
@@ -283,7 +285,7 @@ def _differing(runs: Sequence[Result]) -> tuple[tuple[str, tuple[str, ...]], ...
 
 
 def _text(value: Any) -> str:
-    """A fact as text, whatever a file made of it."""
+    """Return a fact as text, whatever its type in the file."""
     if value is None or isinstance(value, str):
         return value or ""
     return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)

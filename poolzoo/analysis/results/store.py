@@ -1,14 +1,14 @@
-"""A dataset run on disk: one SQLite file, into which rows go as they are measured and from which summaries are drawn.
+"""A dataset run on disk: one SQLite file, to which rows are added as they are measured, and which summaries read.
 
-A row of a comparison is split in two. What many images share (operator, state, seed, protocol) is a *series*, stored
-once; an image's own numbers are a row of one series. So a hundred thousand images stay small, and one metric of one
-operator is read without the rest.
+A row of a comparison is stored in two parts. The values that many images share (operator, state, seed, protocol) are a
+*series*, which is stored once; an image's own numbers are a row of one series. This keeps the file small, and one
+metric of one operator can be read without the rest.
 
-A *cell* is an image and an operator. Its rows come into the file together or not at all: they are written within one
-transaction, of which each holds about a second's worth. The journal is SQLite's rollback journal, and the file stays
-locked from opening to closing (``locking_mode=EXCLUSIVE``): the operating system gives the lock back when the process
-ends, however it ends, there is one file to copy, and network file systems can hold it. (A write-ahead log would let
-others read meanwhile, and would leave a second file without which the first is not whole.)
+A *cell* is an image and an operator. Its rows are written in one transaction: all of them or none. A transaction holds
+about one second of work. The journal is SQLite's rollback journal, and the file is locked from opening to closing
+(``locking_mode=EXCLUSIVE``). The operating system releases the lock when the process ends, also after a crash; there is
+one file to copy; and it works on network file systems. (With a write-ahead log, other processes could read during a
+run, but there would be a second file, without which the first is incomplete.)
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class ImageFile:
 
     Attributes:
         name: with ``/`` between folders.
-        bytes, changed_ns: by which a file that was replaced since it was scored is known.
+        bytes, changed_ns: size and time of change; if they differ, the file was replaced since it was scored.
     """
 
     name: str
@@ -58,7 +58,7 @@ class ImageFile:
 
 
 class FittedOperator(Protocol):
-    """What a store notes of an operator's fitted parameters."""
+    """The facts of an operator's fitted parameters that a store records."""
 
     @property
     def spec(self) -> str: ...
@@ -69,14 +69,14 @@ class FittedOperator(Protocol):
 
 @dataclass(frozen=True)
 class Plan:
-    """What a store must have been made for; two plans that differ never share one.
+    """The run that a store is made for; runs with different plans never share a store.
 
     Attributes:
         folder: the dataset, an absolute path.
         protocol: the fields of a :class:`poolzoo.analysis.scoring.protocol.Protocol`.
-        specs: the operators, as rows are labelled. A store may hold fewer of them, which are then scored too.
-        metadata: what :func:`poolzoo.analysis.studies.compare.describe_comparison` says of the run.
-        fits: what operators learned beforehand.
+        specs: the operators, as rows are labelled. Those that the store lacks are scored too.
+        metadata: from :func:`poolzoo.analysis.studies.compare.describe_comparison`.
+        fits: the fitted parameters of operators.
     """
 
     folder: str
@@ -94,8 +94,8 @@ class Plan:
 class Store(StoreReader):
     """An open store that can be written.
 
-    Use as a context: what was put is committed at its end, also after an exception. Where an exception comes before the
-    first image of a new store, no file stays behind.
+    Use as a context: at its end all rows are committed, also after an exception. If an exception is raised before the
+    first image of a new store, the file is removed.
     """
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
@@ -107,7 +107,7 @@ class Store(StoreReader):
 
     @classmethod
     def create(cls, path: Path, plan: Plan) -> Store:
-        """Open ``path`` for a run: a new file, or one that the same plan has been begun in.
+        """Open ``path`` for a run: a new file, or one that was begun with the same plan.
 
         A store without images takes any plan.
 
@@ -158,11 +158,11 @@ class Store(StoreReader):
             super().__exit__(kind, error, trace)
 
     def missing(self, file: ImageFile, *, retry: bool = False) -> list[str]:
-        """The operators that ``file`` is still to be scored with.
+        """Return the operators that ``file`` has no scores of yet.
 
         Args:
-            file: one that changed since it was scored is as good as new.
-            retry: whether what failed is to be scored again; otherwise a failure is a result.
+            file: an image; a file that changed since it was scored counts as new.
+            retry: whether to score failures again; otherwise a failure is a result.
         """
         known = self._known(file)
         if known is None or known[1:] != (file.bytes, file.changed_ns):
@@ -180,16 +180,16 @@ class Store(StoreReader):
         return [spec for spec, operator in self._operators.items() if operator not in finished]
 
     def _known(self, file: ImageFile) -> tuple[int, int, int] | None:
-        """Return the number, size and time of change that the store has of a file; None of one that it lacks."""
+        """Return the number, size and time of change that the store has of a file; None if the store lacks it."""
         sql = "SELECT id, bytes, changed_ns FROM images WHERE name = CAST(? AS TEXT)"
         found: tuple[int, int, int] | None = next(self._query(sql, (os.fsencode(file.name),)), None)
         return found
 
     def forget_gone(self, folder: str) -> None:
-        """Drop the failures of files that are no longer in ``folder``: they were taken away for that.
+        """Delete the failures of files that are no longer in ``folder``.
 
         Raises:
-            StoreError: there are scores of such files, which it would be a pity to drop.
+            StoreError: there are scores of such files, which are not deleted.
         """
         with in_one_line(self.path):
             images = self._connection.execute("SELECT id, name, width FROM images ORDER BY name")
@@ -207,10 +207,10 @@ class Store(StoreReader):
             self._connection.executemany("DELETE FROM images WHERE id = ?", numbers)
 
     def note_decoder(self, decoder: DecoderFacts) -> None:
-        """Keep on what optimal decoders were fitted, for :attr:`metadata`.
+        """Record the images that optimal decoders were fitted on, for :attr:`metadata`.
 
         Raises:
-            StoreError: on other images than those that earlier rows were decoded with.
+            StoreError: earlier rows were decoded with decoders fitted on other images.
         """
         with in_one_line(self.path):
             held = self._get("decoder") or decoder
@@ -223,12 +223,13 @@ class Store(StoreReader):
             self._set("decoder", decoder)
 
     def note_passed_over(self, counts: Mapping[str, int]) -> None:
-        """Keep how many files of the dataset are no images, by their suffixes, for :attr:`metadata`."""
+        """Record, by suffix, how many files of the dataset are not images, for :attr:`metadata`."""
         with in_one_line(self.path):
             self._set("passed_over", counts)
 
     def put(self, file: ImageFile, size: tuple[int, int] | None, specs: Sequence[str], rows: list[Row]) -> None:
-        """Take the rows of ``file`` with all of ``specs``, in place of any it had; committed within about a second.
+        """Store the rows of ``file`` for all of ``specs``, in place of earlier ones; they are committed within about a
+        second.
 
         Args:
             file: the image.
@@ -288,17 +289,17 @@ class Store(StoreReader):
         return self._series[keys]
 
     def note_times(self, machine: Mapping[str, str], times: Mapping[tuple[str, str, str], Times]) -> None:
-        """Keep how long operators take, in place of what was known, for all rows with scores.
+        """Record the times of operators for all rows with scores, in place of earlier times.
 
         Args:
-            machine: on which they were measured.
-            times: what rows say of time, by registry name, parameters and state.
+            machine: the machine of the measurement.
+            times: the times, by registry name, parameters and state.
         """
         with in_one_line(self.path):
             self._set("times", {"machine": machine, "operators": [[*key, dict(row)] for key, row in times.items()]})
 
     def median_size(self) -> tuple[int, int] | None:
-        """Width and height of the image in the middle, by area, of those with scores; None where there is none."""
+        """Return the width and height of the median image by area, among those with scores; None if there are none."""
         found: tuple[int, int] | None = self._connection.execute(
             "SELECT width, height FROM images WHERE width IS NOT NULL ORDER BY width * height, width, height LIMIT 1"
             " OFFSET (SELECT count(*) / 2 FROM images WHERE width IS NOT NULL)"
@@ -306,7 +307,7 @@ class Store(StoreReader):
         return found
 
     def _take_plan(self, plan: Plan) -> None:
-        """Be for ``plan``, whatever a run that ended before its first image was for."""
+        """Take ``plan`` in place of that of a run that ended before its first image."""
         self._connection.execute("DROP TABLE IF EXISTS scores")
         self._connection.execute(scores_table(plan.metadata["metrics"]))
         for table in ("series", "operators", "meta"):
@@ -317,7 +318,7 @@ class Store(StoreReader):
         self._set("fitted", plan.fitted)
 
     def _check_plan(self, plan: Plan) -> None:
-        """Say in what the store differs from ``plan``, all of it in one line."""
+        """Raise an error of one line that names all differences between the store and ``plan``."""
         held = self._get("poolzoo")
         if held != poolzoo.__version__:
             raise StoreError(
@@ -343,7 +344,7 @@ class Store(StoreReader):
 
 
 def _shown(value: Any) -> str:
-    """A value of the plan as it stands in a message, and the same for a tuple and for the list JSON makes of it."""
+    """Return a value of the plan as messages show it; the same for a tuple and for the list that JSON makes of it."""
     if isinstance(value, (list, tuple)) and value:
         return "x".join(map(str, value)) if all(isinstance(item, int) for item in value) else ", ".join(map(str, value))
     return str(value) if value or value == 0 else "none"

@@ -42,7 +42,7 @@ PRAGMA user_version = {SCHEMA_VERSION};
 
 
 def scores_table(metrics: Sequence[str]) -> str:
-    """The statement that makes the table of scores."""
+    """Return the SQL statement that makes the table of scores."""
     return f"""CREATE TABLE scores (
     series INTEGER NOT NULL REFERENCES series, image INTEGER NOT NULL REFERENCES images,
     {", ".join(map(column_of, (*MEASURED, *metrics)))}, PRIMARY KEY (series, image)
@@ -50,7 +50,7 @@ def scores_table(metrics: Sequence[str]) -> str:
 
 
 def column_of(key: str) -> str:
-    """A column's name, quoted: a metric may have the name of something in SQL."""
+    """Return a column's name in quotes, because a metric may have the name of an SQL keyword."""
     return f"[{key}]"
 
 
@@ -59,7 +59,7 @@ class StoreError(ValueError):
 
 
 def is_store(path: Path) -> bool:
-    """Whether ``path`` is a file of SQLite's, and so nothing else that holds a result."""
+    """Return whether ``path`` is an SQLite file; no other file of a result is one."""
     try:
         # Of a pipe what was read would be gone.
         if not path.is_file():
@@ -105,7 +105,7 @@ def check_kind(path: Path, connection: sqlite3.Connection) -> None:
 
 
 def check_content(path: Path, connection: sqlite3.Connection) -> None:
-    """Whether all is there, of the kind that reading expects: what else is wrong inside a page, SQLite finds itself."""
+    """Check that all tables and entries exist and have the expected types; SQLite itself finds damage inside a page."""
     damaged = f"{path}: damaged"
     _check_columns(connection, LAYOUT, damaged)
     meta = {key: _parsed(text, damaged) for key, text in connection.execute("SELECT key, value FROM meta")}
@@ -148,7 +148,7 @@ def check_content(path: Path, connection: sqlite3.Connection) -> None:
 
 
 def _check_columns(connection: sqlite3.Connection, layout: str, damaged: str) -> None:
-    """Refuse a file whose tables lack a column that ``layout`` would make."""
+    """Raise an error if a table lacks a column of ``layout``."""
     fresh = sqlite3.connect(":memory:")
     fresh.executescript(layout)
     columns = "SELECT name FROM pragma_table_info(?)"
@@ -160,7 +160,7 @@ def _check_columns(connection: sqlite3.Connection, layout: str, damaged: str) ->
 
 
 def _check_times(times: Any, damaged: str) -> None:
-    """Say what :meth:`Store.note_times` cannot have left; None where nothing was timed."""
+    """Check that the times are as :meth:`Store.note_times` writes them, or None if nothing was timed."""
     if times is None:
         return
     operators = times.get("operators") if isinstance(times, dict) else None
@@ -182,7 +182,7 @@ def _parsed(text: Any, damaged: str) -> Any:
 
 @contextlib.contextmanager
 def in_one_line(path: Path) -> Iterator[None]:
-    """What SQLite says is wrong, with the file's name and what to do."""
+    """Turn errors of SQLite into one line with the file's name, the error and what to do."""
     try:
         yield
     except (sqlite3.Error, UnicodeDecodeError) as error:

@@ -33,7 +33,7 @@ Opened = TypeVar("Opened", bound="StoreReader")
 
 
 class StoreReader:
-    """An open store, which nobody else can open. Use as a context."""
+    """An open store, locked for all other processes. Use as a context."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path, self._connection = path, connection
@@ -48,7 +48,7 @@ class StoreReader:
 
     @classmethod
     def open(cls: type[Opened], path: Path) -> Opened:
-        """Open ``path`` to read it; of another poolzoo version too, if its schema is this one's.
+        """Open ``path`` to read it. Stores of other poolzoo versions can be read if the schema is the same.
 
         Raises:
             StoreError: no such file, not a store, one of another schema, damaged, or a run is writing to it.
@@ -78,7 +78,7 @@ class StoreReader:
 
     @property
     def folder(self) -> Path:
-        """Where the dataset lay when the store was made."""
+        """The folder of the dataset when the store was made."""
         return Path(self._get("folder"))
 
     @property
@@ -94,13 +94,13 @@ class StoreReader:
 
     @property
     def timed_on(self) -> dict[str, str] | None:
-        """The machine that times were measured on; None where none were."""
+        """The machine of the times; None if nothing was timed."""
         held = self._get("times")
         return held["machine"] if held else None
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """As of a comparison; ``images`` is empty and ``dataset`` counts instead."""
+        """The metadata of a comparison; ``images`` is empty, and ``dataset`` holds counts instead."""
 
         def count(sql: str) -> int:
             (number,) = next(self._query(sql))
@@ -118,7 +118,7 @@ class StoreReader:
         return {**self._get("metadata"), **noted, "dataset": dataset}
 
     def rows(self, where: str = "1", values: Sequence[Any] = ()) -> Iterator[Row]:
-        """The rows as a comparison's, by image name, then in the order of operators, states and seeds.
+        """Yield the rows as of a comparison: by image name, then in the order of operators, states and seeds.
 
         Args:
             where: a condition in SQL on the tables images, scores and series.
@@ -144,7 +144,7 @@ class StoreReader:
                 yield cast(Row, {key: row[key] for key in keys if key in row})
 
     def _series_in_order(self) -> dict[int, SeriesKeys]:
-        """What the rows of each series share, by its number: as a comparison orders them, whichever came in first."""
+        """Return the shared keys of each series by its number, in the order of a comparison's rows."""
         upsamplers = list(self._get("protocol")["upsample"])
         read = self._query("SELECT id, operator, keys FROM series ORDER BY keys")
         found = [(operator or 0, json.loads(text), number) for number, operator, text in read]
@@ -162,7 +162,7 @@ class StoreReader:
         return {tuple(key): row for *key, row in held["operators"]}
 
     def sample(self) -> Result:
-        """A result whose rows are those of a few images and of what failed, and whose summaries are of all images."""
+        """Return a result with the rows of a few images and of all failures, and summaries of all images."""
         from poolzoo.analysis.results.summaries import summarise_groups
 
         metadata = self.metadata
@@ -179,7 +179,7 @@ class StoreReader:
         return Result("compare", metadata, [*rows, *failed], summaries, groups, names)
 
     def _sampled(self) -> list[int]:
-        """Images with scores, evenly spread by name."""
+        """Return images with scores, spread evenly by name."""
         good = [
             image
             for (image,) in self._query(
@@ -191,7 +191,7 @@ class StoreReader:
         return [good[place * len(good) // shown] for place in range(shown)]
 
     def groups(self) -> dict[GroupKey, Group]:
-        """The data of a summary: arrays of one number per image, read column by column."""
+        """Return the data of a summary: arrays of one number per image, read column by column."""
         import numpy as np
 
         from poolzoo.analysis.results.summaries import group_key
@@ -241,7 +241,7 @@ class StoreReader:
     def _column(
         self, series: Sequence[int], column: str, place: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """One column of several series: the images' places, ascending, and the numbers, NaN where one is null."""
+        """Return one column of several series: the images' places, ascending, and the numbers, NaN for null."""
         import numpy as np
 
         select = f"SELECT image, {column_of(column)} FROM scores WHERE series = ? AND error IS NULL"

@@ -1,8 +1,8 @@
-"""Rows to one line per operator: means over images, what they are uncertain by, and differences to the baseline.
+"""Summaries of rows, one per operator: means over images, their uncertainty, and differences to the baseline.
 
 A group is one operator in one state under one :class:`Setting`. Seeds of one image are averaged first, then images are
-averaged with equal weight; nothing else is averaged, so that no mean of means hides behind a number. Which images count
-is decided by :mod:`poolzoo.analysis.results.values`. Intervals are percentile bootstraps over images (Efron 1979) and
+averaged with equal weight; nothing else is averaged. :mod:`poolzoo.analysis.results.values` decides which images
+count. Intervals are percentile bootstraps over images (Efron 1979) and
 differences are paired: the same images for both operators.
 """
 
@@ -25,15 +25,15 @@ from poolzoo.analysis.results.values import LeftOut, Values, average_draws, coun
 
 RESAMPLES = 1000
 CONFIDENCE = 0.95
-#: From fewer images than this no interval is drawn: there are too few different resamples to say anything of the tails.
+#: The fewest images for an interval: with fewer there are too few different resamples to estimate the tails.
 INTERVAL_IMAGES = 5
 
-#: Which state of the baseline operator the others are held against, where it has several.
+#: The states of the baseline operator: the first that exists is the baseline.
 _BASELINE_STATES = ("fixed", "fitted", "eval", "initial", "train")
 
 
 def bootstrap_interval(values: Sequence[float] | NDArray[np.float64], seed: int = 0) -> tuple[float, float] | None:
-    """Percentile bootstrap interval of the mean of ``values``.
+    """Return the percentile bootstrap interval of the mean of ``values``.
 
     Args:
         values: one number per image.
@@ -46,7 +46,7 @@ def bootstrap_interval(values: Sequence[float] | NDArray[np.float64], seed: int 
 
 
 def bootstrap_intervals(columns: Sequence[NDArray[np.float64]], seed: int = 0) -> list[tuple[float, float] | None]:
-    """:func:`bootstrap_interval` of each column; those of one length share their draws, which take longest."""
+    """Return :func:`bootstrap_interval` of each column; columns of one length share the random draws."""
     found: list[tuple[float, float] | None] = [None] * len(columns)
     alike: dict[int, list[int]] = defaultdict(list)
     for number, column in enumerate(columns):
@@ -71,12 +71,12 @@ def bootstrap_intervals(columns: Sequence[NDArray[np.float64]], seed: int = 0) -
 
 
 def group_key(row: Row | SeriesKeys) -> GroupKey:
-    """The group of a comparison's row."""
+    """Return the group of a comparison's row."""
     return GroupKey(Setting.of(row), row["pool"], row["params"] or "", row["state"])
 
 
 def summarise(result: Result) -> list[Summary]:
-    """One summary for each operator, state and setting, best by the first metric first.
+    """Return one summary for each operator, state and setting, best by the first metric first.
 
     Args:
         result: a comparison.
@@ -92,7 +92,7 @@ def summarise(result: Result) -> list[Summary]:
 
 
 def groups_of(result: Result) -> Mapping[GroupKey, Group]:
-    """What a comparison's summaries are made of; of a dataset run, what its store gave along."""
+    """Return the groups that a comparison's summaries are made of; those of a dataset run come from its store."""
     if result.groups is not None:
         return result.groups
     rows_of: dict[GroupKey, list[Row]] = defaultdict(list)
@@ -105,7 +105,7 @@ def groups_of(result: Result) -> Mapping[GroupKey, Group]:
 
 
 def image_names(result: Result) -> Sequence[str]:
-    """The images by the numbers that :func:`groups_of` gives them."""
+    """Return the images by the numbers that :func:`groups_of` gives them."""
     return (
         result.group_images if result.groups is not None else list(dict.fromkeys(row["image"] for row in result.rows))
     )
@@ -114,7 +114,7 @@ def image_names(result: Result) -> Sequence[str]:
 def counted_values(
     groups: Mapping[GroupKey, Group], names: Sequence[str]
 ) -> tuple[dict[GroupKey, dict[str, Values]], dict[tuple[Setting, str], LeftOut]]:
-    """The values of each group that count, and by setting and metric which images do not.
+    """Return the values of each group that count, and for each setting and metric the images that do not.
 
     Args:
         groups: from :func:`groups_of`.
@@ -135,12 +135,12 @@ def counted_values(
 def summarise_groups(
     groups: Mapping[GroupKey, Group], metadata: Mapping[str, Any], names: Sequence[str]
 ) -> list[Summary]:
-    """As :func:`summarise`, of numbers that were collected elsewhere.
+    """Return the summaries of :func:`summarise` for groups that were collected elsewhere.
 
     Args:
-        groups: by what their rows have in common.
+        groups: from :func:`groups_of`, or from a store.
         metadata: ``metrics``, the first of which sorts and ranks, and ``baseline``.
-        names: of the images, by the numbers that the groups give them.
+        names: the images' names, by the numbers that the groups give them.
     """
     metrics = metadata["metrics"]
     baselines = _baselines(groups, metadata.get("baseline"))
@@ -177,7 +177,7 @@ def summarise_groups(
 
 
 def by_setting(summaries: Iterable[Summary]) -> dict[Setting, list[Summary]]:
-    """Summaries in their order, apart for each setting; settings in the order of their fields."""
+    """Return summaries grouped by setting, in their order; settings come in the order of their fields."""
     apart: dict[Setting, list[Summary]] = defaultdict(list)
     for summary in summaries:
         apart[summary.setting].append(summary)
@@ -205,7 +205,7 @@ def _group(key: GroupKey, rows: list[Row], numbers: dict[str, int], metadata: Ma
 
 
 def _baselines(groups: Iterable[GroupKey], name: str | None) -> dict[Setting, GroupKey]:
-    """The group that each setting's differences are taken to; absent where the baseline was not run."""
+    """Return each setting's baseline group; a setting is absent if the baseline was not run."""
     found: dict[Setting, GroupKey] = {}
     for key in sorted(groups, key=lambda key: _BASELINE_STATES.index(key[3]) if key[3] in _BASELINE_STATES else 99):
         if name is not None and key.label == name:
@@ -218,7 +218,7 @@ def _scores(
     left_out: Mapping[tuple[Setting, str], LeftOut],
     baselines: Mapping[Setting, GroupKey],
 ) -> dict[GroupKey, dict[str, Score]]:
-    """Every group's scores, and their differences to the baseline of its setting."""
+    """Return every group's scores, and their differences to the baseline of its setting."""
     cells = [(key, metric, values) for key, own in counted.items() for metric, values in own.items()]
     apart = []
     for key, metric, values in cells:
@@ -241,13 +241,13 @@ def _scores(
 
 
 def _ranks(counted: Mapping[GroupKey, Mapping[str, Values]], metric: str) -> dict[GroupKey, float]:
-    """Each group's place among those of its setting, 1 the best, averaged over the images that all of them have.
+    """Return each group's rank in its setting, 1 for the best, averaged over the images that all groups have.
 
     Equal scores share the mean of their places, as in Friedman's test (1937).
 
     Args:
         counted: the values of the ranked groups: those that keep the same fraction of the values.
-        metric: by which they do.
+        metric: the metric that ranks.
     """
     apart: dict[Setting, dict[GroupKey, Values]] = defaultdict(dict)
     for key, values in counted.items():

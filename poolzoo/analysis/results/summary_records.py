@@ -1,4 +1,4 @@
-"""What a summary says: one operator in one state under one setting, with a score per metric."""
+"""The records of a summary: one operator in one state under one setting, with a score per metric."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class Setting:
 
     @property
     def of_features(self) -> bool:
-        """Whether a layer's activations are scored: metrics are then relative to each one's own range of values."""
+        """Whether a layer's activations are scored: metrics are then relative to the range of each map's values."""
         return self.input.startswith("features")
 
     @classmethod
     def of(cls, row: Row | SeriesKeys) -> Setting:
-        """The setting of a comparison's row."""
+        """Return the setting of a comparison's row."""
         asked = (str(row[key]) for key in ("kernel_size", "stride", "upsample", "normalize", "protocol"))
         return cls(*(*asked, str(row.get("input") or "image")))
 
@@ -43,13 +43,13 @@ class Score:
     Attributes:
         mean: over the images that count, of each image's mean over seeds; infinite where all were rebuilt exactly.
         median: of the same numbers.
-        images: how many count.
+        images: how many images count.
         spread: standard deviation over seeds, averaged over images; None where there are no seeds to vary.
         interval: bootstrap 95% interval of ``mean`` over images; None for fewer than :data:`INTERVAL_IMAGES` of them or
             an infinite mean.
         difference: mean over the images shared with the baseline of this operator's score minus the baseline's.
         difference_interval: the bootstrap 95% interval of ``difference``.
-        left_out: which images do not count, alike for all groups of a setting; None where all do.
+        left_out: the images that do not count, the same for all groups of a setting; None if all images count.
     """
 
     mean: float
@@ -63,7 +63,7 @@ class Score:
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Score:
-        """Read one score of :meth:`Summary.to_plain`; its errors are those of :meth:`Summary.from_plain`."""
+        """Read one score of :meth:`Summary.to_plain`; raises the errors of :meth:`Summary.from_plain`."""
         left_out = plain["left_out"]
         if left_out is not None:
             counts = {key: int(left_out[key]) for key in ("by_all", "by_some", "operators")}
@@ -93,8 +93,8 @@ class Summary:
         rank: by the first metric, mean over images of the place among all groups of the setting, 1 the best; None for
             a single image, and for a group that keeps a different fraction of the values.
         forward_iqr_s: the interquartile range of ``forward_s``, where it is known.
-        timed: what was timed, in words; None where nothing was.
-        timed_backend: by which backend.
+        timed: the tensor that was timed, in words; None if nothing was timed.
+        timed_backend: the backend that was timed.
         profiled: whether times are a profile's, see :func:`poolzoo.analysis.results.verdicts.join_times`.
     """
 
@@ -123,16 +123,16 @@ class Summary:
         return label({"pool": self.pool, "params": self.params})
 
     def to_plain(self) -> dict[str, Any]:
-        """As JSON has it: dicts, lists and numbers, and infinity as a string."""
+        """Return dicts, lists and numbers for JSON, with infinity as a string."""
         plain: dict[str, Any] = _spelled(asdict(self))
         return plain
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> Summary:
-        """What :meth:`to_plain` gave.
+        """Read the result of :meth:`to_plain`.
 
         Raises:
-            AttributeError, KeyError, TypeError, ValueError: something else.
+            AttributeError, KeyError, TypeError, ValueError: it is not such a result.
         """
         scores = {key: Score.from_plain(score) for key, score in plain["scores"].items()}
         if unknown := set(scores) - set(METRICS):
@@ -141,7 +141,7 @@ class Summary:
 
 
 def _spelled(value: Any) -> Any:
-    """``value`` without the floats that JSON lacks: those as strings."""
+    """Return ``value`` with strings in place of the floats that JSON lacks."""
     if isinstance(value, dict):
         return {key: _spelled(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -150,12 +150,12 @@ def _spelled(value: Any) -> Any:
 
 
 def _read(value: Any) -> Any:
-    """A number or an interval as it was before :func:`_spelled`."""
+    """Return a number or an interval as it was before :func:`_spelled`."""
     return tuple(map(float, value)) if isinstance(value, list) else None if value is None else float(value)
 
 
 class GroupKey(NamedTuple):
-    """What rows have in common that are averaged."""
+    """The keys of rows that are averaged together."""
 
     setting: Setting
     pool: str
@@ -170,7 +170,7 @@ class GroupKey(NamedTuple):
 
 @dataclass(frozen=True)
 class Group:
-    """What a summary is made of, with one number per image and metric, counted or not; the rest as in Summary."""
+    """The data of a summary, with one number per image and metric, counted or not; the rest as in Summary."""
 
     values: dict[str, Values]
     images: int

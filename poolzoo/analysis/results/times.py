@@ -1,4 +1,4 @@
-"""What rows say of time, for one operator and state."""
+"""The times in rows of one operator and state."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ class Time:
         return None if self.iqr is None else self.iqr / self.seconds
 
     def overlaps(self, faster: Time) -> bool:
-        """Whether this time and a faster one, each give or take half its interquartile range, have values in common."""
+        """Return whether this time overlaps a faster one, each with half its interquartile range to both sides."""
         if self.iqr is None or faster.iqr is None:
             return False
         return self.seconds - self.iqr / 2 <= faster.seconds + faster.iqr / 2
 
 
 def time_of(rows: Iterable[Row | Times], device: str | None) -> Time | None:
-    """The time in rows of one operator and state; None where none was measured.
+    """Return the time in rows of one operator and state; None where none was measured.
 
     Args:
         rows: of one setting, with :data:`poolzoo.analysis.results.schema.TIME_KEYS`.

@@ -1,10 +1,10 @@
-"""Which values of which images count: what every mean, median, rank, interval and difference is made of.
+"""Which values count, and of which images: the data of every mean, median, rank, interval and difference.
 
-A value that is not finite compares nothing: the PSNR of an image that was rebuilt exactly is infinite, and a black
-image may have no gradient to measure. One such image would make every mean infinite and all operators equally good. So
-an image without a finite value by some operator is left out of that metric's means of all operators of its setting,
-alike; such images are counted and named. An operator without a finite value on any image decides nothing for the
-others: its own mean is infinite where it rebuilds every image exactly, and missing where it has no value at all.
+Values that are not finite cannot be compared: the PSNR of an image that was rebuilt exactly is infinite, and a black
+image may have no gradient to measure. One such image would make every mean infinite and all operators equal. So if an
+image has no finite value for one operator, it is left out of this metric's means for all operators of the setting; such
+images are counted and named. An operator without a finite value on any image does not affect the others: its own mean
+is infinite if it rebuilds every image exactly, and missing if it has no value at all.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Values:
     """One metric of one operator, its seeds averaged.
 
     Attributes:
-        images: which images were scored, as ascending numbers that mean the same for all operators.
-        means: of each of these images; infinite where it was rebuilt exactly, NaN where it has no value.
+        images: the numbers of the images that were scored, ascending; the same numbers for all operators.
+        means: each image's mean over seeds; infinite if it was rebuilt exactly, NaN if it has no value.
         spreads: each image's standard deviation over seeds, NaN where it has a single value; None without seeds.
     """
 
@@ -45,7 +45,7 @@ class Values:
         return float(known.mean()) if len(known) else None
 
     def only(self, images: NDArray[np.int64]) -> Values:
-        """The values of ``images``, in ascending order."""
+        """Return the values of ``images``, in ascending order."""
         return self._chosen(np.intersect1d(self.images, images, assume_unique=True, return_indices=True)[1])
 
     def _chosen(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> Values:
@@ -53,7 +53,7 @@ class Values:
         return replace(self, images=self.images[chosen], means=self.means[chosen], spreads=spreads)
 
     def counted(self, left_out: NDArray[np.int64]) -> Values:
-        """The values that count: those that exist, without those of the images ``left_out``."""
+        """Return the values that count: those that exist, without those of the images ``left_out``."""
         return self._chosen(~(np.isin(self.images, left_out) | np.isnan(self.means)))
 
 
@@ -64,9 +64,10 @@ class LeftOut:
     Attributes:
         metric: its key.
         by_all: how many images have no finite value by any operator.
-        by_some: how many have none by some.
-        operators: of how many, an operator in two states being two; those without any finite value do not count.
-        named: the first few of each kind: an image's name, and by how many operators it has no finite value.
+        by_some: how many images have no finite value by some operators.
+        operators: how many operators there are; one in two states counts twice, one without any finite value not at
+            all.
+        named: the first few of each kind: an image's name, and the number of operators without a finite value for it.
     """
 
     metric: str
@@ -81,9 +82,9 @@ def average_draws(images: NDArray[np.int64], values: NDArray[np.float64], metric
 
     Args:
         images: the number of each value's image.
-        values: as many; NaN where an image that was scored has no value.
-        metric: whose values they are.
-        seeded: whether several values of an image are draws, whose spread says something.
+        values: one per entry of ``images``; NaN if an image was scored but has no value.
+        metric: the key of the metric.
+        seeded: whether several values of an image are random draws, whose spread is of interest.
     """
     exact = METRICS[metric].exact
     values = values if exact is None else np.where(values >= exact, np.inf, values)
@@ -102,12 +103,12 @@ def count_alike(
     """Leave out of every metric the images that some operator has no finite value for.
 
     Args:
-        members: by operator and metric, the values of one setting.
-        names: of the images, by their numbers.
+        members: the values of one setting, by operator and metric.
+        names: the images' names, by their numbers.
 
     Returns:
-        By operator and metric, the values that count, without metrics of which none do; and by metric, what was left
-        out, where something was.
+        The values that count, by operator and metric, without metrics that have none; and the images that were left
+        out, by metric, without metrics that have none.
     """
     counted: dict[Member, dict[str, Values]] = {member: {} for member in members}
     left_out = {}

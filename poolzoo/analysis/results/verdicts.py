@@ -1,9 +1,9 @@
-"""What a comparison answers: which operator keeps most, which costs least, the best trade-offs, and caveats.
+"""The verdict of a comparison: the operator that keeps most, the fastest, the best trade-offs, and caveats.
 
-Only operators that keep equally many numbers are held against each other, only on the same images, and a draw in train
-mode is never recommended: a network that is in use does not draw. Whether a lead could be chance is asked of paired
-differences, image by image, by the percentile bootstrap of :mod:`poolzoo.analysis.results.summaries` (Efron 1979);
-intervals are not widened for the number of operators looked at.
+Only operators that keep the same fraction of the values are compared, only on the same images. A stochastic operator in
+train mode is never recommended, because a trained network runs in evaluation mode. Whether a lead could be chance is
+tested on paired differences, image by image, by the percentile bootstrap of :mod:`poolzoo.analysis.results.summaries`
+(Efron 1979); intervals are not corrected for the number of operators.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Gap:
         difference: by how much it is better, in the metric's unit: the mean of the paired differences in
             :meth:`poolzoo.analysis.results.schema.Metric.merit`.
         interval: its bootstrap 95% interval; None for too few images or an infinite score.
-        images: how many were shared.
+        images: how many images both were scored on.
     """
 
     other: Summary
@@ -56,20 +56,20 @@ class Gap:
 
     @property
     def sure(self) -> bool | None:
-        """Whether the interval leaves 0 out; None where there is no interval."""
+        """Whether the interval excludes 0; None if there is no interval."""
         return None if self.interval is None else not self.interval[0] <= 0 <= self.interval[1]
 
 
 @dataclass(frozen=True)
 class Lead:
-    """Who is ahead by one metric.
+    """The best operator by one metric.
 
     Attributes:
         metric: its key.
-        best: the operator of the best mean, and those that read the same in the metric's digits.
-        runner_up: the gap to the best of the rest; None where nobody is left.
-        baseline: the gap to the baseline; None where that is among the best or was not run.
-        unsure: of the rest, those whose gap could be chance, nearest first.
+        best: the operator with the best mean, and those with the same mean in the metric's digits.
+        runner_up: the gap to the best of the rest; None if there are no others.
+        baseline: the gap to the baseline; None if that is among the best or was not run.
+        unsure: the others whose gap could be chance, nearest first.
         drawn: train-mode draws whose mean is better than the best's.
     """
 
@@ -83,15 +83,15 @@ class Lead:
 
 @dataclass(frozen=True)
 class TimeLead:
-    """Who is fastest.
+    """The fastest operator.
 
     Attributes:
         fastest: the operator.
-        time: its own.
-        ratio: of it to the baseline's time; None where that was not timed.
-        unsure: others whose time, give or take half an interquartile range, overlaps.
-        timed: what was timed, in words.
-        profiled: whether by a profile, not by the comparison itself.
+        time: its time.
+        ratio: its time over the baseline's; None if that was not timed.
+        unsure: others whose time overlaps, each with half its interquartile range to both sides.
+        timed: the tensor that was timed, in words.
+        profiled: whether a profile measured the times, not the comparison itself.
     """
 
     fastest: Summary
@@ -104,16 +104,16 @@ class TimeLead:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one setting says of operators that keep equally many numbers.
+    """The verdict on operators that keep the same fraction of the values, in one setting.
 
     Attributes:
         setting: the protocol.
         kept: values out per value in, the same for every candidate.
-        candidates: who could be recommended, best by the first metric first.
+        candidates: operators that could be recommended, best by the first metric first.
         leads: one per metric, in the order of the metrics.
-        cost: None where fewer than two candidates have a time.
-        front: candidates that none beats at time and first metric, by rising time.
-        partial: operators that lack images others have, and are not recommended for that.
+        cost: the fastest candidate; None if fewer than two candidates have a time.
+        front: the best trade-offs of time and first metric, by rising time.
+        partial: operators without scores for some images, which are therefore not recommended.
     """
 
     setting: Setting
@@ -127,14 +127,15 @@ class Verdict:
 
 @dataclass(frozen=True)
 class ProfileLead:
-    """Who is fastest on one tensor of a profile.
+    """The fastest operator on one tensor of a profile.
 
     Attributes:
         shape, dtype, device: the tensor.
-        operators: how many were timed, those that draw in train mode and in evaluation mode.
-        fastest: the operator's label, with its state where it draws; ``time`` is its own.
-        ratio: to the baseline; None for the baseline itself or where that was not timed.
-        unsure: labels of others whose time, give or take half an interquartile range, overlaps.
+        operators: how many were timed; stochastic ones count twice, in train mode and in evaluation mode.
+        fastest: the operator's label, with its state if it is stochastic.
+        time: its time.
+        ratio: its time over the baseline's; None for the baseline itself or if that was not timed.
+        unsure: labels of others whose time overlaps, each with half its interquartile range to both sides.
     """
 
     shape: str
@@ -149,17 +150,18 @@ class ProfileLead:
 
 @dataclass(frozen=True)
 class Doubts:
-    """What the numbers cannot say.
+    """The caveats of a result: reasons to doubt its numbers.
 
     Attributes:
         images: how many images gave a score.
         few: metrics with too few images for an interval, and how many count.
         unfitted: learnable operators that were not fitted, where others were.
-        unequal: operators that keep another fraction of the values than the rest of their setting, with that fraction.
+        unequal: operators that keep another fraction of the values than the rest of their setting, with this fraction.
         kept: the fraction that the rest keeps.
         one_seed: stochastic operators with a single draw.
-        noisy: operators of a profile whose times spread, with interquartile range over median.
-        failed, rows: how many rows have no numbers, of how many.
+        noisy: operators of a profile with noisy times, with interquartile range over median.
+        failed: how many rows have no numbers.
+        rows: how many rows there are.
     """
 
     images: int = 0
@@ -179,7 +181,8 @@ class Doubts:
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
-    """Which of ``(cost, value)`` no other point beats by costing no more and being worth no less, one of them better.
+    """Return the points ``(cost, value)`` that are not beaten: no other point has a lower or equal cost and a higher or
+    equal value, one of them strictly.
 
     Args:
         points: lower cost and higher value are better.
@@ -228,10 +231,10 @@ def judge(result: Result, summaries: Sequence[Summary]) -> list[Verdict]:
 
 
 def join_times(summaries: Sequence[Summary], profiles: Sequence[Result]) -> list[Summary]:
-    """Summaries with a profile's times in place of the comparison's own, where one measured their window.
+    """Return summaries with a profile's times in place of the comparison's own, where a profile measured their window.
 
-    The two are of different tensors: where a profile's figures are shown, they alone are. What it did not measure has
-    no time.
+    The two times are of different tensors, so they are never mixed: an operator that the profile did not measure has no
+    time.
     """
     settings = by_setting(summaries)
     found = {setting: profile_rows(group, setting, profiles) for setting, group in settings.items()}
@@ -258,12 +261,12 @@ def _with_profile(
 def profile_rows(
     group: Sequence[Summary], setting: Setting, profiles: Sequence[Result]
 ) -> tuple[dict[tuple[str, str], Row], str] | None:
-    """A profile's rows by label and state, and its tensor in words; None where no profile has that window.
+    """Return a profile's rows by label and state, and its tensor in words; None if no profile has that window.
 
     Args:
         group: the summaries of one setting.
-        setting: whose window a profile must have.
-        profiles: of their tensors, the first that most operators of the group were measured on is taken.
+        setting: the setting whose window a profile must have.
+        profiles: the tensor on which most operators of the group were measured is used, the first of several.
     """
     scored = [summary for summary in group if summary.scores]
     most: dict[tuple[str, str], Row] = {}
@@ -282,7 +285,7 @@ def timed_with(
     """Return a profile's timed rows with the window of ``setting``, in one group per tensor and device.
 
     Returns:
-        Of each group its values of :data:`PROFILE_SETTING`, and its rows by label and state.
+        For each group, its values of :data:`PROFILE_SETTING`, and its rows by label and state.
     """
     window = (setting.kernel_size, setting.stride)
     timed = [r for r in profile.rows if r["forward_s"] and (str(r["kernel_size"]), str(r["stride"])) == window]
@@ -290,12 +293,12 @@ def timed_with(
 
 
 def profiled_state(summary: Summary) -> str:
-    """The state in which a profile measures the operator: what it learned takes as long as what it started with."""
+    """Return the state in which a profile measures the operator: untrained parameters take as long as fitted ones."""
     return "initial" if summary.state == "fitted" else summary.state
 
 
 def judge_profile(result: Result) -> list[ProfileLead]:
-    """Who is fastest, for each tensor and device of a profile on which something was timed."""
+    """Return the fastest operator for each tensor and device of a profile with times."""
     leads = []
     for named, rows in grouped((row for row in result.rows if row["forward_s"]), PROFILE_SETTING):
         times = {_named(row): Time(s, row["forward_iqr_s"]) for row in rows if (s := row["forward_s"])}
@@ -317,12 +320,12 @@ def judge_profile(result: Result) -> list[ProfileLead]:
 
 
 def _named(row: Row) -> str:
-    """A profile's operator, with its state where it is measured in two."""
+    """Return a profile's operator, with its state where it is measured in two."""
     return f"{label(row)} ({row['state']})" if row["state"] in ("train", "eval") else label(row)
 
 
 def doubts(result: Result, summaries: Sequence[Summary] = ()) -> Doubts:
-    """What to read with the numbers of a comparison (with its ``summaries``) or of a profile."""
+    """Return the caveats of a comparison (with its ``summaries``) or of a profile."""
     failed = sum(row["error"] is not None for row in result.rows)
     if result.kind == "profile":
         noise = {
@@ -356,9 +359,9 @@ Contender = tuple[Setting, str, str]
 
 
 def image_means(result: Result) -> dict[Contender, dict[str, Values]]:
-    """By setting, label and state: by metric, the score of each image that counts, its seeds averaged.
+    """Return, by setting, label and state, then by metric, the scores of the images that count, averaged over seeds.
 
-    Of a dataset run that was read back there are none: its rows are a sample.
+    A dataset run that was read from a file has none: its rows are a sample.
     """
     if result.summaries is not None and result.groups is None:
         return {}
@@ -425,9 +428,9 @@ def _lead(
 def _gaps(
     metric: Metric, top: Summary, rest: Sequence[Summary], scores: Mapping[Contender, Mapping[str, Values]]
 ) -> list[Gap]:
-    """How far ``top`` is ahead of each of the rest.
+    """Return the difference of ``top`` to each of the rest.
 
-    Two operators that rebuild every image exactly differ by nothing. NaN and no interval where no image is shared.
+    It is 0 for two operators that rebuild every image exactly, and NaN without an interval if they share no image.
     """
 
     def merits(summary: Summary) -> Values | None:
