@@ -1,1 +1,1 @@
-"""How one pooled picture is scored: the round trip, the metrics, the decoders, fitted parameters and times."""
+"""Scoring of one pooled image: the round trip, the metrics, the decoders, fitted parameters and times."""

@@ -1,4 +1,6 @@
-"""The optimal decoders of a comparison: fitted for all operators on one set of images, without the image scored."""
+"""The optimal decoders of a comparison: fitted for all operators on one set of images, without the image that is
+scored.
+"""
 
 from __future__ import annotations
 
@@ -30,17 +32,18 @@ DEFAULT_IMAGES = (*PHOTOGRAPHS, "cell", "microaneurysms", "page", "text")
 
 
 class Decoders:
-    """The decoders of several operators, fitted on one set of images; no image is decoded by what was fitted on it.
+    """The decoders of several operators, fitted on one set of images; an image is never decoded by a decoder fitted on
+    it.
 
     Args:
         images: sources as for :func:`poolzoo.analysis.inputs.images.find_images`; none means :data:`DEFAULT_IMAGES`.
-        geometry: of the comparison: images smaller than its window, or than a neighbourhood, are skipped.
-        prepare: from float64 ``(H, W, 3)`` in [0, 1] to what the operators are given, ``(1, 3, H, W)``.
+        geometry: of the comparison; images smaller than its window, or than a neighbourhood, are skipped.
+        prepare: makes the operators' input, ``(1, 3, H, W)``, of float64 ``(H, W, 3)`` in [0, 1].
 
     Attributes:
-        sources: the images to fit on, to be handed to :meth:`fit` one by one.
-        fitted: the names of those that were, by the digest of their pixels.
-        skipped: by name, why an image was not fitted on.
+        sources: the images to fit on, to be passed to :meth:`fit` one by one.
+        fitted: the names of images that were fitted on, by the digest of their pixels.
+        skipped: the reasons for skipping images, by name.
 
     Raises:
         ValueError: a source that names no image.
@@ -81,7 +84,7 @@ class Decoders:
                 self._fits[run.key] = self._fits.get(run.key, DecoderFit()) + own
 
     def fit_all(self, runs: Sequence[Run], on_image: Callable[[int], None] | None = None) -> None:
-        """Add every source; ``on_image`` is called with how many are done.
+        """Add every source; ``on_image`` is called with the number of finished sources.
 
         Raises:
             ValueError: there is nothing to fit on.
@@ -93,7 +96,7 @@ class Decoders:
         self.check()
 
     def __add__(self, other: Decoders) -> Decoders:
-        """Both fits as one, which were made of different images: workers can share them out."""
+        """Return the sum of two fits of different images; this lets workers share the images."""
         both = copy.copy(self)
         both.fitted, both.skipped = self.fitted | other.fitted, self.skipped | other.skipped
         both._failures, both._solved = other._failures | self._failures, {}
@@ -104,17 +107,17 @@ class Decoders:
         return both
 
     def check(self) -> None:
-        """Raise ValueError where there is nothing to fit on."""
+        """Raise ValueError if there is nothing to fit on."""
         if not self.fitted:
             reasons = "; ".join(self.skipped.values())
             raise ValueError(f"decoder_images: {self.title}: none can be fitted on: {reasons}")
 
     def without(self, image: FloatImage) -> HeldOut:
-        """The decoders for ``image``, float64 ``(H, W, 3)`` as it was loaded."""
+        """Return the decoders for ``image``, float64 ``(H, W, 3)`` as it was loaded."""
         return HeldOut(self, self._input(image) if pixel_digest(image) in self.fitted else None)
 
     def describe(self) -> DecoderFacts:
-        """What a result's metadata says of them."""
+        """Return the facts of the decoders for a result's metadata."""
         return {
             "neighbourhood": NEIGHBOURHOOD,
             "cells": TRAINING_CELLS,
@@ -123,7 +126,7 @@ class Decoders:
         }
 
     def _input(self, image: FloatImage) -> Tensor:
-        """The middle of an image, whole cells of it, as operators are given it."""
+        """Return the middle of an image, cropped to whole cells, as operators receive it."""
         slices = []
         for n, k, s in zip(image.shape, self.geometry.kernel_size, self.geometry.stride, strict=False):
             least = max(k, s * NEIGHBOURHOOD)
@@ -136,16 +139,16 @@ class Decoders:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """The decoders for one image: ``own`` is what is to be left out of the fits, None where it is not in them."""
+    """The decoders for one image: ``own`` is its share of the fits, which is subtracted; None if it has none."""
 
     decoders: Decoders
     own: Tensor | None
 
     def decoder(self, run: Run) -> tuple[LinearDecoder, str]:
-        """The operator's decoder, and on what it was fitted, in words.
+        """Return the operator's decoder, and the images that it was fitted on, in words.
 
         Raises:
-            ValueError: it could not be fitted, or on this image alone.
+            ValueError: it could not be fitted, or only on this image.
         """
         all_of_them = self.decoders
         if run.key in all_of_them._failures:

@@ -1,7 +1,7 @@
-"""Parameters that an operator learned: what is known of them, the file they are kept in, and modules that have them.
+"""The fitted parameters of an operator: their facts, their file, and modules that have them.
 
-The file is safetensors, which holds tensors and text and can run nothing when it is read. All that is known stands as
-JSON under one key of its metadata; safetensors stores several keys in no fixed order.
+The file format is safetensors: it holds tensors and text, and reading it cannot run code. The facts are JSON under one
+key of its metadata, because safetensors stores several keys in no fixed order.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ MOST_BYTES = 64 * 2**20
 
 @dataclass(frozen=True)
 class Fitted:
-    """What an operator learned, and how.
+    """The fitted parameters of an operator, and how they were fitted.
 
     Attributes:
         spec: the operator, as rows are labelled.
         kernel_size, stride: of its windows, an int or ``"3x2"``.
-        upsample, normalize: of the round trip whose error was made small.
-        trained_on: what the set of training images was asked for by.
+        upsample, normalize: of the round trip whose error was minimised.
+        trained_on: the name that the user gave for the training images.
         images: the training images, name and :func:`~poolzoo.analysis.inputs.training_images.pixel_digest`.
-        tiles, held_back, side: how many squares of how many pixels were learned from and held back.
-        steps, best_step: how many were to be made, and after which the parameters were best; 0 keeps the initial ones.
-        learning_rate, seed: of Adam; of tiles, batches and start values.
+        tiles, held_back, side: the number of squares for training, the number held back, and their side in pixels.
+        steps, best_step: the number of steps, and the step with the best parameters; 0 keeps the initial ones.
+        learning_rate, seed: the learning rate of Adam; the seed of tiles, batches and start values.
         before, after: mean PSNR over the held-back squares in dB, of the initial and of the kept parameters.
         tensors: the module's state by name, on the CPU.
-        error: why nothing was learned, or None.
+        error: the reason if the fit failed, or None.
     """
 
     spec: str
@@ -77,7 +77,7 @@ class Fitted:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the parameters, by which two fits are told apart."""
+        """SHA-256 of the parameters, which identifies a fit."""
         digest = hashlib.sha256()
         for name, value in sorted(self.tensors.items()):
             digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode() + value.contiguous().numpy().tobytes())
@@ -85,7 +85,7 @@ class Fitted:
 
     @property
     def words(self) -> str:
-        """On what it was learned, for a row."""
+        """The images that it learned from, in words, for a row."""
         count = len(self.images)
         return f"{count} image{'s' * (count != 1)} ({self.trained_on}), rebuilt by {self.upsample}"
 
@@ -100,7 +100,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
 
 
 def save_fitted(path: Path, fitted: Fitted) -> None:
-    """Write the parameters and all that is known of them as a safetensors file; equal fits are equal bytes."""
+    """Write the parameters and their facts to a safetensors file; equal fits are equal bytes."""
     from safetensors.torch import save
 
     about = {"version": VERSION, "poolzoo": poolzoo.__version__, **fitted.facts}
@@ -109,7 +109,7 @@ def save_fitted(path: Path, fitted: Fitted) -> None:
 
 
 def load_fitted(path: Path) -> Fitted:
-    """Read what :func:`save_fitted` wrote.
+    """Read a file that :func:`save_fitted` wrote.
 
     Raises:
         ValueError: no such file, too large, not safetensors, or not written by poolzoo.
@@ -144,11 +144,11 @@ def load_fitted(path: Path) -> Fitted:
 
 
 def give_parameters(module: Pool, fitted: Fitted, normalize: str) -> Pool:
-    """``module`` with what was learned, in its own dtype and on its own device.
+    """Return ``module`` with the fitted parameters, in its own dtype and on its own device.
 
     Args:
         module: of the operator that was fitted.
-        fitted: what it learned.
+        fitted: the fitted parameters.
         normalize: the input's scale, which must be that of the fit.
 
     Raises:
@@ -173,7 +173,7 @@ def _shapes(shapes: dict[str, tuple[int, ...]]) -> str:
 
 
 def check_fits(fits: Sequence[Fitted], specs: Sequence[str]) -> None:
-    """Raise ValueError unless each of ``fits`` is of another operator among ``specs``."""
+    """Raise ValueError unless each of ``fits`` is of a different operator among ``specs``."""
     for place, fitted in enumerate(fits):
         if fitted.spec not in specs:
             raise ValueError(f"fitted {fitted.spec!r}: not among the operators that are compared, {', '.join(specs)}")
@@ -182,7 +182,7 @@ def check_fits(fits: Sequence[Fitted], specs: Sequence[str]) -> None:
 
 
 def note_scored(rows: Iterable[Row], image: FloatImage, fits: Sequence[Fitted]) -> None:
-    """Let the rows of an image say where an operator learned from that very image."""
+    """Note in the rows of an image if an operator learned from this image."""
     if not fits:
         return
     digest = pixel_digest(image)

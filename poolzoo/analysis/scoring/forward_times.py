@@ -1,8 +1,8 @@
-"""How long a forward pass takes: the one timer, for comparisons and for profiles.
+"""The time of a forward pass: the one timer, for comparisons and for profiles.
 
-A time is the median over blocks of calls, each so long that reading the clock does not count; what comes before the
-first block warms up. A comparison takes the quick form, of few blocks. What is timed is what a user runs: by default
-float32, by the backend that the operator chooses.
+A time is the median over blocks of calls. Each block is so long that reading the clock does not matter; calls before
+the first block are the warm-up. Comparisons use a quick form with few blocks. The timed call is the one that a user
+runs: in float32 by default, by the backend that the operator chooses.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from poolzoo.operators.base import Pool
 
 #: Seconds that a block of calls takes, at least.
 BLOCK_TIME = 1e-3
-#: Of fewer blocks the spread is not known.
+#: The fewest blocks for an interquartile range.
 LEAST_BLOCKS = 5
-#: Seconds over which the quick form measures: enough with all blocks, and enough with fewer.
+#: Seconds of a quick measurement: at least, and after which few blocks are enough.
 QUICK_TIME = (5e-3, 0.1)
 #: The type that a comparison's operators are timed in, by its name in rows; they are scored in float64.
 QUICK_DTYPE = "float32"
@@ -33,7 +33,7 @@ QUICK_DTYPE = "float32"
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of a call: the median over blocks, and the interquartile range, None of fewer than ``LEAST_BLOCKS``."""
+    """Seconds of a call: the median over blocks, and the interquartile range, None for fewer than ``LEAST_BLOCKS``."""
 
     median: float
     iqr: float | None
@@ -62,8 +62,8 @@ def time_statement(statement: str, names: dict[str, object], least: float, most:
 def time_forward(module: Pool, x: Tensor, least: float, most: float) -> Timing:
     """Measure a forward pass without autograd. ``least`` and ``most`` are as for :func:`time_statement`.
 
-    One result is kept meanwhile, as a network keeps some: else the allocator may give all memory back to the system
-    after each call and ask for it anew in the next.
+    One result is kept meanwhile, as a network keeps some. Otherwise the allocator may return all memory to the system
+    after each call and request it again in the next.
     """
     with torch.no_grad():
         names: dict[str, object] = {"module": module, "x": x, "kept": module(x)}
@@ -71,7 +71,7 @@ def time_forward(module: Pool, x: Tensor, least: float, most: float) -> Timing:
 
 
 def uniform_input(shape: Sequence[int], dtype: torch.dtype, device: str, seed: int) -> Tensor:
-    """Values from 0 to 1, which ``seed`` decides: the time hardly depends on them."""
+    """Return random values from 0 to 1, drawn with ``seed``; the time hardly depends on them."""
     return torch.rand(tuple(shape), generator=torch.Generator().manual_seed(seed)).to(device=device, dtype=dtype)
 
 
@@ -81,10 +81,10 @@ def quick_time(module: Pool, x: Tensor, seed: int) -> Times:
     Args:
         module: the operator, in the state and the type that are timed.
         x: its input.
-        seed: of what it draws, so that nobody else's draws depend on the number of calls.
+        seed: of its random numbers, so that other draws do not depend on the number of calls.
 
     Returns:
-        The row keys :class:`Times`; all None where the operator cannot be run on ``x``.
+        The row keys :class:`Times`; all None if the operator cannot run on ``x``.
     """
     if module.stochastic:
         seed_draws(module, x, seed)

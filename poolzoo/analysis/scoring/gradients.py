@@ -50,14 +50,14 @@ class WindowWeights:
 
 @dataclass(frozen=True)
 class PixelWeights:
-    """What each pixel of a grey picture weighs in all that is pooled from it: ``(H, W)``, and with which operator."""
+    """The weight of each pixel of a grey picture in the sum of the pooled image, ``(H, W)``, and the operator."""
 
     spec: str
     weights: Floats
 
 
 def window_weights(spec: str, ndim: int = 2, kernel_size: int = 2) -> WindowWeights:
-    """The weights that an operator gives the elements of one window, and those around it that it looks at.
+    """Return the weights that an operator gives the elements of one window, and the elements around it that it uses.
 
     Args:
         spec: the operator, as a spec string.
@@ -95,7 +95,7 @@ def pixel_weights(
     kernel_size: int | tuple[int, ...] = 2,
     stride: int | tuple[int, ...] | None = None,
 ) -> list[PixelWeights]:
-    """The weight that each operator gives each pixel: the derivative of the sum of all that is pooled.
+    """Return the weight that each operator gives each pixel: the derivative of the sum of the pooled image.
 
     With windows that do not overlap, a pixel's weight is that in its own window.
 
@@ -122,18 +122,19 @@ def weights_within(
     size: tuple[int, int],
     stride: tuple[int, ...] | None,
 ) -> Floats:
-    """What the pixels of a part of a picture weigh in all that is pooled, as :func:`pixel_weights`, channels averaged.
+    """Return the weights of the pixels in a part of a picture, as :func:`pixel_weights` has them, averaged over
+    channels.
 
     Args:
-        operator: what pools ``(1, C, H, W)``, in the picture's scale.
+        operator: a function that pools ``(1, C, H, W)``, in the picture's scale.
         picture: ``(H, W, C)``.
         corner: top and left of the part, multiples of the stride.
         size: its height and width.
-        stride: of the operator: :data:`MARGIN` of them around the part are pooled with it. None pools the whole
-            picture, as an operator needs whose windows or draws depend on it.
+        stride: of the operator; a margin of :data:`MARGIN` strides around the part is pooled with it. None pools the
+            whole picture, for operators whose windows or random numbers depend on it.
 
     Returns:
-        ``(*size,)``: the mean over channels of dy/da, where y is what all channels give.
+        ``(*size,)``: the mean over channels of dy/da, where y is the sum of all channels' pooled values.
     """
     part = tuple(slice(start, start + length) for start, length in zip(corner, size, strict=True))
     if stride is not None:
@@ -151,7 +152,7 @@ def weights_within(
 
 
 def _gradient(operator: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """That of the sum of all that is pooled."""
+    """Return the gradient of the sum of the pooled image."""
     with engine.by_reference():
         y = operator(x)
     (gradient,) = torch.autograd.grad(y.sum(), x)

@@ -1,11 +1,11 @@
-"""How much of an image is left: PSNR, SSIM, the plain errors and, from piq, further measures of perceived quality.
+"""Image metrics, which compare a rebuilt image with the original: PSNR, SSIM, plain errors and, from piq, further ones.
 
-All take ``(H, W, C)`` arrays of the same shape, the original first, and ``data_range``, 1 for images in [0, 1]: the
-scores are those of the values divided by it. A rebuilt image may leave the range; only piq's metrics clip it. Volumes,
+All take two ``(H, W, C)`` arrays of the same shape, the original first, and ``data_range``, 1 for images in [0, 1]; the
+values are divided by it. A rebuilt image may leave the range; only piq's metrics clip it. Volumes,
 ``(D, H, W, C)``, have PSNR, SSIM and the plain errors. A NaN in an image makes its scores NaN.
 
-SSIM and the errors are computed in float64. Those of images are native (``native/metrics_cpu.cpp``) and the same to the
-bit for any number of threads; where that cannot be built, and for volumes, scikit-image and numpy stand in.
+SSIM and the errors are computed in float64. For images they are native (``native/metrics_cpu.cpp``), with equal bits
+for any number of threads. For volumes, and if the native code cannot be built, scikit-image and numpy are used.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _caller = threading.local()
 
 
 def use_one_thread() -> None:
-    """Let no native metric that is called from this thread start others: what a pool's threads begin with."""
+    """Keep native metrics that this thread calls from starting threads; each thread of a pool calls it first."""
     _caller.alone = True
 
 
@@ -48,10 +48,11 @@ def use_one_thread() -> None:
     source="-10 log10 of the mean squared error",
 )
 def psnr(original: FloatImage, rebuilt: FloatImage, *, data_range: float = 1.0) -> float:
-    """Peak signal-to-noise ratio in dB, ``-10 log10(mse)``, mse over the squared data range; inf for equal images.
+    """Return the peak signal-to-noise ratio in dB, ``-10 log10(mse)``, mse over the squared data range; inf for equal
+    images.
 
     A value of 120 dB is an error of a millionth of the range, a fifteenth of the step between two values of a 16-bit
-    picture: from there on the rest is rounding.
+    picture: an error that small is rounding.
     """
     error = mse(original, rebuilt, data_range=data_range)
     return 10 * -math.log10(error) + 0.0 if error else math.inf
@@ -68,10 +69,10 @@ def psnr(original: FloatImage, rebuilt: FloatImage, *, data_range: float = 1.0) 
     source="Wang, Bovik, Sheikh & Simoncelli 2004 (IEEE Trans. Image Process. 13(4))",
 )
 def ssim(original: FloatImage, rebuilt: FloatImage, *, data_range: float = 1.0) -> float:
-    """Structural similarity of Wang et al. 2004, the mean over pixels and channels; 1 for equal images.
+    """Return the structural similarity of Wang et al. 2004, the mean over pixels and channels; 1 for equal images.
 
     11-tap Gaussian window with sigma 1.5, population covariance, K1 = 0.01, K2 = 0.03, border of 5 pixels cropped:
-    scikit-image's ``structural_similarity`` with the arguments of the paper, but that no digits are lost where the mean
+    scikit-image's ``structural_similarity`` with the arguments of the paper, except that no digits are lost if the mean
     is large and the variance small.
 
     Raises:
@@ -95,7 +96,7 @@ def ssim(original: FloatImage, rebuilt: FloatImage, *, data_range: float = 1.0) 
     source="mean squared error",
 )
 def mse(original: FloatImage, rebuilt: FloatImage, *, data_range: float = 1.0) -> float:
-    """Mean squared error, over the squared data range."""
+    """Return the mean squared error, over the squared data range."""
     return _errors(original, rebuilt, data_range)[0] / float(data_range) ** 2
 
 
@@ -110,15 +111,15 @@ def mse(original: FloatImage, rebuilt: FloatImage, *, data_range: float = 1.0) -
     source="mean absolute error",
 )
 def mae(original: FloatImage, rebuilt: FloatImage, *, data_range: float = 1.0) -> float:
-    """Mean absolute error, over the data range."""
+    """Return the mean absolute error, over the data range."""
     return _errors(original, rebuilt, data_range)[1] / float(data_range)
 
 
 def ssim_map(original: FloatImage, rebuilt: FloatImage, *, data_range: float = 1.0) -> FloatImage:
-    """Local SSIM: of each window that lies inside, so that :func:`ssim` is the mean of the map.
+    """Return the local SSIM of each window inside the image; :func:`ssim` is the mean of the map.
 
     Returns:
-        ``(H - 10, W - 10, C)``, values in [-1, 1]; ``[i, j]`` is that of the window around pixel ``[i + 5, j + 5]``.
+        ``(H - 10, W - 10, C)``, values in [-1, 1]; ``[i, j]`` belongs to the window around pixel ``[i + 5, j + 5]``.
 
     Raises:
         ValueError: as :func:`ssim`.
@@ -153,7 +154,7 @@ def _check(original: FloatImage, rebuilt: FloatImage, data_range: float, name: s
 
 
 def _errors(original: FloatImage, rebuilt: FloatImage, data_range: float) -> tuple[float, float]:
-    """The mean square and the mean absolute value of the difference."""
+    """Return the mean square and the mean absolute value of the difference."""
     import numpy as np
 
     _check(original, rebuilt, data_range)
@@ -166,7 +167,7 @@ def _errors(original: FloatImage, rebuilt: FloatImage, data_range: float) -> tup
 
 
 def _native_pair(original: FloatImage, rebuilt: FloatImage) -> tuple[Tensor, Tensor] | None:
-    """Both images as the native metrics take them; None for volumes, and where there are no native metrics."""
+    """Return both images as the native metrics take them; None for volumes, and if there are no native metrics."""
     from poolzoo import native
 
     if original.ndim != 3 or native.why_no_metrics():
@@ -175,7 +176,7 @@ def _native_pair(original: FloatImage, rebuilt: FloatImage) -> tuple[Tensor, Ten
 
 
 def _as_tensor(image: FloatImage) -> Tensor:
-    """Shares the image's memory, whatever its strides, but where torch cannot."""
+    """Return the image as a tensor that shares its memory, whatever its strides, if torch allows it."""
     import numpy as np
     import torch
 
@@ -195,7 +196,7 @@ def _many_threads() -> bool:
 
 
 def _scikit_ssim(original: FloatImage, rebuilt: FloatImage, data_range: float) -> tuple[float, FloatImage]:
-    """The mean and the map, whose border of 5 pixels the mean leaves out."""
+    """Return the mean and the map; the mean leaves out a border of 5 pixels."""
     import numpy as np
     from skimage.metrics import structural_similarity
 
@@ -239,7 +240,7 @@ def _register_piq(
     Args:
         key, least_side, title, better, source: see :class:`poolzoo.analysis.results.schema.Metric`.
         function: its name in piq.
-        note: as which paper has it.
+        note: the paper that it follows, in words.
     """
 
     def compute(original: FloatImage, rebuilt: FloatImage, *, data_range: float = 1.0) -> float:
@@ -260,7 +261,7 @@ def _register_piq(
 
 
 def _by_piq(key: str, function: str, original: FloatImage, rebuilt: FloatImage, data_range: float) -> float:
-    """A metric of piq, of images divided by the data range and clipped to [0, 1], outside of which it takes none.
+    """Return a metric of piq, for images divided by the data range and clipped to [0, 1], the range that piq allows.
 
     Raises:
         ValueError: an image that is neither grey nor RGB, or too small; piq cannot be imported.

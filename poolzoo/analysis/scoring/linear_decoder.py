@@ -1,23 +1,24 @@
-"""The optimal decoder: the linear map from pooled values to pixels that errs least, on other images than the scored.
+"""The optimal decoder: the linear map from pooled values to pixels with the least error, fitted on other images.
 
-A pixel is a weighted sum of the m x m pooled values around it, in every submap, plus a constant. The weights depend on
-the pixel's phase alone, its position inside a cell of stride x stride pixels, and are the same for all channels, as an
-operator is. They solve the least-squares problem over the pixels of training images (filters estimated from data:
-Triggs, "Empirical filter estimation for subpixel interpolation and matching", ICCV 2001),
+A pixel is a weighted sum of the m x m pooled values around it, in every submap, plus a constant. The weights depend
+only on the pixel's phase, its position inside a cell of stride x stride pixels, and are the same for all channels. They
+solve the least-squares problem over the pixels of training images (filters estimated from data: Triggs, "Empirical
+filter estimation for subpixel interpolation and matching", ICCV 2001),
 
     min over W of  sum over images i of  w_i |A_i W - X_i|^2,   (sum w_i A_i' A_i) W = sum w_i A_i' X_i,
 
 where a row of ``A_i`` holds the neighbourhood of one cell and a 1, and the same row of ``X_i`` the cell's pixels. Both
-sums are accumulated in float64 in one pass, an image at a time; sums of disjoint images add up, and an image is left
-out by subtracting its own. Directions that the training images do not show, up to rounding, get no weight: the
-solution is that of least norm, ``numpy.linalg.lstsq``'s.
+sums are accumulated in float64 in one pass, one image after the other. Sums of disjoint images can be added, and an
+image is left out by subtracting its sums. Directions that do not occur in the training images, up to rounding, get no
+weight: the solution has the least norm, as that of ``numpy.linalg.lstsq``.
 
 ``w_i`` is one over the image's number of pixels and over its squared detail, the mean squared error of its cells' means
-interpolated linearly. So images count by their relative errors, as they do in a mean of PSNRs: by plain squared
-errors, a few textured images would set the constant that offsets max pooling, at ten decibels' cost to smooth ones.
+interpolated linearly. So images count by their relative errors, as in a mean of PSNRs. With plain squared errors, a few
+textured images would determine the constant that offsets max pooling, and smooth images would lose ten decibels.
 
-Pooled values beyond the border are the border's, in training as in use. Values that do not lie one to a cell, as those
-of resampling with windows unlike the stride, are first interpolated to the pixels where that errs less in training.
+Beyond the border, pooled values are repeated, in training and in use. Values that are not one per cell, as after
+resampling with windows that differ from the stride, are first interpolated to the pixels if that has less error in
+training.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ class Grid:
 
     @classmethod
     def of(cls, geometry: Geometry, phases: Sequence[Sequence[int]], neighbourhood: int) -> Grid:
-        """The neighbourhoods whose middles lie nearest to those of the cells.
+        """Return the grid whose neighbourhoods have their middles nearest to those of the cells.
 
         Args:
             geometry: where the windows lie.
@@ -90,22 +91,22 @@ class Grid:
 
     @classmethod
     def of_pixels(cls, ndim: int, neighbourhood: int) -> Grid:
-        """Every pixel a cell of its own, for pooled values interpolated to the pixels."""
+        """Return a grid with each pixel as its own cell, for pooled values that are interpolated to the pixels."""
         start = math.floor(0.5 - (neighbourhood - 1) / 2)
         return cls((1,) * ndim, ((start,) * ndim,), neighbourhood, True)
 
     @property
     def columns(self) -> int:
-        """The numbers that a cell is rebuilt from: its neighbourhoods in all submaps, and a 1."""
+        """The number of inputs of a cell: its neighbourhoods in all submaps, and a 1."""
         return len(self.starts) * math.prod([self.neighbourhood] * len(self.stride)) + 1
 
     def rows(self, pooled: Tensor, size: Sequence[int], cells: Sequence[int]) -> Iterator[tuple[slice, Tensor]]:
-        """The design matrix in blocks of cells along the first axis.
+        """Yield the design matrix in blocks of cells along the first axis.
 
         Args:
             pooled: ``(N, C, S, *out)``.
             size: of the image.
-            cells: how many there are per axis.
+            cells: the number of cells per axis.
 
         Yields:
             The cells of a block along the first axis, and ``(columns, N C b ...)``: a column for each of its cells.
@@ -133,7 +134,7 @@ class Grid:
             yield slice(begin, begin + block[0]), design.flatten(1)
 
     def cut(self, x: Tensor, cells: Sequence[int]) -> Tensor:
-        """The pixels of whole cells, a phase each: ``(N, C, *size)`` to ``(phases, N, C, *cells)``."""
+        """Return the pixels of whole cells, sorted by phase: ``(N, C, *size)`` to ``(phases, N, C, *cells)``."""
         n = len(cells)
         for axis, (count, s) in enumerate(zip(cells, self.stride, strict=True), 2):
             x = x.narrow(axis, 0, count * s)
@@ -143,7 +144,7 @@ class Grid:
         )
 
     def join(self, phases: Tensor) -> Tensor:
-        """The opposite of :meth:`cut`."""
+        """Invert :meth:`cut`."""
         n = len(self.stride)
         x = phases.reshape(*self.stride, *phases.shape[1:])
         x = x.permute(n, n + 1, *itertools.chain.from_iterable((n + 2 + axis, axis) for axis in range(n)))
@@ -161,7 +162,7 @@ class NormalEquations:
         cross: ``(K, phases)``, the sum of ``w A' X``.
         energy: the sum of ``w |X|^2``.
         weight: the sum of ``w`` over all pixels.
-        images: how many were added.
+        images: the number of images.
     """
 
     gram: Tensor
@@ -172,7 +173,7 @@ class NormalEquations:
 
     @classmethod
     def of(cls, grid: Grid, pooled: Tensor, x: Tensor, weight: float) -> NormalEquations:
-        """Those of one image ``x``, ``(N, C, *size)``, and of ``pooled``, ``(N, C, S, *out)``."""
+        """Return the sums of one image ``x``, ``(N, C, *size)``, and of ``pooled``, ``(N, C, S, *out)``."""
         cells = [n // s for n, s in zip(x.shape[2:], grid.stride, strict=True)]
         pixels = grid.cut(x, cells)
         gram = x.new_zeros(grid.columns, grid.columns)
@@ -184,7 +185,7 @@ class NormalEquations:
         return cls(weight * gram.cpu(), weight * cross.cpu(), weight * energy, weight * pixels.numel(), 1)
 
     def combined(self, other: NormalEquations, sign: int) -> NormalEquations:
-        """The sums with ``other``'s added (``sign`` 1) or taken away (-1)."""
+        """Return the sums with ``other``'s added (``sign`` 1) or subtracted (-1)."""
         return NormalEquations(
             self.gram + sign * other.gram,
             self.cross + sign * other.cross,
@@ -194,7 +195,9 @@ class NormalEquations:
         )
 
     def solve(self) -> tuple[Tensor, float]:
-        """The weights of least norm, ``(K, phases)``, and their weighted mean squared error on the training images."""
+        """Return the weights of least norm, ``(K, phases)``, and their weighted mean squared error on the training
+        images.
+        """
         values, vectors = torch.linalg.eigh(self.gram)
         # Below this there is nothing but rounding, of the sums and of what was taken away from them.
         shown = values > values[-1] * len(values) * 10 * torch.finfo(values.dtype).eps
@@ -208,10 +211,10 @@ class NormalEquations:
 
 @dataclass(frozen=True)
 class LinearDecoder:
-    """Pooled values to pixels.
+    """A linear map from pooled values to pixels.
 
     Attributes:
-        grid: which pooled values a pixel is rebuilt from.
+        grid: the pooled values that a pixel is rebuilt from.
         weight: ``(K, phases)``, float64: a column for each phase, the constant last.
     """
 
@@ -222,8 +225,8 @@ class LinearDecoder:
         """Rebuild an image.
 
         Args:
-            pooled: ``(N, C, *out)``, or ``(N, C, S, *out)`` from an operator that keeps S submaps, on the scale that it
-                gives them.
+            pooled: ``(N, C, *out)``, or ``(N, C, S, *out)`` from an operator that keeps S submaps, on the
+                operator's scale.
             size: of the image, one int per axis.
 
         Returns:
@@ -251,11 +254,11 @@ class LinearDecoder:
 
 @dataclass(frozen=True)
 class DecoderFit:
-    """What fitting needs to know of the images seen so far: it can be pickled, and fits of disjoint images add up.
+    """The data of a fit for the images seen so far: it can be pickled, and fits of disjoint images can be added.
 
     Attributes:
-        sums: the normal equations of every kind of decoder that was tried, by its grid.
-        images: how many were added.
+        sums: the normal equations of every kind of decoder that is tried, by its grid.
+        images: the number of images.
     """
 
     sums: Mapping[Grid, NormalEquations] = field(default_factory=dict)
@@ -274,10 +277,10 @@ class DecoderFit:
         return DecoderFit(sums, self.images + sign * other.images)
 
     def solve(self) -> LinearDecoder:
-        """The decoder that errs least on these images.
+        """Return the decoder with the least error on these images.
 
         Raises:
-            ValueError: there are none, or fits of different operators were added up.
+            ValueError: there are no images, or fits of different operators were added.
         """
         if not self.images:
             raise ValueError("images: none are left to fit a decoder on; give others than those that are scored")
@@ -291,12 +294,12 @@ class DecoderFit:
 def measure_image(
     module: Pool, x: Tensor, *, seed: int | None = None, neighbourhood: int = NEIGHBOURHOOD
 ) -> DecoderFit:
-    """What one image adds to a fit.
+    """Return the contribution of one image to a fit.
 
     Args:
         module: the operator.
-        x: its input, ``(N, C, *size)``, float64; sums are in that, whatever the dtype.
-        seed: of an operator that draws; it draws alike for every image and in use.
+        x: its input, ``(N, C, *size)``, float64; sums are in float64 for every dtype.
+        seed: of a stochastic operator, which draws the same for every image and in use.
         neighbourhood: pooled values per axis, odd or even.
 
     Raises:
@@ -329,10 +332,10 @@ def measure_image(
 
 
 def image_weight(x: Tensor, stride: Sequence[int]) -> float:
-    """One over the number of values and over the squared detail of ``x``, ``(N, C, *size)``; 0 for zeros alone.
+    """Return one over the number of values and over the squared detail of ``x``, ``(N, C, *size)``; 0 if all are 0.
 
-    The detail is what is lost by the means of cells of ``stride``, interpolated linearly. A share of :data:`FLOOR` of
-    the mean square is added to it.
+    The detail is the error of the means of cells of ``stride``, interpolated linearly. A share of :data:`FLOOR` of the
+    mean square is added to it.
     """
     n = len(stride)
     size = [extent // s * s for extent, s in zip(x.shape[2:], stride, strict=True)]
@@ -352,7 +355,7 @@ def fit_decoder(
     Args:
         module: the operator, float64.
         images: its inputs, each ``(N, C, *size)``, float64; none of those that will be scored.
-        seed: of an operator that draws; it draws alike for every image, and must do so in use.
+        seed: of a stochastic operator, which draws the same for every image, and must do so in use.
         neighbourhood: pooled values per axis that a pixel is rebuilt from, odd or even.
 
     Raises:

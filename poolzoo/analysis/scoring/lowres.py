@@ -2,8 +2,8 @@
 
 No upsampler is involved. The reference is the antialiased bicubic downscaling of super-resolution benchmarks (MATLAB's
 imresize, Pillow's BICUBIC): Keys' cubic convolution (1981, a = -1/2), widened by the stride and sampled in the middle
-of each window. Where windows tile the image, and for operators that resample the whole image, this is resizing to the
-pooled size. The operator ``bicubic`` does exactly that, so its perfect score means nothing.
+of each window. If windows tile the image, and for operators that resample the whole image, this equals resizing to the
+pooled size. The operator ``bicubic`` does exactly this, so its perfect score has no meaning.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from poolzoo.windows import weighted_taps
 def downscale(
     image: Tensor, pooled: Tensor, geometry: Geometry | None = None, phases: Sequence[tuple[int, ...]] = ()
 ) -> Tensor:
-    """The reference for a pooled image.
+    """Return the reference for a pooled image.
 
     Args:
         image: ``(1, C, H, W)``.
         pooled: ``(1, C, h, w)``, or ``(1, C, S, h, w)`` from an operator that keeps S submaps.
-        geometry: where the windows lie; None where the pooled values are spread evenly over the image.
-        phases: per submap, how many pixels down and right of the geometry's its windows lie.
+        geometry: of the windows; None if the pooled values are spread evenly over the image.
+        phases: per submap, the shift of its windows from those of the geometry, in pixels down and right.
 
     Returns:
-        Of the shape of ``pooled``.
+        A tensor of the shape of ``pooled``.
     """
     if pooled.dim() == 4:
         return _sampled(image, pooled, geometry, (0, 0))
@@ -57,7 +57,9 @@ def _sampled(image: Tensor, pooled: Tensor, geometry: Geometry | None, phase: Se
 
 
 def _cubic_taps(middle: Tensor, scale: int, n: int) -> tuple[Tensor, Tensor]:
-    """Keys' kernel, ``scale`` times as wide, around each position of ``middle`` on an axis of ``n``: index, weight."""
+    """Return index and weight of Keys' kernel, ``scale`` times as wide, around each position of ``middle`` on an axis
+    of ``n``.
+    """
     near = torch.arange(-2 * scale, 2 * scale + 1, device=middle.device)
     index = middle.round().long()[:, None] + near
     t = ((index - middle[:, None]) / scale).abs()

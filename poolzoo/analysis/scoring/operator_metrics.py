@@ -32,15 +32,15 @@ PROBES = 256
 
 @dataclass(frozen=True)
 class Pooling:
-    """One image, what an operator made of it, and the operator, to be asked more.
+    """One image, its pooled image, and the operator, which metrics may call again.
 
     Attributes:
         image: ``(1, C, *sizes)`` in its own scale, [0, 1] for pictures.
         pooled: ``pool(image)``: ``(1, C, *out)``, or ``(1, C, S, *out)`` with S submaps.
-        pool: the operator, from and to the image's scale; it draws alike whenever it is called, and has a gradient.
-        geometry: where the operator's windows lie.
+        pool: the operator, on the image's scale; every call draws the same random numbers, and it has a gradient.
+        geometry: of the operator's windows.
         data_range: of the image's values.
-        resampled: whether the operator spreads its samples over the whole image, wherever the windows lie.
+        resampled: whether the operator spreads its samples over the whole image, independently of the windows.
     """
 
     image: Tensor
@@ -81,7 +81,7 @@ class Pooling:
 
     @functools.cached_property
     def bands(self) -> dict[str, float | None]:
-        """The retained share of each radial band: see :func:`spectrum_low`."""
+        """The retained share of each radial band, see :func:`spectrum_low`."""
         from poolzoo.analysis.scoring.spectra import retained_bands
 
         return retained_bands(self.image[0], self.pooled[0], self.cells)
@@ -96,7 +96,7 @@ class Pooling:
     source="after Grabinski, Keuper & Keuper 2022 (Machine Learning 111) and Zhang 2019 (arXiv 1904.11486)",
 )
 def alias(pooling: Pooling) -> float:
-    """Aliasing: the share of the pooled image's energy that came from frequencies it cannot represent.
+    """Return the aliasing: the share of the pooled image's energy that comes from frequencies it cannot represent.
 
     With L the ideal low-pass filter at the coarser grid's Nyquist frequency (1 / (2 stride) cycles per pixel, along
     each axis), the aliased part is ``f = pool(x) - pool(L x)``: the part that would be missing if the image had been
@@ -105,12 +105,12 @@ def alias(pooling: Pooling) -> float:
     than the first. For other operators, f also contains what they turn high frequencies into; max pooling, for example,
     turns the envelope of a fine texture into a coarse one.
 
-    From 0, nothing folded, to 1, nothing but what folded. Decimation has 1 for a sinusoid above the Nyquist frequency
+    It is 0 without aliases and 1 if everything is aliased. Decimation has 1 for a sinusoid above the Nyquist frequency
     and 0 for one below.
 
-    Source: that a pooled image is held against the one without aliases, as in the aliasing measure of Grabinski, Keuper
-    & Keuper 2022 (Machine Learning 111, "Aliasing and adversarial robust generalization of CNNs"); what pooling folds,
-    Zhang 2019 (arXiv 1904.11486), Ribeiro & Schön 2021 (arXiv 2102.07757). That it is a share is ours.
+    Source: the comparison of a pooled image with the one without aliases is from the aliasing measure of Grabinski,
+    Keuper & Keuper 2022 (Machine Learning 111, "Aliasing and adversarial robust generalization of CNNs"); aliasing by
+    pooling: Zhang 2019 (arXiv 1904.11486), Ribeiro & Schön 2021 (arXiv 2102.07757). Expressing it as a share is ours.
     """
     import torch
 
@@ -134,21 +134,22 @@ def alias(pooling: Pooling) -> float:
     source="Carter, Knapp & Nuttall 1973 (IEEE Trans. Audio Electroacoust. 21(4))",
 )
 def spectrum_low(pooling: Pooling) -> float | None:
-    """Energy that the pooled image retains of the original's frequencies below a third of the coarser Nyquist.
+    """Return the share of the original's energy below a third of the coarser Nyquist frequency that the pooled image
+    retains.
 
     P is the pooled image, O the original, ideally band-limited and sampled on the same grid (DCT domain). Their spectra
-    are Welch's: segments of 16 to 32 cells along each axis, half overlapping, their means taken off, under a Hann
-    window. Of the output, ``|<P O*>|^2 / <|O|^2>`` is the part coherent with the original at a frequency (<> sums over
-    segments), so that noise and aliases, which are not, do not count, nor does it matter where in its window an
-    operator samples. Summed over a band and divided by the original's energy there: 1 where everything is retained in
-    proportion, ``|H|^2`` for a filter H, over 1 where a band is amplified. Bands are radial: frequencies f with
-    ``|f| / Nyquist`` up to 1/3, 2/3, and the rest, the spectrum's corners among them.
+    are Welch's: segments of 16 to 32 cells along each axis, half overlapping, minus their means, under a Hann window.
+    ``|<P O*>|^2 / <|O|^2>`` is the part of the output that is coherent with the original at a frequency (<> sums over
+    segments). Noise and aliases are not coherent and do not count, and an operator may sample anywhere in its window.
+    The metric is this part, summed over a band, divided by the original's energy in the band: 1 if everything is
+    retained in proportion, ``|H|^2`` for a filter H, above 1 if a band is amplified. Bands are radial: frequencies f
+    with ``|f| / Nyquist`` up to 1/3, up to 2/3, and the rest with the spectrum's corners.
 
-    Of what is not coherent some 1/n is taken for it, n the number of segments: 225 on 512x512 pixels pooled by 2, but 1
-    where less than 24 cells are left, so that there it is a ratio of energies.
+    About 1/n of the incoherent part counts as coherent, where n is the number of segments: 225 on 512x512 pixels pooled
+    by 2. With fewer than 24 cells n is 1, and the metric is a ratio of energies.
 
     Returns:
-        At least 0; None where the original has no energy in the band.
+        At least 0; None if the original has no energy in the band.
 
     Source: coherent output power, Carter, Knapp & Nuttall 1973 (IEEE Trans. Audio Electroacoust. 21(4)), with the
     spectra of Welch 1967 (same journal, 15(2)).
@@ -167,7 +168,7 @@ def spectrum_low(pooling: Pooling) -> float | None:
     source="Carter, Knapp & Nuttall 1973 (IEEE Trans. Audio Electroacoust. 21(4))",
 )
 def spectrum_mid(pooling: Pooling) -> float | None:
-    """What :func:`spectrum_low` is, from a third to two thirds of the coarser grid's Nyquist frequency."""
+    """Return :func:`spectrum_low` for frequencies from a third to two thirds of the coarser Nyquist frequency."""
     return pooling.bands["mid"]
 
 
@@ -182,7 +183,7 @@ def spectrum_mid(pooling: Pooling) -> float | None:
     source="Carter, Knapp & Nuttall 1973 (IEEE Trans. Audio Electroacoust. 21(4))",
 )
 def spectrum_high(pooling: Pooling) -> float | None:
-    """What :func:`spectrum_low` is, from two thirds of the coarser grid's Nyquist frequency on."""
+    """Return :func:`spectrum_low` for frequencies from two thirds of the coarser grid's Nyquist frequency."""
     return pooling.bands["high"]
 
 
@@ -195,10 +196,11 @@ def spectrum_high(pooling: Pooling) -> float | None:
     source="after Zhang 2019 (arXiv 1904.11486), with pooled images in the place of classes",
 )
 def shift(pooling: Pooling) -> float:
-    """Shift consistency: how alike the pooled images of an image and of its shifts by less than a stride are.
+    """Return the shift consistency: the likeness of the pooled images of an image and of its shifts by less than a
+    stride.
 
-    The mean of :func:`shift_consistency` over all offsets from 0 to stride - 1 along each axis, but for no shift at
-    all. 1 for a stride of 1, which has none between two samples. Drawing operators draw anew for a shifted image.
+    It is the mean of :func:`shift_consistency` over all offsets from 0 to stride - 1 along each axis, without the
+    offset 0; it is 1 for a stride of 1, which has no other offset. Stochastic operators draw again for a shifted image.
 
     Raises:
         ValueError: a shifted image is smaller than the window.
@@ -208,12 +210,12 @@ def shift(pooling: Pooling) -> float:
 
 
 def shift_consistency(pooling: Pooling, offset: Sequence[int]) -> float:
-    """How alike ``pool(x)`` and ``pool(x shifted)`` are, from 0 to 1.
+    """Return the likeness of ``pool(x)`` and ``pool(x shifted)``, from 0 to 1.
 
-    The shift leaves out the first ``offset`` elements and makes up none. Whole strides of it move the pooled image by
-    whole cells, which is undone, so that an offset of whole strides asks for exact equivariance; the rest is what
-    pooling should not notice. With a and b the two pooled images where both are known, less their common mean per
-    channel, ``1 - |a - b| / (|a| + |b|)``: 1 for equal ones, 0 for opposite ones, 0.29 for unrelated ones.
+    The shift drops the first ``offset`` elements and invents none. Whole strides move the pooled image by whole cells,
+    which is undone: an offset of whole strides tests exact equivariance, the remaining offset tests invariance. With a
+    and b the two pooled images where both are known, minus their common mean per channel, the likeness is
+    ``1 - |a - b| / (|a| + |b|)``: 1 for equal images, 0 for opposite ones, 0.29 for unrelated ones.
 
     Args:
         pooling: the image, its pooled image and the operator.
@@ -222,7 +224,7 @@ def shift_consistency(pooling: Pooling, offset: Sequence[int]) -> float:
     Raises:
         ValueError: the shifted image is smaller than the window.
 
-    Source: consistency under shifts, Zhang 2019 (arXiv 1904.11486), with pooled images in the place of classes.
+    Source: consistency under shifts, Zhang 2019 (arXiv 1904.11486), with pooled images in place of classes.
     """
     import torch
 
@@ -258,12 +260,13 @@ def shift_consistency(pooling: Pooling, offset: Sequence[int]) -> float:
     source="after Stergiou, Poppe & Kalliatakis 2021 (arXiv 2101.00440)",
 )
 def grad_reach(pooling: Pooling) -> float:
-    """Gradient reach: the share of the image's elements that learn something from the pooled image.
+    """Return the gradient reach: the share of the image's elements that receive gradient from the pooled image.
 
-    Those whose derivative of a sum of all that was pooled is not 0, that is, above float64's rounding of the largest.
-    The sum's coefficients are drawn from [1/2, 3/2] with a fixed seed, so that no two windows cancel.
+    An element counts if the derivative of a weighted sum of all pooled values by it is not 0, that is, above float64's
+    rounding of the largest. The sum's coefficients are drawn from [1/2, 3/2] with a fixed seed, so that no two windows
+    cancel.
 
-    Source: that operators differ in which elements receive gradient, Stergiou et al. 2021 (arXiv 2101.00440).
+    Source: Stergiou et al. 2021 (arXiv 2101.00440), on which elements receive gradient from which operator.
     """
     import torch
 
@@ -291,12 +294,12 @@ def effective_weights(pooling: Pooling) -> float | None:
     the participation ratio, ``(sum w^2)^2 / sum w^4``: n for n equal weights, 1 where one element decides. It is the
     mean over windows of the first channel, with their weights in all channels; windows without a gradient are left out.
 
-    Every eighth window or so is looked at along each axis, and those between them where that is less than 256. Windows
-    are looked at together where 8 cells, or twice their own length, lie between them, and a weight counts for the
-    nearest: of operators that look at the whole image, the tails are cut off there.
+    About every eighth window along each axis is measured; more windows if these are fewer than 256. Windows are
+    measured together if 8 cells, or twice their own length, lie between them, and a weight counts for the nearest
+    window. For operators that use the whole image, this cuts the tails off.
 
     Returns:
-        At least 1; None where no window has a gradient.
+        At least 1; None if no window has a gradient.
 
     Source: Bell & Dean 1970 (Discuss. Faraday Soc. 50); as a number of equal shares, order 2 of Hill 1973 (Ecology 54).
     """
@@ -333,10 +336,10 @@ def brightness(pooling: Pooling) -> float:
 
 
 def measure(names: Iterable[str], pooling: Pooling) -> dict[str, float | None]:
-    """The operator metrics among ``names``, each measured.
+    """Return the values of the operator metrics among ``names``.
 
     Raises:
-        ValueError: the operator gave a number that is not finite for an image it was asked to pool.
+        ValueError: the operator returned a value that is not finite for one of these images.
     """
     values = {name: METRICS[name].compute(pooling) for name in names if METRICS[name].of == "operator"}
     for name, value in values.items():
@@ -346,7 +349,7 @@ def measure(names: Iterable[str], pooling: Pooling) -> dict[str, float | None]:
 
 
 def _participations(pooling: Pooling, submap: Tensor, starts: Sequence[int], apart: Sequence[int]) -> Tensor:
-    """The participation ratios of a submap's windows that lie ``apart`` from each other, from ``starts`` on."""
+    """Return the participation ratios of a submap's windows at distances ``apart``, beginning at ``starts``."""
     probes = submap[tuple(slice(start, None, gap) for start, gap in zip(starts, apart, strict=True))]
     if not probes.numel():  # the map ends before the first of them
         return probes.detach().flatten()
@@ -360,7 +363,8 @@ def _participations(pooling: Pooling, submap: Tensor, starts: Sequence[int], apa
 
 
 def _nearest(pooling: Pooling, axis: int, start: int, gap: int, count: int) -> Tensor:
-    """Which of ``count`` windows, each ``gap``-th from the ``start``-th on, every position of an axis is nearest.
+    """Return the index of the nearest window for every position of an axis; the ``count`` windows are the ``start``-th
+    and each ``gap``-th after it.
 
     Returns:
         ``(size,)`` int64 from 0 to count - 1.
@@ -375,7 +379,7 @@ def _nearest(pooling: Pooling, axis: int, start: int, gap: int, count: int) -> T
 
 
 def _gathered(values: Tensor, nearest: Sequence[Tensor], counts: Sequence[int]) -> Tensor:
-    """The sums of ``values`` over the positions that are nearest each window."""
+    """Return the sums of ``values`` over the positions that are nearest to each window."""
     for axis, (index, count) in enumerate(zip(nearest, counts, strict=True)):
         sums = values.new_zeros(*values.shape[:axis], count, *values.shape[axis + 1 :])
         values = sums.index_add_(axis, index, values)

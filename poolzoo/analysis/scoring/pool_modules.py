@@ -1,4 +1,4 @@
-"""From spec strings to modules that are ready to measure, and to what a result's metadata says of them."""
+"""Modules that are ready to measure, made from spec strings, and their facts for a result's metadata."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def make_module(
     device: str,
     dtype: torch.dtype,
 ) -> Pool:
-    """The operator's module in evaluation mode; a spec's own ``kernel_size`` or ``stride`` wins.
+    """Return the operator's module in evaluation mode; ``kernel_size`` or ``stride`` in the spec have priority.
 
     Raises:
         ValueError: an unknown operator, or a parameter that is not allowed.
@@ -46,30 +46,32 @@ def state_of(module: Pool) -> str:
 
 
 def mode_of(module: Pool) -> str:
-    """The state of a row: ``train`` or ``eval`` of an operator that draws, else that of :func:`state_of`."""
+    """Return the state of a row: ``train`` or ``eval`` for a stochastic operator, else :func:`state_of`."""
     if module.stochastic:
         return "train" if module.training else "eval"
     return state_of(module)
 
 
 def backend_of(module: Pool, x: Tensor) -> str:
-    """What runs the module on ``x``: ``native`` where that is wanted and had, else ``reference`` or ``torch``."""
+    """Return the backend that runs the module on ``x``: ``native`` if it is wanted and available, else ``reference`` or
+    ``torch``.
+    """
     return engine.backend_of(module.info, x, module.geometry, **module.params(x))
 
 
 def shown_params(spec: str) -> tuple[str, str]:
-    """A spec as a row states it: the operator's name, and its parameters in sorted order."""
+    """Return a spec as rows state it: the operator's name, and its parameters in sorted order."""
     name, params = registry.parse_spec(spec)
     return name, registry.format_params(params)
 
 
 def shown_size(values: Sequence[int]) -> int | str:
-    """``2`` for equal axes, else ``"3x2"``."""
+    """Return ``2`` for equal axes, else ``"3x2"``."""
     return values[0] if len(set(values)) == 1 else "x".join(map(str, values))
 
 
 def normal_spec(spec: str) -> str:
-    """A spec as rows are labelled: parameters sorted, values as they are understood."""
+    """Return a spec in the form of rows' labels: parameters sorted, values in their usual form."""
     name, params = shown_params(spec)
     return f"{name}:{params}" if params else name
 
@@ -86,7 +88,7 @@ def describe_specs(specs: Sequence[str]) -> list[dict[str, str]]:
 
 
 def pick_baseline(specs: Sequence[str], baseline: str | None) -> str:
-    """The operator that the others are compared with: the one asked for, else avg, else the first.
+    """Return the operator that the others are compared with: ``baseline`` if given, else avg, else the first.
 
     Raises:
         ValueError: the one asked for is not among them, or there are none.
@@ -101,7 +103,7 @@ def pick_baseline(specs: Sequence[str], baseline: str | None) -> str:
 
 
 def provenance(baseline: str) -> dict[str, Any]:
-    """What the metadata of every result begins with: when, by what and on what it was measured."""
+    """Return the first entries of every result's metadata: date, version, command, machine and baseline."""
     return {
         "poolzoo": poolzoo.__version__,
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -112,5 +114,5 @@ def provenance(baseline: str) -> dict[str, Any]:
 
 
 def seed_draws(module: Pool, x: Tensor, seed: int) -> None:
-    """Let the next call of a module that draws, of a tensor where ``x`` lies, draw as ``seed`` says."""
+    """Seed the module's next random call, for a tensor on the device of ``x``."""
     module.generator = torch.Generator(x.device).manual_seed(seed)  # type: ignore[assignment]

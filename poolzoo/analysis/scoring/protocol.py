@@ -1,4 +1,4 @@
-"""How images are pooled, rebuilt and scored: the names that may be asked for. Without torch, for a command's help."""
+"""How images are pooled, rebuilt and scored, and the allowed names. Commands' help uses it, so no torch here."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Upsampler(NamedTuple):
     Attributes:
         title: its name in words.
         interpolation: how it interpolates; None for a decoder.
-        in_3d: its name, in rows too, where three axes are pooled; None where it is not for three axes.
+        in_3d: its name if three axes are pooled, also in rows; None if it is not for three axes.
     """
 
     title: str
@@ -40,7 +40,9 @@ class Upsampler(NamedTuple):
 
 
 class Normalization(NamedTuple):
-    """A scale of the input: per channel, ``mean`` is subtracted before pooling and ``std`` divided by; then undone."""
+    """A scale of the input: per channel, ``mean`` is subtracted and the rest divided by ``std`` before pooling; undone
+    after it.
+    """
 
     title: str
     mean: tuple[float, ...]
@@ -73,10 +75,10 @@ class Protocol:
         normalize: a name from :data:`NORMALIZATIONS`.
         metrics: keys of :data:`poolzoo.analysis.results.schema.METRICS`; the first one sorts tables.
         seed, seeds: stochastic operators draw in train mode with the seeds ``seed`` to ``seed + seeds - 1``.
-        device: of torch.
-        protocol: a name from :data:`PROTOCOLS`; ``lowres`` does not rebuild, whatever ``upsample`` says.
-        decoder_images: sources of what optimal decoders are fitted on; none means scikit-image's photographs.
-        timed: whether rows say how long operators take, see :func:`time_operators`.
+        device: torch's name of the device.
+        protocol: a name from :data:`PROTOCOLS`; ``lowres`` does not rebuild and ignores ``upsample``.
+        decoder_images: the images that optimal decoders are fitted on; none means scikit-image's photographs.
+        timed: whether rows have times, see :func:`time_operators`.
     """
 
     kernel_size: int | tuple[int, ...] = 2
@@ -110,7 +112,7 @@ def _check_names(argument: str, given: Iterable[str], allowed: Iterable[str]) ->
 
 
 def for_inputs(protocol: Protocol, inputs: Sequence[Input], ndim: int, fits: Sequence[Fitted]) -> Protocol:
-    """``protocol`` with the upsamplers' names for ``ndim`` axes.
+    """Return ``protocol`` with the upsamplers' names for ``ndim`` axes.
 
     Raises:
         ValueError: an upsampler is not for three axes, or a normalisation of three colours, a decoder or parameters

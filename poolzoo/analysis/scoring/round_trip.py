@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class View:
-    """What one row's pictures show: float64 ``(H, W, 3)`` arrays in the image's own scale.
+    """The pictures of one row: float64 ``(H, W, 3)`` arrays in the image's own scale.
 
-    ``submaps`` is how many stand side by side in ``pooled``. At low resolution ``original`` is the reference, as small
-    as ``pooled``, and ``rebuilt`` is ``pooled``. ``operator`` pools another picture, ``(1, C, H, W)``, as the row's
-    was: with the same parameters, normalisation and draws, in the picture's scale.
+    ``submaps`` is the number of submaps side by side in ``pooled``. At low resolution ``original`` is the reference, as
+    small as ``pooled``, and ``rebuilt`` is ``pooled``. ``operator`` pools another picture, ``(1, C, H, W)``, with the
+    parameters, normalisation and draws of the row, in the picture's scale.
     """
 
     row: Row
@@ -82,14 +82,14 @@ class _Pending:
 
 
 def rebuild(pooled: Tensor, size: tuple[int, ...], upsample: str, phases: Sequence[tuple[int, ...]] = ()) -> Tensor:
-    """Grow a pooled image back to ``size``.
+    """Upsample a pooled image to ``size``.
 
     Args:
         pooled: ``(1, C, h, w)``, or ``(1, C, S, h, w)`` from an operator that keeps S submaps; ``(1, C, d, h, w)``
             where three axes were pooled.
         size: height and width of the result, or depth, height and width.
         upsample: a name from :data:`UPSAMPLERS`.
-        phases: per submap, how many pixels down and right of the first one its samples lie.
+        phases: per submap, the shift of its samples from those of the first, in pixels down and right.
 
     Returns:
         ``(1, C, *size)``. Submaps are rebuilt one by one, each shifted by its phase (edges repeated), and averaged.
@@ -106,10 +106,11 @@ def rebuild(pooled: Tensor, size: tuple[int, ...], upsample: str, phases: Sequen
 
 
 def crop(image: FloatImage, name: str, geometry: Geometry, metrics: Sequence[str]) -> FloatImage:
-    """The first part of an ``(H, W, C)`` or ``(D, H, W, C)`` array whose sides are multiples of the stride.
+    """Return the largest part of an ``(H, W, C)`` or ``(D, H, W, C)`` array from its first corner whose sides are
+    multiples of the stride.
 
     Raises:
-        ImageError: what is left is smaller than the window, or than a metric allows.
+        ImageError: this part is smaller than the window, or too small for a metric.
     """
     sizes = image.shape[:-1]
     left = tuple(size - size % step for size, step in zip(sizes, geometry.stride, strict=True))
@@ -135,7 +136,7 @@ def load_cropped(item: Input, geometry: Geometry, metrics: Sequence[str]) -> tup
 
 
 def _too_small(sizes: Sequence[int], metrics: Sequence[str]) -> str:
-    """Which metric is not defined for such an image, in words; nothing where all are."""
+    """Return in words a metric that is not defined for such an image; "" if all are."""
     for metric in map(METRICS.__getitem__, metrics):
         if min(sizes) < metric.least_side:
             return f"{metric.title} needs at least {metric.least_side} on each side"
@@ -143,7 +144,7 @@ def _too_small(sizes: Sequence[int], metrics: Sequence[str]) -> str:
 
 
 def _shown_sides(sizes: Sequence[int]) -> str:
-    """Width by height, as pictures' sizes are written; with frames or slices before them."""
+    """Return width by height, as pictures' sizes are written; with frames or slices before them."""
     sides = "x".join(map(str, sizes[:-3:-1]))
     return f"{sizes[0]}x{sides}" if len(sizes) == 3 else sides
 
@@ -164,9 +165,9 @@ def score_sample(
         item: where the sample comes from, for its rows.
         sample: as loaded, its array cut by :func:`crop`.
         runs: from :func:`make_runs`.
-        protocol: that of the runs.
-        held_out: the decoders for this image; needed where ``protocol`` asks for :data:`OPTIMAL`.
-        spread: ``map``, or that of an executor, on whose threads scoring then runs.
+        protocol: of the runs.
+        held_out: the decoders for this image; needed if the protocol's upsamplers include :data:`OPTIMAL`.
+        spread: ``map``, or the ``map`` of an executor, on whose threads scoring then runs.
         on_view: as for :func:`compare`.
     """
     one = _OneSample(item, sample, protocol, held_out)
@@ -183,11 +184,11 @@ def score_sample(
 
 
 class _OneSample:
-    """A sample, on its way through the operators.
+    """A sample that is scored with all operators.
 
     Attributes:
         picture: ``(1, C, *size)`` in the sample's own scale.
-        x: what operators are given.
+        x: the operators' input.
     """
 
     def __init__(self, item: Input, sample: Sample, protocol: Protocol, held_out: HeldOut | None) -> None:
@@ -198,7 +199,9 @@ class _OneSample:
         self.x = self.scale.normalise(self.picture).contiguous()
 
     def pool(self, run: Run) -> tuple[list[Row], list[_Pending]]:
-        """A run's rows, and what is still to be scored for them: nothing where it fails, and they say why."""
+        """Return a run's rows, and the images that are still to be scored for them. If the run fails, the rows have an
+        ``error``.
+        """
         rows = [_row(self.item, self.protocol, run.module.geometry, run, name) for name in self.protocol.upsample]
         try:
             return rows, self._pending(run, rows)
@@ -242,12 +245,14 @@ class _OneSample:
 
     @functools.cached_property
     def small(self) -> FloatImage:
-        """The low-resolution original that rows of the protocol's own grid are held against."""
+        """The low-resolution original for rows on the protocol's own grid."""
         own = make_geometry(2, self.protocol.kernel_size, self.protocol.stride)
         return _channels_last(downscale(self.picture, self.picture.new_empty(1, 1, *output_size(self.size, own)), own))
 
     def is_shown(self, done: _Pending) -> bool:
-        """Return whether a row gets pictures: of draws, the first; at low resolution, one map on the common grid."""
+        """Return whether a row gets pictures: of several draws the first; at low resolution, one map on the common
+        grid.
+        """
         if done.row["seed"] not in (None, self.protocol.seed):
             return False
         if self.protocol.protocol != "lowres":
@@ -255,7 +260,7 @@ class _OneSample:
         return self._submaps(done) == 1 and np.array_equal(done.pairs[0][0], self.small)
 
     def view(self, done: _Pending) -> View:
-        """What a row's pictures show."""
+        """Return the pictures of a row."""
         original, rebuilt = done.pairs[0]
         shown = (original, _side_by_side(done.pooled, self.sample.ndim), rebuilt)
         first, second, third = map(self.sample.picture, shown)
@@ -266,24 +271,26 @@ class _OneSample:
 
 
 def as_input(image: FloatImage, protocol: Protocol) -> Tensor:
-    """What operators are given of an ``(H, W, C)`` image: ``(1, C, H, W)``, normalised."""
+    """Return an ``(H, W, C)`` image as operators receive it: ``(1, C, H, W)``, normalised."""
     return Scale(protocol).normalise(_as_picture(image, protocol)).contiguous()
 
 
 def _as_picture(image: FloatImage, protocol: Protocol) -> Tensor:
-    """``(*sizes, C)`` as ``(1, C, *sizes)`` on the device, in its own scale."""
+    """Return ``(*sizes, C)`` as ``(1, C, *sizes)`` on the device, in its own scale."""
     return torch.from_numpy(image).movedim(-1, 0).to(protocol.device).unsqueeze(0)
 
 
 def decoders_for(protocol: Protocol, geometry: Geometry) -> Decoders | None:
-    """What a protocol's optimal decoders are to be fitted by; None where it asks for none."""
+    """Return the unfitted optimal decoders of a protocol; None if it needs none."""
     if OPTIMAL not in protocol.upsample:
         return None
     return Decoders(protocol.decoder_images, geometry, functools.partial(as_input, protocol=protocol))
 
 
 def _decode(row: Row, run: Run, pooled: Tensor, size: tuple[int, ...], held_out: HeldOut | None) -> Tensor | None:
-    """``pooled`` by the operator's decoder, on the operator's scale; without one None, and the row says why."""
+    """Return ``pooled`` decoded by the operator's decoder, on the operator's scale; None if there is none, with the
+    reason in the row.
+    """
     assert held_out is not None
     try:
         decoder, row["decoder_fitted_on"] = held_out.decoder(run)
@@ -294,7 +301,7 @@ def _decode(row: Row, run: Run, pooled: Tensor, size: tuple[int, ...], held_out:
 
 
 def _pool(run: Run, x: Tensor) -> tuple[Tensor, Sequence[tuple[int, ...]]]:
-    """The pooled tensor, and where its submaps lie."""
+    """Return the pooled tensor, and the positions of its submaps."""
     _seed(run, x)
     with torch.no_grad():
         pooled = run.module(x)
@@ -305,7 +312,7 @@ def _pool(run: Run, x: Tensor) -> tuple[Tensor, Sequence[tuple[int, ...]]]:
 
 
 def _pool_again(run: Run, scale: Scale, picture: Tensor) -> Tensor:
-    """What the run makes of another picture, in its own scale, drawing as it did before."""
+    """Pool another picture as the run did, in the picture's own scale, with the same draws."""
     x = scale.normalise(picture.to(scale.mean.device)).contiguous()
     _seed(run, x)
     return scale.denormalise(run.module(x))  # draws may follow the layout
@@ -323,7 +330,7 @@ def _lowres_pairs(reference: Tensor, pooled: Tensor, metrics: Sequence[str]) -> 
 
 
 def _seed(run: Run, x: Tensor) -> None:
-    """Make every call draw the same: the result's submaps lie where the operator says."""
+    """Seed the run, so that every call draws the same: the result and the positions of its submaps then agree."""
     if run.seed is not None:
         seed_draws(run.module, x, run.seed)
 
@@ -331,7 +338,7 @@ def _seed(run: Run, x: Tensor) -> None:
 def _scores(
     pairs: Sequence[tuple[FloatImage, FloatImage]], metrics: Sequence[str], data_range: float = 1.0
 ) -> dict[str, float | str | None]:
-    """The image metrics among ``metrics``, each the mean over ``pairs``; an ``error`` alone where one fails."""
+    """Return the image metrics among ``metrics``, each the mean over ``pairs``; only an ``error`` if one fails."""
     found: dict[str, float | str | None] = {}
     for key in metrics:
         if METRICS[key].of == "image":
@@ -345,20 +352,20 @@ def _scores(
 
 
 def _side_by_side(pooled: Tensor, ndim: int) -> FloatImage:
-    """``(1, C, *sizes)`` as ``(*sizes, C)``; submaps side by side."""
+    """Return ``(1, C, *sizes)`` as ``(*sizes, C)``, with submaps side by side."""
     if pooled.dim() > ndim + 2:
         pooled = torch.cat(pooled.unbind(2), dim=-1)
     return _channels_last(pooled)
 
 
 def _channels_last(x: Tensor) -> FloatImage:
-    """``(1, C, *sizes)`` as an array ``(*sizes, C)``."""
+    """Return ``(1, C, *sizes)`` as an array ``(*sizes, C)``."""
     values: FloatImage = x[0].movedim(0, -1).cpu().numpy()
     return values
 
 
 def failed_image(item: Input, protocol: Protocol, error: str) -> Row:
-    """The one row of an input that cannot be used: it has no operator."""
+    """Return the row of an input that cannot be used: it has no operator."""
     return _row(item, protocol, make_geometry(item.ndim, protocol.kernel_size, protocol.stride), error=error)
 
 

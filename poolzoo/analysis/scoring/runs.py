@@ -1,4 +1,4 @@
-"""The modules of a comparison, one for each operator and state, and how long each takes."""
+"""The modules of a comparison, one for each operator and state, and their times."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class Run:
 
     @property
     def key(self) -> tuple[str, str, str, int | None]:
-        """What tells this run from every other of a comparison."""
+        """The identity of this run in a comparison."""
         return (self.pool, self.params, self.state, self.seed)
 
     @property
     def operator(self) -> Operator:
-        """What all its seeds have in common."""
+        """The part of :attr:`key` that all seeds share."""
         return (self.pool, self.params, self.state)
 
 
@@ -50,8 +50,8 @@ def make_runs(
     fits: Sequence[Fitted] = (),
     dtype: torch.dtype = torch.float64,
 ) -> list[Run]:
-    """Return the modules to compare: one per spec, but for a stochastic operator one per seed in train mode and one in
-    eval mode.
+    """Return the modules to compare: one per spec; for a stochastic operator one per seed in train mode and one in eval
+    mode.
 
     An operator in ``fits`` has one more run, with its fitted parameters. Scores are computed in float64.
 
@@ -89,16 +89,16 @@ def make_runs(
 def time_operators(
     specs: Iterable[str], protocol: Protocol, shape: Sequence[int], *, fits: Sequence[Fitted] = ()
 ) -> dict[Operator, Times]:
-    """How long operators take for one input, as a user runs them: in float32, by the backend they choose by themselves.
+    """Time operators on one input as a user runs them: in float32, by the backend that they choose.
 
     Args:
         specs: the operators.
-        protocol: whose window, device and seed they have.
+        protocol: gives their window, device and seed.
         shape: of the input, ``(1, C, *size)``.
         fits: as for :func:`make_runs`.
 
     Returns:
-        What the rows of each operator and state say of time.
+        The times for the rows of each operator and state.
     """
     dtype = getattr(torch, QUICK_DTYPE)
     runs = make_runs(specs, replace(protocol, seeds=1), len(shape) - 2, shape[1], fits=fits, dtype=dtype)
@@ -107,7 +107,7 @@ def time_operators(
 
 
 def note_times(rows: Iterable[Row], times: Mapping[Operator, Times]) -> None:
-    """Let rows with scores say how long their operator takes, as :func:`time_operators` found."""
+    """Set the times of rows with scores, from the result of :func:`time_operators`."""
     for row in rows:
         found = times.get((row["pool"], row["params"], row["state"]))
         if found and row["error"] is None:

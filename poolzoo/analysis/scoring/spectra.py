@@ -1,8 +1,7 @@
 """Spectra of images and of pooled images: low-pass filters, resampling without aliases, energy by radial band.
 
-Nothing is made up beyond an image's edges: where a spectrum of the whole image is needed it is that of the image and
-its mirror image, the DCT-II (Strang 1999), which has no jump at the edges; where the pooled image's is, it is Welch's,
-of windowed segments.
+No values outside an image are invented. The spectrum of a whole image is that of the image and its mirror image, the
+DCT-II (Strang 1999), which has no jump at the edges; the spectrum of a pooled image is Welch's, of windowed segments.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ def lowpass(x: Tensor, cells: Sequence[int]) -> Tensor:
 
 
 def resample(x: Tensor, dim: int, count: int) -> Tensor:
-    """``x`` at ``count`` points along an axis, without any alias: its DCT-II cropped or filled up with zeros.
+    """Return ``x`` at ``count`` points along an axis, without aliases: its DCT-II is cropped or padded with zeros.
 
     The points are the centres of cells: point o lies at ``(o + 1/2) n / count - 1/2`` of the n elements.
 
@@ -59,7 +58,8 @@ def resample(x: Tensor, dim: int, count: int) -> Tensor:
 
 
 def retained_bands(reference: Tensor, pooled: Tensor, cells: Sequence[int]) -> dict[str, float | None]:
-    """The retained share of each of :data:`BANDS`: see :func:`poolzoo.analysis.scoring.operator_metrics.spectrum_low`.
+    """Return the retained share of each of :data:`BANDS`, see
+    :func:`poolzoo.analysis.scoring.operator_metrics.spectrum_low`.
 
     Args:
         reference: the image, ``(C, *sizes)``.
@@ -96,7 +96,9 @@ def retained_bands(reference: Tensor, pooled: Tensor, cells: Sequence[int]) -> d
 
 
 def _segments(plane: Tensor, lengths: Sequence[int]) -> Tensor:
-    """The spectra of a plane's half overlapping segments, less their means, under a Hann window: ``(n, *lengths)``."""
+    """Return the spectra of a plane's half overlapping segments, minus their means, under a Hann window: ``(n,
+    *lengths)``.
+    """
     ndim = plane.dim()
     for axis, length in enumerate(lengths):
         plane = plane.unfold(axis, length, max(1, length // 2))
@@ -109,15 +111,15 @@ def _segments(plane: Tensor, lengths: Sequence[int]) -> Tensor:
 
 
 def spatial_mean(x: Tensor, ndim: int) -> Tensor:
-    """The mean over the last ``ndim`` axes, which stay with a size of 1."""
+    """Return the mean over the last ``ndim`` axes, which keep a size of 1."""
     return x.mean(tuple(range(-ndim, 0)), keepdim=True)
 
 
 def centred(x: Tensor, ndim: int) -> Tensor:
-    """Return ``x`` less its :func:`spatial_mean`."""
+    """Return ``x`` minus its :func:`spatial_mean`."""
     return x - spatial_mean(x, ndim)
 
 
 def energy(x: Tensor) -> float:
-    """The sum of all squares."""
+    """Return the sum of all squares."""
     return float(x.square().sum())
