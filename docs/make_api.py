@@ -47,8 +47,8 @@ def _made(name: str) -> Iterator[str]:
         return
     module = importlib.import_module(name)
     for info in registry.builtin_pools():
-        stem = info.class_name if name == "poolzoo" else info.function_name
-        yield from (f"{stem}{ndim}d" for ndim in info.ndims)
+        stems = info.exports("class_name" if name == "poolzoo" else "function_name").values()
+        yield from (f"{stem}{ndim}d" for stem in stems for ndim in info.ndims)
     yield from (key for key in dir(module) if key.startswith(module._OTHERS))
 
 

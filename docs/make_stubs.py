@@ -25,7 +25,7 @@ from torch import Tensor
 
 from poolzoo.operators.lifting import Step as Step
 from poolzoo.operators.multisampling import Permutation as Permutation
-from poolzoo.geometry import IntOrTuple as IntOrTuple
+from poolzoo.geometry import IntOrTuple as IntOrTuple, Sizes as Sizes
 '''
 
 
@@ -53,11 +53,12 @@ def _package() -> str:
     lines = [_HEADER.format(about="The operators as modules, and the other names that this package offers.")]
     lines += [f"from poolzoo import {name} as {name}" for name in poolzoo._MODULES]
     lines += [f"from {source} import {name} as {name}" for name, source in sources.items()]
-    lines += ["", "__version__: str"]
+    lines += ["from poolzoo.operators.adaptive import AdaptivePool", "", "__version__: str"]
     for cls in loose:
         lines += _class(cls, cls.__base__.__name__, (cls.__doc__ or "").splitlines()[0])
-    for info, ndim in _operators():
-        lines += _class(make_class(info, ndim), "Pool", f"{info.summary}: {info.formula}")
+    for info, ndim, form in _operators():
+        cls = make_class(info, ndim, form)
+        lines += _class(cls, "AdaptivePool" if form else "Pool", f"{info.summary}: {info.formula}")
     return "\n".join(lines) + "\n"
 
 
@@ -75,17 +76,18 @@ def _functional() -> str:
     written = [name for name in vars(operators) if name.startswith(functional._OTHERS)]
     lines = [_HEADER.format(about="The operators as functions.")]
     lines += [f"from {vars(operators)[name].__module__} import {name} as {name}" for name in written]
-    for info, ndim in _operators():
-        function = make_function(info, ndim)
+    for info, ndim, form in _operators():
+        function = make_function(info, ndim, form)
         lines += ["", f"def {function.__name__}({_parameters(function)}) -> Tensor:"]
         lines += [f'    """{info.summary}: {info.formula}"""']
     return "\n".join(lines) + "\n"
 
 
-def _operators() -> Iterator[tuple[registry.PoolInfo, int]]:
+def _operators() -> Iterator[tuple[registry.PoolInfo, int, str]]:
     for info in registry.builtin_pools():
-        for ndim in info.ndims:
-            yield info, ndim
+        for form in info.exports("class_name"):
+            for ndim in info.ndims:
+                yield info, ndim, form
 
 
 def _parameters(target: Callable[..., Any], *first: str) -> str:

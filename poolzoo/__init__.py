@@ -42,7 +42,7 @@ _LAZY = {
 _MODULES = ("analysis", "checkered", "functional", "metrics", "native", "operators", "reports", "surgery")
 __all__ = ["PoolInfo", "list_pools", "pool_info", "register_pool", *_LAZY, *_MODULES]
 #: Prefixes of modules that are not made from the registry.
-_OTHERS = ("Pool", "Adaptive", "Global", "AdaUnpool")
+_OTHERS = ("Pool", "AdaUnpool")
 
 
 def __getattr__(name: str) -> Any:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from poolzoo.operators.lifting import Step as Step
 from poolzoo.operators.multisampling import Permutation as Permutation
-from poolzoo.geometry import IntOrTuple as IntOrTuple
+from poolzoo.geometry import IntOrTuple as IntOrTuple, Sizes as Sizes
 
 from poolzoo import analysis as analysis
 from poolzoo import checkered as checkered
@@ -38,17 +38,12 @@ from poolzoo.surgery import create_model as create_model
 from poolzoo.surgery import list_models as list_models
 from poolzoo.surgery import replace_pools as replace_pools
 from poolzoo.operators.base import Pool as Pool
-from poolzoo.operators.soft import AdaptiveSoftPool1d as AdaptiveSoftPool1d
-from poolzoo.operators.soft import AdaptiveSoftPool2d as AdaptiveSoftPool2d
-from poolzoo.operators.soft import AdaptiveSoftPool3d as AdaptiveSoftPool3d
-from poolzoo.operators.soft import GlobalSoftPool1d as GlobalSoftPool1d
-from poolzoo.operators.soft import GlobalSoftPool2d as GlobalSoftPool2d
-from poolzoo.operators.soft import GlobalSoftPool3d as GlobalSoftPool3d
 from poolzoo.operators.adapool import _AdaUnpool as _AdaUnpool
 from poolzoo.registry import PoolInfo as PoolInfo
 from poolzoo.registry import list_pools as list_pools
 from poolzoo.registry import pool_info as pool_info
 from poolzoo.registry import register_pool as register_pool
+from poolzoo.operators.adaptive import AdaptivePool
 
 __version__: str
 
@@ -82,6 +77,36 @@ class MaxPool3d(Pool):
 
     def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, backend: str = 'auto') -> None: ...
 
+class AdaptiveMaxPool1d(AdaptivePool):
+    """largest element of the window: y = max a"""
+
+    def __init__(self, output_size: Sizes, *, backend: str = 'auto') -> None: ...
+
+class AdaptiveMaxPool2d(AdaptivePool):
+    """largest element of the window: y = max a"""
+
+    def __init__(self, output_size: Sizes, *, backend: str = 'auto') -> None: ...
+
+class AdaptiveMaxPool3d(AdaptivePool):
+    """largest element of the window: y = max a"""
+
+    def __init__(self, output_size: Sizes, *, backend: str = 'auto') -> None: ...
+
+class GlobalMaxPool1d(AdaptivePool):
+    """largest element of the window: y = max a"""
+
+    def __init__(self, *, flatten: bool = False, backend: str = 'auto') -> None: ...
+
+class GlobalMaxPool2d(AdaptivePool):
+    """largest element of the window: y = max a"""
+
+    def __init__(self, *, flatten: bool = False, backend: str = 'auto') -> None: ...
+
+class GlobalMaxPool3d(AdaptivePool):
+    """largest element of the window: y = max a"""
+
+    def __init__(self, *, flatten: bool = False, backend: str = 'auto') -> None: ...
+
 class AvgPool1d(Pool):
     """mean of the window: y = mean a"""
 
@@ -96,6 +121,36 @@ class AvgPool3d(Pool):
     """mean of the window: y = mean a"""
 
     def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, count_include_pad: bool = False, backend: str = 'auto') -> None: ...
+
+class AdaptiveAvgPool1d(AdaptivePool):
+    """mean of the window: y = mean a"""
+
+    def __init__(self, output_size: Sizes, *, backend: str = 'auto') -> None: ...
+
+class AdaptiveAvgPool2d(AdaptivePool):
+    """mean of the window: y = mean a"""
+
+    def __init__(self, output_size: Sizes, *, backend: str = 'auto') -> None: ...
+
+class AdaptiveAvgPool3d(AdaptivePool):
+    """mean of the window: y = mean a"""
+
+    def __init__(self, output_size: Sizes, *, backend: str = 'auto') -> None: ...
+
+class GlobalAvgPool1d(AdaptivePool):
+    """mean of the window: y = mean a"""
+
+    def __init__(self, *, flatten: bool = False, backend: str = 'auto') -> None: ...
+
+class GlobalAvgPool2d(AdaptivePool):
+    """mean of the window: y = mean a"""
+
+    def __init__(self, *, flatten: bool = False, backend: str = 'auto') -> None: ...
+
+class GlobalAvgPool3d(AdaptivePool):
+    """mean of the window: y = mean a"""
+
+    def __init__(self, *, flatten: bool = False, backend: str = 'auto') -> None: ...
 
 class SumPool1d(Pool):
     """sum of the window: y = sum a"""
@@ -112,6 +167,36 @@ class SumPool3d(Pool):
 
     def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> None: ...
 
+class AdaptiveSumPool1d(AdaptivePool):
+    """sum of the window: y = sum a"""
+
+    def __init__(self, output_size: Sizes) -> None: ...
+
+class AdaptiveSumPool2d(AdaptivePool):
+    """sum of the window: y = sum a"""
+
+    def __init__(self, output_size: Sizes) -> None: ...
+
+class AdaptiveSumPool3d(AdaptivePool):
+    """sum of the window: y = sum a"""
+
+    def __init__(self, output_size: Sizes) -> None: ...
+
+class GlobalSumPool1d(AdaptivePool):
+    """sum of the window: y = sum a"""
+
+    def __init__(self, *, flatten: bool = False) -> None: ...
+
+class GlobalSumPool2d(AdaptivePool):
+    """sum of the window: y = sum a"""
+
+    def __init__(self, *, flatten: bool = False) -> None: ...
+
+class GlobalSumPool3d(AdaptivePool):
+    """sum of the window: y = sum a"""
+
+    def __init__(self, *, flatten: bool = False) -> None: ...
+
 class StridedPool1d(Pool):
     """first element of the window, plain decimation: y = a_1"""
 
@@ -126,6 +211,36 @@ class StridedPool3d(Pool):
     """first element of the window, plain decimation: y = a_1"""
 
     def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> None: ...
+
+class AdaptiveStridedPool1d(AdaptivePool):
+    """first element of the window, plain decimation: y = a_1"""
+
+    def __init__(self, output_size: Sizes) -> None: ...
+
+class AdaptiveStridedPool2d(AdaptivePool):
+    """first element of the window, plain decimation: y = a_1"""
+
+    def __init__(self, output_size: Sizes) -> None: ...
+
+class AdaptiveStridedPool3d(AdaptivePool):
+    """first element of the window, plain decimation: y = a_1"""
+
+    def __init__(self, output_size: Sizes) -> None: ...
+
+class GlobalStridedPool1d(AdaptivePool):
+    """first element of the window, plain decimation: y = a_1"""
+
+    def __init__(self, *, flatten: bool = False) -> None: ...
+
+class GlobalStridedPool2d(AdaptivePool):
+    """first element of the window, plain decimation: y = a_1"""
+
+    def __init__(self, *, flatten: bool = False) -> None: ...
+
+class GlobalStridedPool3d(AdaptivePool):
+    """first element of the window, plain decimation: y = a_1"""
+
+    def __init__(self, *, flatten: bool = False) -> None: ...
 
 class MedianPool1d(Pool):
     """median of the window: y = median a, the mean of the two middle elements where |R| is even"""
@@ -142,6 +257,36 @@ class MedianPool3d(Pool):
 
     def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> None: ...
 
+class AdaptiveMedianPool1d(AdaptivePool):
+    """median of the window: y = median a, the mean of the two middle elements where |R| is even"""
+
+    def __init__(self, output_size: Sizes) -> None: ...
+
+class AdaptiveMedianPool2d(AdaptivePool):
+    """median of the window: y = median a, the mean of the two middle elements where |R| is even"""
+
+    def __init__(self, output_size: Sizes) -> None: ...
+
+class AdaptiveMedianPool3d(AdaptivePool):
+    """median of the window: y = median a, the mean of the two middle elements where |R| is even"""
+
+    def __init__(self, output_size: Sizes) -> None: ...
+
+class GlobalMedianPool1d(AdaptivePool):
+    """median of the window: y = median a, the mean of the two middle elements where |R| is even"""
+
+    def __init__(self, *, flatten: bool = False) -> None: ...
+
+class GlobalMedianPool2d(AdaptivePool):
+    """median of the window: y = median a, the mean of the two middle elements where |R| is even"""
+
+    def __init__(self, *, flatten: bool = False) -> None: ...
+
+class GlobalMedianPool3d(AdaptivePool):
+    """median of the window: y = median a, the mean of the two middle elements where |R| is even"""
+
+    def __init__(self, *, flatten: bool = False) -> None: ...
+
 class LpPool1d(Pool):
     """Lp norm of the window: y = (mean |a|^p)^(1/p)"""
 
@@ -156,6 +301,36 @@ class LpPool3d(Pool):
     """Lp norm of the window: y = (mean |a|^p)^(1/p)"""
 
     def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, p: float | Tensor = 2.0, norm: str = 'mean', backend: str = 'auto') -> None: ...
+
+class AdaptiveLpPool1d(AdaptivePool):
+    """Lp norm of the window: y = (mean |a|^p)^(1/p)"""
+
+    def __init__(self, output_size: Sizes, *, p: float | Tensor = 2.0, norm: str = 'mean', backend: str = 'auto') -> None: ...
+
+class AdaptiveLpPool2d(AdaptivePool):
+    """Lp norm of the window: y = (mean |a|^p)^(1/p)"""
+
+    def __init__(self, output_size: Sizes, *, p: float | Tensor = 2.0, norm: str = 'mean', backend: str = 'auto') -> None: ...
+
+class AdaptiveLpPool3d(AdaptivePool):
+    """Lp norm of the window: y = (mean |a|^p)^(1/p)"""
+
+    def __init__(self, output_size: Sizes, *, p: float | Tensor = 2.0, norm: str = 'mean', backend: str = 'auto') -> None: ...
+
+class GlobalLpPool1d(AdaptivePool):
+    """Lp norm of the window: y = (mean |a|^p)^(1/p)"""
+
+    def __init__(self, *, flatten: bool = False, p: float | Tensor = 2.0, norm: str = 'mean', backend: str = 'auto') -> None: ...
+
+class GlobalLpPool2d(AdaptivePool):
+    """Lp norm of the window: y = (mean |a|^p)^(1/p)"""
+
+    def __init__(self, *, flatten: bool = False, p: float | Tensor = 2.0, norm: str = 'mean', backend: str = 'auto') -> None: ...
+
+class GlobalLpPool3d(AdaptivePool):
+    """Lp norm of the window: y = (mean |a|^p)^(1/p)"""
+
+    def __init__(self, *, flatten: bool = False, p: float | Tensor = 2.0, norm: str = 'mean', backend: str = 'auto') -> None: ...
 
 class PowerPool1d(Pool):
     """Lp norm with p learned: y = (mean |a|^p)^(1/p), p = 1 + softplus(raw)"""
@@ -172,6 +347,36 @@ class PowerPool3d(Pool):
 
     def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, p: float = 3.0, channels: int | None = None, backend: str = 'auto', device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
 
+class AdaptivePowerPool1d(AdaptivePool):
+    """Lp norm with p learned: y = (mean |a|^p)^(1/p), p = 1 + softplus(raw)"""
+
+    def __init__(self, output_size: Sizes, *, p: float = 3.0, channels: int | None = None, backend: str = 'auto', device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class AdaptivePowerPool2d(AdaptivePool):
+    """Lp norm with p learned: y = (mean |a|^p)^(1/p), p = 1 + softplus(raw)"""
+
+    def __init__(self, output_size: Sizes, *, p: float = 3.0, channels: int | None = None, backend: str = 'auto', device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class AdaptivePowerPool3d(AdaptivePool):
+    """Lp norm with p learned: y = (mean |a|^p)^(1/p), p = 1 + softplus(raw)"""
+
+    def __init__(self, output_size: Sizes, *, p: float = 3.0, channels: int | None = None, backend: str = 'auto', device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class GlobalPowerPool1d(AdaptivePool):
+    """Lp norm with p learned: y = (mean |a|^p)^(1/p), p = 1 + softplus(raw)"""
+
+    def __init__(self, *, flatten: bool = False, p: float = 3.0, channels: int | None = None, backend: str = 'auto', device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class GlobalPowerPool2d(AdaptivePool):
+    """Lp norm with p learned: y = (mean |a|^p)^(1/p), p = 1 + softplus(raw)"""
+
+    def __init__(self, *, flatten: bool = False, p: float = 3.0, channels: int | None = None, backend: str = 'auto', device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class GlobalPowerPool3d(AdaptivePool):
+    """Lp norm with p learned: y = (mean |a|^p)^(1/p), p = 1 + softplus(raw)"""
+
+    def __init__(self, *, flatten: bool = False, p: float = 3.0, channels: int | None = None, backend: str = 'auto', device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
 class GemPool1d(Pool):
     """generalised mean with p learned: y = (mean max(a, eps)^p)^(1/p)"""
 
@@ -186,6 +391,36 @@ class GemPool3d(Pool):
     """generalised mean with p learned: y = (mean max(a, eps)^p)^(1/p)"""
 
     def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, p: float = 3.0, eps: float = 1e-06, channels: int | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class AdaptiveGemPool1d(AdaptivePool):
+    """generalised mean with p learned: y = (mean max(a, eps)^p)^(1/p)"""
+
+    def __init__(self, output_size: Sizes, *, p: float = 3.0, eps: float = 1e-06, channels: int | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class AdaptiveGemPool2d(AdaptivePool):
+    """generalised mean with p learned: y = (mean max(a, eps)^p)^(1/p)"""
+
+    def __init__(self, output_size: Sizes, *, p: float = 3.0, eps: float = 1e-06, channels: int | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class AdaptiveGemPool3d(AdaptivePool):
+    """generalised mean with p learned: y = (mean max(a, eps)^p)^(1/p)"""
+
+    def __init__(self, output_size: Sizes, *, p: float = 3.0, eps: float = 1e-06, channels: int | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class GlobalGemPool1d(AdaptivePool):
+    """generalised mean with p learned: y = (mean max(a, eps)^p)^(1/p)"""
+
+    def __init__(self, *, flatten: bool = False, p: float = 3.0, eps: float = 1e-06, channels: int | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class GlobalGemPool2d(AdaptivePool):
+    """generalised mean with p learned: y = (mean max(a, eps)^p)^(1/p)"""
+
+    def __init__(self, *, flatten: bool = False, p: float = 3.0, eps: float = 1e-06, channels: int | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class GlobalGemPool3d(AdaptivePool):
+    """generalised mean with p learned: y = (mean max(a, eps)^p)^(1/p)"""
+
+    def __init__(self, *, flatten: bool = False, p: float = 3.0, eps: float = 1e-06, channels: int | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
 
 class LsePool1d(Pool):
     """log of the mean of exponentials: y = (1/r) log mean exp(r a)"""
@@ -202,6 +437,36 @@ class LsePool3d(Pool):
 
     def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, r: float = 1.0) -> None: ...
 
+class AdaptiveLsePool1d(AdaptivePool):
+    """log of the mean of exponentials: y = (1/r) log mean exp(r a)"""
+
+    def __init__(self, output_size: Sizes, *, r: float = 1.0) -> None: ...
+
+class AdaptiveLsePool2d(AdaptivePool):
+    """log of the mean of exponentials: y = (1/r) log mean exp(r a)"""
+
+    def __init__(self, output_size: Sizes, *, r: float = 1.0) -> None: ...
+
+class AdaptiveLsePool3d(AdaptivePool):
+    """log of the mean of exponentials: y = (1/r) log mean exp(r a)"""
+
+    def __init__(self, output_size: Sizes, *, r: float = 1.0) -> None: ...
+
+class GlobalLsePool1d(AdaptivePool):
+    """log of the mean of exponentials: y = (1/r) log mean exp(r a)"""
+
+    def __init__(self, *, flatten: bool = False, r: float = 1.0) -> None: ...
+
+class GlobalLsePool2d(AdaptivePool):
+    """log of the mean of exponentials: y = (1/r) log mean exp(r a)"""
+
+    def __init__(self, *, flatten: bool = False, r: float = 1.0) -> None: ...
+
+class GlobalLsePool3d(AdaptivePool):
+    """log of the mean of exponentials: y = (1/r) log mean exp(r a)"""
+
+    def __init__(self, *, flatten: bool = False, r: float = 1.0) -> None: ...
+
 class StochasticPool1d(Pool):
     """an element drawn in proportion to its value; their expectation in evaluation: train: y = a_l, l ~ p; eval: y = sum p a; p = a / sum a, a >= 0"""
 
@@ -216,6 +481,36 @@ class StochasticPool3d(Pool):
     """an element drawn in proportion to its value; their expectation in evaluation: train: y = a_l, l ~ p; eval: y = sum p a; p = a / sum a, a >= 0"""
 
     def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, generator: torch.Generator | None = None) -> None: ...
+
+class AdaptiveStochasticPool1d(AdaptivePool):
+    """an element drawn in proportion to its value; their expectation in evaluation: train: y = a_l, l ~ p; eval: y = sum p a; p = a / sum a, a >= 0"""
+
+    def __init__(self, output_size: Sizes, *, generator: torch.Generator | None = None) -> None: ...
+
+class AdaptiveStochasticPool2d(AdaptivePool):
+    """an element drawn in proportion to its value; their expectation in evaluation: train: y = a_l, l ~ p; eval: y = sum p a; p = a / sum a, a >= 0"""
+
+    def __init__(self, output_size: Sizes, *, generator: torch.Generator | None = None) -> None: ...
+
+class AdaptiveStochasticPool3d(AdaptivePool):
+    """an element drawn in proportion to its value; their expectation in evaluation: train: y = a_l, l ~ p; eval: y = sum p a; p = a / sum a, a >= 0"""
+
+    def __init__(self, output_size: Sizes, *, generator: torch.Generator | None = None) -> None: ...
+
+class GlobalStochasticPool1d(AdaptivePool):
+    """an element drawn in proportion to its value; their expectation in evaluation: train: y = a_l, l ~ p; eval: y = sum p a; p = a / sum a, a >= 0"""
+
+    def __init__(self, *, flatten: bool = False, generator: torch.Generator | None = None) -> None: ...
+
+class GlobalStochasticPool2d(AdaptivePool):
+    """an element drawn in proportion to its value; their expectation in evaluation: train: y = a_l, l ~ p; eval: y = sum p a; p = a / sum a, a >= 0"""
+
+    def __init__(self, *, flatten: bool = False, generator: torch.Generator | None = None) -> None: ...
+
+class GlobalStochasticPool3d(AdaptivePool):
+    """an element drawn in proportion to its value; their expectation in evaluation: train: y = a_l, l ~ p; eval: y = sum p a; p = a / sum a, a >= 0"""
+
+    def __init__(self, *, flatten: bool = False, generator: torch.Generator | None = None) -> None: ...
 
 class S3Pool1d(Pool):
     """dense maximum, then rows and columns drawn; in evaluation its average: train: y = max pool at stride 1, stride-th part of each grid's rows and columns; eval: their mean"""
@@ -262,6 +557,36 @@ class MixedPool3d(Pool):
 
     def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, mode: str = 'learned', lam: float = 0.5, channels: int | None = None, generator: torch.Generator | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
 
+class AdaptiveMixedPool1d(AdaptivePool):
+    """a share of the maximum and the rest of the average: y = lam max a + (1 - lam) mean a"""
+
+    def __init__(self, output_size: Sizes, *, mode: str = 'learned', lam: float = 0.5, channels: int | None = None, generator: torch.Generator | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class AdaptiveMixedPool2d(AdaptivePool):
+    """a share of the maximum and the rest of the average: y = lam max a + (1 - lam) mean a"""
+
+    def __init__(self, output_size: Sizes, *, mode: str = 'learned', lam: float = 0.5, channels: int | None = None, generator: torch.Generator | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class AdaptiveMixedPool3d(AdaptivePool):
+    """a share of the maximum and the rest of the average: y = lam max a + (1 - lam) mean a"""
+
+    def __init__(self, output_size: Sizes, *, mode: str = 'learned', lam: float = 0.5, channels: int | None = None, generator: torch.Generator | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class GlobalMixedPool1d(AdaptivePool):
+    """a share of the maximum and the rest of the average: y = lam max a + (1 - lam) mean a"""
+
+    def __init__(self, *, flatten: bool = False, mode: str = 'learned', lam: float = 0.5, channels: int | None = None, generator: torch.Generator | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class GlobalMixedPool2d(AdaptivePool):
+    """a share of the maximum and the rest of the average: y = lam max a + (1 - lam) mean a"""
+
+    def __init__(self, *, flatten: bool = False, mode: str = 'learned', lam: float = 0.5, channels: int | None = None, generator: torch.Generator | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class GlobalMixedPool3d(AdaptivePool):
+    """a share of the maximum and the rest of the average: y = lam max a + (1 - lam) mean a"""
+
+    def __init__(self, *, flatten: bool = False, mode: str = 'learned', lam: float = 0.5, channels: int | None = None, generator: torch.Generator | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
 class GatedPool1d(Pool):
     """maximum and average, mixed in a share computed from the window: y = s max a + (1 - s) mean a, s = sigmoid(w . a)"""
 
@@ -307,6 +632,36 @@ class SoftPool3d(Pool):
 
     def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, beta: float | Tensor = 1.0, backend: str = 'auto') -> None: ...
 
+class AdaptiveSoftPool1d(AdaptivePool):
+    """sum of the window weighted by its softmax: y = sum w a, w = softmax(beta a)"""
+
+    def __init__(self, output_size: Sizes, *, beta: float | Tensor = 1.0, backend: str = 'auto') -> None: ...
+
+class AdaptiveSoftPool2d(AdaptivePool):
+    """sum of the window weighted by its softmax: y = sum w a, w = softmax(beta a)"""
+
+    def __init__(self, output_size: Sizes, *, beta: float | Tensor = 1.0, backend: str = 'auto') -> None: ...
+
+class AdaptiveSoftPool3d(AdaptivePool):
+    """sum of the window weighted by its softmax: y = sum w a, w = softmax(beta a)"""
+
+    def __init__(self, output_size: Sizes, *, beta: float | Tensor = 1.0, backend: str = 'auto') -> None: ...
+
+class GlobalSoftPool1d(AdaptivePool):
+    """sum of the window weighted by its softmax: y = sum w a, w = softmax(beta a)"""
+
+    def __init__(self, *, flatten: bool = False, beta: float | Tensor = 1.0, backend: str = 'auto') -> None: ...
+
+class GlobalSoftPool2d(AdaptivePool):
+    """sum of the window weighted by its softmax: y = sum w a, w = softmax(beta a)"""
+
+    def __init__(self, *, flatten: bool = False, beta: float | Tensor = 1.0, backend: str = 'auto') -> None: ...
+
+class GlobalSoftPool3d(AdaptivePool):
+    """sum of the window weighted by its softmax: y = sum w a, w = softmax(beta a)"""
+
+    def __init__(self, *, flatten: bool = False, beta: float | Tensor = 1.0, backend: str = 'auto') -> None: ...
+
 class SoftPoolDetached1d(Pool):
     """SoftPool whose weights are constants to autograd: y = sum w a, w = softmax(beta a), dy/da = w"""
 
@@ -321,6 +676,36 @@ class SoftPoolDetached3d(Pool):
     """SoftPool whose weights are constants to autograd: y = sum w a, w = softmax(beta a), dy/da = w"""
 
     def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, beta: float | Tensor = 1.0) -> None: ...
+
+class AdaptiveSoftPoolDetached1d(AdaptivePool):
+    """SoftPool whose weights are constants to autograd: y = sum w a, w = softmax(beta a), dy/da = w"""
+
+    def __init__(self, output_size: Sizes, *, beta: float | Tensor = 1.0) -> None: ...
+
+class AdaptiveSoftPoolDetached2d(AdaptivePool):
+    """SoftPool whose weights are constants to autograd: y = sum w a, w = softmax(beta a), dy/da = w"""
+
+    def __init__(self, output_size: Sizes, *, beta: float | Tensor = 1.0) -> None: ...
+
+class AdaptiveSoftPoolDetached3d(AdaptivePool):
+    """SoftPool whose weights are constants to autograd: y = sum w a, w = softmax(beta a), dy/da = w"""
+
+    def __init__(self, output_size: Sizes, *, beta: float | Tensor = 1.0) -> None: ...
+
+class GlobalSoftPoolDetached1d(AdaptivePool):
+    """SoftPool whose weights are constants to autograd: y = sum w a, w = softmax(beta a), dy/da = w"""
+
+    def __init__(self, *, flatten: bool = False, beta: float | Tensor = 1.0) -> None: ...
+
+class GlobalSoftPoolDetached2d(AdaptivePool):
+    """SoftPool whose weights are constants to autograd: y = sum w a, w = softmax(beta a), dy/da = w"""
+
+    def __init__(self, *, flatten: bool = False, beta: float | Tensor = 1.0) -> None: ...
+
+class GlobalSoftPoolDetached3d(AdaptivePool):
+    """SoftPool whose weights are constants to autograd: y = sum w a, w = softmax(beta a), dy/da = w"""
+
+    def __init__(self, *, flatten: bool = False, beta: float | Tensor = 1.0) -> None: ...
 
 class SoftPoolChannelsum1d(Pool):
     """SoftPool with one mask summed over the channels, negative results set to 0: y = max(0, sum m a / sum m), m = sum over channels of exp(a)"""
@@ -337,6 +722,36 @@ class SoftPoolChannelsum3d(Pool):
 
     def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> None: ...
 
+class AdaptiveSoftPoolChannelsum1d(AdaptivePool):
+    """SoftPool with one mask summed over the channels, negative results set to 0: y = max(0, sum m a / sum m), m = sum over channels of exp(a)"""
+
+    def __init__(self, output_size: Sizes) -> None: ...
+
+class AdaptiveSoftPoolChannelsum2d(AdaptivePool):
+    """SoftPool with one mask summed over the channels, negative results set to 0: y = max(0, sum m a / sum m), m = sum over channels of exp(a)"""
+
+    def __init__(self, output_size: Sizes) -> None: ...
+
+class AdaptiveSoftPoolChannelsum3d(AdaptivePool):
+    """SoftPool with one mask summed over the channels, negative results set to 0: y = max(0, sum m a / sum m), m = sum over channels of exp(a)"""
+
+    def __init__(self, output_size: Sizes) -> None: ...
+
+class GlobalSoftPoolChannelsum1d(AdaptivePool):
+    """SoftPool with one mask summed over the channels, negative results set to 0: y = max(0, sum m a / sum m), m = sum over channels of exp(a)"""
+
+    def __init__(self, *, flatten: bool = False) -> None: ...
+
+class GlobalSoftPoolChannelsum2d(AdaptivePool):
+    """SoftPool with one mask summed over the channels, negative results set to 0: y = max(0, sum m a / sum m), m = sum over channels of exp(a)"""
+
+    def __init__(self, *, flatten: bool = False) -> None: ...
+
+class GlobalSoftPoolChannelsum3d(AdaptivePool):
+    """SoftPool with one mask summed over the channels, negative results set to 0: y = max(0, sum m a / sum m), m = sum over channels of exp(a)"""
+
+    def __init__(self, *, flatten: bool = False) -> None: ...
+
 class LipPool1d(Pool):
     """sum of the window weighted by e^G, G a small network over the feature map: y = sum a e^G(a) / sum e^G(a)"""
 
@@ -351,6 +766,36 @@ class LipPool3d(Pool):
     """sum of the window weighted by e^G, G a small network over the feature map: y = sum a e^G(a) / sum e^G(a)"""
 
     def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, channels: int | None = None, variant: str = 'simplified', width: int = 128, backend: str = 'auto', device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class AdaptiveLipPool1d(AdaptivePool):
+    """sum of the window weighted by e^G, G a small network over the feature map: y = sum a e^G(a) / sum e^G(a)"""
+
+    def __init__(self, output_size: Sizes, *, channels: int | None = None, variant: str = 'simplified', width: int = 128, backend: str = 'auto', device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class AdaptiveLipPool2d(AdaptivePool):
+    """sum of the window weighted by e^G, G a small network over the feature map: y = sum a e^G(a) / sum e^G(a)"""
+
+    def __init__(self, output_size: Sizes, *, channels: int | None = None, variant: str = 'simplified', width: int = 128, backend: str = 'auto', device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class AdaptiveLipPool3d(AdaptivePool):
+    """sum of the window weighted by e^G, G a small network over the feature map: y = sum a e^G(a) / sum e^G(a)"""
+
+    def __init__(self, output_size: Sizes, *, channels: int | None = None, variant: str = 'simplified', width: int = 128, backend: str = 'auto', device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class GlobalLipPool1d(AdaptivePool):
+    """sum of the window weighted by e^G, G a small network over the feature map: y = sum a e^G(a) / sum e^G(a)"""
+
+    def __init__(self, *, flatten: bool = False, channels: int | None = None, variant: str = 'simplified', width: int = 128, backend: str = 'auto', device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class GlobalLipPool2d(AdaptivePool):
+    """sum of the window weighted by e^G, G a small network over the feature map: y = sum a e^G(a) / sum e^G(a)"""
+
+    def __init__(self, *, flatten: bool = False, channels: int | None = None, variant: str = 'simplified', width: int = 128, backend: str = 'auto', device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class GlobalLipPool3d(AdaptivePool):
+    """sum of the window weighted by e^G, G a small network over the feature map: y = sum a e^G(a) / sum e^G(a)"""
+
+    def __init__(self, *, flatten: bool = False, channels: int | None = None, variant: str = 'simplified', width: int = 128, backend: str = 'auto', device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
 
 class EdscwPool1d(Pool):
     """sum of the window weighted by the exponent of each element's similarity to the mean: y = sum w a, w = softmax(DSC(a, mean a)), DSC(a, m) = 2 |a m| / (a^2 + m^2)"""
@@ -367,6 +812,36 @@ class EdscwPool3d(Pool):
 
     def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, backend: str = 'auto') -> None: ...
 
+class AdaptiveEdscwPool1d(AdaptivePool):
+    """sum of the window weighted by the exponent of each element's similarity to the mean: y = sum w a, w = softmax(DSC(a, mean a)), DSC(a, m) = 2 |a m| / (a^2 + m^2)"""
+
+    def __init__(self, output_size: Sizes, *, backend: str = 'auto') -> None: ...
+
+class AdaptiveEdscwPool2d(AdaptivePool):
+    """sum of the window weighted by the exponent of each element's similarity to the mean: y = sum w a, w = softmax(DSC(a, mean a)), DSC(a, m) = 2 |a m| / (a^2 + m^2)"""
+
+    def __init__(self, output_size: Sizes, *, backend: str = 'auto') -> None: ...
+
+class AdaptiveEdscwPool3d(AdaptivePool):
+    """sum of the window weighted by the exponent of each element's similarity to the mean: y = sum w a, w = softmax(DSC(a, mean a)), DSC(a, m) = 2 |a m| / (a^2 + m^2)"""
+
+    def __init__(self, output_size: Sizes, *, backend: str = 'auto') -> None: ...
+
+class GlobalEdscwPool1d(AdaptivePool):
+    """sum of the window weighted by the exponent of each element's similarity to the mean: y = sum w a, w = softmax(DSC(a, mean a)), DSC(a, m) = 2 |a m| / (a^2 + m^2)"""
+
+    def __init__(self, *, flatten: bool = False, backend: str = 'auto') -> None: ...
+
+class GlobalEdscwPool2d(AdaptivePool):
+    """sum of the window weighted by the exponent of each element's similarity to the mean: y = sum w a, w = softmax(DSC(a, mean a)), DSC(a, m) = 2 |a m| / (a^2 + m^2)"""
+
+    def __init__(self, *, flatten: bool = False, backend: str = 'auto') -> None: ...
+
+class GlobalEdscwPool3d(AdaptivePool):
+    """sum of the window weighted by the exponent of each element's similarity to the mean: y = sum w a, w = softmax(DSC(a, mean a)), DSC(a, m) = 2 |a m| / (a^2 + m^2)"""
+
+    def __init__(self, *, flatten: bool = False, backend: str = 'auto') -> None: ...
+
 class IdwPool1d(Pool):
     """sum of the window weighted by the inverse of each element's distance to the mean: y = sum w a / sum w, w = 1 / (d + eps mean d), d = |a - mean a|"""
 
@@ -381,6 +856,36 @@ class IdwPool3d(Pool):
     """sum of the window weighted by the inverse of each element's distance to the mean: y = sum w a / sum w, w = 1 / (d + eps mean d), d = |a - mean a|"""
 
     def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, eps: float = 1e-06, backend: str = 'auto') -> None: ...
+
+class AdaptiveIdwPool1d(AdaptivePool):
+    """sum of the window weighted by the inverse of each element's distance to the mean: y = sum w a / sum w, w = 1 / (d + eps mean d), d = |a - mean a|"""
+
+    def __init__(self, output_size: Sizes, *, eps: float = 1e-06, backend: str = 'auto') -> None: ...
+
+class AdaptiveIdwPool2d(AdaptivePool):
+    """sum of the window weighted by the inverse of each element's distance to the mean: y = sum w a / sum w, w = 1 / (d + eps mean d), d = |a - mean a|"""
+
+    def __init__(self, output_size: Sizes, *, eps: float = 1e-06, backend: str = 'auto') -> None: ...
+
+class AdaptiveIdwPool3d(AdaptivePool):
+    """sum of the window weighted by the inverse of each element's distance to the mean: y = sum w a / sum w, w = 1 / (d + eps mean d), d = |a - mean a|"""
+
+    def __init__(self, output_size: Sizes, *, eps: float = 1e-06, backend: str = 'auto') -> None: ...
+
+class GlobalIdwPool1d(AdaptivePool):
+    """sum of the window weighted by the inverse of each element's distance to the mean: y = sum w a / sum w, w = 1 / (d + eps mean d), d = |a - mean a|"""
+
+    def __init__(self, *, flatten: bool = False, eps: float = 1e-06, backend: str = 'auto') -> None: ...
+
+class GlobalIdwPool2d(AdaptivePool):
+    """sum of the window weighted by the inverse of each element's distance to the mean: y = sum w a / sum w, w = 1 / (d + eps mean d), d = |a - mean a|"""
+
+    def __init__(self, *, flatten: bool = False, eps: float = 1e-06, backend: str = 'auto') -> None: ...
+
+class GlobalIdwPool3d(AdaptivePool):
+    """sum of the window weighted by the inverse of each element's distance to the mean: y = sum w a / sum w, w = 1 / (d + eps mean d), d = |a - mean a|"""
+
+    def __init__(self, *, flatten: bool = False, eps: float = 1e-06, backend: str = 'auto') -> None: ...
 
 class AdaPool1d(Pool):
     """a learned share of edscw and the rest of softpool: y = beta edscw(a) + (1 - beta) softpool(a)"""
@@ -397,6 +902,36 @@ class AdaPool3d(Pool):
 
     def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, beta: float = 0.5, cells: IntOrTuple | None = None, backend: str = 'auto', device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
 
+class AdaptiveAdaPool1d(AdaptivePool):
+    """a learned share of edscw and the rest of softpool: y = beta edscw(a) + (1 - beta) softpool(a)"""
+
+    def __init__(self, output_size: Sizes, *, beta: float = 0.5, cells: IntOrTuple | None = None, backend: str = 'auto', device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class AdaptiveAdaPool2d(AdaptivePool):
+    """a learned share of edscw and the rest of softpool: y = beta edscw(a) + (1 - beta) softpool(a)"""
+
+    def __init__(self, output_size: Sizes, *, beta: float = 0.5, cells: IntOrTuple | None = None, backend: str = 'auto', device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class AdaptiveAdaPool3d(AdaptivePool):
+    """a learned share of edscw and the rest of softpool: y = beta edscw(a) + (1 - beta) softpool(a)"""
+
+    def __init__(self, output_size: Sizes, *, beta: float = 0.5, cells: IntOrTuple | None = None, backend: str = 'auto', device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class GlobalAdaPool1d(AdaptivePool):
+    """a learned share of edscw and the rest of softpool: y = beta edscw(a) + (1 - beta) softpool(a)"""
+
+    def __init__(self, *, flatten: bool = False, beta: float = 0.5, cells: IntOrTuple | None = None, backend: str = 'auto', device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class GlobalAdaPool2d(AdaptivePool):
+    """a learned share of edscw and the rest of softpool: y = beta edscw(a) + (1 - beta) softpool(a)"""
+
+    def __init__(self, *, flatten: bool = False, beta: float = 0.5, cells: IntOrTuple | None = None, backend: str = 'auto', device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class GlobalAdaPool3d(AdaptivePool):
+    """a learned share of edscw and the rest of softpool: y = beta edscw(a) + (1 - beta) softpool(a)"""
+
+    def __init__(self, *, flatten: bool = False, beta: float = 0.5, cells: IntOrTuple | None = None, backend: str = 'auto', device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
 class DppPool1d(Pool):
     """mean of the window weighted by the distance from a smoothed version: y = sum w a / sum w, w = alpha + sqrt(d^2 + eps^2)^lam, d = a - s or max(0, a - s)"""
 
@@ -411,6 +946,36 @@ class DppPool3d(Pool):
     """mean of the window weighted by the distance from a smoothed version: y = sum w a / sum w, w = alpha + sqrt(d^2 + eps^2)^lam, d = a - s or max(0, a - s)"""
 
     def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, variant: str = 'lite', reward: str = 'symmetric', alpha: float = 1.0, lam: float = 1.0, eps: float = 0.001, channels: int | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class AdaptiveDppPool1d(AdaptivePool):
+    """mean of the window weighted by the distance from a smoothed version: y = sum w a / sum w, w = alpha + sqrt(d^2 + eps^2)^lam, d = a - s or max(0, a - s)"""
+
+    def __init__(self, output_size: Sizes, *, reward: str = 'symmetric', alpha: float = 1.0, lam: float = 1.0, eps: float = 0.001, channels: int | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class AdaptiveDppPool2d(AdaptivePool):
+    """mean of the window weighted by the distance from a smoothed version: y = sum w a / sum w, w = alpha + sqrt(d^2 + eps^2)^lam, d = a - s or max(0, a - s)"""
+
+    def __init__(self, output_size: Sizes, *, reward: str = 'symmetric', alpha: float = 1.0, lam: float = 1.0, eps: float = 0.001, channels: int | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class AdaptiveDppPool3d(AdaptivePool):
+    """mean of the window weighted by the distance from a smoothed version: y = sum w a / sum w, w = alpha + sqrt(d^2 + eps^2)^lam, d = a - s or max(0, a - s)"""
+
+    def __init__(self, output_size: Sizes, *, reward: str = 'symmetric', alpha: float = 1.0, lam: float = 1.0, eps: float = 0.001, channels: int | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class GlobalDppPool1d(AdaptivePool):
+    """mean of the window weighted by the distance from a smoothed version: y = sum w a / sum w, w = alpha + sqrt(d^2 + eps^2)^lam, d = a - s or max(0, a - s)"""
+
+    def __init__(self, *, flatten: bool = False, reward: str = 'symmetric', alpha: float = 1.0, lam: float = 1.0, eps: float = 0.001, channels: int | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class GlobalDppPool2d(AdaptivePool):
+    """mean of the window weighted by the distance from a smoothed version: y = sum w a / sum w, w = alpha + sqrt(d^2 + eps^2)^lam, d = a - s or max(0, a - s)"""
+
+    def __init__(self, *, flatten: bool = False, reward: str = 'symmetric', alpha: float = 1.0, lam: float = 1.0, eps: float = 0.001, channels: int | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class GlobalDppPool3d(AdaptivePool):
+    """mean of the window weighted by the distance from a smoothed version: y = sum w a / sum w, w = alpha + sqrt(d^2 + eps^2)^lam, d = a - s or max(0, a - s)"""
+
+    def __init__(self, *, flatten: bool = False, reward: str = 'symmetric', alpha: float = 1.0, lam: float = 1.0, eps: float = 0.001, channels: int | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
 
 class BlurPool1d(Pool):
     """binomial low-pass filter, then decimation: y = sum b a, b the binomial row of filt_size taps centred on the window"""

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from poolzoo import native
-from poolzoo.geometry import Geometry, check_input, check_same_shape, output_size
+from poolzoo.geometry import AnyGeometry, Bins, Geometry, check_input, check_same_shape, equal_windows, output_size
 from poolzoo.registry import Native, PoolInfo
 from poolzoo.windows import pool_by_definition
 
@@ -25,13 +25,13 @@ _by_reference = 0  # how many by_reference() are open, in any thread
 _counting = threading.Lock()
 
 
-def pool(info: PoolInfo, x: Tensor, geometry: Geometry, *, backend: str = "auto", **params: Any) -> Any:
+def pool(info: PoolInfo, x: Tensor, geometry: AnyGeometry, *, backend: str = "auto", **params: Any) -> Any:
     """Pool with a registered operator.
 
     Args:
         info: the operator.
         x: ``(N, C, *spatial)`` or ``(C, *spatial)``.
-        geometry: where the windows lie.
+        geometry: where the windows lie. Bins are for operators that have an adaptive form.
         backend: ``reference``, ``native`` or ``auto``.
         params: the operator's own parameters, all of them where it has native reducers.
 
@@ -41,6 +41,9 @@ def pool(info: PoolInfo, x: Tensor, geometry: Geometry, *, backend: str = "auto"
     Raises:
         RuntimeError: ``backend`` is ``native`` and no native reducer can run; the message says why.
     """
+    if isinstance(geometry, Bins):
+        check_input(x, geometry.ndim)
+        geometry = _as_windows(x, geometry)
     if info.native:
         check_input(x, geometry.ndim)
         y = pool_natively(info.native, x, geometry, backend, params)
@@ -49,8 +52,13 @@ def pool(info: PoolInfo, x: Tensor, geometry: Geometry, *, backend: str = "auto"
     return pool_by_definition(info, x, geometry, **params)
 
 
+def _as_windows(x: Tensor, bins: Bins) -> AnyGeometry:
+    """Return bins that are all alike as windows with a kernel and a stride, which native code and torch's have."""
+    return equal_windows(x.shape[-bins.ndim :], bins) or bins
+
+
 def pool_natively(
-    natives: Sequence[Native], x: Tensor, geometry: Geometry, backend: str, params: Mapping[str, Any]
+    natives: Sequence[Native], x: Tensor, geometry: AnyGeometry, backend: str, params: Mapping[str, Any]
 ) -> Tensor | None:
     """Pool with the native reducer that suits the parameters; None where the definition is to be evaluated instead.
 
@@ -61,7 +69,7 @@ def pool_natively(
     chosen = suiting(natives, params)
     if not _takes(chosen, x, geometry, backend):
         return None
-    assert chosen is not None
+    assert chosen is not None and isinstance(geometry, Geometry)
     dtype, second = x.dtype, None
     if chosen.second:
         second = params[chosen.second]
@@ -76,8 +84,10 @@ def pool_natively(
     return y.to(dtype)
 
 
-def backend_of(info: PoolInfo, x: Tensor, geometry: Geometry, *, backend: str = "auto", **params: Any) -> str:
+def backend_of(info: PoolInfo, x: Tensor, geometry: AnyGeometry, *, backend: str = "auto", **params: Any) -> str:
     """What :func:`pool` with the same arguments runs on: ``native``, or ``reference`` or ``torch``."""
+    if isinstance(geometry, Bins):
+        geometry = _as_windows(x, geometry)
     taken = info.native and _takes(suiting(info.native, params), x, geometry, backend)
     return "native" if taken else info.backend
 
@@ -108,7 +118,7 @@ def suiting(natives: Sequence[Native], params: Mapping[str, Any]) -> Native | No
     return None
 
 
-def _takes(chosen: Native | None, x: Tensor, geometry: Geometry, backend: str) -> bool:
+def _takes(chosen: Native | None, x: Tensor, geometry: AnyGeometry, backend: str) -> bool:
     """Whether ``x`` is to be pooled by the native reducer; None stands for parameters that there is none for.
 
     Inside torch.func's transforms (vmap, grad, jvp, ...) and forward-mode AD it never is: the definition, which it must
@@ -118,6 +128,10 @@ def _takes(chosen: Native | None, x: Tensor, geometry: Geometry, backend: str) -
         RuntimeError: ``backend`` is ``native`` and it cannot be; the message says why.
     """
     if backend == "reference":
+        return False
+    if isinstance(geometry, Bins):
+        if backend == "native":
+            raise RuntimeError("backend='native': no native operator has windows of different sizes")
         return False
     transformed = _transformed()
     if backend == "auto" and (chosen is None or transformed or _portable() or not _ahead(chosen, x, geometry)):

@@ -1,6 +1,8 @@
 """Every operator as a function: ``soft_pool2d(x, kernel_size=2)``, ``lp_pool1d(x, 3, stride=2, p=3)``.
 
-Functions are made from the registry, for each number of spatial axes that the operator is defined for.
+Functions are made from the registry, for each number of spatial axes that the operator is defined for; those of
+operators that are functions of single windows also to an output size and over the whole input
+(``adaptive_lp_pool2d(x, 7)``, ``global_lp_pool2d(x)``).
 ``dir(poolzoo.functional)`` lists them; ``help`` shows the formula, arguments, shapes and source of one.
 """
 
@@ -11,7 +13,7 @@ from typing import Any
 from poolzoo import create, operators, registry
 
 #: Prefixes of functions that are not made from the registry.
-_OTHERS = ("adaptive_", "ada_unpool")
+_OTHERS = ("ada_unpool",)
 
 
 def __getattr__(name: str) -> Any:

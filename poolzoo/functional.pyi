@@ -8,14 +8,11 @@ from torch import Tensor
 
 from poolzoo.operators.lifting import Step as Step
 from poolzoo.operators.multisampling import Permutation as Permutation
-from poolzoo.geometry import IntOrTuple as IntOrTuple
+from poolzoo.geometry import IntOrTuple as IntOrTuple, Sizes as Sizes
 
 from poolzoo.operators.adapool import ada_unpool1d as ada_unpool1d
 from poolzoo.operators.adapool import ada_unpool2d as ada_unpool2d
 from poolzoo.operators.adapool import ada_unpool3d as ada_unpool3d
-from poolzoo.operators.soft import adaptive_soft_pool1d as adaptive_soft_pool1d
-from poolzoo.operators.soft import adaptive_soft_pool2d as adaptive_soft_pool2d
-from poolzoo.operators.soft import adaptive_soft_pool3d as adaptive_soft_pool3d
 
 def max_pool1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, backend: str = 'auto') -> Tensor:
     """largest element of the window: y = max a"""
@@ -24,6 +21,24 @@ def max_pool2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None
     """largest element of the window: y = max a"""
 
 def max_pool3d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, backend: str = 'auto') -> Tensor:
+    """largest element of the window: y = max a"""
+
+def adaptive_max_pool1d(input: Tensor, output_size: Sizes, *, backend: str = 'auto') -> Tensor:
+    """largest element of the window: y = max a"""
+
+def adaptive_max_pool2d(input: Tensor, output_size: Sizes, *, backend: str = 'auto') -> Tensor:
+    """largest element of the window: y = max a"""
+
+def adaptive_max_pool3d(input: Tensor, output_size: Sizes, *, backend: str = 'auto') -> Tensor:
+    """largest element of the window: y = max a"""
+
+def global_max_pool1d(input: Tensor, *, flatten: bool = False, backend: str = 'auto') -> Tensor:
+    """largest element of the window: y = max a"""
+
+def global_max_pool2d(input: Tensor, *, flatten: bool = False, backend: str = 'auto') -> Tensor:
+    """largest element of the window: y = max a"""
+
+def global_max_pool3d(input: Tensor, *, flatten: bool = False, backend: str = 'auto') -> Tensor:
     """largest element of the window: y = max a"""
 
 def avg_pool1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, count_include_pad: bool = False, backend: str = 'auto') -> Tensor:
@@ -35,6 +50,24 @@ def avg_pool2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None
 def avg_pool3d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, count_include_pad: bool = False, backend: str = 'auto') -> Tensor:
     """mean of the window: y = mean a"""
 
+def adaptive_avg_pool1d(input: Tensor, output_size: Sizes, *, backend: str = 'auto') -> Tensor:
+    """mean of the window: y = mean a"""
+
+def adaptive_avg_pool2d(input: Tensor, output_size: Sizes, *, backend: str = 'auto') -> Tensor:
+    """mean of the window: y = mean a"""
+
+def adaptive_avg_pool3d(input: Tensor, output_size: Sizes, *, backend: str = 'auto') -> Tensor:
+    """mean of the window: y = mean a"""
+
+def global_avg_pool1d(input: Tensor, *, flatten: bool = False, backend: str = 'auto') -> Tensor:
+    """mean of the window: y = mean a"""
+
+def global_avg_pool2d(input: Tensor, *, flatten: bool = False, backend: str = 'auto') -> Tensor:
+    """mean of the window: y = mean a"""
+
+def global_avg_pool3d(input: Tensor, *, flatten: bool = False, backend: str = 'auto') -> Tensor:
+    """mean of the window: y = mean a"""
+
 def sum_pool1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> Tensor:
     """sum of the window: y = sum a"""
 
@@ -42,6 +75,24 @@ def sum_pool2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None
     """sum of the window: y = sum a"""
 
 def sum_pool3d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> Tensor:
+    """sum of the window: y = sum a"""
+
+def adaptive_sum_pool1d(input: Tensor, output_size: Sizes) -> Tensor:
+    """sum of the window: y = sum a"""
+
+def adaptive_sum_pool2d(input: Tensor, output_size: Sizes) -> Tensor:
+    """sum of the window: y = sum a"""
+
+def adaptive_sum_pool3d(input: Tensor, output_size: Sizes) -> Tensor:
+    """sum of the window: y = sum a"""
+
+def global_sum_pool1d(input: Tensor, *, flatten: bool = False) -> Tensor:
+    """sum of the window: y = sum a"""
+
+def global_sum_pool2d(input: Tensor, *, flatten: bool = False) -> Tensor:
+    """sum of the window: y = sum a"""
+
+def global_sum_pool3d(input: Tensor, *, flatten: bool = False) -> Tensor:
     """sum of the window: y = sum a"""
 
 def strided_pool1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> Tensor:
@@ -53,6 +104,24 @@ def strided_pool2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | 
 def strided_pool3d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> Tensor:
     """first element of the window, plain decimation: y = a_1"""
 
+def adaptive_strided_pool1d(input: Tensor, output_size: Sizes) -> Tensor:
+    """first element of the window, plain decimation: y = a_1"""
+
+def adaptive_strided_pool2d(input: Tensor, output_size: Sizes) -> Tensor:
+    """first element of the window, plain decimation: y = a_1"""
+
+def adaptive_strided_pool3d(input: Tensor, output_size: Sizes) -> Tensor:
+    """first element of the window, plain decimation: y = a_1"""
+
+def global_strided_pool1d(input: Tensor, *, flatten: bool = False) -> Tensor:
+    """first element of the window, plain decimation: y = a_1"""
+
+def global_strided_pool2d(input: Tensor, *, flatten: bool = False) -> Tensor:
+    """first element of the window, plain decimation: y = a_1"""
+
+def global_strided_pool3d(input: Tensor, *, flatten: bool = False) -> Tensor:
+    """first element of the window, plain decimation: y = a_1"""
+
 def median_pool1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> Tensor:
     """median of the window: y = median a, the mean of the two middle elements where |R| is even"""
 
@@ -60,6 +129,24 @@ def median_pool2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | N
     """median of the window: y = median a, the mean of the two middle elements where |R| is even"""
 
 def median_pool3d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> Tensor:
+    """median of the window: y = median a, the mean of the two middle elements where |R| is even"""
+
+def adaptive_median_pool1d(input: Tensor, output_size: Sizes) -> Tensor:
+    """median of the window: y = median a, the mean of the two middle elements where |R| is even"""
+
+def adaptive_median_pool2d(input: Tensor, output_size: Sizes) -> Tensor:
+    """median of the window: y = median a, the mean of the two middle elements where |R| is even"""
+
+def adaptive_median_pool3d(input: Tensor, output_size: Sizes) -> Tensor:
+    """median of the window: y = median a, the mean of the two middle elements where |R| is even"""
+
+def global_median_pool1d(input: Tensor, *, flatten: bool = False) -> Tensor:
+    """median of the window: y = median a, the mean of the two middle elements where |R| is even"""
+
+def global_median_pool2d(input: Tensor, *, flatten: bool = False) -> Tensor:
+    """median of the window: y = median a, the mean of the two middle elements where |R| is even"""
+
+def global_median_pool3d(input: Tensor, *, flatten: bool = False) -> Tensor:
     """median of the window: y = median a, the mean of the two middle elements where |R| is even"""
 
 def lp_pool1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, p: float | Tensor = 2.0, norm: str = 'mean', backend: str = 'auto') -> Tensor:
@@ -71,6 +158,24 @@ def lp_pool2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None 
 def lp_pool3d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, p: float | Tensor = 2.0, norm: str = 'mean', backend: str = 'auto') -> Tensor:
     """Lp norm of the window: y = (mean |a|^p)^(1/p)"""
 
+def adaptive_lp_pool1d(input: Tensor, output_size: Sizes, *, p: float | Tensor = 2.0, norm: str = 'mean', backend: str = 'auto') -> Tensor:
+    """Lp norm of the window: y = (mean |a|^p)^(1/p)"""
+
+def adaptive_lp_pool2d(input: Tensor, output_size: Sizes, *, p: float | Tensor = 2.0, norm: str = 'mean', backend: str = 'auto') -> Tensor:
+    """Lp norm of the window: y = (mean |a|^p)^(1/p)"""
+
+def adaptive_lp_pool3d(input: Tensor, output_size: Sizes, *, p: float | Tensor = 2.0, norm: str = 'mean', backend: str = 'auto') -> Tensor:
+    """Lp norm of the window: y = (mean |a|^p)^(1/p)"""
+
+def global_lp_pool1d(input: Tensor, *, flatten: bool = False, p: float | Tensor = 2.0, norm: str = 'mean', backend: str = 'auto') -> Tensor:
+    """Lp norm of the window: y = (mean |a|^p)^(1/p)"""
+
+def global_lp_pool2d(input: Tensor, *, flatten: bool = False, p: float | Tensor = 2.0, norm: str = 'mean', backend: str = 'auto') -> Tensor:
+    """Lp norm of the window: y = (mean |a|^p)^(1/p)"""
+
+def global_lp_pool3d(input: Tensor, *, flatten: bool = False, p: float | Tensor = 2.0, norm: str = 'mean', backend: str = 'auto') -> Tensor:
+    """Lp norm of the window: y = (mean |a|^p)^(1/p)"""
+
 def power_pool1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, p: float | Tensor = 3.0, backend: str = 'auto') -> Tensor:
     """Lp norm with p learned: y = (mean |a|^p)^(1/p), p = 1 + softplus(raw)"""
 
@@ -78,6 +183,24 @@ def power_pool2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | No
     """Lp norm with p learned: y = (mean |a|^p)^(1/p), p = 1 + softplus(raw)"""
 
 def power_pool3d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, p: float | Tensor = 3.0, backend: str = 'auto') -> Tensor:
+    """Lp norm with p learned: y = (mean |a|^p)^(1/p), p = 1 + softplus(raw)"""
+
+def adaptive_power_pool1d(input: Tensor, output_size: Sizes, *, p: float | Tensor = 3.0, backend: str = 'auto') -> Tensor:
+    """Lp norm with p learned: y = (mean |a|^p)^(1/p), p = 1 + softplus(raw)"""
+
+def adaptive_power_pool2d(input: Tensor, output_size: Sizes, *, p: float | Tensor = 3.0, backend: str = 'auto') -> Tensor:
+    """Lp norm with p learned: y = (mean |a|^p)^(1/p), p = 1 + softplus(raw)"""
+
+def adaptive_power_pool3d(input: Tensor, output_size: Sizes, *, p: float | Tensor = 3.0, backend: str = 'auto') -> Tensor:
+    """Lp norm with p learned: y = (mean |a|^p)^(1/p), p = 1 + softplus(raw)"""
+
+def global_power_pool1d(input: Tensor, *, flatten: bool = False, p: float | Tensor = 3.0, backend: str = 'auto') -> Tensor:
+    """Lp norm with p learned: y = (mean |a|^p)^(1/p), p = 1 + softplus(raw)"""
+
+def global_power_pool2d(input: Tensor, *, flatten: bool = False, p: float | Tensor = 3.0, backend: str = 'auto') -> Tensor:
+    """Lp norm with p learned: y = (mean |a|^p)^(1/p), p = 1 + softplus(raw)"""
+
+def global_power_pool3d(input: Tensor, *, flatten: bool = False, p: float | Tensor = 3.0, backend: str = 'auto') -> Tensor:
     """Lp norm with p learned: y = (mean |a|^p)^(1/p), p = 1 + softplus(raw)"""
 
 def gem_pool1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, p: float | Tensor = 3.0, eps: float = 1e-06) -> Tensor:
@@ -89,6 +212,24 @@ def gem_pool2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None
 def gem_pool3d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, p: float | Tensor = 3.0, eps: float = 1e-06) -> Tensor:
     """generalised mean with p learned: y = (mean max(a, eps)^p)^(1/p)"""
 
+def adaptive_gem_pool1d(input: Tensor, output_size: Sizes, *, p: float | Tensor = 3.0, eps: float = 1e-06) -> Tensor:
+    """generalised mean with p learned: y = (mean max(a, eps)^p)^(1/p)"""
+
+def adaptive_gem_pool2d(input: Tensor, output_size: Sizes, *, p: float | Tensor = 3.0, eps: float = 1e-06) -> Tensor:
+    """generalised mean with p learned: y = (mean max(a, eps)^p)^(1/p)"""
+
+def adaptive_gem_pool3d(input: Tensor, output_size: Sizes, *, p: float | Tensor = 3.0, eps: float = 1e-06) -> Tensor:
+    """generalised mean with p learned: y = (mean max(a, eps)^p)^(1/p)"""
+
+def global_gem_pool1d(input: Tensor, *, flatten: bool = False, p: float | Tensor = 3.0, eps: float = 1e-06) -> Tensor:
+    """generalised mean with p learned: y = (mean max(a, eps)^p)^(1/p)"""
+
+def global_gem_pool2d(input: Tensor, *, flatten: bool = False, p: float | Tensor = 3.0, eps: float = 1e-06) -> Tensor:
+    """generalised mean with p learned: y = (mean max(a, eps)^p)^(1/p)"""
+
+def global_gem_pool3d(input: Tensor, *, flatten: bool = False, p: float | Tensor = 3.0, eps: float = 1e-06) -> Tensor:
+    """generalised mean with p learned: y = (mean max(a, eps)^p)^(1/p)"""
+
 def lse_pool1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, r: float = 1.0) -> Tensor:
     """log of the mean of exponentials: y = (1/r) log mean exp(r a)"""
 
@@ -98,6 +239,24 @@ def lse_pool2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None
 def lse_pool3d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, r: float = 1.0) -> Tensor:
     """log of the mean of exponentials: y = (1/r) log mean exp(r a)"""
 
+def adaptive_lse_pool1d(input: Tensor, output_size: Sizes, *, r: float = 1.0) -> Tensor:
+    """log of the mean of exponentials: y = (1/r) log mean exp(r a)"""
+
+def adaptive_lse_pool2d(input: Tensor, output_size: Sizes, *, r: float = 1.0) -> Tensor:
+    """log of the mean of exponentials: y = (1/r) log mean exp(r a)"""
+
+def adaptive_lse_pool3d(input: Tensor, output_size: Sizes, *, r: float = 1.0) -> Tensor:
+    """log of the mean of exponentials: y = (1/r) log mean exp(r a)"""
+
+def global_lse_pool1d(input: Tensor, *, flatten: bool = False, r: float = 1.0) -> Tensor:
+    """log of the mean of exponentials: y = (1/r) log mean exp(r a)"""
+
+def global_lse_pool2d(input: Tensor, *, flatten: bool = False, r: float = 1.0) -> Tensor:
+    """log of the mean of exponentials: y = (1/r) log mean exp(r a)"""
+
+def global_lse_pool3d(input: Tensor, *, flatten: bool = False, r: float = 1.0) -> Tensor:
+    """log of the mean of exponentials: y = (1/r) log mean exp(r a)"""
+
 def stochastic_pool1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, training: bool = False, generator: torch.Generator | None = None) -> Tensor:
     """an element drawn in proportion to its value; their expectation in evaluation: train: y = a_l, l ~ p; eval: y = sum p a; p = a / sum a, a >= 0"""
 
@@ -105,6 +264,24 @@ def stochastic_pool2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple
     """an element drawn in proportion to its value; their expectation in evaluation: train: y = a_l, l ~ p; eval: y = sum p a; p = a / sum a, a >= 0"""
 
 def stochastic_pool3d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, training: bool = False, generator: torch.Generator | None = None) -> Tensor:
+    """an element drawn in proportion to its value; their expectation in evaluation: train: y = a_l, l ~ p; eval: y = sum p a; p = a / sum a, a >= 0"""
+
+def adaptive_stochastic_pool1d(input: Tensor, output_size: Sizes, *, training: bool = False, generator: torch.Generator | None = None) -> Tensor:
+    """an element drawn in proportion to its value; their expectation in evaluation: train: y = a_l, l ~ p; eval: y = sum p a; p = a / sum a, a >= 0"""
+
+def adaptive_stochastic_pool2d(input: Tensor, output_size: Sizes, *, training: bool = False, generator: torch.Generator | None = None) -> Tensor:
+    """an element drawn in proportion to its value; their expectation in evaluation: train: y = a_l, l ~ p; eval: y = sum p a; p = a / sum a, a >= 0"""
+
+def adaptive_stochastic_pool3d(input: Tensor, output_size: Sizes, *, training: bool = False, generator: torch.Generator | None = None) -> Tensor:
+    """an element drawn in proportion to its value; their expectation in evaluation: train: y = a_l, l ~ p; eval: y = sum p a; p = a / sum a, a >= 0"""
+
+def global_stochastic_pool1d(input: Tensor, *, flatten: bool = False, training: bool = False, generator: torch.Generator | None = None) -> Tensor:
+    """an element drawn in proportion to its value; their expectation in evaluation: train: y = a_l, l ~ p; eval: y = sum p a; p = a / sum a, a >= 0"""
+
+def global_stochastic_pool2d(input: Tensor, *, flatten: bool = False, training: bool = False, generator: torch.Generator | None = None) -> Tensor:
+    """an element drawn in proportion to its value; their expectation in evaluation: train: y = a_l, l ~ p; eval: y = sum p a; p = a / sum a, a >= 0"""
+
+def global_stochastic_pool3d(input: Tensor, *, flatten: bool = False, training: bool = False, generator: torch.Generator | None = None) -> Tensor:
     """an element drawn in proportion to its value; their expectation in evaluation: train: y = a_l, l ~ p; eval: y = sum p a; p = a / sum a, a >= 0"""
 
 def s3_pool1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, grid: IntOrTuple | None = None, training: bool = False, generator: torch.Generator | None = None) -> Tensor:
@@ -134,6 +311,24 @@ def mixed_pool2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | No
 def mixed_pool3d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, lam: float | Tensor = 0.5) -> Tensor:
     """a share of the maximum and the rest of the average: y = lam max a + (1 - lam) mean a"""
 
+def adaptive_mixed_pool1d(input: Tensor, output_size: Sizes, *, lam: float | Tensor = 0.5) -> Tensor:
+    """a share of the maximum and the rest of the average: y = lam max a + (1 - lam) mean a"""
+
+def adaptive_mixed_pool2d(input: Tensor, output_size: Sizes, *, lam: float | Tensor = 0.5) -> Tensor:
+    """a share of the maximum and the rest of the average: y = lam max a + (1 - lam) mean a"""
+
+def adaptive_mixed_pool3d(input: Tensor, output_size: Sizes, *, lam: float | Tensor = 0.5) -> Tensor:
+    """a share of the maximum and the rest of the average: y = lam max a + (1 - lam) mean a"""
+
+def global_mixed_pool1d(input: Tensor, *, flatten: bool = False, lam: float | Tensor = 0.5) -> Tensor:
+    """a share of the maximum and the rest of the average: y = lam max a + (1 - lam) mean a"""
+
+def global_mixed_pool2d(input: Tensor, *, flatten: bool = False, lam: float | Tensor = 0.5) -> Tensor:
+    """a share of the maximum and the rest of the average: y = lam max a + (1 - lam) mean a"""
+
+def global_mixed_pool3d(input: Tensor, *, flatten: bool = False, lam: float | Tensor = 0.5) -> Tensor:
+    """a share of the maximum and the rest of the average: y = lam max a + (1 - lam) mean a"""
+
 def gated_pool1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, weight: Tensor | None = None) -> Tensor:
     """maximum and average, mixed in a share computed from the window: y = s max a + (1 - s) mean a, s = sigmoid(w . a)"""
 
@@ -161,6 +356,24 @@ def soft_pool2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | Non
 def soft_pool3d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, beta: float | Tensor = 1.0, backend: str = 'auto') -> Tensor:
     """sum of the window weighted by its softmax: y = sum w a, w = softmax(beta a)"""
 
+def adaptive_soft_pool1d(input: Tensor, output_size: Sizes, *, beta: float | Tensor = 1.0, backend: str = 'auto') -> Tensor:
+    """sum of the window weighted by its softmax: y = sum w a, w = softmax(beta a)"""
+
+def adaptive_soft_pool2d(input: Tensor, output_size: Sizes, *, beta: float | Tensor = 1.0, backend: str = 'auto') -> Tensor:
+    """sum of the window weighted by its softmax: y = sum w a, w = softmax(beta a)"""
+
+def adaptive_soft_pool3d(input: Tensor, output_size: Sizes, *, beta: float | Tensor = 1.0, backend: str = 'auto') -> Tensor:
+    """sum of the window weighted by its softmax: y = sum w a, w = softmax(beta a)"""
+
+def global_soft_pool1d(input: Tensor, *, flatten: bool = False, beta: float | Tensor = 1.0, backend: str = 'auto') -> Tensor:
+    """sum of the window weighted by its softmax: y = sum w a, w = softmax(beta a)"""
+
+def global_soft_pool2d(input: Tensor, *, flatten: bool = False, beta: float | Tensor = 1.0, backend: str = 'auto') -> Tensor:
+    """sum of the window weighted by its softmax: y = sum w a, w = softmax(beta a)"""
+
+def global_soft_pool3d(input: Tensor, *, flatten: bool = False, beta: float | Tensor = 1.0, backend: str = 'auto') -> Tensor:
+    """sum of the window weighted by its softmax: y = sum w a, w = softmax(beta a)"""
+
 def soft_pool_detached1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, beta: float | Tensor = 1.0) -> Tensor:
     """SoftPool whose weights are constants to autograd: y = sum w a, w = softmax(beta a), dy/da = w"""
 
@@ -168,6 +381,24 @@ def soft_pool_detached2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTu
     """SoftPool whose weights are constants to autograd: y = sum w a, w = softmax(beta a), dy/da = w"""
 
 def soft_pool_detached3d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, beta: float | Tensor = 1.0) -> Tensor:
+    """SoftPool whose weights are constants to autograd: y = sum w a, w = softmax(beta a), dy/da = w"""
+
+def adaptive_soft_pool_detached1d(input: Tensor, output_size: Sizes, *, beta: float | Tensor = 1.0) -> Tensor:
+    """SoftPool whose weights are constants to autograd: y = sum w a, w = softmax(beta a), dy/da = w"""
+
+def adaptive_soft_pool_detached2d(input: Tensor, output_size: Sizes, *, beta: float | Tensor = 1.0) -> Tensor:
+    """SoftPool whose weights are constants to autograd: y = sum w a, w = softmax(beta a), dy/da = w"""
+
+def adaptive_soft_pool_detached3d(input: Tensor, output_size: Sizes, *, beta: float | Tensor = 1.0) -> Tensor:
+    """SoftPool whose weights are constants to autograd: y = sum w a, w = softmax(beta a), dy/da = w"""
+
+def global_soft_pool_detached1d(input: Tensor, *, flatten: bool = False, beta: float | Tensor = 1.0) -> Tensor:
+    """SoftPool whose weights are constants to autograd: y = sum w a, w = softmax(beta a), dy/da = w"""
+
+def global_soft_pool_detached2d(input: Tensor, *, flatten: bool = False, beta: float | Tensor = 1.0) -> Tensor:
+    """SoftPool whose weights are constants to autograd: y = sum w a, w = softmax(beta a), dy/da = w"""
+
+def global_soft_pool_detached3d(input: Tensor, *, flatten: bool = False, beta: float | Tensor = 1.0) -> Tensor:
     """SoftPool whose weights are constants to autograd: y = sum w a, w = softmax(beta a), dy/da = w"""
 
 def soft_pool_channelsum1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> Tensor:
@@ -179,6 +410,24 @@ def soft_pool_channelsum2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOr
 def soft_pool_channelsum3d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> Tensor:
     """SoftPool with one mask summed over the channels, negative results set to 0: y = max(0, sum m a / sum m), m = sum over channels of exp(a)"""
 
+def adaptive_soft_pool_channelsum1d(input: Tensor, output_size: Sizes) -> Tensor:
+    """SoftPool with one mask summed over the channels, negative results set to 0: y = max(0, sum m a / sum m), m = sum over channels of exp(a)"""
+
+def adaptive_soft_pool_channelsum2d(input: Tensor, output_size: Sizes) -> Tensor:
+    """SoftPool with one mask summed over the channels, negative results set to 0: y = max(0, sum m a / sum m), m = sum over channels of exp(a)"""
+
+def adaptive_soft_pool_channelsum3d(input: Tensor, output_size: Sizes) -> Tensor:
+    """SoftPool with one mask summed over the channels, negative results set to 0: y = max(0, sum m a / sum m), m = sum over channels of exp(a)"""
+
+def global_soft_pool_channelsum1d(input: Tensor, *, flatten: bool = False) -> Tensor:
+    """SoftPool with one mask summed over the channels, negative results set to 0: y = max(0, sum m a / sum m), m = sum over channels of exp(a)"""
+
+def global_soft_pool_channelsum2d(input: Tensor, *, flatten: bool = False) -> Tensor:
+    """SoftPool with one mask summed over the channels, negative results set to 0: y = max(0, sum m a / sum m), m = sum over channels of exp(a)"""
+
+def global_soft_pool_channelsum3d(input: Tensor, *, flatten: bool = False) -> Tensor:
+    """SoftPool with one mask summed over the channels, negative results set to 0: y = max(0, sum m a / sum m), m = sum over channels of exp(a)"""
+
 def lip_pool1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, logit: Tensor, backend: str = 'auto') -> Tensor:
     """sum of the window weighted by e^G, G a small network over the feature map: y = sum a e^G(a) / sum e^G(a)"""
 
@@ -186,6 +435,24 @@ def lip_pool2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None
     """sum of the window weighted by e^G, G a small network over the feature map: y = sum a e^G(a) / sum e^G(a)"""
 
 def lip_pool3d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, logit: Tensor, backend: str = 'auto') -> Tensor:
+    """sum of the window weighted by e^G, G a small network over the feature map: y = sum a e^G(a) / sum e^G(a)"""
+
+def adaptive_lip_pool1d(input: Tensor, output_size: Sizes, *, logit: Tensor, backend: str = 'auto') -> Tensor:
+    """sum of the window weighted by e^G, G a small network over the feature map: y = sum a e^G(a) / sum e^G(a)"""
+
+def adaptive_lip_pool2d(input: Tensor, output_size: Sizes, *, logit: Tensor, backend: str = 'auto') -> Tensor:
+    """sum of the window weighted by e^G, G a small network over the feature map: y = sum a e^G(a) / sum e^G(a)"""
+
+def adaptive_lip_pool3d(input: Tensor, output_size: Sizes, *, logit: Tensor, backend: str = 'auto') -> Tensor:
+    """sum of the window weighted by e^G, G a small network over the feature map: y = sum a e^G(a) / sum e^G(a)"""
+
+def global_lip_pool1d(input: Tensor, *, flatten: bool = False, logit: Tensor, backend: str = 'auto') -> Tensor:
+    """sum of the window weighted by e^G, G a small network over the feature map: y = sum a e^G(a) / sum e^G(a)"""
+
+def global_lip_pool2d(input: Tensor, *, flatten: bool = False, logit: Tensor, backend: str = 'auto') -> Tensor:
+    """sum of the window weighted by e^G, G a small network over the feature map: y = sum a e^G(a) / sum e^G(a)"""
+
+def global_lip_pool3d(input: Tensor, *, flatten: bool = False, logit: Tensor, backend: str = 'auto') -> Tensor:
     """sum of the window weighted by e^G, G a small network over the feature map: y = sum a e^G(a) / sum e^G(a)"""
 
 def edscw_pool1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, backend: str = 'auto') -> Tensor:
@@ -197,6 +464,24 @@ def edscw_pool2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | No
 def edscw_pool3d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, backend: str = 'auto') -> Tensor:
     """sum of the window weighted by the exponent of each element's similarity to the mean: y = sum w a, w = softmax(DSC(a, mean a)), DSC(a, m) = 2 |a m| / (a^2 + m^2)"""
 
+def adaptive_edscw_pool1d(input: Tensor, output_size: Sizes, *, backend: str = 'auto') -> Tensor:
+    """sum of the window weighted by the exponent of each element's similarity to the mean: y = sum w a, w = softmax(DSC(a, mean a)), DSC(a, m) = 2 |a m| / (a^2 + m^2)"""
+
+def adaptive_edscw_pool2d(input: Tensor, output_size: Sizes, *, backend: str = 'auto') -> Tensor:
+    """sum of the window weighted by the exponent of each element's similarity to the mean: y = sum w a, w = softmax(DSC(a, mean a)), DSC(a, m) = 2 |a m| / (a^2 + m^2)"""
+
+def adaptive_edscw_pool3d(input: Tensor, output_size: Sizes, *, backend: str = 'auto') -> Tensor:
+    """sum of the window weighted by the exponent of each element's similarity to the mean: y = sum w a, w = softmax(DSC(a, mean a)), DSC(a, m) = 2 |a m| / (a^2 + m^2)"""
+
+def global_edscw_pool1d(input: Tensor, *, flatten: bool = False, backend: str = 'auto') -> Tensor:
+    """sum of the window weighted by the exponent of each element's similarity to the mean: y = sum w a, w = softmax(DSC(a, mean a)), DSC(a, m) = 2 |a m| / (a^2 + m^2)"""
+
+def global_edscw_pool2d(input: Tensor, *, flatten: bool = False, backend: str = 'auto') -> Tensor:
+    """sum of the window weighted by the exponent of each element's similarity to the mean: y = sum w a, w = softmax(DSC(a, mean a)), DSC(a, m) = 2 |a m| / (a^2 + m^2)"""
+
+def global_edscw_pool3d(input: Tensor, *, flatten: bool = False, backend: str = 'auto') -> Tensor:
+    """sum of the window weighted by the exponent of each element's similarity to the mean: y = sum w a, w = softmax(DSC(a, mean a)), DSC(a, m) = 2 |a m| / (a^2 + m^2)"""
+
 def idw_pool1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, eps: float = 1e-06, backend: str = 'auto') -> Tensor:
     """sum of the window weighted by the inverse of each element's distance to the mean: y = sum w a / sum w, w = 1 / (d + eps mean d), d = |a - mean a|"""
 
@@ -204,6 +489,24 @@ def idw_pool2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None
     """sum of the window weighted by the inverse of each element's distance to the mean: y = sum w a / sum w, w = 1 / (d + eps mean d), d = |a - mean a|"""
 
 def idw_pool3d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, eps: float = 1e-06, backend: str = 'auto') -> Tensor:
+    """sum of the window weighted by the inverse of each element's distance to the mean: y = sum w a / sum w, w = 1 / (d + eps mean d), d = |a - mean a|"""
+
+def adaptive_idw_pool1d(input: Tensor, output_size: Sizes, *, eps: float = 1e-06, backend: str = 'auto') -> Tensor:
+    """sum of the window weighted by the inverse of each element's distance to the mean: y = sum w a / sum w, w = 1 / (d + eps mean d), d = |a - mean a|"""
+
+def adaptive_idw_pool2d(input: Tensor, output_size: Sizes, *, eps: float = 1e-06, backend: str = 'auto') -> Tensor:
+    """sum of the window weighted by the inverse of each element's distance to the mean: y = sum w a / sum w, w = 1 / (d + eps mean d), d = |a - mean a|"""
+
+def adaptive_idw_pool3d(input: Tensor, output_size: Sizes, *, eps: float = 1e-06, backend: str = 'auto') -> Tensor:
+    """sum of the window weighted by the inverse of each element's distance to the mean: y = sum w a / sum w, w = 1 / (d + eps mean d), d = |a - mean a|"""
+
+def global_idw_pool1d(input: Tensor, *, flatten: bool = False, eps: float = 1e-06, backend: str = 'auto') -> Tensor:
+    """sum of the window weighted by the inverse of each element's distance to the mean: y = sum w a / sum w, w = 1 / (d + eps mean d), d = |a - mean a|"""
+
+def global_idw_pool2d(input: Tensor, *, flatten: bool = False, eps: float = 1e-06, backend: str = 'auto') -> Tensor:
+    """sum of the window weighted by the inverse of each element's distance to the mean: y = sum w a / sum w, w = 1 / (d + eps mean d), d = |a - mean a|"""
+
+def global_idw_pool3d(input: Tensor, *, flatten: bool = False, eps: float = 1e-06, backend: str = 'auto') -> Tensor:
     """sum of the window weighted by the inverse of each element's distance to the mean: y = sum w a / sum w, w = 1 / (d + eps mean d), d = |a - mean a|"""
 
 def ada_pool1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, beta: float | Tensor = 0.5, backend: str = 'auto') -> Tensor:
@@ -215,6 +518,24 @@ def ada_pool2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None
 def ada_pool3d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, beta: float | Tensor = 0.5, backend: str = 'auto') -> Tensor:
     """a learned share of edscw and the rest of softpool: y = beta edscw(a) + (1 - beta) softpool(a)"""
 
+def adaptive_ada_pool1d(input: Tensor, output_size: Sizes, *, beta: float | Tensor = 0.5, backend: str = 'auto') -> Tensor:
+    """a learned share of edscw and the rest of softpool: y = beta edscw(a) + (1 - beta) softpool(a)"""
+
+def adaptive_ada_pool2d(input: Tensor, output_size: Sizes, *, beta: float | Tensor = 0.5, backend: str = 'auto') -> Tensor:
+    """a learned share of edscw and the rest of softpool: y = beta edscw(a) + (1 - beta) softpool(a)"""
+
+def adaptive_ada_pool3d(input: Tensor, output_size: Sizes, *, beta: float | Tensor = 0.5, backend: str = 'auto') -> Tensor:
+    """a learned share of edscw and the rest of softpool: y = beta edscw(a) + (1 - beta) softpool(a)"""
+
+def global_ada_pool1d(input: Tensor, *, flatten: bool = False, beta: float | Tensor = 0.5, backend: str = 'auto') -> Tensor:
+    """a learned share of edscw and the rest of softpool: y = beta edscw(a) + (1 - beta) softpool(a)"""
+
+def global_ada_pool2d(input: Tensor, *, flatten: bool = False, beta: float | Tensor = 0.5, backend: str = 'auto') -> Tensor:
+    """a learned share of edscw and the rest of softpool: y = beta edscw(a) + (1 - beta) softpool(a)"""
+
+def global_ada_pool3d(input: Tensor, *, flatten: bool = False, beta: float | Tensor = 0.5, backend: str = 'auto') -> Tensor:
+    """a learned share of edscw and the rest of softpool: y = beta edscw(a) + (1 - beta) softpool(a)"""
+
 def dpp_pool1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, alpha: float | Tensor = 1.0, lam: float | Tensor = 1.0, weight: Tensor | None = None, bias: float | Tensor | None = None, reward: str = 'symmetric', eps: float = 0.001) -> Tensor:
     """mean of the window weighted by the distance from a smoothed version: y = sum w a / sum w, w = alpha + sqrt(d^2 + eps^2)^lam, d = a - s or max(0, a - s)"""
 
@@ -222,6 +543,24 @@ def dpp_pool2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None
     """mean of the window weighted by the distance from a smoothed version: y = sum w a / sum w, w = alpha + sqrt(d^2 + eps^2)^lam, d = a - s or max(0, a - s)"""
 
 def dpp_pool3d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, alpha: float | Tensor = 1.0, lam: float | Tensor = 1.0, weight: Tensor | None = None, bias: float | Tensor | None = None, reward: str = 'symmetric', eps: float = 0.001) -> Tensor:
+    """mean of the window weighted by the distance from a smoothed version: y = sum w a / sum w, w = alpha + sqrt(d^2 + eps^2)^lam, d = a - s or max(0, a - s)"""
+
+def adaptive_dpp_pool1d(input: Tensor, output_size: Sizes, *, alpha: float | Tensor = 1.0, lam: float | Tensor = 1.0, reward: str = 'symmetric', eps: float = 0.001) -> Tensor:
+    """mean of the window weighted by the distance from a smoothed version: y = sum w a / sum w, w = alpha + sqrt(d^2 + eps^2)^lam, d = a - s or max(0, a - s)"""
+
+def adaptive_dpp_pool2d(input: Tensor, output_size: Sizes, *, alpha: float | Tensor = 1.0, lam: float | Tensor = 1.0, reward: str = 'symmetric', eps: float = 0.001) -> Tensor:
+    """mean of the window weighted by the distance from a smoothed version: y = sum w a / sum w, w = alpha + sqrt(d^2 + eps^2)^lam, d = a - s or max(0, a - s)"""
+
+def adaptive_dpp_pool3d(input: Tensor, output_size: Sizes, *, alpha: float | Tensor = 1.0, lam: float | Tensor = 1.0, reward: str = 'symmetric', eps: float = 0.001) -> Tensor:
+    """mean of the window weighted by the distance from a smoothed version: y = sum w a / sum w, w = alpha + sqrt(d^2 + eps^2)^lam, d = a - s or max(0, a - s)"""
+
+def global_dpp_pool1d(input: Tensor, *, flatten: bool = False, alpha: float | Tensor = 1.0, lam: float | Tensor = 1.0, reward: str = 'symmetric', eps: float = 0.001) -> Tensor:
+    """mean of the window weighted by the distance from a smoothed version: y = sum w a / sum w, w = alpha + sqrt(d^2 + eps^2)^lam, d = a - s or max(0, a - s)"""
+
+def global_dpp_pool2d(input: Tensor, *, flatten: bool = False, alpha: float | Tensor = 1.0, lam: float | Tensor = 1.0, reward: str = 'symmetric', eps: float = 0.001) -> Tensor:
+    """mean of the window weighted by the distance from a smoothed version: y = sum w a / sum w, w = alpha + sqrt(d^2 + eps^2)^lam, d = a - s or max(0, a - s)"""
+
+def global_dpp_pool3d(input: Tensor, *, flatten: bool = False, alpha: float | Tensor = 1.0, lam: float | Tensor = 1.0, reward: str = 'symmetric', eps: float = 0.001) -> Tensor:
     """mean of the window weighted by the distance from a smoothed version: y = sum w a / sum w, w = alpha + sqrt(d^2 + eps^2)^lam, d = a - s or max(0, a - s)"""
 
 def blur_pool1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, filt_size: int = 4) -> Tensor:

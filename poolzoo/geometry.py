@@ -39,6 +39,55 @@ class Geometry(NamedTuple):
         return tuple(d * (k - 1) + 1 for k, d in zip(self.kernel_size, self.dilation, strict=True))
 
 
+class Bins(NamedTuple):
+    """The windows of adaptive pooling, as torch's adaptive pools have them: window i of m over n positions spans
+    ``floor(i n / m)`` to ``ceil((i + 1) n / m)``.
+
+    ``output_size`` is m on each spatial axis; None is the input's size.
+    """
+
+    output_size: tuple[int | None, ...]
+
+    @property
+    def ndim(self) -> int:
+        return len(self.output_size)
+
+
+#: The windows of any pool.
+AnyGeometry = Geometry | Bins
+#: The output size of an adaptive pool: one for all axes or one for each; None is the input's.
+Sizes = int | None | Sequence[int | None]
+
+
+def make_bins(ndim: int, output_size: Sizes) -> Bins:
+    """Check the output size of an adaptive pool and expand it to one value per axis.
+
+    Raises:
+        ValueError: a wrong number of values, or one that is neither None nor an int >= 1.
+    """
+    sizes: Sequence[Any] = output_size if isinstance(output_size, (tuple, list)) else (output_size,) * ndim
+    if len(sizes) != ndim or any(
+        s is not None and (isinstance(s, bool) or not isinstance(s, int) or s < 1) for s in sizes
+    ):
+        raise ValueError(f"output_size={output_size!r}: an int >= 1, None (as the input), or {ndim} of them is allowed")
+    return Bins(tuple(sizes))
+
+
+def equal_windows(sizes: Sequence[int], bins: Bins) -> Geometry | None:
+    """Return the windows of ``bins`` over an input of these sizes as a pool with a kernel and a stride has them; None
+    where they differ in size or in distance, or sizes are symbolic.
+    """
+    out = output_size(sizes, bins)
+    if not is_fixed(*sizes, *out):
+        return None
+    strides, rests = [n // m for n, m in zip(sizes, out, strict=True)], [n % m for n, m in zip(sizes, out, strict=True)]
+    # Window i starts at i stride + floor(i rest / m), and is one longer than the stride where that is no whole number.
+    if min(strides) < 1 or max(rests) > 1:
+        return None
+    kernel = tuple(stride + rest for stride, rest in zip(strides, rests, strict=True))
+    return Geometry(kernel, tuple(strides), (0,) * bins.ndim, (1,) * bins.ndim, False)
+
+
 def make_geometry(
     ndim: int,
     kernel_size: IntOrTuple,
@@ -131,13 +180,18 @@ def larger(a: Any, b: Any) -> Any:
     return torch.sym_max(a, b)  # type: ignore[no-untyped-call]
 
 
-def output_size(sizes: Sequence[int], geometry: Geometry) -> tuple[int, ...]:
-    """Return the output size that torch's ``max_pool`` has for the same arguments.
+def output_size(sizes: Sequence[int], geometry: AnyGeometry) -> tuple[int, ...]:
+    """Return the output size that torch's ``max_pool``, or its adaptive pool, has for the same arguments.
 
     Raises:
         ValueError: the input is smaller than a window, or too small for the dilation, so that a window contains no
             element.
     """
+    if isinstance(geometry, Bins):
+        given: Sequence[Any] = sizes  # in a trace they are tensors
+        if any(not isinstance(n, Tensor) and n < 1 for n in given):
+            raise ValueError(f"input: spatial sizes must be at least 1; they are {', '.join(map(str, sizes))}")
+        return tuple(n if m is None else m for n, m in zip(sizes, geometry.output_size, strict=True))
     out = []
     for n, k, s, p, d, span in zip(sizes, *geometry[:4], geometry.spans, strict=True):
         spare = s - 1 if geometry.ceil_mode else 0

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 ENTRY_POINT_GROUP = "poolzoo.operators"
 CATALOG = Path(__file__).parent / "operators" / "catalog.json"
 #: The facts that are plain data, which ``poolzoo list`` shows.
-FACTS = ("name", "summary", "formula", "source", "family", "ndims", "learnable", "stochastic", "variants")
+FACTS = ("name", "summary", "formula", "source", "family", "ndims", "learnable", "stochastic", "variants", "adaptive")
+#: What is made of an operator, by the names' prefix: pools with a kernel, to an output size, and of the whole input.
+FORMS = ("", "adaptive", "global")
 
 #: Operators whose weights look different: the default of ``visualize weights``.
 TELLING = ("avg", "max", "median", "lse:r=20", "softpool", "softpool:beta=20", "blur", "strided", "lanczos")
@@ -105,6 +107,9 @@ class PoolInfo:
         check: called with the parameters; raises ValueError or TypeError if one is not allowed.
         function_name: stem of its functions: ``soft_pool`` for ``soft_pool2d``.
         class_name: stem of its modules: ``SoftPool`` for ``SoftPool2d``.
+        not_adaptive: why it has no adaptive and global form; empty if it has, the default with ``over="windows"``.
+            With ``over="input"``, the definition then takes :class:`poolzoo.geometry.Bins` as its geometry too.
+        windowed_only: arguments that its adaptive and global forms do not have.
         native: the native reducers that compute the same; the first that suits a call's parameters is taken. Functions
             and modules of an operator that has some take ``backend``.
         backend: what runs its definition, as a profile states it: ``reference`` (window engine) or ``torch``.
@@ -132,14 +137,30 @@ class PoolInfo:
     check: Callable[..., None] | None = None
     function_name: str = ""
     class_name: str = ""
+    not_adaptive: str = ""
+    windowed_only: tuple[str, ...] = ()
     native: tuple[Native, ...] = ()
     backend: str = "reference"
     renamed: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
+    def adaptive(self) -> bool:
+        """Return whether it has an adaptive and a global form."""
+        return not self.not_adaptive
+
+    def exports(self, stem: str) -> dict[str, str]:
+        """Return by form ``function_name`` or ``class_name``: what a name begins with, before the number of axes."""
+        return {form: name_of_form(form, getattr(self, stem)) for form in FORMS if self.adaptive or not form}
+
+    @property
     def facts(self) -> dict[str, Any]:
         """Return the plain data among the attributes, as stored in the catalog."""
         return {key: list(value) if isinstance(value := getattr(self, key), tuple) else value for key in FACTS}
+
+
+def name_of_form(form: str, stem: str) -> str:
+    """Return ``AdaptiveSoftPool`` for ``SoftPool`` and ``adaptive_soft_pool`` for ``soft_pool``."""
+    return f"{form.capitalize()}{stem}" if stem[0].isupper() else f"{form}_{stem}".lstrip("_")
 
 
 _pools: dict[str, PoolInfo] = {}
@@ -202,8 +223,8 @@ def register_pool(
     natives = (native,) if isinstance(native, Native) else tuple(native)
 
     def decorator(target: Target) -> Target:
-        reducer = {"reducer": target} if over == "windows" else {}
-        info = PoolInfo(name=name, definition=target, native=natives, **own, **{**stems, **reducer, **facts})
+        made = {"reducer": target} if over == "windows" else {"not_adaptive": "it is not a function of single windows"}
+        info = PoolInfo(name=name, definition=target, native=natives, **own, **{**stems, **made, **facts})
         _add(info, overwrite)
         return target
 
@@ -224,12 +245,11 @@ def _add(info: PoolInfo, overwrite: bool) -> None:
             f"name={info.name!r}: an operator of that name is already registered; overwrite=True replaces it"
         )
     for stem in ("function_name", "class_name"):
-        given = getattr(info, stem)
-        taken = [other.name for other in _pools.values() if getattr(other, stem) == given and other.name != info.name]
-        if taken:  # poolzoo.<name>2d would be the other one, and pickles of this one could not be read
-            raise ValueError(
-                f"name={info.name!r}: {stem}={given!r} is already used by {taken[0]!r}; give another {stem}"
-            )
+        for other in _pools.values():
+            taken = set(info.exports(stem).values()).intersection(other.exports(stem).values())
+            if taken and other.name != info.name:  # poolzoo.<name>2d would be that one, and pickles could not be read
+                given = f"name={info.name!r}: {stem}={min(taken, key=len)!r}"
+                raise ValueError(f"{given} is already used by {other.name!r}; give another {stem}")
     _pools[info.name] = info
     (_builtin.add if builtin else _builtin.discard)(info.name)
     for native in info.native:
@@ -374,21 +394,20 @@ def warn_renamed(owner: str, former: str, present: str) -> None:
 
 
 def export_names(stem: str) -> list[str]:
-    """Return the names of all functions (``stem="function_name"``) or modules (``"class_name"``), such as
-    ``SoftPool2d``.
-    """
+    """Return all functions' (``stem="function_name"``) or modules' (``"class_name"``) names, as ``SoftPool2d``."""
     load_operators()
-    return [f"{getattr(info, stem)}{ndim}d" for info in _pools.values() for ndim in info.ndims]
+    return [f"{name}{n}d" for info in _pools.values() for name in info.exports(stem).values() for n in info.ndims]
 
 
-def find_export(name: str, stem: str) -> tuple[PoolInfo, int] | None:
-    """Return the operator and the number of axes of the function or module class of that name, or None."""
+def find_export(name: str, stem: str) -> tuple[PoolInfo, int, str] | None:
+    """Return the operator, the number of axes and the form of the function or module class of that name, or None."""
     if name[-2:] not in ("1d", "2d", "3d"):
         return None
     load_operators()
     for info in _pools.values():
-        if getattr(info, stem) == name[:-2] and int(name[-2]) in info.ndims:
-            return info, int(name[-2])
+        for form, own in info.exports(stem).items():
+            if own == name[:-2] and int(name[-2]) in info.ndims:
+                return info, int(name[-2]), form
     return None
 
 
@@ -452,8 +471,7 @@ def expand_specs(specs: Iterable[str]) -> list[str]:
         ValueError: a pattern matches nothing, or a name is unknown.
     """
     expanded: list[str] = []
-    specs = list(specs)
-    for spec in specs or ["*"]:
+    for spec in list(specs) or ["*"]:
         name, colon, rest = spec.partition(":")
         plain, _ = parse_spec(spec)
         if not any(c in name for c in "*?["):

@@ -16,6 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from poolzoo.geometry import (
+    AnyGeometry,
+    Bins,
     Geometry,
     accumulation_dtype,
     check_input,
@@ -33,7 +35,7 @@ MOST_IN_FLOAT32 = 64
 Reducer = Callable[..., Tensor]
 
 
-def windows(x: Tensor, geometry: Geometry) -> tuple[Tensor, Tensor | None]:
+def windows(x: Tensor, geometry: AnyGeometry) -> tuple[Tensor, Tensor | None]:
     """Return the windows of ``x`` along a new last axis.
 
     Args:
@@ -48,6 +50,8 @@ def windows(x: Tensor, geometry: Geometry) -> tuple[Tensor, Tensor | None]:
     n = geometry.ndim
     sizes = x.shape[-n:]
     out = output_size(sizes, geometry)
+    if isinstance(geometry, Bins):
+        return adaptive_windows(x, out)
     if not is_fixed(*sizes):
         a, mask = gathered_windows(x, out, geometry)
         return a, mask if any(geometry.padding) or geometry.ceil_mode else None
@@ -146,7 +150,7 @@ def adaptive_windows(x: Tensor, output_size: Sequence[int]) -> tuple[Tensor, Ten
     return windows_at(x, positions, inside)
 
 
-def pool_windows(x: Tensor, geometry: Geometry, reducer: Reducer, **params: Any) -> Tensor:
+def pool_windows(x: Tensor, geometry: AnyGeometry, reducer: Reducer, **params: Any) -> Tensor:
     """Reduce every window of ``x`` in the accumulation dtype, and return the result in ``x``'s dtype and layout.
 
     Args:
@@ -160,7 +164,7 @@ def pool_windows(x: Tensor, geometry: Geometry, reducer: Reducer, **params: Any)
     return like(reducer(a, mask, **params), x)
 
 
-def pool_by_definition(info: PoolInfo, x: Tensor, geometry: Geometry, **params: Any) -> Any:
+def pool_by_definition(info: PoolInfo, x: Tensor, geometry: AnyGeometry, **params: Any) -> Any:
     """Pool with an operator as it is defined, in torch's own operators."""
     if info.over == "windows":
         return pool_windows(x, geometry, info.definition, **params)

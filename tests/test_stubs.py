@@ -43,12 +43,15 @@ WRONG = {
     "PF.soft_pool2d(x, '2')": ('Argument 2 to "soft_pool2d" has incompatible', 'parameter "kernel_size"'),
     "PF.soft_pool2d(x, 2).colour": ('"Tensor" has no attribute "colour"', 'attribute "colour" for class "Tensor"'),
     "poolzoo.SoftPool2d(2)(x).colour": ('"Tensor" has no attribute "colour"', 'attribute "colour" for class "Tensor"'),
+    "poolzoo.AdaptiveLpPool2d(output_size=1, stride=2)": ('argument "stride"', 'No parameter named "stride"'),
     "PF.soft_pool4d(x, 2)": ('has no attribute "soft_pool4d"', '"soft_pool4d" is not a known attribute'),
 }
 #: What a checker must know the type of: every function, every class, every module's result.
 TYPES = {
     "poolzoo.AdaptiveSoftPool2d(1)(x)": "Tensor",
     "poolzoo.GlobalSoftPool2d()(x)": "Tensor",
+    "poolzoo.AdaptiveLpPool2d((3, None), p=3)": "AdaptiveLpPool2d",
+    "PF.global_gem_pool2d(x, flatten=True)": "Tensor",
     "poolzoo.AdaUnpool2d(2)(x, x)": "Tensor",
     "poolzoo.CheckeredMaxPool2d(2)(x)": "Tensor",
     "PF.adaptive_soft_pool2d(x, 1)": "Tensor",

@@ -28,14 +28,3 @@ from poolzoo.operators.adapool import (
     ada_unpool3d as ada_unpool3d,
 )
 from poolzoo.operators.base import Pool as Pool
-from poolzoo.operators.soft import (
-    AdaptiveSoftPool1d as AdaptiveSoftPool1d,
-    AdaptiveSoftPool2d as AdaptiveSoftPool2d,
-    AdaptiveSoftPool3d as AdaptiveSoftPool3d,
-    GlobalSoftPool1d as GlobalSoftPool1d,
-    GlobalSoftPool2d as GlobalSoftPool2d,
-    GlobalSoftPool3d as GlobalSoftPool3d,
-    adaptive_soft_pool1d as adaptive_soft_pool1d,
-    adaptive_soft_pool2d as adaptive_soft_pool2d,
-    adaptive_soft_pool3d as adaptive_soft_pool3d,
-)

@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from poolzoo.geometry import Geometry, IntOrTuple, accumulation_dtype, check_input, like, make_geometry, output_size
+from poolzoo.geometry import (
+    AnyGeometry,
+    Geometry,
+    IntOrTuple,
+    accumulation_dtype,
+    check_input,
+    like,
+    make_geometry,
+    output_size,
+)
 from poolzoo.operators.base import Pool, check_backend, in_wide, is_number, shown_value
 from poolzoo.operators.soft import softmax_weights, softpool, weighted_mean
 from poolzoo.registry import Native, register_pool
@@ -133,7 +142,7 @@ def _check_beta(beta: float | Tensor = 0.5) -> None:
         raise ValueError(f"beta={beta!r}: a number from 0 to 1 or a tensor of such is allowed")
 
 
-def _check_cells(beta: float | Tensor, x: Tensor, geometry: Geometry) -> None:
+def _check_cells(beta: float | Tensor, x: Tensor, geometry: AnyGeometry) -> None:
     """Raise ValueError unless ``beta`` is a scalar or has one share per output cell of ``x``."""
     check_input(x, geometry.ndim)
     out = output_size(x.shape[-geometry.ndim :], geometry)
@@ -192,11 +201,12 @@ class _Ada(Pool):
     formula="y = beta edscw(a) + (1 - beta) softpool(a)",
     source="Stergiou & Poppe, arXiv 2111.00772",
     module=_Ada,
+    not_adaptive="",
     learnable=True,
     check=_check_beta,
     native=Native("adapool", "AdaPool", value="beta"),
 )
-def ada(x: Tensor, geometry: Geometry, *, beta: float | Tensor = 0.5) -> Tensor:
+def ada(x: Tensor, geometry: AnyGeometry, *, beta: float | Tensor = 0.5) -> Tensor:
     """``beta``, in [0, 1], is a number or a tensor: a scalar, or one value per output cell, of the output's spatial
     shape.
 

@@ -25,6 +25,8 @@ class Pool(nn.Module):
 
     ndim: ClassVar[int]
     info: ClassVar[PoolInfo]
+    #: One of ``registry.FORMS``; the class that sets it has the constructor that takes the windows' arguments.
+    form: ClassVar[str] = ""
     #: Whether two calls in the current mode can differ.
     stochastic: bool = False
 
@@ -41,10 +43,16 @@ class Pool(nn.Module):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        shared, own = (list(inspect.signature(init).parameters.values())[1:] for init in (Pool.__init__, cls.__init__))
+        own = list(inspect.signature(cls.__init__).parameters.values())[1:]
         if any(p.kind is p.VAR_KEYWORD for p in own):
-            own = [*shared, *(p for p in own if p.kind is p.KEYWORD_ONLY)]
+            own = [*cls.window_parameters(), *(p for p in own if p.kind is p.KEYWORD_ONLY)]
         cls.__signature__ = inspect.Signature(own)  # type: ignore[attr-defined]
+
+    @classmethod
+    def window_parameters(cls) -> list[inspect.Parameter]:
+        """Return the constructor's parameters that say where the windows lie."""
+        init = next(vars(base)["__init__"] for base in cls.__mro__ if "form" in vars(base))
+        return list(inspect.signature(init).parameters.values())[1:]
 
     @property
     def kernel_size(self) -> tuple[int, ...]:
@@ -83,13 +91,17 @@ class Pool(nn.Module):
         return result
 
     def extra_repr(self) -> str:
+        absent = self.info.windowed_only if self.form else ()
+        params = [f"{key}={value!r}" for key, value in self.shown_params().items() if key not in absent]
+        return ", ".join([*self.shown_windows(), *params])
+
+    def shown_windows(self) -> list[str]:
+        """Return the arguments that say where the windows lie, as :meth:`extra_repr` shows them."""
         shown = {"kernel_size": self.kernel_size, "stride": self.stride}
         shown |= {"padding": self.padding} if any(self.padding) else {}
         shown |= {"dilation": self.dilation} if max(self.dilation) > 1 else {}
         parts = [f"{key}={value[0] if len(set(value)) == 1 else value}" for key, value in shown.items()]
-        parts += ["ceil_mode=True"] if self.ceil_mode else []
-        parts += [f"{key}={value!r}" for key, value in self.shown_params().items()]
-        return ", ".join(parts)
+        return parts + (["ceil_mode=True"] if self.ceil_mode else [])
 
     def shown_params(self) -> dict[str, Any]:
         """Return the parameters that :meth:`extra_repr` shows after the geometry."""

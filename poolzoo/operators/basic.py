@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from poolzoo import engine
-from poolzoo.geometry import Geometry, accumulation_dtype, check_input, is_fixed, like, output_size
+from poolzoo.geometry import AnyGeometry, Bins, Geometry, accumulation_dtype, check_input, is_fixed, like, output_size
 from poolzoo.registry import Native, register_pool
 from poolzoo.windows import (
     MOST_IN_FLOAT32,
@@ -39,11 +39,14 @@ _AVG = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
     summary="largest element of the window",
     formula="y = max a",
     source="torch.nn.functional.max_pool2d",
+    not_adaptive="",
     native=_NATIVE_MAX,
 )
-def max_pool(x: Tensor, geometry: Geometry) -> Tensor:
+def max_pool(x: Tensor, geometry: AnyGeometry) -> Tensor:
     """Uses torch's kernel or the native one. At ties the gradient goes to the first of the equal elements."""
     check_input(x, geometry.ndim)
+    if isinstance(geometry, Bins):
+        return pool_windows(x, geometry, _first_maximum)
     sizes = x.shape[-geometry.ndim :]
     output_size(sizes, geometry)  # torch's message would not name the argument
     # torch holds padding to half of kernel_size, also where dilation makes the window wider than that.
@@ -51,6 +54,11 @@ def max_pool(x: Tensor, geometry: Geometry) -> Tensor:
     if wide or _undecided(sizes, geometry):
         return pool_windows(x, geometry, maximum)
     return like(_MAX[geometry.ndim](x, *geometry), x)  # autocast has max_pool3d answer in float32
+
+
+def _first_maximum(a: Tensor, mask: Tensor | None) -> Tensor:
+    """Return the maximum of each window, whose gradient goes to one of several equal elements, as torch's does."""
+    return absent(a, mask, -math.inf).max(-1).values
 
 
 def dense_maximum(a: Tensor, out: Sequence[int], geometry: Geometry) -> Tensor:
@@ -89,14 +97,18 @@ def _check_avg(count_include_pad: bool = False) -> None:
     source="torch.nn.functional.avg_pool2d",
     check=_check_avg,
     exempt={"huge": "torch's kernel sums before it divides"},
+    not_adaptive="",
+    windowed_only=("count_include_pad",),
     native=Native("avg", "Avg", when={"count_include_pad": False}, torch_has_kernels=True),
 )
-def avg_pool(x: Tensor, geometry: Geometry, *, count_include_pad: bool = False) -> Tensor:
+def avg_pool(x: Tensor, geometry: AnyGeometry, *, count_include_pad: bool = False) -> Tensor:
     """Uses torch's kernel, which has no dilation, or the native one, which has no ``count_include_pad``.
 
     ``count_include_pad=True`` counts padding as zeros, as torch does by default.
     """
     check_input(x, geometry.ndim)
+    if isinstance(geometry, Bins):
+        return pool_windows(x, geometry, mean)
     n = geometry.ndim
     sizes = x.shape[-n:]
     out = output_size(sizes, geometry)
@@ -138,12 +150,18 @@ def sum_pool(a: Tensor, mask: Tensor | None) -> Tensor:
     formula="y = a_1",
     source="the k-by-k sampler that keeps one, arXiv 1805.10766",
     exempt={"permutation": "defined by position", "nan_reaches": "only the first element is looked at"},
+    not_adaptive="",
 )
-def strided_pool(x: Tensor, geometry: Geometry) -> Tensor:
+def strided_pool(x: Tensor, geometry: AnyGeometry) -> Tensor:
     """Takes the first element of the window, in row-major order, that lies inside the input."""
     check_input(x, geometry.ndim)
-    out = output_size(x.shape[-geometry.ndim :], geometry)
+    sizes = x.shape[-geometry.ndim :]
+    out = output_size(sizes, geometry)
     y = x
+    if isinstance(geometry, Bins):
+        for axis, (n, m) in enumerate(zip(sizes, out, strict=True)):
+            y = y.index_select(axis - geometry.ndim, torch.arange(m, device=x.device) * n // m)
+        return like(y, x)
     for axis, (o, s, p, d) in enumerate(zip(out, *geometry[1:4], strict=True)):
         dim = axis - geometry.ndim
         if p == 0:

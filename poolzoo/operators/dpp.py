@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from poolzoo.geometry import Geometry, accumulation_dtype, check_input, output_size
+from poolzoo.geometry import AnyGeometry, Geometry, accumulation_dtype, check_input, output_size
 from poolzoo.operators.base import Pool, channel_parameter, in_wide, is_finite, is_number, per_channel, shown_share
 from poolzoo.operators.norms import softplus_inverse
 from poolzoo.operators.soft import softmax_weights, weighted_mean
@@ -108,6 +108,8 @@ def _check_dpp(
     formula="y = sum w a / sum w, w = alpha + sqrt(d^2 + eps^2)^lam, d = a - s or max(0, a - s)",
     source="Saeedan et al., arXiv 1804.04076",
     module=_Dpp,
+    not_adaptive="",
+    windowed_only=("variant", "weight", "bias"),
     learnable=True,
     learning_rate=0.03,
     variants=("reward=asymmetric", "variant=full"),
@@ -120,7 +122,7 @@ def _check_dpp(
 )
 def dpp(
     x: Tensor,
-    geometry: Geometry,
+    geometry: AnyGeometry,
     *,
     alpha: float | Tensor = 1.0,
     lam: float | Tensor = 1.0,
@@ -146,6 +148,7 @@ def dpp(
     check_input(x, geometry.ndim)
     smoothed = None
     if weight is not None:
+        assert isinstance(geometry, Geometry)
         smoothed = _filtered(x.to(accumulation_dtype(x.dtype)), geometry, weight, 0.0 if bias is None else bias)
     return pool_windows(
         x,

@@ -32,7 +32,7 @@ class LazyPool(LazyModuleMixin, Pool):
         if channels is None:
             super().__init__(*args, **kwargs)  # with the mixin's hooks, which make a module lazy
         else:
-            Pool.__init__(self, *args, **kwargs)
+            super(LazyModuleMixin, self).__init__(*args, **kwargs)
         self.channels = channels
 
     def make_parts(self, channels: int) -> Mapping[str, nn.Module]:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from poolzoo.geometry import Geometry, accumulation_dtype, check_input, check_same_shape, like, output_size
+from poolzoo.geometry import AnyGeometry, accumulation_dtype, check_input, check_same_shape, like, output_size
 from poolzoo.operators.base import check_backend
 from poolzoo.operators.lazy import LazyPool
 from poolzoo.operators.soft import softmax_weights, weighted_mean
@@ -140,6 +140,7 @@ class _Lip(LazyPool):
     formula="y = sum a e^G(a) / sum e^G(a)",
     source="Gao et al., arXiv 1908.04156, eq. 3",
     module=_Lip,
+    not_adaptive="",
     learnable=True,
     renamed={"in_channels": "channels"},
     native=Native("lip", "Lip", second="logit"),
@@ -149,7 +150,7 @@ class _Lip(LazyPool):
         "huge": "G's convolution sums over channels and taps",
     },
 )
-def lip(x: Tensor, geometry: Geometry, *, logit: Tensor) -> Tensor:
+def lip(x: Tensor, geometry: AnyGeometry, *, logit: Tensor) -> Tensor:
     """``logit`` is G(x), of the shape of ``x``. In an untrained module G is constant, so it equals average pooling."""
     check_input(x, geometry.ndim)
     check_same_shape("logit", logit, x)

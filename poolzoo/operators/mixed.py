@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from poolzoo.geometry import Geometry, check_input
+from poolzoo.geometry import AnyGeometry, Geometry, check_input
 from poolzoo.operators.base import (
     Pool,
     channel_parameter,
@@ -80,12 +80,13 @@ def _check_mixed(lam: float | Tensor = 0.5) -> None:
     formula="y = lam max a + (1 - lam) mean a",
     source="learned: Lee et al., arXiv 1509.08985; random: Yu et al. 2014",
     module=_Mixed,
+    not_adaptive="",
     learnable=True,
     learning_rate=0.5,
     variants=("mode=random",),
     check=_check_mixed,
 )
-def mixed(x: Tensor, geometry: Geometry, *, lam: float | Tensor = 0.5) -> Tensor:
+def mixed(x: Tensor, geometry: AnyGeometry, *, lam: float | Tensor = 0.5) -> Tensor:
     """``lam``, in [0, 1], is a number or a tensor: a scalar or one value per channel."""
     share = per_channel("lam", lam, x, geometry.ndim)
     if isinstance(share, Tensor) and share.dim():
@@ -131,6 +132,7 @@ class _Gated(Pool):
     formula="y = s max a + (1 - s) mean a, s = sigmoid(w . a)",
     source="Lee et al., arXiv 1509.08985",
     module=_Gated,
+    not_adaptive="its gate has a weight for each position of a window of one size",
     learnable=True,
     learning_rate=0.5,
     exempt={"permutation": "the gate's weights are by position"},

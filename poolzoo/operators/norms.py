@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from poolzoo.geometry import Geometry, check_input
+from poolzoo.geometry import AnyGeometry, check_input
 from poolzoo.operators.base import (
     Pool,
     channel_parameter,
@@ -126,13 +126,14 @@ def _check_power(p: float | Tensor = 3.0) -> None:
     formula="y = (mean |a|^p)^(1/p), p = 1 + softplus(raw)",
     source="power-average pooling in the comparison of arXiv 2101.00440",
     module=_Power,
+    not_adaptive="",
     learnable=True,
     learning_rate=0.3,
     check=_check_power,
     exempt={"constant_negative": "a constant c gives |c|"},
     native=Native("lp", "LpMean", value="p"),
 )
-def power(x: Tensor, geometry: Geometry, *, p: float | Tensor = 3.0) -> Tensor:
+def power(x: Tensor, geometry: AnyGeometry, *, p: float | Tensor = 3.0) -> Tensor:
     """``p`` > 0 is a number or a tensor: a scalar or one value per channel. The module starts at p = 3 and keeps p
     above 1.
     """
@@ -191,11 +192,12 @@ def _check_gem(p: float | Tensor = 3.0, eps: float = 1e-6) -> None:
     formula="y = (mean max(a, eps)^p)^(1/p)",
     source="Radenovic et al., arXiv 1711.02512, eq. 3",
     module=_Gem,
+    not_adaptive="",
     learnable=True,
     check=_check_gem,
     exempt={"constant_negative": "a constant below eps gives eps"},
 )
-def gem(x: Tensor, geometry: Geometry, *, p: float | Tensor = 3.0, eps: float = 1e-6) -> Tensor:
+def gem(x: Tensor, geometry: AnyGeometry, *, p: float | Tensor = 3.0, eps: float = 1e-6) -> Tensor:
     """``p`` > 0 is a number or a tensor: a scalar or one value per channel. Elements below ``eps`` count as ``eps``."""
     return pool_windows(x, geometry, _gem, p=_at(p, x, geometry), eps=eps)
 
@@ -204,7 +206,7 @@ def _gem(a: Tensor, mask: Tensor | None, *, p: float | Tensor, eps: float) -> Te
     return power_mean(absent(a.clamp(min=eps), mask, 0.0), mask, p)
 
 
-def _at(p: float | Tensor, x: Tensor, geometry: Geometry) -> float | Tensor:
+def _at(p: float | Tensor, x: Tensor, geometry: AnyGeometry) -> float | Tensor:
     """Return a learned exponent for the windows of ``x``: in float32 or wider, with its channels in the right place."""
     check_input(x, geometry.ndim)
     if isinstance(p, Tensor):

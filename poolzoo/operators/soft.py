@@ -1,18 +1,16 @@
-"""SoftPool: a softmax-weighted sum, its two historical variants, and its adaptive and global forms."""
+"""SoftPool: a softmax-weighted sum, and its two historical variants."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from poolzoo.geometry import Geometry, accumulation_dtype, check_input, like
+from poolzoo.geometry import AnyGeometry, accumulation_dtype, check_input, like
 from poolzoo.operators.base import is_finite
 from poolzoo.registry import Native, register_pool
-from poolzoo.windows import MOST_IN_FLOAT32, absent, adaptive_windows, maximum, windows
+from poolzoo.windows import MOST_IN_FLOAT32, absent, maximum, windows
 
 
 def _check_beta(beta: float | Tensor = 1.0) -> None:
@@ -106,8 +104,9 @@ def softpool_detached(a: Tensor, mask: Tensor | None, *, beta: float | Tensor = 
         "permutation": "the mask is shared by the channels",
         "nan": "the mask is shared by the channels",
     },
+    not_adaptive="",
 )
-def softpool_channelsum(x: Tensor, geometry: Geometry) -> Tensor:
+def softpool_channelsum(x: Tensor, geometry: AnyGeometry) -> Tensor:
     """Reproduces results of the authors' CPU path, which differs from the paper's definition."""
     check_input(x, geometry.ndim)
     a, inside = windows(x.to(accumulation_dtype(x.dtype)), geometry)
@@ -116,134 +115,3 @@ def softpool_channelsum(x: Tensor, geometry: Geometry) -> Tensor:
     weights = softmax_weights(a.logsumexp(channel, keepdim=True), inside)
     centre = maximum(a.detach(), inside).unsqueeze(-1)
     return like(weighted_mean(weights, a, centre).clamp(min=0), x)
-
-
-_Sizes = int | Sequence[int | None] | None
-
-
-def _sizes(output_size: _Sizes, ndim: int) -> tuple[int | None, ...]:
-    sizes: Sequence[Any] = output_size if isinstance(output_size, (tuple, list)) else (output_size,) * ndim
-    if len(sizes) != ndim or any(s is not None and (type(s) is not int or s < 1) for s in sizes):
-        raise ValueError(f"output_size={output_size!r}: an int >= 1, None (as the input), or {ndim} of them is allowed")
-    return tuple(sizes)
-
-
-def _adaptive(x: Tensor, output_size: _Sizes, ndim: int, beta: float | Tensor) -> Tensor:
-    _check_beta(beta)
-    check_input(x, ndim)
-    spatial = x.shape[-ndim:]
-    if 0 in spatial:
-        raise ValueError(f"input: shape {tuple(x.shape)}; spatial sizes must be at least 1")
-    sizes = [n if size is None else size for size, n in zip(_sizes(output_size, ndim), spatial, strict=True)]
-    a, mask = adaptive_windows(x.to(accumulation_dtype(x.dtype)), sizes)
-    return like(softpool(a, mask, beta=beta), x)
-
-
-def adaptive_soft_pool1d(input: Tensor, output_size: _Sizes, *, beta: float | Tensor = 1.0) -> Tensor:
-    """SoftPool of ``(N, C, L)`` or ``(C, L)`` to ``output_size``; windows as torch's ``adaptive_avg_pool1d``."""
-    return _adaptive(input, output_size, 1, beta)
-
-
-def adaptive_soft_pool2d(input: Tensor, output_size: _Sizes, *, beta: float | Tensor = 1.0) -> Tensor:
-    """SoftPool of ``(N, C, H, W)`` or ``(C, H, W)`` to ``output_size``; windows as torch's ``adaptive_avg_pool2d``."""
-    return _adaptive(input, output_size, 2, beta)
-
-
-def adaptive_soft_pool3d(input: Tensor, output_size: _Sizes, *, beta: float | Tensor = 1.0) -> Tensor:
-    """SoftPool of ``(N, C, D, H, W)`` or ``(C, D, H, W)`` to ``output_size``; windows as torch's."""
-    return _adaptive(input, output_size, 3, beta)
-
-
-class _AdaptiveSoftPool(nn.Module):
-    ndim: int
-
-    def __init__(self, output_size: _Sizes, *, beta: float = 1.0) -> None:
-        super().__init__()
-        _sizes(output_size, self.ndim)
-        _check_beta(beta)
-        self.output_size, self.beta = output_size, beta
-
-    def forward(self, input: Tensor) -> Tensor:
-        return _adaptive(input, self.output_size, self.ndim, self.beta)
-
-    if TYPE_CHECKING:  # torch's modules return Any
-
-        def __call__(self, input: Tensor) -> Tensor:
-            return self.forward(input)
-
-    def extra_repr(self) -> str:
-        return f"output_size={self.output_size!r}, beta={self.beta!r}"
-
-
-class AdaptiveSoftPool1d(_AdaptiveSoftPool):
-    """SoftPool to a given output size: ``(N, C, L)`` to ``(N, C, output_size)``.
-
-    Args:
-        output_size: output length; None keeps the input's.
-        beta: sharpness, as in SoftPool1d.
-    """
-
-    ndim = 1
-
-
-class AdaptiveSoftPool2d(_AdaptiveSoftPool):
-    """SoftPool to a given output size: ``(N, C, H, W)`` to ``(N, C, *output_size)``.
-
-    Window i of m over n positions spans ``floor(i n / m)`` to ``ceil((i + 1) n / m)``, as torch's AdaptiveAvgPool2d.
-
-    Args:
-        output_size: one int for both axes, or one per axis; None keeps the input's.
-        beta: sharpness, as in SoftPool2d.
-    """
-
-    ndim = 2
-
-
-class AdaptiveSoftPool3d(_AdaptiveSoftPool):
-    """SoftPool to a given output size: ``(N, C, D, H, W)`` to ``(N, C, *output_size)``.
-
-    Args:
-        output_size: one int for all axes, or one per axis; None keeps the input's.
-        beta: sharpness, as in SoftPool3d.
-    """
-
-    ndim = 3
-
-
-class _GlobalSoftPool(nn.Module):
-    ndim: int
-
-    def __init__(self, *, beta: float = 1.0, flatten: bool = False) -> None:
-        super().__init__()
-        _check_beta(beta)
-        self.beta, self.flatten = beta, flatten
-
-    def forward(self, input: Tensor) -> Tensor:
-        y = _adaptive(input, 1, self.ndim, self.beta)
-        return y.flatten(-self.ndim - 1) if self.flatten else y
-
-    if TYPE_CHECKING:  # torch's modules return Any
-
-        def __call__(self, input: Tensor) -> Tensor:
-            return self.forward(input)
-
-    def extra_repr(self) -> str:
-        return f"beta={self.beta!r}, flatten={self.flatten}"
-
-
-class GlobalSoftPool1d(_GlobalSoftPool):
-    """SoftPool of a whole signal: ``(N, C, L)`` to ``(N, C, 1)``, or to ``(N, C)`` with ``flatten=True``."""
-
-    ndim = 1
-
-
-class GlobalSoftPool2d(_GlobalSoftPool):
-    """SoftPool of a whole feature map: ``(N, C, H, W)`` to ``(N, C, 1, 1)``, or to ``(N, C)`` with ``flatten=True``."""
-
-    ndim = 2
-
-
-class GlobalSoftPool3d(_GlobalSoftPool):
-    """SoftPool of a whole volume: ``(N, C, D, H, W)`` to ``(N, C, 1, 1, 1)``, or ``(N, C)`` with ``flatten=True``."""
-
-    ndim = 3

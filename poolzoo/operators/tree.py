@@ -78,6 +78,7 @@ def _check_tree(leaves: Tensor | None = None, gates: Tensor | None = None) -> No
     formula="leaf: f = v . a; node: f = s f_left + (1 - s) f_right, s = sigmoid(w . a)",
     source="Lee et al., arXiv 1509.08985",
     module=_Tree,
+    not_adaptive="its filters have a weight for each position of a window of one size",
     learnable=True,
     learning_rate=0.02,
     check=_check_tree,

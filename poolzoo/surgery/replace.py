@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, fx, nn
 from torch.utils import _pytree as pytree
 
-from poolzoo import operators
 from poolzoo.create import make_class
 from poolzoo.operators.lazy import LazyPool
 from poolzoo.registry import PoolInfo, parse_spec, pool_info
@@ -331,10 +330,10 @@ class _Operator:
             raise UnsuitedError(f"{self.info.name} is not defined for {pool.ndim} spatial axes")
         cls: type[nn.Module]
         if isinstance(pool, Adaptive):
-            adaptive = vars(operators).get(f"Adaptive{self.info.class_name}{pool.ndim}d")
-            if adaptive is None:
-                raise UnsuitedError(f"{self.info.name} has no adaptive form")
-            cls, arguments = adaptive, {"output_size": pool.output_size, **self.params}
+            if not self.info.adaptive:
+                raise UnsuitedError(f"{self.info.name} has no adaptive or global form: {self.info.not_adaptive}")
+            cls = make_class(self.info, pool.ndim, "adaptive")
+            arguments = {"output_size": pool.output_size, **self.params}
         else:
             cls, arguments = make_class(self.info, pool.ndim), {**pool.geometry, **self.params}
         known = inspect.signature(cls).parameters

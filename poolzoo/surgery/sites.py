@@ -13,8 +13,8 @@ from typing import Any
 from torch import fx, nn
 
 from poolzoo.calls import FUNCTIONS, GEOMETRY, NDIM, WITH_INDICES, name_arguments
+from poolzoo.operators.adaptive import AdaptivePool, GlobalPool
 from poolzoo.operators.base import Pool
-from poolzoo.operators.soft import _AdaptiveSoftPool, _GlobalSoftPool
 
 
 class UnsuitedError(ValueError):
@@ -44,12 +44,12 @@ _RANDOM = tuple(cls for cls in NDIM if cls.__name__.startswith("Fractional"))
 
 def is_pool(module: nn.Module) -> bool:
     """Return whether ``module`` is one of torch's or poolzoo's pooling modules."""
-    return isinstance(module, (Pool, _AdaptiveSoftPool, _GlobalSoftPool, *NDIM))
+    return isinstance(module, (Pool, *NDIM))
 
 
 def ndim_of(module: nn.Module) -> int:
     """Return the number of spatial axes of a pool."""
-    if isinstance(module, (Pool, _AdaptiveSoftPool, _GlobalSoftPool)):
+    if isinstance(module, Pool):
         return module.ndim
     return next(NDIM[cls] for cls in type(module).__mro__ if cls in NDIM)
 
@@ -69,16 +69,14 @@ def describe(module: nn.Module) -> Windowed | Adaptive:
     lazy: Any = getattr(module, "_initialize_hook", None)  # a lazy module's own
     if any(getattr(module, name).keys() - ({lazy.id} if lazy else set()) for name in hooks):
         raise UnsuitedError("has hooks, which would be lost")
+    if isinstance(module, GlobalPool) and module.flatten:
+        raise UnsuitedError("flattens its output")
+    if isinstance(module, AdaptivePool):
+        return Adaptive(module.ndim, module.output_size)
     if isinstance(module, Pool):
         if module.info.phases is not None:
             raise UnsuitedError("keeps several submaps, which the following layers need")
         return Windowed(module.ndim, {key: getattr(module, key) for key in GEOMETRY})
-    if isinstance(module, _AdaptiveSoftPool):
-        return Adaptive(module.ndim, module.output_size)
-    if isinstance(module, _GlobalSoftPool):
-        if module.flatten:
-            raise UnsuitedError("flattens its output")
-        return Adaptive(module.ndim, 1)
     base = next(cls for cls in type(module).__mro__ if cls in NDIM)
     if type(module).forward is not base.forward:
         raise UnsuitedError(f"subclass of {base.__name__} with a forward of its own")

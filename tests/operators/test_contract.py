@@ -672,15 +672,6 @@ def test_the_input_has_torchs_name(spec, ndim):
     assert next(iter(inspect.signature(function).parameters)) == "input"
 
 
-@pytest.mark.parametrize("ndim", [1, 2, 3])
-def test_the_input_has_torchs_name_in_pools_to_a_size(ndim):
-    x = usual_input(ndim)
-    expected = getattr(poolzoo.functional, f"adaptive_soft_pool{ndim}d")(x, 1)
-    assert torch.equal(getattr(poolzoo.functional, f"adaptive_soft_pool{ndim}d")(input=x, output_size=1), expected)
-    assert torch.equal(getattr(poolzoo, f"AdaptiveSoftPool{ndim}d")(1)(input=x), expected)
-    assert torch.equal(getattr(poolzoo, f"GlobalSoftPool{ndim}d")()(input=x), expected)
-
-
 @pytest.mark.parametrize("spec", [spec for spec, ndim in CASES if ndim == 2 and info_of(spec).learnable])
 @pytest.mark.parametrize(("dtype", "own"), list(itertools.permutations(FLOATS, 2)), ids=str)
 def test_input_and_parameters_may_differ_in_type(spec, dtype, own):

@@ -226,16 +226,18 @@ def test_parameters_may_stay_open_too(spec, params):
             assert_same(compiled(x, 2, **given), function(x, 2, **given), ulps=16)
 
 
-WITHOUT_A_NAME: dict[str, nn.Module] = {
+TO_A_SIZE: dict[str, nn.Module] = {
     "GlobalSoftPool2d": poolzoo.GlobalSoftPool2d(beta=1.5),
+    "GlobalMaxPool2d": poolzoo.GlobalMaxPool2d(flatten=True),
     "AdaptiveSoftPool2d to (3, None)": poolzoo.AdaptiveSoftPool2d((3, None), beta=0.5),
+    "AdaptiveGemPool2d to (None, 2)": poolzoo.AdaptiveGemPool2d((None, 2)),
 }
 
 
-@pytest.mark.parametrize("name", WITHOUT_A_NAME)
-def test_pools_that_are_not_registered_compile_for_any_size(name):
+@pytest.mark.parametrize("name", TO_A_SIZE)
+def test_adaptive_and_global_pools_compile_for_any_size(name):
     torch._dynamo.reset()
-    function = WITHOUT_A_NAME[name]
+    function = TO_A_SIZE[name]
     compiled = torch.compile(function, dynamic=True, fullgraph=True, backend="eager")
     with graphs(2):
         for size in TWELVE_SIZES:

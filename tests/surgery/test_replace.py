@@ -154,9 +154,10 @@ def test_adaptive_pools_are_replaced_where_the_operator_has_that_form(pool: nn.M
     x, size = picture(), getattr(pool, "output_size", 1)
     new = surgery(model, "softpool:beta=2")
     assert torch.equal(new(x), PF.adaptive_soft_pool2d(model[0](x), size, beta=2))
-    assert reasons(surgery(model, "max", allow_none=True)) == {"1": "max has no adaptive form"}
-    refused = surgery(model, "softpool:backend=reference", allow_none=True)
-    assert reasons(refused) == {"1": "AdaptiveSoftPool2d takes no backend"}
+    refused = surgery(model, "dpp:variant=lite", allow_none=True)
+    assert reasons(refused) == {"1": "AdaptiveDppPool2d takes no variant"}
+    why = "blur has no adaptive or global form: it is not a function of single windows"
+    assert reasons(surgery(model, "blur", allow_none=True)) == {"1": why}
 
 
 def test_adaptive_calls_are_replaced_too() -> None:
@@ -601,15 +602,20 @@ def test_nothing_to_replace_can_be_allowed() -> None:
 
 
 def test_the_report_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    new: Any = replace_pools(nn.Sequential(nn.AvgPool2d(2), nn.AdaptiveAvgPool2d(1), Quiet()), "lp:p=3")
+    new: Any = replace_pools(nn.Sequential(nn.AvgPool2d(2), nn.AdaptiveAvgPool2d(1), Quiet()), "blur")
     assert capsys.readouterr().out == (
-        "lp:p=3: 1 replaced, 1 left alone\n"
+        "blur: 1 replaced, 1 left alone\n"
         "  replaced  before                                         after\n"
-        "  0         AvgPool2d(kernel_size=2, stride=2, padding=0)  LpPool2d(kernel_size=2, stride=2, p=3)\n"
+        "  0         AvgPool2d(kernel_size=2, stride=2, padding=0)  BlurPool2d(kernel_size=2, stride=2)\n"
         "  left alone  what                              why\n"
-        "  1           AdaptiveAvgPool2d(output_size=1)  lp has no adaptive form\n"
+        "  1           AdaptiveAvgPool2d(output_size=1)  blur has no adaptive or global form: it is not a function of "
+        "single windows\n"
         "not searched for functional pools (torch.fx cannot trace them): Quiet\n"
     )
     assert new.pool_report.left_alone == (
-        LeftAlone("1", "AdaptiveAvgPool2d(output_size=1)", "lp has no adaptive form"),
+        LeftAlone(
+            "1",
+            "AdaptiveAvgPool2d(output_size=1)",
+            "blur has no adaptive or global form: it is not a function of single windows",
+        ),
     )

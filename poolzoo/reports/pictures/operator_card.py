@@ -73,6 +73,8 @@ def _facts(card: Card) -> Iterator[tuple[str, str]]:
     yield "training", "draws; evaluation does not" if card.draws else "the same as evaluation"
     axes = f"{2 if 2 in info.ndims else info.ndims[0]}d"
     yield "in Python", f"poolzoo.functional.{info.function_name}{axes}, poolzoo.{info.class_name}{axes}"
+    forms = [f"poolzoo.{name}{axes}" for form, name in info.exports("class_name").items() if form]
+    yield "adaptive and global", ", ".join(forms) or f"no, {info.not_adaptive}"
 
 
 def gradient_text(sample: WindowWeights) -> str:
