@@ -39,7 +39,7 @@ def find_given(images: ImageLike | Iterable[ImageLike], passed_over: Counter[str
     Raises:
         ImageError: a name that :func:`~poolzoo.analysis.inputs.images.find_images` cannot find, or an array of another
             shape, type or range.
-        TypeError: something else than an image.
+        TypeError: not an image.
     """
     if isinstance(images, (str, os.PathLike, np.ndarray, Tensor)) or not isinstance(images, Iterable):
         images = [images]
@@ -59,7 +59,7 @@ def find_given(images: ImageLike | Iterable[ImageLike], passed_over: Counter[str
 
 
 def _pixels(image: object, name: str) -> Sequence[np.ndarray]:
-    """Each picture of one that was given, as a viewer shows it: ``(H, W, 3)``."""
+    """Return each picture of a given image, as a viewer shows it: ``(H, W, 3)``."""
     if isinstance(image, Image.Image):
         return [as_rgb(show(decoded(image)))]
     if isinstance(image, Tensor):

@@ -1,4 +1,4 @@
-"""What the sequence header of an AV1 stream says of colour (AV1 Bitstream & Decoding Process Specification, 5.5)."""
+"""The colour in the sequence header of an AV1 stream (AV1 Bitstream & Decoding Process Specification, 5.5)."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Bits:
 
 
 def colour_description(stream: bytes) -> tuple[int, int] | None:
-    """Return the primaries and the transfer function of a stream; None where it does not say them."""
+    """Return the primaries and the transfer function of a stream; None if it does not state them."""
     header = _sequence_header(stream)
     return _read(Bits(header)) if header else None
 
 
 def _sequence_header(stream: bytes) -> bytes:
-    """The first sequence header among the open bitstream units."""
+    """Return the first sequence header among the open bitstream units."""
     at = 0
     while at + 2 <= len(stream):
         kind, extended, sized = stream[at] >> 3 & 15, stream[at] >> 2 & 1, stream[at] >> 1 & 1

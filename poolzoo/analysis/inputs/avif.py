@@ -1,7 +1,8 @@
-"""AVIF: libavif (imagecodecs) decodes at the depth of the file; the boxes of HEIF (ISO/IEC 23008-12) say the rest.
+"""AVIF: libavif (imagecodecs) decodes at the depth of the file; everything else is read from HEIF's boxes (ISO/IEC
+23008-12).
 
-Of them the size, depth, turns and declared colour of the primary item count: an ICC profile, else nclx, else what the
-stream says.
+The boxes give the size, depth, orientation and colour of the primary item; the colour is an ICC profile, else nclx,
+else that of the stream.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def decode(file: BinaryIO) -> Decoded:
 
 
 def _properties(iprp: bytes, primary: int) -> Properties:
-    """The properties of the primary item, in the order in which they apply."""
+    """Return the properties of the primary item, in the order in which they apply."""
     parts = list(read_boxes(iprp))
     every = [one for kind, body in parts if kind == b"ipco" for one in read_boxes(body)]
     places = next((found for kind, body in parts if kind == b"ipma" and (found := _places(body, primary))), [])
@@ -70,7 +71,7 @@ def _properties(iprp: bytes, primary: int) -> Properties:
 
 
 def _places(ipma: bytes, primary: int) -> list[int]:
-    """Which properties an item has, as the box ipma lists them: numbers from 1."""
+    """Return the numbers, from 1, of an item's properties, as the box ipma lists them."""
     version, flags = ipma[0], ipma[3]
     (count,) = struct.unpack_from(">I", ipma, FULL_BOX)
     at = FULL_BOX + 4
@@ -86,7 +87,7 @@ def _places(ipma: bytes, primary: int) -> list[int]:
 
 
 def _item(data: bytes, iloc: bytes, wanted: int) -> bytes:
-    """The beginning of an item that lies in the file itself; nothing where it lies elsewhere."""
+    """Return the beginning of an item that lies in the file itself; empty if it lies elsewhere."""
     reader = Reader(iloc)
     version = reader.number(4) >> 24
     sizes = reader.number(2)
@@ -129,7 +130,7 @@ def _declared(properties: Properties) -> bytes | Coding | None:
 
 
 def _orientation(properties: Properties) -> int:
-    """The turns irot (anticlockwise) and imir as EXIF numbers them; EXIF itself does not count in HEIF."""
+    """Return the turns irot (anticlockwise) and imir as EXIF numbers them; EXIF itself does not count in HEIF."""
     probe = shown = np.arange(6).reshape(2, 3)
     for kind, body in properties:
         if kind == b"irot":

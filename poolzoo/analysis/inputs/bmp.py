@@ -27,7 +27,7 @@ PLAIN_MASKS = {16: (0x7C00, 0x3E0, 0x1F, 0), 32: (0xFF0000, 0xFF00, 0xFF, 0)}
 
 @dataclass(frozen=True)
 class Header:
-    """What counts of the file header and the bitmap header."""
+    """The fields of the file header and the bitmap header that are used."""
 
     start: int
     size: int
@@ -88,7 +88,7 @@ def _profile(data: bytes, header: Header) -> bytes | None:
 
 
 def _rows(data: bytes, header: Header, kind: type | str, count: int) -> np.ndarray:
-    """Rows of ``count`` numbers, from the top; each is filled up to four bytes."""
+    """Return rows of ``count`` numbers, from the top; each is padded to four bytes."""
     height = abs(header.height)
     stride = -(-header.width * header.bits // 32) * 4
     if header.start + height * stride > len(data):
@@ -99,7 +99,7 @@ def _rows(data: bytes, header: Header, kind: type | str, count: int) -> np.ndarr
 
 
 def _run_lengths(data: bytes, header: Header) -> Decoded:
-    """A picture with a palette, in runs from the bottom left; what they leap over is transparent, as in browsers."""
+    """Return a picture with a palette, in runs from the bottom left; skipped pixels are transparent, as in browsers."""
     (used,) = struct.unpack_from("<I", data, 46)
     count = min(used or 1 << header.bits, 1 << header.bits)
     palette = np.zeros((256, 3), np.uint8)
@@ -138,7 +138,7 @@ def _run_lengths(data: bytes, header: Header) -> Decoded:
 
 
 def _masks(data: bytes, header: Header) -> tuple[int, ...]:
-    """Masks of red, green, blue and alpha: in the header, or after the shortest one."""
+    """Return the masks of red, green, blue and alpha: from the header, or after the shortest header."""
     alpha = header.size >= V3 or (header.size == INFO and header.compression == ALPHA_BITFIELDS)
     masks = struct.unpack_from("<4I" if alpha else "<3I", data, 14 + INFO)
     if not all(masks[:3]):

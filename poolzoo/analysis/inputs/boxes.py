@@ -1,5 +1,5 @@
-"""The boxes of JPEG 2000 (ISO/IEC 15444-1 annex I) and of the ISO base media file format, which took them over; and
-a reader of big-endian numbers.
+"""The boxes of JPEG 2000 (ISO/IEC 15444-1 annex I) and of the ISO base media file format, and a reader of big-endian
+numbers.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def read_boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 class Reader:
-    """Bytes from the beginning to the end; what lies beyond the end is an error."""
+    """A reader of bytes from the beginning to the end; reading beyond the end is an error."""
 
     def __init__(self, data: bytes, at: int = 0) -> None:
         self.data, self.at = data, at

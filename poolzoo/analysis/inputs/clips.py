@@ -71,7 +71,7 @@ class Video:
 class Volume:
     """A grey stack in a TIFF file: ``(D, H, W, 1)``, its smallest value as 0 and its largest as 1.
 
-    Stacks come as integers of which few are used, signed, or as floating point: none has a white like an image's.
+    Stacks hold signed integers, integers with few used values, or floating point, so no value means white.
     """
 
     path: str
@@ -95,7 +95,7 @@ class Volume:
 
 @contextlib.contextmanager
 def _named(path: str) -> Iterator[None]:
-    """Whatever a decoder raises as one line that names the file."""
+    """Turn any error of a decoder into one line that names the file."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of metadata that a viewer would ignore
@@ -108,7 +108,7 @@ def _named(path: str) -> Iterator[None]:
 
 
 def _first(frames: Iterator[np.ndarray], most: int | None) -> list[np.ndarray]:
-    """The first frames; all of one size, and within the bound."""
+    """Return the first frames; all of one size, and within the limit."""
     taken: list[np.ndarray] = []
     for frame in itertools.islice(frames, most):
         taken.append(frame)
@@ -122,14 +122,14 @@ def _first(frames: Iterator[np.ndarray], most: int | None) -> list[np.ndarray]:
 
 
 def _check_pixels(count: int, height: int, width: int) -> None:
-    """Raise ImageError where ``count`` frames or pages are more than what is decoded."""
+    """Raise ImageError if ``count`` frames or pages have more pixels than are decoded."""
     if count * height * width > MAX_PIXELS:
         fit = f"{MAX_PIXELS // (height * width)} of {width}x{height}"
         raise ImageError(f"too large: at most {MAX_PIXELS} pixels are decoded in all, {fit}; it has {count} or more")
 
 
 def _animation(file: BinaryIO) -> Iterator[np.ndarray] | None:
-    """The frames of an animated picture; None where it is of no such format."""
+    """Return the frames of an animated picture; None if it is not in such a format."""
     head = file.read(16)
     file.seek(0)
     for at, signatures, decode_frames in ANIMATIONS:
@@ -140,7 +140,7 @@ def _animation(file: BinaryIO) -> Iterator[np.ndarray] | None:
 
 
 def _stream(file: BinaryIO, to_the_end: bool) -> Iterator[np.ndarray]:
-    """The frames of the first video stream, turned as the file says."""
+    """Yield the frames of the first video stream, turned as the file says."""
     try:
         import av
     except ImportError as error:
@@ -169,7 +169,7 @@ def _stream(file: BinaryIO, to_the_end: bool) -> Iterator[np.ndarray]:
 
 
 def _stack(file: BinaryIO) -> np.ndarray:
-    """The pages of a TIFF file as ``(D, H, W)``, as they are stored."""
+    """Return the pages of a TIFF file as ``(D, H, W)``, as they are stored."""
     import tifffile
 
     with complaints() as said:

@@ -1,7 +1,7 @@
 """Declared colour to sRGB: ICC profiles by Little CMS in float64, and codings by their primaries and transfer function.
 
 Numbers of ITU-T H.273 (PNG's cICP, the nclx box of AVIF and HEIF) and the chunks gAMA and cHRM of PNG make a
-:class:`Coding`. What lies outside sRGB is clipped, as viewers do.
+:class:`Coding`. Colours outside sRGB are clipped, as viewers do.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ CMS_SPACES = {"grey": "gray", "rgb": "rgb", "cmyk": "cmyk"}
 
 
 def srgb_to_linear(coded: np.ndarray) -> np.ndarray:
-    """IEC 61966-2-1."""
+    """Return linear light of sRGB values (IEC 61966-2-1)."""
     return np.where(coded <= 0.04045, coded / 12.92, ((coded + 0.055) / 1.055) ** 2.4)
 
 
 def linear_to_srgb(linear: np.ndarray) -> np.ndarray:
-    """IEC 61966-2-1, of light that is first clipped to [0, 1]."""
+    """Return sRGB values of linear light, which is clipped to [0, 1] first (IEC 61966-2-1)."""
     linear = np.clip(linear, 0, 1)
     return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
 
@@ -61,7 +61,7 @@ def to_xyz_d50(primaries: Primaries) -> np.ndarray:
 
 
 def span_a_space(primaries: Primaries) -> bool:
-    """Whether chromaticities have a matrix: none has a y of 0, and the three do not lie on a line."""
+    """Return whether chromaticities have a matrix: no y is 0, and the three do not lie on a line."""
     if not all(y > 0 and x >= 0 and x + y <= 1 for x, y in primaries):
         return False
     (xr, yr), (xg, yg), (xb, yb), _ = primaries
@@ -79,7 +79,7 @@ class Coding:
     Attributes:
         primaries: of the RGB numbers.
         to_linear: their transfer function; None is sRGB's.
-        black, white: the numbers that mean 0 and 1.
+        black, white: the numbers that stand for 0 and 1.
     """
 
     primaries: Primaries = SRGB_PRIMARIES
@@ -119,7 +119,7 @@ def to_srgb(values: np.ndarray, model: str, declared: bytes | Coding | None) -> 
 
 
 def _converter(model: str, declared: bytes | Coding | None) -> ToneCurve | None:
-    """What turns values of a model into sRGB; None where they are sRGB."""
+    """Return a function from values of a model to sRGB; None if they are sRGB."""
     if model == "lab":
         return lab_to_srgb  # its numbers are absolute, so no profile is asked
     if isinstance(declared, Coding) and model in ("grey", "rgb") and not declared.is_srgb:
@@ -138,7 +138,7 @@ def lab_to_srgb(lab: np.ndarray) -> np.ndarray:
 
 
 def cmyk_to_srgb(inks: np.ndarray) -> np.ndarray:
-    """Return inks of no stated colour as sRGB: each absorbs by itself."""
+    """Return inks without a profile as sRGB: each ink absorbs independently."""
     return np.asarray((1 - inks[..., :3]) * (1 - inks[..., 3:]))
 
 
@@ -151,7 +151,7 @@ def ycc_to_rgb(ycc: np.ndarray, bits: int) -> np.ndarray:
 
 
 def _profile_converter(model: str, profile: bytes) -> ToneCurve | None:
-    """What converts by an ICC profile; None where it is unusable or that of sRGB."""
+    """Return a function that converts by an ICC profile; None if the profile is unusable or that of sRGB."""
     if profile[16:20] != PROFILE_SPACES[model]:
         return None
     # Little CMS takes inks as per cent. It is asked for XYZ: its own sRGB is rounded, most of all near black.

@@ -1,4 +1,4 @@
-"""What a reader makes of a file, before it is shown: samples, what they mean, and how they are to be turned."""
+"""The result of decoding a file, before it is shown: samples, their meaning, and their orientation."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Decoded:
     Attributes:
         colour: float64 ``(H, W, C)``, without the alpha: grey (1), RGB (3) or CMYK (4, 1 is full ink) in [0, 1], or CIE
             L*, a*, b* for white D50.
-        model: which of these.
-        alpha: float64 ``(H, W)`` in [0, 1]; None where every pixel is opaque.
+        model: grey, rgb, cmyk or lab.
+        alpha: float64 ``(H, W)`` in [0, 1]; None if every pixel is opaque.
         premultiplied: whether ``colour`` is already multiplied by its alpha.
         orientation: as EXIF numbers it.
         declared: the colour that the numbers stand for: an ICC profile or a coding; None stands for sRGB.
@@ -75,7 +75,7 @@ def unit(samples: np.ndarray, white: float | None = None) -> np.ndarray:
     """Return samples as float64 with ``white`` as 1; by default the largest number of an integer type, or 1.
 
     Raises:
-        ImageError: samples that are no level between black and white.
+        ImageError: samples that are not between black and white.
     """
     if white is None:
         white = float(np.iinfo(samples.dtype).max) if samples.dtype.kind == "u" else 1.0

@@ -1,4 +1,4 @@
-"""The one thing that EXIF says of pixels."""
+"""The orientation in EXIF metadata, the only entry that concerns the pixels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ORIENTATION = 274
 
 
 def exif_orientation(exif: bytes) -> int:
-    """Return the orientation of EXIF metadata, 1 where they are missing or damaged."""
+    """Return the orientation of EXIF metadata, 1 if they are missing or damaged."""
     tags = Image.Exif()
     try:
         tags.load(exif)

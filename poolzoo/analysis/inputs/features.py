@@ -1,7 +1,7 @@
-"""Feature maps in: a network's layer, a picture's activations there.
+"""Feature maps as inputs: the activations of a network's layer for a picture.
 
-A picture goes through the network's own preprocessing and the network, in evaluation mode and float32; what the layer
-outputs is pooled. Nothing is downloaded: weights are random or come from a file.
+A picture goes through the network's own preprocessing and the network, in evaluation mode and float32; the layer's
+output is pooled. Nothing is downloaded: weights are random or come from a file.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Preprocess = Callable[[Tensor], Tensor]
 
 
 def as_it_is(image: Tensor) -> Tensor:
-    """The preprocessing of a network that takes pictures as they are."""
+    """Return the picture unchanged: the preprocessing of a network that takes pictures as they are."""
     return image
 
 
@@ -43,10 +43,10 @@ class Layer:
 
     Attributes:
         model: any network that takes one tensor.
-        layer: the layer's name in ``named_modules``; the last of its calls counts where one picture calls it often.
-        name: what rows call the network.
-        weights: where its weights come from, in words.
-        preprocess: from a picture, float32 ``(3, H, W)`` in [0, 1], to what the network takes, ``(C, H, W)``.
+        layer: the layer's name in ``named_modules``; if one picture calls it several times, the last call counts.
+        name: the network's name in rows.
+        weights: the source of its weights, in words.
+        preprocess: makes the network's input, ``(C, H, W)``, of a picture, float32 ``(3, H, W)`` in [0, 1].
 
     Raises:
         ValueError: the network has no such layer.
@@ -71,7 +71,7 @@ class Layer:
         return f"{self.name}:{self.layer}"
 
     def activations(self, image: FloatImage) -> FloatImage:
-        """The layer's output for one picture.
+        """Return the layer's output for one picture.
 
         Args:
             image: ``(H, W, 3)`` in [0, 1].
@@ -80,8 +80,8 @@ class Layer:
             float64 ``(h, w, C)``.
 
         Raises:
-            ImageError: the layer was not called, puts out another shape than ``(N, C, H, W)``, more numbers than are
-                pooled, or numbers that are not finite or all the same.
+            ImageError: the layer was not called, its output has another shape than ``(N, C, H, W)``, more numbers than
+                are pooled, or numbers that are not finite or all the same.
         """
         outputs: list[Any] = []
 
@@ -153,7 +153,7 @@ class FeatureMaps:
 
 
 def find_layers(specs: Iterable[str], weights: str | Path | None = None, seed: int = 0) -> list[Layer]:
-    """The layers that ``MODEL:LAYER`` specs name, each network made once.
+    """Return the layers that ``MODEL:LAYER`` specs name, each network made once.
 
     Args:
         specs: MODEL is torchvision's name of a classification network, or ``timm/`` and timm's name.
@@ -181,12 +181,12 @@ def find_layers(specs: Iterable[str], weights: str | Path | None = None, seed: i
 
 
 def feature_maps(sources: Sequence[Source], layers: Sequence[Layer]) -> list[FeatureMaps]:
-    """Every layer for every picture, layer by layer."""
+    """Return every layer for every picture, layer by layer."""
     return [FeatureMaps(source, layer) for layer in layers for source in sources]
 
 
 def _described(preprocess: Preprocess) -> str:
-    """What a transform says of itself in one line, without its address, which another run would not repeat."""
+    """Return a transform's description in one line, without its address in memory, which differs between runs."""
     return " ".join(re.sub(r" at 0x[0-9a-f]+", "", repr(preprocess)).split())
 
 

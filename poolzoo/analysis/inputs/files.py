@@ -1,4 +1,4 @@
-"""What every reader of a file needs: open it, bound what is decoded, and say in one line what is wrong with it."""
+"""The common parts of all readers of files: opening, the limit of size, and errors of one line."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ LACKING = re.compile(
 
 
 class ImageError(ValueError):
-    """A source that cannot be found or shown: one line with the source, what is wrong and what is allowed."""
+    """A source cannot be found or shown; the message is one line with the source, the problem and what is allowed."""
 
 
 def unsupported(variant: str) -> ImageError:
-    """Return the error for an intact file of a kind that is not read, ``variant``: a noun in the singular."""
+    """Return the error for an intact file of a kind that is not supported, ``variant``: a noun in the singular."""
     return ImageError(f"{variant} is not supported: convert it, for example to a PNG file with 16 bits per sample")
 
 
@@ -61,7 +61,7 @@ def damaged(what: str) -> ImageError:
 
 
 def decoder_failed(error: BaseException) -> ImageError:
-    """Return the error for what a decoder raised: by its words the file is damaged, or of a kind that is not read."""
+    """Return the error for a decoder's exception; its message decides whether the file is damaged or not supported."""
     text = reason(error)
     if isinstance(error, NotImplementedError) or LACKING.search(text):
         return unsupported(f"this variant ({text})")
@@ -69,7 +69,7 @@ def decoder_failed(error: BaseException) -> ImageError:
 
 
 def check_size(width: int, height: int, channels: int = 1) -> None:
-    """Raise ImageError where a picture has no pixels, or more of them than are decoded."""
+    """Raise ImageError if a picture has no pixels, or more than are decoded."""
     if width < 1 or height < 1:
         raise damaged(f"{width}x{height} pixels")
     if width * height > MAX_PIXELS:
@@ -81,7 +81,7 @@ def check_size(width: int, height: int, channels: int = 1) -> None:
 
 
 def open_file(path: Path) -> BinaryIO:
-    """Open a regular file that holds something, for reading.
+    """Open a regular file that is not empty, for reading.
 
     Raises:
         ImageError: there is no such file, or it is none; the message does not name it.

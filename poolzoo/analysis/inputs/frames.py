@@ -19,8 +19,8 @@ class Frame:
         rgba: unsigned integers ``(h, w, 4)``, straight alpha.
         top: its first row on the screen.
         left: its first column.
-        blend: whether it is laid over what is there; else it replaces that.
-        disposal: what becomes of its place before the next frame.
+        blend: whether it is drawn over the screen; otherwise it replaces its part of the screen.
+        disposal: how its part of the screen is restored before the next frame.
     """
 
     rgba: np.ndarray
@@ -31,7 +31,7 @@ class Frame:
 
 
 def compose(frames: Iterable[Frame], height: int, width: int) -> Iterator[np.ndarray]:
-    """Yield the screen, ``(height, width, 4)``, as it is after each frame; what lies outside of it is not drawn."""
+    """Yield the screen, ``(height, width, 4)``, after each frame; pixels outside the screen are not drawn."""
     screen: np.ndarray | None = None
     for frame in frames:
         if screen is None:
@@ -46,7 +46,7 @@ def compose(frames: Iterable[Frame], height: int, width: int) -> Iterator[np.nda
 
 
 def _over(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    """Straight colours over others, rounded to their depth."""
+    """Return straight colours over others, rounded to their depth."""
     white = np.iinfo(above.dtype).max
     opacity = above[..., 3:]
     if ((opacity == 0) | (opacity == white)).all():

@@ -1,5 +1,5 @@
-"""GIF89a: its blocks are read here, and Pillow undoes the LZW codes. What no frame draws is transparent, as browsers
-show it, whatever the background colour is.
+"""GIF89a: its blocks are read here, and Pillow decodes LZW. Pixels that no frame draws are transparent, as in browsers,
+independently of the background colour.
 """
 
 from __future__ import annotations
@@ -83,13 +83,13 @@ def _frames(data: bytes) -> Iterator[Frame]:
 
 
 def _palette(data: bytes, at: int, flags: int) -> tuple[bytes, int]:
-    """The palette that flags announce at a place, and where it ends."""
+    """Return the palette that flags announce at a position, and its end."""
     end = at + 3 * (2 << (flags & 7)) if flags & HAS_PALETTE else at
     return data[at:end], end
 
 
 def _blocks(data: bytes, at: int) -> tuple[bytes, int]:
-    """The sub-blocks at a place, joined, and where they end."""
+    """Return the sub-blocks at a position, joined, and their end."""
     parts: list[bytes] = []
     while True:
         if at >= len(data):
@@ -102,7 +102,9 @@ def _blocks(data: bytes, at: int) -> tuple[bytes, int]:
 
 
 def _indices(width: int, height: int, interlaced: int, codes: bytes) -> np.ndarray:
-    """The indices of one frame, ``(height, width)``: a file of nothing but them, with a ramp for a palette."""
+    """Return the indices of one frame, ``(height, width)``, by decoding a file with only this frame and a ramp as
+    palette.
+    """
     screen = struct.pack("<6sHHBBB", b"GIF89a", width, height, 0xF7, 0, 0) + RAMP
     frame = struct.pack("<B4HB", DESCRIPTOR, 0, 0, width, height, interlaced)
     with pillow.open_image(io.BytesIO(screen + frame + codes + b";"), ("GIF",)) as image:
@@ -110,7 +112,7 @@ def _indices(width: int, height: int, interlaced: int, codes: bytes) -> np.ndarr
 
 
 def _look_up(indices: np.ndarray, palette: bytes, control: tuple[int, int]) -> np.ndarray:
-    """RGBA of indices; the transparent one and those that the palette lacks draw nothing."""
+    """Return the RGBA of indices; the transparent index and those beyond the palette are transparent."""
     if not palette:
         raise damaged("a frame without a palette")
     colours = np.zeros((256, 4), np.uint8)

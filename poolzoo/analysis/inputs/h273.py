@@ -1,4 +1,4 @@
-"""Code points of ITU-T H.273: what PNG's cICP chunk and the nclx box of AVIF and HEIF say of colour."""
+"""Code points of ITU-T H.273: the colour in PNG's cICP chunk and in the nclx box of AVIF and HEIF."""
 
 from __future__ import annotations
 
@@ -47,15 +47,15 @@ HDR_TRANSFERS = {16: "PQ (SMPTE ST 2084)", 18: "HLG (ARIB STD-B67)"}
 
 
 def coding(primaries: int, transfer: int, camera: ToneCurve | None = None) -> Coding | None:
-    """Return the coding that two code points stand for; None where H.273 reserves one of them.
+    """Return the coding that two code points stand for; None if H.273 reserves one of them.
 
     Args:
         primaries: ColourPrimaries.
         transfer: TransferCharacteristics.
-        camera: how a screen shows what a camera's curve coded; None is sRGB's.
+        camera: the transfer function with which a screen shows a camera's curve; None is sRGB's.
 
     Raises:
-        ImageError: a transfer function of high dynamic range: how it looks on a screen depends on the viewer.
+        ImageError: a transfer function of high dynamic range, whose look on a screen depends on the viewer.
     """
     if transfer in HDR_TRANSFERS:
         raise unsupported(f"high dynamic range, transfer function {HDR_TRANSFERS[transfer]},")

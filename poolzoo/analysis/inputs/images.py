@@ -1,10 +1,10 @@
-"""Images in: which files a list of sources names, and each file as an array of what a viewer would show.
+"""Images as inputs: the files that a list of sources names, and each file as an array of what a viewer would show.
 
 ``find_images`` turns files, folders, globs, ``skimage:NAME`` and ``poolzoo:NAME`` into :class:`Source` objects;
 ``load_image`` turns one of them into float64 RGB in [0, 1]. A module for each format, chosen by the content of the
-file, decodes it at the depth that it has (:class:`~poolzoo.analysis.inputs.decoded.Decoded`); one function shows the
-result: the declared colour as sRGB, turned, transparency over white. Of an animation or a multi-page file the first
-frame is read. A variant that no decoder can be trusted with is refused.
+file, decodes it at its own depth (:class:`~poolzoo.analysis.inputs.decoded.Decoded`); one function shows the result:
+the declared colour as sRGB, turned, transparency over white. Of an animation or a multi-page file, the first frame is
+read. A variant that no decoder reads correctly is refused.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ SIGNATURE_BYTES = 16
 class Source:
     """One image to load: its name as the user gave it, and its file, the test pattern that it is, or its ``pixels``.
 
-    ``pixels`` are of an image in memory (:mod:`poolzoo.analysis.inputs.arrays`), as :func:`load_image` gives them.
+    ``pixels`` belong to an image in memory (:mod:`poolzoo.analysis.inputs.arrays`), in the form of :func:`load_image`.
     """
 
     name: str
@@ -127,7 +127,7 @@ def find_images(sources: Iterable[str], passed_over: Counter[str] | None = None)
 
     Args:
         sources: names as they come from a command line. ``./skimage:coffee`` is a file of that name.
-        passed_over: counts, by suffix, the files of folders that are no images by their suffixes.
+        passed_over: counts, by suffix, the files in folders that are not images by their suffixes.
 
     Raises:
         ImageError: an empty name, an unknown ``skimage:`` or ``poolzoo:`` name, a folder without images or a glob
@@ -153,7 +153,7 @@ def _pattern_of(source: str) -> str:
 
 
 def _expand(source: str, passed_over: Counter[str]) -> Iterator[tuple[str, str]]:
-    """The (name, path) pairs of one source."""
+    """Yield the (name, path) pairs of one source."""
     if not source:
         raise ImageError(f"{source!r}: an empty name; give a file, a folder, a glob or {SKIMAGE_PREFIX}NAME")
     if source.startswith(SKIMAGE_PREFIX):
@@ -203,7 +203,7 @@ def suffix_of(path: str) -> str:
 
 
 def without_images(problem: str, passed_over: Mapping[str, int]) -> str:
-    """Return ``problem`` with the suffixes that images have, and those that were there instead."""
+    """Return ``problem`` with the suffixes that images have, and the suffixes of the files that were found instead."""
     others = f"; passed over: {shown_counts(passed_over)}" if passed_over else ""
     return f"{problem}; those end in {', '.join(sorted(IMAGE_SUFFIXES))}{others}"
 
@@ -218,7 +218,7 @@ def load_image(source: Source) -> np.ndarray:
     """Read one image as a viewer would show it.
 
     Args:
-        source: what :func:`find_images` listed.
+        source: from :func:`find_images`.
 
     Returns:
         C-contiguous float64 RGB of shape (H, W, 3) in [0, 1]. A grey is repeated in the three channels. Transparent
@@ -244,7 +244,7 @@ def load_image(source: Source) -> np.ndarray:
 
 
 def as_rgb(shown: np.ndarray) -> np.ndarray:
-    """``(H, W, 1 or 3)`` as ``(H, W, 3)``: a grey is repeated."""
+    """Return ``(H, W, 1 or 3)`` as ``(H, W, 3)``: a grey is repeated."""
     return shown if shown.shape[2] == 3 else np.repeat(shown, 3, axis=2)
 
 

@@ -1,4 +1,4 @@
-"""JPEG: Pillow reads 8 bits, imagecodecs 12; and what a stream says of itself before it is decoded."""
+"""JPEG: Pillow reads 8 bits, imagecodecs 12; headers are read here before decoding."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def read_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def read_frame(data: bytes) -> FrameHeader | None:
-    """Return the first frame's header; None where none comes before the pixels."""
+    """Return the first frame's header; None if there is none before the pixels."""
     for marker, body in read_segments(data):
         if marker in FRAMES and len(body) >= 6:
             return FrameHeader(*struct.unpack_from(">BHHB", body))
@@ -83,6 +83,6 @@ def read_frame(data: bytes) -> FrameHeader | None:
 
 
 def check_end(stream: bytes) -> None:
-    """Raise ImageError where a stream lacks its end: libjpeg would fill it with grey."""
+    """Raise ImageError if a stream has no end marker: libjpeg would fill the rest with grey."""
     if stream.find(END, stream.find(SCAN)) < 0:
         raise damaged("a JPEG stream ends early")

@@ -1,4 +1,4 @@
-"""JPEG 2000 (ISO/IEC 15444-1): OpenJPEG (imagecodecs) decodes the codestream at its depth; JP2's boxes say the rest.
+"""JPEG 2000 (ISO/IEC 15444-1): OpenJPEG (imagecodecs) decodes the codestream at its depth; JP2's boxes are read here.
 
 The boxes are read here: the palette, what each channel is, and the colour space.
 """
@@ -42,8 +42,8 @@ class Header:
     """The boxes of JP2's header.
 
     Attributes:
-        space: the enumerated colour space, None where there is none.
-        profile: an ICC profile instead.
+        space: the enumerated colour space, or None.
+        profile: an ICC profile instead, or None.
         palette: of pclr, ``(entries, columns)`` in [0, 1].
         mapping: of cmap: component, whether it is an index, and the column.
         definitions: of cdef: channel, type and association.
@@ -118,7 +118,7 @@ def _size(data: bytes) -> Size:
 
 
 def _samples(data: bytes, size: Size, header: Header) -> np.ndarray:
-    """The components as ``(H, W, C)`` float64 in [0, 1], or as the indices of a palette."""
+    """Return the components as ``(H, W, C)`` float64 in [0, 1], or as the indices of a palette."""
     if len({(bits, signed) for bits, signed, _, _ in size.components}) != 1:
         raise unsupported("a JPEG 2000 file with components of different depths")
     bits, signed, _, _ = size.components[0]
@@ -136,7 +136,7 @@ def _samples(data: bytes, size: Size, header: Header) -> np.ndarray:
 
 
 def _is_subsampled(size: Size) -> bool:
-    """Whether two components of three have fewer samples, in one of the ways in which OpenJPEG makes RGB of them.
+    """Return whether two of three components have fewer samples, in a way that OpenJPEG converts to RGB.
 
     Raises:
         ImageError: other ways.
@@ -150,7 +150,7 @@ def _is_subsampled(size: Size) -> bool:
 
 
 def _channels(samples: np.ndarray, header: Header) -> np.ndarray:
-    """The channels that components, or the columns of the palette, are (I.5.3.5)."""
+    """Return the channels that components, or the columns of the palette, are (I.5.3.5)."""
     if header.palette is None:
         return samples
     channels = []
@@ -165,7 +165,7 @@ def _channels(samples: np.ndarray, header: Header) -> np.ndarray:
 
 
 def _decoded(channels: np.ndarray, bits: int, space: int | None, header: Header) -> Decoded:
-    """The picture of channels, by what each of them is (I.5.3.6)."""
+    """Return the picture of channels, by what each of them is (I.5.3.6)."""
     count = channels.shape[2]
     wanted = SPACES.get(space, 0) if space is not None else 1 if count < 3 else 3
     if not wanted:

@@ -57,7 +57,7 @@ def decode(file: BinaryIO) -> Decoded:
 
 
 def _words(data: bytes, count: int) -> tuple[list[bytes], int]:
-    """The words after the magic number, and where the samples begin."""
+    """Return the words after the magic number, and where the samples begin."""
     words, at = [], 2
     for _ in range(count):
         match = WORD.match(data, at)
@@ -80,12 +80,12 @@ def _check_white(white: int) -> None:
 
 
 def _packed(data: bytes, at: int, count: int, white: int) -> np.ndarray:
-    """Samples of one byte, or of two, the more significant first, where the maximum exceeds 255."""
+    """Return samples of one byte, or of two (big-endian) if the maximum exceeds 255."""
     return np.frombuffer(data, ">u1" if white < 256 else ">u2", count, at)
 
 
 def _digits(text: bytes, count: int) -> np.ndarray:
-    """Zeros and ones, between which there need be no space."""
+    """Return zeros and ones, which may stand without spaces."""
     characters = np.frombuffer(re.sub(rb"#[^\r\n]*", b"", text), np.uint8)
     digits = characters[~np.isin(characters, list(b" \t\n\v\f\r"))][:count] - ord("0")
     if len(digits) < count or (count and digits.max() > 1):
@@ -119,7 +119,7 @@ def _arbitrary(data: bytes) -> Decoded:
 
 
 def _floats(data: bytes, channels: int) -> Decoded:
-    """Rows from the bottom; the sign of the scale tells the order of the bytes."""
+    """Return rows from the bottom; the sign of the scale states the byte order."""
     (*sides, scale), at = _words(data, 3)
     width, height = map(_number, sides)
     check_size(width, height, channels)

@@ -1,4 +1,4 @@
-"""Test patterns: images whose spectrum is known, to be pooled like any other, as ``poolzoo:NAME``."""
+"""Test patterns: images with a known spectrum, which are named ``poolzoo:NAME``."""
 
 from __future__ import annotations
 

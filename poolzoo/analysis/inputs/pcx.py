@@ -1,4 +1,4 @@
-"""PCX (ZSoft's technical reference 5), by Pillow, as far as that reads the bits and planes of a file."""
+"""PCX (ZSoft's technical reference 5), by Pillow, for the bits and planes that it reads."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def decode(file: BinaryIO) -> Decoded:
 
 
 def _tga(image: Image.Image, header: bytes) -> Decoded:
-    """A TGA file, in which Pillow takes the sixteenth bit for transparency, whatever the header says of it."""
+    """Return the picture of a TGA file; in 16 bits, Pillow reads one bit as transparency even against the header."""
     kind, depth, descriptor = header[2] & 7, header[16], header[17]
     if header[1] and kind != PALETTE_TGA:
         raise unsupported("a TGA file with a colour map that its pixels do not use")

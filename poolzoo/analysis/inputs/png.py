@@ -1,6 +1,7 @@
 """PNG and APNG, by the W3C's third edition: chunks are read here, and libpng (imagecodecs) undoes the filters.
 
-All depths are kept. The colour is that of cICP, else iCCP, else sRGB, else gAMA and cHRM, as section 4.3 orders them.
+All depths are kept. The colour is read from cICP, else iCCP, else sRGB, else gAMA and cHRM, in the order of section
+4.3.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ BT1886_GAMMA = 2.4
 
 @dataclass(frozen=True)
 class Header:
-    """IHDR, and the two chunks without which pixels cannot be read."""
+    """IHDR, and the two chunks that are needed to read pixels."""
 
     width: int
     height: int
@@ -77,7 +78,7 @@ def decode_frames(file: BinaryIO) -> Iterator[Decoded]:
 
 
 def _is_animation(chunks: list[tuple[bytes, bytes]]) -> bool:
-    """Whether a first frame can be shown; else browsers show the static image."""
+    """Return whether a first frame can be shown; otherwise browsers show the static image."""
     announced = controlled = False
     for kind, body in chunks:
         number = int.from_bytes(body[:4], "big")
@@ -97,7 +98,7 @@ def _is_animation(chunks: list[tuple[bytes, bytes]]) -> bool:
 
 
 def _animation(header: Header, chunks: list[tuple[bytes, bytes]]) -> Iterator[Frame]:
-    """The frames of section 11.3.6; a static image before the first control chunk is none of them."""
+    """Yield the frames of section 11.3.6; a static image before the first control chunk is not a frame."""
     control: bytes | None = None
     parts: list[bytes] = []
     for kind, body in [*chunks, (b"fcTL", b"")]:
@@ -123,7 +124,7 @@ def _frame(header: Header, control: bytes, parts: list[bytes]) -> Frame:
 
 
 def _with_alpha(samples: np.ndarray) -> np.ndarray:
-    """Grey, grey and alpha, RGB or RGBA as RGBA."""
+    """Return grey, grey and alpha, RGB or RGBA as RGBA."""
     if samples.ndim == 2:
         samples = samples[..., None]
     channels = samples.shape[2]
@@ -134,7 +135,7 @@ def _with_alpha(samples: np.ndarray) -> np.ndarray:
 
 
 def read_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """The chunks up to IEND as (name, body); those that a decoder may skip are skipped where they are damaged."""
+    """Yield the chunks up to IEND as (name, body); damaged chunks that a decoder may skip are skipped."""
     at = len(SIGNATURE)
     while at + 12 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, at)
@@ -172,7 +173,7 @@ def read_header(chunks: list[tuple[bytes, bytes]]) -> Header:
 
 
 def describe(chunks: list[tuple[bytes, bytes]]) -> dict[str, Any]:
-    """The orientation and the declared colour; damaged chunks count as missing."""
+    """Return the orientation and the declared colour; damaged chunks count as missing."""
     found = dict(reversed(chunks))
     bits, kind = found[b"IHDR"][8:10]
     declared = _declared(found, max(8, bits), kind)
@@ -214,7 +215,9 @@ def _primaries(body: bytes) -> Primaries | None:
 
 
 def _pixels(header: Header, parts: list[bytes]) -> np.ndarray:
-    """The samples that IDAT (or fdAT) chunks hold: 8 or 16 bits, with palettes and transparent colours looked up."""
+    """Return the samples that IDAT (or fdAT) chunks hold: 8 or 16 bits, with palettes and transparent colours looked
+    up.
+    """
     steps = PASSES if header.interlaced else ((0, 0, 1, 1),)
     sizes = [(len(range(y, header.height, dy)), len(range(x, header.width, dx))) for y, x, dy, dx in steps]
     bits = header.bits * CHANNELS[header.kind]
@@ -244,9 +247,9 @@ def _inflate(parts: list[bytes], length: int) -> bytes:
 
 
 def _unfiltered(header: Header, stream: bytes) -> np.ndarray:
-    """The samples of a picture that is not interlaced; palettes and transparent colours are looked up.
+    """Return the samples of a picture that is not interlaced; palettes and transparent colours are looked up.
 
-    libpng gets a file of nothing but them: it prints what it thinks of all else.
+    libpng gets a file with these chunks alone, because it prints warnings about others.
     """
     filters = np.frombuffer(stream, np.uint8)[:: len(stream) // header.height]
     if filters.max() > 4:

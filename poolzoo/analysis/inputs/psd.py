@@ -1,8 +1,8 @@
 """PSD and PSB: the composite that Photoshop stores after the layers (Adobe Photoshop File Formats Specification, 2019).
 
-Its planes are stored as they are, or row by row in PackBits. The colours lie on white already; some other writers leave
-that to the alpha, where the file says that the channel after the colours is the transparency of the composite. Other
-channels are not seen.
+Its planes are stored plain, or row by row in PackBits. Photoshop stores the colours over white. Some other writers
+store them without white, and the file states that the channel after the colours is the transparency of the composite.
+Other channels are ignored.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ RAW, PACKED = 0, 1
 
 @dataclass(frozen=True)
 class Header:
-    """What the first 26 bytes say."""
+    """The fields of the first 26 bytes."""
 
     version: int
     channels: int
@@ -95,7 +95,7 @@ def _header(data: bytes) -> Header:
 
 
 def _resources(data: bytes) -> dict[int, bytes]:
-    """The image resources by number."""
+    """Return the image resources by number."""
     reader, found = Reader(data), {}
     while reader.at + 12 <= len(data):
         reader.take(4)
@@ -108,7 +108,7 @@ def _resources(data: bytes) -> dict[int, bytes]:
 
 
 def _is_transparent(layers: bytes, version: int, resources: dict[int, bytes]) -> bool:
-    """Whether the first channel after the colours is the composite's transparency: three places may say so."""
+    """Return whether the first channel after the colours is the composite's transparency: three places may state it."""
     if resources.get(ALPHA_IDENTIFIERS, b"")[:4] == bytes(4):
         return True
     long = 8 if version == PSB else 4
@@ -130,12 +130,12 @@ def _is_transparent(layers: bytes, version: int, resources: dict[int, bytes]) ->
 
 
 def _is_negative(layers: bytes) -> bool:
-    """Whether the number of layers is, which stands for a transparent composite."""
+    """Return whether the number of layers is negative, which means a transparent composite."""
     return bool(layers) and layers[0] > 127
 
 
 def _samples(reader: Reader, header: Header, transparent: bool) -> tuple[np.ndarray, np.ndarray | None]:
-    """The channels of the colour mode as ``(H, W, C)``, and the alpha after them where there is one."""
+    """Return the channels of the colour mode as ``(H, W, C)``, and the alpha after them where there is one."""
     count, stride = CHANNELS[header.mode] + transparent, header.row_bytes
     compression = reader.number(2)
     if compression == RAW:
@@ -162,7 +162,7 @@ def _unpacked(row: bytes, stride: int) -> bytes:
 
 
 def _indexed(indices: np.ndarray, palette: bytes, resources: dict[int, bytes]) -> Decoded:
-    """Colours of a palette: 256 reds, greens and blues; one of them may be transparent."""
+    """Return the colours of a palette: 256 reds, greens and blues; one of them may be transparent."""
     if len(palette) < 768:
         raise damaged("the palette is missing, or too short")
     colours = np.frombuffer(palette, np.uint8, 768).reshape(3, 256).T

@@ -1,8 +1,8 @@
 """The array that is pooled and scored: an image, a layer's activations for an image, a video or a volume.
 
-An :class:`Input` is known by its name before it is read; ``load`` makes a :class:`Sample` of it. Pictures are RGB in
-[0, 1] (see ``images``), videos are too and volumes are grey in [0, 1] (see ``clips``); activations keep the scale on
-which their network's pools meet them (see ``features``).
+An :class:`Input` has a name before it is read; ``load`` reads it as a :class:`Sample`. Pictures are RGB in [0, 1] (see
+``images``), and so are videos; volumes are grey in [0, 1] (see ``clips``); activations keep the scale that they have in
+their network (see ``features``).
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class Sample:
     """One array to pool, rebuild and score.
 
     Attributes:
-        name: what rows call it.
-        image: float64, ``(H, W, C)``, or ``(D, H, W, C)`` where three axes are pooled: frames or slices first.
+        name: its name in rows.
+        image: float64, ``(H, W, C)``, or ``(D, H, W, C)`` if three axes are pooled: frames or slices first.
         data_range: the range of its values that PSNR, SSIM and the errors are relative to.
         colours: whether its channels are red, green and blue in [0, 1].
         facts: entries for the metadata, in addition to its name and size.
@@ -40,7 +40,7 @@ class Sample:
 
     @property
     def ndim(self) -> int:
-        """How many axes are pooled."""
+        """The number of axes that are pooled."""
         return self.image.ndim - 1
 
     @property
@@ -49,13 +49,13 @@ class Sample:
         return dict(zip(("width", "height", "depth"), self.image.shape[-2::-1], strict=False))
 
     def picture(self, values: FloatImage) -> FloatImage:
-        """What is shown of ``values``: this sample's, or what an operator made of them.
+        """Return the picture of ``values``: of this sample, or of an operator's result.
 
         Args:
             values: ``(*spatial, C)``.
 
         Returns:
-            ``(H, W, 3)``: the middle frame or slice; of what is not RGB the mean over the channels, on the scale that
+            ``(H, W, 3)``: the middle frame or slice; if it is not RGB, the mean over the channels, on the scale that
             puts this sample's own picture into [0, 1].
         """
         plane = values[len(values) // 2] if self.ndim == 3 else values
@@ -74,11 +74,11 @@ class Sample:
 
 
 class Input(Protocol):
-    """What a comparison reads its samples from.
+    """A source of samples for a comparison.
 
     Attributes:
-        name: what rows call it; two inputs have two names.
-        ndim: how many axes are pooled.
+        name: its name in rows; two inputs have two names.
+        ndim: the number of axes that are pooled.
         colours: whether its channels are red, green and blue.
         kind: rows of two kinds are never averaged.
     """
@@ -93,10 +93,10 @@ class Input(Protocol):
     def kind(self) -> str: ...
 
     def load(self) -> Sample:
-        """Read it.
+        """Read the sample.
 
         Raises:
-            ImageError: it cannot be used; one line that names it.
+            ImageError: it cannot be used; the message is one line that names it.
         """
         ...
 
@@ -119,12 +119,12 @@ class Picture:
 
 
 def as_inputs(sources: Iterable[Source | Input]) -> list[Input]:
-    """``sources`` with every image file as a :class:`Picture`."""
+    """Return ``sources`` with every image file as a :class:`Picture`."""
     return [Picture(source) if isinstance(source, Source) else source for source in sources]
 
 
 def ndim_of(inputs: Sequence[Input]) -> int:
-    """How many axes are pooled.
+    """Return the number of axes that are pooled.
 
     Raises:
         ValueError: it is not the same for all of ``inputs``.

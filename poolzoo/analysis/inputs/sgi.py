@@ -46,7 +46,7 @@ def decode(file: BinaryIO) -> Decoded:
 
 
 def _unpacked(data: bytes, size: int, rows: int, width: int) -> np.ndarray:
-    """The samples of rows in run lengths: a table says where each starts, and how many bytes it has."""
+    """Return the samples of run-length encoded rows; a table states the start and the number of bytes of each."""
     starts, lengths = np.frombuffer(data, ">u4", 2 * rows, HEADER_BYTES).reshape(2, rows)
     samples = np.empty((rows, width), f"u{size}")
     for row, start, length in zip(samples, starts.tolist(), lengths.tolist(), strict=True):

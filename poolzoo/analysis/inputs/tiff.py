@@ -1,4 +1,4 @@
-"""TIFF and BigTIFF, the first page, by tifffile: every depth, layout and compression that it can be trusted with."""
+"""TIFF and BigTIFF, the first page, by tifffile: the depths, layouts and compressions that it reads correctly."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def decode(file: BinaryIO) -> Decoded:
 
 
 def _check(page: Any) -> None:
-    """Raise ImageError for what is too large, or of a kind that is not read."""
+    """Raise ImageError for a page that is too large or not supported."""
     if PHOTOMETRIC not in page.tags:
         raise unsupported("a TIFF file that does not say what its samples are")
     check_size(page.imagewidth, page.imagelength, page.samplesperpixel * page.imagedepth)
@@ -79,7 +79,7 @@ def _check(page: Any) -> None:
 
 
 def check_storage(page: Any) -> None:
-    """Raise ImageError where the strips or tiles of a page are too large, or stored in a way that is not read."""
+    """Raise ImageError if the strips or tiles of a page are too large, or stored in a way that is not supported."""
     if page.is_tiled:
         check_size(page.tilewidth, page.tilelength, page.samplesperpixel * page.tiledepth)
     if page.compression not in COMPRESSIONS:
@@ -91,7 +91,7 @@ def check_storage(page: Any) -> None:
 
 
 def _channels(page: tifffile.TiffPage) -> int:
-    """How many of the samples are colour."""
+    """Return how many of the samples are colour."""
     return 1 if page.photometric == PALETTE else CHANNELS[PHOTOMETRICS[page.photometric]]
 
 
@@ -101,7 +101,7 @@ def _named(value: Any) -> str:
 
 
 def _samples(page: tifffile.TiffPage, file: BinaryIO) -> np.ndarray:
-    """The stored samples as ``(H, W, C)``."""
+    """Return the stored samples as ``(H, W, C)``."""
     if page.photometric == YCBCR and page.compression != JPEG:
         return _ycbcr(page, file)
     needed = -(-page.imagelength // page.rowsperstrip) if not page.is_tiled else len(page.dataoffsets)
@@ -116,7 +116,7 @@ def _samples(page: tifffile.TiffPage, file: BinaryIO) -> np.ndarray:
 
 
 def _check_streams(page: tifffile.TiffPage, file: BinaryIO) -> None:
-    """Raise ImageError where a JPEG stream has more pixels than the strip or tile that it is."""
+    """Raise ImageError if a JPEG stream has more pixels than its strip or tile."""
     width = page.tilewidth if page.is_tiled else page.imagewidth
     height = page.tilelength if page.is_tiled else page.rowsperstrip
     for offset, length in zip(page.dataoffsets, page.databytecounts, strict=False):
@@ -129,7 +129,7 @@ def _check_streams(page: tifffile.TiffPage, file: BinaryIO) -> None:
 
 
 def _ycbcr(page: Any, file: BinaryIO) -> np.ndarray:
-    """RGB of YCbCr outside of JPEG, whose colours may be subsampled: libtiff knows how."""
+    """Return RGB of YCbCr outside of JPEG, with colours that may be subsampled, by libtiff."""
     if page.bitspersample != 8 or page.samplesperpixel != 3:
         raise unsupported(f"TIFF YCbCr of {page.samplesperpixel} samples of {page.bitspersample} bits")
     file.seek(0)
@@ -168,7 +168,7 @@ def _decoded(page: tifffile.TiffPage, samples: np.ndarray) -> Decoded:
 
 
 def _orientation(page: tifffile.TiffPage) -> int:
-    """The orientation in an integer of any type; a number of type BYTE comes as bytes."""
+    """Return the orientation in an integer of any type; a number of type BYTE comes as bytes."""
     value = page.tags.valueof(ORIENTATION, 1)
     if isinstance(value, bytes):
         value = value[0]
@@ -176,7 +176,7 @@ def _orientation(page: tifffile.TiffPage) -> int:
 
 
 def _unit(page: tifffile.TiffPage, samples: np.ndarray) -> np.ndarray:
-    """Samples with white as 1: the largest unsigned number of the depth, or 1 of floating point."""
+    """Return samples with white as 1: the largest unsigned number of the depth, or 1 for floating point."""
     if samples.dtype.kind == "b":
         return samples.astype(np.float64)
     if samples.dtype.kind == "u":
@@ -189,13 +189,15 @@ def _unit(page: tifffile.TiffPage, samples: np.ndarray) -> np.ndarray:
 
 
 def _look_up(palette: Any, indices: np.ndarray) -> np.ndarray:
-    """Colours of a palette; one that has no number above 255 was written with 8 bits, as libtiff takes it too."""
+    """Return the colours of a palette. A palette without a number above 255 was written with 8 bits, as libtiff
+    assumes.
+    """
     colours: np.ndarray = np.asarray(palette).T
     return colours[indices.astype(np.intp)] / (255 if colours.max() < 256 else 65535)
 
 
 def _lab(page: tifffile.TiffPage, samples: np.ndarray) -> np.ndarray:
-    """L*, a*, b* by TIFF 6.0 section 23: a and b are signed; ICC's form of them has an offset instead."""
+    """Return L*, a*, b* by TIFF 6.0 section 23: a and b are signed; ICC's form of them has an offset instead."""
     if page.bitspersample not in (8, 16) or samples.dtype.kind != "u":
         raise unsupported(f"TIFF CIELAB of {page.bitspersample} bits in format {page.sampleformat}")
     level = float(1 << (page.bitspersample - 8))
@@ -207,7 +209,7 @@ def _lab(page: tifffile.TiffPage, samples: np.ndarray) -> np.ndarray:
 
 @contextlib.contextmanager
 def complaints() -> Iterator[list[str]]:
-    """What tifffile logs of broken pages instead of raising it: without them a picture would only be a part."""
+    """Collect tifffile's log of damaged pages, because for them it returns a partial picture without an error."""
     said: list[str] = []
 
     class Keep(logging.Handler):

@@ -1,8 +1,8 @@
-"""Which images something may be learned from: a training set without the images that it will be scored on.
+"""Training images: a set of images to learn from, without the images that will be scored.
 
-What is fitted to an image scores too well on it, so whoever fits takes its images from :func:`find_training_images`,
-which leaves the scored ones out by their pixels: a copy under another name or in another format is found, a cropped or
-resaved-with-loss one is not.
+Parameters that were fitted on an image score too well on it. So all fits take their images from
+:func:`find_training_images`, which leaves out the images that will be scored. It compares pixels: it finds a copy under
+another name or in another format, but not a cropped one or one saved again with loss.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ MOST_IMAGES = 256
 
 @dataclass(frozen=True)
 class TrainingImage:
-    """An image to learn from: where it is, :func:`pixel_digest` of what it shows, and its height and width."""
+    """An image to learn from: its source, the :func:`pixel_digest` of its pixels, and its height and width."""
 
     source: Source
     digest: str
@@ -58,9 +58,9 @@ class TrainingSet:
     """Images to learn from.
 
     Attributes:
-        name: what the set was asked for by.
+        name: the names that the user gave.
         images: in the order of their sources, each once.
-        left_out: names of those that were left out because they are scored.
+        left_out: names of images that were left out because they will be scored.
         errors: a line for each image that cannot be used.
     """
 
@@ -71,7 +71,9 @@ class TrainingSet:
 
 
 def pixel_digest(image: FloatImage) -> str:
-    """SHA-256 of the shape and values of an ``(H, W, 3)`` image, loaded by :mod:`poolzoo.analysis.inputs.images`."""
+    """Return the SHA-256 of the shape and values of an ``(H, W, 3)`` image, loaded by
+    :mod:`poolzoo.analysis.inputs.images`.
+    """
     shape = ",".join(map(str, image.shape))
     return hashlib.sha256(shape.encode() + np.ascontiguousarray(image, dtype="<f8").tobytes()).hexdigest()
 
@@ -79,16 +81,16 @@ def pixel_digest(image: FloatImage) -> str:
 def find_training_images(
     sources: Sequence[str] = (), scored: Iterable[Source] = (), *, most: int = MOST_IMAGES, seed: int = 0
 ) -> TrainingSet:
-    """The images that ``sources`` name, without those that show the same pixels as one of ``scored``.
+    """Return the images that ``sources`` name, without those that show the same pixels as one of ``scored``.
 
     Args:
-        sources: files, folders, globs or ``skimage:NAME``; none stand for :data:`PHOTOGRAPHS`.
-        scored: the images that what is learned will be scored on. One that cannot be read leaves nothing out.
-        most: how many are taken at most.
-        seed: of the draw, where there are more.
+        sources: files, folders, globs or ``skimage:NAME``; none means :data:`PHOTOGRAPHS`.
+        scored: the images that will be scored. One that cannot be read leaves nothing out.
+        most: the maximum number of images.
+        seed: of the random choice, if there are more.
 
     Returns:
-        The set; images that cannot be read are among its ``errors``.
+        The set; images that cannot be read are listed in its ``errors``.
 
     Raises:
         ImageError: a source names nothing (:func:`~poolzoo.analysis.inputs.images.find_images`), or nothing is left.
@@ -116,7 +118,7 @@ def find_training_images(
 
 
 def _look(source: Source) -> TrainingImage | str:
-    """The image, or why it cannot be used."""
+    """Return the image, or the reason why it cannot be used."""
     try:
         image = load_image(source)
     except ImageError as error:

@@ -1,1 +1,1 @@
-"""One module for each study: compare, its datasets, profile, sweep, fit, the operator's card, subsampling."""
+"""The studies, one module each: compare, its datasets, profile, sweep, fit, the operator's card, subsampling."""

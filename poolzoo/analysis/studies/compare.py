@@ -1,4 +1,4 @@
-"""Pool every image with every operator and score what is left, image by image."""
+"""A comparison: pool every image with every operator and score the result, image by image."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def compare(
     on_view: Callable[[View], None] | None = None,
     on_step: Callable[[int, int], None] | None = None,
 ) -> Result:
-    """Pool every image with every operator and score what is left.
+    """Pool every image with every operator and score the result.
 
     Args:
         sources: images, from :func:`poolzoo.analysis.inputs.images.find_images`; activations, from
@@ -45,8 +45,8 @@ def compare(
         protocol: how images are pooled, rebuilt and scored.
         baseline: the spec that tables compare with; by default avg if it is there, else the first.
         fits: fitted parameters of operators among ``specs``; those operators are shown untrained and fitted.
-        on_view: called with each row's pictures (of stochastic operators, the first seed's and eval's); at low
-            resolution only of rows that are held against the same small original: one map, on the protocol's grid.
+        on_view: called with each row's pictures (for stochastic operators, of the first seed and of eval); at low
+            resolution only for rows with the same small original: one map, on the protocol's grid.
         on_step: called with the number of finished and of all image-operator pairs.
 
     Returns:
@@ -54,9 +54,9 @@ def compare(
         its ``error`` and no operator; an operator that fails gives a row with its ``error``.
 
     Raises:
-        ValueError: an unknown operator, a parameter that is not allowed, a baseline that is not compared, sources of
-            which some are pooled over two axes and some over three, an upsampler or normalisation not for them, or a
-            metric of piq, which is not installed.
+        ValueError: an unknown operator, a parameter that is not allowed, a baseline that is not compared, some sources
+            pooled over two axes and some over three, an upsampler or normalisation that is not for them, or a metric of
+            piq if piq is not installed.
     """
     check_metrics(protocol.metrics)
     specs = list(dict.fromkeys(map(normal_spec, specs)))
@@ -86,13 +86,13 @@ def compare(
 
 
 class _Comparison:
-    """What all images of a comparison are scored with.
+    """The modules, times and decoders that all images of a comparison share.
 
     Attributes:
         runs: the modules for a number of channels.
-        times: what rows say of time for a shape.
-        decoders: the optimal ones, if there are to be some.
-        images: what the metadata says of the images that were scored.
+        times: the rows' times for a shape.
+        decoders: the optimal decoders, or None.
+        images: the metadata's entries of the images that were scored.
     """
 
     def __init__(self, specs: Sequence[str], protocol: Protocol, ndim: int, fits: Sequence[Fitted]) -> None:
@@ -106,7 +106,7 @@ class _Comparison:
     def groups(
         self, item: Input, spread: Callable[..., Iterable[Any]], on_view: Callable[[View], None] | None
     ) -> Iterator[tuple[int, list[Row]]]:
-        """The rows of one image, one group per run, each with the number of runs that are done."""
+        """Yield the rows of one image, one group per run, each with the number of finished runs."""
         protocol = self.protocol
         try:
             loaded, sample = load_cropped(item, self.geometry, protocol.metrics)
@@ -134,7 +134,7 @@ def describe_comparison(
     decoders: Decoders | None = None,
     fits: Sequence[Fitted] = (),
 ) -> dict[str, Any]:
-    """The metadata of a comparison, but for its images."""
+    """Return the metadata of a comparison, without its images."""
     geometry = make_geometry(ndim, protocol.kernel_size, protocol.stride)
     return {
         **provenance(baseline),

@@ -33,15 +33,15 @@ from poolzoo.geometry import make_geometry
 
 
 def find_files(folder: str, passed_over: Counter[str] | None = None) -> Iterator[ImageFile]:
-    """The images below ``folder``, each folder's files by name, then its folders by name.
+    """Yield the images below ``folder``: each folder's files by name, then its folders by name.
 
-    Known by their suffix; hidden files and folders are left out, linked folders are not entered. One folder's names
-    are in memory at a time. A link to an image that is below ``folder`` itself is left out, and of several links to
-    another one all but the first.
+    Images are known by their suffix; hidden files and folders are left out, and linked folders are not entered. Only
+    one folder's names are in memory at a time. A link to an image that is itself below ``folder`` is left out; of
+    several links to another image, only the first is used.
 
     Args:
         folder: where to look.
-        passed_over: counts the files that are no images, by their suffixes.
+        passed_over: counts the files that are not images, by their suffixes.
 
     Raises:
         ImageError: a folder cannot be listed.
@@ -74,7 +74,7 @@ def find_files(folder: str, passed_over: Counter[str] | None = None) -> Iterator
 
 
 def _is_found_itself(path: str, root: str) -> bool:
-    """Whether a file without links in its path is among the images below ``root``."""
+    """Return whether a file without links in its path is among the images below ``root``."""
     if not path.startswith(os.path.join(root, "")) or not os.path.isfile(path):
         return False
     parts = os.path.relpath(path, root).split(os.sep)
@@ -101,14 +101,14 @@ def compare_dataset(
         folder: searched with its subfolders, see :func:`find_files`.
         specs: operators as spec strings; a store's operators must be among them.
         protocol: how images are pooled, rebuilt and scored; operators are timed for the image of median size.
-        path: of the store; a new file, or one that this function made for the same folder and protocol.
+        path: the store: a new file, or one that this function made for the same folder and protocol.
         jobs: worker processes, by default one per core.
         scheduler: address of a Dask scheduler, whose workers are then used instead.
-        retry: whether to score again what has failed before.
+        retry: whether to score failures again.
         baseline: the spec that tables compare with; by default avg if it is there, else the first.
-        fits: what operators learned, for rows of their own.
+        fits: fitted parameters of operators, which get rows of their own.
         plugins: scripts or modules that register operators.
-        on_step: called with the number of finished images and of all that were missing.
+        on_step: called with the number of finished images and of all images without scores.
 
     Returns:
         The store's :meth:`~poolzoo.analysis.results.store.Store.sample`.
@@ -160,14 +160,14 @@ def _tasks(folder: str, store: Store, retry: bool) -> Iterator[Task]:
 
 
 def _time_anew(store: Store, specs: Sequence[str], protocol: Protocol, fits: Sequence[Fitted], *, scored: bool) -> None:
-    """Time all operators where images were scored or the machine is another: all times are of one machine and size."""
+    """Time all operators if images were scored or the machine changed: all times are of one machine and size."""
     machine, size = describe_machine(), store.median_size()
     if size and (scored or store.timed_on != machine):
         store.note_times(machine, time_operators(specs, protocol, (1, 3, *size[::-1]), fits=fits))
 
 
 def _fit_decoders(protocol: Protocol, runs: Sequence[Run]) -> Decoders | None:
-    """The optimal decoders of all runs, if there are to be some; workers leave an image's own share out."""
+    """Return the optimal decoders of all runs, or None if there are none; workers leave an image's own share out."""
     decoders = decoders_for(protocol, make_geometry(2, protocol.kernel_size, protocol.stride))
     if decoders:
         # One thread, as workers have: sums in another order would be other rows where a run goes on elsewhere.
@@ -177,7 +177,7 @@ def _fit_decoders(protocol: Protocol, runs: Sequence[Run]) -> Decoders | None:
 
 
 def _count_missing(folder: str, store: Store, retry: bool) -> int:
-    """How many images are to be scored; the store keeps what was passed over.
+    """Return the number of images without scores; the store records the files that were passed over.
 
     Raises:
         ImageError: there are no images.

@@ -1,10 +1,11 @@
-"""Operators that learn, fitted to rebuild images: Adam on the squared error that is left after the round trip.
+"""Learnable operators, fitted to rebuild images: Adam on the squared error after the round trip.
 
-A fit takes square tiles from training images, a fifth of them held back. Every step pools a batch of the others,
-rebuilds it by the protocol's upsampler (:func:`~poolzoo.analysis.scoring.round_trip.rebuild` is differentiable) and
-lowers the mean over tiles of the logarithm of their mean squared errors (Kingma & Ba 2015, step sizes falling along a
-cosine): that is the mean PSNR, and a smooth tile counts as much as a rough one. The parameters that rebuilt the
-held-back tiles best are kept if they beat the initial ones there by enough to count, else the initial ones are.
+A fit takes square tiles from training images and holds a fifth of them back. Every step pools a batch of the other
+tiles and rebuilds it by the protocol's upsampler (:func:`~poolzoo.analysis.scoring.round_trip.rebuild` is
+differentiable). The loss is the mean over tiles of the logarithm of their mean squared errors, which raises the mean
+PSNR: a smooth tile counts as much as a rough one. The optimiser is Adam (Kingma & Ba 2015) with a cosine schedule. The
+parameters that rebuild the held-back tiles best are kept if they are significantly better there than the initial ones;
+otherwise the initial ones are kept.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ LEAST_ERROR = 1e-10
 class Tiles:
     """Squares cut from training images, ``(n, 3, side, side)`` in [0, 1]: those to learn from and those held back.
 
-    ``groups`` says which image each held-back one is from.
+    ``groups`` numbers the image of each held-back square.
     """
 
     training: TrainingSet
@@ -57,12 +58,14 @@ class Tiles:
 
 
 def is_learnable(spec: str, protocol: Protocol = Protocol()) -> bool:
-    """Whether the operator has parameters to learn with these arguments: mixed has, ``mixed:mode=random`` has not."""
+    """Return whether the operator has parameters to learn with these arguments: mixed has, ``mixed:mode=random`` has
+    not.
+    """
     return any(True for _ in _make(spec, protocol).parameters())
 
 
 def learnable_names() -> list[str]:
-    """The operators that have parameters to learn."""
+    """Return the operators that have parameters to learn."""
     return [name for name in registry.list_pools() if registry.pool_info(name).learnable]
 
 
@@ -73,9 +76,10 @@ def check_learnable(spec: str, protocol: Protocol = Protocol()) -> None:
 
 
 def cut_tiles(training: TrainingSet, protocol: Protocol) -> Tiles:
-    """Squares of a grid over each training image, drawn by ``protocol.seed``; a fifth of each image's is held back.
+    """Return squares of a grid over each training image, drawn by ``protocol.seed``; a fifth of each image's is held
+    back.
 
-    Their side is :data:`SIDE`, less where an image has no room for two, and a multiple of the stride.
+    Their side is :data:`SIDE`, or less if an image has no room for two, and a multiple of the stride.
 
     Raises:
         ValueError: an image has no room for two squares that hold a window.
@@ -108,7 +112,7 @@ def cut_tiles(training: TrainingSet, protocol: Protocol) -> Tiles:
 
 
 def _room(size: tuple[int, int]) -> int:
-    """The side of the largest square that lies twice, side by side, in an image."""
+    """Return the side of the largest square that fits twice, side by side, into an image."""
     return min(*size, max(size) // 2)
 
 
@@ -121,21 +125,22 @@ def fit(
     learning_rate: float | None = None,
     on_step: Callable[[int, int], None] | None = None,
 ) -> Fitted:
-    """Learn an operator's parameters.
+    """Fit an operator's parameters.
 
     Args:
         spec: the operator.
-        tiles: what to learn from, of :func:`cut_tiles` with the same protocol.
-        protocol: its geometry, normalisation, seed and device, and the first upsampler that can be differentiated.
-        steps: of Adam.
+        tiles: from :func:`cut_tiles` with the same protocol.
+        protocol: gives geometry, normalisation, seed and device, and the first upsampler that can be differentiated.
+        steps: number of steps of Adam.
         learning_rate: the first step size, above 0; None takes the operator's own.
         on_step: called with the number of steps made and of all.
 
     Returns:
-        The parameters that rebuilt the held-back tiles best, if only the initial ones. A fit whose error stops being
-        finite ends there; one that fails has an ``error``.
+        The parameters that rebuilt the held-back tiles best, which may be the initial ones. A fit ends at an error that
+        is not finite; a fit that fails has an ``error``.
 
-    Equal arguments give equal bits with the same number of threads; with another, torch's sums may round otherwise.
+    Equal arguments give equal bits with the same number of threads; with another number, torch may round sums
+    differently.
 
     Raises:
         ValueError: an operator without parameters, or an unknown one; a step size that is not allowed.
@@ -176,7 +181,7 @@ def fit_all(
     steps: int = STEPS,
     on_step: Callable[[int, int], None] | None = None,
 ) -> list[Fitted]:
-    """:func:`fit` for each of ``specs``; ``on_step`` counts the steps of all."""
+    """Return :func:`fit` of each of ``specs``; ``on_step`` counts the steps of all."""
     fits = []
     for number, spec in enumerate(specs):
 
@@ -224,9 +229,9 @@ def _descend(
 
 
 def _is_gain(differences: Tensor, groups: Tensor) -> bool:
-    """Whether the mean difference is above :data:`LEAST_GAIN` dB and above :data:`CONFIDENT` standard errors.
+    """Return whether the mean difference is above :data:`LEAST_GAIN` dB and above :data:`CONFIDENT` standard errors.
 
-    Tiles of one image are alike, so the images are what is counted; of one image it is the tiles.
+    Tiles of one image are alike, so the samples are the images' means; with a single image they are its tiles.
     """
     means = torch.stack([differences[groups == group].mean() for group in sorted(set(groups.tolist()))])
     values = means if len(means) > 1 else differences
@@ -242,7 +247,7 @@ class _Trip:
         self.scale = Scale(protocol)
 
     def errors(self, tiles: Tensor) -> Tensor:
-        """The mean squared error of each tile of ``(n, 3, side, side)``, at least :data:`LEAST_ERROR`."""
+        """Return the mean squared error of each tile of ``(n, 3, side, side)``, at least :data:`LEAST_ERROR`."""
         tiles = tiles.to(self.device)
         x = self.scale.normalise(tiles)
         pooled = self.module(x)
@@ -252,7 +257,7 @@ class _Trip:
         return (full - tiles).square().mean((1, 2, 3)).clamp(min=LEAST_ERROR)
 
     def score(self, tiles: Tensor) -> Tensor:
-        """The PSNR of each tile in dB."""
+        """Return the PSNR of each tile in dB."""
         with torch.no_grad():
             return -10 * torch.cat([self.errors(part) for part in torch.split(tiles, CHECK_BATCH)]).log10().cpu()
 

@@ -1,7 +1,7 @@
-"""What there is to say of one operator: its facts, its weights, and what a photograph keeps and costs.
+"""The card of one operator: its facts, its weights, and what a photograph keeps and costs.
 
-Everything here is the same in every run: no times, no dates. What varies between machines is measured by ``compare``
-and ``profile``.
+Everything here is the same in every run: no times, no dates. ``compare`` and ``profile`` measure what varies between
+machines.
 """
 
 from __future__ import annotations
@@ -52,16 +52,16 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True)
 class Card:
-    """What is known of one operator without measuring.
+    """The facts of one operator that need no measurement.
 
     Attributes:
         label: the spec, parameters sorted.
         info: the registry's entry.
-        parameters: name and default of each of its own, those of the module; None where one must be given.
-        draws: whether calls differ in training.
-        learns: how many numbers the module learns where it pools one channel.
-        prose: paragraphs on how it is used, what it keeps and where it ends.
-        sample: the weights of one window's elements, of 2x2 windows where it is defined for two axes.
+        parameters: name and default of the module's own parameters; None for a required one.
+        draws: whether it is stochastic in training.
+        learns: how many numbers the module learns for one channel.
+        prose: paragraphs on its use, what it keeps and its limits.
+        sample: the weights of one window's elements, of 2x2 windows if it is defined for two axes.
         exempt: clauses of the contract that do not hold, each as a sentence, with the reason.
     """
 
@@ -77,11 +77,11 @@ class Card:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a photograph and a tensor say of one operator.
+    """The results of one operator on a photograph and on a tensor.
 
     Attributes:
         retention: an entry for each variant and state, with ``measured`` windows.
-        measured, shown: the kernel sizes: the first of ``MEASURED`` and of ``SHOWN`` that the operator takes.
+        measured, shown: the kernel sizes: the first of ``MEASURED`` and of ``SHOWN`` that the operator accepts.
         pooled: the cut-out after pooling with ``shown`` windows, floats ``(h, w, 3)``.
         weights: of the pixels of its part, with ``shown`` windows.
         saved: bytes that autograd keeps for the backward pass, per input number in float32.
@@ -98,7 +98,7 @@ class Evidence:
 
 
 def make_card(spec: str) -> Card:
-    """Look an operator up.
+    """Return an operator's card.
 
     Raises:
         ValueError: an unknown operator, or a parameter that is not allowed.
@@ -156,22 +156,22 @@ def _pool_photo(
 
 
 def cut_out() -> FloatImage:
-    """The part of the photograph that cards show: ``(SIDE, SIDE, 3)``, floats in [0, 1]."""
+    """Return the part of the photograph that cards show: ``(SIDE, SIDE, 3)``, floats in [0, 1]."""
     (source,) = find_images([PHOTO])
     return load_image(source)[TOP : TOP + SIDE, LEFT : LEFT + SIDE]
 
 
 def grey_part(photo: FloatImage) -> FloatImage:
-    """The part of the cut-out whose pixels' weights are shown: ``(PART, PART)``, grey, channels averaged."""
+    """Return the part of the cut-out whose pixels' weights are shown: ``(PART, PART)``, grey, channels averaged."""
     grey: FloatImage = photo[PART_TOP : PART_TOP + PART, PART_LEFT : PART_LEFT + PART].mean(axis=2)
     return grey
 
 
 def count_cost(spec: str, kernel_size: int = 2) -> tuple[float, float]:
-    """What a forward pass leaves and writes, counted, not timed: float32, by the reference.
+    """Count what a forward pass keeps and writes, in float32 by the reference; nothing is timed.
 
     Returns:
-        Bytes kept for the backward pass, parameters apart, and numbers written by torch's operators, views not counted;
+        Bytes kept for the backward pass, without parameters, and numbers written by torch's operators, without views;
         both per number of the input, of shape ``COST_SHAPE``.
     """
     module = _module(spec, 2, COST_SHAPE[1], kernel_size)
@@ -213,7 +213,7 @@ def _module(spec: str, ndim: int, channels: int, kernel_size: int) -> Pool:
 
 
 def _first_taken(sizes: Sequence[int], use: Callable[[int], Made]) -> tuple[int, Made]:
-    """The first kernel size that ``use`` takes, and what it made; raises what the first one raised if none is taken."""
+    """Return the first kernel size that ``use`` accepts, and its result; if it accepts none, raise the first error."""
     errors = []
     for size in sizes:
         try:

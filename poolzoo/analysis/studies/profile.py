@@ -1,4 +1,4 @@
-"""What an operator costs: time forward and backward, memory, and how near it comes to copying the tensor."""
+"""The cost of operators: time forward and backward, memory, and bandwidth compared with a copy of the tensor."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ class Workload:
         shape: ``(N, C, *spatial)``, one to three spatial axes.
         kernel_size, stride: of every operator; stride None means kernel_size.
         dtype: a name from :data:`DTYPES`.
-        device: of torch.
+        device: torch's name of the device.
         channels_last: lay the tensor out with channels innermost (two or three spatial axes).
-        threads: CPU threads; None leaves torch's own choice.
+        threads: CPU threads; None means torch's own choice.
         min_time: seconds over which each figure is measured, at least.
         seed: of the input's values and of learnable operators' start values.
     """
@@ -95,7 +95,7 @@ def profile(
         on_step: called with the number of finished and of all rows.
 
     Returns:
-        One row for every operator and mode; where that fails, the row has its ``error`` and no figures.
+        One row for every operator and mode; if that fails, the row has an ``error`` and no figures.
 
     Raises:
         ValueError: an unknown operator, or a parameter that is not allowed.
@@ -145,7 +145,7 @@ def _note_ratios(rows: Sequence[Row], baseline: str) -> None:
 
 
 def _modules(spec: str, workload: Workload) -> list[Pool]:
-    """An operator in each mode that it is used in."""
+    """Return an operator's modules, one for each mode that it is used in."""
     make = functools.partial(
         make_module,
         spec,
@@ -187,7 +187,7 @@ def _row(spec: str, module: Pool, workload: Workload, threads: int) -> Row:
 
 
 def measure(module: Pool, x: Tensor, min_time: float) -> dict[str, float | None]:
-    """The figures of one operator on one tensor: the row keys from ``forward_s`` to ``gbps``.
+    """Return the figures of one operator on one tensor: the row keys from ``forward_s`` to ``gbps``.
 
     Args:
         module: the operator.
@@ -226,12 +226,14 @@ def measure(module: Pool, x: Tensor, min_time: float) -> dict[str, float | None]
 
 
 def _budget(min_time: float) -> tuple[float, float]:
-    """Seconds of a measurement: at least, and after which few blocks are enough."""
+    """Return the seconds of a measurement: at least, and after which few blocks are enough."""
     return min_time, LEAST_BLOCKS * min_time
 
 
 def _copy_bandwidth(x: Tensor, min_time: float) -> float:
-    """Bytes read and written per second, in 1e9, by copying at least 64 MiB: what no operator can beat."""
+    """Return the bytes read and written per second, in 1e9, by copying at least 64 MiB: the upper limit of all
+    operators.
+    """
     source = x.new_ones(max(x.numel(), 2**26 // x.element_size()))
     names: dict[str, object] = {"source": source, "target": torch.empty_like(source)}
     seconds = time_statement("target.copy_(source)", names, *_budget(min_time)).median
@@ -239,7 +241,9 @@ def _copy_bandwidth(x: Tensor, min_time: float) -> float:
 
 
 def saved_bytes(pool: Callable[[Tensor], Tensor], x: Tensor, leave_out: Iterable[Tensor] = ()) -> tuple[Tensor, int]:
-    """The output, and the bytes that autograd keeps for its backward pass: each storage once, not ``leave_out``."""
+    """Return the output, and the bytes that autograd keeps for the backward pass: each storage once, without
+    ``leave_out``.
+    """
     parameters = {p.untyped_storage().data_ptr() for p in leave_out}
     # Only what the result's graph still holds at the end: another's memory may have been given out again.
     held: weakref.WeakSet[_Saved] = weakref.WeakSet()

@@ -1,7 +1,7 @@
-"""Which input positions survive a chain of subsampling steps: an image of its own positions, put through the operators.
+"""The input positions that survive a chain of subsampling steps: the operators pool an image of its own positions.
 
-The window is one element, so what is left of that image are the positions themselves (Sadigh & Sen, arXiv 1805.10766,
-draw the same).
+A window is one element, so the pooled image holds the positions that are kept (Sadigh & Sen, arXiv 1805.10766, draw the
+same).
 """
 
 from __future__ import annotations
@@ -41,16 +41,16 @@ METHODS = {
 
 
 def kept_positions(size: int, steps: int, method: str, seed: int = 0) -> list[Positions]:
-    """The positions of a square image that are left after each step.
+    """Return the positions of a square image that remain after each step.
 
     Args:
         size: side of the image, at least the product of the strides: a step halves it, or divides it by 3 with ``tri``.
-        steps: how many subsampling steps, >= 1.
+        steps: number of subsampling steps, >= 1.
         method: a name from :data:`METHODS`; ``random`` and ``tri`` draw a sampler for each submap.
-        seed: of the draws.
+        seed: of the random samplers.
 
     Returns:
-        For each step a ``(size, size)`` map: the number of the submap that holds the position, -1 where none does.
+        For each step a ``(size, size)`` map: the number of the submap that holds the position, -1 if none does.
         ``traditional`` has one submap, number 0.
 
     Raises:

@@ -1,4 +1,4 @@
-"""One operator over a range of one of its parameters: a comparison whose metadata says what was varied.
+"""One operator over a range of one of its parameters: a comparison whose metadata names the parameter.
 
 The rows are those of :func:`poolzoo.analysis.studies.compare.compare`: one operator per value, and for comparison avg
 and max, which do not have the parameter. ``metadata["sweep"]`` is ``{"pool": SPEC, "over": PARAMETER, "values": [...],
@@ -36,7 +36,7 @@ Real = int | float
 
 @dataclass(frozen=True)
 class Sweep:
-    """What is varied.
+    """The parameter and the values of a sweep.
 
     Attributes:
         pool: the operator, as its spec without the varied parameter.
@@ -51,7 +51,7 @@ class Sweep:
     spacing: str
 
     def spec(self, value: Real) -> str:
-        """The operator at one value, as rows are labelled."""
+        """Return the operator at one value, as rows are labelled."""
         name, params = registry.parse_spec(self.pool)
         return f"{name}:{registry.format_params(params | {self.over: value})}"
 
@@ -62,16 +62,16 @@ class Sweep:
 
 
 def plan_sweep(pool: str, over: str, points: int = 9) -> Sweep:
-    """Read what is to be varied.
+    """Read the parameter and the values of a sweep.
 
     Args:
         pool: the operator, with other parameters if wanted: ``softpool``, ``lp:norm=sum``.
         over: ``NAME=LOW..HIGH`` for a range, ``NAME=A,B,C`` for a list.
-        points: how many values a range has. They are spaced by a common factor, or by a common step where 0 or less is
-            in the range; of a parameter that takes ints, those ints in the range that are nearest to them.
+        points: the number of values in a range. They are spaced by a common factor, or by a common step if the range
+            contains 0 or less; for a parameter that takes ints, the nearest ints in the range are used.
 
     Raises:
-        ValueError: no such operator or parameter, or values that are not finite numbers, rising in a range.
+        ValueError: no such operator or parameter, values that are not finite numbers, or a range that does not rise.
     """
     name, given = registry.parse_spec(pool)
     numeric = _numeric_params(name)
@@ -103,7 +103,7 @@ def plan_sweep(pool: str, over: str, points: int = 9) -> Sweep:
 
 
 def _numeric_params(name: str) -> dict[str, Real | None]:
-    """An operator's own parameters that take numbers, and their defaults."""
+    """Return an operator's own parameters that take numbers, and their defaults."""
     from poolzoo.create import make_class  # of torch, without which tables of a sweep's rows are written
 
     info = registry.pool_info(name)
@@ -125,12 +125,12 @@ def _number(text: str, over: str) -> Real:
 
 
 def _plain(value: float) -> Real:
-    """A whole number as an int: an operator has one name at 2.0 and at 2, and some parameters take ints alone."""
+    """Return a whole number as an int: 2.0 and 2 are then one label, and some parameters allow only ints."""
     return int(value) if value.is_integer() and abs(value) < 10**DIGITS_OF_INTS else value
 
 
 def _spaced(low: Real, high: Real, points: int) -> tuple[list[Real], str]:
-    """``points`` values whose ends are as given, and how they are spaced."""
+    """Return ``points`` values with the given ends, and their spacing."""
     shares = [place / (points - 1) for place in range(1, points - 1)]
     if low > 0:
         between, spacing = [low ** (1 - share) * high**share for share in shares], "log"
@@ -183,7 +183,7 @@ def run_sweep(
 
 
 def sweep_of(result: Result) -> Sweep | None:
-    """What was varied, or None where nothing was, or where a file does not say it properly."""
+    """Return the sweep of a result; None if it has none, or if the file states it wrongly."""
     about: Any = result.metadata.get("sweep")
     if not isinstance(about, dict):
         return None

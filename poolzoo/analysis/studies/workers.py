@@ -1,9 +1,9 @@
-"""Where the images of a dataset are scored: processes of this machine, or a Dask cluster's.
+"""The workers that score the images of a dataset: processes of this machine, or of a Dask cluster.
 
 The unit of work is one image with all the operators that it still lacks: it is decoded once. Workers are processes of
-joblib's loky or those of a Dask cluster; both are executors of :mod:`concurrent.futures`, with a bounded number of
-images in flight, so that memory does not grow with the dataset. A row's scores are the same whoever measures them: each
-worker computes with one thread, and operators draw by seed.
+joblib's loky or of a Dask cluster; both are executors of :mod:`concurrent.futures`, with a bounded number of images in
+flight, so that memory does not grow with the dataset. Scores do not depend on the worker: each computes with one
+thread, and stochastic operators are seeded.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ from poolzoo.analysis.scoring.round_trip import failed_image, load_cropped, scor
 from poolzoo.analysis.scoring.runs import Run, make_runs
 from poolzoo.geometry import make_geometry
 
-#: Images in flight for each worker: one that it works on, and what it needs to go on without waiting.
+#: Images in flight for each worker: the one that it works on, and the next ones, so that it need not wait.
 AHEAD = 3
-#: How often an image is tried whose worker died, alone from the second time on.
+#: How often an image is tried if its worker dies; from the second time on, alone.
 TRIES = 3
-#: What worker processes begin with. One thread each: as many processes as cores, and the same sums in the same order
-#: everywhere. And glibc is to keep memory that was freed, for the next image needs as much: asking the system for it
-#: anew, page by page, took a fifth of a worker's time.
+#: The environment of worker processes. They have one thread each, because there are as many processes as cores, and so
+#: that sums have the same order everywhere. glibc keeps memory that was freed, because the next image needs as much:
+#: requesting it from the system again, page by page, took a fifth of a worker's time.
 WORKER_ENV = (
     dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     | dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), str(1 << 28))
@@ -56,15 +56,15 @@ PATIENCE = 60
 
 @dataclass(frozen=True)
 class Job:
-    """What workers need to know in addition to the image.
+    """The data that all tasks of a run share.
 
     Attributes:
         folder: the dataset.
         protocol: of the comparison.
-        fits: what operators learned, for rows of their own.
-        decoders: fitted, where the protocol asks for optimal ones.
-        plugins: what registers a user's operators, for :func:`poolzoo.registry.load_plugin`.
-        version: of poolzoo, which workers must have too.
+        fits: fitted parameters of operators, which get rows of their own.
+        decoders: the fitted optimal decoders, or None.
+        plugins: scripts or modules that register operators, for :func:`poolzoo.registry.load_plugin`.
+        version: the version of poolzoo that workers must have.
     """
 
     folder: str
@@ -86,34 +86,34 @@ class Task:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a task: its rows, and the image's width and height, None where it could not be used."""
+    """The result of a task: its rows, and the image's width and height, None if it could not be used."""
 
     rows: list[Row]
     size: tuple[int, int] | None
 
 
 class WorkerError(ValueError):
-    """Workers that cannot do the work: one line that says why."""
+    """Workers cannot do the work; the message is one line with the reason."""
 
 
 class Workers(Interface):
-    """Where tasks run."""
+    """The place where tasks run."""
 
     def submit(self, job: Job, task: Task) -> Future[Outcome]:
         """Start ``task``."""
 
     def room(self) -> int:
-        """How many tasks may be in flight."""
+        """Return how many tasks may be in flight."""
 
     def restart(self) -> None:
         """Make submitting possible again after a worker died."""
 
     def close(self) -> None:
-        """Stop what runs."""
+        """Stop all workers."""
 
 
 def score_task(job: Job, task: Task) -> Outcome:
-    """The rows of one image; runs in a worker.
+    """Return the rows of one image; runs in a worker.
 
     Raises:
         WorkerError: this worker has another poolzoo, lacks a plugin or does not see the dataset.
@@ -156,7 +156,7 @@ def _runs(spec: str, protocol: Protocol, fits: tuple[Fitted, ...]) -> list[Run]:
 
 
 class LocalWorkers:
-    """Processes of this machine, by joblib's loky: it notices when one is killed, also by the system for its memory.
+    """Processes of this machine, by joblib's loky, which notices killed processes, also when they ran out of memory.
 
     Args:
         jobs: how many.
@@ -169,7 +169,7 @@ class LocalWorkers:
     def _start(self) -> Executor:
         from joblib.externals.loky import ProcessPoolExecutor
 
-        # What loky's own process, which is started with the executor, has to say of a killed run concerns nobody.
+        # loky starts a process of its own with the executor; its warnings after a killed run are of no use.
         before = os.environ.get("PYTHONWARNINGS")
         os.environ["PYTHONWARNINGS"] = "ignore"
         try:
@@ -199,18 +199,18 @@ class LocalWorkers:
     def close(self) -> None:
         executor: Any = self._executor
         with contextlib.suppress(Empty):
-            # Else loky's thread looks for tasks that it has just dropped, and dies of a KeyError.
+            # Otherwise loky's thread looks for tasks that it has just dropped, and ends with a KeyError.
             while True:
                 executor._work_ids.get_nowait()
         executor.shutdown(wait=True, kill_workers=True)
 
 
 def _ready() -> None:
-    """Done by a worker that has all its modules."""
+    """Do nothing; a worker that returns from it has imported all modules."""
 
 
 def _begin(parent: int) -> None:
-    """Let a worker end with its main process, not before: Ctrl-C reaches all processes of a terminal."""
+    """Make a worker end only with its main process, because Ctrl-C reaches all processes of a terminal."""
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -218,14 +218,14 @@ def _begin(parent: int) -> None:
 
 
 def _end_with(parent: int) -> None:
-    """A killed main process tells nobody; its workers would wait for work for ever."""
+    """End this worker when its main process is gone; otherwise it would wait for work forever."""
     while os.getppid() == parent:
         time.sleep(1)
     os._exit(1)
 
 
 class DaskWorkers:
-    """The workers of a Dask cluster, however many there are at the time; Dask itself runs anew what a lost one had.
+    """The workers of a Dask cluster, whose number may change; Dask itself repeats the tasks of a lost worker.
 
     Args:
         address: of the scheduler, as ``tcp://host:8786``.
@@ -267,7 +267,7 @@ class DaskWorkers:
         return AHEAD * max(1, self._threads)
 
     def restart(self) -> None:
-        """Dask has done it."""
+        """Do nothing: Dask replaces lost workers itself."""
 
     def close(self) -> None:
         with contextlib.suppress(Exception):  # the scheduler may be gone
@@ -323,7 +323,7 @@ def score_all(
 
 
 def _died(error: Exception) -> bool:
-    """Whether the process that had the task is gone; Dask's error is known by name, for Dask may not be installed."""
+    """Return whether the task's process is gone. Dask may not be installed, so its error is known by its name."""
     return isinstance(error, BrokenProcessPool) or type(error).__name__ == "KilledWorker"
 
 
