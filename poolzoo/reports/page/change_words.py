@@ -1,4 +1,4 @@
-"""How runs side by side differ, in words."""
+"""The differences between runs side by side, in words."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from poolzoo.reports.text.numbers import signed
 
 
 def changes_of(versus: Versus, letters: Sequence[str]) -> tuple[Entry, ...]:
-    """For each measure and further run, the median change and the extremes over the operators that were matched.
+    """Return, for each measure and further run, the median change and the extremes over the matched operators.
 
     Args:
         versus: the runs, matched.
-        letters: of the runs.
+        letters: the runs' letters.
     """
     said = []
     for place, measure in enumerate(versus.measures):
@@ -35,7 +35,7 @@ def changes_of(versus: Versus, letters: Sequence[str]) -> tuple[Entry, ...]:
 
 
 def _change(measure: str, known: Sequence[tuple[float, str]], letter: str) -> str:
-    """``B − A: median 0.0000 over 12 operators, from -0.0010 (max) to +0.0020 (avg).``"""
+    """Return, for example, ``B − A: median 0.0000 over 12 operators, from -0.0010 (max) to +0.0020 (avg).``"""
     metric = METRICS.get(measure)
     (low, first), (high, last) = known[0], known[-1]
     show = signed(metric.format) if metric else lambda value: f"{value:.2f}"

@@ -1,6 +1,6 @@
-"""The results that a page was drawn from, inside the page: as JSON in script elements that no browser runs.
+"""The results of a page, stored inside the page as JSON in script elements that no browser runs.
 
-``poolzoo report page.html`` reads them back, so a page can be drawn again, or compared with others, from itself.
+``poolzoo report page.html`` reads them back, so the page can be drawn again or compared with others.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ _OPENING = f'<script type="application/json" class="{_CLASS}">'
 
 
 def script_json(data: Any) -> Markup:
-    """``data`` as JSON that cannot end the script element it stands in, nor hold an invisible character."""
+    """Return ``data`` as JSON that cannot end its script element and has no invisible characters."""
     text = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return Markup(re.sub("[<>&]", lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
 def is_embedded(results: Sequence[Result]) -> bool:
-    """Whether a page holds the rows of these results."""
+    """Return whether a page holds the rows of these results."""
     return sum(len(result.rows) for result in results) <= ROWS_EMBEDDED
 
 
 def embed(results: Sequence[Result]) -> Markup:
-    """Script elements that hold the results; an empty text where they have too many rows."""
+    """Return script elements that hold the results; an empty text if they have too many rows."""
     if not is_embedded(results):
         return Markup()
     blocks = [Markup("{}{}</script>").format(Markup(_OPENING), script_json(json.loads(r.to_json()))) for r in results]
@@ -42,12 +42,12 @@ def embed(results: Sequence[Result]) -> Markup:
 
 
 def is_page(text: str) -> bool:
-    """Whether a file's text is a page, also one that was saved with a comment before it, and not a result."""
+    """Return whether a file's text is a page and not a result; a comment may precede the page."""
     return text.lstrip("\ufeff \t\r\n").startswith("<")
 
 
 def results_in_file(path: str | os.PathLike[str]) -> list[Result]:
-    """The results of a JSON file or a page, which may begin with a byte-order mark, as some editors and shells write.
+    """Return the results of a JSON file or a page, with or without a byte-order mark.
 
     Raises:
         OSError: the file cannot be read.
@@ -63,14 +63,14 @@ def results_in_file(path: str | os.PathLike[str]) -> list[Result]:
 
 
 def results_in_page(html: str, source: str) -> list[Result]:
-    """The results that :func:`embed` put into a page.
+    """Return the results that :func:`embed` put into a page.
 
     Args:
         html: the page.
         source: its name, for messages.
 
     Raises:
-        ValueError: the page holds none, or what it holds is no result.
+        ValueError: the page holds none, or its data are not a result.
     """
     # Everywhere else in a page "<" is escaped, so only the page's own elements begin like this.
     blocks = re.findall(f"{re.escape(_OPENING)}(.*?)</script>", html, re.DOTALL)

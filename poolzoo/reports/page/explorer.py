@@ -2,9 +2,8 @@
 
 The page carries the original cut-out, the pooled values of each operator and a few weights, as bytes (see
 :mod:`poolzoo.reports.pictures.cutouts`); ``explorer.js`` rebuilds, subtracts, transforms and compares on demand.
-Without JavaScript, or where a browser cannot inflate, plain pictures of some operators stand there instead. All text
-comes from results: it passes :func:`poolzoo.reports.text.words.visible` and Jinja's autoescaping or
-:func:`script_json`.
+Browsers without JavaScript or without DecompressionStream show plain pictures of some operators instead. All text comes
+from results: it passes :func:`poolzoo.reports.text.words.visible` and Jinja's autoescaping or :func:`script_json`.
 """
 
 from __future__ import annotations
@@ -54,7 +53,7 @@ SEQUENTIAL = (
 
 @dataclass(frozen=True)
 class _Still:
-    """A picture as the template places it."""
+    """A picture for the template."""
 
     uri: str
     width: int
@@ -65,8 +64,9 @@ class _Still:
 
 @dataclass(frozen=True)
 class _Entry:
-    """One operator of one image: what it is called, by upsampling its rows and its places among the others, and the
-    metrics in the order that they were asked for."""
+    """One operator of one image: its name, its rows and ranks by upsampler, and the metrics in the order of
+    ``--metric``.
+    """
 
     operator: OperatorKey
     title: str
@@ -87,21 +87,21 @@ class _Entry:
 
 
 def explorer_script() -> str:
-    """The script that the page inlines: one strict function, no globals, nothing fetched."""
+    """Return the script that the page inlines: one strict function, without globals, which loads nothing."""
     return page_file("explorer.js")
 
 
 def explorer_style() -> str:
-    """The styles that the page inlines."""
+    """Return the styles that the page inlines."""
     return page_file("explorer.css")
 
 
 def render_explorer(book: PictureBook, comparisons: Sequence[RunFacts]) -> Markup:
-    """The explorer and the plain pictures that stand there without JavaScript; empty where there are no pictures.
+    """Return the explorer and the plain pictures for browsers without JavaScript; empty if there are no pictures.
 
     Args:
         book: the pictures.
-        comparisons: of the pictures' images; an operator's scores are those of the first that has its row.
+        comparisons: the runs of these images; an operator's scores are from the first run that has its row.
     """
     shelves = {name: (book.shelf(name), _entries(book.shelf(name), name, comparisons)) for name in book.images}
     shelves = {name: (shelf, entries) for name, (shelf, entries) in shelves.items() if entries}
@@ -127,7 +127,7 @@ def render_explorer(book: PictureBook, comparisons: Sequence[RunFacts]) -> Marku
 
 
 def nice_ceiling(value: float) -> float:
-    """The smallest of 1, 1.5, 2, 2.5, 3, 4, 5 and 7.5 times a power of ten that is at least ``value``."""
+    """Return the smallest of 1, 1.5, 2, 2.5, 3, 4, 5 and 7.5 times a power of ten that is at least ``value``."""
     if not 0 < value < math.inf:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
@@ -141,7 +141,7 @@ def _colours() -> dict[str, object]:
 
 
 def _entries(shelf: Shelf, name: str, comparisons: Sequence[RunFacts]) -> list[_Entry]:
-    """The operators of an image, best first by the first metric and upsampling of the first run that knows them."""
+    """Return an image's operators, best first by the first metric and upsampler of the first run that has them."""
     entries: dict[OperatorKey, _Entry] = {}
     for own in (run.of_image(name) for run in comparisons):
         summaries = summarise(own.result)
@@ -176,7 +176,7 @@ def _title(operator: OperatorKey) -> str:
 
 
 def _fitted(shelves: Mapping[str, tuple[Shelf, list[_Entry]]]) -> tuple[int, list[dict[str, object]]]:
-    """The largest side at which all images fit into the budget, and the images' data."""
+    """Return the largest side at which all images fit into the budget, and the images' data."""
     place = 0
     while True:
         side = SIDES[place]
@@ -191,7 +191,7 @@ def _fitted(shelves: Mapping[str, tuple[Shelf, list[_Entry]]]) -> tuple[int, lis
 
 
 def _image(name: str, shelf: Shelf, entries: Sequence[_Entry], side: int) -> tuple[int, dict[str, object]]:
-    """What an image's pictures take, in bytes, and the image as the script reads it."""
+    """Return the size of an image's pictures in bytes, and the image's data for the script."""
     box, packer = _cut(shelf, side), _Packer()
     pooled = {operator: part.cut(sources(box, part.size, shelf.size)) for operator, part in shelf.pooled.items()}
     operators = []
@@ -236,7 +236,7 @@ def _image(name: str, shelf: Shelf, entries: Sequence[_Entry], side: int) -> tup
 
 
 def _unshown(name: str, entries: Sequence[_Entry], comparisons: Sequence[RunFacts]) -> bool:
-    """Whether an operator was scored on the image at low resolution, and has no pictures of it."""
+    """Return whether an operator was scored on the image at low resolution, and has no pictures of it."""
     shown = {entry.operator[:3] for entry in entries}
     rows = (row for run in comparisons for row in run.result.rows)
     scored = (row for row in rows if row["image"] == name and row["upsample"] == UPSAMPLE_NONE and row["error"] is None)
@@ -249,7 +249,7 @@ def _is_low(entries: Sequence[_Entry]) -> bool:
 
 
 def _rebuilt(entry: _Entry, shelf: Shelf) -> Iterator[tuple[str, Rebuilt]]:
-    """The upsamplers of an operator whose pictures are known: name and picture."""
+    """Yield the upsamplers of an operator whose pictures are known: name and picture."""
     for upsample in entry.rows:
         for name in (upsample, ""):
             if (rebuilt := shelf.rebuilt.get((entry.operator, name))) is not None:
@@ -258,21 +258,21 @@ def _rebuilt(entry: _Entry, shelf: Shelf) -> Iterator[tuple[str, Rebuilt]]:
 
 
 def _cut(shelf: Shelf, side: int) -> Box:
-    """The cut-out at most ``side`` long, around the pixels whose weights are known."""
+    """Return the cut-out, at most ``side`` long, around the pixels that have weights."""
     weights = next(iter(shelf.weights.values()), None)
     outer = shelf.original.box
     return outer.around(weights.box if weights else outer, side)
 
 
 class _Packer:
-    """Parts as the script reads them, each held against the nearest before it, and what they take so far."""
+    """Parts for the script, each compressed against the most similar earlier part, and their total size."""
 
     def __init__(self) -> None:
         self.size = 0
         self._known: list[Pixels] = []
 
     def part(self, part: Part) -> dict[str, object]:
-        """A part of a picture."""
+        """Return a part of a picture for the script."""
         pixels = part.bytes
         nearest = min(
             (number for number, known in enumerate(self._known) if known.shape == pixels.shape),
@@ -296,12 +296,12 @@ class _Packer:
 
 
 def _apart(one: Pixels, other: Pixels) -> int:
-    """How far two pictures are from each other, by every third pixel of every third line."""
+    """Return the difference between two pictures, by every third pixel of every third line."""
     return int(np.abs(one[::3, ::3].astype(np.int16) - other[::3, ::3]).sum())
 
 
 def _figures(name: str, shelf: Shelf, entries: Sequence[_Entry], side: int) -> list[_Still]:
-    """What there is without JavaScript: the original, and some operators' pooled and rebuilt cut-outs."""
+    """Return the plain pictures: the original, and some operators' pooled and rebuilt cut-outs."""
     box = _cut(shelf, min(side, STILL_SIDE))
     cut = f"cut-out of {box.width} × {box.height} pixels"
     height, width = shelf.size

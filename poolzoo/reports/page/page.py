@@ -1,9 +1,9 @@
-"""One HTML page from results: the answer first, then all that it rests on, with nothing to fetch.
+"""One HTML page from results: first the answer, then the data behind it. The page loads nothing.
 
-The page is the list of its :mod:`sections <poolzoo.reports.page.sections>`, from which its contents are made. It holds
-its styles, scripts, plots, pictures and rows; a Content-Security-Policy forbids the network and whatever the page did
-not bring. Whatever comes from a result is text: it passes :func:`poolzoo.reports.text.words.visible` and Jinja's
-autoescaping, and metadata may be missing. Equal results give equal bytes.
+The page is the list of its :mod:`sections <poolzoo.reports.page.sections>`, and its contents are made from this list.
+It holds its styles, scripts, plots, pictures and rows; a Content-Security-Policy forbids the network and all other
+scripts and styles. All data of a result are text: they pass :func:`poolzoo.reports.text.words.visible` and Jinja's
+autoescaping. Metadata may be missing. Equal results give equal bytes.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from poolzoo.reports.text.words import listed
 
 
 def render_page(results: Sequence[Result], pictures: PictureBook | None = None, sources: Sequence[str] = ()) -> str:
-    """The page as HTML.
+    """Return the page as HTML.
 
     Args:
         results: comparisons and profiles, each of which gets its sections; several of one kind are shown side by side
             as well.
-        pictures: of the comparisons' images.
-        sources: where each result came from, for their headings.
+        pictures: the pictures of the comparisons' images.
+        sources: the file of each result, for their headings.
 
     Raises:
         ValueError: there are no results.
@@ -58,7 +58,9 @@ def render_page(results: Sequence[Result], pictures: PictureBook | None = None, 
 
 
 def _policy(style: str, script: str) -> str:
-    """Nothing from anywhere, and of what is inside only this style and this script."""
+    """Return the Content-Security-Policy: nothing from the network, and inside the page only this style and this
+    script.
+    """
     style, script = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script))
     return (
         f"default-src 'none'; img-src data: blob:; style-src 'sha256-{style}'; script-src 'sha256-{script}';"

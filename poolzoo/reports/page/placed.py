@@ -1,4 +1,4 @@
-"""Tables and plots as the templates place them."""
+"""Tables and plots in the form that the templates use."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class PageLine:
 
 @dataclass(frozen=True)
 class PageTable:
-    """A table of the page; ``id`` is its anchor, ``title`` what stands above it where there are several."""
+    """A table of the page; ``id`` is its anchor, ``title`` its heading if there are several."""
 
     id: str
     title: str
@@ -44,13 +44,13 @@ class PagePlot:
 
 
 def page_table(table: Table, families: Mapping[str, str], anchor: str, title: str = "") -> PageTable:
-    """A table for the page.
+    """Return a table for the page.
 
     Args:
-        table: what it shows.
+        table: the data.
         families: of its operators, by label.
         anchor: its id.
-        title: what it is called among others.
+        title: its heading if there are several.
     """
     lines = tuple(
         PageLine(
@@ -66,17 +66,17 @@ def page_table(table: Table, families: Mapping[str, str], anchor: str, title: st
 
 
 def page_tables(tables: Iterable[Table], families: Mapping[str, str], anchor: str) -> tuple[PageTable, ...]:
-    """Tables for the page, whose ids are ``anchor`` and a number."""
+    """Return tables for the page, with ``anchor`` and a number as ids."""
     return tuple(page_table(table, families, f"{anchor}-{place}") for place, table in enumerate(tables, start=1))
 
 
 def page_plots(drawings: Sequence[Drawing], anchor: str) -> list[PagePlot]:
-    """Plots for the page, whose ids begin with ``anchor``."""
+    """Return plots for the page, with ids that begin with ``anchor``."""
     return [
         PagePlot(Markup(drawing.svg(f"{anchor}-{drawing.name}-")), drawing.alt, drawing.caption) for drawing in drawings
     ]
 
 
 def _number(value: float) -> str:
-    """As JavaScript reads it; without the last digits, which differ between machines."""
+    """Return a number as JavaScript reads it, without the last digits, which differ between machines."""
     return f"{value:.12g}" if math.isfinite(value) else "NaN" if math.isnan(value) else f"{'-' * (value < 0)}Infinity"

@@ -1,4 +1,4 @@
-"""A section of the page: what its template shows, and what the contents list of it."""
+"""A section of the page: the data of its template, and its headings in the contents."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class Heading:
 
 @dataclass(frozen=True)
 class Section:
-    """What one section of a page is drawn from.
+    """The data of one section of a page.
 
     Attributes:
-        headings: for the contents, in the order of the template; a section without any stands above the contents.
-        shown: what the template knows, by name; ``headings`` is there too.
-        style: what it adds to the page's style sheet.
-        script: what it adds to the page's script.
+        headings: for the contents, in the order of the template; a section without headings stands above the contents.
+        shown: the template's variables by name, in addition to ``headings``.
+        style: its part of the page's style sheet.
+        script: its part of the page's script.
     """
 
     headings: tuple[Heading, ...] = ()

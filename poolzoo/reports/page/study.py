@@ -1,4 +1,4 @@
-"""The results of a page: each read once, with its place on the page and what its sections share."""
+"""The results of a page: each is read once, with its place on the page and the data that sections share."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class PageRun:
 
     Attributes:
         run: the result and its facts.
-        anchor: what its ids begin with.
-        letter: what tells it from others of its kind; "" for the only one.
-        source: the file it came from, where the page shows several.
+        anchor: the beginning of its ids.
+        letter: its letter among several results of its kind, or "".
+        source: its file, if the page shows several results.
     """
 
     run: RunFacts
@@ -48,11 +48,11 @@ class PageRun:
         return f"{'Comparison' if self.is_comparison else 'Profile'} {self.letter}".strip()
 
     def heading(self, text: str) -> str:
-        """A section's heading, with the result's title among several."""
+        """Return a section's heading, with the result's title among several."""
         return f"{text} ({self.title})" if self.letter else text
 
     def prefixed(self, text: str) -> str:
-        """A sentence, with the result's title before it among several."""
+        """Return a sentence, with the result's title before it among several."""
         return f"{self.title}: {text}" if self.letter else text
 
     @property
@@ -85,7 +85,7 @@ class PageComparison(PageRun):
 
     @cached_property
     def summaries(self) -> list[Summary]:
-        """Its summaries, with a profile's times in place of its own where one measured their window."""
+        """Its summaries, with a profile's times in place of its own if a profile measured their window."""
         return join_times(summarise(self.run.result), self.profiles)
 
     @cached_property
@@ -94,22 +94,22 @@ class PageComparison(PageRun):
         return by_setting(self.summaries)
 
     def titles(self, setting: Setting) -> list[str]:
-        """Its title and that of one of its settings, each only where there are several."""
+        """Return its title and that of one of its settings, each only if there are several."""
         return [self.title] * bool(self.letter) + [setting_title(setting)] * (len(self.settings) > 1)
 
     @cached_property
     def verdicts(self) -> list[Verdict]:
-        """What it answers."""
+        """Its verdicts."""
         return judge(self.run.result, self.summaries)
 
     @cached_property
     def image_names(self) -> list[str]:
-        """The images in its rows; one that could not be read has a row of no operator."""
+        """The images in its rows, without images that could not be read: their rows have no operator."""
         return unique(row["image"] for row in self.run.result.rows if row["pool"])
 
     @property
     def image_count(self) -> int:
-        """How many images were scored; of a dataset the rows are a sample."""
+        """The number of images that were scored; for a dataset, the rows are a sample."""
         return self.run.dataset.images if self.run.dataset else len(self.image_names)
 
     @property
@@ -119,7 +119,7 @@ class PageComparison(PageRun):
 
     @property
     def noun(self) -> str:
-        """The kind of input: image, video, volume, feature map, or input where there are several kinds."""
+        """The kind of input: image, video, volume, feature map, or input if there are several kinds."""
         nouns = {"feature map" if s.of_features else NOUNS.get(s.input, "image") for s in self.settings}
         return nouns.pop() if len(nouns) == 1 else "input"
 
@@ -138,17 +138,17 @@ class SideBySide:
 
     @property
     def letters(self) -> tuple[str, ...]:
-        """The letters that tell them apart."""
+        """The letters of the runs."""
         return tuple(placed.letter for placed in self.runs)
 
     @cached_property
     def changes(self) -> tuple[Entry, ...]:
-        """How they differ, in words; empty where they have nothing in common."""
+        """The differences between the runs, in words; empty if they have nothing in common."""
         return changes_of(self.versus, self.letters)
 
     @property
     def heading(self) -> str:
-        """What the page calls them."""
+        """Their heading on the page."""
         return f"{'Comparisons' if self.versus.kind == 'compare' else 'Profiles'} side by side"
 
     @cached_property
@@ -159,11 +159,11 @@ class SideBySide:
 
 @dataclass(frozen=True)
 class Study:
-    """All that a page shows.
+    """The data of a page.
 
     Attributes:
-        runs: in the order given.
-        pictures: of the comparisons' images; None where there are none.
+        runs: the results, in the order given.
+        pictures: of the comparisons' images, or None.
     """
 
     runs: tuple[PageRun, ...]
@@ -176,7 +176,7 @@ class Study:
         Args:
             results: comparisons and profiles.
             pictures: of the comparisons' images.
-            sources: where each result came from; may be empty.
+            sources: the file of each result; may be empty.
         """
         profiles = tuple(result for result in results if result.kind == "profile")
         runs: list[PageRun] = []
@@ -207,17 +207,17 @@ class Study:
 
     @cached_property
     def side_by_side(self) -> list[SideBySide]:
-        """The results of each kind of which there are several, matched."""
+        """The results of each kind that has several, matched."""
         apart = (self.comparisons, self.profiles)
         return [SideBySide(tuple(runs), side_by_side([p.run.result for p in runs])) for runs in apart if len(runs) > 1]
 
     @property
     def takes_times_from_profiles(self) -> bool:
-        """Whether a comparison shows a profile's times: it then says who is fastest."""
+        """Whether a comparison shows a profile's times; it then names the fastest operator."""
         verdicts = (verdict for comparison in self.comparisons for verdict in comparison.verdicts)
         return any(verdict.cost and verdict.cost.profiled for verdict in verdicts)
 
 
 def unique(names: Iterable[str]) -> list[str]:
-    """Each name once, in their order."""
+    """Return each name once, in their order."""
     return list(dict.fromkeys(names))

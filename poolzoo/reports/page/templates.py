@@ -1,4 +1,4 @@
-"""The Jinja environment of every HTML that poolzoo writes: whatever is not Markup is escaped and made visible."""
+"""The Jinja environment of every HTML that poolzoo writes: all text that is not Markup is escaped and made visible."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @functools.cache
 def environment() -> jinja2.Environment:
-    """Templates lie in this package; a name that a template asks for and was not given is an error."""
+    """Return the environment with the templates of this package; a name that a template lacks is an error."""
     import jinja2
 
     return jinja2.Environment(
@@ -30,5 +30,5 @@ def environment() -> jinja2.Environment:
 
 
 def page_file(name: str) -> str:
-    """The text of a template, style sheet or script of this package."""
+    """Return the text of a template, style sheet or script of this package."""
     return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A verdict in words: what to take, by how much it leads and how sure that is, and what to read with it."""
+"""A verdict in words: the recommended operator, its lead, how certain it is, and the caveats."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NAMES_SHOWN = 6
 
 @dataclass(frozen=True)
 class Entry:
-    """A question and its answer's paragraphs; ``of_time`` does not depend on how pictures are rebuilt."""
+    """A question and the paragraphs of its answer; ``of_time`` answers do not depend on the upsampler."""
 
     question: str
     paragraphs: tuple[Markup | str, ...]
@@ -61,7 +61,7 @@ def answer_of(verdict: Verdict, title: str = "") -> Answer:
 
 
 def answer_of_profile(lead: ProfileLead) -> Answer:
-    """Who is fastest of a profile's operators on one tensor."""
+    """Return the fastest of a profile's operators on one tensor, in words."""
     time = Markup("{} is the fastest of {} operators: {} per forward pass").format(
         names([lead.fastest]), lead.operators, seconds(lead.time)
     )
@@ -74,7 +74,7 @@ def answer_of_profile(lead: ProfileLead) -> Answer:
 
 
 def warnings_of(doubts: Doubts) -> list[str]:
-    """What the numbers cannot say, a sentence each."""
+    """Return the caveats, one sentence each."""
     said = []
     if doubts.unfitted:
         said.append(
@@ -108,7 +108,7 @@ def warnings_of(doubts: Doubts) -> list[str]:
 
 
 def names(labels: Sequence[str], most: int = NAMES_SHOWN) -> Markup:
-    """Operators as the page names them, joined by commas and an "and"; those beyond ``most`` are counted."""
+    """Return operators as the page names them, joined by commas and an "and"; those beyond ``most`` are counted."""
     strong = [Markup("<strong>{}</strong>").format(visible(name)) for name in labels[:most]]
     if len(labels) > most:
         return Markup(", ").join(strong) + Markup(" and {} more").format(len(labels) - most)
@@ -116,7 +116,7 @@ def names(labels: Sequence[str], most: int = NAMES_SHOWN) -> Markup:
 
 
 def seconds(time: Time | float) -> str:
-    """A time in its own unit, with half its interquartile range where that was measured."""
+    """Return a time in its own unit, with half its interquartile range if that was measured."""
     value, iqr = (time, None) if isinstance(time, float) else (time.seconds, time.iqr)
     size, unit = unit_of([value], TIME_UNITS)
     spread = "" if not iqr else f" ± {iqr / 2 / size:.2g}"
@@ -160,7 +160,7 @@ def _beside(lead: Lead) -> list[Markup]:
 
 
 def _gap(gap: Gap, key: str, before: str) -> Markup:
-    """``0.0120 ahead of the baseline avg (95% interval 0.0100 to 0.0140 over 8 images)``."""
+    """Return, for example, ``0.0120 ahead of the baseline avg (95% interval 0.0100 to 0.0140 over 8 images)``."""
     metric, other = METRICS[key], names([title_of(gap.other)])
     amount = format(gap.difference, metric.format)
     if not gap.images:
@@ -182,7 +182,7 @@ def _amount(value: float, key: str) -> str:
 
 
 def _digits(value: float, spec: str) -> str:
-    """-0.00 would claim a direction that the digits do not show."""
+    """Return a number without the sign of -0.00, which would claim a direction that the digits do not show."""
     text = format(value, spec)
     return text if text.strip("-0.") else text.lstrip("-")
 

@@ -1,1 +1,1 @@
-"""What pooling did to a picture, as PNG files."""
+"""Pictures of pooled images: as PNG files, and as cut-outs for the page."""

@@ -1,13 +1,14 @@
 """Cut-outs: the part of each picture that a page carries, exact to half a 255th of its range, and small.
 
-A page cannot hold whole photographs at full size for every operator, and what is scaled down no longer shows what
-pooling did. So each image has one cut-out, where it is busiest; of each operator the pooled values beneath it are
-kept, with the neighbours that interpolation needs at its border, and whoever shows the page rebuilds from them. Where
-that does not give what was measured (submaps, fitted decoders) the rebuilt cut-out is kept too.
+A page cannot hold whole photographs at full size for every operator, and a smaller copy does not show the effect of
+pooling. So each image has one cut-out, where it has the most detail. For each operator, the page holds the pooled
+values of the cut-out, with the neighbours that interpolation needs at its border, and the browser rebuilds the cut-out
+from them. If that does not give the measured picture (submaps, fitted decoders), the page also holds the rebuilt
+cut-out.
 
-Interpolation is that of torch.nn.functional.interpolate with ``align_corners=False``: output position x looks at
-(x + 1/2) n / m - 1/2, where n are the input's and m the output's samples; bicubic is Keys' kernel with a = -0.75 (Keys
-1981, eq. 15).
+Interpolation follows torch.nn.functional.interpolate with ``align_corners=False``: output position x reads the input at
+(x + 1/2) n / m - 1/2, where n is the number of input samples and m of output samples; bicubic is Keys' kernel with
+a = -0.75 (Keys 1981, eq. 15).
 """
 
 from __future__ import annotations
@@ -45,15 +46,15 @@ class Box:
 
     @property
     def slices(self) -> tuple[slice, slice]:
-        """What cuts it out of an array."""
+        """The slices that cut it out of an array."""
         return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
 
     def within(self, outer: Box) -> Box:
-        """The same rectangle, counted from the corner of ``outer``."""
+        """Return the same rectangle, counted from the corner of ``outer``."""
         return Box(self.top - outer.top, self.left - outer.left, self.height, self.width)
 
     def holds(self, inner: Box) -> bool:
-        """Whether all of ``inner`` lies in this one."""
+        """Return whether all of ``inner`` lies in this rectangle."""
         place = inner.within(self)
         return (
             min(place.top, place.left) >= 0
@@ -62,7 +63,9 @@ class Box:
         )
 
     def around(self, inner: Box, side: int) -> Box:
-        """The part of this one that is at most ``side`` pixels long, with ``inner`` as near to its middle as can be."""
+        """Return the part of this rectangle that is at most ``side`` pixels long, with ``inner`` as near to its middle
+        as possible.
+        """
         height, width = min(side, self.height), min(side, self.width)
         top = inner.top + (inner.height - height) // 2
         left = inner.left + (inner.width - width) // 2
@@ -76,13 +79,13 @@ class Box:
 
 @dataclass(frozen=True)
 class Part:
-    """A rectangle of a picture as bytes, of which byte b means ``low + b / 255 * (high - low)``.
+    """A rectangle of a picture as bytes; a byte b stands for ``low + b / 255 * (high - low)``.
 
     Attributes:
-        box: where it lies in the picture.
-        size: height and width of the whole picture (of one submap, where there are several).
-        submaps: how many rectangles stand side by side, the same one of each submap.
-        low, high: of pictures at least [0, 1], further where values leave that.
+        box: its position in the picture.
+        size: height and width of the whole picture (of one submap, if there are several).
+        submaps: the number of rectangles side by side: the same rectangle of each submap.
+        low, high: the range of the values; for pictures at least [0, 1].
         deflated: the bytes, ``(box.height, submaps * box.width, 3)``.
     """
 
@@ -95,18 +98,18 @@ class Part:
 
     @property
     def bytes(self) -> Pixels:
-        """``(height, submaps * width, 3)`` uint8."""
+        """The bytes as ``(height, submaps * width, 3)`` uint8."""
         shape = (self.box.height, self.submaps * self.box.width, 3)
         return np.frombuffer(zlib.decompress(self.deflated), np.uint8).reshape(shape)
 
     @property
     def values(self) -> Floats:
-        """The same as float64 in the picture's own units."""
+        """The values as float64, in the picture's own units."""
         found: Floats = self.low + self.bytes / 255 * (self.high - self.low)
         return found
 
     def cut(self, box: Box) -> Part:
-        """The part of this part that lies in ``box``, counted in the whole picture."""
+        """Return the part of this part that lies in ``box``, counted in the whole picture."""
         rows, columns = box.within(self.box).slices
         tiles = np.split(self.bytes, self.submaps, axis=1)
         pixels = np.hstack([tile[rows, columns] for tile in tiles])
@@ -114,13 +117,15 @@ class Part:
 
 
 def cutout_box(original: Pixels, side: int = CUTOUT) -> Box:
-    """Where an image is busiest: the rectangle, at most ``side`` long, that a page shows pixel by pixel."""
+    """Return the rectangle with the most detail, at most ``side`` long, which a page shows pixel by pixel."""
     height, width = (min(side, length) for length in original.shape[:2])
     return Box(*busiest(original, height, width), height, width)
 
 
 def weights_box(original: Pixels, stride: tuple[int, ...]) -> Box | None:
-    """The busiest part of the cut-out, in whole strides, of which a page shows weights; None where there is none."""
+    """Return the part of the cut-out with the most detail, in whole strides, for which a page shows weights; None if
+    there is none.
+    """
     outer = cutout_box(original)
     inner = cutout_box(original[outer.slices], WEIGHTS)
     tops, lefts = (
@@ -133,7 +138,7 @@ def weights_box(original: Pixels, stride: tuple[int, ...]) -> Box | None:
 
 
 def busiest(pixels: Pixels, height: int, width: int) -> tuple[int, int]:
-    """Top and left of the rectangle of ``height`` by ``width`` pixels with the most fine detail."""
+    """Return top and left of the rectangle of ``height`` by ``width`` pixels with the most fine detail."""
     grey = pixels.astype(np.float32).mean(axis=2)
     energy = np.zeros_like(grey)
     energy[1:] += np.abs(np.diff(grey, axis=0))
@@ -157,12 +162,12 @@ def cut_part(
     submaps: int = 1,
     bounds: tuple[float, float] = (0.0, 1.0),
 ) -> Part:
-    """The rectangle ``box`` of a picture, rounded to bytes.
+    """Return the rectangle ``box`` of a picture, rounded to bytes.
 
     Args:
         pixels: ``(H, submaps * W, 3)`` or without the last axis; floats of any range, or bytes.
         box: counted in one submap.
-        bounds: what 0 and 255 mean, of bytes; of floats, what they mean at least.
+        bounds: the values of 0 and 255 for bytes; for floats the range is at least this.
     """
     height, width = pixels.shape[0], pixels.shape[1] // submaps
     rows, columns = box.slices
@@ -178,7 +183,7 @@ def cut_part(
 
 
 def sources(box: Box, pooled: tuple[int, int], full: tuple[int, int]) -> Box:
-    """The rectangle of a pooled picture from which any interpolation to ``full`` size rebuilds ``box``."""
+    """Return the rectangle of a pooled picture from which any interpolation to ``full`` size rebuilds ``box``."""
     spans = []
     for start, length, few, many in zip((box.top, box.left), (box.height, box.width), pooled, full, strict=True):
         first, last = (((at + 0.5) * few / many - 0.5) // 1 for at in (start, start + length - 1))
@@ -189,12 +194,12 @@ def sources(box: Box, pooled: tuple[int, int], full: tuple[int, int]) -> Box:
 
 
 def rebuild_part(pooled: Part, box: Box, full: tuple[int, int], upsample: str) -> Floats:
-    """Interpolate a pooled picture to ``full`` size, and of that the rectangle ``box``: ``(height, width, 3)``.
+    """Return the rectangle ``box`` of a pooled picture that is interpolated to ``full`` size: ``(height, width, 3)``.
 
     Args:
-        pooled: without submaps, and with all that :func:`sources` asks for.
+        pooled: without submaps, with at least the rectangle of :func:`sources`.
         box: counted in the full picture.
-        full: height and width that the pooled picture grows to.
+        full: height and width of the upsampled picture.
         upsample: a name from :data:`TAPS`.
     """
     values = pooled.values
@@ -238,11 +243,11 @@ TAPS: dict[str, Callable[[int, int, npt.NDArray[np.int64]], Taps]] = {
 
 
 def pack(pixels: Pixels, reference: Pixels | None = None) -> tuple[str, bytes]:
-    """Bytes for the page, losslessly: the name of the prediction that was taken off, and the deflated rest.
+    """Return bytes for the page, losslessly: the name of the prediction that was subtracted, and the deflated rest.
 
-    Green, red minus green and blue minus green are three planes. ``spatial`` takes off the median edge predictor of
-    LOCO-I (Weinberger et al. 2000), ``reference`` a picture that is known, of the same shape: what operators leave
-    differs little. The shorter one is returned.
+    Green, red minus green and blue minus green are three planes. ``spatial`` subtracts the median edge predictor of
+    LOCO-I (Weinberger et al. 2000), ``reference`` subtracts a known picture of the same shape, because the results of
+    operators differ little. The shorter one is returned.
 
     Args:
         pixels: ``(H, W, 3)`` uint8.
@@ -259,6 +264,6 @@ def pack(pixels: Pixels, reference: Pixels | None = None) -> tuple[str, bytes]:
 
 
 def _planes(pixels: Pixels) -> Pixels:
-    """``(3, H, W)`` uint8: green, red minus green, blue minus green, modulo 256."""
+    """Return ``(3, H, W)`` uint8: green, red minus green, blue minus green, modulo 256."""
     red, green, blue = np.moveaxis(pixels, 2, 0)
     return np.stack([green, red - green, blue - green])

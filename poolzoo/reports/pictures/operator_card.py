@@ -33,7 +33,7 @@ GRADIENT_TEXT = (
 
 
 def render_card(card: Card, *, color: bool = False, width: int | None = None) -> str:
-    """The card as a terminal shows it.
+    """Return the card as a terminal shows it.
 
     Args:
         card: from :func:`poolzoo.analysis.studies.operator_card.make_card`.
@@ -78,7 +78,7 @@ def _facts(card: Card) -> Iterator[tuple[str, str]]:
 
 
 def gradient_text(sample: WindowWeights) -> str:
-    """The window's elements and every derivative that is not 0, as rows of numbers."""
+    """Return the window's elements and every derivative that is not 0, as rows of numbers."""
     window = sample.elements[sample.window]
     lines = ["elements of the window"]
     lines += ["".join(f" {value:7.3f} " for value in row) for row in window.reshape(-1, window.shape[-1])]
@@ -114,11 +114,11 @@ def render_card_page(card: Card, evidence: Evidence) -> str:
 
 
 def render_card_index(cards: Sequence[tuple[Card, Evidence]], versions: str) -> str:
-    """The list of all pages, in registration order, with how they were measured.
+    """Return the list of all pages, in registration order, and how they were measured.
 
     Args:
         cards: all operators.
-        versions: what measured them.
+        versions: of the packages that measured them.
     """
     lines = [
         "# Operators",
@@ -192,13 +192,13 @@ def _caption(evidence: Evidence) -> str:
 
 
 def picture_gain(pooled: Pixels) -> float:
-    """What a pooled picture is divided by: 1, unless the operator makes it much brighter than the original."""
+    """Return the divisor of a pooled picture: 1, unless the operator makes it much brighter than the original."""
     brightest = float(pooled.max())
     return brightest if brightest > 1.25 else 1.0
 
 
 def card_pixels(part: Pixels, evidence: Evidence) -> Pixels:
-    """What a page's picture shows, uint8: the pooled photograph, the grey ``part``, and the weights of its pixels."""
+    """Return the picture of a page, uint8: the pooled photograph, the grey ``part``, and the weights of its pixels."""
     weights = evidence.weights.weights
     panels = (evidence.pooled / picture_gain(evidence.pooled), part, weight_pixels(weights, evidence.shown**2))
     gap = np.full((PANEL, GAP, 3), 255, dtype=np.uint8)
@@ -208,7 +208,7 @@ def card_pixels(part: Pixels, evidence: Evidence) -> Pixels:
 
 
 def _enlarge(pixels: Pixels) -> Pixels:
-    """Every pixel as a square, on a panel that is ``PANEL`` high."""
+    """Return every pixel as a square, on a panel that is ``PANEL`` high."""
     factor = PANEL // pixels.shape[0]
     large = pixels.repeat(factor, axis=0).repeat(factor, axis=1)
     below = PANEL - large.shape[0]
@@ -216,12 +216,12 @@ def _enlarge(pixels: Pixels) -> Pixels:
 
 
 def pixels_hash(pixels: Pixels) -> str:
-    """What tells one picture from another, whatever compressed it."""
+    """Return the hash of a picture's pixels, which does not depend on compression."""
     return hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()[:16]
 
 
 def card_png(pixels: Pixels) -> bytes:
-    """A small PNG: 128 colours, and the hash of the exact pixels as a text entry."""
+    """Return a small PNG: 128 colours, and the hash of the exact pixels as a text entry."""
     from PIL import Image, PngImagePlugin
 
     text = PngImagePlugin.PngInfo()
@@ -233,7 +233,7 @@ def card_png(pixels: Pixels) -> bytes:
 
 
 def read_pixels_hash(png: bytes) -> str:
-    """The hash that :func:`card_png` wrote; empty where there is none."""
+    """Return the hash that :func:`card_png` wrote; empty if there is none."""
     from PIL import Image
 
     with Image.open(io.BytesIO(png), formats=["PNG"]) as image:

@@ -1,4 +1,4 @@
-"""A picture of what an operator leaves, and its pixels as a file or a page shows them.
+"""A picture of an operator's result, and its pixels for a file or a page.
 
 Differences are drawn on one scale for all operators; a scale for each would make the worst operator look like the best.
 """
@@ -41,9 +41,9 @@ class ReportPicture:
     """One picture: ``pixels`` are (height, width, 3), floats or uint8; a page shows 0 as black and 1 as white.
 
     ``kind`` is one of :data:`PICTURE_KINDS`. An original has no operator: ``pool``, ``params`` and ``state`` are empty.
-    ``upsample`` says how it was rebuilt, where one operator has several. ``submaps`` stand side by side in a pooled
-    picture. ``bounds`` are what black and white mean, of floats at least; ``clipped`` says that they cannot tell all.
-    ``corner`` says where in the original, counted from its top and left, the pixels lie that ``weights`` are of.
+    ``upsample`` is the upsampler of a rebuilt picture. ``submaps`` is the number of submaps side by side in a pooled
+    picture. ``bounds`` are the values of black and white, for floats at least; ``clipped`` says that values beyond them
+    were lost. ``corner`` is the top and left, in the original, of the pixels that ``weights`` belong to.
     """
 
     image: str
@@ -61,20 +61,20 @@ class ReportPicture:
 
     @property
     def operator(self) -> OperatorKey:
-        """What made it."""
+        """The operator that made it."""
         return (self.pool, self.params, self.state, self.seed)
 
     @property
     def key(self) -> PictureKey:
-        """What tells this picture from every other of its image."""
+        """The identity of this picture among those of its image."""
         return (*self.operator, self.upsample, self.kind)
 
 
 def pictures_of(view: View) -> Iterator[ReportPicture]:
-    """The pictures of one row: the original, pooled, rebuilt, difference.
+    """Yield the pictures of one row: the original, pooled, rebuilt, difference.
 
-    The original is the same for every row of its image, the pooled one for every upsampling. At low resolution there is
-    no rebuilt one; the pooled one says so by its ``upsample``.
+    The original is the same for every row of its image, the pooled one for every upsampler. At low resolution there is
+    no rebuilt one, and the pooled one has the ``upsample`` "none".
     """
     row = view.row
     name, who = row["image"], (row["pool"], row["params"], row["state"], row["seed"])
@@ -88,7 +88,7 @@ def pictures_of(view: View) -> Iterator[ReportPicture]:
 
 
 def weights_picture(row: Mapping[str, Any], box: Box, weights: Pixels) -> ReportPicture:
-    """The weights of the pixels of ``box`` in a row's image, as a picture.
+    """Return the weights of the pixels of ``box`` in a row's image, as a picture.
 
     Args:
         row: of the operator.
@@ -100,7 +100,7 @@ def weights_picture(row: Mapping[str, Any], box: Box, weights: Pixels) -> Report
 
 
 def two_axes(size: Any) -> tuple[int, int] | None:
-    """``2`` or ``"3x2"``, as a row states a size, for two axes; None where it is of another number of axes."""
+    """Return a row's size, ``2`` or ``"3x2"``, for two axes; None if it has another number of axes."""
     sizes = str(size).split("x")
     if len(sizes) > 2 or not all(part.isascii() and part.isdigit() and int(part) for part in sizes):
         return None
@@ -108,7 +108,7 @@ def two_axes(size: Any) -> tuple[int, int] | None:
 
 
 def to_uint8(pixels: Pixels) -> Pixels:
-    """Pixels as bytes: floats are clipped to [0, 1] and rounded, NaN is black; grey becomes RGB."""
+    """Return pixels as bytes: floats are clipped to [0, 1] and rounded, NaN is black; grey becomes RGB."""
     array = np.asarray(pixels)
     if array.ndim == 2:
         array = array[..., None]
@@ -122,7 +122,7 @@ def to_uint8(pixels: Pixels) -> Pixels:
 
 
 def difference_pixels(original: Pixels, rebuilt: Pixels, scale: float = DIFFERENCE_SCALE) -> Pixels:
-    """The signed difference rebuilt minus original, averaged over the channels, as a picture.
+    """Return the signed difference rebuilt minus original, averaged over the channels, as a picture.
 
     Args:
         original: floats in [0, 1] or uint8.

@@ -1,7 +1,7 @@
-"""A cut-out of each picture for the page.
+"""A book of pictures for the page: a cut-out of each.
 
-What a page needs of a picture is taken when it is handed over and its pixels are forgotten, so that memory holds
-kilobytes per picture however large the photographs are, and a bounded number of images however many there are.
+A book copies the part of a picture that a page needs, and does not keep the picture. So memory holds kilobytes per
+picture, whatever the size of the photographs, and a bounded number of images.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from poolzoo.reports.pictures.picture import OperatorKey, ReportPicture, to_uint
 
 #: Longest side of a thumbnail.
 THUMBNAIL = 320
-#: Images of which a book keeps pictures: the first ones; the rest are in the rows.
+#: The number of images, the first ones, whose pictures a book keeps.
 IMAGES = 8
 WEBP_QUALITY = 80
 #: The share of a cut-out's pixels that a colour scale for its differences must reach.
@@ -37,7 +37,7 @@ CONTRAST = 0.98
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """A picture made small: its width and height, and a WebP file."""
+    """A small copy of a picture: its width and height, and a WebP file."""
 
     width: int
     height: int
@@ -54,9 +54,8 @@ class Rebuilt:
     """A rebuilt cut-out.
 
     Attributes:
-        part: its pixels; None where interpolating the pooled ones gives them.
-        contrast: the difference to the original, averaged over the channels, that :data:`CONTRAST` of the pixels do
-            not exceed.
+        part: its pixels; None if interpolating the pooled ones gives them.
+        contrast: the :data:`CONTRAST` quantile of the pixels' difference to the original, averaged over the channels.
     """
 
     part: Part | None
@@ -65,15 +64,15 @@ class Rebuilt:
 
 @dataclass
 class Shelf:
-    """What a book keeps of one image.
+    """The pictures of one image in a book.
 
     Attributes:
         size: height and width of the original.
-        thumbnail: all of it, small.
-        original: the cut-out; ``original.box`` is where it lies.
-        pooled: by operator, the values from which the cut-out is rebuilt.
-        rebuilt: by operator and upsampling.
-        weights: by operator, the weights of a small part of the cut-out.
+        thumbnail: a small copy of the original.
+        original: the cut-out; ``original.box`` is its position.
+        pooled: the values from which the cut-out is rebuilt, by operator.
+        rebuilt: the rebuilt cut-outs, by operator and upsampler.
+        weights: the weights of a small part of the cut-out, by operator.
         clipped: operators whose pictures come from files that could not hold values beyond [0, 1].
     """
 
@@ -87,7 +86,7 @@ class Shelf:
 
     @property
     def operators(self) -> list[OperatorKey]:
-        """Those that have a rebuilt picture, in the order they came."""
+        """The operators that have a rebuilt picture, in the order in which they came."""
         return list(dict.fromkeys(operator for operator, _ in self.rebuilt))
 
 
@@ -98,11 +97,11 @@ class PictureBook:
         self._shelves: dict[str, Shelf] = {}
 
     def has_room(self, image: str) -> bool:
-        """Whether pictures of ``image`` are kept."""
+        """Return whether pictures of ``image`` are kept."""
         return image in self._shelves or len(self._shelves) < IMAGES
 
     def add(self, picture: ReportPicture) -> None:
-        """Keep what the page needs of ``picture``; one that is there already, or has no room, is passed over.
+        """Keep the parts of ``picture`` that the page needs; nothing if it was added before, or if there is no room.
 
         Raises:
             ValueError: an image's original did not come first, or the picture does not fit it.
@@ -121,7 +120,7 @@ class PictureBook:
             _KEEP[picture.kind](shelf, picture)
 
     def update(self, other: PictureBook) -> None:
-        """Take over another book's pictures, where there is room and none of the same."""
+        """Add another book's pictures that this one lacks, as far as there is room."""
         for name, theirs in other._shelves.items():
             if not self.has_room(name):
                 continue
@@ -134,11 +133,11 @@ class PictureBook:
 
     @property
     def images(self) -> list[str]:
-        """The images that have pictures, in the order of their first."""
+        """The images that have pictures, in the order in which they came."""
         return list(self._shelves)
 
     def shelf(self, name: str) -> Shelf:
-        """What is kept of one image."""
+        """Return the pictures of one image."""
         return self._shelves[name]
 
 
@@ -187,7 +186,7 @@ def _contrast(shelf: Shelf, part: Part) -> float:
 
 
 def _gives(pooled: Part, picture: ReportPicture, box: Box, full: tuple[int, int]) -> bool:
-    """Whether interpolating the pooled bytes gives the rebuilt picture, as exactly as bytes can."""
+    """Return whether interpolating the pooled bytes gives the rebuilt picture, as exactly as bytes can."""
     if pooled.submaps > 1 or picture.upsample not in TAPS:
         return False
     again, wanted = rebuild_part(pooled, box, full, picture.upsample), picture.pixels[box.slices]
@@ -217,7 +216,7 @@ _KEEP: dict[str, Callable[[Shelf, ReportPicture], None]] = {
 
 
 def thumbnail(pixels: Pixels, side: int = THUMBNAIL) -> Thumbnail:
-    """A picture, at most ``side`` long, as lossy WebP."""
+    """Return a picture, at most ``side`` long, as lossy WebP."""
     from PIL import Image
 
     image = Image.fromarray(to_uint8(pixels))

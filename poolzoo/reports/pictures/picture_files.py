@@ -1,4 +1,4 @@
-"""Pictures as full-size PNG files in a folder, and a book of those that a result names."""
+"""Pictures as full-size PNG files in a folder, and a book of the pictures that a result lists."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class PictureFolder:
     ) -> None:
         """
         Args:
-            path: the folder, made where it is missing.
-            base: what the ``file`` of an entry is relative to: the folder of the result that will hold the entries.
-                ``path`` itself where None.
+            path: the folder, which is made if it is missing.
+            base: the folder of the result that will hold the entries; their ``file`` is relative to it. None means
+                ``path``.
             spare: called first with the name of each file; raises if the file must not be replaced.
         """
         self.path = Path(path)
@@ -86,7 +86,7 @@ class PictureFolder:
 
     @property
     def entries(self) -> list[dict[str, object]]:
-        """An entry for each picture that was written, in that order: what belongs into ``metadata["pictures"]``."""
+        """An entry for each picture that was written, in that order, for ``metadata["pictures"]``."""
         return list(self._entries.values())
 
 
@@ -101,18 +101,18 @@ def _for_file(picture: ReportPicture) -> tuple[Pixels, dict[str, object]]:
 
 
 class SafeNames:
-    """Names for files and anchors: plain letters, one name for one key, two names for two keys."""
+    """Names for files and anchors, of plain letters: equal keys get one name, different keys get different names."""
 
     def __init__(self) -> None:
         self._taken: dict[tuple[str, str], str] = {}
 
     def of(self, name: str, *, scope: str = "", key: str | None = None) -> str:
-        """A safe form of ``name``.
+        """Return a safe form of ``name``.
 
         Args:
             name: anything.
             scope: names differ within one scope.
-            key: what the name stands for, where that is more than ``name``.
+            key: the identity that the name stands for; None means ``name``.
         """
         key = name if key is None else key
         slug = slugify(name)
@@ -123,10 +123,10 @@ class SafeNames:
 
 
 def slugify(name: str) -> str:
-    """``name`` in lower-case letters, digits, ``-`` and ``_``; at most 60 characters, never empty.
+    """Return ``name`` in lower-case letters, digits, ``-`` and ``_``; at most 60 characters, never empty.
 
-    No dot survives, so that no name means a folder, hides a file or carries an ending; device names of Windows
-    get a tail.
+    It contains no dot, so that no name means a folder, hides a file or has a suffix; device names of Windows get a dash
+    at the end.
     """
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     slug = re.sub(r"[^a-z0-9_]+", "-", plain).strip("-")[:60].strip("-") or "unnamed"
@@ -134,18 +134,18 @@ def slugify(name: str) -> str:
 
 
 def book_from_metadata(metadata: Mapping[str, Any], folder: str | Path) -> PictureBook:
-    """Read back the pictures that a result names in ``metadata["pictures"]``.
+    """Read the pictures that a result lists in ``metadata["pictures"]``.
 
-    A result is a file that anyone may have written: nothing outside ``folder`` is opened.
+    Anyone may have written the result's file, so nothing outside ``folder`` is opened.
 
     Args:
         metadata: of a result; without ``pictures`` the book is empty.
-        folder: where the result lies.
+        folder: the folder of the result.
 
     Raises:
-        ValueError: an entry is malformed, its file lies outside ``folder``, is no PNG, too large, or does not fit its
-            image's original.
-        FileNotFoundError: a picture is not there any more.
+        ValueError: an entry is malformed, or its file lies outside ``folder``, is not a PNG, is too large, or does not
+            fit its image's original.
+        FileNotFoundError: a picture is missing.
     """
     book = PictureBook()
     entries = metadata.get("pictures") or []

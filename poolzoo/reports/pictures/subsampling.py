@@ -1,4 +1,4 @@
-"""Pictures of subsampling: which positions of an image survive each step, coloured by the submap that holds them.
+"""Pictures of subsampling: the positions of an image that survive each step, coloured by the submap that holds them.
 
 They are drawn pixel by pixel: every position is a square of the same whole number of pixels, so that no pattern comes
 from the drawing.
@@ -30,7 +30,7 @@ FRAME_MS = 1000
 
 
 def sampling_png(steps: Sequence[Positions], method: str) -> bytes:
-    """All steps side by side, as a PNG.
+    """Return all steps side by side, as a PNG.
 
     Args:
         steps: from :func:`poolzoo.analysis.studies.subsampling.kept_positions`.

@@ -26,11 +26,12 @@ MOST_BORDERS = 40
 
 
 def weight_pixels(weights: Pixels, elements: int) -> Pixels:
-    """Weights as colours, floats in [0, 1]: 0 is white, negative ones are blue.
+    """Return weights as colours, floats in [0, 1]: 0 is white, positive ones are red, negative ones are blue.
 
     Args:
         weights: ``(H, W)``.
-        elements: how many a window has; average pooling gives each the reciprocal, ``MOST`` times that is deepest red.
+        elements: the number of elements of a window; average pooling gives each the reciprocal, and ``MOST`` times the
+            reciprocal is the deepest red.
     """
     at = np.clip(weights * elements / MOST, -1, 1)
     return np.stack(
@@ -46,7 +47,7 @@ def plot_weights(
     Args:
         picture: ``(H, W)``, grey, in [0, 1].
         found: from :func:`poolzoo.analysis.scoring.gradients.pixel_weights`; at least one.
-        kernel_size, stride: of the windows, whose borders are drawn where they do not overlap and are not too many.
+        kernel_size, stride: of the windows, whose borders are drawn if they do not overlap and are not too many.
     """
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import LinearSegmentedColormap, Normalize

@@ -16,7 +16,7 @@ from poolzoo.reports.page.templates import environment
 
 
 def render_sections(study: Study) -> list[tuple[Section, Markup]]:
-    """The sections that have something to show, in their order, each with its HTML."""
+    """Return the sections that have something to show, in their order, each with its HTML."""
     names = [module.name for module in iter_modules(__path__)]
     modules = {name: import_module(f"{__name__}.{name}") for name in names}
     drawn = []

@@ -1,4 +1,4 @@
-"""The answer: what to take, and how runs side by side differ."""
+"""The answer: the recommended operators, and the differences between runs side by side."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PLACE = 0
 
 
 def render(study: Study) -> Section:
-    """The page's first words; it says so where there is nothing to recommend."""
+    """Return the answers, or a sentence that there is nothing to recommend."""
     changes = [Answer(several.heading, several.changes) for several in study.side_by_side]
     # Where a comparison took its times from a profile, it has said who is fastest.
     speaking = study.comparisons if study.takes_times_from_profiles else study.runs
@@ -29,7 +29,9 @@ def _answers(placed: PageRun) -> list[Answer]:
 
 
 def _merged(answers: list[Answer]) -> list[Answer]:
-    """One block for each title: settings differ in how many numbers they keep. Who is fastest is said once."""
+    """Return one block for each title, because a setting has several fractions of values kept. The fastest operator is
+    named once.
+    """
     said: set[tuple[str, tuple[Markup | str, ...]]] = set()
     merged = []
     for title in dict.fromkeys(answer.title for answer in answers):

@@ -1,4 +1,4 @@
-"""What was asked: the images, the operators and the baseline of each result."""
+"""The question: the images, the operators and the baseline of each result."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SIZES_SHOWN = 12
 
 
 def render(study: Study) -> Section:
-    """A paragraph for each result."""
+    """Return a paragraph for each result."""
     return Section(
         (Heading("asked", "What was asked"),),
         {
@@ -27,7 +27,7 @@ def render(study: Study) -> Section:
 
 
 def size_text(image: ImageFacts) -> str:
-    """An image's size in words, and what it was cropped to."""
+    """Return an image's size in words, and the size that it was cropped to."""
     if not image.size or not image.cropped:
         return ""
     text = "{} × {}".format(*image.size)

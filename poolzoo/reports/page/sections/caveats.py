@@ -1,4 +1,4 @@
-"""What to doubt: what the numbers cannot say."""
+"""Caveats: reasons to doubt the numbers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FAILURES_TOLD = 8
 
 
 def render(study: Study) -> Section | None:
-    """A warning each, next to the answer."""
+    """Return the caveats, to stand next to the answer."""
     warnings = [placed.prefixed(text) for placed in study.runs for text in _warnings(placed)]
     return Section(shown={"warnings": warnings}) if warnings else None
 

@@ -23,7 +23,7 @@ class CostPart:
 
 
 def render(study: Study) -> Section | None:
-    """A part for each profile."""
+    """Return a part for each profile."""
     profiles = study.profiles
     if not profiles:
         return None

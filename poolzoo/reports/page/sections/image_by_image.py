@@ -27,7 +27,7 @@ class ImagesPart:
 
 
 def render(study: Study) -> Section | None:
-    """A part for each comparison of several images."""
+    """Return a part for each comparison of several images."""
     views = [_part_of(placed) for placed in study.comparisons if len(placed.image_names) > 1]
     return Section(tuple(view.heading for view in views), {"views": views}) if views else None
 

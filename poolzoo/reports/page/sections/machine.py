@@ -9,5 +9,5 @@ PLACE = 110
 
 
 def render(study: Study) -> Section:
-    """What is known of where and how the results were measured."""
+    """Return the machine and the command of each result."""
     return Section((Heading("machine", "The machine and the command"),), {"runs": study.runs})

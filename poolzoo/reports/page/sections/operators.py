@@ -1,4 +1,4 @@
-"""The operators: what the results know of each."""
+"""The operators: the facts that the results have of each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ PLACE = 100
 
 
 def render(study: Study) -> Section | None:
-    """Formula, source and family of each operator, once."""
+    """Return formula, source and family of each operator, once."""
     known: dict[str, OperatorFacts] = {}
     for placed in study.runs:
         for operator in placed.run.operators:

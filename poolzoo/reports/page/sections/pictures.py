@@ -10,7 +10,7 @@ PLACE = 90
 
 
 def render(study: Study) -> Section | None:
-    """The explorer of the images whose pictures are known."""
+    """Return the explorer of the images that have pictures."""
     comparisons = [placed.run for placed in study.comparisons]
     explorer = render_explorer(study.pictures, comparisons) if study.pictures and study.pictures.images else ""
     if not explorer:

@@ -1,4 +1,4 @@
-"""The protocol of each setting: what happens to an image, step by step, and how the numbers are made."""
+"""The protocol of each setting: what happens to an image, step by step, and how the numbers are computed."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ READ = {
 
 @dataclass(frozen=True)
 class Steps:
-    """A setting's steps; ``title`` tells it from others."""
+    """A setting's steps; ``title`` names the setting if there are several."""
 
     title: str
     steps: tuple[str, ...]
 
 
 def render(study: Study) -> Section | None:
-    """A list of steps for each setting of each comparison."""
+    """Return a list of steps for each setting of each comparison."""
     protocols = [
         Steps(", ".join(placed.titles(setting)), tuple(protocol_steps(setting, placed.run, group)))
         for placed in study.comparisons
@@ -48,7 +48,7 @@ def render(study: Study) -> Section | None:
 
 
 def protocol_steps(setting: Setting, run: RunFacts, group: Sequence[Summary]) -> list[str]:
-    """What happens to an image, step by step, and how the numbers are made."""
+    """Return the steps that an image goes through, and the definitions of the numbers."""
     kernel = f"It is pooled with kernel {setting.kernel_size} and stride {setting.stride}"
     if setting.normalize == "none":
         scale = ""
@@ -95,7 +95,7 @@ def protocol_steps(setting: Setting, run: RunFacts, group: Sequence[Summary]) ->
 
 
 def _averaging(group: Sequence[Summary]) -> list[str]:
-    """How an operator's images become one number, as far as there is something to average."""
+    """Return how images are averaged, if there are several."""
     if max(summary.images for summary in group) < 2:
         return []
     scores = [score for summary in group for score in summary.scores.values()]

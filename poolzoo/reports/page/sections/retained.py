@@ -25,7 +25,7 @@ class RetainedPart:
 
 
 def render(study: Study) -> Section | None:
-    """The tables of a comparison and then its plots, one comparison after the other."""
+    """Return the tables of a comparison and then its plots, one comparison after the other."""
     views = [_part_of(comparison) for comparison in study.comparisons]
     headings = tuple(heading for view in views for heading in (view.tables_at, view.plots_at))
     return Section(headings, {"views": views}) if views else None

@@ -1,4 +1,4 @@
-"""Retention against cost: a comparison's scores next to what a profile measured at the same window."""
+"""Retention against cost: a comparison's scores next to a profile's figures for the same window."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PLACE = 60
 
 
 def render(study: Study) -> Section | None:
-    """A table for each setting and each profile that have operators in common."""
+    """Return a table for each setting and each profile that have operators in common."""
     grids = []
     for placed in study.comparisons:
         for place, (setting, group) in enumerate(placed.settings.items(), start=1):

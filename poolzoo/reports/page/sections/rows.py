@@ -15,7 +15,9 @@ ROWS_SHOWN = 2000
 
 @dataclass(frozen=True)
 class RowsPart:
-    """A result: its columns, the rows that are shown, and how many there are in it and in all."""
+    """A result: its columns, the rows that are shown, the number of its rows, and the number of all rows of a dataset
+    run.
+    """
 
     title: str
     columns: list[str]
@@ -25,7 +27,7 @@ class RowsPart:
 
 
 def render(study: Study) -> Section:
-    """A table for each result."""
+    """Return a table for each result."""
     samples = any(placed.is_sample for placed in study.runs)
     return Section(
         (Heading("rows", "The rows"),),

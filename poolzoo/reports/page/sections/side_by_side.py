@@ -1,4 +1,4 @@
-"""Results of one kind side by side: what differs between the runs, and by how much each operator changed."""
+"""Results of one kind side by side: the differences between the runs, and the change of each operator."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PLACE = 40
 
 @dataclass(frozen=True)
 class MatchedRuns:
-    """The runs of one kind: their letters, tables, and what one run alone has."""
+    """The runs of one kind: their letters, their tables, and operators that only one run has."""
 
     anchor: str
     heading: str
@@ -27,7 +27,7 @@ class MatchedRuns:
 
 
 def render(study: Study) -> Section | None:
-    """A part for each kind of which there are several results."""
+    """Return a part for each kind that has several results."""
     views = [_part_of(several) for several in study.side_by_side]
     return Section(tuple(Heading(view.anchor, view.heading) for view in views), {"views": views}) if views else None
 
