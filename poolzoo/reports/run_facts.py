@@ -1,6 +1,6 @@
-"""A result with what its metadata says, read once into a typed record: all of reports reads metadata through it.
+"""A result with the facts of its metadata in a typed record, which all reports use.
 
-Metadata is a file's, which anyone may have written: whatever is missing or of another type is left out.
+Anyone may have written the file, so facts that are missing or of another type are left out.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class ImageFacts:
 
 @dataclass(frozen=True)
 class OperatorFacts:
-    """What the registry knew of an operator; "" for what a file does not say."""
+    """The registry's facts of an operator; "" for a fact that the file lacks."""
 
     label: str
     family: str
@@ -119,7 +119,7 @@ class RunFacts:
 
 
 def _each(metadata: object, key: str, read: Callable[[dict[str, Any]], T | None]) -> list[T]:
-    """What ``read`` makes of each object in a list of the metadata."""
+    """Return ``read`` of each object in a list of the metadata, without None."""
     listed = metadata.get(key) if isinstance(metadata, dict) else None
     found = [read(item) for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
     return [item for item in found if item is not None]

@@ -19,7 +19,7 @@ PLAIN, RLE8, RLE4, BITFIELDS, ALPHA_BITFIELDS = 0, 1, 2, 3, 6
 COMPRESSIONS = (PLAIN, RLE8, RLE4, BITFIELDS, ALPHA_BITFIELDS)
 EMBEDDED = 0x4D424544
 RUN_LENGTHS = ((4, RLE4), (8, RLE8))
-#: What follows a run of length 0; larger numbers are lengths of runs that are not packed.
+#: The codes after a run of length 0; larger numbers are lengths of runs that are not packed.
 END_OF_ROW, END, DELTA = 0, 1, 2
 #: Red, green, blue and alpha where a file gives no masks.
 PLAIN_MASKS = {16: (0x7C00, 0x3E0, 0x1F, 0), 32: (0xFF0000, 0xFF00, 0xFF, 0)}

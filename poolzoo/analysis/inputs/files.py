@@ -23,7 +23,7 @@ MAX_PIXELS = 64_000_000
 #: The most samples of one picture, all channels counted: further channels of a file cost memory too.
 MAX_SAMPLES = 4 * MAX_PIXELS
 
-#: What decoders raise on a damaged file, over what they document. The errors of imagecodecs are RuntimeErrors.
+#: The exceptions of decoders for damaged files, more than they document. The errors of imagecodecs are RuntimeErrors.
 DECODER_ERRORS = (
     ArithmeticError,
     AssertionError,

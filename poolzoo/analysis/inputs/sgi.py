@@ -13,7 +13,7 @@ from poolzoo.analysis.inputs.files import check_size, damaged, unsupported
 
 SIGNATURE = b"\x01\xda"
 HEADER_BYTES, COLOUR_MAP_AT = 512, 104
-#: Of a run: how many samples, and whether they all follow, or one does.
+#: The bits of a run: its number of samples, and whether each is stored or only one.
 COUNT, LITERAL = 0x7F, 0x80
 
 

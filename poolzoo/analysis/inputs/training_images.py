@@ -37,7 +37,7 @@ PHOTOGRAPHS = (
     "retina",
     "rocket",
 )
-#: How a set is called where nobody named one.
+#: The name of a set that the user did not name.
 DEFAULT_NAME = "scikit-image's photographs"
 
 #: The most images that are learned from; of more, a seeded draw.

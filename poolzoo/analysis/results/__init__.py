@@ -1,1 +1,1 @@
-"""What a study gives: rows and their schema, the store, summaries, verdicts, results side by side."""
+"""The results of a study: rows and their schema, the store, summaries, verdicts, results side by side."""

@@ -35,7 +35,7 @@ def cores() -> int:
 
 @contextlib.contextmanager
 def cpu_threads(threads: int) -> Iterator[None]:
-    """Let torch compute with this many CPU threads until the end of a ``with`` block."""
+    """Set the number of torch's CPU threads until the end of a ``with`` block."""
     import torch
 
     before = torch.get_num_threads()

@@ -108,7 +108,7 @@ def number_of(row: Row, key: str) -> float | None:
 
 
 def set_numbers(row: Row, values: Mapping[str, float | None]) -> None:
-    """Give a row values of metrics or figures."""
+    """Set a row's values of metrics or figures."""
     cast("dict[str, float | None]", row).update(values)
 
 

@@ -21,11 +21,11 @@ from poolzoo.analysis.results.schema import (
 
 #: SQLite's mark in the header of a file that says whose it is: "PLZO".
 APPLICATION = 0x504C5A4F
-#: What each image has of its own, beside its metrics; times are the operator's, and the rest is the series'.
+#: The row keys of each image, in addition to its metrics; times belong to the operator, all else to the series.
 MEASURED = ("kept", "equal_kept", "error")
-#: What all rows of a series share.
+#: The row keys that all rows of a series share.
 SHARED = tuple(key for key in (*LEADING_KEYS, *CLOSING_KEYS) if key not in ("image", *MEASURED, *TIME_KEYS))
-#: What a store knows of its run, and what that is.
+#: The entries about the run in a store, and their types.
 META = {"poolzoo": str, "folder": str, "protocol": dict, "fitted": list, "metadata": dict}
 
 #: The tables but for the scores', whose columns are the metrics of the run.
@@ -196,7 +196,7 @@ def in_one_line(path: Path) -> Iterator[None]:
         raise StoreError(f"{path}: {words}") from error
 
 
-#: What SQLite says, and what to do about it.
+#: Errors of SQLite, and what to do about them.
 ADVICE = {
     "locked": "another run or report has this store open; wait for it or stop it",
     "full": "free some space and rerun the command; all earlier rows are kept",

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 #: The states of an operator's rows, in the order of :func:`poolzoo.analysis.scoring.runs.make_runs`.
 STATES = ("fixed", "initial", "train", "eval", "fitted")
-#: What is read into memory of a store: so many images, evenly spread by name, and so many rows that failed.
+#: The size of a sample: the number of images, spread evenly by name, and of failed rows.
 IMAGES_SAMPLED, FAILURES_SHOWN = 6, 1000
 
 

@@ -48,7 +48,7 @@ NEIGHBOURHOOD = 5
 TRAINING_CELLS = 128
 #: The share of its mean square that is added to an image's squared detail: a flat image does not outweigh all others.
 FLOOR = 1e-6
-#: How many numbers of a design matrix are in memory at once: 32 MB.
+#: The number of values of a design matrix that are in memory at once: 32 MB.
 DESIGN_BLOCK = 1 << 22
 
 _LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 #: Cells between windows whose weights are looked at together, at least: far enough for Lanczos filters not to meet.
 APART = 8
-#: How many windows' weights are looked at, if there are as many.
+#: The number of windows whose weights are measured, if there are that many.
 PROBES = 256
 
 

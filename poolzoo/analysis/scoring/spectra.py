@@ -12,9 +12,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-#: What float64 leaves of an energy that should be 0, relative to the energy that it is a part of.
+#: An energy below this share of the total is float64's rounding of 0.
 ROUNDING = 1e-24
-#: Segments of a pooled image's spectrum, in cells, and where the radial bands end, in parts of Nyquist.
+#: The lengths of segments of a pooled image's spectrum, in cells, and the limits of the radial bands, over Nyquist.
 SHORTEST, LONGEST = 16, 32
 BANDS = {"low": (0.0, 1 / 3), "mid": (1 / 3, 2 / 3), "high": (2 / 3, math.inf)}
 

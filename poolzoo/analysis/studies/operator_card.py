@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 
 #: The cut-out of a photograph on which cards measure and that their pictures show: top, left and side in pixels.
 PHOTO, TOP, LEFT, SIDE = "skimage:coffee", 130, 320, 160
-#: Of the cut-out, the part whose pixels' weights are shown.
+#: The part of the cut-out whose pixel weights are shown: top, left and side in pixels.
 PART_TOP, PART_LEFT, PART = 110, 25, 40
-#: Windows of the numbers and of the pictures, which are to be seen; others where an operator takes only those.
+#: The kernel sizes of the figures and of the pictures: the first that the operator accepts is used.
 MEASURED, SHOWN = (2, 3), (4, 3, 2)
 #: The tensor on which cost is counted.
 COST_SHAPE = (2, 8, 24, 24)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from poolzoo.analysis.inputs.images import Source
     from poolzoo.analysis.scoring.protocol import Protocol
 
-#: What a swept operator is held against.
+#: The operators that a sweep is compared with.
 REFERENCES = ("avg", "max")
 #: A range's values are rounded to this many digits, which names can show.
 DIGITS = 4

@@ -29,7 +29,7 @@ from poolzoo.reports.pictures.weights import MOST, WEIGHT_COLOURS
 from poolzoo.reports.run_facts import RunFacts
 from poolzoo.reports.text.words import visible
 
-#: What the pictures of a page may take, as base64, and the sides of cut-outs that are tried until they do.
+#: The limit of a page's pictures as base64, and the sides of cut-outs, tried in this order until they fit.
 BUDGET = 8_000_000
 SIDES = (CUTOUT, 320, 256, 224, 192, 160, 128, 96, 64)
 #: Number of operators that are shown without JavaScript, and of metrics shown next to a name.

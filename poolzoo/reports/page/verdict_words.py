@@ -14,7 +14,7 @@ from poolzoo.analysis.results.verdicts import NOISY, Doubts, Gap, Lead, ProfileL
 from poolzoo.reports.text.numbers import TIME_UNITS, unit_of
 from poolzoo.reports.text.words import listed, title_of, visible
 
-#: More names than this in a sentence are counted.
+#: The number of names in a sentence; further ones are counted.
 NAMES_SHOWN = 6
 
 

@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 Pixels = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
-#: Of one axis: the input samples that each output position reads, and their weights; both (positions, taps).
+#: The taps of one axis: the input samples that each output position reads, and their weights; both (positions, taps).
 Taps = tuple[npt.NDArray[np.int64], Floats]
 
 CUBIC = -0.75

@@ -180,7 +180,7 @@ def _is_bound(value: Any) -> bool:
     return type(value) in (int, float) and math.isfinite(value)
 
 
-#: What an entry need not have, and what it may be.
+#: The optional keys of an entry, and the check of their values.
 _MAY_SAY: dict[str, Callable[[Any], bool]] = {
     "seed": lambda value: type(value) is int,
     "upsample": lambda value: isinstance(value, str),
