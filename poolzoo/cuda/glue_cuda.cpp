@@ -1,4 +1,4 @@
-// One reducer's CUDA operators as torch sees them: kernels of glue.h's operators, run on torch's current stream.
+// The CUDA kernels of one reducer for the torch operators of glue.h; they run on torch's current stream.
 #define USE_CUDA  // for the shim's declarations of streams and errors
 #include "glue.h"
 

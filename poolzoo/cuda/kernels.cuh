@@ -1,8 +1,8 @@
 // Pooling on CUDA with any reducer of reducers.h.
 //
-// Three kinds of kernel: 2x2 windows side by side, from registers; any window, one thread an output, 3x3 ones from
-// registers; and the gradient of overlapping windows, one thread an input element. What lies outside the input is skipped.
-// No atomics; each element of a result is stored once.
+// There are three kinds of kernel: for adjacent 2x2 windows, from registers; for any window, one thread per output, 3x3
+// ones from registers; and for the gradient of overlapping windows, one thread per input element. Elements outside the
+// input are skipped. There are no atomics; each element of a result is stored once.
 #pragma once
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
@@ -47,7 +47,7 @@ __device__ __forceinline__ I items_apart() {
 
 // ---------------------------------------------------------------- one window
 
-// x, and beside it the second input of a reducer that has two; and the gradients of both.
+// x and the second input of a reducer that has two; and the gradients of both.
 template <class T>
 struct Inputs {
   const T* of[2];

@@ -1,8 +1,8 @@
-// What the CUDA sources offer of one operator, POOLZOO_OPERATOR: plain pointers to device memory in, a cudaError_t out,
-// nothing of torch.
+// The functions of one operator, POOLZOO_OPERATOR, in CUDA: they take plain pointers to device memory, return a
+// cudaError_t and use nothing of torch.
 //
-// Tensors are dense, in the layout that the geometry names; an empty one launches nothing. `second` and `grad_second` are
-// null but for reducers of two inputs. `dtype` is a DType.
+// Tensors are dense, in the layout that the geometry states; an empty one launches nothing. `second` and `grad_second`
+// are null unless the reducer has two inputs. `dtype` is a DType.
 #pragma once
 #include <cuda_runtime_api.h>
 
@@ -17,7 +17,7 @@ extern "C" {
 cudaError_t POOLZOO_LAUNCHER(forward)(const void* x, const void* second, void* y, const poolzoo::Geometry* g,
                                       int32_t dtype, double param, cudaStream_t stream);
 
-// Bytes of device memory that the backward pass needs beside its tensors: 0 where windows do not overlap.
+// Bytes of device memory that the backward pass needs in addition to its tensors: 0 if windows do not overlap.
 int64_t POOLZOO_LAUNCHER(workspace)(const poolzoo::Geometry* g, int32_t dtype);
 
 cudaError_t POOLZOO_LAUNCHER(backward)(const void* grad_y, const void* x, const void* second, void* grad_x,

@@ -1,4 +1,4 @@
-// The launchers of one operator, POOLZOO_OPERATOR, with its reducer, POOLZOO_REDUCER: launchers.h says what each takes.
+// The launchers of one operator, POOLZOO_OPERATOR, with its reducer, POOLZOO_REDUCER; launchers.h lists their arguments.
 #include <algorithm>
 #include <type_traits>
 
@@ -26,7 +26,7 @@ int64_t volume(const int64_t (&v)[3]) { return v[0] * v[1] * v[2]; }
 int64_t outputs(const Geometry& g) { return g.batch * g.channels * volume(g.out); }
 int64_t inputs(const Geometry& g) { return g.batch * g.channels * volume(g.in); }
 
-// 2x2 windows side by side, none of them cut by an edge: what rounding the output size up leaves goes the general way.
+// Adjacent 2x2 windows that lie inside the input; windows cut by an edge (ceil_mode) take the general kernel.
 bool is_2x2(const Geometry& g) {
   bool fits = (!g.channels_last || g.channels == 1) && g.kernel[0] == 1 && g.stride[0] == 1 && g.padding[0] == 0 &&
               g.in[1] * g.in[2] <= kMaxOffset;

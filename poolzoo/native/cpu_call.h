@@ -1,4 +1,4 @@
-// What the CPU's glue hands to the engine.
+// The call that the CPU's glue passes to the engine.
 #pragma once
 #include "geometry.h"
 

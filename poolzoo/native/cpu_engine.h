@@ -1,15 +1,15 @@
 // The CPU's loops over windows, forward and backward, for any reducer of reducers.h: any strides, padding and dilation, one
 // to three axes, contiguous and channels_last.
 //
-// Work is cut into tasks by the geometry alone, and each output is made by one task in one order: results do not depend on
-// the number of threads. Both layouts are one to these loops: `inner` numbers lie side by side at each position (1, or the
-// channels), and a row of outputs is a vector of `out width * inner` numbers.
+// The geometry alone decides how work is divided into tasks, and one task computes each output, in a fixed order:
+// results do not depend on the number of threads. The loops treat both layouts alike: each position has `inner`
+// adjacent numbers (1, or the channels), and a row of outputs is a vector of `out width * inner` numbers.
 //
-// The general way. An input row is laid out once, in T and by phases: position x of the padded row at phase x % stride,
-// place x / stride, absent elements included. A tap of a whole row of outputs then lies in one piece, and windows are
-// reduced kVector outputs at a time without a mask. Rows are kept while windows reach them.
-// The pairs way. Windows two wide, side by side and wholly inside need no such copy: even and odd elements are taken apart
-// in registers.
+// The general path copies each input row once, in T and sorted by phase: position x of the padded row goes to phase
+// x % stride, place x / stride, absent elements included. The elements of one tap for a whole row of outputs are then
+// contiguous, and windows are reduced kVector outputs at a time without a mask. Rows are kept while windows need them.
+// The pairs path needs no copy. It is for adjacent windows of width two that lie inside the input: registers are split
+// into even and odd elements.
 #pragma once
 #include <algorithm>
 #include <numeric>
@@ -26,7 +26,7 @@ inline void parallel_for(Parallel parallel, int64_t count, int64_t elements_a_ta
   parallel(count, std::max<int64_t>(1, 32768 / std::max<int64_t>(1, elements_a_task)), call, &body);
 }
 
-// The general way --------------------------------------------------------------------------------------------------------
+// The general path -------------------------------------------------------------------------------------------------------
 
 // The rows that windows still reach, each as planes `length` apart: one of each input, and two of a Split.
 template <class R, class T>
@@ -307,7 +307,7 @@ void backward_general(const Call& call, const R& r, Parallel parallel) {
   if (call.grad_param) *call.grad_param = std::accumulate(params.begin(), params.end(), 0.0);
 }
 
-// The pairs way ----------------------------------------------------------------------------------------------------------
+// The pairs path ---------------------------------------------------------------------------------------------------------
 
 // Whether windows are two wide, side by side, wholly inside, and of 1, 2 or 4 rows.
 inline bool in_pairs(const Geometry& g) {
@@ -469,7 +469,7 @@ void backward_pairs(const Call& call, const R& reducer, Parallel parallel) {
   if (call.grad_param) *call.grad_param = std::accumulate(params.begin(), params.end(), 0.0);
 }
 
-// Which way, which types ---------------------------------------------------------------------------------------------------
+// Which path, which types --------------------------------------------------------------------------------------------------
 
 // Zeros where a backward pass, which writes what windows reach, would leave grad_in as it is.
 template <class T>
@@ -504,7 +504,7 @@ template <class R, class T>
 void pool_as(const Call& call, Parallel parallel) {
   const Geometry& g = call.g;
   const R r = R::make(call.param, taps(g));
-  const int64_t rows = in_pairs(g) && r.sign > 0 ? g.kernel[0] * g.kernel[1] : 0;  // the pairs way turns no signs
+  const int64_t rows = in_pairs(g) && r.sign > 0 ? g.kernel[0] * g.kernel[1] : 0;  // the pairs path has no `sign`
   if (call.grad) clear_unreached<T>(call, rows > 0, parallel);
   if (rows == 1) pool_pairs<1, R, T>(call, r, parallel);
   else if (rows == 2) pool_pairs<2, R, T>(call, r, parallel);

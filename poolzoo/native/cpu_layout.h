@@ -1,5 +1,5 @@
-// How the CPU's loops see the input: rows of it in T, laid out by phases so that a tap of a whole row of outputs lies in
-// one piece.
+// The layout of the input for the CPU's loops: rows in T, sorted by phase, so that the elements of one tap for a whole
+// row of outputs are contiguous.
 #pragma once
 #include <algorithm>
 #include <vector>

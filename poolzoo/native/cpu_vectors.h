@@ -1,5 +1,5 @@
-// Elements and vectors in memory, for the CPU: half types widened on the way in and rounded on the way out, neighbours
-// taken apart into even and odd ones and put together again.
+// Loading and storing of elements and vectors on the CPU: half types are widened when loaded and rounded when stored;
+// adjacent elements are split into even and odd ones and merged again.
 #pragma once
 #include <algorithm>
 #include <cstdlib>

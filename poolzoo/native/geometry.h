@@ -1,7 +1,8 @@
-// Where the windows lie: one plain struct for the CPU loops, the CUDA kernels and the glue that fills it.
+// The positions of the windows: one plain struct for the CPU loops, the CUDA kernels and the glue that fills it.
 //
-// One and two spatial axes are three with leading ones. Sizes are torch's (see poolzoo/windows.py): the glue computes
-// `out`, these files only read it. Offsets are 64-bit: a tensor may hold more than 2^31 elements.
+// One or two spatial axes are stored as three, with leading sizes of 1. Sizes are those of torch (see
+// poolzoo/windows.py): the glue computes `out`, these files only read it. Offsets are 64-bit: a tensor may have more
+// than 2^31 elements.
 #pragma once
 #include <cstdint>
 

@@ -1,12 +1,12 @@
-// What the glues of both devices share: the checks of tensors and the geometry. Stable ABI only.
+// The common parts of the CPU's and the GPU's glue: the checks of tensors and the geometry. Stable ABI only.
 //
-// Each reducer is two operators, forward and backward, of one schema. `window` holds kernel_size, stride, padding and
-// dilation, one after another. `param` overrides `value`: a float64 scalar tensor. `second` is the second input of those
-// that have two. Backward gives the gradients of x, second and param, on x's device; those of what is not there have no
-// elements.
+// Each reducer has two torch operators, forward and backward, with the same schema for all reducers. `window` holds
+// kernel_size, stride, padding and dilation, one after another. `param`, a float64 scalar tensor, overrides `value`.
+// `second` is the second input of reducers that have two. Backward returns the gradients of x, second and param, on x's
+// device; a gradient of an argument that is absent has no elements.
 //
-// A reducer's library for the CPU defines its operators; that of another device adds its kernels and is loaded after it.
-// Compiled with POOLZOO_OPERATOR, the operator's name, and POOLZOO_REDUCER, its struct of reducers.h.
+// A reducer's library for the CPU defines its operators. A library for another device adds its kernels and is loaded
+// later. It is compiled with POOLZOO_OPERATOR, the operator's name, and POOLZOO_REDUCER, its struct in reducers.h.
 #pragma once
 #include <torch/csrc/stable/library.h>
 #include <torch/csrc/stable/ops.h>

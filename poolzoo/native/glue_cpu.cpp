@@ -1,4 +1,4 @@
-// One reducer's CPU operators as torch sees them, and their schemas: see glue.h.
+// The torch operators of one reducer on the CPU, and their schemas: see glue.h.
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif

@@ -1,4 +1,4 @@
-// The metrics as torch sees them: float64 CPU tensors of height x width x channels, of any strides. Stable ABI only.
+// The torch operators of the metrics, for float64 CPU tensors of height x width x channels, of any strides. Stable ABI only.
 #include <torch/csrc/stable/library.h>
 #include <torch/csrc/stable/ops.h>
 #include <torch/csrc/stable/tensor.h>

@@ -1,4 +1,4 @@
-// What the metrics' glue hands to their loops.
+// The arguments that the metrics' glue passes to their loops.
 #pragma once
 #include "cpu_call.h"
 

@@ -1,20 +1,20 @@
 // SSIM (Wang et al. 2004) and plain errors of two images, in one pass over them.
 //
-// SSIM needs means, variances and the covariance under a Gaussian window at every pixel. The window is the product of one
-// down the columns and one along the rows. Of each column of 11 pixels come its means (m, n), its covariance (p) and the
-// variance of the difference (d) around those means; along a row of columns these give the window's (M, N, P, D):
+// SSIM needs means, variances and the covariance under a Gaussian window at every pixel. The window is the product of a
+// vertical and a horizontal one. For each column of 11 pixels, the means (m, n), the covariance (p) and the variance of
+// the difference (d) around these means are computed; along a row, 11 columns give the window's (M, N, P, D):
 //
 //   M = sum w m,   P = sum w (p + (m - M)(n - N)),   D = sum w (d + ((m - M) - (n - N))^2)      (law of total covariance)
 //   SSIM = (2 M N + C1)(2 P + C2) / ((2 M N + C1 + (M - N)^2)(2 P + C2 + D)),
 //
-// which is Wang's formula, as M^2 + N^2 = 2 M N + (M - N)^2 and var x + var y = 2 P + D. Every square is of a deviation
-// from its own window's mean, so that no large mean takes the digits of a small variance; equal images give 1 exactly,
-// and exchanged ones the same.
+// which is Wang's formula, because M^2 + N^2 = 2 M N + (M - N)^2 and var x + var y = 2 P + D. All squares are of
+// deviations from a mean of the same window, so a small variance keeps its digits next to a large mean. Equal images
+// give exactly 1, and the order of the two images does not matter.
 //
-// Work is cut into bands of rows by the size of the image alone, and the bands' sums are added in order: results do not
-// depend on the number of threads. A band goes from left to right in tiles that stay in the cache, and each tile from top
-// to bottom with its last 11 rows copied side by side: pixels with their channels innermost, or, of planar images, one
-// channel at a time. To the loops, taps then lie `inner` numbers apart, and all else is one row of numbers.
+// The size of the image alone decides how it is divided into bands of rows, and the bands' sums are added in order:
+// results do not depend on the number of threads. A band is processed from left to right in tiles that fit into the cache, and each
+// tile from top to bottom with a copy of its last 11 rows: with channels innermost, or one channel at a time for planar
+// images. For the loops, taps are `inner` numbers apart, and a row is one vector of numbers.
 #include "metrics.h"
 
 #include <algorithm>

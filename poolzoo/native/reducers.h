@@ -1,20 +1,20 @@
-// What becomes of a window: small structs of arithmetic, the same for the CPU's vectors and for a CUDA thread.
+// The reducers: small structs that reduce one window, the same for the CPU's vectors and for a CUDA thread.
 //
-// A reducer R<T>, T float or double, answers these, with V being T or a vector of T:
-//   make(param, taps)   made once a call, on the host: the operator's parameter, how many elements a window has at most
-//   fill(i)             what stands for an absent element of input i; Tap::here tells it from one that is there
-//   open()              a Window<V> before its first element
-//   seek(w, tap)        takes an element up
-//   settle(w), add(w, tap)   where kPasses is 2 or more: between the passes, and each element once more
-//   measure(w, tap), prepare(w)   where it is 3: a pass and what follows it, between settle and add
-//   value(w)            y
-//   close(w)            a Closed<V>: what slope needs of the window, few numbers
-//   slope(c, tap)       dy/da of one element; slope_second(c, tap) is dy/db where kInputs is 2
-//   spread(w)           dy/dparam, where kParam says that there is one
-// and may have a `sign` by which the elements and the result are to be multiplied. What nobody asks for costs nothing:
-// sums that only a slope needs are not made in the forward pass.
+// A reducer R<T>, with T float or double, has these functions, where V is T or a vector of T:
+//   make(param, taps)   makes the reducer, once per call, on the host; taps is the number of elements of a whole window
+//   fill(i)             the value of an absent element of input i; Tap::here is 0 for it
+//   open()              returns a Window<V> without elements
+//   seek(w, tap)        adds an element to the window
+//   settle(w), add(w, tap)   if kPasses is 2 or more: after the first pass, and for each element of the last pass
+//   measure(w, tap), prepare(w)   if kPasses is 3: for each element of the second pass, and after this pass
+//   value(w)            returns y
+//   close(w)            returns a Closed<V>: the few numbers that slope needs
+//   slope(c, tap)       returns dy/da of one element; slope_second(c, tap) returns dy/db, if kInputs is 2
+//   spread(w)           returns dy/dparam, if kParam is true
+// It may have a `sign`: the elements and the result are multiplied by it. The compiler removes unused values: sums that
+// only slope needs are not computed in the forward pass.
 //
-// A further reducer is one such struct, which an operator names where it registers: native=Native("name", "Struct").
+// To add a reducer, add such a struct and name it where the operator is registered: native=Native("name", "Struct").
 #pragma once
 #include <cfloat>
 
@@ -22,8 +22,8 @@
 
 namespace poolzoo {
 
-// One element of each of V's windows: of the input, and of a second input beside it; 1 inside the input and 0 outside;
-// and which of the window's taps it is, counted from 0 in row-major order.
+// One element of each of V's windows: of the input (a) and of the second input if there is one (b); `here` is 1 inside the
+// input and 0 outside; `number` is the tap's place in the window, counted from 0 in row-major order.
 template <class V>
 struct Tap {
   V a, b, here;

@@ -1,8 +1,8 @@
-// One arithmetic for a single number and for a register full of them: `V` below is float, double or a vector of them.
+// The same arithmetic for single numbers and for vectors: `V` below is float, double or a vector of them.
 //
-// Vectors are those of the gcc and clang extension, as wide as the flags allow; device code sees numbers only. What is
-// here beyond + - * / is the exponential, written from bits so that the compiler keeps it in registers. Nothing relies
-// on -ffast-math: a NaN stays a NaN, and the two steps that must round as written say so.
+// Vectors are those of the gcc and clang extension, as wide as the compiler flags allow; device code uses only numbers.
+// The exponential and the logarithm are computed from bits, so that the compiler keeps them in registers. Nothing relies
+// on -ffast-math: a NaN stays a NaN, and `nearest` and `power_of_two` need the rounding of IEEE 754.
 #pragma once
 #include <cfloat>
 #include <cmath>
