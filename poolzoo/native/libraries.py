@@ -220,7 +220,7 @@ def _load(device: str, operator: str, library: Path, build: Callable[[str, Path]
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         _say(f"cannot write to {cache_root()} ({error.strerror}); the build in {folder} serves this process only")
     library = folder / library.name
-    with _locked(folder / "lock"):
+    with locked(folder / "lock"):
         if _is_whole(library):
             torch.ops.load_library(library)  # type: ignore[no-untyped-call]
         else:
@@ -322,7 +322,7 @@ def _ninja_on_path() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     """Let one process at a time in; the kernel releases the lock of a process that dies."""
     try:
         import fcntl

@@ -136,15 +136,14 @@ def test_every_row_agrees_with_an_independent_round_trip(crops, kernel, stride, 
 
 
 @pytest.mark.slow
-def test_the_command_line_on_whole_photographs_agrees_with_scikit_image():
-    command = [sys.executable, "-m", "poolzoo", "compare", "--format", "json"]
-    command += [arg for name in PHOTOGRAPHS for arg in ("--image", f"skimage:{name}")]
+@pytest.mark.parametrize("name", ["coffee", pytest.param("astronaut", marks=pytest.mark.grid)])
+def test_the_command_line_on_a_whole_photograph_agrees_with_scikit_image(name):
+    command = [sys.executable, "-m", "poolzoo", "compare", "--format", "json", "--image", f"skimage:{name}"]
     result = Result.from_json(subprocess.run(command, capture_output=True, text=True, check=True).stdout, "stdout")
-    images = {f"skimage:{name}": load() / 255.0 for name, load in PHOTOGRAPHS.items()}
-    pairs = {(row["image"], row["pool"]) for row in result.rows}
-    assert pairs == set(itertools.product(images, registry.list_pools()))
+    photograph = PHOTOGRAPHS[name]() / 255.0
+    assert {row["pool"] for row in result.rows} == set(registry.list_pools())
     for row in result.rows:
-        psnr, ssim = independent_scores(images[row["image"]], row)
+        psnr, ssim = independent_scores(photograph, row)
         assert row["psnr"] == pytest.approx(psnr, abs=1e-6), label(row)
         assert row["ssim"] == pytest.approx(ssim, abs=1e-6), label(row)
 

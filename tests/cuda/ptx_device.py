@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from poolzoo.native.libraries import operator_flags
+from poolzoo.native.libraries import locked, operator_flags
 
 SOURCES = Path(__file__).parents[2] / "poolzoo"
 FILES = (
@@ -145,20 +145,24 @@ class Emulator:
         subprocess.run(["gcc", "-O2", "-shared", "-fPIC", str(home / "fakecudart.c"), "-o", str(runtime)], check=True)
         self.device = fakecuda.Device(self.GPU(), str(runtime))
 
-    def load(self, sources: Path, operator: str) -> Library:
-        target = compiled(sources, operator)
+    def load(self, target: Path, operator: str) -> Library:
         self.device.gpu = self.GPU()
         return Library(self, operator, ctypes.CDLL(str(target)), self.device.gpu.kernels)
 
 
-def compiled(sources: Path, operator: str) -> Path:
-    """One operator's launchers and PTX, uncompressed and without a runtime: the fake one reads it from the library."""
-    target = sources / f"lib{operator}.so"
-    if not target.exists():
-        options = "-std=c++17 -O3 -gencode arch=compute_80,code=compute_80 -lineinfo -shared -Xcompiler -fPIC"
-        options += " -cudart none --no-compress"
-        command = ["nvcc", *options.split(), *operator_flags(operator), str(sources / "reducer_cuda.cu")]
-        subprocess.run([*command, "-o", str(target)], check=True)
+def compiled(sources: Path, operator: str, folder: Path) -> Path:
+    """One operator's launchers and PTX, uncompressed and without a runtime: the fake one reads it from the library.
+
+    Test processes that share ``folder`` compile each of them once.
+    """
+    target = folder / f"{sources.name}-{operator}.so"
+    with locked(target.with_suffix(".lock")):
+        if not target.exists():
+            options = "-std=c++17 -O3 -gencode arch=compute_80,code=compute_80 -lineinfo -shared -Xcompiler -fPIC"
+            options += " -cudart none --no-compress"
+            command = ["nvcc", *options.split(), *operator_flags(operator), str(sources / "reducer_cuda.cu")]
+            subprocess.run([*command, "-o", str(target.with_suffix(".part"))], check=True)
+            target.with_suffix(".part").rename(target)
     return target
 
 

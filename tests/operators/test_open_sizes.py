@@ -38,7 +38,7 @@ every_geometry = pytest.mark.parametrize("geometry", GEOMETRIES, ids=["floor", "
 
 
 #: An operator of each kind of graph. To compile and export all of them takes ten minutes.
-KINDS = ("max", "avg", "gem", "softpool", "lip", "max_blur", "checkered:pool=avg", "multisampling", "lanczos")
+KINDS = ("max", "gem", "softpool", "lip", "max_blur", "checkered:pool=avg", "lanczos")
 
 
 def of_each_kind(names: str | tuple[str, ...], cases: list[Any]) -> pytest.MarkDecorator:
