@@ -60,7 +60,7 @@ class Result:
 
     @classmethod
     def from_json(cls, text: str, source: str) -> Result:
-        """Read back what :meth:`to_json` wrote.
+        """Read the text of :meth:`to_json`.
 
         Args:
             text: the file's content.

@@ -1,4 +1,4 @@
-"""The one row schema: what analysis writes, ``--format json`` prints and ``poolzoo report`` reads back.
+"""The schema of rows, which analysis writes, ``--format json`` prints and ``poolzoo report`` reads back.
 
 A result is ``{"metadata": {...}, "rows": [...]}`` in strict JSON. A row is a flat dict whose keys, in this order, are
 those of :func:`compare_keys` or :data:`PROFILE_KEYS`. ``psnr`` of two equal images is infinite: ``inf`` in memory,

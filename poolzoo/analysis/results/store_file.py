@@ -1,4 +1,4 @@
-"""The SQLite file of a store: its tables, how it is opened, and what tells a good one from a damaged one."""
+"""The SQLite file of a store: its tables, how it is opened, and the checks that find a damaged one."""
 
 from __future__ import annotations
 

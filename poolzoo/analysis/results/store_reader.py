@@ -122,7 +122,7 @@ class StoreReader:
 
         Args:
             where: a condition in SQL on the tables images, scores and series.
-            values: what stands for its question marks.
+            values: the values of its question marks.
         """
         times, measured = self._times(), (*MEASURED, *self._metrics)
         series, keys = self._series_in_order(), compare_keys()

@@ -16,8 +16,8 @@ class Time:
     Attributes:
         seconds: the median.
         iqr: the interquartile range, where it is known.
-        tensor: what was timed, in words.
-        backend: by which backend.
+        tensor: the tensor that was timed, in words.
+        backend: the backend that was timed.
     """
 
     seconds: float

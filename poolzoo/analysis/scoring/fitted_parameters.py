@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 import poolzoo
+from poolzoo._console import reason
 from poolzoo._files import write_whole
 from poolzoo.analysis.inputs.training_images import pixel_digest
 from poolzoo.analysis.results.rows import Row, label
@@ -126,7 +127,7 @@ def load_fitted(path: Path) -> Fitted:
     except OSError as error:
         raise ValueError(f"{str(path)!r}: cannot be read: {error.strerror or error}") from error
     except (SafetensorError, json.JSONDecodeError, RecursionError) as error:
-        raise ValueError(f"{str(path)!r}: not a safetensors file ({' '.join(str(error).split())})") from error
+        raise ValueError(f"{str(path)!r}: not a safetensors file ({reason(error)})") from error
     if not isinstance(about, dict) or about.get("version") != VERSION:
         raise ValueError(f"{str(path)!r}: not written by `poolzoo fit` of this version")
     wrong = [key for key, kind in _TYPES.items() if not isinstance(about.get(key), kind)]
