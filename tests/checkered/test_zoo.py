@@ -131,7 +131,7 @@ def test_inception_is_converted_with_its_auxiliary_head():
     assert y.logits.shape == y.aux_logits.shape == (2, 10)
 
 
-@pytest.fixture(params=["naive", "lattice"])
+@pytest.fixture(params=[pytest.param("naive", marks=pytest.mark.grid), "lattice"])
 def resnet18(request):
     models = pytest.importorskip("torchvision.models", reason="torchvision's models, where it is installed")
     torch.manual_seed(0)
