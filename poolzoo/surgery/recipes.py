@@ -125,14 +125,7 @@ def _softpool(name: str, pool: str, centred: bool, **kwargs: Any) -> nn.Module:
     else:
         channels_matter = isinstance(create_pool(pool, kernel_size=2), LazyPool)
         example = torch.zeros(1, 3, 299, 299) if channels_matter else None
-        replace_pools(
-            model,
-            pool,
-            lambda path, module: not isinstance(module, nn.AdaptiveAvgPool2d),
-            example=example,
-            inplace=True,
-            verbose=False,
-        )
+        replace_pools(model, pool, example=example, inplace=True, verbose=False)
     if centred:
         _centre(model)
     return model  # type: ignore[no-any-return]

@@ -20,11 +20,13 @@ from poolzoo.operators.lazy import LazyPool
 from poolzoo.registry import PoolInfo, parse_spec, pool_info
 from poolzoo.surgery.report import LeftAlone, Replaced, Report
 from poolzoo.surgery.sites import (
-    Adaptive,
     UnsuitedError,
     describe,
+    exported_name,
+    hidden_pools,
     input_of,
     is_call,
+    is_compiled,
     is_pool,
     label,
     ndim_of,
@@ -34,7 +36,9 @@ from poolzoo.surgery.tracing import UntraceableError, first_line, lost_by_tracin
 
 FilterFn = Callable[[str, nn.Module], bool]
 #: Arguments that a spec may not set, because they are taken from the replaced pool.
-_CARRIED = ("kernel_size", "stride", "padding", "dilation", "ceil_mode", "output_size")
+_CARRIED = ("kernel_size", "stride", "padding", "dilation", "ceil_mode", "output_size", "flatten")
+#: Wrappers that keep the parameters which they were made with: a replacement's own would be left out.
+_KEEPING = ("DistributedDataParallel", "FullyShardedDataParallel", "FSDPModule", "DeepSpeedEngine")
 
 
 def replace_pools(
@@ -43,18 +47,20 @@ def replace_pools(
     filter_fn: FilterFn | None = None,
     *,
     example: Any = None,
+    global_pools: bool = False,
     inplace: bool = False,
     allow_none: bool = False,
     verbose: bool = True,
 ) -> nn.Module:
     """Replace a model's pools by another operator.
 
-    Replaced are torch's MaxPool, AvgPool and LPPool modules, poolzoo's own pools, adaptive pools if the operator has an
-    adaptive form, and, with torch.fx, calls of the functions of those names in any module's forward. Kernel size,
-    stride, padding, dilation, ceil_mode, device, dtype and train or eval mode are taken from the old pool. The new
-    operator ignores padding positions, also where an average pool counted them as zeros. Parameters and buffers keep
-    their names; a learnable operator adds new ones. A module that is used in several places, and replaced in all of
-    them, stays one module.
+    Replaced are pools with a kernel: torch's MaxPool, AvgPool and LPPool modules, poolzoo's own pools, and, with
+    torch.fx, calls of the functions of those names in any module's forward. Adaptive and global pools, such as the one
+    before a classifier, stay unless ``global_pools=True``. Kernel size, stride, padding, dilation, ceil_mode, device,
+    dtype and train or eval mode are taken from the old pool. The new operator ignores padding positions, also where an
+    average pool counted them as zeros. Parameters and buffers keep their names; a learnable operator adds new ones. A
+    module that is used in several places, and replaced in all of them, stays one module. Compiled models run what was
+    put in, at the next call.
 
     Args:
         model: any module that is not TorchScript.
@@ -64,6 +70,7 @@ def replace_pools(
         example: an input of the model, or a tuple of its positional arguments. The model runs on it once, in eval mode,
             to find the channels for operators such as ``lip``, which otherwise take them from their first input. A
             module whose trace gives a different output than the module itself is not replaced.
+        global_pools: also replace torch's and poolzoo's adaptive and global pools, by the operator's adaptive form.
         inplace: change ``model`` itself and return it; otherwise a deep copy is changed.
         allow_none: return the model unchanged if there is nothing to replace, instead of raising.
         verbose: print the report.
@@ -73,7 +80,8 @@ def replace_pools(
             those left alone.
 
     Raises:
-        ValueError: nothing was replaced, or the operator is unknown or does not take a parameter.
+        ValueError: nothing was replaced, the operator is unknown or does not take a parameter, or the model is wrapped
+            for training in several processes.
         TypeError: ``model`` is not a module, or is TorchScript.
 
     Example:
@@ -85,7 +93,13 @@ def replace_pools(
         raise TypeError(f"model: {type(model).__name__}; a torch.nn.Module that is not TorchScript is allowed")
     if is_pool(model):
         raise ValueError(f"model: this is itself a pool, {model}; use create_pool to make another one")
-    operator = _Operator.parse(pool)
+    for path, module in model.named_modules():
+        if kept := [cls.__name__ for cls in type(module).__mro__ if cls.__name__ in _KEEPING]:
+            raise ValueError(
+                f"model: {path or 'it'} is a {kept[0]}, which keeps the parameters that it was made with; "
+                "replace the pools first, then wrap the model"
+            )
+    operator = _Operator.parse(pool, global_pools)
     model = model if inplace else copy.deepcopy(model)
     report = _replace(model, operator, filter_fn, example)
     if not report.replaced and not allow_none:
@@ -182,7 +196,10 @@ def _walk(module: nn.Module, path: str = "", seen: set[int] | None = None) -> It
 
 
 def _find_calls(path: str, module: nn.Module, found: _Found) -> None:
-    """Return the calls of pooling functions in the module's own forward."""
+    """Add the calls of pooling functions in the module's own forward, and the pools that it hides."""
+    for name, pool in hidden_pools(module):
+        where = f"{path}.{name}".lstrip(".")
+        found.left_alone.append(LeftAlone(where, label(pool), "is not registered as a submodule"))
     if str(getattr(type(module).forward, "__module__", "")).startswith("torch.nn."):
         return  # torch's own layers and containers call none
     try:
@@ -193,6 +210,10 @@ def _find_calls(path: str, module: nn.Module, found: _Found) -> None:
         else:
             found.untraced.add(type(module).__name__)
         return
+    for node in graph.nodes:
+        if exported := exported_name(node):
+            where = f"{path}.{node.name}".lstrip(".")
+            found.left_alone.append(LeftAlone(where, exported, "is an operator of an exported graph"))
     calls = list(filter(is_call, graph.nodes))
     if calls and (lost := lost_by_tracing(module)):
         found.left_alone.append(LeftAlone(path or "model", type(module).__name__, lost))
@@ -298,14 +319,15 @@ def _eval_mode(model: nn.Module) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class _Operator:
-    """The replacement: a registered operator and its parameters."""
+    """The replacement: a registered operator, its parameters, and whether it replaces adaptive and global pools too."""
 
     spec: str
     info: PoolInfo
     params: dict[str, Any]
+    global_pools: bool
 
     @classmethod
-    def parse(cls, spec: str) -> _Operator:
+    def parse(cls, spec: str, global_pools: bool) -> _Operator:
         name, params = parse_spec(spec)
         info = pool_info(name)
         if info.phases is not None:
@@ -317,7 +339,7 @@ class _Operator:
             if key not in known:
                 own = ", ".join(k for k in known if k not in (*_CARRIED, "device", "dtype"))
                 raise ValueError(f"pool={spec!r}: unknown parameter {key!r}; allowed: {own or 'none'}")
-        return cls(spec, info, params)
+        return cls(spec, info, params, global_pools)
 
     def make(self, site: _Site, model: nn.Module, watched: bool) -> nn.Module:
         """Return the operator's module for this place.
@@ -328,18 +350,17 @@ class _Operator:
         pool = describe(site.module)
         if pool.ndim not in self.info.ndims:
             raise UnsuitedError(f"{self.info.name} is not defined for {pool.ndim} spatial axes")
-        cls: type[nn.Module]
-        if isinstance(pool, Adaptive):
-            if not self.info.adaptive:
-                raise UnsuitedError(f"{self.info.name} has no adaptive or global form: {self.info.not_adaptive}")
-            cls = make_class(self.info, pool.ndim, "adaptive")
-            arguments = {"output_size": pool.output_size, **self.params}
-        else:
-            cls, arguments = make_class(self.info, pool.ndim), {**pool.geometry, **self.params}
+        if pool.form and not self.global_pools:
+            raise UnsuitedError(f"{pool.kind}; global_pools=True replaces it")
+        try:
+            cls = make_class(self.info, pool.ndim, pool.form)
+        except ValueError as error:
+            raise UnsuitedError(str(error)) from error
+        arguments = {**pool.windows, **self.params}
         known = inspect.signature(cls).parameters
         if missing := [key for key in self.params if key not in known]:
             raise UnsuitedError(f"{cls.__name__} takes no {missing[0]}")
-        offered = {**_home(model, site.places[0][0]), **getattr(pool, "own", {})}
+        offered = {**_home(model, site.places[0][0]), **pool.own}
         arguments |= {key: value for key, value in offered.items() if key in known and key not in arguments}
         try:
             new = cls(**arguments)
@@ -380,6 +401,8 @@ class _Plan:
     def carry_out(self) -> Replaced:
         for _, parent, name in self.places:
             setattr(parent, name, self.new)
+            if is_compiled(parent):
+                parent._initialize()  # type: ignore[operator]  # its forward still calls the old pool
         if self.site.caller is not None and self.site.node is not None:
             _call_module(self.site.caller.graph, self.site.node, self.places[0][2])
             self.site.caller.changed = True

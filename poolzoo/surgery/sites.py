@@ -6,10 +6,12 @@ A call is described by the equivalent module, so all other code deals with modul
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import fx, nn
 
 from poolzoo.calls import FUNCTIONS, GEOMETRY, NDIM, WITH_INDICES, name_arguments
@@ -22,20 +24,27 @@ class UnsuitedError(ValueError):
 
 
 @dataclass(frozen=True)
-class Windowed:
-    """A pool with a kernel: its geometry as arguments of ``create_pool``, and arguments that only ``avg`` takes."""
+class Described:
+    """What a replacement takes over.
+
+    Attributes:
+        ndim: spatial axes.
+        form: the replacement's form: "" for a pool with a kernel, ``adaptive`` or ``global``.
+        windows: arguments that say where the windows lie.
+        own: arguments that only ``avg`` takes.
+    """
 
     ndim: int
-    geometry: Mapping[str, Any]
+    form: str
+    windows: Mapping[str, Any]
     own: Mapping[str, Any] = field(default_factory=dict)
 
-
-@dataclass(frozen=True)
-class Adaptive:
-    """A pool that is given its output size."""
-
-    ndim: int
-    output_size: Any
+    @property
+    def kind(self) -> str:
+        """Return what it is called in a report: a pool, an adaptive pool or a global one."""
+        sizes = self.windows.get("output_size", 1)
+        whole = self.form and all(size == 1 for size in (sizes if isinstance(sizes, (tuple, list)) else (sizes,)))
+        return "a global pool" if whole else "an adaptive pool" if self.form else "a pool"
 
 
 _ADAPTIVE = tuple(cls for cls in NDIM if cls.__name__.startswith("Adaptive"))
@@ -45,6 +54,24 @@ _RANDOM = tuple(cls for cls in NDIM if cls.__name__.startswith("Fractional"))
 def is_pool(module: nn.Module) -> bool:
     """Return whether ``module`` is one of torch's or poolzoo's pooling modules."""
     return isinstance(module, (Pool, *NDIM))
+
+
+def is_compiled(module: nn.Module) -> bool:
+    """Return whether ``module`` is what ``torch.compile`` makes of a module."""
+    loaded = sys.modules.get("torch._dynamo.eval_frame")  # importing it takes a second
+    return loaded is not None and isinstance(module, loaded.OptimizedModule)
+
+
+def hidden_pools(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Yield name and module of the pools that a module keeps where torch does not find them, as in a plain list."""
+    for name, value in vars(module).items():
+        if name == "_modules" or not isinstance(value, (nn.Module, list, tuple, dict)):
+            continue
+        items = (
+            value.items() if isinstance(value, dict) else enumerate(value if isinstance(value, (list, tuple)) else ())
+        )
+        named = [(name, value)] if isinstance(value, nn.Module) else [(f"{name}[{key!r}]", item) for key, item in items]
+        yield from ((where, item) for where, item in named if isinstance(item, nn.Module) and is_pool(item))
 
 
 def ndim_of(module: nn.Module) -> int:
@@ -59,7 +86,7 @@ def label(module: nn.Module) -> str:
     return f"{type(module).__name__}({module.extra_repr()})"
 
 
-def describe(module: nn.Module) -> Windowed | Adaptive:
+def describe(module: nn.Module) -> Described:
     """Return what a replacement of this pool must take over.
 
     Raises:
@@ -69,14 +96,14 @@ def describe(module: nn.Module) -> Windowed | Adaptive:
     lazy: Any = getattr(module, "_initialize_hook", None)  # a lazy module's own
     if any(getattr(module, name).keys() - ({lazy.id} if lazy else set()) for name in hooks):
         raise UnsuitedError("has hooks, which would be lost")
-    if isinstance(module, GlobalPool) and module.flatten:
-        raise UnsuitedError("flattens its output")
+    if isinstance(module, GlobalPool):
+        return Described(module.ndim, module.form, {"flatten": module.flatten})
     if isinstance(module, AdaptivePool):
-        return Adaptive(module.ndim, module.output_size)
+        return Described(module.ndim, module.form, {"output_size": module.output_size})
     if isinstance(module, Pool):
         if module.info.phases is not None:
             raise UnsuitedError("keeps several submaps, which the following layers need")
-        return Windowed(module.ndim, {key: getattr(module, key) for key in GEOMETRY})
+        return Described(module.ndim, "", {key: getattr(module, key) for key in GEOMETRY})
     base = next(cls for cls in type(module).__mro__ if cls in NDIM)
     if type(module).forward is not base.forward:
         raise UnsuitedError(f"subclass of {base.__name__} with a forward of its own")
@@ -85,12 +112,12 @@ def describe(module: nn.Module) -> Windowed | Adaptive:
     if issubclass(base, _RANDOM):
         raise UnsuitedError("has random windows, not a kernel and a stride")
     if issubclass(base, _ADAPTIVE):
-        return Adaptive(NDIM[base], getattr(module, "output_size", None))
+        return Described(NDIM[base], "adaptive", {"output_size": getattr(module, "output_size", None)})
     if getattr(module, "divisor_override", None) is not None:
         raise UnsuitedError("has a divisor_override, so it is not an average")
     geometry = {key: getattr(module, key) for key in GEOMETRY if hasattr(module, key)}
     own = {"count_include_pad": module.count_include_pad} if hasattr(module, "count_include_pad") else {}
-    return Windowed(NDIM[base], geometry, own)
+    return Described(NDIM[base], "", geometry, own)
 
 
 #: Names in a forward that calls a pooling function.
@@ -105,6 +132,12 @@ FUNCTION_NAMES = frozenset(
 def is_call(node: fx.Node) -> bool:
     """Return whether this node of a graph calls one of torch's pooling functions."""
     return node.op == "call_function" and (node.target in FUNCTIONS or node.target in WITH_INDICES)
+
+
+def exported_name(node: fx.Node) -> str:
+    """Return the name of a pooling operator in a graph that torch.export wrote, such as ``aten.max_pool2d``, or ""."""
+    name = str(node.target) if isinstance(node.target, torch._ops.OpOverload) else ""
+    return name.rpartition(".")[0] if "_pool" in name and "backward" not in name else ""
 
 
 def stand_in(node: fx.Node) -> nn.Module:

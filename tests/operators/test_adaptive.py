@@ -86,20 +86,25 @@ def test_the_gradient_of_max_goes_to_one_of_equal_elements():
         assert torch.equal(grad, expected)
 
 
+def loop_over_cells(pool: Pool, x: Tensor, out: tuple[int, ...]) -> np.ndarray:
+    """What the operator's loop in ``oracles.py`` gives, one cell at a time."""
+    params = {key: plain(value) for key, value in pool.params(x).items() if key != "backend"}
+    y = np.zeros((*x.shape[: -len(out)], *out))
+    for cell, box in cells(tuple(x.shape[-len(out) :]), out):
+        part = plain(x)[(..., *box)]
+        kernel = part.shape[-len(out) :]
+        given = params | ({"logit": params["logit"][(..., *box)]} if "logit" in params else {})
+        g = oracles.Geometry(kernel, kernel, (0,) * len(out), (1,) * len(out))
+        y[(..., *cell)] = ORACLES[pool.info.name](part, g, **given)[(..., *(0,) * len(out))]
+    return y
+
+
 @every_adaptive
 def test_equals_the_loop_over_torchs_cells(spec, ndim):
     if (name := parse_spec(spec)[0]) not in ORACLES:
         pytest.skip(f"{name}: an operator of a plugin, for which no loop is written")
-    x = usual_input(ndim, torch.float64)[:1]
-    pool = adaptive(spec, ndim).double()
-    params = {key: plain(value) for key, value in pool.params(x).items() if key != "backend"}
-    expected = np.zeros((1, CHANNELS, *UNEVEN[ndim]))
-    for cell, box in cells(SIZES[ndim], UNEVEN[ndim]):
-        part = plain(x)[(..., *box)]
-        kernel = part.shape[2:]
-        given = params | ({"logit": params["logit"][(..., *box)]} if "logit" in params else {})
-        g = oracles.Geometry(kernel, kernel, (0,) * ndim, (1,) * ndim)
-        expected[(..., *cell)] = ORACLES[name](part, g, **given)[(..., *(0,) * ndim)]
+    x, pool = usual_input(ndim, torch.float64)[:1], adaptive(spec, ndim).double()
+    expected = loop_over_cells(pool, x, UNEVEN[ndim])
     np.testing.assert_allclose(plain(pool(x)), expected, rtol=0, atol=1e-12 * max(1, np.abs(expected).max()))
 
 
@@ -224,6 +229,7 @@ def test_vmap_equals_a_loop(spec, ndim):
 
 def compile_and_export(pool: Pool, x: Tensor, backend: str = "eager") -> None:
     torch._dynamo.reset()
+    pool, x = pool.double(), x.double()
     torch.manual_seed(0)
     expected = pool(x)
     torch.manual_seed(0)

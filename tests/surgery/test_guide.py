@@ -26,6 +26,7 @@ def test_the_example_prints_what_the_guide_shows(capsys: pytest.CaptureFixture[s
     stem, lip, checkered = blocks("python")[1:4]
     exec(stem, names)
     assert isinstance(names["stem"].pool, poolzoo.SoftPool2d) and isinstance(names["stem"].head, nn.AdaptiveAvgPool2d)
+    assert isinstance(names["both"].head, poolzoo.AdaptiveSoftPool2d) and names["both"].head.output_size == 1
     exec(lip, names)
     assert (names["model"].pool.channels, names["model"].max_pool2d.channels) == (8, 16)
     exec(checkered, names)

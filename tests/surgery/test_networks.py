@@ -41,10 +41,6 @@ TIMM = {
 }
 
 
-def windowed(path: str, module: nn.Module) -> bool:
-    return hasattr(module, "kernel_size")
-
-
 def make(library: str, name: str) -> nn.Module:
     if library == "torchvision":
         extra = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
@@ -68,9 +64,10 @@ def logits(output: Any) -> Tensor:
 def test_a_network_runs_and_trains_with_another_operator(library: str, name: str, pools: int) -> None:
     old = make(library, name)
     x = torch.randn(2, 3, size(name), size(name))
-    new: Any = replace_pools(old, "softpool", windowed, example=x, verbose=False)
+    new: Any = replace_pools(old, "softpool", example=x, verbose=False)
     replaced = new.pool_report.replaced
     assert len(replaced) == pools == sum(isinstance(module, Pool) for module in new.modules())
+    assert all("global_pools=True replaces it" in row.why for row in new.pool_report.left_alone)
     assert isinstance(new, type(old))
     assert list(new.state_dict()) == list(old.state_dict())
     with torch.no_grad():
@@ -80,6 +77,21 @@ def test_a_network_runs_and_trains_with_another_operator(library: str, name: str
     assert all(p.grad is not None for key, p in new.named_parameters() if "aux" not in key.lower())
     torch.optim.SGD(new.parameters(), 0.01).step()
     assert logits(new(x)).isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("name", "heads"), [("resnet18", 1), ("densenet121", 1), ("efficientnet_b0", 17), ("vgg11", 1)]
+)
+def test_heads_are_replaced_where_asked_for(name: str, heads: int) -> None:
+    old, x = make("torchvision", name).eval(), torch.randn(1, 3, 64, 64)
+    stem: Any = replace_pools(old, "avg", allow_none=True, verbose=False)
+    assert len(stem.pool_report.left_alone) == heads
+    new: Any = replace_pools(
+        old, "avg", lambda path, module: not hasattr(module, "kernel_size"), global_pools=True, verbose=False
+    )
+    assert len(new.pool_report.replaced) == heads
+    with torch.no_grad():
+        torch.testing.assert_close(new(x), old(x), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["resnet18", "squeezenet1_1", "inception_v3"])

@@ -148,25 +148,6 @@ def test_dtype_device_and_mode_carry_over(dtype: torch.dtype, training: bool) ->
     assert all(p.device.type == "meta" for p in anywhere.parameters())
 
 
-@pytest.mark.parametrize("pool", [nn.AdaptiveAvgPool2d(1), nn.AdaptiveMaxPool2d((3, None)), poolzoo.GlobalSoftPool2d()])
-def test_adaptive_pools_are_replaced_where_the_operator_has_that_form(pool: nn.Module) -> None:
-    model = small(pool)
-    x, size = picture(), getattr(pool, "output_size", 1)
-    new = surgery(model, "softpool:beta=2")
-    assert torch.equal(new(x), PF.adaptive_soft_pool2d(model[0](x), size, beta=2))
-    refused = surgery(model, "dpp:variant=lite", allow_none=True)
-    assert reasons(refused) == {"1": "AdaptiveDppPool2d takes no variant"}
-    why = "blur has no adaptive or global form: it is not a function of single windows"
-    assert reasons(surgery(model, "blur", allow_none=True)) == {"1": why}
-
-
-def test_adaptive_calls_are_replaced_too() -> None:
-    model = Lambda(lambda x: F.adaptive_max_pool2d(F.adaptive_avg_pool2d(x, (4, 4)), 2).flatten(1))
-    new, x = surgery(model), picture()
-    expected = PF.adaptive_soft_pool2d(PF.adaptive_soft_pool2d(model.conv(x), 4), 2).flatten(1)
-    assert torch.equal(new(x), expected)
-
-
 def test_surgery_can_be_done_again() -> None:
     model, x = Lambda(lambda x: F.max_pool2d(x, 3, 2)), picture()
     again = surgery(surgery(surgery(model, "softpool"), "lp"), "max")
@@ -244,7 +225,9 @@ def test_a_subclass_is_replaced() -> None:
         (nn.FractionalMaxPool2d(2, output_size=3), "has random windows, not a kernel and a stride"),
         (nn.AvgPool2d(2, divisor_override=3), "has a divisor_override, so it is not an average"),
         (hooked(), "has hooks, which would be lost"),
-        (poolzoo.GlobalSoftPool2d(flatten=True), "flattens its output"),
+        (nn.AdaptiveAvgPool2d(1), "a global pool; global_pools=True replaces it"),
+        (nn.AdaptiveMaxPool2d((1, 3)), "an adaptive pool; global_pools=True replaces it"),
+        (poolzoo.GlobalSoftPool2d(flatten=True), "a global pool; global_pools=True replaces it"),
         (poolzoo.CheckeredPool2d(2), "keeps several submaps, which the following layers need"),
     ],
 )
@@ -602,20 +585,15 @@ def test_nothing_to_replace_can_be_allowed() -> None:
 
 
 def test_the_report_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    new: Any = replace_pools(nn.Sequential(nn.AvgPool2d(2), nn.AdaptiveAvgPool2d(1), Quiet()), "blur")
+    new: Any = replace_pools(nn.Sequential(nn.AvgPool2d(2), nn.AdaptiveAvgPool2d(1), Quiet()), "lp:p=3")
     assert capsys.readouterr().out == (
-        "blur: 1 replaced, 1 left alone\n"
+        "lp:p=3: 1 replaced, 1 left alone\n"
         "  replaced  before                                         after\n"
-        "  0         AvgPool2d(kernel_size=2, stride=2, padding=0)  BlurPool2d(kernel_size=2, stride=2)\n"
+        "  0         AvgPool2d(kernel_size=2, stride=2, padding=0)  LpPool2d(kernel_size=2, stride=2, p=3)\n"
         "  left alone  what                              why\n"
-        "  1           AdaptiveAvgPool2d(output_size=1)  blur has no adaptive or global form: it is not a function of "
-        "single windows\n"
+        "  1           AdaptiveAvgPool2d(output_size=1)  a global pool; global_pools=True replaces it\n"
         "not searched for functional pools (torch.fx cannot trace them): Quiet\n"
     )
     assert new.pool_report.left_alone == (
-        LeftAlone(
-            "1",
-            "AdaptiveAvgPool2d(output_size=1)",
-            "blur has no adaptive or global form: it is not a function of single windows",
-        ),
+        LeftAlone("1", "AdaptiveAvgPool2d(output_size=1)", "a global pool; global_pools=True replaces it"),
     )
