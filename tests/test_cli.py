@@ -183,6 +183,7 @@ def test_hostile_names_are_text_in_the_page(run, tmp_path):
     assert "&lt;img src=x onerror=alert(1)&gt;" in text
 
 
+@pytest.mark.slow
 def test_a_name_of_undecodable_bytes_can_be_printed_written_and_read_back(tmp_path):
     file = os.fsencode(tmp_path) + b"/caf\xe9.png"
     with open(file, "wb") as stream:
@@ -378,6 +379,7 @@ def midrange(a, mask):
 """
 
 
+@pytest.mark.slow
 def test_an_operator_of_a_users_script_is_everywhere(photo, tmp_path):
     plugin, page = tmp_path / "my_pools.py", tmp_path / "page.html"
     plugin.write_text(PLUGIN)

@@ -71,6 +71,7 @@ def call(arguments: list[object], environment: dict[str, str]) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("add", [in_the_package, in_a_script])
 def test_an_added_metric_is_in_help_tables_rows_and_the_page(add, photos, tmp_path):
     options, environment = add(tmp_path)
@@ -84,6 +85,7 @@ def test_an_added_metric_is_in_help_tables_rows_and_the_page(add, photos, tmp_pa
     assert rows.read_text().partition("\n")[0].split(",")[16:19] == ["psnr", "max_error", "forward_s"]
 
 
+@pytest.mark.slow
 def test_an_added_metric_is_in_stores_and_worker_processes_have_it(photos, tmp_path, run):
     options, environment = in_a_script(tmp_path)
     store = tmp_path / "run.sqlite"

@@ -450,6 +450,7 @@ def test_an_installed_package_adds_its_operators(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_a_plugins_operator_is_held_to_the_contract(tmp_path):
     """Nothing but POOLZOO_PLUGINS is needed for the registry-parametrised tests to cover it."""
     script = tmp_path / "my_plugin.py"

@@ -104,6 +104,7 @@ def test_stubs_are_current():
         assert path.read_text(encoding="utf-8") == text, f"{path.name}: run make catalog"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("check", "which"), [(by_mypy, 0), (by_pyright, 1)], ids=["mypy", "pyright"])
 def test_a_checker_takes_what_is_right_and_names_what_is_wrong(check, which, tmp_path):
     script = tmp_path / "script.py"

@@ -121,6 +121,7 @@ def pixels(source: Source) -> np.ndarray:
     return np.asarray(Image.open(source.path)) / 255.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kernel", "stride"), [(2, 2), (3, 2), (5, 5)])
 @pytest.mark.parametrize("normalize", ["none", "imagenet"])
 def test_every_row_agrees_with_an_independent_round_trip(crops, kernel, stride, normalize):

@@ -427,6 +427,7 @@ def test_stopping_workers_that_have_tasks_waiting_is_silent(monkeypatch):
     assert (manager.is_alive(), failed) == (False, [])
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_same_rows_though_one_is_killed(folder, tmp_path, expected, monkeypatch, run):
     """Through the command line, with an operator of the user's own."""
     plugin, path = tmp_path / "my_pools.py", tmp_path / "run.sqlite"
@@ -471,6 +472,7 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+@pytest.mark.slow
 def test_a_dask_cluster_gives_the_same_rows_though_a_worker_is_killed(folder, tmp_path, expected, monkeypatch):
     pytest.importorskip("distributed", reason="Dask is not installed: pip install 'poolzoo[dask]'")
     address = f"tcp://127.0.0.1:{free_port()}"

@@ -289,6 +289,7 @@ print(native.status()["cpu"].count("metrics"))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("environment", "reason", "warnings"),
     [({"CXX": "/nowhere/c++"}, "/nowhere/c++", 1), ({"POOLZOO_NATIVE": "0"}, "POOLZOO_NATIVE=0", 0)],

@@ -479,6 +479,7 @@ def test_exports_with_any_batch():
     torch.testing.assert_close(program.module()(many), converted(many), rtol=0, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_onnx_runs_to_the_same_values():
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")

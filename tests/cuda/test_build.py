@@ -179,6 +179,7 @@ def test_the_key_depends_on_capability_compiler_torch_and_sources(monkeypatch, t
     assert len(keys) == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compiler", ["/bin/false", "/nowhere/c++"])
 def test_without_a_working_compiler_the_reference_goes_on(start, tmp_path, compiler):
     out, err = finish(start(tmp_path, CXX=compiler))

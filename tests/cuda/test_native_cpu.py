@@ -310,6 +310,7 @@ def has_param(spec: str) -> bool:
 
 
 # What torch asks of an operator does not depend on the parameter.
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "ndim"), [(name, ndim) for name, ndim in CASES if ":" not in name or "sum" in name])
 def test_opcheck(name, ndim):
     forward, backward = native_operator(name).default, native_operator(name, "_backward").default
@@ -354,6 +355,7 @@ def test_max_gives_ties_to_the_first_as_torch_does(ndim):
 
 
 # Pictures of every operator are in tests/operators/test_open_sizes.py, in every layout.
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "ndim"), [(name, ndim) for name, ndim in CASES if ndim != 2 or name == "softpool"])
 def test_compiles_as_one_graph(name, ndim):
     torch._dynamo.reset()
@@ -368,6 +370,7 @@ def test_compiles_as_one_graph(name, ndim):
     torch.testing.assert_close(x.grad, twin.grad)
 
 
+@pytest.mark.slow
 def test_what_was_never_called_before_compiles_as_one_graph():
     code = """
 import torch, poolzoo.functional as PF

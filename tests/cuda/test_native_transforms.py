@@ -135,6 +135,7 @@ def test_every_second_of_channels_last_compiles(name):
     torch.testing.assert_close(torch.compile(call, fullgraph=True, backend="aot_eager")(x), call(x))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["native", "auto"])
 @pytest.mark.parametrize("transform", ["jvp", "vmap", "vmap of grad", "grad of vmap"])
 def test_transforms_compile_as_one_graph(transform, backend):

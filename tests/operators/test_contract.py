@@ -347,6 +347,7 @@ COMPILED = [(spec, ndim, False) for spec, ndim in CASES if ndim != 2 or info_of(
 COMPILED += [(spec, ndim, True) for spec, ndim in CASES if make(spec, ndim).train().stochastic]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("spec", "ndim", "training"), COMPILED)
 def test_modules_compile_as_one_graph(spec, ndim, training):
     torch._dynamo.reset()
@@ -359,6 +360,7 @@ def test_modules_compile_as_one_graph(spec, ndim, training):
     assert_same(compiled(x), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", ["softpool", "lp:p=3", "stochastic", "blur"])
 def test_inductor_gives_the_same_values_and_gradients(spec):
     torch._dynamo.reset()
@@ -373,6 +375,7 @@ def test_inductor_gives_the_same_values_and_gradients(spec):
     assert_same(results[3], results[1], ulps=32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("spec", "ndim"), [case for case in CASES if case[1] != 2])
 def test_exports(spec, ndim):
     x = usual_input(ndim, torch.float64)

@@ -43,6 +43,7 @@ def test_lattice_sequence_is_the_papers(step):
     assert lattice_sequence(2**step) == published(step)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["naive", "lattice"])
 def test_kept_positions_are_the_papers_for_1_to_10_steps(method):
     sequences = [published(step) if method == "lattice" else [0] * 2**step for step in range(10)]

@@ -90,6 +90,7 @@ def one_onnx_registry() -> Iterator[None]:
         yield
 
 
+@pytest.mark.slow
 @of_each_kind("spec", [spec for spec, ndim in CASES if ndim == 2])
 def test_an_export_is_right_at_other_sizes_as_a_program_and_by_onnx(spec, one_onnx_registry):
     pool = scramble(make(spec, 2, **GEOMETRIES[spec not in ROUNDED_DOWN]))
@@ -157,6 +158,7 @@ def layouts_of(spec: str, backend: str, dynamic: bool) -> list[str]:
     return [*([] if dynamic else ["contiguous"]), hardest, others[SPECS.index(spec) % len(others)]]
 
 
+@pytest.mark.slow
 @of_each_kind(("spec", "backend"), BACKENDS)
 def test_one_graph_pools_several_layouts_with_parameters_and_without(spec, backend):
     pool, call, compiled = compiled_call(spec, backend, False, **GEOMETRIES[0])
@@ -180,6 +182,7 @@ def test_one_graph_pools_several_layouts_with_parameters_and_without(spec, backe
         assert_same(grad, exact, ulps=64)
 
 
+@pytest.mark.slow
 @of_each_kind(("spec", "backend"), BACKENDS)
 def test_one_compiled_function_serves_many_sizes(spec, backend):
     pool, call, compiled = compiled_call(spec, backend, None, **GEOMETRIES[1])
@@ -198,6 +201,7 @@ def test_one_compiled_function_serves_many_sizes(spec, backend):
                 assert y.stride() == exact.stride()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", ["max_blur", "avg_blur", "lift"])
 def test_one_compiled_module_serves_many_sizes(spec):
     torch._dynamo.reset()
@@ -210,6 +214,7 @@ def test_one_compiled_module_serves_many_sizes(spec):
             assert_same(compiled(x), pool(x), ulps=16)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("spec", "params"),
     [("softpool", {"beta": 2.5}), ("lse", {"r": 0.5}), ("lp", {"p": 3.0}), ("adapool", {"beta": 0.25})],

@@ -24,6 +24,7 @@ def op_infos() -> dict[str, Any]:
     return {op.name.removeprefix("nn.functional."): op for op in op_db if op.name.startswith("nn.functional.")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "dtype"), CASES, ids=str)
 def test_torchs_samples_give_torchs_values(op_infos, name, dtype):
     compared = 0

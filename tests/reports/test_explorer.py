@@ -268,6 +268,7 @@ def test_scales_end_at_round_numbers(value, ceiling):
     assert nice_ceiling(value) == ceiling
 
 
+@pytest.mark.slow
 def test_eight_images_and_35_operators_stay_small():
     """Noise is the worst case: nothing can be predicted."""
     names, pools = [f"{number}.png" for number in range(8)], [f"p{number}" for number in range(35)]
@@ -630,6 +631,7 @@ class TestBrowser:
         assert "96 × 96" in page.locator(".x-whole figcaption").inner_text()  # and `opened` has heard no complaint
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: no chromium or google-chrome on PATH")
 def test_at_low_resolution_the_pooled_picture_is_shown_and_its_difference(opened, tmp_path):

@@ -86,6 +86,7 @@ def page(html):
     return Page(html)
 
 
+@pytest.mark.slow
 def test_equal_results_give_equal_bytes(html):
     assert render_page([make_compare(), make_profile()], book_of("coffee", "astronaut")) == html
 

@@ -114,6 +114,7 @@ def test_equal_data_gives_equal_bytes(name):
     assert len({to_png(figure, 1) for figure in figures}) == 1
 
 
+@pytest.mark.slow
 def test_files_have_equal_bytes_in_every_process():
     code = """
 import sys
@@ -545,6 +546,7 @@ def test_a_sweep_of_several_settings_is_one_plot():
     assert sorted(names) == ["retention-255", "retention-none", "sweep", "time-255", "time-none"]
 
 
+@pytest.mark.slow
 def test_every_plot_is_saved_whole(tmp_path):
     few = ("avg", "max", "lp")
     rows = [compare_row(str(i), name, 20.0 + n + i, 0.5) for i in range(5) for n, name in enumerate(few)]
