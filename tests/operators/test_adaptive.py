@@ -235,7 +235,9 @@ def compile_and_export(pool: Pool, x: Tensor, backend: str = "eager") -> None:
     torch.manual_seed(0)
     assert_same(torch.compile(pool, fullgraph=True, backend=backend)(x), expected, ulps=16)
     if not pool.training:
-        assert_same(torch.export.export(pool, (x,)).module()(x), expected)
+        # idw divides by distances to the mean, which magnify how its sum was rounded.
+        ulps = 256 if pool.info.name == "idw" else 16
+        assert_same(torch.export.export(pool, (x,)).module()(x), expected, ulps=ulps)
 
 
 def test_compiles_and_exports():
