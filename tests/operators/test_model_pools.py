@@ -37,7 +37,7 @@ DISTINCT = {str((call["shape"][1:], windows_of(call))): call for call in CALLS}
 SOME = {
     str((call["op"], *(windows_of(call).get(k) for k in ("stride", "padding", "ceil_mode")))): call
     for call in sorted(CALLS, key=cost, reverse=True)
-    if cost(call) <= 300
+    if cost(call) < 200
 }
 
 
