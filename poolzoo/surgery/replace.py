@@ -21,6 +21,7 @@ from poolzoo.registry import PoolInfo, parse_spec, pool_info
 from poolzoo.surgery.report import LeftAlone, Replaced, Report
 from poolzoo.surgery.sites import (
     UnsuitedError,
+    averaged_axes,
     describe,
     exported_name,
     hidden_pools,
@@ -113,7 +114,7 @@ def replace_pools(
 
 def _replace(model: nn.Module, operator: _Operator, filter_fn: FilterFn | None, example: Any) -> Report:
     """Replace the pools of ``model`` itself. What raises changes nothing."""
-    found = _find(model)
+    found = _find(model, operator.global_pools)
     if example is not None:
         _watch(model, example, found)
     plans = [_plan(model, site, operator, filter_fn, example is not None, found.left_alone) for site in found.sites]
@@ -161,11 +162,12 @@ class _Found:
     callers: list[_Caller] = field(default_factory=list)
     left_alone: list[LeftAlone] = field(default_factory=list)
     untraced: set[str] = field(default_factory=set)
+    means: bool = False
 
 
-def _find(model: nn.Module) -> _Found:
-    """Return every pool in the model, each once, in the model's order."""
-    found = _Found()
+def _find(model: nn.Module, means: bool) -> _Found:
+    """Return every pool in the model, each once, in the model's order; with ``means`` also name means over the map."""
+    found = _Found(means=means)
     pools: dict[int, _Site] = {}
     _find_calls("", model, found)
     for path, parent, name in _walk(model):
@@ -211,9 +213,11 @@ def _find_calls(path: str, module: nn.Module, found: _Found) -> None:
             found.untraced.add(type(module).__name__)
         return
     for node in graph.nodes:
+        where = f"{path}.{node.name}".lstrip(".")
         if exported := exported_name(node):
-            where = f"{path}.{node.name}".lstrip(".")
             found.left_alone.append(LeftAlone(where, exported, "is an operator of an exported graph"))
+        if found.means and (axes := averaged_axes(node)):
+            found.left_alone.append(LeftAlone(where, f"mean over {axes}", "a mean, not a call of a pooling function"))
     calls = list(filter(is_call, graph.nodes))
     if calls and (lost := lost_by_tracing(module)):
         found.left_alone.append(LeftAlone(path or "model", type(module).__name__, lost))

@@ -140,6 +140,15 @@ def exported_name(node: fx.Node) -> str:
     return name.rpartition(".")[0] if "_pool" in name and "backward" not in name else ""
 
 
+def averaged_axes(node: fx.Node) -> str:
+    """Return the axes over which this node of a graph takes a mean, if they are the last two or three; else ""."""
+    if node.target not in ("mean", torch.mean):
+        return ""
+    axes: Any = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim")
+    spatial = ({2, 3}, {-2, -1}, {2, 3, 4}, {-3, -2, -1})
+    return str(axes) if isinstance(axes, (tuple, list)) and set(axes) in spatial else ""
+
+
 def stand_in(node: fx.Node) -> nn.Module:
     """Return the torch module that is equivalent to this call of a pooling function.
 

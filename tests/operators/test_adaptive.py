@@ -240,6 +240,7 @@ def compile_and_export(pool: Pool, x: Tensor, backend: str = "eager") -> None:
         assert_same(torch.export.export(pool, (x,)).module()(x), expected, ulps=ulps)
 
 
+@pytest.mark.slow
 def test_compiles_and_exports():
     compile_and_export(adaptive("lip", 2), usual_input(2))
 
@@ -270,6 +271,7 @@ def run_in_onnxruntime(pool: Pool, x: Tensor, other: Tensor | None = None) -> No
         torch.testing.assert_close(torch.from_numpy(got), pool(given).detach(), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_runs_in_onnxruntime():
     run_in_onnxruntime(adaptive("lp", 2), usual_input(2))
 

@@ -104,6 +104,22 @@ def test_every_operator_takes_a_head_or_says_why_not(name: str) -> None:
         assert reasons(new) == {"1": f"{name} has no adaptive or global form: {info.not_adaptive}"}
 
 
+@pytest.mark.parametrize(
+    ("mean", "axes"),
+    [
+        (lambda x: x.mean([2, 3]), "[2, 3]"),
+        (lambda x: torch.mean(x, dim=(-2, -1), keepdim=True), "(-2, -1)"),
+        (lambda x: x.mean(dim=(2, 3)) + x.mean(1, keepdim=True).sum() + x.mean(), "(2, 3)"),
+    ],
+)
+def test_a_head_that_is_a_mean_is_named_where_heads_are_asked_for(mean: Any, axes: str) -> None:
+    model = nn.Sequential(Lambda(lambda x: mean(F.max_pool2d(x, 2))))
+    new = surgery(model, "lp", global_pools=True)
+    (left,) = new.pool_report.left_alone
+    assert (left.what, left.why) == (f"mean over {axes}", "a mean, not a call of a pooling function")
+    assert left.where in ("0.mean", "0.mean_1") and not reasons(surgery(model, "lp"))
+
+
 def test_a_head_is_refused_by_name() -> None:
     refused = surgery(small(nn.AdaptiveAvgPool2d(1)), "dpp:variant=full", global_pools=True, allow_none=True)
     assert reasons(refused) == {"1": "AdaptiveDppPool2d takes no variant"}
@@ -303,6 +319,7 @@ def compiled(model: nn.Module, how: str) -> Any:
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["wrapped", "in place"])
 @pytest.mark.parametrize("inplace", [False, True], ids=["copy", "inplace"])
 def test_a_compiled_model_that_ran_runs_what_was_put_in(how: str, inplace: bool) -> None:
@@ -317,6 +334,7 @@ def test_a_compiled_model_that_ran_runs_what_was_put_in(how: str, inplace: bool)
         assert torch.equal(model(x), before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["wrapped", "in place"])
 @pytest.mark.parametrize("inplace", [False, True], ids=["copy", "inplace"])
 def test_a_compiled_pool_inside_a_model_is_replaced(how: str, inplace: bool) -> None:
@@ -327,6 +345,7 @@ def test_a_compiled_pool_inside_a_model_is_replaced(how: str, inplace: bool) -> 
     assert torch.equal(new(x), PF.soft_pool2d(model[0](x), 2))
 
 
+@pytest.mark.slow
 def test_an_exported_graph_keeps_its_operators_by_name() -> None:
     exported = torch.export.export(small(nn.MaxPool2d(2)), (picture(),)).module()
     new = surgery(nn.Sequential(exported, nn.MaxPool2d(2)))
