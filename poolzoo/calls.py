@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-GEOMETRY = ("kernel_size", "stride", "padding", "dilation", "ceil_mode")
+from poolzoo.registry import GEOMETRY
+
 #: Kinds of torch's pooling modules, and the arguments of their functions after the input.
 _ARGUMENTS = {
     "MaxPool": (*GEOMETRY, "return_indices"),

@@ -38,6 +38,18 @@ class Geometry(NamedTuple):
         """Return how many input positions a window spans, including the holes of the dilation."""
         return tuple(d * (k - 1) + 1 for k, d in zip(self.kernel_size, self.dilation, strict=True))
 
+    @property
+    def first_centre(self) -> tuple[float, ...]:
+        """Return the input position of the first window's centre; the others follow at steps of ``stride``."""
+        return tuple((span - 1) / 2 - pad for span, pad in zip(self.spans, self.padding, strict=True))
+
+    def lies_evenly(self, sizes: Sequence[int], out: Sequence[int]) -> bool:
+        """Return whether the centres of ``out`` windows per axis divide an input of ``sizes`` evenly: each is that of
+        one of ``out`` equal parts.
+        """
+        axes = zip(sizes, out, self.stride, self.spans, self.padding, strict=True)
+        return all(n == o * s and s == span - 2 * p for n, o, s, span, p in axes)
+
 
 class Bins(NamedTuple):
     """The windows of adaptive pooling, as torch's adaptive pools have them: window i of m over n positions spans

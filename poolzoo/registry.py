@@ -27,6 +27,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from torch import nn
 
+#: The arguments of every operator's windows, as torch names them.
+GEOMETRY = ("kernel_size", "stride", "padding", "dilation", "ceil_mode")
 ENTRY_POINT_GROUP = "poolzoo.operators"
 CATALOG = Path(__file__).parent / "operators" / "catalog.json"
 #: The facts that are plain data, which ``poolzoo list`` shows.

@@ -48,7 +48,11 @@ def compare(
     pool: Names = (),
     kernel_size: IntOrTuple = 2,
     stride: IntOrTuple | None = None,
+    padding: IntOrTuple = 0,
+    dilation: IntOrTuple = 1,
+    ceil_mode: bool = False,
     upsample: Names = "bilinear",
+    align: str = "center",
     decoder_images: Names = (),
     normalize: str = "none",
     metric: Names = ("ssim", "psnr"),
@@ -79,8 +83,12 @@ def compare(
         retry: score the store's failed images again.
         plugin: scripts or modules that register operators, for the worker processes of a dataset.
         pool: operators, e.g. ``softpool``, ``soft*`` or ``lp:p=3``; empty means all.
-        kernel_size, stride: of the windows, an int or one per axis; stride None means ``kernel_size``.
+        kernel_size, stride, padding, dilation: of the windows, an int or one per axis; stride None means
+            ``kernel_size``. Positions outside the image are absent: they have no weight.
+        ceil_mode: round the number of windows up, as torch's pooling does.
         upsample: how the pooled image is upsampled: ``nearest``, ``bilinear``, ``bicubic`` or ``optimal``, or several.
+        align: where upsampling puts a pooled value: ``center``, at the centre of its window, or ``interpolate``, as
+            torch's ``interpolate`` does, as if values lay evenly over the image.
         decoder_images: the images that ``optimal`` is fitted on; empty means scikit-image's photographs.
         normalize: scale of the input: ``none``, ``imagenet``, ``inception`` or ``255``.
         metric: the metrics; tables are sorted by the first.
@@ -115,6 +123,10 @@ def compare(
         device,
         protocol=protocol,
         decoder_images=several(decoder_images),
+        padding=padding,
+        dilation=dilation,
+        ceil_mode=ceil_mode,
+        align=align,
     )
     specs = defined_for(several(pool), 3 if video or volume else 2)
     machine.check_device(device)

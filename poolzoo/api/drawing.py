@@ -27,13 +27,16 @@ def visualize_weights(
     pool: str | Sequence[str] = registry.TELLING,
     kernel_size: IntOrTuple = 4,
     stride: IntOrTuple | None = None,
+    padding: IntOrTuple = 0,
+    dilation: IntOrTuple = 1,
+    ceil_mode: bool = False,
     size: int = 48,
 ) -> Figure:
     """Draw the weight of each pixel in the pooled image, operators side by side: ``poolzoo visualize weights``.
 
     Args:
         image: one image; it is converted to grey.
-        pool, kernel_size, stride: as for :func:`compare`.
+        pool, kernel_size, stride, padding, dilation, ceil_mode: as for :func:`compare`.
         size: side in pixels of the cut-out that is used: the one with the most detail.
 
     Raises:
@@ -51,11 +54,10 @@ def visualize_weights(
     found = find_given(image)
     if len(found) != 1:
         raise ValueError(f"image: {len(found)} images; exactly one is allowed")
-    geometry = make_geometry(2, kernel_size, stride)
+    geometry = make_geometry(2, kernel_size, stride, padding, dilation, ceil_mode)
     photo = load_image(found[0])
     part = photo[cutout_box(photo, size).slices].mean(axis=2)
-    sizes = (geometry.kernel_size, geometry.stride)
-    return plot_weights(part, pixel_weights(specs, part, *sizes), *sizes)
+    return plot_weights(part, pixel_weights(specs, part, *geometry), geometry)
 
 
 def visualize_checkered(

@@ -32,6 +32,11 @@ def _upsample(given: Mapping[str, Any]) -> str:
     return "--upsample optimal" if "optimal" in names else f"--upsample {names[0]}"
 
 
+def _interpolation(given: Mapping[str, Any]) -> str:
+    fitted_only = set(several(given["upsample"])) == {"optimal"}
+    return "--upsample optimal" if fitted_only else "--upsample nearest, bilinear or bicubic"
+
+
 def _device(given: Mapping[str, Any]) -> str:
     device = given["device"] or "cpu"
     return "--gpu" if given.get("gpu") else "--device cpu" if device == "cpu" else "another --device"
@@ -65,7 +70,11 @@ CHOICES: dict[str, tuple[Choice, ...]] = {
                 "save_images": ("--image", "--features", *SOLIDS),
             },
         ),
-        Choice(lambda given: f"--protocol {given['protocol']}", {"upsample": ("--protocol roundtrip",)}),
+        Choice(
+            lambda given: f"--protocol {given['protocol']}",
+            dict.fromkeys(("upsample", "align"), ("--protocol roundtrip",)),
+        ),
+        Choice(_interpolation, {"align": ("--upsample nearest, bilinear or bicubic",)}),
         Choice(_upsample, {"decoder_images": ("--upsample optimal",)}),
         Choice(lambda given: "--scheduler" if given["scheduler"] else "local workers", {"jobs": ("local workers",)}),
     ),

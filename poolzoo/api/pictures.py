@@ -43,6 +43,7 @@ class PictureKeeper:
 
     def _weights_of(self, view: View) -> Iterator[ReportPicture]:
         """Return the picture of some pixels' weights for the measured operator, in its state."""
+        from poolzoo.analysis.results.rows import axes_of
         from poolzoo.analysis.scoring.gradients import weights_within
         from poolzoo.reports.pictures.cutouts import weights_box
         from poolzoo.reports.pictures.picture import two_axes, weights_picture
@@ -54,6 +55,7 @@ class PictureKeeper:
             return
         stride = two_axes(row["stride"])
         box = weights_box(picture, stride) if stride else None
+        reach = max(axes_of(row["kernel_size"])) * max(axes_of(row["dilation"]))
         drawing = row["state"] in ("train", "eval")  # a stochastic operator, whose windows or draws are the picture's
         if not (box and view.operator) or row["input"] != "image" or (drawing and picture[..., 0].size > WEIGHED_WHOLE):
             return
@@ -63,7 +65,7 @@ class PictureKeeper:
         corner, size = (box.top, box.left), (box.height, box.width)
         with contextlib.suppress(ValueError, RuntimeError):  # an operator that has no derivative has none to show
             yield weights_picture(
-                row, box, weights_within(view.operator, picture, corner, size, None if drawing else stride)
+                row, box, weights_within(view.operator, picture, corner, size, None if drawing else stride, reach)
             )
 
 

@@ -29,6 +29,9 @@ def profile(
     pool: str | Sequence[str] = (),
     kernel_size: IntOrTuple = 2,
     stride: IntOrTuple | None = None,
+    padding: IntOrTuple = 0,
+    dilation: IntOrTuple = 1,
+    ceil_mode: bool = False,
     shape: tuple[int, ...] = (20, 32, 128, 128),
     dtype: str = "float32",
     device: str = "cpu",
@@ -41,7 +44,7 @@ def profile(
     """Measure the cost of operators (time, memory, bandwidth): ``poolzoo profile``.
 
     Args:
-        pool, kernel_size, stride, seed, baseline: as for :func:`compare`.
+        pool, kernel_size, stride, padding, dilation, ceil_mode, seed, baseline: as for :func:`compare`.
         shape: of the tensor: batch, channels and one to three sizes.
         dtype: ``float64``, ``float32``, ``bfloat16`` or ``float16``.
         device: where to compute: ``cpu``, ``cuda:0``, ...
@@ -56,7 +59,20 @@ def profile(
     from poolzoo.analysis.studies.profile import Workload, profile as run
 
     refuse_unused(profile, locals())
-    workload = Workload(shape, kernel_size, stride, dtype, device, channels_last, threads, min_time, seed)
+    workload = Workload(
+        shape,
+        kernel_size,
+        stride,
+        dtype,
+        device,
+        channels_last,
+        threads,
+        min_time,
+        seed,
+        padding=padding,
+        dilation=dilation,
+        ceil_mode=ceil_mode,
+    )
     specs = defined_for(several(pool), workload.ndim)
     machine.check_device(device)
     with progress("Profiling") as on_step:
@@ -71,7 +87,11 @@ def sweep(
     points: int = 9,
     kernel_size: IntOrTuple = 2,
     stride: IntOrTuple | None = None,
+    padding: IntOrTuple = 0,
+    dilation: IntOrTuple = 1,
+    ceil_mode: bool = False,
     upsample: str | Sequence[str] = "bilinear",
+    align: str = "center",
     normalize: str | Sequence[str] = "none",
     metric: str | Sequence[str] = ("ssim", "psnr"),
     seed: int = 0,
@@ -81,7 +101,8 @@ def sweep(
     """Vary one parameter of an operator, with avg and max for comparison: ``poolzoo sweep``.
 
     Args:
-        image, kernel_size, stride, upsample, metric, seed, device, baseline: as for :func:`compare`.
+        image, kernel_size, stride, padding, dilation, ceil_mode, upsample, align: as for :func:`compare`.
+        metric, seed, device, baseline: as for :func:`compare`.
         pool: the operator whose parameter is varied.
         over: a parameter with a range, ``beta=0.1..16``, or a list, ``beta=0.1,1,4``.
         points: number of values in a range.
@@ -95,7 +116,18 @@ def sweep(
     refuse_unused(sweep, locals())
     plan = plan_sweep(pool, over, points)
     machine.check_device(device)
-    asked = Protocol(kernel_size, stride, several(upsample), metrics=several(metric), seed=seed, device=device)
+    asked = Protocol(
+        kernel_size,
+        stride,
+        several(upsample),
+        metrics=several(metric),
+        seed=seed,
+        device=device,
+        padding=padding,
+        dilation=dilation,
+        ceil_mode=ceil_mode,
+        align=align,
+    )
     passed_over: Counter[str] = Counter()
     found = find_given(image, passed_over)
     with progress("Sweeping") as on_step:
@@ -112,7 +144,11 @@ def fit(
     output: str | os.PathLike[str] | None = None,
     kernel_size: IntOrTuple = 2,
     stride: IntOrTuple | None = None,
+    padding: IntOrTuple = 0,
+    dilation: IntOrTuple = 1,
+    ceil_mode: bool = False,
     upsample: str = "bilinear",
+    align: str = "center",
     normalize: str = "none",
     steps: int = 200,
     lr: float | None = None,
@@ -125,7 +161,8 @@ def fit(
         images: files, folders, globs or ``skimage:NAME``.
         pool: the operator.
         output: a .safetensors file to write, or None.
-        kernel_size, stride, upsample, normalize, seed, device: as for :func:`compare`.
+        kernel_size, stride, padding, dilation, ceil_mode, upsample, align: as for :func:`compare`.
+        normalize, seed, device: as for :func:`compare`.
         steps: number of steps of Adam.
         lr: initial learning rate; None means the operator's own.
 
@@ -140,7 +177,18 @@ def fit(
     if output is not None:
         suffix_among(output, WEIGHTS, "output")
     machine.check_device(device)
-    asked = Protocol(kernel_size, stride, (upsample,), normalize, seed=seed, device=device)
+    asked = Protocol(
+        kernel_size,
+        stride,
+        (upsample,),
+        normalize,
+        seed=seed,
+        device=device,
+        padding=padding,
+        dilation=dilation,
+        ceil_mode=ceil_mode,
+        align=align,
+    )
     found = learn_from(several(images), pool, asked, steps, lr)
     if output is not None:
         save_fitted(Path(output), found)

@@ -18,6 +18,7 @@ from poolzoo.commands.options import (
     UPSAMPLERS_2D,
     Decorated,
     Failed,
+    align_option,
     check_axes,
     device_option,
     metric_option,
@@ -89,6 +90,7 @@ def protocol_options(command: Decorated) -> Decorated:
             show_default=True,
             help="How the pooled image is upsampled; repeatable. optimal is a linear decoder fitted on other images.",
         ),
+        align_option,
         click.option(
             "--decoder-images",
             multiple=True,
@@ -226,7 +228,7 @@ def _declare(given: dict[str, Any]) -> None:
     images = {f"--{name.replace('_', '-')}": given[name] for name in ("image", "decoder_images", "fit_images")}
     declare_images(images, given["dataset"])
     registry.expand_specs(given["pool"])
-    check_axes(given["kernel_size"], given["stride"], 3 if given["video"] or given["volume"] else 2)
+    check_axes(given, 3 if given["video"] or given["volume"] else 2)
 
 
 def _say_left_out(result: Result) -> None:

@@ -16,6 +16,7 @@ from poolzoo.commands.modes import Command
 from poolzoo.commands.options import (
     OUTPUT,
     UPSAMPLERS_2D,
+    align_option,
     check_axes,
     device_option,
     window_options,
@@ -42,6 +43,7 @@ from poolzoo.commands.writing import command_files, counted, say_written
     show_default=True,
     help="How the pooled image is upsampled.",
 )
+@align_option
 @click.option(
     "--normalize", type=click.Choice(NORMALIZATIONS), default="none", show_default=True, help="Scale of the input."
 )
@@ -70,7 +72,7 @@ def fit_command(output: Path, **given: Any) -> None:
     command_files().writes("--output", output, WEIGHTS)
     declare_images({"--images": given["images"]})
     registry.pool_info(registry.parse_spec(given["pool"])[0])  # an unknown name is answered before torch is imported
-    check_axes(given["kernel_size"], given["stride"], 2)
+    check_axes(given, 2)
     from poolzoo.api.learning import TrainingImageError
     from poolzoo.api.studies import fit
     from poolzoo.reports.text.fit_summary import render_fit

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from poolzoo._files import STDOUT
-from poolzoo.analysis.results.schema import METRICS
+from poolzoo.analysis.results.schema import ALIGNMENTS, CENTER, METRICS, WINDOW_SIZES
 from poolzoo.analysis.scoring.protocol import OPTIMAL, UPSAMPLERS
 
 if TYPE_CHECKING:
@@ -116,6 +116,13 @@ metric_option = click.option(
     default=("ssim", "psnr"),
     show_default=True,
 )
+align_option = click.option(
+    "--align",
+    type=click.Choice(ALIGNMENTS),
+    default=CENTER,
+    show_default=True,
+    help="Where upsampling puts a pooled value: at its window's centre, or evenly over the image, as interpolate does.",
+)
 device_option = click.option("--device", default="cpu", show_default=True, help="Where to compute: cpu, cuda:0, ...")
 
 
@@ -155,7 +162,26 @@ def window_options(axes: int = 2, default: str = "2") -> Callable[[Decorated], D
             "--kernel-size", type=shape, default=default, show_default=True, help=f"Size of the window: {sizes}."
         )
         step = f"Step between windows: {sizes}.  [default: the kernel size]"
-        return size(click.option("--stride", type=shape, help=step)(command))
+        options = [
+            size,
+            click.option("--stride", type=shape, help=step),
+            click.option(
+                "--padding",
+                type=Sizes(0, range(1, axes + 1)),
+                default="0",
+                show_default=True,
+                help=f"Positions added on both sides, which are absent from the windows: {sizes}.",
+            ),
+            click.option(
+                "--dilation",
+                type=shape,
+                default="1",
+                show_default=True,
+                help=f"Step between the elements of a window: {sizes}.",
+            ),
+            click.option("--ceil-mode", is_flag=True, help="Round the number of windows up, as torch's pooling does."),
+        ]
+        return with_options(command, options)
 
     return decorate
 
@@ -174,7 +200,10 @@ def pool_options(command: Decorated) -> Decorated:
     return with_options(command, options)
 
 
-def check_axes(kernel_size: Sequence[int], stride: Sequence[int] | None, ndim: int) -> None:
-    for option, value in (("--kernel-size", kernel_size), ("--stride", stride)):
+def check_axes(given: Mapping[str, Any], ndim: int) -> None:
+    """Raise Failed if a size of the window has values for another number of axes."""
+    for name in WINDOW_SIZES:
+        value = given[name]
         if value is not None and len(value) not in (1, ndim):
+            option = f"--{name.replace('_', '-')}"
             raise Failed(f"{option} {'x'.join(map(str, value))}: one int or {ndim} are allowed here")

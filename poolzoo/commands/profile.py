@@ -59,7 +59,7 @@ def profile(
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")
     writer = Writer(fmt, output, report, save_plots)
     registry.expand_specs(given["pool"])  # an unknown name is answered before torch is imported
-    check_axes(given["kernel_size"], given["stride"], len(given["shape"]) - 2)
+    check_axes(given, len(given["shape"]) - 2)
     from poolzoo.analysis.results.machine import check_device
     from poolzoo.api.studies import profile as run
 

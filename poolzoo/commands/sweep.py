@@ -13,6 +13,7 @@ from poolzoo.commands.modes import Command
 from poolzoo.commands.options import (
     OUTPUT,
     UPSAMPLERS_2D,
+    align_option,
     check_axes,
     device_option,
     metric_option,
@@ -54,6 +55,7 @@ from poolzoo.commands.writing import PLOT, Writer, say_written
     show_default=True,
     help="How the pooled image is upsampled; repeatable.",
 )
+@align_option
 @click.option(
     "--normalize",
     multiple=True,
@@ -81,7 +83,7 @@ def sweep(
     if plot:
         writer.writes("--plot", plot, PLOT)
     declare_images({"--image": given["image"]})
-    check_axes(given["kernel_size"], given["stride"], 2)
+    check_axes(given, 2)
     from poolzoo.api.studies import sweep as run
 
     result = run(**given)

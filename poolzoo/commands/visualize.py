@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -45,14 +46,7 @@ def visualize() -> None:
     help="Side in pixels of the cut-out that is used: the one with the most detail.",
 )
 @click.option("--output", type=OUTPUT, required=True, help="The PNG file to write.")
-def weights(
-    image: str,
-    pool: tuple[str, ...],
-    kernel_size: tuple[int, ...],
-    stride: tuple[int, ...] | None,
-    size: int,
-    output: Path,
-) -> None:
+def weights(image: str, pool: tuple[str, ...], output: Path, **given: Any) -> None:
     """Draw the weight that each operator gives each pixel of its windows, side by side.
 
     The image is converted to grey. A pixel's weight is the gradient dy/da: the derivative of the pooled values by that
@@ -68,8 +62,7 @@ def weights(
     from poolzoo.api.drawing import visualize_weights
     from poolzoo.reports.plots.style import to_png
 
-    telling = pool or registry.TELLING
-    figure = visualize_weights(image, pool=telling, kernel_size=kernel_size, stride=stride, size=size)
+    figure = visualize_weights(image, pool=pool or registry.TELLING, **given)
     write_whole(output, to_png(figure))
     say_written(output)
 

@@ -14,9 +14,10 @@ from typing import Any
 import torch
 from torch import fx, nn
 
-from poolzoo.calls import FUNCTIONS, GEOMETRY, NDIM, WITH_INDICES, name_arguments
+from poolzoo.calls import FUNCTIONS, NDIM, WITH_INDICES, name_arguments
 from poolzoo.operators.adaptive import AdaptivePool, GlobalPool
 from poolzoo.operators.base import Pool
+from poolzoo.registry import GEOMETRY
 
 
 class UnsuitedError(ValueError):

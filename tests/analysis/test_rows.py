@@ -77,7 +77,7 @@ def test_an_infinite_psnr_is_null_without_an_error():
         ('{"metadata": {"x": -Infinity}, "rows": []}', "-Infinity is not a JSON number"),
         ('{"metadata": {"x": 1e999}, "rows": []}', "1e999 is too large a number"),
         ('{"metadata": {}, "rows": {}}', "not a poolzoo result"),
-        ('{"metadata": {"schema_version": 99}, "rows": []}', "schema version 99; this poolzoo reads version 2"),
+        ('{"metadata": {"schema_version": 99}, "rows": []}', "schema version 99; this poolzoo reads versions 2 and 3"),
         ('{"metadata": {"schema_version": 2, "kind": "x"}, "rows": []}', "kind 'x'"),
         ('{"metadata": {"schema_version": 2, "kind": []}, "rows": []}', "kind []"),
         ('{"metadata": {"schema_version": 2, "kind": "profile", "copy_gbps": "x"}, "rows": []}', "metadata.copy_gbps"),

@@ -32,7 +32,8 @@ def scored(pool, scores, **more):
 
 def timed(pool, seconds, iqr=0.0, **more):
     base = {"pool": pool, "params": "", "state": "fixed", "device": "cpu", "dtype": "float32", "shape": "1x2x8x8"}
-    base |= {"kernel_size": 2, "stride": 2, "layout": "contiguous", "threads": 1, "ratio": seconds and seconds / 2e-3}
+    base |= {"kernel_size": 2, "stride": 2, "padding": 0, "dilation": 1, "ceil_mode": False}
+    base |= {"layout": "contiguous", "threads": 1, "ratio": seconds and seconds / 2e-3}
     return base | {"forward_s": seconds, "forward_iqr_s": iqr, "error": None} | more
 
 
@@ -190,7 +191,10 @@ def test_a_profile_of_the_same_operators_gives_the_times_and_their_overlap():
     assert names(verdict.cost.unsure) == ["avg"], "1 ± 0.6 and 2 ± 0.6 overlap, 3 ± 0.6 does not"
 
 
-@pytest.mark.parametrize("other", [{"stride": 3}, {"kernel_size": 3}, {"pool": "another"}])
+@pytest.mark.parametrize(
+    "other",
+    [{"stride": 3}, {"kernel_size": 3}, {"padding": 1}, {"dilation": 2}, {"ceil_mode": True}, {"pool": "another"}],
+)
 def test_a_profile_of_something_else_leaves_the_comparisons_own_times(other):
     rows = [row("a", pool, SCORES[pool]) for pool in SCORES]
     profile = Result("profile", {}, [timed(pool, TIMES[pool]) | other for pool in SCORES])

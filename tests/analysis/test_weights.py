@@ -46,9 +46,7 @@ def test_weights_are_the_derivative(name):
     if name == "softpool_detached":
         pytest.skip("its gradient is not the derivative, as its registration says")
     sample = window_weights(name)
-    module = make_module(
-        name, ndim=2, channels=1, kernel_size=2, stride=None, seed=0, device="cpu", dtype=torch.float64
-    )
+    module = make_module(name, ndim=2, channels=1, window={"kernel_size": 2}, seed=0, device="cpu", dtype=torch.float64)
 
     def pooled(elements: np.ndarray) -> float:
         with torch.no_grad():

@@ -212,7 +212,7 @@ def test_times_of_a_matching_profile_are_used():
 def test_the_protocol_is_told_in_words(page):
     for words in (
         "cropped to a multiple of the stride (2)",
-        "kernel 2 and stride 2, without normalisation",
+        "kernel 2, stride 2, without normalisation",
         "upsampled to full size by bilinear interpolation",
         "11-tap Gaussian window of sigma 1.5, population covariance",
         "data range of 1",
@@ -223,20 +223,39 @@ def test_the_protocol_is_told_in_words(page):
 @pytest.mark.parametrize(
     ("setting", "said"),
     [
-        ({"kernel_size": 3}, True),
-        ({"kernel_size": 3, "upsample": "optimal"}, False),
-        ({"kernel_size": 3, "protocol": "lowres", "upsample": "none"}, False),
-        ({"kernel_size": 2}, False),
+        ({"kernel_size": 3, "align": "interpolate"}, True),
+        ({"padding": 1, "align": "interpolate"}, True),
+        ({"kernel_size": 3, "stride": 1, "padding": 1, "align": "interpolate"}, False),
+        ({"kernel_size": 3}, False),
+        ({"kernel_size": 3, "upsample": "optimal", "align": "none"}, False),
+        ({"kernel_size": 3, "protocol": "lowres", "upsample": "none", "align": "none"}, False),
+        ({"kernel_size": 2, "align": "interpolate"}, False),
     ],
 )
 def test_windows_that_lie_elsewhere_than_interpolation_takes_them_to_are_named(setting, said):
     rows = [compare_row("a", pool, 20.0, 0.5, **setting) for pool in ("avg", "lanczos")]
     pools = [{"name": name, "family": family} for name, family in (("avg", "averages"), ("lanczos", "resampling"))]
     text = Page(render_page([make_compare(rows=rows, pools=pools)])).text
-    assert ("assumes that pooled values lie evenly" in text) == said
+    assert ("takes the pooled values to lie evenly" in text) == said
+    assert ("each pooled value at the centre of its window" in text) == (not said and "none" not in setting.values())
     assert ("part of their lead comes from that" in text) == said
     text = Page(render_page([make_compare(rows=rows, pools=pools[:1])])).text
     assert "the latter's lead" not in text
+
+
+def test_a_window_with_padding_dilation_and_ceil_mode_is_named_in_full_everywhere():
+    window = {"kernel_size": 3, "padding": 1, "dilation": 2, "ceil_mode": True}
+    words = "ernel 3, stride 2, padding 1, dilation 2, ceil_mode"
+    rows = [compare_row("a", pool, 20.0, 0.5, **window) for pool in ("avg", "lip")]
+    plain = [compare_row("a", pool, 20.0, 0.5) for pool in ("avg", "lip")]
+    cost = make_profile(["avg", "lip"])
+    for row in cost.rows:
+        row |= window
+    page = Page(render_page([make_compare(rows=rows + plain), cost]))
+    # The caption of each setting's table and of the cost's, the steps of the protocol, and their headings.
+    assert page.text.count(words) >= 4
+    assert "against the forward time of" in page.text or "Retention against cost" in page.text
+    assert f"rnel 2, stride 2{''}, rebuilt" in page.text
 
 
 def test_that_bicubic_is_its_own_reference_is_said():

@@ -6,8 +6,9 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
+from poolzoo.analysis.results.earlier import READ_VERSIONS, complete_metadata, complete_row, listed_versions
 from poolzoo.analysis.results.rows import Row, number_of, set_numbers, set_times
 from poolzoo.analysis.results.schema import (
     KINDS,
@@ -80,14 +81,17 @@ class Result:
             raise ValueError(f"{source}: not a poolzoo result: expected an object with 'metadata' and 'rows'")
         metadata = dict(data["metadata"])
         version, kind = metadata.pop("schema_version", None), metadata.pop("kind", None)
-        if version != SCHEMA_VERSION:
-            raise ValueError(f"{source}: schema version {version!r}; this poolzoo reads version {SCHEMA_VERSION}")
+        if version not in READ_VERSIONS or isinstance(version, float):
+            raise ValueError(f"{source}: schema version {version!r}; this poolzoo reads {listed_versions()}")
         if not (isinstance(kind, str) and kind in KINDS):
             raise ValueError(f"{source}: kind {kind!r} is not one of {', '.join(KINDS)}")
         check_metadata(kind, metadata, source)
-        result = cls(kind, metadata, data["rows"], _summaries_of(data, source))
+        metadata = complete_metadata(metadata, version)
+        result = cls(kind, metadata, data["rows"], _summaries_of(data, version, source))
         columns = result.columns
         for number, row in enumerate(result.rows):
+            if isinstance(row, dict):
+                complete_row(cast("dict[str, Any]", row), version)
             if kind == "compare" and isinstance(row, dict) and row.keys().isdisjoint(TIME_KEYS[1:]):
                 set_times(row, UNTIMED)  # an earlier poolzoo timed the float64 reference, which is no cost
             missing = set(columns) - set(row) if isinstance(row, dict) else set(columns)
@@ -100,10 +104,12 @@ class Result:
         return result
 
 
-def _summaries_of(data: dict[str, Any], source: str) -> tuple[Summary, ...] | None:
+def _summaries_of(data: dict[str, Any], version: int, source: str) -> tuple[Summary, ...] | None:
     if "summaries" not in data:
         return None
     try:
+        for summary in data["summaries"]:
+            complete_row(summary["setting"], version)
         return tuple(map(Summary.from_plain, data["summaries"]))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{source}: its summaries are not poolzoo's: {type(error).__name__}: {error}") from error

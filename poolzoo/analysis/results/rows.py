@@ -27,12 +27,21 @@ class OperatorKeys(TypedDict):
     params: str
 
 
-class SeriesKeys(OperatorKeys):
-    """The keys that rows of one operator, state, seed and protocol share in a comparison."""
+class WindowKeys(TypedDict):
+    """A row's windows; a size is an int, or ``"3x2"`` where the axes differ."""
 
     kernel_size: int | str
     stride: int | str
+    padding: int | str
+    dilation: int | str
+    ceil_mode: bool
+
+
+class SeriesKeys(OperatorKeys, WindowKeys):
+    """What a comparison's rows of one operator, state, seed and protocol have in common."""
+
     upsample: str
+    align: str
     normalize: str
     protocol: str
     input: str
@@ -43,9 +52,7 @@ class SeriesKeys(OperatorKeys):
     pool_fitted_on: str | None
 
 
-class _EveryRow(OperatorKeys):
-    kernel_size: int | str
-    stride: int | str
+class _EveryRow(OperatorKeys, WindowKeys):
     state: str
     error: str | None
 
@@ -59,6 +66,7 @@ class Row(_EveryRow, total=False):
     # Of a comparison.
     image: str
     upsample: str
+    align: str
     normalize: str
     protocol: str
     input: str
@@ -102,6 +110,12 @@ def label(row: OperatorKeys) -> str:
     return f"{row['pool']}:{row['params']}" if row["params"] else row["pool"]
 
 
+def axes_of(size: object) -> tuple[int, ...]:
+    """Return a size as a row states it, ``2`` or ``"3x2"``, as ints; empty if it is neither."""
+    parts = str(size).split("x")
+    return tuple(map(int, parts)) if all(p.isascii() and p.isdigit() and len(p) < 10 for p in parts) else ()
+
+
 def number_of(row: Row, key: str) -> float | None:
     """Return a row's value of a metric or a figure; None where it has none."""
     return cast("Mapping[str, float | None]", row).get(key)
@@ -117,7 +131,7 @@ def set_times(row: Row, times: Times) -> None:
     cast("dict[str, object]", row).update(times)
 
 
-def values_of(row: Row, keys: Iterable[str]) -> tuple[str | int | None, ...]:
+def values_of(row: Row | SeriesKeys, keys: Iterable[str]) -> tuple[str | int | None, ...]:
     """Return a row's values of some keys."""
     return tuple(cast("Mapping[str, str | int | None]", row)[key] for key in keys)
 

@@ -19,15 +19,21 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from poolzoo.analysis.results.profile_figures import FIGURE_KEYS
 from poolzoo.analysis.results.rows import Times
+from poolzoo.registry import GEOMETRY
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
-#: The ``upsample`` of rows without an upsampler.
+#: Where upsampling puts a pooled value: at its window's centre, or as :func:`torch.nn.functional.interpolate` does, as
+#: if values lay evenly over the image.
+CENTER, INTERPOLATE = ALIGNMENTS = ("center", "interpolate")
+#: The arguments of the window that are sizes: an int, or one per axis.
+WINDOW_SIZES = GEOMETRY[:-1]
+#: The ``upsample`` of rows without an upsampler, and the ``align`` of rows without interpolation.
 UPSAMPLE_NONE = "none"
 
 #: The keys of a comparison's row before its metrics: one image, one operator in one state (and seed), one protocol.
@@ -37,7 +43,11 @@ LEADING_KEYS = (
     "params",  # "key=value,key=value" that differ from the defaults, "" where none does
     "kernel_size",  # an int, or "3x2" where the axes differ
     "stride",
+    "padding",
+    "dilation",
+    "ceil_mode",
     "upsample",  # nearest | bilinear | bicubic | trilinear | optimal; none at low resolution
+    "align",  # center | interpolate: where upsampling puts pooled values; none for optimal and at low resolution
     "normalize",  # none | imagenet | inception | 255
     "protocol",  # roundtrip | lowres
     "input",  # image | video | volume | "features of MODEL:LAYER, weights of FILE"
@@ -77,8 +87,7 @@ PROFILE_KEYS = (
     "device",
     "dtype",
     "shape",  # "20x32x128x128"
-    "kernel_size",
-    "stride",
+    *GEOMETRY,
     "layout",  # contiguous | channels_last
     "threads",
     "backend",  # torch | reference | native
@@ -88,17 +97,18 @@ PROFILE_KEYS = (
 KINDS = ("compare", "profile")
 #: The types of values other than null; keys that are not named hold numbers.
 _TEXT = (
-    *("image", "pool", "params", "upsample", "normalize", "protocol", "input", "state", "error"),
+    *("image", "pool", "params", "upsample", "align", "normalize", "protocol", "input", "state", "error"),
     *("decoder_fitted_on", "pool_fitted_on", "device", "dtype", "shape", "layout", "backend"),
     *("forward_backend", "forward_dtype", "forward_shape"),
 )
+_BOOLS = ("ceil_mode", "equal_kept")
 _TYPES: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(_TEXT, (str,)),
-    **dict.fromkeys(("kernel_size", "stride"), (str, int)),
-    "equal_kept": (bool,),
+    **dict.fromkeys(WINDOW_SIZES, (str, int)),
+    **dict.fromkeys(_BOOLS, (bool,)),
 }
 #: Figures of a profile are held against each other only where these are equal.
-PROFILE_SETTING = ("device", "dtype", "shape", "kernel_size", "stride", "layout", "threads")
+PROFILE_SETTING = ("device", "dtype", "shape", *GEOMETRY, "layout", "threads")
 
 
 #: The keys of stores and summaries that are not scores.
@@ -296,6 +306,14 @@ def check_metrics(keys: Iterable[str]) -> None:
             check()
 
 
+def window_words(window: Mapping[str, Any]) -> str:
+    """Return the window of a row or a setting in words: ``kernel 3, stride 2, padding 1``, without torch's defaults."""
+    words = [f"kernel {window['kernel_size']}", f"stride {window['stride']}"]
+    for key, default in (("padding", "0"), ("dilation", "1")):
+        words += [f"{key} {window[key]}"] * (str(window[key]) != default)
+    return ", ".join(words + ["ceil_mode"] * (str(window["ceil_mode"]) == "True"))
+
+
 def state_title(state: str) -> str:
     """Return a row's state as tables, plots and pages name it: ``untrained`` for ``initial``."""
     return "untrained" if state == "initial" else state
@@ -357,4 +375,4 @@ def _fits(key: str, value: Any) -> bool:
     if value is None:
         return key not in ("image", "pool")
     # A bool is an int to Python.
-    return isinstance(value, _TYPES.get(key, (int, float))) and (key == "equal_kept" or not isinstance(value, bool))
+    return isinstance(value, _TYPES.get(key, (int, float))) and (key in _BOOLS or not isinstance(value, bool))

@@ -25,6 +25,7 @@ from typing import Any, Protocol
 
 import poolzoo
 from poolzoo.analysis.results.rows import DecoderFacts, Row, Times, label
+from poolzoo.analysis.results.schema import SCHEMA_VERSION
 from poolzoo.analysis.results.store_file import (
     LAYOUT,
     MEASURED,
@@ -123,7 +124,7 @@ class Store(StoreReader):
                 if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
                     for statement in filter(str.strip, LAYOUT.split(";")):
                         connection.execute(statement)
-                check_kind(path, connection)
+                check_kind(path, connection, (SCHEMA_VERSION,))
                 store = cls(path, connection)
                 if connection.execute("SELECT 1 FROM images").fetchone():
                     check_content(path, connection)

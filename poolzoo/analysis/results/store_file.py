@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from poolzoo.analysis.results.earlier import READ_VERSIONS, complete_row, listed_versions
 from poolzoo.analysis.results.schema import (
     CLOSING_KEYS,
     LEADING_KEYS,
@@ -92,21 +93,30 @@ def _quoted(path: Path) -> str:
     return quote(os.path.abspath(os.fsencode(path)))
 
 
-def check_kind(path: Path, connection: sqlite3.Connection) -> None:
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
+def version_of(connection: sqlite3.Connection) -> int:
+    """The schema version of a store."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
+
+
+def check_kind(path: Path, connection: sqlite3.Connection, versions: Sequence[int] = READ_VERSIONS) -> None:
+    """Raise StoreError for another kind of file, or a store of a schema version that is not among ``versions``."""
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    version = version_of(connection)
     if application != APPLICATION:
         raise StoreError(f"{path}: not a store of poolzoo, but another SQLite file")
-    if version != SCHEMA_VERSION:
+    if version not in versions:
+        continues = version in READ_VERSIONS
+        what = f"continues version {SCHEMA_VERSION} only" if continues else f"reads {listed_versions()}"
         raise StoreError(
-            f"{path}: a store of schema version {version}; this poolzoo reads version {SCHEMA_VERSION}: use the poolzoo"
-            " that made it, or give --store another file"
+            f"{path}: a store of schema version {version}; this poolzoo {what}: use the poolzoo that made it, or give"
+            " --store another file"
         )
 
 
 def check_content(path: Path, connection: sqlite3.Connection) -> None:
     """Check that all tables and entries exist and have the expected types; SQLite itself finds damage inside a page."""
-    damaged = f"{path}: damaged"
+    damaged, version = f"{path}: damaged", version_of(connection)
     _check_columns(connection, LAYOUT, damaged)
     meta = {key: _parsed(text, damaged) for key, text in connection.execute("SELECT key, value FROM meta")}
     for key, kind in META.items():
@@ -140,6 +150,8 @@ def check_content(path: Path, connection: sqlite3.Connection) -> None:
         _check_times(meta.get("times"), damaged)
         for number, text in connection.execute("SELECT id, keys FROM series"):
             keys = _parsed(text, damaged)
+            if isinstance(keys, dict):
+                complete_row(keys, version)
             if not isinstance(keys, dict) or set(keys) != set(SHARED):
                 raise StoreError(f"{damaged}: its series {number} has other keys than a row; start another store")
             check_values(keys, SHARED, f"{damaged}: its series {number}")

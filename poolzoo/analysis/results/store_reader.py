@@ -12,10 +12,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from poolzoo.analysis.results.earlier import complete_metadata, complete_protocol, complete_row
 from poolzoo.analysis.results.result import Result
 from poolzoo.analysis.results.rows import Row, SeriesKeys, Times
 from poolzoo.analysis.results.schema import UNTIMED, compare_keys
-from poolzoo.analysis.results.store_file import MEASURED, check_content, check_kind, column_of, connect, in_one_line
+from poolzoo.analysis.results.store_file import (
+    MEASURED,
+    check_content,
+    check_kind,
+    column_of,
+    connect,
+    in_one_line,
+    version_of,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,6 +81,10 @@ class StoreReader:
             yield from self._connection.execute(sql, values)
 
     @functools.cached_property
+    def _version(self) -> int:
+        return version_of(self._connection)
+
+    @functools.cached_property
     def _metrics(self) -> tuple[str, ...]:
         """The metrics, each of which has a column of its own."""
         return tuple(self._get("metadata")["metrics"])
@@ -84,7 +97,7 @@ class StoreReader:
     @property
     def protocol(self) -> dict[str, Any]:
         """The fields of the :class:`poolzoo.analysis.scoring.protocol.Protocol` that the store was made with."""
-        fields = self._get("protocol")
+        fields = complete_protocol(self._get("protocol"), self._version)
         return {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
 
     @property
@@ -115,7 +128,7 @@ class StoreReader:
             "failed": count("SELECT count(*) FROM scores WHERE error IS NOT NULL"),
         }
         noted = {key: value for key in ("decoder", "passed_over") if (value := self._get(key))}
-        return {**self._get("metadata"), **noted, "dataset": dataset}
+        return {**complete_metadata(self._get("metadata"), self._version), **noted, "dataset": dataset}
 
     def rows(self, where: str = "1", values: Sequence[Any] = ()) -> Iterator[Row]:
         """Yield the rows as of a comparison: by image name, then in the order of operators, states and seeds.
@@ -148,6 +161,8 @@ class StoreReader:
         upsamplers = list(self._get("protocol")["upsample"])
         read = self._query("SELECT id, operator, keys FROM series ORDER BY keys")
         found = [(operator or 0, json.loads(text), number) for number, operator, text in read]
+        for _, keys, _ in found:
+            complete_row(keys, self._version)
 
         def place(item: tuple[int, SeriesKeys, int]) -> tuple[int, ...]:
             operator, keys, _ = item

@@ -7,15 +7,19 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
-from poolzoo.analysis.results.rows import Row, SeriesKeys, label
-from poolzoo.analysis.results.schema import METRICS
+from poolzoo.analysis.results.rows import Row, SeriesKeys, axes_of, label, values_of
+from poolzoo.analysis.results.schema import CENTER, INTERPOLATE, METRICS, WINDOW_SIZES, window_words
 from poolzoo.analysis.results.times import Time
 from poolzoo.analysis.results.values import LeftOut, Values
+from poolzoo.registry import GEOMETRY
 
 
 @dataclass(frozen=True, order=True)
 class Setting:
-    """The protocol of a row: rows of two settings are never compared."""
+    """The protocol of a row: rows of two settings are never compared.
+
+    All as text. ``align`` is ``center`` also where interpolation puts values at the centres of their windows.
+    """
 
     kernel_size: str
     stride: str
@@ -23,6 +27,25 @@ class Setting:
     normalize: str
     protocol: str
     input: str = "image"
+    padding: str = "0"
+    dilation: str = "1"
+    ceil_mode: str = "False"
+    align: str = CENTER
+
+    @property
+    def window(self) -> tuple[str, ...]:
+        """The arguments of the windows, in the order of :data:`poolzoo.registry.GEOMETRY`."""
+        return tuple(getattr(self, key) for key in GEOMETRY)
+
+    @property
+    def window_words(self) -> str:
+        """The windows in words."""
+        return window_words(vars(self))
+
+    @property
+    def is_misplaced(self) -> bool:
+        """Whether upsampling put pooled values elsewhere than their windows lie."""
+        return self.align == INTERPOLATE
 
     @property
     def of_features(self) -> bool:
@@ -32,8 +55,25 @@ class Setting:
     @classmethod
     def of(cls, row: Row | SeriesKeys) -> Setting:
         """Return the setting of a comparison's row."""
-        asked = (str(row[key]) for key in ("kernel_size", "stride", "upsample", "normalize", "protocol"))
-        return cls(*(*asked, str(row.get("input") or "image")))
+        keys = (*GEOMETRY, "upsample", "align", "normalize", "protocol")
+        asked = dict(zip(keys, map(str, values_of(row, keys)), strict=True))
+        if asked["align"] == INTERPOLATE and _lies_evenly(row):
+            asked["align"] = CENTER
+        return cls(**asked, input=str(row.get("input") or "image"))
+
+
+def window_of(row: Row) -> tuple[str, ...]:
+    """Return a row's windows as :attr:`Setting.window` states them."""
+    return tuple(map(str, values_of(row, GEOMETRY)))
+
+
+def _lies_evenly(row: Row | SeriesKeys) -> bool:
+    """Return whether interpolation puts pooled values at the centres of these windows."""
+    kernel, step, pad, hole = map(axes_of, values_of(row, WINDOW_SIZES))
+    axes = max(map(len, (kernel, step, pad, hole)))
+    each = (sizes * (axes if len(sizes) == 1 else 1) for sizes in (kernel, step, pad, hole))
+    windows = list(zip(*each, strict=False))  # a file may state anything
+    return bool(windows) and all(d * (k - 1) + 1 - 2 * p == s for k, s, p, d in windows)
 
 
 @dataclass(frozen=True)
@@ -137,7 +177,7 @@ class Summary:
         scores = {key: Score.from_plain(score) for key, score in plain["scores"].items()}
         if unknown := set(scores) - set(METRICS):
             raise ValueError(f"no metrics: {', '.join(sorted(unknown))}")
-        return cls(**{**plain, "setting": Setting(**plain["setting"]), "scores": scores})
+        return cls(**{**plain, "setting": Setting.of(plain["setting"]), "scores": scores})
 
 
 def _spelled(value: Any) -> Any:

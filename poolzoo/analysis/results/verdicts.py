@@ -27,7 +27,7 @@ from poolzoo.analysis.results.summaries import (
     groups_of,
     image_names,
 )
-from poolzoo.analysis.results.summary_records import Setting, Summary
+from poolzoo.analysis.results.summary_records import Setting, Summary, window_of
 from poolzoo.analysis.results.times import Time
 from poolzoo.analysis.results.values import Values, differences
 
@@ -287,8 +287,7 @@ def timed_with(
     Returns:
         For each group, its values of :data:`PROFILE_SETTING`, and its rows by label and state.
     """
-    window = (setting.kernel_size, setting.stride)
-    timed = [r for r in profile.rows if r["forward_s"] and (str(r["kernel_size"]), str(r["stride"])) == window]
+    timed = [row for row in profile.rows if row["forward_s"] and window_of(row) == setting.window]
     return [(named, {(label(r), r["state"]): r for r in rows}) for named, rows in grouped(timed, PROFILE_SETTING)]
 
 

@@ -128,8 +128,8 @@ class Decoders:
     def _input(self, image: FloatImage) -> Tensor:
         """Return the middle of an image, cropped to whole cells, as operators receive it."""
         slices = []
-        for n, k, s in zip(image.shape, self.geometry.kernel_size, self.geometry.stride, strict=False):
-            least = max(k, s * NEIGHBOURHOOD)
+        for n, span, s in zip(image.shape, self.geometry.spans, self.geometry.stride, strict=False):
+            least = max(-(-span // s), NEIGHBOURHOOD) * s
             if n < least:
                 raise ImageError(f"{image.shape[1]}x{image.shape[0]} pixels; fitting takes at least {least} on a side")
             extent = min(n, max(TRAINING_CELLS * s, least)) // s * s

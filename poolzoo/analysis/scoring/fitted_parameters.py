@@ -21,14 +21,17 @@ from poolzoo._console import reason
 from poolzoo._files import write_whole
 from poolzoo.analysis.inputs.training_images import pixel_digest
 from poolzoo.analysis.results.rows import Row, label
-from poolzoo.analysis.scoring.pool_modules import normal_spec, shown_size
+from poolzoo.analysis.results.schema import CENTER, INTERPOLATE, WINDOW_SIZES, window_words
+from poolzoo.analysis.scoring.pool_modules import normal_spec, shown_window
 from poolzoo.operators.base import Pool
 
 if TYPE_CHECKING:
     from poolzoo.analysis.inputs.files import FloatImage
 
 #: The metadata's key, and the version of what stands under it.
-KEY, VERSION = "poolzoo", 1
+KEY, VERSION = "poolzoo", 2
+#: What a file of version 1 leaves unsaid.
+_SINCE_2: dict[str, Any] = {"padding": 0, "dilation": 1, "ceil_mode": False, "align": INTERPOLATE}
 #: A larger file is not read: no operator learns that much from images.
 MOST_BYTES = 64 * 2**20
 
@@ -39,8 +42,9 @@ class Fitted:
 
     Attributes:
         spec: the operator, as rows are labelled.
-        kernel_size, stride: of its windows, an int or ``"3x2"``.
-        upsample, normalize: of the round trip whose error was minimised.
+        kernel_size, stride, padding, dilation: of its windows, an int or ``"3x2"``.
+        ceil_mode: of its windows.
+        upsample, align, normalize: of the round trip whose error was minimised.
         trained_on: the name that the user gave for the training images.
         images: the training images, name and :func:`~poolzoo.analysis.inputs.training_images.pixel_digest`.
         tiles, held_back, side: the number of squares for training, the number held back, and their side in pixels.
@@ -54,7 +58,11 @@ class Fitted:
     spec: str
     kernel_size: int | str
     stride: int | str
+    padding: int | str
+    dilation: int | str
+    ceil_mode: bool
     upsample: str
+    align: str
     normalize: str
     trained_on: str
     images: tuple[tuple[str, str], ...]
@@ -88,13 +96,15 @@ class Fitted:
     def words(self) -> str:
         """The images that it learned from, in words, for a row."""
         count = len(self.images)
-        return f"{count} image{'s' * (count != 1)} ({self.trained_on}), rebuilt by {self.upsample}"
+        how = self.upsample + (f", align {self.align}" if self.align != CENTER else "")
+        return f"{count} image{'s' * (count != 1)} ({self.trained_on}), rebuilt by {how}"
 
 
 #: The types that the facts of a file must have.
 _TYPES: dict[str, type | tuple[type, ...]] = {
-    **dict.fromkeys(("spec", "upsample", "normalize", "trained_on"), str),
-    **dict.fromkeys(("kernel_size", "stride"), (int, str)),
+    **dict.fromkeys(("spec", "upsample", "align", "normalize", "trained_on"), str),
+    **dict.fromkeys(WINDOW_SIZES, (int, str)),
+    "ceil_mode": bool,
     **dict.fromkeys(("tiles", "held_back", "side", "steps", "seed", "best_step"), int),
     **dict.fromkeys(("learning_rate", "before", "after"), (int, float)),
 }
@@ -128,8 +138,10 @@ def load_fitted(path: Path) -> Fitted:
         raise ValueError(f"{str(path)!r}: cannot be read: {error.strerror or error}") from error
     except (SafetensorError, json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"{str(path)!r}: not a safetensors file ({reason(error)})") from error
-    if not isinstance(about, dict) or about.get("version") != VERSION:
+    if not isinstance(about, dict) or about.get("version") not in (1, VERSION):
         raise ValueError(f"{str(path)!r}: not written by `poolzoo fit` of this version")
+    if about["version"] == 1:
+        about = _SINCE_2 | about
     wrong = [key for key, kind in _TYPES.items() if not isinstance(about.get(key), kind)]
     # A result is strict JSON and can state no others.
     wrong += [key for key, value in about.items() if isinstance(value, float) and not math.isfinite(value)]
@@ -155,11 +167,14 @@ def give_parameters(module: Pool, fitted: Fitted, normalize: str) -> Pool:
     Raises:
         ValueError: fitted for other windows or another scale, or the tensors are not this module's.
     """
-    given = (fitted.kernel_size, fitted.stride, fitted.normalize)
-    wanted = (shown_size(module.kernel_size), shown_size(module.stride), normalize)
-    if given != wanted:
-        names = "kernel {}, stride {}, {} normalisation"
-        raise ValueError(f"{fitted.spec}: fitted for {names.format(*given)}; here it has {names.format(*wanted)}")
+    own_window = shown_window(module.geometry)
+    given = {key: getattr(fitted, key) for key in own_window}
+    if (given, fitted.normalize) != (own_window, normalize):
+        here, there = (
+            f"{window_words(window)}, {scale} normalisation"
+            for window, scale in ((own_window, normalize), (given, fitted.normalize))
+        )
+        raise ValueError(f"{fitted.spec}: fitted for {there}; here it has {here}")
     if fitted.error is None:
         own = {name: tuple(value.shape) for name, value in module.state_dict().items()}
         learned = {name: tuple(value.shape) for name, value in fitted.tensors.items()}

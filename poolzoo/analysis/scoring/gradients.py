@@ -19,6 +19,7 @@ from torch import Tensor
 from poolzoo import engine, registry
 from poolzoo.analysis.scoring.pool_modules import make_module, normal_spec
 from poolzoo.operators.base import Pool
+from poolzoo.registry import GEOMETRY
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -67,7 +68,7 @@ def window_weights(spec: str, ndim: int = 2, kernel_size: int = 2) -> WindowWeig
     Raises:
         ValueError: an unknown operator, or a parameter that is not allowed.
     """
-    module = _module(spec, ndim, kernel_size)
+    module = _module(spec, ndim, kernel_size=kernel_size)
     channels = registry.parse_spec(spec)[1].get("channels") or 1
     geometry, middle = module.geometry, SAMPLE_WINDOWS // 2
     sides = [
@@ -94,6 +95,9 @@ def pixel_weights(
     picture: Floats,
     kernel_size: int | tuple[int, ...] = 2,
     stride: int | tuple[int, ...] | None = None,
+    padding: int | tuple[int, ...] = 0,
+    dilation: int | tuple[int, ...] = 1,
+    ceil_mode: bool = False,
 ) -> list[PixelWeights]:
     """Return the weight that each operator gives each pixel: the derivative of the sum of the pooled image.
 
@@ -102,15 +106,16 @@ def pixel_weights(
     Args:
         specs: operators, as spec strings.
         picture: ``(H, W)``, grey.
-        kernel_size, stride: of every operator; stride None means kernel_size.
+        kernel_size, stride, padding, dilation, ceil_mode: of every operator; stride None means kernel_size.
 
     Raises:
         ValueError: an unknown operator, a parameter that is not allowed, or a picture smaller than the window.
     """
     x = torch.from_numpy(picture)[None, None].requires_grad_()
+    window = dict(zip(GEOMETRY, (kernel_size, stride, padding, dilation, ceil_mode), strict=True))
     found = []
     for spec in dict.fromkeys(map(normal_spec, specs)):
-        weights = _gradient(_module(spec, 2, kernel_size, stride), x)
+        weights = _gradient(_module(spec, 2, **window), x)
         found.append(PixelWeights(spec, weights[0, 0].numpy()))
     return found
 
@@ -121,6 +126,7 @@ def weights_within(
     corner: tuple[int, int],
     size: tuple[int, int],
     stride: tuple[int, ...] | None,
+    reach: int = 0,
 ) -> Floats:
     """Return the weights of the pixels in a part of a picture, as :func:`pixel_weights` has them, averaged over
     channels.
@@ -132,17 +138,19 @@ def weights_within(
         size: its height and width.
         stride: of the operator; a margin of :data:`MARGIN` strides around the part is pooled with it. None pools the
             whole picture, for operators whose windows or random numbers depend on it.
+        reach: the number of pixels that a window spans; the margin is at least as wide.
 
     Returns:
         ``(*size,)``: the mean over channels of dy/da, where y is the sum of all channels' pooled values.
     """
     part = tuple(slice(start, start + length) for start, length in zip(corner, size, strict=True))
     if stride is not None:
-        before = [min(MARGIN * step, start) for step, start in zip(stride, corner, strict=True)]
+        margins = [max(MARGIN, -(-reach // step)) * step for step in stride]
+        before = [min(margin, start) for margin, start in zip(margins, corner, strict=True)]
         picture = picture[
             tuple(
-                slice(place.start - margin, place.stop + MARGIN * step)
-                for place, margin, step in zip(part, before, stride, strict=True)
+                slice(place.start - ahead, place.stop + margin)
+                for place, ahead, margin in zip(part, before, margins, strict=True)
             )
         ]
         part = tuple(slice(margin, margin + length) for margin, length in zip(before, size, strict=True))
@@ -159,13 +167,12 @@ def _gradient(operator: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     return gradient
 
 
-def _module(spec: str, ndim: int, kernel_size: Any, stride: Any = None) -> Pool:
+def _module(spec: str, ndim: int, **window: Any) -> Pool:
     return make_module(
         spec,
         ndim=ndim,
         channels=1,
-        kernel_size=kernel_size,
-        stride=stride,
+        window=window,
         seed=0,
         device="cpu",
         dtype=torch.float64,

@@ -83,9 +83,9 @@ class Grid:
         """
         starts = []
         for phase in phases:
-            places = zip(geometry.stride, geometry.padding, geometry.spans, phase, strict=True)
+            places = zip(geometry.stride, geometry.first_centre, phase, strict=True)
             # The middle of cell 0 in steps of the windows, from the middle of window 0.
-            middles = [((s - 1) / 2 - (shift - p + (span - 1) / 2)) / s for s, p, span, shift in places]
+            middles = [((s - 1) / 2 - (shift + centre)) / s for s, centre, shift in places]
             starts.append(tuple(math.floor(middle - (neighbourhood - 1) / 2 + 0.5) for middle in middles))
         return cls(geometry.stride, tuple(starts), neighbourhood)
 

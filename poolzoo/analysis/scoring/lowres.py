@@ -39,12 +39,7 @@ def downscale(
 
 def _sampled(image: Tensor, pooled: Tensor, geometry: Geometry | None, phase: Sequence[int]) -> Tensor:
     sizes, out = image.shape[-2:], pooled.shape[-2:]
-    if geometry is None or (
-        not any(phase)
-        and geometry.spans == geometry.stride
-        and not any(geometry.padding)
-        and all(o * s == n for o, s, n in zip(out, geometry.stride, sizes, strict=True))
-    ):
+    if geometry is None or (not any((*phase, *geometry.padding)) and geometry.lies_evenly(sizes, out)):
         return F.interpolate(image, size=out, mode="bicubic", align_corners=False, antialias=True)
     for axis, (o, s, p, span, shift) in enumerate(
         zip(out, geometry.stride, geometry.padding, geometry.spans, phase, strict=True)

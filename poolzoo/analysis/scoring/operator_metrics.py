@@ -373,7 +373,7 @@ def _nearest(pooling: Pooling, axis: int, start: int, gap: int, count: int) -> T
 
     size, geometry = pooling.sizes[axis], pooling.geometry
     step = size / pooling.cells[axis]
-    centre = (geometry.spans[axis] - 1) / 2 - geometry.padding[axis] if pooling.regular else (step - 1) / 2
+    centre = geometry.first_centre[axis] if pooling.regular else (step - 1) / 2
     position = torch.arange(size, dtype=torch.float64, device=pooling.image.device)
     return ((position - centre - start * step) / (gap * step)).round().long().clamp(0, count - 1)
 

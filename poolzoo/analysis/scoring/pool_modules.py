@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -13,6 +13,8 @@ import poolzoo
 from poolzoo import create, engine, registry
 from poolzoo._console import COMMAND
 from poolzoo.analysis.results.machine import describe_machine
+from poolzoo.analysis.results.rows import WindowKeys
+from poolzoo.geometry import Geometry
 from poolzoo.operators.base import Pool
 
 
@@ -21,13 +23,20 @@ def make_module(
     *,
     ndim: int,
     channels: int,
-    kernel_size: int | tuple[int, ...],
-    stride: int | tuple[int, ...] | None,
+    window: Mapping[str, Any],
     seed: int,
     device: str,
     dtype: torch.dtype,
 ) -> Pool:
-    """Return the operator's module in evaluation mode; ``kernel_size`` or ``stride`` in the spec have priority.
+    """Return the operator's module in evaluation mode.
+
+    Args:
+        spec: the operator.
+        ndim: spatial axes.
+        channels: of its input.
+        window: ``kernel_size`` and other arguments of the windows; arguments in the spec have priority.
+        seed: of parameters that start at random.
+        device, dtype: of the module.
 
     Raises:
         ValueError: an unknown operator, or a parameter that is not allowed.
@@ -35,7 +44,9 @@ def make_module(
     # Operators that start at random weights start at the same ones in every run.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        module = create.create_pool(spec, ndim=ndim, kernel_size=kernel_size, stride=stride)
+        given = registry.parse_spec(spec)[1]
+        asked = {key: value for key, value in window.items() if key not in given}
+        module = create.create_pool(spec, ndim=ndim, **asked)
         module.take_channels(channels)
     return module.to(device=device, dtype=dtype).eval()
 
@@ -68,6 +79,17 @@ def shown_params(spec: str) -> tuple[str, str]:
 def shown_size(values: Sequence[int]) -> int | str:
     """Return ``2`` for equal axes, else ``"3x2"``."""
     return values[0] if len(set(values)) == 1 else "x".join(map(str, values))
+
+
+def shown_window(geometry: Geometry) -> WindowKeys:
+    """The windows as a row states them."""
+    return {
+        "kernel_size": shown_size(geometry.kernel_size),
+        "stride": shown_size(geometry.stride),
+        "padding": shown_size(geometry.padding),
+        "dilation": shown_size(geometry.dilation),
+        "ceil_mode": geometry.ceil_mode,
+    }
 
 
 def normal_spec(spec: str) -> str:

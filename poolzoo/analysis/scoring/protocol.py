@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
-from poolzoo.analysis.results.schema import METRICS, UPSAMPLE_NONE
+from poolzoo.analysis.results.schema import ALIGNMENTS, CENTER, METRICS, UPSAMPLE_NONE
+from poolzoo.registry import GEOMETRY
 
 if TYPE_CHECKING:
     from poolzoo.analysis.inputs.samples import Input
     from poolzoo.analysis.scoring.fitted_parameters import Fitted
+    from poolzoo.geometry import Geometry
 
 #: The upsampler that is a decoder fitted on other images, see :mod:`poolzoo.analysis.scoring.decoders`.
 OPTIMAL = "optimal"
@@ -79,6 +81,8 @@ class Protocol:
         protocol: a name from :data:`PROTOCOLS`; ``lowres`` does not rebuild and ignores ``upsample``.
         decoder_images: the images that optimal decoders are fitted on; none means scikit-image's photographs.
         timed: whether rows have times, see :func:`time_operators`.
+        padding, dilation, ceil_mode: of every operator, as ``kernel_size``.
+        align: a name from :data:`~poolzoo.analysis.results.schema.ALIGNMENTS`.
     """
 
     kernel_size: int | tuple[int, ...] = 2
@@ -92,10 +96,15 @@ class Protocol:
     protocol: str = "roundtrip"
     decoder_images: tuple[str, ...] = ()
     timed: bool = True
+    padding: int | tuple[int, ...] = 0
+    dilation: int | tuple[int, ...] = 1
+    ceil_mode: bool = False
+    align: str = CENTER
 
     def __post_init__(self) -> None:
         if self.protocol not in PROTOCOLS:
             raise ValueError(f"protocol={self.protocol!r}: {', '.join(PROTOCOLS)} are allowed")
+        _check_names("align", (self.align,), ALIGNMENTS)
         if self.protocol == "lowres":
             object.__setattr__(self, "upsample", (UPSAMPLE_NONE,))
         else:
@@ -104,6 +113,25 @@ class Protocol:
         _check_names("normalize", (self.normalize,), NORMALIZATIONS)
         for name in ("upsample", "metrics"):  # asked for twice is asked for
             object.__setattr__(self, name, tuple(dict.fromkeys(getattr(self, name))))
+
+    @property
+    def window(self) -> dict[str, Any]:
+        """The arguments of every operator's windows, by name."""
+        return {key: getattr(self, key) for key in GEOMETRY}
+
+    def geometry(self, ndim: int) -> Geometry:
+        """The windows over ``ndim`` axes.
+
+        Raises:
+            TypeError, ValueError: an argument of the windows is not allowed, or not for so many axes.
+        """
+        from poolzoo.geometry import make_geometry
+
+        return make_geometry(ndim, **self.window)
+
+    def align_of(self, upsample: str) -> str:
+        """What a row says of where pooled values are put: nothing interpolates for a decoder and at low resolution."""
+        return UPSAMPLE_NONE if upsample in (UPSAMPLE_NONE, OPTIMAL) else self.align
 
 
 def _check_names(argument: str, given: Iterable[str], allowed: Iterable[str]) -> None:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from poolzoo.analysis.inputs.images import ImageError
@@ -24,10 +23,11 @@ from poolzoo.analysis.results.schema import METRICS, UNTIMED
 from poolzoo.analysis.scoring.decoders import Decoders, HeldOut
 from poolzoo.analysis.scoring.lowres import downscale
 from poolzoo.analysis.scoring.operator_metrics import Pooling, measure
-from poolzoo.analysis.scoring.pool_modules import seed_draws, shown_size
-from poolzoo.analysis.scoring.protocol import NORMALIZATIONS, OPTIMAL, UPSAMPLERS, Protocol
+from poolzoo.analysis.scoring.pool_modules import seed_draws, shown_window
+from poolzoo.analysis.scoring.protocol import NORMALIZATIONS, OPTIMAL, Protocol
 from poolzoo.analysis.scoring.runs import Run
-from poolzoo.geometry import Geometry, make_geometry, output_size
+from poolzoo.analysis.scoring.upsampling import placed_windows, rebuild
+from poolzoo.geometry import Geometry, output_size
 
 if TYPE_CHECKING:
     from poolzoo.analysis.inputs.files import FloatImage
@@ -81,42 +81,20 @@ class _Pending:
     operator: Callable[[Tensor], Tensor]
 
 
-def rebuild(pooled: Tensor, size: tuple[int, ...], upsample: str, phases: Sequence[tuple[int, ...]] = ()) -> Tensor:
-    """Upsample a pooled image to ``size``.
-
-    Args:
-        pooled: ``(1, C, h, w)``, or ``(1, C, S, h, w)`` from an operator that keeps S submaps; ``(1, C, d, h, w)``
-            where three axes were pooled.
-        size: height and width of the result, or depth, height and width.
-        upsample: a name from :data:`UPSAMPLERS`.
-        phases: per submap, the shift of its samples from those of the first, in pixels down and right.
-
-    Returns:
-        ``(1, C, *size)``. Submaps are rebuilt one by one, each shifted by its phase (edges repeated), and averaged.
-    """
-    arguments = UPSAMPLERS[upsample].interpolation
-    assert arguments is not None, upsample
-    if pooled.dim() == len(size) + 2:
-        return F.interpolate(pooled, size=size, **arguments)
-    parts = []
-    for submap, (down, right) in zip(pooled.unbind(2), phases, strict=True):
-        full = F.interpolate(submap, size=size, **arguments)
-        parts.append(F.pad(full, (right, 0, down, 0), mode="replicate")[..., : size[0], : size[1]])
-    return torch.stack(parts).mean(0)
-
-
 def crop(image: FloatImage, name: str, geometry: Geometry, metrics: Sequence[str]) -> FloatImage:
     """Return the largest part of an ``(H, W, C)`` or ``(D, H, W, C)`` array from its first corner whose sides are
     multiples of the stride.
 
     Raises:
-        ImageError: this part is smaller than the window, or too small for a metric.
+        ImageError: this part is too small for the windows, or for a metric.
     """
     sizes = image.shape[:-1]
     left = tuple(size - size % step for size, step in zip(sizes, geometry.stride, strict=True))
     said = f"{name!r}: {_shown_sides(sizes)} pixels, of which a multiple of the stride is {_shown_sides(left)}"
-    if any(size < window for size, window in zip(left, geometry.kernel_size, strict=True)):
-        raise ImageError(f"{said}: smaller than the {_shown_sides(geometry.kernel_size)} window")
+    try:
+        output_size(left, geometry)
+    except ValueError as error:
+        raise ImageError(f"{said}: {error}") from error
     if lack := _too_small(left, metrics):
         raise ImageError(f"{said}: {lack}; --metric psnr does not")
     return image[tuple(map(slice, left))]
@@ -219,16 +197,16 @@ class _OneSample:
         if not bool(pooled.isfinite().all()):
             raise ValueError("the pooled image is not finite")
         operator = functools.partial(_pool_again, run, self.scale)
-        whole = run.module.info.resamples
-        pooling = Pooling(self.picture, pooled, operator, geometry, self.sample.data_range, whole)
+        resampled = run.module.info.resamples
+        pooling = Pooling(self.picture, pooled, operator, geometry, self.sample.data_range, resampled)
         measured = measure(self.protocol.metrics, pooling)
         kept = pooled.numel() / self.x.numel()
         equal_kept = pooled.numel() == self.x.shape[1] * math.prod(output_size(self.size, geometry))
+        placed = placed_windows(run.module, pooled, self.size)
         pending = []
         for row in rows:
             if self.protocol.protocol == "lowres":
-                evenly = whole or not (phases or pooling.regular)
-                references = downscale(self.picture, pooled, None if evenly else geometry, phases)
+                references = downscale(self.picture, pooled, placed, phases)
                 pairs = _lowres_pairs(references, pooled, self.protocol.metrics)
             elif row["upsample"] == OPTIMAL:
                 decoded = _decode(row, run, given, self.size, self.held_out)
@@ -236,7 +214,8 @@ class _OneSample:
                     continue
                 pairs = [(self.sample.image, _channels_last(self.scale.denormalise(decoded)))]
             else:
-                full = rebuild(pooled, self.size, row["upsample"], phases)
+                align = self.protocol.align
+                full = rebuild(pooled, self.size, row["upsample"], phases, geometry=placed, align=align)
                 pairs = [(self.sample.image, _channels_last(full))]
             row.update({"data_range": self.sample.data_range, "kept": kept, "equal_kept": equal_kept})
             set_numbers(row, measured)
@@ -246,7 +225,7 @@ class _OneSample:
     @functools.cached_property
     def small(self) -> FloatImage:
         """The low-resolution original for rows on the protocol's own grid."""
-        own = make_geometry(2, self.protocol.kernel_size, self.protocol.stride)
+        own = self.protocol.geometry(2)
         return _channels_last(downscale(self.picture, self.picture.new_empty(1, 1, *output_size(self.size, own)), own))
 
     def is_shown(self, done: _Pending) -> bool:
@@ -366,7 +345,7 @@ def _channels_last(x: Tensor) -> FloatImage:
 
 def failed_image(item: Input, protocol: Protocol, error: str) -> Row:
     """Return the row of an input that cannot be used: it has no operator."""
-    return _row(item, protocol, make_geometry(item.ndim, protocol.kernel_size, protocol.stride), error=error)
+    return _row(item, protocol, protocol.geometry(item.ndim), error=error)
 
 
 def _row(
@@ -377,13 +356,18 @@ def _row(
     upsample: str = "",
     error: str | None = None,
 ) -> Row:
+    window = shown_window(geometry)
     row: Row = {
         "image": item.name,
         "pool": run.pool if run else "",
         "params": run.params if run else "",
-        "kernel_size": shown_size(geometry.kernel_size),
-        "stride": shown_size(geometry.stride),
+        "kernel_size": window["kernel_size"],
+        "stride": window["stride"],
+        "padding": window["padding"],
+        "dilation": window["dilation"],
+        "ceil_mode": window["ceil_mode"],
         "upsample": upsample,
+        "align": protocol.align_of(upsample) if run else "",
         "normalize": protocol.normalize,
         "protocol": protocol.protocol,
         "input": item.kind,

@@ -18,11 +18,10 @@ from poolzoo.analysis.results.schema import check_metrics
 from poolzoo.analysis.scoring.decoders import Decoders
 from poolzoo.analysis.scoring.fitted_parameters import Fitted, check_fits, note_scored
 from poolzoo.analysis.scoring.image_metrics import use_one_thread
-from poolzoo.analysis.scoring.pool_modules import describe_specs, normal_spec, pick_baseline, provenance, shown_size
+from poolzoo.analysis.scoring.pool_modules import describe_specs, normal_spec, pick_baseline, provenance, shown_window
 from poolzoo.analysis.scoring.protocol import Protocol, for_inputs
 from poolzoo.analysis.scoring.round_trip import View, decoders_for, failed_image, load_cropped, score_sample
 from poolzoo.analysis.scoring.runs import make_runs, note_times, time_operators
-from poolzoo.geometry import make_geometry
 
 
 def compare(
@@ -97,7 +96,7 @@ class _Comparison:
 
     def __init__(self, specs: Sequence[str], protocol: Protocol, ndim: int, fits: Sequence[Fitted]) -> None:
         self.protocol, self.fits = protocol, fits
-        self.geometry = make_geometry(ndim, protocol.kernel_size, protocol.stride)
+        self.geometry = protocol.geometry(ndim)
         self.runs = functools.cache(functools.partial(make_runs, specs, protocol, ndim, fits=fits))
         self.times = functools.cache(functools.partial(time_operators, specs, protocol, fits=fits))
         self.decoders = decoders_for(protocol, self.geometry)
@@ -135,7 +134,7 @@ def describe_comparison(
     fits: Sequence[Fitted] = (),
 ) -> dict[str, Any]:
     """Return the metadata of a comparison, without its images."""
-    geometry = make_geometry(ndim, protocol.kernel_size, protocol.stride)
+    geometry = protocol.geometry(ndim)
     return {
         **provenance(baseline),
         "metrics": list(protocol.metrics),
@@ -145,9 +144,9 @@ def describe_comparison(
         "seeds": protocol.seeds,
         "device": protocol.device,
         "dtype": "float64",
-        "kernel_size": shown_size(geometry.kernel_size),
-        "stride": shown_size(geometry.stride),
+        **shown_window(geometry),
         "upsample": list(protocol.upsample),
+        "align": protocol.align,
         "normalize": protocol.normalize,
         "protocol": protocol.protocol,
         **({"decoder": decoders.describe()} if decoders else {}),

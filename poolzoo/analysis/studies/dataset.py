@@ -29,7 +29,6 @@ from poolzoo.analysis.scoring.round_trip import decoders_for
 from poolzoo.analysis.scoring.runs import Run, make_runs, time_operators
 from poolzoo.analysis.studies.compare import describe_comparison
 from poolzoo.analysis.studies.workers import DaskWorkers, Job, LocalWorkers, Task, Workers, score_all
-from poolzoo.geometry import make_geometry
 
 
 def find_files(folder: str, passed_over: Counter[str] | None = None) -> Iterator[ImageFile]:
@@ -168,7 +167,7 @@ def _time_anew(store: Store, specs: Sequence[str], protocol: Protocol, fits: Seq
 
 def _fit_decoders(protocol: Protocol, runs: Sequence[Run]) -> Decoders | None:
     """Return the optimal decoders of all runs, or None if there are none; workers leave an image's own share out."""
-    decoders = decoders_for(protocol, make_geometry(2, protocol.kernel_size, protocol.stride))
+    decoders = decoders_for(protocol, protocol.geometry(2))
     if decoders:
         # One thread, as workers have: sums in another order would be other rows where a run goes on elsewhere.
         with cpu_threads(1), engine.by_reference():

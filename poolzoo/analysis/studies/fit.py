@@ -1,7 +1,7 @@
 """Learnable operators, fitted to rebuild images: Adam on the squared error after the round trip.
 
 A fit takes square tiles from training images and holds a fifth of them back. Every step pools a batch of the other
-tiles and rebuilds it by the protocol's upsampler (:func:`~poolzoo.analysis.scoring.round_trip.rebuild` is
+tiles and rebuilds it by the protocol's upsampler (:func:`~poolzoo.analysis.scoring.upsampling.rebuild` is
 differentiable). The loss is the mean over tiles of the logarithm of their mean squared errors, which raises the mean
 PSNR: a smooth tile counts as much as a rough one. The optimiser is Adam (Kingma & Ba 2015) with a cosine schedule. The
 parameters that rebuild the held-back tiles best are kept if they are significantly better there than the initial ones;
@@ -25,10 +25,10 @@ from poolzoo.analysis.inputs.training_images import TrainingSet
 from poolzoo.analysis.results.rows import one_line
 from poolzoo.analysis.results.schema import UPSAMPLE_NONE
 from poolzoo.analysis.scoring.fitted_parameters import Fitted
-from poolzoo.analysis.scoring.pool_modules import make_module, normal_spec, shown_size
+from poolzoo.analysis.scoring.pool_modules import make_module, normal_spec, shown_window
 from poolzoo.analysis.scoring.protocol import OPTIMAL, Protocol
-from poolzoo.analysis.scoring.round_trip import Scale, rebuild
-from poolzoo.geometry import make_geometry
+from poolzoo.analysis.scoring.round_trip import Scale
+from poolzoo.analysis.scoring.upsampling import placed_windows, rebuild
 from poolzoo.operators.base import Pool
 
 STEPS, BATCH, SIDE = 200, 6, 128
@@ -84,11 +84,12 @@ def cut_tiles(training: TrainingSet, protocol: Protocol) -> Tiles:
     Raises:
         ValueError: an image has no room for two squares that hold a window.
     """
-    geometry = make_geometry(2, protocol.kernel_size, protocol.stride)
+    geometry = protocol.geometry(2)
     step = math.lcm(*geometry.stride)
     least = min(training.images, key=lambda image: _room(image.size))
-    side = min(max(SIDE, *geometry.kernel_size, step), _room(least.size)) // step * step
-    if side < max(geometry.kernel_size):
+    window = max(1, *(span - 2 * pad for span, pad in zip(geometry.spans, geometry.padding, strict=True)))
+    side = min(max(SIDE, -(-window // step) * step), _room(least.size)) // step * step
+    if side < window:
         raise ValueError(
             f"training image {least.source.name!r}: {least.size[1]}x{least.size[0]} pixels have no room for two "
             f"squares that hold a window and whose side is a multiple of the stride, {step}"
@@ -152,9 +153,9 @@ def fit(
     rate = module.info.learning_rate if learning_rate is None else learning_rate
     plan = Fitted(
         spec=normal_spec(spec),
-        kernel_size=shown_size(module.kernel_size),
-        stride=shown_size(module.stride),
+        **shown_window(module.geometry),
         upsample=next((name for name in protocol.upsample if name not in (OPTIMAL, UPSAMPLE_NONE)), "bilinear"),
+        align=protocol.align,
         normalize=protocol.normalize,
         trained_on=tiles.training.name,
         images=tuple((image.source.name, image.digest) for image in tiles.training.images),
@@ -243,7 +244,7 @@ class _Trip:
     """The differentiable round trip of a batch of tiles."""
 
     def __init__(self, module: Pool, upsample: str, protocol: Protocol) -> None:
-        self.module, self.upsample, self.device = module, upsample, protocol.device
+        self.module, self.upsample, self.align, self.device = module, upsample, protocol.align, protocol.device
         self.scale = Scale(protocol)
 
     def errors(self, tiles: Tensor) -> Tensor:
@@ -253,7 +254,9 @@ class _Trip:
         pooled = self.module(x)
         info = self.module.info
         phases = info.phases(self.module.geometry, **self.module.params(x)) if info.phases else ()
-        full = rebuild(self.scale.denormalise(pooled), (tiles.shape[-2], tiles.shape[-1]), self.upsample, phases)
+        placed = placed_windows(self.module, pooled, x.shape[2:])
+        pooled = self.scale.denormalise(pooled)
+        full = rebuild(pooled, x.shape[2:], self.upsample, phases, geometry=placed, align=self.align)
         return (full - tiles).square().mean((1, 2, 3)).clamp(min=LEAST_ERROR)
 
     def score(self, tiles: Tensor) -> Tensor:
@@ -267,8 +270,7 @@ def _make(spec: str, protocol: Protocol) -> Pool:
         spec,
         ndim=2,
         channels=3,
-        kernel_size=protocol.kernel_size,
-        stride=protocol.stride,
+        window=protocol.window,
         seed=protocol.seed,
         device=protocol.device,
         dtype=torch.float64,

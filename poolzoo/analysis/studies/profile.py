@@ -6,6 +6,7 @@ import functools
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,10 +27,11 @@ from poolzoo.analysis.scoring.pool_modules import (
     provenance,
     seed_draws,
     shown_params,
-    shown_size,
+    shown_window,
 )
 from poolzoo.geometry import make_geometry
 from poolzoo.operators.base import Pool
+from poolzoo.registry import GEOMETRY
 
 DTYPES = {"float64": torch.float64, "float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
@@ -41,7 +43,7 @@ class Workload:
 
     Attributes:
         shape: ``(N, C, *spatial)``, one to three spatial axes.
-        kernel_size, stride: of every operator; stride None means kernel_size.
+        kernel_size, stride, padding, dilation, ceil_mode: of every operator; stride None means kernel_size.
         dtype: a name from :data:`DTYPES`.
         device: torch's name of the device.
         channels_last: lay the tensor out with channels innermost (two or three spatial axes).
@@ -59,6 +61,9 @@ class Workload:
     threads: int | None = None
     min_time: float = 0.2
     seed: int = 0
+    padding: int | tuple[int, ...] = 0
+    dilation: int | tuple[int, ...] = 1
+    ceil_mode: bool = False
 
     def __post_init__(self) -> None:
         if not 3 <= len(self.shape) <= 5 or min(self.shape) < 1:
@@ -69,7 +74,12 @@ class Workload:
             raise ValueError(f"dtype={self.dtype!r}: one of {', '.join(DTYPES)} is allowed")
         if self.threads is not None and self.threads < 1:
             raise ValueError(f"threads={self.threads}: at least 1 is allowed")
-        make_geometry(self.ndim, self.kernel_size, self.stride)
+        make_geometry(self.ndim, **self.window)
+
+    @property
+    def window(self) -> dict[str, Any]:
+        """The arguments of every operator's windows, by name."""
+        return {key: getattr(self, key) for key in GEOMETRY}
 
     @property
     def ndim(self) -> int:
@@ -151,8 +161,7 @@ def _modules(spec: str, workload: Workload) -> list[Pool]:
         spec,
         ndim=workload.ndim,
         channels=workload.shape[1],
-        kernel_size=workload.kernel_size,
-        stride=workload.stride,
+        window=workload.window,
         seed=workload.seed,
         device=workload.device,
         dtype=DTYPES[workload.dtype],
@@ -167,6 +176,7 @@ def _input(workload: Workload) -> Tensor:
 
 
 def _row(spec: str, module: Pool, workload: Workload, threads: int) -> Row:
+    window = shown_window(module.geometry)
     name, params = shown_params(spec)
     row: Row = {
         "pool": name,
@@ -175,8 +185,11 @@ def _row(spec: str, module: Pool, workload: Workload, threads: int) -> Row:
         "device": workload.device,
         "dtype": workload.dtype,
         "shape": "x".join(map(str, workload.shape)),
-        "kernel_size": shown_size(module.kernel_size),
-        "stride": shown_size(module.stride),
+        "kernel_size": window["kernel_size"],
+        "stride": window["stride"],
+        "padding": window["padding"],
+        "dilation": window["dilation"],
+        "ceil_mode": window["ceil_mode"],
         "layout": "channels_last" if workload.channels_last else "contiguous",
         "threads": threads,
         "backend": registry.pool_info(name).backend,

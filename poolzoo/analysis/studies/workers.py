@@ -36,7 +36,6 @@ from poolzoo.analysis.scoring.image_metrics import use_one_thread
 from poolzoo.analysis.scoring.protocol import Protocol
 from poolzoo.analysis.scoring.round_trip import failed_image, load_cropped, score_sample
 from poolzoo.analysis.scoring.runs import Run, make_runs
-from poolzoo.geometry import make_geometry
 
 #: Images in flight for each worker: the one that it works on, and the next ones, so that it need not wait.
 AHEAD = 3
@@ -125,7 +124,7 @@ def score_task(job: Job, task: Task) -> Outcome:
         torch.set_num_threads(1)
         registry.load_plugins(job.plugins)
         use_one_thread()
-        geometry = make_geometry(2, job.protocol.kernel_size, job.protocol.stride)
+        geometry = job.protocol.geometry(2)
         item = _picture(job, task)
         try:
             loaded, sample = load_cropped(item, geometry, job.protocol.metrics)

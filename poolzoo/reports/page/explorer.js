@@ -395,10 +395,13 @@
 
   // The window whose corner is at or before a pixel, [x, y, width, height] in the cut-out.
   function windowAt(operator, [x, y]) {
-    if (image.low || !operator.pooled || !operator.kernel || !operator.stride) return null;
-    const [kh, kw] = operator.kernel, [sh, sw] = operator.stride;
-    const place = (at, step, few) => Math.min(Math.floor(at / step), few - 1) * step;
-    return [place(x + image.cut[1], sw, operator.pooled.size[1]) - image.cut[1], place(y + image.cut[0], sh, operator.pooled.size[0]) - image.cut[0], kw, kh];
+    if (image.low || !operator.pooled || !operator.kernel || !operator.stride || !operator.padding || !operator.dilation) return null;
+    const at = [y, x].map((pixel, axis) => {
+      const step = operator.stride[axis], pad = operator.padding[axis], start = image.cut[axis];
+      return Math.min(Math.floor((pixel + start + pad) / step), operator.pooled.size[axis] - 1) * step - pad - start;
+    });
+    const [h, w] = operator.kernel.map((taps, axis) => operator.dilation[axis] * (taps - 1) + 1);
+    return [at[1], at[0], w, h];
   }
 
   function drawMarks(canvas, name, layer) {

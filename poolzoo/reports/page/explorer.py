@@ -206,6 +206,8 @@ def _image(name: str, shelf: Shelf, entries: Sequence[_Entry], side: int) -> tup
                 "rank": rank,
                 "kernel": two_axes(row["kernel_size"]),
                 "stride": two_axes(row["stride"]),
+                "padding": two_axes(row["padding"], 0),
+                "dilation": two_axes(row["dilation"]),
                 "clipped": entry.operator in shelf.clipped,
                 "pooled": packer.part(part) if part else None,
                 "weights": packer.part(weights) if weights and box.holds(weights.box) else None,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from poolzoo.analysis.results.rows import axes_of
 from poolzoo.analysis.results.schema import UPSAMPLE_NONE
 from poolzoo.reports.pictures.cutouts import Box, Pixels
 
@@ -99,12 +100,12 @@ def weights_picture(row: Mapping[str, Any], box: Box, weights: Pixels) -> Report
     return ReportPicture(row["image"], *who, "weights", weights, bounds=(0.0, 0.0), corner=(box.top, box.left))
 
 
-def two_axes(size: Any) -> tuple[int, int] | None:
-    """Return a row's size, ``2`` or ``"3x2"``, for two axes; None if it has another number of axes."""
-    sizes = str(size).split("x")
-    if len(sizes) > 2 or not all(part.isascii() and part.isdigit() and int(part) for part in sizes):
-        return None
-    return int(sizes[0]), int(sizes[-1])
+def two_axes(size: Any, least: int = 1) -> tuple[int, int] | None:
+    """Return a row's size, ``2`` or ``"3x2"``, for two axes; None if it has another number of axes, or is less than
+    ``least``.
+    """
+    sizes = axes_of(size)
+    return (sizes[0], sizes[-1]) if len(sizes) in (1, 2) and min(sizes) >= least else None
 
 
 def to_uint8(pixels: Pixels) -> Pixels:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from poolzoo.analysis.scoring.gradients import PixelWeights
+    from poolzoo.geometry import Geometry
 
 #: The weight that gets the strongest colour, as a multiple of average pooling's.
 MOST = 4
@@ -39,15 +40,13 @@ def weight_pixels(weights: Pixels, elements: int) -> Pixels:
     )
 
 
-def plot_weights(
-    picture: Pixels, found: Sequence[PixelWeights], kernel_size: tuple[int, ...], stride: tuple[int, ...]
-) -> Figure:
+def plot_weights(picture: Pixels, found: Sequence[PixelWeights], geometry: Geometry) -> Figure:
     """Plot the image and, next to it, the pixel weights of each operator, all on one scale.
 
     Args:
         picture: ``(H, W)``, grey, in [0, 1].
         found: from :func:`poolzoo.analysis.scoring.gradients.pixel_weights`; at least one.
-        kernel_size, stride: of the windows, whose borders are drawn if they do not overlap and are not too many.
+        geometry: the windows, whose borders are drawn if they lie side by side and are not too many.
     """
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import LinearSegmentedColormap, Normalize
@@ -60,16 +59,22 @@ def plot_weights(
     for axes in panels.flat:
         axes.axis("off")
     titled = [("picture", np.repeat(picture[..., None], 3, axis=2))]
-    titled += [(item.spec, weight_pixels(item.weights, math.prod(kernel_size))) for item in found]
-    bordered = kernel_size == stride and max(n // s for n, s in zip(picture.shape, stride, strict=True)) <= MOST_BORDERS
+    titled += [(item.spec, weight_pixels(item.weights, math.prod(geometry.kernel_size))) for item in found]
+    stride = geometry.stride
+    most_windows = max(n // s for n, s in zip(picture.shape, stride, strict=True))
+    bordered = geometry.kernel_size == stride and max(geometry.dilation) == 1 and most_windows <= MOST_BORDERS
     for axes, (title, pixels) in zip(panels.flat, titled, strict=False):
         axes.imshow(np.clip(pixels, 0, 1), interpolation="nearest")
         axes.set_title(plain(title), fontsize=9)
         if bordered:
             height, width = picture.shape
-            axes.hlines(np.arange(0, height + 1, stride[0]) - 0.5, -0.5, width - 0.5, color="#00000030", lw=0.4)
-            axes.vlines(np.arange(0, width + 1, stride[1]) - 0.5, -0.5, height - 0.5, color="#00000030", lw=0.4)
-    most = MOST / math.prod(kernel_size)
+            down, right = (
+                np.arange(-pad % step, length + 1, step) - 0.5
+                for pad, step, length in zip(geometry.padding, stride, (height, width), strict=True)
+            )
+            axes.hlines(down, -0.5, width - 0.5, color="#00000030", lw=0.4)
+            axes.vlines(right, -0.5, height - 0.5, color="#00000030", lw=0.4)
+    most = MOST / math.prod(geometry.kernel_size)
     scale = ScalarMappable(
         Normalize(-most, most), LinearSegmentedColormap.from_list("weights", WEIGHT_COLOURS.tolist())
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from poolzoo.analysis.results.result import Result
 from poolzoo.analysis.results.rows import Row, grouped, label, number_of
-from poolzoo.analysis.results.schema import PROFILE_SETTING
+from poolzoo.analysis.results.schema import PROFILE_SETTING, window_words
 from poolzoo.reports.plots.style import (
     AROUND,
     BASELINE,
@@ -63,8 +63,8 @@ def plot_profile(run: RunFacts) -> Figure:
                 [operator_name(label(row), row["state"]) for row in rows],
                 [run.is_baseline(row) for row in rows],
             )
-            text = f"{named['shape']} {named['dtype']}, {named['device']}, kernel {named['kernel_size']}"
-            text = shortened(f"{text}, stride {named['stride']}, {named['layout']}", 90)
+            tensor = f"{named['shape']} {named['dtype']}, {named['device']}"
+            text = shortened(f"{tensor}, {window_words(named)}, {named['layout']}", 90)
             axes.set_title(text, loc="left")
             if any(row["ratio"] for row in rows):
                 axes.set_title(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from poolzoo.analysis.results.rows import label
+from poolzoo.analysis.results.schema import window_words
 from poolzoo.reports.plots.style import (
     BASELINE,
     LONGEST_NAME,
@@ -63,8 +64,8 @@ def curves_of_profiles(profiles: Sequence[RunFacts]) -> dict[str, list[Curve]]:
             # A shape that a file spells otherwise is no size.
             if row["forward_s"] and re.fullmatch(r"[0-9]{1,9}(x[0-9]{1,9}){2,4}", str(row["shape"])):
                 place = (
-                    f"{row['shape'].count('x') - 1}D {row['dtype']} tensors on {row['device']}, kernel"
-                    f" {row['kernel_size']}, stride {row['stride']}, {row['layout']}, {row['threads']} threads"
+                    f"{row['shape'].count('x') - 1}D {row['dtype']} tensors on {row['device']},"
+                    f" {window_words(row)}, {row['layout']}, {row['threads']} threads"
                 )
                 name = operator_name(label(row), row["state"])
                 size = math.prod(map(int, row["shape"].split("x")))

@@ -74,7 +74,7 @@ def _compare_table(setting: Setting, group: Sequence[Summary], metrics: Sequence
     noun = NOUNS.get(setting.input, "image")
     caption = [
         *([setting.input] if setting.of_features else []),
-        f"kernel {setting.kernel_size}, stride {setting.stride}",
+        setting.window_words,
         rebuilding(setting),
         scale_title(setting.normalize),
         *([f"{kept[0]:.3g} of the values kept"] if len(kept) == 1 else []),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from poolzoo.reports.text.words import scale_title, upsampler_title, visible
+from poolzoo.analysis.results.schema import INTERPOLATE, window_words
+from poolzoo.reports.text.words import rebuilt_words, scale_title, visible
 
 if TYPE_CHECKING:
     from poolzoo.analysis.scoring.fitted_parameters import Fitted
@@ -15,8 +16,8 @@ def render_fit(fitted: Fitted) -> str:
     count = len(fitted.images)
     about = [
         fitted.spec,
-        f"kernel {fitted.kernel_size}, stride {fitted.stride}",
-        f"rebuilt by {upsampler_title(fitted.upsample)}",
+        window_words(vars(fitted)),
+        rebuilt_words(fitted.upsample, evenly=fitted.align == INTERPOLATE),
         scale_title(fitted.normalize),
         f"{count} image{'s' * (count != 1)} ({fitted.trained_on})",
         f"{fitted.tiles} training tiles of {fitted.side}x{fitted.side}, {fitted.held_back} held back",

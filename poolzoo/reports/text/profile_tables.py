@@ -8,7 +8,7 @@ from typing import Any
 from poolzoo.analysis.results.profile_figures import PROFILE_FIGURES, ProfileFigure
 from poolzoo.analysis.results.result import Result
 from poolzoo.analysis.results.rows import Row, grouped, label, number_of
-from poolzoo.analysis.results.schema import METRICS, PROFILE_SETTING
+from poolzoo.analysis.results.schema import METRICS, PROFILE_SETTING, window_words
 from poolzoo.analysis.results.side_by_side import COMPARED_FIGURES
 from poolzoo.analysis.results.summary_records import Summary
 from poolzoo.analysis.results.verdicts import profiled_state, timed_with
@@ -54,7 +54,7 @@ def _profile_table(named: Mapping[str, str | int | None], rows: Sequence[Row], r
         f"{named['shape']} {named['dtype']} on {named['device']}",
         f"{named['threads']} thread{'s' * (named['threads'] != 1)}",
         str(named["layout"]),
-        f"kernel {named['kernel_size']}, stride {named['stride']}",
+        window_words(named),
         *([f"baseline {run.baseline}"] if "baseline" in roles else []),
         *([f"copy bandwidth {run.copy_gbps:.1f} GB/s"] if run.copy_gbps else []),
     ]

@@ -42,7 +42,12 @@ def rebuilding(setting: Setting) -> str:
     """Return how the pooled image reaches the original's size, or the original that of the pooled image."""
     if setting.protocol == "lowres":
         return "scored at low resolution, against antialiased bicubic"
-    return f"rebuilt by {upsampler_title(setting.upsample)}"
+    return rebuilt_words(setting.upsample, evenly=setting.is_misplaced)
+
+
+def rebuilt_words(upsample: str, *, evenly: bool) -> str:
+    """Return how pooled images are upsampled; ``evenly`` is for values that do not lie at their windows' centres."""
+    return f"rebuilt by {upsampler_title(upsample)}{', values spread evenly' * evenly}"
 
 
 def listed(words: Sequence[str], most: int = 99, noun: str = "") -> str:
@@ -57,9 +62,4 @@ def setting_title(setting: Setting) -> str:
     scale = scale_title(setting.normalize)
     normalised = "" if setting.normalize == "none" else f", {scale}"
     features = f", {setting.input}" if setting.of_features else ""
-    return f"Kernel {setting.kernel_size}, stride {setting.stride}, {rebuilding(setting)}{normalised}{features}"
-
-
-def is_misplaced(setting: Setting) -> bool:
-    """Whether pooled values of windows lie elsewhere than interpolation takes them to."""
-    return setting.protocol == "roundtrip" and setting.upsample != "optimal" and setting.kernel_size != setting.stride
+    return f"{setting.window_words.capitalize()}, {rebuilding(setting)}{normalised}{features}"

@@ -7,7 +7,6 @@ from poolzoo.reports.page.section import Section
 from poolzoo.reports.page.study import PageComparison, PageRun, Study
 from poolzoo.reports.page.verdict_words import warnings_of
 from poolzoo.reports.text.tables import error_lines
-from poolzoo.reports.text.words import is_misplaced
 
 PLACE = 10
 #: Failures that are told; the table names the rest.
@@ -26,10 +25,10 @@ def _warnings(placed: PageRun) -> list[str]:
     found = doubts(result, summaries)
     warnings = warnings_of(found)
     families = set(placed.run.families.values())
-    if len(families) > 1 and "resampling" in families and any(is_misplaced(summary.setting) for summary in summaries):
+    if len(families) > 1 and "resampling" in families and any(summary.setting.is_misplaced for summary in summaries):
         warnings.append(
-            "The window size differs from the stride, so interpolation misplaces the pooled values, except those of"
-            " resampling operators: part of their lead comes from that. Compare with --upsample optimal."
+            "With --align interpolate, upsampling misplaces the pooled values, except those of resampling operators:"
+            " part of their lead comes from that. Compare with --align center."
         )
     if any(summary.pool == "bicubic" and summary.setting.protocol == "lowres" for summary in summaries):
         warnings.append(

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from poolzoo.analysis.results.schema import METRICS
+from poolzoo.analysis.results.schema import CENTER, METRICS
 from poolzoo.analysis.results.summary_records import Setting, Summary
 from poolzoo.reports.page.section import Heading, Section
 from poolzoo.reports.page.study import Study, unique
 from poolzoo.reports.run_facts import RunFacts
 from poolzoo.reports.text.words import (
-    is_misplaced,
     listed,
     scale_title,
     upsampler_title,
@@ -49,7 +48,7 @@ def render(study: Study) -> Section | None:
 
 def protocol_steps(setting: Setting, run: RunFacts, group: Sequence[Summary]) -> list[str]:
     """Return the steps that an image goes through, and the definitions of the numbers."""
-    kernel = f"It is pooled with kernel {setting.kernel_size} and stride {setting.stride}"
+    kernel = f"It is pooled with {setting.window_words}"
     if setting.normalize == "none":
         scale = ""
         if any(summary.pool.startswith("softpool") for summary in group):
@@ -79,10 +78,16 @@ def protocol_steps(setting: Setting, run: RunFacts, group: Sequence[Summary]) ->
         f"{'' if setting.upsample in ('nearest', 'optimal') else ' interpolation'} and scored against the cropped"
         " original.",
     ]
-    if is_misplaced(setting):
+    if setting.is_misplaced:
         steps.append(
-            "Interpolation assumes that pooled values lie evenly over the image. Windows whose size differs from the"
-            " stride do not, and score lower. The optimal decoder and low resolution use their actual positions."
+            "Upsampling takes the pooled values to lie evenly over the image (align interpolate). The windows do not,"
+            " so that they score lower. With align center, the optimal decoder and low resolution they lie where they"
+            " are."
+        )
+    elif setting.align == CENTER:
+        steps.append(
+            "Upsampling puts each pooled value at the centre of its window; operators that resample the whole image"
+            " have a grid of their own."
         )
     if setting.upsample == "optimal":
         fitted = unique(row["decoder_fitted_on"] for row in run.result.rows if row["decoder_fitted_on"])

@@ -1,0 +1,124 @@
+"""Upsampling: a pooled image back at full size, each value where its window's centre lies.
+
+Window ``i`` of an axis has its centre at ``i * stride - padding + (span - 1) / 2``, with ``span = dilation *
+(kernel_size - 1) + 1``; the part of a window that leaves the input counts for its centre. Between the centres is
+interpolated, and beyond the first and the last one the values there are repeated. Where the centres divide the image
+evenly, as those of windows that lie side by side do, this is :func:`torch.nn.functional.interpolate`, which takes all
+values to lie so. With other windows, that function moves and stretches the image; ``align="interpolate"`` asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from poolzoo.analysis.results.schema import CENTER
+from poolzoo.analysis.scoring.protocol import UPSAMPLERS
+from poolzoo.geometry import Geometry, output_size
+from poolzoo.operators.base import Pool
+from poolzoo.windows import weighted_taps
+
+#: Sharpness of cubic convolution (Keys 1981), as torch's and OpenCV's ``bicubic`` have it.
+_KEYS = -0.75
+
+
+def placed_windows(module: Pool, pooled: Tensor, size: Sequence[int]) -> Geometry | None:
+    """Return the windows whose centres are the places of the pooled values.
+
+    Args:
+        module: the operator.
+        pooled: its output, ``(N, C, *out)`` or ``(N, C, S, *out)``.
+        size: of its input, one int per axis.
+
+    Returns:
+        None for operators that resample the whole image or choose another number of windows: each value stands for an
+        equal part of the image.
+    """
+    geometry, info = module.geometry, module.info
+    regular = info.phases is not None or tuple(pooled.shape[-geometry.ndim :]) == output_size(size, geometry)
+    return geometry if regular and not info.resamples else None
+
+
+def rebuild(
+    pooled: Tensor,
+    size: Sequence[int],
+    upsample: str,
+    phases: Sequence[tuple[int, ...]] = (),
+    *,
+    geometry: Geometry | None = None,
+    align: str = CENTER,
+) -> Tensor:
+    """Upsample a pooled image to ``size``.
+
+    Args:
+        pooled: ``(N, C, h, w)``, or ``(N, C, S, h, w)`` from an operator that keeps S submaps; ``(N, C, d, h, w)``
+            where three axes were pooled.
+        size: height and width of the result, or depth, height and width.
+        upsample: a name from :data:`UPSAMPLERS`.
+        phases: per submap, how many pixels down and right of the first one its samples lie.
+        geometry: the windows, from :func:`placed_windows`; None where each value stands for an equal part of the image.
+        align: ``center`` puts a value at the centre of its window or part; ``interpolate`` does as torch's
+            ``interpolate``, whatever the windows.
+
+    Returns:
+        ``(N, C, *size)``. Submaps are rebuilt one by one, each shifted by its phase (edges repeated), and averaged.
+    """
+    if pooled.dim() == len(size) + 2:
+        return _grown(pooled, size, upsample, geometry, align)
+    parts = []
+    for submap, (down, right) in zip(pooled.unbind(2), phases, strict=True):
+        full = _grown(submap, size, upsample, geometry, align)
+        parts.append(F.pad(full, (right, 0, down, 0), mode="replicate")[..., : size[0], : size[1]])
+    return torch.stack(parts).mean(0)
+
+
+def _grown(pooled: Tensor, size: Sequence[int], upsample: str, geometry: Geometry | None, align: str) -> Tensor:
+    """Return ``(N, C, *out)`` as ``(N, C, *size)``."""
+    arguments = UPSAMPLERS[upsample].interpolation
+    assert arguments is not None, upsample
+    if align != CENTER:
+        return F.interpolate(pooled, size=tuple(size), **arguments)
+    if geometry is None or geometry.lies_evenly(size, pooled.shape[2:]):
+        # torch's "nearest" goes by the pixels' corners.
+        exact = {"mode": "nearest-exact"} if arguments["mode"] == "nearest" else arguments
+        return F.interpolate(pooled, size=tuple(size), **exact)
+    for axis, (n, step, centre) in enumerate(zip(size, geometry.stride, geometry.first_centre, strict=True)):
+        pixel = torch.arange(n, dtype=torch.float64, device=pooled.device)
+        index, weight = _TAPS[arguments["mode"]]((pixel - centre) / step)
+        dim = axis - len(size)
+        pooled = weighted_taps(pooled, dim, index.clamp(0, pooled.shape[dim] - 1), weight.to(pooled.dtype))
+    return pooled
+
+
+def _nearest(place: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the nearest sample of each place; of two equally near ones, the later."""
+    index = (place + 0.5).floor().long()[:, None]
+    return index, torch.ones_like(index)
+
+
+def _linear(place: Tensor) -> tuple[Tensor, Tensor]:
+    first = place.floor()
+    share = place - first
+    return first.long()[:, None] + torch.arange(2, device=place.device), torch.stack([1 - share, share], -1)
+
+
+def _cubic(place: Tensor) -> tuple[Tensor, Tensor]:
+    first = place.floor()
+    index = first.long()[:, None] + torch.arange(-1, 3, device=place.device)
+    t = (place[:, None] - index).abs()
+    near = ((_KEYS + 2) * t - (_KEYS + 3)) * t**2 + 1
+    far = ((_KEYS * t - 5 * _KEYS) * t + 8 * _KEYS) * t - 4 * _KEYS
+    return index, torch.where(t <= 1, near, far)
+
+
+#: By torch's mode: from places, in steps of the samples, to the samples that count there and their weights, both
+#: ``(n, taps)``.
+_TAPS: dict[str, Callable[[Tensor], tuple[Tensor, Tensor]]] = {
+    "nearest": _nearest,
+    "bilinear": _linear,
+    "trilinear": _linear,
+    "bicubic": _cubic,
+}
