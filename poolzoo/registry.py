@@ -21,7 +21,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -308,7 +308,7 @@ def load_plugin(name: str) -> None:
     try:
         if name.endswith(".py"):
             with _load_lock:  # importlib has a lock of its own
-                _run_script(Path(name).resolve())
+                run_script(Path(name).resolve())
         else:
             importlib.import_module(name)
     except Exception as error:
@@ -316,12 +316,12 @@ def load_plugin(name: str) -> None:
         raise ValueError(f"plugin {name!r}: {type(error).__name__}: {cause}") from error
 
 
-def _run_script(path: Path) -> None:
-    """Import a file once, under its own module name."""
+def run_script(path: Path) -> ModuleType:
+    """Import a file once, under its own module name, and return the module."""
     module_name = f"poolzoo_plugin_{path.stem}"
     known = sys.modules.get(module_name)
     if known is not None and known.__file__ == str(path):
-        return
+        return known
     spec = importlib.util.spec_from_file_location(module_name, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -331,6 +331,7 @@ def _run_script(path: Path) -> None:
     except BaseException:
         del sys.modules[module_name]
         raise
+    return module
 
 
 def load_plugins(names: Iterable[str] = ()) -> None:

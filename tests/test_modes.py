@@ -41,6 +41,7 @@ VALUES = {
     "dilation": "--dilation 2",
     "ceil_mode": "--ceil-mode",
     "align": "--align interpolate",
+    "like": "--like net.py:make:pool",
     "decoder_images": "--decoder-images other.png",
     "normalize": "--normalize 255",
     "metric": "--metric mae",
@@ -92,6 +93,7 @@ MODES = {
     "a list in --over": f"{SWEEP}1,4",
     "fit": "fit --pool lip --images photo.png --output out.safetensors",
     "weights": "visualize weights --image photo.png --output w.png",
+    "--like": f"{IMAGE} --like other.py:make:pool",
     **{
         f"--method {name}": f"visualize checkered --output c.png --method {name}"
         for name in ("lattice", "random", "traditional", "tri", "complete")
@@ -115,6 +117,10 @@ class Reached(Exception):
 def workplace(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     os.mkdir("data")
+    for name, pool in (("net", "MaxPool2d(3, 2)"), ("other", "MaxPool2d(5, 2)"), ("solid", "MaxPool3d(3)")):
+        made = f"nn.Sequential(OrderedDict(pool=nn.{pool}))"
+        code = f"from collections import OrderedDict\nfrom torch import nn\n\ndef make():\n    return {made}\n"
+        Path(f"{name}.py").write_text(code)
     for place, name in enumerate(("photo.png", "other.png", "data/a.png")):
         Image.fromarray(skimage.data.coffee()[100:140, place:50]).save(name)
 
@@ -195,6 +201,8 @@ def test_an_option_has_an_effect_or_is_refused(attempt, mode):
         if option in line.split() and not param.multiple:
             continue
         given = VALUES[param.name]
+        if option == "--like" and mode in ("--video", "--volume"):
+            given = "--like solid.py:make:pool"
         changed, complaint = attempt(f"{line} {given}")
         if changed:
             assert changed != plain, f"{option} has no effect with {mode}"

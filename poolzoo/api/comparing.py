@@ -18,6 +18,7 @@ from poolzoo.api.learning import defined_for, learn_now, load_fits
 from poolzoo.api.modes import refuse_unused, several
 from poolzoo.api.pictures import PictureKeeper
 from poolzoo.api.result import Result
+from poolzoo.api.windows import asked_window
 
 if TYPE_CHECKING:
     from poolzoo.analysis.inputs.arrays import ImageLike
@@ -51,6 +52,7 @@ def compare(
     padding: IntOrTuple = 0,
     dilation: IntOrTuple = 1,
     ceil_mode: bool = False,
+    like: str | None = None,
     upsample: Names = "bilinear",
     align: str = "center",
     decoder_images: Names = (),
@@ -86,6 +88,9 @@ def compare(
         kernel_size, stride, padding, dilation: of the windows, an int or one per axis; stride None means
             ``kernel_size``. Positions outside the image are absent: they have no weight.
         ceil_mode: round the number of windows up, as torch's pooling does.
+        like: a pool of a network whose windows are used instead: ``resnet18:maxpool`` of torchvision,
+            ``timm/resnet18:maxpool`` of timm, or ``net.py:make:pool``, where ``make()`` in the file ``net.py`` returns
+            the network, or the network and its input.
         upsample: how the pooled image is upsampled: ``nearest``, ``bilinear``, ``bicubic`` or ``optimal``, or several.
         align: where upsampling puts a pooled value: ``center``, at the centre of its window, or ``interpolate``, as
             torch's ``interpolate`` does, as if values lay evenly over the image.
@@ -110,25 +115,23 @@ def compare(
         ValueError: an argument is not allowed, or a name matches no image.
         TypeError: an image is of an unsupported type.
     """
-    refuse_unused(compare, locals())
+    given = dict(locals())
+    refuse_unused(compare, given)
     registry.load_plugins(several(plugin))
+    ndim = 3 if video or volume else 2
     asked = Protocol(
-        kernel_size,
-        stride,
-        several(upsample),
-        normalize,
-        several(metric),
-        seed,
-        seeds,
-        device,
+        **asked_window(given, ndim),
+        upsample=several(upsample),
+        normalize=normalize,
+        metrics=several(metric),
+        seed=seed,
+        seeds=seeds,
+        device=device,
         protocol=protocol,
         decoder_images=several(decoder_images),
-        padding=padding,
-        dilation=dilation,
-        ceil_mode=ceil_mode,
         align=align,
     )
-    specs = defined_for(several(pool), 3 if video or volume else 2)
+    specs = defined_for(several(pool), ndim)
     machine.check_device(device)
     fits = load_fits(fitted, specs)
     if dataset is not None:

@@ -11,6 +11,7 @@ from poolzoo._files import write_whole
 from poolzoo.analysis.inputs.arrays import find_given
 from poolzoo.api.learning import axes
 from poolzoo.api.modes import refuse_unused, several
+from poolzoo.api.windows import asked_window
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,18 +31,21 @@ def visualize_weights(
     padding: IntOrTuple = 0,
     dilation: IntOrTuple = 1,
     ceil_mode: bool = False,
+    like: str | None = None,
     size: int = 48,
 ) -> Figure:
     """Draw the weight of each pixel in the pooled image, operators side by side: ``poolzoo visualize weights``.
 
     Args:
         image: one image; it is converted to grey.
-        pool, kernel_size, stride, padding, dilation, ceil_mode: as for :func:`compare`.
+        pool, kernel_size, stride, padding, dilation, ceil_mode, like: as for :func:`compare`.
         size: side in pixels of the cut-out that is used: the one with the most detail.
 
     Raises:
         ValueError: an argument is not allowed, or several images are given.
     """
+    given = dict(locals())
+    refuse_unused(visualize_weights, given)
     from poolzoo.analysis.inputs.images import load_image
     from poolzoo.analysis.scoring.gradients import pixel_weights
     from poolzoo.geometry import make_geometry
@@ -54,7 +58,7 @@ def visualize_weights(
     found = find_given(image)
     if len(found) != 1:
         raise ValueError(f"image: {len(found)} images; exactly one is allowed")
-    geometry = make_geometry(2, kernel_size, stride, padding, dilation, ceil_mode)
+    geometry = make_geometry(2, **asked_window(given, 2))
     photo = load_image(found[0])
     part = photo[cutout_box(photo, size).slices].mean(axis=2)
     return plot_weights(part, pixel_weights(specs, part, *geometry), geometry)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from poolzoo.registry import GEOMETRY
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -46,10 +48,14 @@ def _values(given: Mapping[str, Any]) -> str:
     return f"a {'range' if '..' in given['over'] else 'list'} in --over"
 
 
+_WINDOW = "--kernel-size, --stride, --padding, --dilation or --ceil-mode"
+#: The windows are given, or taken from a network.
+WINDOWS = Choice(lambda given: "--like" if given["like"] else _WINDOW, dict.fromkeys(GEOMETRY, (_WINDOW,)))
 PHOTOGRAPHS, SOLIDS = ("--image", "--dataset"), ("--video", "--volume")
 #: The choices of a run, by the name of the command and function.
 CHOICES: dict[str, tuple[Choice, ...]] = {
     "compare": (
+        WINDOWS,
         Choice(
             _compared,
             {
@@ -78,8 +84,13 @@ CHOICES: dict[str, tuple[Choice, ...]] = {
         Choice(_upsample, {"decoder_images": ("--upsample optimal",)}),
         Choice(lambda given: "--scheduler" if given["scheduler"] else "local workers", {"jobs": ("local workers",)}),
     ),
-    "profile": (Choice(_device, {"device": ("--device cpu", "another --device"), "threads": ("--device cpu",)}),),
-    "sweep": (Choice(_values, {"points": ("a range in --over",)}),),
+    "profile": (
+        WINDOWS,
+        Choice(_device, {"device": ("--device cpu", "another --device"), "threads": ("--device cpu",)}),
+    ),
+    "sweep": (WINDOWS, Choice(_values, {"points": ("a range in --over",)})),
+    "fit": (WINDOWS,),
+    "weights": (WINDOWS,),
     "checkered": (Choice(lambda given: f"--method {given['method']}", {"seed": ("--method random", "--method tri")}),),
 }
 
@@ -111,6 +122,6 @@ def refuse_unused(study: Callable[..., Any], given: Mapping[str, Any]) -> None:
 
 def _is_same(value: Any, default: Any) -> bool:
     if isinstance(value, (list, tuple)):
-        return list(value) == list(several(default))
+        return list(value) == list(default if isinstance(default, (list, tuple)) else (default,))
     # An array is compared element by element, and is no default.
     return value is default or (isinstance(value, (str, int, float)) and bool(value == default))

@@ -16,6 +16,7 @@ from poolzoo.analysis.scoring.protocol import Protocol
 from poolzoo.api.learning import defined_for, learn_from
 from poolzoo.api.modes import refuse_unused, several
 from poolzoo.api.result import Result
+from poolzoo.api.windows import asked_window, asked_window_and_shape
 
 if TYPE_CHECKING:
     from poolzoo.analysis.inputs.arrays import ImageLike
@@ -32,7 +33,8 @@ def profile(
     padding: IntOrTuple = 0,
     dilation: IntOrTuple = 1,
     ceil_mode: bool = False,
-    shape: tuple[int, ...] = (20, 32, 128, 128),
+    like: str | None = None,
+    shape: tuple[int, ...] | None = None,
     dtype: str = "float32",
     device: str = "cpu",
     channels_last: bool = False,
@@ -44,8 +46,9 @@ def profile(
     """Measure the cost of operators (time, memory, bandwidth): ``poolzoo profile``.
 
     Args:
-        pool, kernel_size, stride, padding, dilation, ceil_mode, seed, baseline: as for :func:`compare`.
-        shape: of the tensor: batch, channels and one to three sizes.
+        pool, kernel_size, stride, padding, dilation, ceil_mode, like, seed, baseline: as for :func:`compare`.
+        shape: of the tensor: batch, channels and one to three sizes. None means that of the tensor that ``like`` pools
+            in its network, or ``(20, 32, 128, 128)``.
         dtype: ``float64``, ``float32``, ``bfloat16`` or ``float16``.
         device: where to compute: ``cpu``, ``cuda:0``, ...
         channels_last: use the channels-last memory layout.
@@ -58,20 +61,18 @@ def profile(
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # torch's profiler, which counts memory, else narrates on stderr
     from poolzoo.analysis.studies.profile import Workload, profile as run
 
-    refuse_unused(profile, locals())
+    given = dict(locals())
+    refuse_unused(profile, given)
+    window, shape = asked_window_and_shape(given)
     workload = Workload(
         shape,
-        kernel_size,
-        stride,
-        dtype,
-        device,
-        channels_last,
-        threads,
-        min_time,
-        seed,
-        padding=padding,
-        dilation=dilation,
-        ceil_mode=ceil_mode,
+        **window,
+        dtype=dtype,
+        device=device,
+        channels_last=channels_last,
+        threads=threads,
+        min_time=min_time,
+        seed=seed,
     )
     specs = defined_for(several(pool), workload.ndim)
     machine.check_device(device)
@@ -90,6 +91,7 @@ def sweep(
     padding: IntOrTuple = 0,
     dilation: IntOrTuple = 1,
     ceil_mode: bool = False,
+    like: str | None = None,
     upsample: str | Sequence[str] = "bilinear",
     align: str = "center",
     normalize: str | Sequence[str] = "none",
@@ -101,7 +103,7 @@ def sweep(
     """Vary one parameter of an operator, with avg and max for comparison: ``poolzoo sweep``.
 
     Args:
-        image, kernel_size, stride, padding, dilation, ceil_mode, upsample, align: as for :func:`compare`.
+        image, kernel_size, stride, padding, dilation, ceil_mode, like, upsample, align: as for :func:`compare`.
         metric, seed, device, baseline: as for :func:`compare`.
         pool: the operator whose parameter is varied.
         over: a parameter with a range, ``beta=0.1..16``, or a list, ``beta=0.1,1,4``.
@@ -113,19 +115,16 @@ def sweep(
     """
     from poolzoo.analysis.studies.sweep import plan_sweep, run_sweep
 
-    refuse_unused(sweep, locals())
+    given = dict(locals())
+    refuse_unused(sweep, given)
     plan = plan_sweep(pool, over, points)
     machine.check_device(device)
     asked = Protocol(
-        kernel_size,
-        stride,
-        several(upsample),
+        **asked_window(given, 2),
+        upsample=several(upsample),
         metrics=several(metric),
         seed=seed,
         device=device,
-        padding=padding,
-        dilation=dilation,
-        ceil_mode=ceil_mode,
         align=align,
     )
     passed_over: Counter[str] = Counter()
@@ -147,6 +146,7 @@ def fit(
     padding: IntOrTuple = 0,
     dilation: IntOrTuple = 1,
     ceil_mode: bool = False,
+    like: str | None = None,
     upsample: str = "bilinear",
     align: str = "center",
     normalize: str = "none",
@@ -161,7 +161,7 @@ def fit(
         images: files, folders, globs or ``skimage:NAME``.
         pool: the operator.
         output: a .safetensors file to write, or None.
-        kernel_size, stride, padding, dilation, ceil_mode, upsample, align: as for :func:`compare`.
+        kernel_size, stride, padding, dilation, ceil_mode, like, upsample, align: as for :func:`compare`.
         normalize, seed, device: as for :func:`compare`.
         steps: number of steps of Adam.
         lr: initial learning rate; None means the operator's own.
@@ -172,21 +172,19 @@ def fit(
     Raises:
         ValueError: an argument is not allowed, the operator has no parameters to learn, or fitting failed.
     """
+    given = dict(locals())
+    refuse_unused(fit, given)
     from poolzoo.analysis.scoring.fitted_parameters import save_fitted
 
     if output is not None:
         suffix_among(output, WEIGHTS, "output")
     machine.check_device(device)
     asked = Protocol(
-        kernel_size,
-        stride,
-        (upsample,),
-        normalize,
+        **asked_window(given, 2),
+        upsample=(upsample,),
+        normalize=normalize,
         seed=seed,
         device=device,
-        padding=padding,
-        dilation=dilation,
-        ceil_mode=ceil_mode,
         align=align,
     )
     found = learn_from(several(images), pool, asked, steps, lr)

@@ -26,7 +26,7 @@ from poolzoo.commands.options import (
     pool_options,
     with_options,
 )
-from poolzoo.commands.reading import declare_images, plugins_given, say_passed_over
+from poolzoo.commands.reading import declare_images, declare_network, plugins_given, say_passed_over
 from poolzoo.commands.writing import Writer, command_files, counted, pictures_base
 
 if TYPE_CHECKING:
@@ -229,6 +229,7 @@ def _declare(given: dict[str, Any]) -> None:
     declare_images(images, given["dataset"])
     registry.expand_specs(given["pool"])
     check_axes(given, 3 if given["video"] or given["volume"] else 2)
+    declare_network(given["like"])
 
 
 def _say_left_out(result: Result) -> None:

@@ -21,7 +21,7 @@ from poolzoo.commands.options import (
     device_option,
     window_options,
 )
-from poolzoo.commands.reading import declare_images
+from poolzoo.commands.reading import declare_images, declare_network
 from poolzoo.commands.writing import command_files, counted, say_written
 
 
@@ -73,6 +73,7 @@ def fit_command(output: Path, **given: Any) -> None:
     declare_images({"--images": given["images"]})
     registry.pool_info(registry.parse_spec(given["pool"])[0])  # an unknown name is answered before torch is imported
     check_axes(given, 2)
+    declare_network(given["like"])
     from poolzoo.api.learning import TrainingImageError
     from poolzoo.api.studies import fit
     from poolzoo.reports.text.fit_summary import render_fit

@@ -180,6 +180,12 @@ def window_options(axes: int = 2, default: str = "2") -> Callable[[Decorated], D
                 help=f"Step between the elements of a window: {sizes}.",
             ),
             click.option("--ceil-mode", is_flag=True, help="Round the number of windows up, as torch's pooling does."),
+            click.option(
+                "--like",
+                metavar="MODEL:LAYER",
+                help="Use the windows of a network's pool, e.g. resnet18:maxpool, timm/resnet18:maxpool or"
+                " net.py:make:pool, where make() returns the network.",
+            ),
         ]
         return with_options(command, options)
 

@@ -9,8 +9,10 @@ from typing import Any
 import click
 
 from poolzoo import registry
+from poolzoo.api.windows import DEFAULT_SHAPE
 from poolzoo.commands.modes import Command
 from poolzoo.commands.options import Sizes, check_axes, output_options, pool_options
+from poolzoo.commands.reading import declare_network
 from poolzoo.commands.writing import Writer
 
 
@@ -21,9 +23,7 @@ from poolzoo.commands.writing import Writer
 @click.option(
     "--shape",
     type=Sizes(1, range(3, 6)),
-    default="20x32x128x128",
-    show_default=True,
-    help="Shape of the tensor: batch x channels x sizes.",
+    help="Shape of the tensor: batch x channels x sizes.  [default: that in the network of --like, or 20x32x128x128]",
 )
 @click.option(
     "--dtype",
@@ -59,7 +59,8 @@ def profile(
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")
     writer = Writer(fmt, output, report, save_plots)
     registry.expand_specs(given["pool"])  # an unknown name is answered before torch is imported
-    check_axes(given, len(given["shape"]) - 2)
+    check_axes(given, len(given["shape"] or DEFAULT_SHAPE) - 2)
+    declare_network(given["like"])
     from poolzoo.analysis.results.machine import check_device
     from poolzoo.api.studies import profile as run
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +26,12 @@ def declare_images(sources: Mapping[str, Sequence[str]], dataset: str | None = N
             say_passed_over(option, len(found), passed_over)
     if dataset:
         command_files().reads_below("--dataset", dataset, IMAGE_SUFFIXES)
+
+
+def declare_network(spec: str | None) -> None:
+    """Declare the file that ``--like`` reads, if it names one."""
+    found = re.match(r"(.+\.py):", spec or "")
+    command_files().reads("--like", [found[1]] if found else [])
 
 
 def say_passed_over(option: str, images: int, passed_over: Mapping[str, int]) -> None:

@@ -20,7 +20,7 @@ from poolzoo.commands.options import (
     output_options,
     window_options,
 )
-from poolzoo.commands.reading import declare_images
+from poolzoo.commands.reading import declare_images, declare_network
 from poolzoo.commands.writing import PLOT, Writer, say_written
 
 
@@ -84,6 +84,7 @@ def sweep(
         writer.writes("--plot", plot, PLOT)
     declare_images({"--image": given["image"]})
     check_axes(given, 2)
+    declare_network(given["like"])
     from poolzoo.api.studies import sweep as run
 
     result = run(**given)

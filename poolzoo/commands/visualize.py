@@ -11,7 +11,7 @@ from poolzoo import registry
 from poolzoo._files import write_whole
 from poolzoo.commands.modes import CommandGroup
 from poolzoo.commands.options import OUTPUT, Failed, window_options
-from poolzoo.commands.reading import declare_images
+from poolzoo.commands.reading import declare_images, declare_network
 from poolzoo.commands.writing import command_files, say_written
 
 #: Subsampling that `visualize checkered` draws: the names in poolzoo.analysis.studies.subsampling.
@@ -58,6 +58,7 @@ def weights(image: str, pool: tuple[str, ...], output: Path, **given: Any) -> No
     """
     command_files().writes("--output", output, (".png",))
     declare_images({"--image": [image]})
+    declare_network(given["like"])
     registry.expand_specs(pool)  # an unknown name is answered before torch is imported
     from poolzoo.api.drawing import visualize_weights
     from poolzoo.reports.plots.style import to_png

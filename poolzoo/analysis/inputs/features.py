@@ -6,9 +6,8 @@ output is pooled. Nothing is downloaded: weights are random or come from a file.
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,18 +17,13 @@ from torch import Tensor, nn
 
 from poolzoo.analysis.inputs.files import MAX_PIXELS, ImageError
 from poolzoo.analysis.inputs.images import Source, load_image
+from poolzoo.analysis.inputs.networks import Preprocess, make_network, similar_layers
 from poolzoo.analysis.inputs.samples import Sample
 from poolzoo.analysis.results.rows import one_line
 from poolzoo.surgery.recipes import load_weights
 
 if TYPE_CHECKING:
     from poolzoo.analysis.inputs.files import FloatImage
-
-TIMM = "timm/"
-#: How many names a message lists.
-LAYERS_SHOWN = 6
-
-Preprocess = Callable[[Tensor], Tensor]
 
 
 def as_it_is(image: Tensor) -> Tensor:
@@ -59,11 +53,7 @@ class Layer:
     preprocess: Preprocess = as_it_is
 
     def __post_init__(self) -> None:
-        known = [path for path, _ in self.model.named_modules() if path]
-        if self.layer not in known:
-            near = difflib.get_close_matches(self.layer, known, LAYERS_SHOWN)
-            near += [path for path in known if self.layer and self.layer in path and path not in near]
-            hint = ", ".join((near or known)[:LAYERS_SHOWN])
+        if hint := similar_layers(self.model, self.layer):
             raise ValueError(f"features={f'{self.name}:{self.layer}'!r}: {self.name} has no such layer; it has {hint}")
 
     @property
@@ -171,10 +161,7 @@ def find_layers(specs: Iterable[str], weights: str | Path | None = None, seed: i
     made: dict[str, tuple[nn.Module, Preprocess]] = {}
     words = f"random weights of seed {seed}" if weights is None else f"weights of {weights}"
     for name in names:
-        # The global generator is what networks draw from; it is put back.
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            made[name] = _timm(name) if name.startswith(TIMM) else _torchvision(name)
+        made[name] = make_network(name, seed)
         if weights is not None:
             load_weights(made[name][0], name, weights)
     return [Layer(made[name][0], layer, name, words, made[name][1]) for name, layer in pairs]
@@ -195,33 +182,3 @@ def _split(spec: str) -> tuple[str, str]:
     if not (name and layer):
         raise ValueError(f"features={spec!r}: MODEL:LAYER is needed, as resnet18:layer1 or timm/resnet18:layer1")
     return name, layer
-
-
-def _torchvision(name: str) -> tuple[nn.Module, Preprocess]:
-    try:
-        from torchvision import models
-    except (ImportError, RuntimeError) as error:  # RuntimeError: one that was built for another torch
-        raise ValueError(f"features={name!r}: needs torchvision, pip install 'poolzoo[models]': {error}") from error
-    # Those for classification only: the others fetch a backbone.
-    _check_name(name, models.list_models(module=models), "torchvision")
-    slow = {"init_weights": True} if name in ("googlenet", "inception_v3") else {}  # unsaid, it is warned of
-    return models.get_model(name, weights=None, **slow), models.get_model_weights(name).DEFAULT.transforms()
-
-
-def _timm(name: str) -> tuple[nn.Module, Preprocess]:
-    try:
-        import timm
-        from timm.data import create_transform, resolve_model_data_config
-    except (ImportError, RuntimeError) as error:
-        raise ValueError(f"features={name!r}: needs timm, pip install timm: {error}") from error
-    known = [*timm.list_models(), *timm.list_models(pretrained=True)]  # resnet18, and resnet18.a1_in1k
-    _check_name(name, [f"{TIMM}{each}" for each in known], "timm")
-    model = timm.create_model(name.removeprefix(TIMM), pretrained=False)
-    return model, create_transform(**resolve_model_data_config(model), is_training=False)
-
-
-def _check_name(name: str, known: Sequence[str], library: str) -> None:
-    if name not in known:
-        near = difflib.get_close_matches(name, known, LAYERS_SHOWN)
-        hint = f"did you mean {', '.join(near)}?" if near else f"as {known[0]}"
-        raise ValueError(f"features={name!r}: {library} has no such network; {hint}")

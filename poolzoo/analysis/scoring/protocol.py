@@ -123,7 +123,7 @@ class Protocol:
         """The windows over ``ndim`` axes.
 
         Raises:
-            TypeError, ValueError: an argument of the windows is not allowed, or not for so many axes.
+            TypeError, ValueError: an argument of the windows is not allowed, or not for this number of axes.
         """
         from poolzoo.geometry import make_geometry
 
