@@ -31,6 +31,20 @@ class _Default(int):
 _NOT_GIVEN = _Default(2)
 
 
+def _window_arguments(name: str, output_size: Any, windowed: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments that say where a module's windows lie.
+
+    Raises:
+        ValueError: an output size is given, and an argument of a pool with a kernel too.
+    """
+    if output_size is None:
+        return {key: 2 if value is _NOT_GIVEN else value for key, value in windowed.items()}
+    for key, value in windowed.items():
+        if value is not None and value is not _NOT_GIVEN:
+            raise ValueError(f"{name}: output_size={output_size!r}: {key}={value!r} is given too; only one is allowed")
+    return {"output_size": output_size}
+
+
 def create_pool(
     spec: str,
     *,
@@ -69,14 +83,7 @@ def create_pool(
     name, given = registry.parse_spec(spec)
     info = registry.pool_info(name)
     size = given.pop("output_size", None) if output_size is None else output_size
-    windows: dict[str, Any] = {"kernel_size": kernel_size, "stride": stride}
-    if size is not None:
-        for key, value in windows.items():
-            if value is not None and value is not _NOT_GIVEN:
-                raise ValueError(f"{name}: output_size={size!r}: {key}={value!r} is given too; only one is allowed")
-        windows = {"output_size": size}
-    elif kernel_size is _NOT_GIVEN:
-        windows["kernel_size"] = 2
+    windows = _window_arguments(name, size, {"kernel_size": kernel_size, "stride": stride})
     cls = make_class(info, ndim, "" if size is None else "adaptive")
     arguments = {**windows, **given, **current_names(info, params)}
     allowed = list(inspect.signature(cls).parameters)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +14,7 @@ from poolzoo.geometry import AnyGeometry, Bins, Geometry, accumulation_dtype, ch
 from poolzoo.registry import Native, register_pool
 from poolzoo.windows import (
     MOST_IN_FLOAT32,
+    Reducer,
     absent,
     gathered_windows,
     join_masks,
@@ -25,9 +26,13 @@ from poolzoo.windows import (
     windows,
 )
 
+_Kernels = dict[int, Callable[..., Tensor]]
 _MAX = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 _NATIVE_MAX = Native("max", "Max", torch_has_kernels=True)
 _AVG = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
+_ADAPTIVE_MAX: _Kernels = {1: F.adaptive_max_pool1d, 2: F.adaptive_max_pool2d, 3: F.adaptive_max_pool3d}
+#: torch's adaptive average pools, by the number of axes.
+ADAPTIVE_AVG: _Kernels = {1: F.adaptive_avg_pool1d, 2: F.adaptive_avg_pool2d, 3: F.adaptive_avg_pool3d}
 
 
 @register_pool(
@@ -46,7 +51,7 @@ def max_pool(x: Tensor, geometry: AnyGeometry) -> Tensor:
     """Uses torch's kernel or the native one. At ties the gradient goes to the first of the equal elements."""
     check_input(x, geometry.ndim)
     if isinstance(geometry, Bins):
-        return pool_windows(x, geometry, _first_maximum)
+        return _to_size(x, geometry, _ADAPTIVE_MAX, _first_maximum)
     sizes = x.shape[-geometry.ndim :]
     output_size(sizes, geometry)  # torch's message would not name the argument
     # torch holds padding to half of kernel_size, also where dilation makes the window wider than that.
@@ -54,6 +59,17 @@ def max_pool(x: Tensor, geometry: AnyGeometry) -> Tensor:
     if wide or _undecided(sizes, geometry):
         return pool_windows(x, geometry, maximum)
     return like(_MAX[geometry.ndim](x, *geometry), x)  # autocast has max_pool3d answer in float32
+
+
+def _to_size(x: Tensor, bins: Bins, kernels: _Kernels, reducer: Reducer) -> Tensor:
+    """Pool to an output size by torch's kernel, but in compiled and exported code by the reducer."""
+    out = output_size(x.shape[-bins.ndim :], bins)
+    if torch.compiler.is_compiling() or not is_fixed(*x.shape, *out):
+        return pool_windows(x, bins, reducer)
+    a = x.to(accumulation_dtype(x.dtype))
+    if math.prod(n // m + 2 for n, m in zip(x.shape[-bins.ndim :], out, strict=True)) > MOST_IN_FLOAT32:
+        a = a.double()
+    return like(kernels[bins.ndim](a, out), x)
 
 
 def _first_maximum(a: Tensor, mask: Tensor | None) -> Tensor:
@@ -108,7 +124,7 @@ def avg_pool(x: Tensor, geometry: AnyGeometry, *, count_include_pad: bool = Fals
     """
     check_input(x, geometry.ndim)
     if isinstance(geometry, Bins):
-        return pool_windows(x, geometry, mean)
+        return _to_size(x, geometry, ADAPTIVE_AVG, mean)
     n = geometry.ndim
     sizes = x.shape[-n:]
     out = output_size(sizes, geometry)

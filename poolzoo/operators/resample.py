@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from poolzoo.geometry import Geometry, accumulation_dtype, check_input, is_fixed, larger, like, output_size
+from poolzoo.operators.basic import ADAPTIVE_AVG
 from poolzoo.registry import register_pool
 from poolzoo.windows import weighted_taps
 
-_ADAPTIVE: dict[int, Callable[..., Tensor]] = {
-    1: F.adaptive_avg_pool1d,
-    2: F.adaptive_avg_pool2d,
-    3: F.adaptive_avg_pool3d,
-}
 _EXEMPT = {"permutation": "a filter weighs positions", "nan": "the filter reaches outside the window"}
 
 
@@ -61,7 +55,7 @@ def _own(y: Tensor, x: Tensor) -> Tensor:
 def area(x: Tensor, geometry: Geometry) -> Tensor:
     """Resamples the whole input to the output size of pooling with these arguments."""
     a, out = _prepare(x, geometry)
-    return like(_ADAPTIVE[geometry.ndim](a, out), x)
+    return like(ADAPTIVE_AVG[geometry.ndim](a, out), x)
 
 
 @register_pool(

@@ -60,8 +60,7 @@ def replace_pools(
     before a classifier, stay unless ``global_pools=True``. Kernel size, stride, padding, dilation, ceil_mode, device,
     dtype and train or eval mode are taken from the old pool. The new operator ignores padding positions, also where an
     average pool counted them as zeros. Parameters and buffers keep their names; a learnable operator adds new ones. A
-    module that is used in several places, and replaced in all of them, stays one module. Compiled models run what was
-    put in, at the next call.
+    module that is used in several places, and replaced in all of them, stays one module.
 
     Args:
         model: any module that is not TorchScript.
@@ -77,12 +76,10 @@ def replace_pools(
         verbose: print the report.
 
     Returns:
-        The model. Its attribute ``pool_report`` is a :class:`~poolzoo.surgery.Report` of the replaced pools and of
-            those left alone.
+        The model. Its ``pool_report`` is a :class:`~poolzoo.surgery.Report` of the pools replaced and left alone.
 
     Raises:
-        ValueError: nothing was replaced, the operator is unknown or does not take a parameter, or the model is wrapped
-            for training in several processes.
+        ValueError: nothing was replaced, the operator is unknown or does not take a parameter, or DDP wraps the model.
         TypeError: ``model`` is not a module, or is TorchScript.
 
     Example:
@@ -94,12 +91,7 @@ def replace_pools(
         raise TypeError(f"model: {type(model).__name__}; a torch.nn.Module that is not TorchScript is allowed")
     if is_pool(model):
         raise ValueError(f"model: this is itself a pool, {model}; use create_pool to make another one")
-    for path, module in model.named_modules():
-        if kept := [cls.__name__ for cls in type(module).__mro__ if cls.__name__ in _KEEPING]:
-            raise ValueError(
-                f"model: {path or 'it'} is a {kept[0]}, which keeps the parameters that it was made with; "
-                "replace the pools first, then wrap the model"
-            )
+    _check_wrappers(model)
     operator = _Operator.parse(pool, global_pools)
     model = model if inplace else copy.deepcopy(model)
     report = _replace(model, operator, filter_fn, example)
@@ -110,6 +102,16 @@ def replace_pools(
     if verbose:
         print(report)  # noqa: T201
     return model
+
+
+def _check_wrappers(model: nn.Module) -> None:
+    """Raise ValueError if the model or a part of it is wrapped for training in several processes."""
+    for path, module in model.named_modules():
+        if kept := [cls.__name__ for cls in type(module).__mro__ if cls.__name__ in _KEEPING]:
+            raise ValueError(
+                f"model: {path or 'it'} is a {kept[0]}, which keeps the parameters that it was made with; "
+                "replace the pools first, then wrap the model"
+            )
 
 
 def _replace(model: nn.Module, operator: _Operator, filter_fn: FilterFn | None, example: Any) -> Report:

@@ -227,6 +227,17 @@ def test_vmap_equals_a_loop(spec, ndim):
         assert_same(torch.func.vmap(pool)(x), expected, ulps=64)
 
 
+@pytest.mark.parametrize("name", ["avg", "max"])
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+def test_torchs_kernels_have_every_derivative(name, ndim):
+    x = distinct(1, 2, *(5, 3, 2)[:ndim], dtype=torch.float64).requires_grad_()
+    pool = adaptive(name, ndim, (3, 2, 1)[:ndim])
+    assert torch.autograd.gradgradcheck(pool, (x,))
+    assert torch.autograd.gradcheck(pool, (x,), check_forward_ad=True, check_batched_grad=True)
+    y = pool(x.detach().half())
+    assert_same(y, pool(x.detach().half().double()).half(), ulps=1)
+
+
 def compile_and_export(pool: Pool, x: Tensor, backend: str = "eager") -> None:
     torch._dynamo.reset()
     pool, x = pool.double(), x.double()
