@@ -214,7 +214,8 @@ def test_rows_are_those_of_a_comparison_with_every_operator(folder, tmp_path, in
         (part / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(folder / name, part / name)
     specs = registry.expand_specs([])
-    protocol = Protocol(3, 2, ("nearest", "bicubic"), "imagenet", ("psnr", "ssim", "mse"), seed=3, seeds=2)
+    scored = ("psnr", "ssim", "mse")
+    protocol = Protocol(3, 2, ("nearest", "bicubic"), "imagenet", scored, seed=3, seeds=2, padding=1, dilation=2)
     sources = [Source(name, part / name) for name in reversed(names)]
     plain = compare(sources, specs, protocol)
     for row in plain.rows:

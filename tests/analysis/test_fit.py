@@ -233,7 +233,13 @@ def test_the_table_says_who_kept_what_it_started_with(tiles, scored):
 
 
 @pytest.mark.parametrize(
-    ("protocol", "words"), [(Protocol(3), "here it has kernel 3"), (Protocol(normalize="255"), "255 normalisation")]
+    ("protocol", "words"),
+    [
+        (Protocol(3), "here it has kernel 3"),
+        (Protocol(padding=1), "here it has kernel 2, stride 2, padding 1, none normalisation"),
+        (Protocol(ceil_mode=True), "here it has kernel 2, stride 2, ceil_mode, none normalisation"),
+        (Protocol(normalize="255"), "255 normalisation"),
+    ],
 )
 def test_parameters_for_another_protocol_are_refused(saved, scored, protocol, words):
     with pytest.raises(ValueError, match=f"power: fitted for kernel 2, stride 2, none normalisation; .*{words}"):
@@ -250,6 +256,18 @@ def spoil(path: Path, out: Path, change) -> Path:
     change(facts, tensors)
     save_file(tensors, out, {"poolzoo": json.dumps(facts)})
     return out
+
+
+def test_a_file_of_version_1_is_read_as_interpolated(saved, scored, tmp_path):
+    def as_version_1(facts, tensors):
+        for key in ("padding", "dilation", "ceil_mode", "align"):
+            del facts[key]
+        facts["version"] = 1
+
+    fitted = load_fitted(spoil(saved[1], tmp_path / "x.safetensors", as_version_1))
+    assert fitted == dataclasses.replace(saved[0], align="interpolate")
+    (row,) = compare(find_images([str(scored)])[:1], ["power"], fits=[fitted]).rows[1:]
+    assert row["pool_fitted_on"].endswith("rebuilt by nearest, align interpolate")
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,8 @@ from poolzoo.analysis.results.summaries import summarise
 from poolzoo.reports.text.formats import ROWS_AT_ONCE, render, stream
 
 METADATA = {"metrics": ["ssim", "psnr"], "baseline": "avg"}
-PLAN = Plan("/photos", {"kernel_size": 2, "upsample": ("bilinear",), "seed": 0}, ("avg", "stochastic"), METADATA)
+PROTOCOL = {"kernel_size": 2, "padding": 0, "ceil_mode": False, "upsample": ("bilinear",), "align": "center", "seed": 0}
+PLAN = Plan("/photos", PROTOCOL, ("avg", "stochastic"), METADATA)
 #: The runs of each operator: its states and seeds.
 RUNS = {"avg": [("fixed", None)], "stochastic": [("train", 0), ("train", 1), ("eval", None)], "max": [("fixed", None)]}
 
@@ -239,6 +240,9 @@ def test_a_cell_that_cannot_be_put_leaves_nothing(path):
         ({"protocol": PLAN.protocol | {"seed": 3}}, "seed was 0, not 3"),
         ({"protocol": PLAN.protocol | {"upsample": ("nearest", "bilinear")}}, "upsample was bilinear, not nearest,"),
         ({"protocol": PLAN.protocol | {"kernel_size": (3, 2)}}, "kernel_size was 2, not 3x2"),
+        ({"protocol": PLAN.protocol | {"padding": 1}}, "padding was 0, not 1"),
+        ({"protocol": PLAN.protocol | {"ceil_mode": True}}, "ceil_mode was False, not True"),
+        ({"protocol": PLAN.protocol | {"align": "interpolate"}}, "align was center, not interpolate"),
         ({"specs": ("avg", "max")}, "it also holds stochastic"),
     ],
 )
