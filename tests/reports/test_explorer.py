@@ -465,6 +465,19 @@ class TestBrowser:
         said = [float(text) for text in label.split(": ")[1].split(", ")]
         assert said == pytest.approx(WEIGHTS[2:4, 4:6].ravel(), abs=6e-4)
 
+    def test_padded_windows_begin_before_the_pixels_of_their_stride(self, opened, tmp_path):
+        result, file = make_result(), tmp_path / "padded.html"
+        for row in result.rows:
+            row["padding"] = 1
+        file.write_text(make_page(make_book(), [result]))
+        page = opened(file)
+        show(page, a=rank(page, "max"), view="weights")
+        self.probe(page, 36, 27)
+        # Of windows that begin at odd pixels, this one does at column 35, row 27.
+        label = page.locator(".x-window-a canvas").get_attribute("aria-label").replace("−", "-")
+        said = [float(text) for text in label.split(": ")[1].split(", ")]
+        assert said == pytest.approx(WEIGHTS[3:5, 3:5].ravel(), abs=6e-4)
+
     def test_panes_zoom_and_move_together(self, opened):
         page = opened()
         places = lambda: {  # noqa: E731
