@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import pkgutil
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,10 +16,11 @@ from typing import Any
 
 from torch import nn
 
-from poolzoo import registry
+from poolzoo import compat, registry
 
 LIST = Path(__file__).parents[1] / "tests" / "api.txt"
-MODULES = ("poolzoo", "poolzoo.metrics", "poolzoo.functional", "poolzoo.surgery", "poolzoo.checkered")
+_COMPAT = [f"poolzoo.compat.{module.name}" for module in pkgutil.iter_modules(compat.__path__)]
+MODULES = ("poolzoo", "poolzoo.metrics", "poolzoo.functional", "poolzoo.surgery", "poolzoo.checkered", *_COMPAT)
 
 
 def text() -> str:

@@ -39,7 +39,7 @@ _LAZY = {
     "list_models": "surgery",
     "replace_pools": "surgery",
 }
-_MODULES = ("analysis", "checkered", "functional", "metrics", "native", "operators", "reports", "surgery")
+_MODULES = ("analysis", "checkered", "compat", "functional", "metrics", "native", "operators", "reports", "surgery")
 __all__ = ["PoolInfo", "list_pools", "pool_info", "register_pool", *_LAZY, *_MODULES]
 #: Prefixes of modules that are not made from the registry.
 _OTHERS = ("Pool", "AdaUnpool")

@@ -12,6 +12,7 @@ from poolzoo.geometry import IntOrTuple as IntOrTuple, Sizes as Sizes
 
 from poolzoo import analysis as analysis
 from poolzoo import checkered as checkered
+from poolzoo import compat as compat
 from poolzoo import functional as functional
 from poolzoo import metrics as metrics
 from poolzoo import native as native

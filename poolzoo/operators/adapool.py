@@ -9,7 +9,7 @@ authors' CUDA code (alexandrosstergiou/adaPool).
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -63,7 +63,8 @@ def _around_mean(weight: Tensor, a: Tensor, mask: Tensor | None, centre: Tensor)
     return weighted_mean(weight, a, torch.minimum(torch.maximum(centre.detach(), low), high))
 
 
-def _edscw_weights(a: Tensor, mask: Tensor | None, centre: Tensor) -> Tensor:
+def edscw_weights(a: Tensor, mask: Tensor | None, centre: Tensor) -> Tensor:
+    """Return the softmax over the window of the similarity to ``centre``, the window's mean, ``(..., *out, 1)``."""
     return softmax_weights(_dice(a, centre), mask)
 
 
@@ -87,7 +88,7 @@ def edscw(a: Tensor, mask: Tensor | None) -> Tensor:
     weights to elements whose sign differs from the mean's.
     """
     m = mean(a, mask).unsqueeze(-1)
-    return _around_mean(_edscw_weights(a, mask, m), a, mask, m)
+    return _around_mean(edscw_weights(a, mask, m), a, mask, m)
 
 
 def _check_eps(eps: float = 1e-6) -> None:
@@ -150,6 +151,11 @@ def _check_cells(beta: float | Tensor, x: Tensor, geometry: AnyGeometry) -> None
         raise ValueError(f"beta: shape {tuple(beta.shape)}; a scalar or one per output cell, {out}, is allowed")
 
 
+def _raw_share(beta: Tensor) -> Tensor:
+    """Return the parameter whose sigmoid is ``beta``, the authors' parameter, half of which starts at 0."""
+    return torch.logit(beta, eps=1e-6)
+
+
 class _Ada(Pool):
     """The module learns the share, starts it at ``beta``, and keeps it in [0, 1].
 
@@ -157,7 +163,11 @@ class _Ada(Pool):
     inputs that give this output size. None gives the layer one share, for inputs of any size. The authors start at a
     normal draw clamped to [0, 1], which puts half of the cells at 0; their ``beta.data.clamp(0, 1)`` in the forward
     pass has no effect.
+
+    A state dict of the authors' AdaPool loads: their ``beta``, clamped to [1e-6, 1 - 1e-6], sets the share.
     """
+
+    authors_keys: ClassVar = {"beta": ("raw", _raw_share)}
 
     def __init__(
         self,
@@ -260,7 +270,7 @@ def _ada_unpool(y: Tensor, x: Tensor, geometry: Geometry, beta: float | Tensor) 
     a, mask = windows(x.to(dtype), geometry)
     wide = y.to(dtype)
     soft = _relative(softmax_weights(a, mask), mask)
-    similar = _relative(_edscw_weights(a, mask, mean(a, mask).unsqueeze(-1)), mask)
+    similar = _relative(edscw_weights(a, mask, mean(a, mask).unsqueeze(-1)), mask)
     share = beta.unsqueeze(-1) if isinstance(beta, Tensor) else beta
     return like(_spread(wide.unsqueeze(-1) * (soft + share * (similar - soft)), wide, spatial, geometry), y)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeGuard
 
 import torch
@@ -27,6 +28,8 @@ class Pool(nn.Module):
     info: ClassVar[PoolInfo]
     #: One of ``registry.FORMS``; the class that sets it has the constructor that takes the windows' arguments.
     form: ClassVar[str] = ""
+    #: Parameters of the authors' modules by their key in a state dict: the own parameter, and its value from theirs.
+    authors_keys: ClassVar[Mapping[str, tuple[str, Callable[[Tensor], Tensor]]]] = {}
     #: Whether two calls in the current mode can differ.
     stochastic: bool = False
 
@@ -85,6 +88,13 @@ class Pool(nn.Module):
 
     def take_channels(self, channels: int) -> None:
         """Make the parameters for this number of channels, if they depend on it and it was unknown."""
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        for theirs, (own, convert) in self.authors_keys.items():
+            if prefix + theirs in state_dict and prefix + own not in state_dict:
+                value, shape = convert(state_dict.pop(prefix + theirs)), getattr(self, own).shape
+                state_dict[prefix + own] = value.reshape(shape) if value.numel() == shape.numel() == 1 else value
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
     def forward(self, input: Tensor) -> Tensor:
         result: Tensor = engine.pool(self.info, input, self.geometry, **self.params(input))

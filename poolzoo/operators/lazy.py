@@ -97,7 +97,7 @@ class LazyPool(LazyModuleMixin, Pool):
             kwargs["keep_vars"] = True  # an uninitialized parameter cannot be detached; torch's save it as it is
         return super().state_dict(*args, **kwargs)
 
-    def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any) -> None:
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         *_, (last, _) = self.named_parameters()
         saved = state_dict.get(prefix + last)
         if self.channels is None and isinstance(saved, Tensor) and not is_lazy(saved) and saved.numel():

@@ -8,7 +8,7 @@ zero windows therefore get the gradient 0.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -140,10 +140,26 @@ def power(x: Tensor, geometry: AnyGeometry, *, p: float | Tensor = 3.0) -> Tenso
     return pool_windows(x, geometry, lp, p=_at(p, x, geometry))
 
 
+#: Below it, eps dominates; at 0 there is no p-th root.
+_LEAST_P = 0.01
+
+
+def _raw_exponent(p: Tensor) -> Tensor:
+    """Return the parameter that gives the exponent ``p``, as other implementations store it."""
+    if not bool((p > _LEAST_P).all()):
+        raise ValueError(f"p: a state dict with exponents > {_LEAST_P} is allowed; the least one is {p.min().item()}")
+    above = p - _LEAST_P
+    return above + torch.log(-torch.expm1(-above))
+
+
 class _Gem(Pool):
     """The module learns ``p``, which starts at the given value. ``channels`` gives each channel its own; None gives the
     layer one.
+
+    A state dict of another implementation, whose exponent is its parameter ``p``, loads.
     """
+
+    authors_keys: ClassVar = {"p": ("raw", _raw_exponent)}
 
     def __init__(
         self,
@@ -172,9 +188,6 @@ class _Gem(Pool):
 
     def shown_params(self) -> dict[str, object]:
         return shown_share("p", self.p) | ({"eps": self.eps} if self.eps != 1e-6 else {})
-
-
-_LEAST_P = 0.01
 
 
 def _check_gem(p: float | Tensor = 3.0, eps: float = 1e-6) -> None:
