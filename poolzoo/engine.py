@@ -1,7 +1,8 @@
 """One dispatcher for every operator: pools by its definition, in torch's own operators, or by a native reducer.
 
 ``backend="auto"`` takes what is fastest by measurement, but the definition inside torch.func's transforms, forward-mode
-AD and exports. It knows nothing of modules.
+AD and exports. ``torch.onnx.export`` records ONNX's standard operators where an operator has a form in them. It knows
+nothing of modules.
 """
 
 from __future__ import annotations
@@ -15,8 +16,17 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from poolzoo import native
-from poolzoo.geometry import AnyGeometry, Bins, Geometry, check_input, check_same_shape, equal_windows, output_size
+from poolzoo import native, standard_operators
+from poolzoo.geometry import (
+    AnyGeometry,
+    Bins,
+    Geometry,
+    accumulation_dtype,
+    check_input,
+    check_same_shape,
+    equal_windows,
+    output_size,
+)
 from poolzoo.registry import Native, PoolInfo
 from poolzoo.windows import pool_by_definition
 
@@ -44,6 +54,10 @@ def pool(info: PoolInfo, x: Tensor, geometry: AnyGeometry, *, backend: str = "au
     if isinstance(geometry, Bins):
         check_input(x, geometry.ndim)
         geometry = _as_windows(x, geometry)
+    if isinstance(geometry, Geometry) and backend != "reference" and standard_operators.recording():
+        y = _in_standard_operators(info, x, geometry, params)
+        if y is not None:
+            return y
     if info.native:
         check_input(x, geometry.ndim)
         y = pool_natively(info.native, x, geometry, backend, params)
@@ -55,6 +69,22 @@ def pool(info: PoolInfo, x: Tensor, geometry: AnyGeometry, *, backend: str = "au
 def _as_windows(x: Tensor, bins: Bins) -> AnyGeometry:
     """Return bins that are all alike as windows with a kernel and a stride, which native code and torch's have."""
     return equal_windows(x.shape[-bins.ndim :], bins) or bins
+
+
+def _in_standard_operators(info: PoolInfo, x: Tensor, geometry: Geometry, params: Mapping[str, Any]) -> Tensor | None:
+    """Pool with what ``torch.onnx.export`` is to record; None where that is the definition.
+
+    Raises:
+        ValueError: the input is too small for its windows.
+    """
+    if info.in_standard_operators is None:
+        return None
+    check_input(x, geometry.ndim)
+    output_size(x.shape[-geometry.ndim :], geometry)
+    if not standard_operators.covers(x, geometry):
+        return None
+    y: Tensor | None = info.in_standard_operators(x.to(accumulation_dtype(x.dtype)), geometry, **params)
+    return None if y is None else y.to(x.dtype)
 
 
 def pool_natively(

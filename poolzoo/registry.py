@@ -115,6 +115,8 @@ class PoolInfo:
         native: the native reducers that compute the same; the first that suits a call's parameters is taken. Functions
             and modules of an operator that has some take ``backend``.
         backend: what runs its definition, as a profile states it: ``reference`` (window engine) or ``torch``.
+        in_standard_operators: ``f(x, geometry, **params) -> y`` gives the same values from ONNX's standard operators,
+            which ``torch.onnx.export`` records instead of the definition; None from it leaves a call to the definition.
         renamed: former names of its arguments, each with the present name. They still work, with a DeprecationWarning.
     """
 
@@ -143,6 +145,7 @@ class PoolInfo:
     windowed_only: tuple[str, ...] = ()
     native: tuple[Native, ...] = ()
     backend: str = "reference"
+    in_standard_operators: Callable[..., Any] | None = None
     renamed: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @property

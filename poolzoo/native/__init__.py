@@ -8,6 +8,7 @@ tested.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -60,6 +61,19 @@ def build(device: str = "cpu") -> str:
         reasons = list(workers.map(lambda operator: str(why_not(device, operator)), native_reducers()))
         reasons += [metrics.result()] if metrics else []
     return next(filter(None, reasons), "")
+
+
+def decompositions() -> dict[Any, Callable[..., Tensor]]:
+    """Return the definitions of the native operators, as ``ExportedProgram.run_decompositions`` takes them.
+
+    A program that ``torch.export`` made of pools with ``backend="native"`` calls poolzoo's operators. Decomposed, it
+    holds torch's own and runs where poolzoo is not installed. Pools with ``backend="auto"`` export in this way by
+    themselves. Inference only: backward operators stay.
+
+    Returns:
+        By forward operator, for those that have been built and loaded, a function of the same arguments.
+    """
+    return {run: registration.in_torch_operators(name) for name, run in _forward.items()}
 
 
 def status() -> dict[str, str]:

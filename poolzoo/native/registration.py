@@ -29,6 +29,20 @@ def register(name: str) -> Callable[..., Tensor]:
     return run
 
 
+def in_torch_operators(name: str) -> Callable[..., Tensor]:
+    """Return a function with the arguments of the forward operator that evaluates its definition."""
+    info, native = native_reducers()[name]
+
+    def evaluate(
+        x: Tensor, second: Tensor | None, param: Tensor | None, value: float, window: Sequence[int], ceil_mode: bool
+    ) -> Tensor:
+        given = value if param is None else param.to(torch.promote_types(x.dtype, torch.float32))
+        y: Tensor = pool_by_definition(info, x, _geometry(window, ceil_mode), **native.arguments(given, second))
+        return y
+
+    return evaluate
+
+
 def _register_shapes(name: str) -> None:
     @torch.library.register_fake(f"poolzoo::{name}")  # type: ignore[untyped-decorator]
     def _(

@@ -27,6 +27,7 @@ from poolzoo.geometry import (
 from poolzoo.operators.base import Pool, check_backend, in_wide, is_number, shown_value
 from poolzoo.operators.soft import softmax_weights, softpool, weighted_mean
 from poolzoo.registry import Native, register_pool
+from poolzoo.standard_operators import counts, means, planes, total, weighted_means
 from poolzoo.windows import absent, count, maximum, mean, pool_windows, windows
 
 _FAMILY = "similarity-weighted"
@@ -68,6 +69,18 @@ def edscw_weights(a: Tensor, mask: Tensor | None, centre: Tensor) -> Tensor:
     return softmax_weights(_dice(a, centre), mask)
 
 
+def _edscw_in_standard_operators(x: Tensor, geometry: Geometry) -> Tensor:
+    mean = means(x, geometry).abs()
+    inverse = 1 / mean.clamp(min=torch.finfo(x.dtype).tiny)
+    elements = planes(x, geometry, 0.0)
+    ratios = [a * inverse for a in elements]
+    # 2 r / (1 + r^2) as 2 / (r + 1/r): 0 for r = 0, and nothing overflows but to 1/inf.
+    weights = [torch.exp(2 / (r + 1 / r).abs()) for r in ratios]
+    # Outside the input elements are 0 and weigh exp(0) = 1.
+    outside = len(weights) - counts(x, geometry)
+    return total([w * a for w, a in zip(weights, elements, strict=True)]) / (total(weights) - outside)
+
+
 @register_pool(
     "edscw",
     family=_FAMILY,
@@ -75,6 +88,7 @@ def edscw_weights(a: Tensor, mask: Tensor | None, centre: Tensor) -> Tensor:
     formula="y = sum w a, w = softmax(DSC(a, mean a)), DSC(a, m) = 2 |a m| / (a^2 + m^2)",
     source="Stergiou & Poppe, arXiv 2111.00772 (eDSCW)",
     native=Native("edscw", "Edscw"),
+    in_standard_operators=_edscw_in_standard_operators,
 )
 def edscw(a: Tensor, mask: Tensor | None) -> Tensor:
     """The coefficient is between 0 and 1, so weights differ by at most a factor e. 0/0 counts as 0.
@@ -201,6 +215,12 @@ class _Ada(Pool):
         return shown_value("beta", beta) | ({"cells": tuple(beta.shape)} if beta.dim() else {})
 
 
+def _ada_in_standard_operators(x: Tensor, geometry: Geometry, *, beta: float | Tensor = 0.5) -> Tensor:
+    _check_cells(beta, x, geometry)
+    soft = weighted_means(x, x, geometry)
+    return soft + beta * (_edscw_in_standard_operators(x, geometry) - soft)
+
+
 @register_pool(
     "adapool",
     over="input",
@@ -215,6 +235,7 @@ class _Ada(Pool):
     learnable=True,
     check=_check_beta,
     native=Native("adapool", "AdaPool", value="beta"),
+    in_standard_operators=_ada_in_standard_operators,
 )
 def ada(x: Tensor, geometry: AnyGeometry, *, beta: float | Tensor = 0.5) -> Tensor:
     """``beta``, in [0, 1], is a number or a tensor: a scalar, or one value per output cell, of the output's spatial

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -10,6 +11,7 @@ from torch import Tensor
 from poolzoo.geometry import Geometry, accumulation_dtype, check_input, larger, like, output_size
 from poolzoo.operators.basic import dense_maximum
 from poolzoo.registry import register_pool
+from poolzoo.standard_operators import filter_centred, maxima, means
 from poolzoo.windows import reflect, tap_positions, taps_inside, weighted_taps
 
 _BEYOND_WINDOW = "the filter reaches outside the window"
@@ -37,6 +39,27 @@ def _filter(x: Tensor, out: tuple[int, ...], geometry: Geometry, filt_size: int)
     return x
 
 
+def _binomial(filt_size: int) -> list[float]:
+    return [tap / 2 ** (filt_size - 1) for tap in _BINOMIALS[filt_size - 1]]
+
+
+def _blur_in_standard_operators(x: Tensor, geometry: Geometry, *, filt_size: int = 4) -> Tensor | None:
+    return filter_centred(x, _binomial(filt_size), geometry, "reflect")
+
+
+def _dense_blur(pool: Callable[[Tensor, Geometry], Tensor]) -> Callable[..., Tensor | None]:
+    """Return what an export to ONNX records: ``pool`` at stride 1, then the filter; nothing with ceil_mode."""
+
+    def pooled(x: Tensor, geometry: Geometry, *, filt_size: int = 4) -> Tensor | None:
+        if geometry.ceil_mode:
+            return None
+        ones = (1,) * geometry.ndim
+        dense = pool(x, geometry._replace(stride=ones))
+        return filter_centred(dense, _binomial(filt_size), _every(geometry.stride), "reflect")
+
+    return pooled
+
+
 @register_pool(
     "blur",
     over="input",
@@ -45,6 +68,7 @@ def _filter(x: Tensor, out: tuple[int, ...], geometry: Geometry, filt_size: int)
     formula="y = sum b a, b the binomial row of filt_size taps centred on the window",
     source="Zhang, arXiv 1904.11486; as kornia's and timm's BlurPool2d",
     check=_check_filt_size,
+    in_standard_operators=_blur_in_standard_operators,
     exempt={"permutation": "a filter weighs positions", "nan": _BEYOND_WINDOW},
 )
 def blur(x: Tensor, geometry: Geometry, *, filt_size: int = 4) -> Tensor:
@@ -74,6 +98,7 @@ def blur(x: Tensor, geometry: Geometry, *, filt_size: int = 4) -> Tensor:
     formula="y = blur(max pool at stride 1)",
     source="MaxBlurPool of Zhang, arXiv 1904.11486; as kornia's MaxBlurPool2D",
     check=_check_filt_size,
+    in_standard_operators=_dense_blur(maxima),
     exempt={"permutation": "a filter weighs positions", "nan": _BEYOND_WINDOW},
 )
 def max_blur(x: Tensor, geometry: Geometry, *, filt_size: int = 4) -> Tensor:
@@ -96,6 +121,7 @@ def max_blur(x: Tensor, geometry: Geometry, *, filt_size: int = 4) -> Tensor:
     formula="y = blur(average pool at stride 1)",
     source="after MaxBlurPool of Zhang, arXiv 1904.11486, which replaces average pooling by blur alone",
     check=_check_filt_size,
+    in_standard_operators=_dense_blur(means),
     exempt={"permutation": "a filter weighs positions", "nan": _BEYOND_WINDOW},
 )
 def avg_blur(x: Tensor, geometry: Geometry, *, filt_size: int = 4) -> Tensor:
@@ -134,5 +160,10 @@ def _dense(sizes: torch.Size, out: tuple[int, ...], geometry: Geometry) -> tuple
 
 def _decimate(dense: Tensor, out: tuple[int, ...], geometry: Geometry, filt_size: int) -> Tensor:
     """Apply the low-pass filter to the dense map and keep every stride-th value."""
-    ones, zeros = (1,) * geometry.ndim, (0,) * geometry.ndim
-    return _filter(dense, out, Geometry(ones, geometry.stride, zeros, ones, False), filt_size)
+    return _filter(dense, out, _every(geometry.stride), filt_size)
+
+
+def _every(stride: tuple[int, ...]) -> Geometry:
+    """Return the windows of plain decimation."""
+    ones, zeros = (1,) * len(stride), (0,) * len(stride)
+    return Geometry(ones, stride, zeros, ones, False)

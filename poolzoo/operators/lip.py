@@ -13,6 +13,7 @@ from poolzoo.operators.base import check_backend
 from poolzoo.operators.lazy import LazyPool
 from poolzoo.operators.soft import softmax_weights, weighted_mean
 from poolzoo.registry import Native, register_pool
+from poolzoo.standard_operators import weighted_means
 from poolzoo.windows import maximum, windows
 
 #: The gate's upper bound: weights differ by at most e^12 (the paper's section 3.3).
@@ -132,6 +133,11 @@ class _Lip(LazyPool):
         return shown | {"variant": self.variant} | ({"width": self.width} if self.variant == "bottleneck" else {})
 
 
+def _lip_in_standard_operators(x: Tensor, geometry: Geometry, *, logit: Tensor) -> Tensor:
+    check_same_shape("logit", logit, x)
+    return weighted_means(x, logit.to(x.dtype), geometry)
+
+
 @register_pool(
     "lip",
     over="input",
@@ -144,6 +150,7 @@ class _Lip(LazyPool):
     learnable=True,
     renamed={"in_channels": "channels"},
     native=Native("lip", "Lip", second="logit"),
+    in_standard_operators=_lip_in_standard_operators,
     exempt={
         "permutation": "G looks at positions, and outside the window",
         "nan": "instance normalisation spreads a NaN over the whole feature map",

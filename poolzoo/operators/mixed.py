@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from poolzoo import standard_operators
 from poolzoo.geometry import AnyGeometry, Geometry, check_input
 from poolzoo.operators.base import (
     Pool,
@@ -72,6 +73,16 @@ def _check_mixed(lam: float | Tensor = 0.5) -> None:
         raise ValueError(f"lam={lam!r}: a number from 0 to 1 is allowed")
 
 
+def _mixed_in_standard_operators(x: Tensor, geometry: Geometry, *, lam: float | Tensor = 0.5) -> Tensor:
+    return _mixture(x, geometry, _share(lam, x, geometry))
+
+
+def _mixture(x: Tensor, geometry: Geometry, share: Tensor | float) -> Tensor:
+    """Return ``share max + (1 - share) mean`` of each window, for the export to ONNX."""
+    mean = standard_operators.means(x, geometry)
+    return mean + share * (standard_operators.maxima(x, geometry) - mean)
+
+
 @register_pool(
     "mixed",
     over="input",
@@ -85,13 +96,17 @@ def _check_mixed(lam: float | Tensor = 0.5) -> None:
     learning_rate=0.5,
     variants=("mode=random",),
     check=_check_mixed,
+    in_standard_operators=_mixed_in_standard_operators,
 )
 def mixed(x: Tensor, geometry: AnyGeometry, *, lam: float | Tensor = 0.5) -> Tensor:
     """``lam``, in [0, 1], is a number or a tensor: a scalar or one value per channel."""
+    return pool_windows(x, geometry, _mix, share=_share(lam, x, geometry))
+
+
+def _share(lam: float | Tensor, x: Tensor, geometry: AnyGeometry) -> Tensor | float:
+    """Return the share of the maximum, of a shape that broadcasts with pooled values."""
     share = per_channel("lam", lam, x, geometry.ndim)
-    if isinstance(share, Tensor) and share.dim():
-        share = share.squeeze(-1)  # a pooled value has no window axis
-    return pool_windows(x, geometry, _mix, share=share)
+    return share.squeeze(-1) if isinstance(share, Tensor) and share.dim() else share  # which have no window axis
 
 
 def _mix(a: Tensor, mask: Tensor | None, *, share: Tensor | float) -> Tensor:
@@ -124,6 +139,13 @@ class _Gated(Pool):
         return {"channels": len(self.weight)} if self.weight.dim() > self.ndim else {}
 
 
+def _gated_in_standard_operators(x: Tensor, geometry: Geometry, *, weight: Tensor | None = None) -> Tensor:
+    if weight is None:
+        return _mixture(x, geometry, 0.5)
+    _check_gates(weight, x, geometry)
+    return _mixture(x, geometry, torch.sigmoid(standard_operators.filtered(x, weight.to(x.dtype), geometry)))
+
+
 @register_pool(
     "gated",
     over="input",
@@ -135,20 +157,25 @@ class _Gated(Pool):
     not_adaptive="its gate has a weight for each position of a window of one size",
     learnable=True,
     learning_rate=0.5,
+    in_standard_operators=_gated_in_standard_operators,
     exempt={"permutation": "the gate's weights are by position"},
 )
 def gated(x: Tensor, geometry: Geometry, *, weight: Tensor | None = None) -> Tensor:
     """``weight`` has shape ``kernel_size``, or ``(C, *kernel_size)`` for one gate per channel; None means all zeros."""
     check_input(x, geometry.ndim)
     if weight is not None:
-        kernel_size, channels = geometry.kernel_size, x.shape[-geometry.ndim - 1]
-        if tuple(weight.shape) not in (kernel_size, (channels, *kernel_size)):
-            raise ValueError(
-                f"weight: shape {tuple(weight.shape)}; {kernel_size} or (C, *{kernel_size}), C = {channels}, is allowed"
-            )
+        _check_gates(weight, x, geometry)
         taps = weight.flatten(-geometry.ndim)
         weight = taps if taps.dim() == 1 else taps.reshape(taps.shape[0], *(1,) * geometry.ndim, -1)
     return pool_windows(x, geometry, _gate, weight=weight)
+
+
+def _check_gates(weight: Tensor, x: Tensor, geometry: Geometry) -> None:
+    kernel_size, channels = geometry.kernel_size, x.shape[-geometry.ndim - 1]
+    if tuple(weight.shape) not in (kernel_size, (channels, *kernel_size)):
+        raise ValueError(
+            f"weight: shape {tuple(weight.shape)}; {kernel_size} or (C, *{kernel_size}), C = {channels}, is allowed"
+        )
 
 
 def _gate(a: Tensor, mask: Tensor | None, *, weight: Tensor | None) -> Tensor:

@@ -14,7 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from poolzoo.geometry import AnyGeometry, check_input
+from poolzoo import standard_operators
+from poolzoo.geometry import AnyGeometry, Geometry, check_input
 from poolzoo.operators.base import (
     Pool,
     channel_parameter,
@@ -55,6 +56,10 @@ def _check_lp(p: float | Tensor = 2.0, norm: str = "mean") -> None:
         raise ValueError(f"norm={norm!r}: 'mean' or 'sum' is allowed")
 
 
+def _lp_in_standard_operators(x: Tensor, geometry: Geometry, *, p: float | Tensor = 2.0, norm: str = "mean") -> Tensor:
+    return standard_operators.power_means(x.abs(), geometry, p, norm)
+
+
 @register_pool(
     "lp",
     family="generalised mean",
@@ -67,9 +72,14 @@ def _check_lp(p: float | Tensor = 2.0, norm: str = "mean") -> None:
         Native("lp", "LpMean", value="p", when={"norm": "mean"}),
         Native("lp_sum", "LpSum", value="p", when={"norm": "sum"}),
     ),
+    in_standard_operators=_lp_in_standard_operators,
 )
 def lp(a: Tensor, mask: Tensor | None, *, p: float | Tensor = 2.0, norm: str = "mean") -> Tensor:
-    """``p`` > 0; ``p=inf`` is max |a|. ``norm="mean"`` is the formula, ``norm="sum"`` gives ``(sum |a|^p)^(1/p)``."""
+    """``p`` > 0; ``p=inf`` is max |a|. ``norm="mean"`` is the formula, ``norm="sum"`` gives ``(sum |a|^p)^(1/p)``.
+
+    In an ONNX file, powers up to p = 3 are of the elements themselves, which holds from 1e-12 to 1e12 (p = 2: 1e-19 to
+    1e18); above, each window's elements are divided by its maximum first.
+    """
     if not isinstance(p, Tensor) and p == math.inf:
         return a.abs().amax(-1)
     return power_mean(a.abs(), mask, p, norm)
@@ -118,6 +128,16 @@ def _check_power(p: float | Tensor = 3.0) -> None:
         _check_lp(p)
 
 
+def _power_in_standard_operators(x: Tensor, geometry: Geometry, *, p: float | Tensor = 3.0) -> Tensor:
+    return standard_operators.power_means(x.abs(), geometry, _over_map(p, x, geometry), "mean")
+
+
+def _over_map(p: float | Tensor, x: Tensor, geometry: Geometry) -> float | Tensor:
+    """Return a learned exponent for ``x`` itself, which has no axis of windows."""
+    p = _at(p, x, geometry)
+    return p.squeeze(-1) if isinstance(p, Tensor) and p.dim() else p
+
+
 @register_pool(
     "power",
     over="input",
@@ -132,6 +152,7 @@ def _check_power(p: float | Tensor = 3.0) -> None:
     check=_check_power,
     exempt={"constant_negative": "a constant c gives |c|"},
     native=Native("lp", "LpMean", value="p"),
+    in_standard_operators=_power_in_standard_operators,
 )
 def power(x: Tensor, geometry: AnyGeometry, *, p: float | Tensor = 3.0) -> Tensor:
     """``p`` > 0 is a number or a tensor: a scalar or one value per channel. The module starts at p = 3 and keeps p
@@ -197,6 +218,11 @@ def _check_gem(p: float | Tensor = 3.0, eps: float = 1e-6) -> None:
         raise ValueError(f"eps={eps!r}: a finite number > 0 is allowed")
 
 
+def _gem_in_standard_operators(x: Tensor, geometry: Geometry, *, p: float | Tensor = 3.0, eps: float = 1e-6) -> Tensor:
+    logarithm = torch.log(x.clamp(min=eps))
+    return torch.exp(standard_operators.log_means(logarithm, geometry, _over_map(p, x, geometry)))
+
+
 @register_pool(
     "gem",
     over="input",
@@ -208,6 +234,7 @@ def _check_gem(p: float | Tensor = 3.0, eps: float = 1e-6) -> None:
     not_adaptive="",
     learnable=True,
     check=_check_gem,
+    in_standard_operators=_gem_in_standard_operators,
     exempt={"constant_negative": "a constant below eps gives eps"},
 )
 def gem(x: Tensor, geometry: AnyGeometry, *, p: float | Tensor = 3.0, eps: float = 1e-6) -> Tensor:
@@ -233,6 +260,10 @@ def _check_lse(r: float = 1.0) -> None:
         raise ValueError(f"r={r!r}: a finite number other than 0 is allowed")
 
 
+def _lse_in_standard_operators(x: Tensor, geometry: Geometry, *, r: float = 1.0) -> Tensor:
+    return standard_operators.log_means(x, geometry, r) if r > 0 else -standard_operators.log_means(-x, geometry, -r)
+
+
 @register_pool(
     "lse",
     family="generalised mean",
@@ -240,6 +271,7 @@ def _check_lse(r: float = 1.0) -> None:
     formula="y = (1/r) log mean exp(r a)",
     source="Pinheiro & Collobert 2015, arXiv 1411.6228, eq. 6",
     check=_check_lse,
+    in_standard_operators=_lse_in_standard_operators,
 )
 def lse(a: Tensor, mask: Tensor | None, *, r: float = 1.0) -> Tensor:
     """``r`` sets the sharpness: near 0 the result is the mean, towards inf the maximum, towards -inf the minimum."""

@@ -7,9 +7,10 @@ import math
 import torch
 from torch import Tensor
 
-from poolzoo.geometry import AnyGeometry, accumulation_dtype, check_input, like
+from poolzoo.geometry import AnyGeometry, Geometry, accumulation_dtype, check_input, like
 from poolzoo.operators.base import is_finite
 from poolzoo.registry import Native, register_pool
+from poolzoo.standard_operators import weighted_means
 from poolzoo.windows import MOST_IN_FLOAT32, absent, maximum, windows
 
 
@@ -52,6 +53,12 @@ def _soft(a: Tensor, mask: Tensor | None, beta: float | Tensor, weigh: Tensor) -
     return weighted_mean(weight, a, centre)
 
 
+def _soft_in_standard_operators(x: Tensor, geometry: Geometry, *, beta: float | Tensor = 1.0) -> Tensor:
+    if isinstance(beta, Tensor):
+        return weighted_means(x, x * beta.sign(), geometry, beta.abs())
+    return weighted_means(x, -x if beta < 0 else x, geometry, abs(beta))
+
+
 @register_pool(
     "softpool",
     family="softmax-weighted",
@@ -62,10 +69,14 @@ def _soft(a: Tensor, mask: Tensor | None, beta: float | Tensor, weigh: Tensor) -
     source="Stergiou et al., arXiv 2101.00440, eq. 1-2 (beta = 1)",
     check=_check_beta,
     native=Native("softpool", "SoftPool", value="beta"),
+    in_standard_operators=_soft_in_standard_operators,
 )
 def softpool(a: Tensor, mask: Tensor | None, *, beta: float | Tensor = 1.0) -> Tensor:
     """``beta`` sets the sharpness: at 0 the result is the mean; large values approach the maximum, negative ones the
     minimum.
+
+    In an ONNX file, exponents are relative to the channel's maximum while all lie within 60 of it, and otherwise to
+    the window's: an If chooses at run time.
 
     The gradient is the exact derivative, ``w_i (1 + beta (a_i - y))``. SoftPool depends on the input's scale: on images
     in [0, 1] it is close to average pooling.
@@ -82,6 +93,7 @@ def softpool(a: Tensor, mask: Tensor | None, *, beta: float | Tensor = 1.0) -> T
     formula="y = sum w a, w = softmax(beta a), dy/da = w",
     source="the gradient of the SoftPool authors' CUDA kernel",
     check=_check_beta,
+    in_standard_operators=_soft_in_standard_operators,
     exempt={"gradcheck": "the gradient w is not the derivative of y: the weights are held constant"},
 )
 def softpool_detached(a: Tensor, mask: Tensor | None, *, beta: float | Tensor = 1.0) -> Tensor:

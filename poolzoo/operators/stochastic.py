@@ -11,6 +11,7 @@ from poolzoo.geometry import Geometry, IntOrTuple, accumulation_dtype, check_inp
 from poolzoo.operators.base import Pool, check_generator
 from poolzoo.operators.basic import dense_maximum
 from poolzoo.registry import register_pool
+from poolzoo.standard_operators import means
 from poolzoo.windows import absent, mean, pool_windows
 
 
@@ -39,6 +40,16 @@ def check_draw(training: bool = False, generator: torch.Generator | None = None)
     check_generator(generator)
 
 
+def _expected_in_standard_operators(
+    x: Tensor, geometry: Geometry, *, training: bool = False, generator: torch.Generator | None = None
+) -> Tensor | None:
+    if training:
+        return None
+    w = x.clamp(min=0)
+    mean = means(w, geometry)
+    return means(w * w, geometry) / torch.where(mean == 0, 1.0, mean)
+
+
 @register_pool(
     "stochastic",
     family="stochastic",
@@ -48,6 +59,7 @@ def check_draw(training: bool = False, generator: torch.Generator | None = None)
     module=_Stochastic,
     stochastic=True,
     check=check_draw,
+    in_standard_operators=_expected_in_standard_operators,
     exempt={"constant_negative": "defined for a >= 0: a constant below 0 gives 0"},
 )
 def stochastic(

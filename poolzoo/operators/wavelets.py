@@ -12,6 +12,7 @@ from torch import Tensor
 
 from poolzoo.geometry import Geometry, accumulation_dtype, check_input, like, output_size
 from poolzoo.registry import register_pool
+from poolzoo.standard_operators import filter_centred
 from poolzoo.windows import reflect, taps_inside, weighted_taps, wrap
 
 # Looked up now, since torch.compile cannot follow a call into PyWavelets. Correlation takes the taps in reversed order.
@@ -76,6 +77,18 @@ def _low_band(x: Tensor, geometry: Geometry, row: tuple[float, ...], mode: str, 
     return like(a, x)
 
 
+#: PyWavelets' modes that ONNX can pad with, as :func:`filter_centred` names them.
+_PADS = {"symmetric": "symmetric", "constant": "replicate", "reflect": "reflect", "zero": "constant"}
+
+
+def _haar_in_standard_operators(
+    x: Tensor, geometry: Geometry, *, mode: str = "symmetric", norm: str = "ortho"
+) -> Tensor | None:
+    if mode not in _PADS:
+        return None
+    return filter_centred(x, (0.5, 0.5) if norm == "mean" else _TAPS["haar"], geometry, _PADS[mode])
+
+
 _EXEMPT = {
     "constant": "an orthonormal low-pass filter has gain sqrt 2 along each axis; norm='mean' has 1",
     "permutation": "a filter weighs positions",
@@ -92,6 +105,7 @@ _EXEMPT = {
     source="pywt.dwt2(x, 'haar'); wavelet pooling of Williams & Li, ICLR 2018, one level",
     variants=("norm=mean",),
     check=_check_haar,
+    in_standard_operators=_haar_in_standard_operators,
     exempt=_EXEMPT,
 )
 def haar(x: Tensor, geometry: Geometry, *, mode: str = "symmetric", norm: str = "ortho") -> Tensor:
