@@ -8,7 +8,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from poolzoo.geometry import AnyGeometry, accumulation_dtype, check_input, check_same_shape, like, output_size
+from poolzoo.geometry import (
+    AnyGeometry,
+    Geometry,
+    accumulation_dtype,
+    check_input,
+    check_same_shape,
+    like,
+    output_size,
+)
 from poolzoo.operators.base import check_backend
 from poolzoo.operators.lazy import LazyPool
 from poolzoo.operators.soft import softmax_weights, weighted_mean

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import functools
 import io
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -115,18 +117,20 @@ def pictures(*shape: int) -> dict[str, Tensor]:
     return {"ordinary": x, "positive": x.abs(), "1e4": 1e4 * x, "small": 1e-4 * x, "step of 2e4": x + step}
 
 
-def assert_pools_alike(pool: Pool, model: bytes, *shape: int, inputs: tuple[str, ...] = ()) -> None:
+def assert_pools_alike(pool: Pool, model: bytes, *shape: int) -> None:
     at = session(model)
     for name, x in pictures(*shape).items():
-        if inputs and name not in inputs:
-            continue
+        if name == "small" and pool.info.name == "lse":
+            continue  # exp(1e-4 a) is so near 1 that its logarithm has few digits, in ONNX's operators
         expected = exact(pool, x)
         y = run(at, x)
         assert y.dtype == x.dtype and y.shape == expected.shape
         # Relative to the window's largest element, since a mean of both signs may be next to nothing.
         largest = torch.nn.functional.adaptive_max_pool2d(x.abs(), 1) if x.dim() == 4 else x.abs().amax()
         error = (y - expected).abs() / torch.maximum(expected.abs(), 0.1 * largest)
-        assert error.max() < 1e-5, f"{name}: {error.max()}"
+        # A gate near 0 of elements near 1e4 has their rounding errors, wherever it is computed.
+        gate_of_large = pool.info.name == "gated" and x.abs().max() > 100
+        assert error.max() < (1e-3 if gate_of_large else 1e-5), f"{name}: {error.max()}"
 
 
 def test_every_operator_with_a_form_in_standard_operators_is_in_these_tests():
@@ -201,3 +205,22 @@ def test_decompositions_rid_a_program_of_native_operators(spec):
     plain = program.run_decompositions(native.decompositions())
     assert not any("poolzoo" in str(node.target) for node in plain.graph.nodes)
     torch.testing.assert_close(plain.module()(x), pool(x), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.grid
+@pytest.mark.slow
+def test_a_package_of_aotinductor_runs_where_poolzoo_is_not_imported(tmp_path):
+    if not native.available():
+        pytest.skip("no native operators here")
+    pool, x = make("softpool", 2, **STEM, backend="native"), torch.randn(1, 3, 12, 11)
+    program = torch.export.export(pool, (x,)).run_decompositions(native.decompositions())
+    package = torch._inductor.aoti_compile_and_package(program, package_path=str(tmp_path / "pool.pt2"))
+    torch.save((x, pool(x)), tmp_path / "pair.pt")
+    code = f"""
+import sys, torch
+x, expected = torch.load({str(tmp_path / "pair.pt")!r})
+torch.testing.assert_close(torch._inductor.aoti_load_package({package!r})(x), expected, rtol=1e-5, atol=1e-6)
+assert "poolzoo" not in sys.modules
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
