@@ -5,7 +5,9 @@ The table gives medians and quartiles over the rounds, and ratios of medians to 
 values around +-1e4, for which exponentials are taken window by window; "definition" is the file that
 ``backend="reference"`` gives, which copies every window.
 
-    python benchmarks/bench_export.py --rounds 21 --output benchmarks/results/export-cpu.json
+With one thread, times are of the processor, so that other programs on the machine do not count.
+
+    python benchmarks/bench_export.py --rounds 21 --threads 1 --output benchmarks/results/export-cpu.json
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import io
 import json
 import statistics
 import sys
+import time
 from typing import Any
 
 import numpy as np
@@ -100,7 +103,8 @@ def main() -> None:
     given = parser.parse_args()
     x = torch.from_numpy(np.random.default_rng(0).standard_normal(SHAPE, dtype=np.float32))
     functions, graphs = contenders(x, given.only, given.threads)
-    seconds = interleaved(functions, given.rounds)
+    clock = time.process_time if given.threads == 1 else time.perf_counter
+    seconds = interleaved(functions, given.rounds, clock)
     base = statistics.median(seconds["max"])
     rows = []
     for name, times in seconds.items():
@@ -111,6 +115,7 @@ def main() -> None:
     metadata = describe_machine() | {
         "onnxruntime": onnxruntime.__version__,
         "threads": given.threads or "one per core",
+        "clock": clock.__name__,
         "shape": "x".join(map(str, SHAPE)),
         "windows": "3x3, stride 2, padding 1",
         "rounds": given.rounds,

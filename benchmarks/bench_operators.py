@@ -106,21 +106,23 @@ def contenders(
     return {name: (lambda f=f: torch.autograd.grad(f(x), x, seed)) for name, f in forward.items()}
 
 
-def interleaved(functions: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
+def interleaved(
+    functions: dict[str, Callable[[], Any]], rounds: int, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, list[float]]:
     """Return the seconds of each function in each round; fast functions are repeated within a round."""
     seconds: dict[str, list[float]] = {name: [] for name in functions}
     repeats = {}
     for name, function in functions.items():
         function()
-        began = time.perf_counter()
+        began = clock()
         function()
-        repeats[name] = max(1, min(1000, int(2e-3 / (time.perf_counter() - began))))
+        repeats[name] = max(1, min(1000, int(2e-3 / (clock() - began))))
     for _ in range(rounds):
         for name, function in functions.items():
-            began = time.perf_counter()
+            began = clock()
             for _ in range(repeats[name]):
                 function()
-            seconds[name].append((time.perf_counter() - began) / repeats[name])
+            seconds[name].append((clock() - began) / repeats[name])
     return seconds
 
 

@@ -146,9 +146,9 @@ def planes(x: Tensor, geometry: Geometry, fill: float) -> list[Tensor]:
     found = [x]
     for axis in reversed(range(geometry.ndim)):  # the last axis first: its slices, which are slow, are then shared
         k, s, d, span = geometry.kernel_size[axis], geometry.stride[axis], geometry.dilation[axis], geometry.spans[axis]
-        index = (slice(None),) * (axis + 2)
-        # From the end, so that no open size has to be compared with another.
-        found = [a[(*index, slice(i * d, (i * d - span + 1) or None, s))] for a in found for i in range(k)]
+        # To the end less what follows, so that no open size has to be compared with another.
+        taps = [slice(i * d, (i * d - span + 1) or None, s) for i in range(k)]
+        found = [a[(slice(None),) * (axis + 2) + (tap,)] for a in found for tap in taps]
     return found
 
 
@@ -189,13 +189,15 @@ def log_means(logit: Tensor, geometry: Geometry, scale: float | Tensor) -> Tenso
 
     def whole(logit: Tensor, top: Tensor, *rest: Tensor) -> Tensor:
         factor = _factor(rest, scale)
-        return top + torch.log(means(torch.exp(factor * (logit - top)), geometry)) / factor
+        below: Tensor = torch.log(means(torch.exp(factor * (logit - top)), geometry)) / factor
+        return top + below
 
     def by_window(logit: Tensor, top: Tensor, *rest: Tensor) -> Tensor:
         factor, highest = _factor(rest, scale), maxima(logit, geometry)
         exponents = planes(logit, geometry, torch.finfo(logit.dtype).min / 2)
         found = total([torch.exp(factor * (exponent - highest)) for exponent in exponents])
-        return highest + torch.log(found / counts(logit, geometry)) / factor
+        below: Tensor = torch.log(found / counts(logit, geometry)) / factor
+        return highest + below
 
     return _in_safe_range(logit, geometry, scale, whole, by_window, [logit], [])
 
@@ -225,7 +227,8 @@ def _in_safe_range(
     (y,) = torch.ops.higher_order.cond(
         near, lambda *given: (whole(*given).flatten(),), lambda *given: (by_window(*given).flatten(),), tuple(operands)
     )
-    return y.reshape(*logit.shape[:2], *output_size(logit.shape[2:], geometry))
+    pooled: Tensor = y.reshape(*logit.shape[:2], *output_size(logit.shape[2:], geometry))
+    return pooled
 
 
 def power_means(a: Tensor, geometry: Geometry, p: float | Tensor, norm: str) -> Tensor:
