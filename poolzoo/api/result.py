@@ -31,7 +31,7 @@ class Result(StudyResult):
     """The rows of a study, with methods that show and save them.
 
     Attributes:
-        kind: ``compare`` or ``profile``.
+        kind: ``compare``, ``profile`` or ``profile_model``.
         metadata: settings, versions and machine of the measurement.
         rows: one dict per row; :meth:`to_frame` shows them. For a dataset run they are the rows of a few images.
         pictures: cut-outs for the page, or None.
@@ -58,11 +58,11 @@ class Result(StudyResult):
 
         A metric ``ssim`` has the columns ``ssim`` (mean over images), ``ssim_median``, ``ssim_low`` and ``ssim_high``
         (bootstrap 95% interval of the mean), ``ssim_difference`` (to the baseline), ``ssim_difference_low`` and
-        ``ssim_difference_high``. For a profile, the summary is its rows.
+        ``ssim_difference_high``. For a profile, of operators or of a model, the summary is its rows.
         """
         import pandas as pd
 
-        if self.kind == "profile":
+        if self.kind != "compare":
             return self.to_frame()
         lines = []
         for found in summarise(self):
@@ -94,7 +94,8 @@ class Result(StudyResult):
         """
         drawings = {drawing.name: drawing for drawing in all_drawings([self])}
         if not drawings:
-            raise ValueError("this result has no plots: no row has numbers")
+            why = "no row has numbers" if self.kind in ("compare", "profile") else f"a {self.kind} is shown as tables"
+            raise ValueError(f"this result has no plots: {why}")
         if kind is not None and kind not in drawings:
             raise ValueError(f"kind={kind!r}: {', '.join(drawings)} are allowed")
         return drawings[kind or next(iter(drawings))].draw()

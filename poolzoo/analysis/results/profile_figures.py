@@ -1,4 +1,6 @@
-"""The figures of a profile: one record per figure, which rows, tables, plots and the page use."""
+"""The figures of profiles, of operators and of whole models: one record per figure, which rows, tables, plots and the
+page use.
+"""
 
 from __future__ import annotations
 
@@ -91,3 +93,60 @@ def _figures() -> Iterator[ProfileFigure]:
 PROFILE_FIGURES = {figure.key: figure for figure in _figures()}
 #: The keys of rows that hold them.
 FIGURE_KEYS = tuple(key for figure in PROFILE_FIGURES.values() for key in (figure.key, figure.spread) if key)
+
+
+def _model_figures() -> Iterator[ProfileFigure]:
+    """Yield the figures of a whole model in the order of the rows' keys."""
+    yield ProfileFigure(
+        "forward_s",  # median seconds of a forward pass in evaluation mode, without autograd
+        "forward",
+        "Forward time",
+        unit="s",
+        place=0,
+        spread="forward_iqr_s",
+    )
+    yield ProfileFigure(
+        "forward_backward_s",  # a forward and backward pass in training mode, with gradients of all parameters
+        "fwd+bwd",
+        "Forward and backward time",
+        unit="s",
+        place=2,
+        spread="forward_backward_iqr_s",
+        note="in training mode",
+    )
+    yield ProfileFigure(
+        "peak_bytes",  # most memory allocated at once, parameters and input not counted
+        "peak",
+        "Peak memory",
+        unit="B",
+        place=4,
+        drop=2,
+        note="of a forward pass, without parameters and input",
+    )
+    yield ProfileFigure(
+        "training_peak_bytes",  # the same of forward and backward, gradients included
+        "train peak",
+        "Peak memory of forward and backward",
+        unit="B",
+        place=5,
+        drop=3,
+        note="of forward and backward",
+    )
+    # forward_s and forward_backward_s over those of the model as given, of the same input.
+    yield ProfileFigure("ratio", "ratio", "Ratio to the model as given", unit="x", place=1)
+    yield ProfileFigure(
+        "forward_backward_ratio", "fwd+bwd ratio", "Ratio of forward and backward", unit="x", place=3, drop=1
+    )
+    yield ProfileFigure(
+        "pools_share",
+        "in pools",
+        "Share of the time in pools",
+        unit="%",
+        place=6,
+        note="share of an eager forward pass, by hooks around the pools, in passes of their own",
+    )
+
+
+MODEL_FIGURES = {figure.key: figure for figure in _model_figures()}
+#: The keys of a model's rows that hold them.
+MODEL_FIGURE_KEYS = tuple(key for figure in MODEL_FIGURES.values() for key in (figure.key, figure.spread) if key)

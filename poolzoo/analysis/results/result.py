@@ -13,6 +13,8 @@ from poolzoo.analysis.results.rows import Row, number_of, set_numbers, set_times
 from poolzoo.analysis.results.schema import (
     KINDS,
     METRICS,
+    MODEL_KEYS,
+    MODEL_KIND,
     PROFILE_KEYS,
     SCHEMA_VERSION,
     TIME_KEYS,
@@ -46,6 +48,8 @@ class Result:
         """The row keys in schema order, without the metrics that were not asked for."""
         if self.kind == "profile":
             return list(PROFILE_KEYS)
+        if self.kind == MODEL_KIND:
+            return list(MODEL_KEYS)
         return [key for key in compare_keys() if key not in METRICS or key in self.metadata["metrics"]]
 
     def to_json(self) -> str:

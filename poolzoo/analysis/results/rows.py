@@ -1,4 +1,5 @@
-"""A row of a result, typed: one image, operator and state of a comparison, or one operator and tensor of a profile.
+"""A row of a result, typed: one image, operator and state of a comparison, one operator and tensor of a profile, or
+one operator in a model.
 
 ``schema`` says what the keys mean and in which order they are written. The metrics of a comparison's row are keys too,
 but which ones there are is known only at run time: :func:`number_of` and :func:`set_numbers` read and write them.
@@ -94,6 +95,15 @@ class Row(_EveryRow, total=False):
     gbps: float | None
     copy_fraction: float | None
     ratio: float | None
+    # Of a model's profile.
+    model: str
+    batch: int | None
+    execution: str
+    forward_backward_iqr_s: float | None
+    training_peak_bytes: int | None
+    forward_backward_ratio: float | None
+    pools_share: float | None
+    sites: str | None
 
 
 class DecoderFacts(TypedDict):
@@ -114,6 +124,11 @@ def axes_of(size: object) -> tuple[int, ...]:
     """Return a size as a row states it, ``2`` or ``"3x2"``, as ints; empty if it is neither."""
     parts = str(size).split("x")
     return tuple(map(int, parts)) if all(p.isascii() and p.isdigit() and len(p) < 10 for p in parts) else ()
+
+
+def model_label(row: OperatorKeys) -> str:
+    """Return the operator that is in a model; ``as given`` for the model without a replacement."""
+    return label(row) or "as given"
 
 
 def number_of(row: Row, key: str) -> float | None:

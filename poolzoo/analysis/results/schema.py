@@ -1,7 +1,7 @@
 """The schema of rows, which analysis writes, ``--format json`` prints and ``poolzoo report`` reads back.
 
 A result is ``{"metadata": {...}, "rows": [...]}`` in strict JSON. A row is a flat dict whose keys, in this order, are
-those of :func:`compare_keys` or :data:`PROFILE_KEYS`. ``psnr`` of two equal images is infinite: ``inf`` in memory,
+those of :func:`compare_keys`, :data:`PROFILE_KEYS` or :data:`MODEL_KEYS`. ``psnr`` of two equal images is infinite: ``inf`` in memory,
 ``null`` in JSON (``error`` is null too).
 """
 
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from poolzoo.analysis.results.profile_figures import FIGURE_KEYS
+from poolzoo.analysis.results.profile_figures import FIGURE_KEYS, MODEL_FIGURE_KEYS
 from poolzoo.analysis.results.rows import Times
 from poolzoo.registry import GEOMETRY
 
@@ -94,12 +94,30 @@ PROFILE_KEYS = (
     *FIGURE_KEYS,
     "error",
 )
-KINDS = ("compare", "profile")
+#: A row of a model's profile: one operator in place of the model's pools, and one batch size.
+MODEL_KEYS = (
+    "model",  # its name or class
+    "pool",  # registry name; "" for the model as given
+    "params",
+    "batch",
+    "shape",  # of the first input: "8x3x224x224"
+    "device",
+    "dtype",  # of the parameters
+    "layout",  # contiguous | channels_last
+    "threads",
+    "execution",  # eager | compiled
+    *MODEL_FIGURE_KEYS,
+    "sites",  # "maxpool=0.0812,layer2.pool=0.0113": each pool's share of an eager forward pass
+    "error",
+)
+#: The kind of a result whose rows are of a whole model.
+MODEL_KIND = "profile_model"
+KINDS = ("compare", "profile", MODEL_KIND)
 #: The types of values other than null; keys that are not named hold numbers.
 _TEXT = (
     *("image", "pool", "params", "upsample", "align", "normalize", "protocol", "input", "state", "error"),
     *("decoder_fitted_on", "pool_fitted_on", "device", "dtype", "shape", "layout", "backend"),
-    *("forward_backend", "forward_dtype", "forward_shape"),
+    *("forward_backend", "forward_dtype", "forward_shape", "model", "execution", "sites"),
 )
 _BOOLS = ("ceil_mode", "equal_kept")
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -109,6 +127,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }
 #: Figures of a profile are held against each other only where these are equal.
 PROFILE_SETTING = ("device", "dtype", "shape", *GEOMETRY, "layout", "threads")
+MODEL_SETTING = ("model", "batch", "shape", "device", "dtype", "layout", "threads", "execution")
 
 
 #: The keys of stores and summaries that are not scores.
@@ -162,7 +181,7 @@ class Metric:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9_]*", self.key):
             raise ValueError(f"key={self.key!r}: lower-case letters, digits and _ are allowed, a letter first")
-        if self.key in (*LEADING_KEYS, *CLOSING_KEYS, *PROFILE_KEYS, *_SUMMARY_KEYS):
+        if self.key in (*LEADING_KEYS, *CLOSING_KEYS, *PROFILE_KEYS, *MODEL_KEYS, *_SUMMARY_KEYS):
             raise ValueError(f"key={self.key!r}: rows already have a value of that name")
         for argument, allowed in (("better", ("higher", "lower")), ("of", ("image", "operator"))):
             if (value := getattr(self, argument)) not in allowed:
@@ -325,6 +344,8 @@ def check_metadata(kind: str, metadata: Mapping[str, Any], source: str) -> None:
     Raises:
         ValueError: of a comparison, no list of metrics, or images without sizes; of a profile, no bandwidth.
     """
+    if kind == MODEL_KIND:
+        return
     if kind == "profile":
         if not isinstance(metadata.get("copy_gbps", 0), (int, float, NoneType)):
             raise ValueError(f"{source}: metadata.copy_gbps must be a number")

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from poolzoo.analysis.results.result import Result
-from poolzoo.analysis.results.rows import Row, grouped, label
+from poolzoo.analysis.results.rows import Row, grouped, label, model_label
 from poolzoo.analysis.results.schema import METRICS, PROFILE_SETTING, Metric
 from poolzoo.analysis.results.summaries import (
     INTERVAL_IMAGES,
@@ -320,13 +320,13 @@ def judge_profile(result: Result) -> list[ProfileLead]:
 
 def _named(row: Row) -> str:
     """Return a profile's operator, with its state where it is measured in two."""
-    return f"{label(row)} ({row['state']})" if row["state"] in ("train", "eval") else label(row)
+    return f"{label(row)} ({row['state']})" if row.get("state") in ("train", "eval") else model_label(row)
 
 
 def doubts(result: Result, summaries: Sequence[Summary] = ()) -> Doubts:
     """Return the caveats of a comparison (with its ``summaries``) or of a profile."""
     failed = sum(row["error"] is not None for row in result.rows)
-    if result.kind == "profile":
+    if result.kind != "compare":
         noise = {
             _named(row): Time(row["forward_s"], row["forward_iqr_s"]).noise
             for row in result.rows

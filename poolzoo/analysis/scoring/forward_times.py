@@ -8,12 +8,12 @@ runs: in float32 by default, by the backend that the operator chooses.
 from __future__ import annotations
 
 import timeit
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.benchmark import timer as read_clock  # waits for a GPU
 
 from poolzoo.analysis.results.rows import Times
@@ -68,6 +68,49 @@ def time_forward(module: Pool, x: Tensor, least: float, most: float) -> Timing:
     with torch.no_grad():
         names: dict[str, object] = {"module": module, "x": x, "kept": module(x)}
         return time_statement("module(x)", names, least, most)
+
+
+def time_shares(
+    call: Callable[[], object], parts: Mapping[str, nn.Module], least: float, most: float
+) -> dict[str, float]:
+    """Return the share of a call's time that each of some modules takes, by forward hooks that read the clock.
+
+    Hooks cost time, and on a GPU each reading waits for it, so the calls are not those of :func:`time_statement`.
+
+    Args:
+        call: runs the modules, as often as it likes.
+        parts: the modules by name.
+        least, most: as for :func:`time_statement`, of calls in place of blocks.
+
+    Returns:
+        For each name the median over calls.
+    """
+    began: dict[str, float] = {}
+    spent: dict[str, float] = {}
+
+    def start(name: str) -> Callable[..., None]:
+        return lambda *_: began.update({name: read_clock()})
+
+    def stop(name: str) -> Callable[..., None]:
+        return lambda *_: spent.update({name: spent.get(name, 0.0) + read_clock() - began[name]})
+
+    handles = [part.register_forward_pre_hook(start(name), prepend=False) for name, part in parts.items()]
+    handles += [part.register_forward_hook(stop(name), prepend=True) for name, part in parts.items()]
+    found: list[list[float]] = []
+    total = 0.0
+    try:
+        call()  # the warm-up
+        while total < least or (len(found) < LEAST_BLOCKS and total < most):
+            spent |= dict.fromkeys(parts, 0.0)
+            before = read_clock()
+            call()
+            seconds = read_clock() - before
+            total += seconds
+            found.append([spent[name] / seconds for name in parts])
+    finally:
+        for handle in handles:
+            handle.remove()
+    return dict(zip(parts, map(float, np.median(found, axis=0)), strict=True))
 
 
 def uniform_input(shape: Sequence[int], dtype: torch.dtype, device: str, seed: int) -> Tensor:

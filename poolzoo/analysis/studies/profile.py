@@ -34,7 +34,7 @@ from poolzoo.operators.base import Pool
 from poolzoo.registry import GEOMETRY
 
 DTYPES = {"float64": torch.float64, "float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-_CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
+CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Workload:
     def __post_init__(self) -> None:
         if not 3 <= len(self.shape) <= 5 or min(self.shape) < 1:
             raise ValueError(f"shape={'x'.join(map(str, self.shape))}: NxC and 1 to 3 sizes, each >= 1, are allowed")
-        if self.channels_last and len(self.shape) not in _CHANNELS_LAST:
+        if self.channels_last and len(self.shape) not in CHANNELS_LAST:
             raise ValueError(f"channels_last: shape has {len(self.shape) - 2} spatial axes; 2 or 3 are needed")
         if self.dtype not in DTYPES:
             raise ValueError(f"dtype={self.dtype!r}: one of {', '.join(DTYPES)} is allowed")
@@ -172,7 +172,7 @@ def _modules(spec: str, workload: Workload) -> list[Pool]:
 
 def _input(workload: Workload) -> Tensor:
     x = uniform_input(workload.shape, DTYPES[workload.dtype], workload.device, workload.seed)
-    return x.contiguous(memory_format=_CHANNELS_LAST[x.dim()]) if workload.channels_last else x
+    return x.contiguous(memory_format=CHANNELS_LAST[x.dim()]) if workload.channels_last else x
 
 
 def _row(spec: str, module: Pool, workload: Workload, threads: int) -> Row:
@@ -207,11 +207,11 @@ def measure(module: Pool, x: Tensor, min_time: float) -> dict[str, float | None]
         x: its input.
         min_time: seconds over which each time is measured, at least; medians and interquartile ranges are of blocks.
     """
-    budget = _budget(min_time)
+    budget = time_budget(min_time)
     with torch.no_grad():
         y = module(x)
         forward = time_forward(module, x, *budget)
-        peak = _peak_bytes(module, x)
+        peak = peak_bytes(lambda: module(x), x.device)
     leaf = x.detach().requires_grad_()
     inputs = [leaf, *module.parameters()]
     output, saved = saved_bytes(module, leaf, module.parameters())
@@ -238,7 +238,7 @@ def measure(module: Pool, x: Tensor, min_time: float) -> dict[str, float | None]
     }
 
 
-def _budget(min_time: float) -> tuple[float, float]:
+def time_budget(min_time: float) -> tuple[float, float]:
     """Return the seconds of a measurement: at least, and after which few blocks are enough."""
     return min_time, LEAST_BLOCKS * min_time
 
@@ -249,7 +249,7 @@ def _copy_bandwidth(x: Tensor, min_time: float) -> float:
     """
     source = x.new_ones(max(x.numel(), 2**26 // x.element_size()))
     names: dict[str, object] = {"source": source, "target": torch.empty_like(source)}
-    seconds = time_statement("target.copy_(source)", names, *_budget(min_time)).median
+    seconds = time_statement("target.copy_(source)", names, *time_budget(min_time)).median
     return 2 * source.numel() * source.element_size() / seconds / 1e9
 
 
@@ -279,18 +279,18 @@ class _Saved:
         self.tensor = tensor
 
 
-def _peak_bytes(module: Pool, x: Tensor) -> int:
-    """Return the peak memory of one forward pass in bytes: its output included, its input not."""
-    if x.is_cuda:
-        torch.cuda.synchronize(x.device)
-        torch.cuda.reset_peak_memory_stats(x.device)
-        before = torch.cuda.memory_allocated(x.device)
-        y = module(x)
-        torch.cuda.synchronize(x.device)
+def peak_bytes(call: Callable[[], object], device: torch.device) -> int:
+    """Return the peak memory of a call in bytes: what it allocates, its result included; not what was there before."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        y = call()
+        torch.cuda.synchronize(device)
         del y
-        return torch.cuda.max_memory_allocated(x.device) - before
+        return torch.cuda.max_memory_allocated(device) - before
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as record:
-        y = module(x)
+        y = call()
         del y
     assert record.profiler is not None and record.profiler.kineto_results is not None
     # The allocator's own events, the only record of a running total: +bytes at each allocation, -bytes at each release.

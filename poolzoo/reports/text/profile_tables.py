@@ -45,7 +45,7 @@ def _profile_table(named: Mapping[str, str | int | None], rows: Sequence[Row], r
     if len(set(values["backend"])) > 1:
         built.append(word_column("backend", values["backend"], drop=7))
     figures = sorted(PROFILE_FIGURES.values(), key=lambda figure: figure.place)
-    built += [_figure_column(figure, values) for figure in figures]
+    built += [figure_column(figure, values) for figure in figures]
     # A column that nothing was measured for says nothing (no backward pass, no baseline).
     built = [(column, cells) for column, cells in built if any(cell.text != MISSING for cell in cells)]
 
@@ -68,7 +68,8 @@ def _profile_table(named: Mapping[str, str | int | None], rows: Sequence[Row], r
     return make_table("Cost", visible(" · ".join(caption)), lines, built, notes)
 
 
-def _figure_column(figure: ProfileFigure, values: Mapping[str, Sequence[Any]]) -> tuple[Column, list[Cell]]:
+def figure_column(figure: ProfileFigure, values: Mapping[str, Sequence[Any]]) -> tuple[Column, list[Cell]]:
+    """Return the column of one figure, from the rows' values by key."""
     own = values[figure.key]
     column = Column(figure.heading, drop=figure.drop, relative=figure.unit == "x")
     if figure.unit in SCALED_UNITS:

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 from poolzoo.analysis.results.result import Result
 from poolzoo.analysis.results.rows import label
+from poolzoo.analysis.results.schema import MODEL_KIND
 from poolzoo.analysis.results.summaries import summarise
 from poolzoo.analysis.results.summary_records import Summary
 from poolzoo.reports.run_facts import RunFacts
 from poolzoo.reports.text.columns import Table
 from poolzoo.reports.text.compare_tables import compare_tables
+from poolzoo.reports.text.model_tables import model_tables
 from poolzoo.reports.text.profile_tables import profile_tables
 from poolzoo.reports.text.words import visible
 
@@ -21,12 +23,14 @@ def tables(result: Result, summaries: Sequence[Summary] | None = None) -> list[T
     """Return the aggregated tables of a result, one per setting.
 
     Args:
-        result: a comparison or a profile.
+        result: a comparison, a profile or a model's profile.
         summaries: of the comparison, if already computed.
     """
     run = RunFacts.of(result)
     if result.kind == "profile":
         return profile_tables(run)
+    if result.kind == MODEL_KIND:
+        return model_tables(run)
     return compare_tables(run, summarise(result) if summaries is None else summaries)
 
 
