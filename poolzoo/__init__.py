@@ -3,9 +3,9 @@
 ``list_pools``, ``pool_info``, ``create_pool`` and ``register_pool`` are the registry; ``poolzoo.functional`` holds the
 operators as functions, and this module holds them as torch modules (``poolzoo.SoftPool2d``). ``replace_pools`` puts
 them into a model, ``create_model`` makes published networks with them, ``poolzoo.checkered`` makes networks checkered.
-``compare``, ``profile``, ``sweep``, ``fit``, ``visualize_weights``, ``visualize_checkered``, ``report`` and ``load``
-are the commands of the command line. ``poolzoo.metrics`` scores batches of images, and ``register_metric`` adds a
-metric to the commands.
+``compare``, ``profile``, ``profile_model``, ``sweep``, ``fit``, ``visualize_weights``, ``visualize_checkered``,
+``report`` and ``load`` are the commands of the command line. ``poolzoo.metrics`` scores batches of images, and
+``register_metric`` adds a metric to the commands.
 torch is imported at the first use of one of them.
 """
 
@@ -25,6 +25,7 @@ _LAZY = {
     "fit": "api.studies",
     "load": "api.reading",
     "profile": "api.studies",
+    "profile_model": "api.models",
     "register_metric": "analysis.results.schema",
     "report": "api.reading",
     "sweep": "api.studies",

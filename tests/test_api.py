@@ -211,7 +211,8 @@ OF_THE_TERMINAL = {"show", "build", "doctor"}
 #: device.
 OF_THE_COMMAND = {
     "compare": {"format", "output", "report", "save_plots"},
-    "profile": {"format", "output", "report", "save_plots", "gpu"},
+    # A whole model is the matter of `profile_model`, see below.
+    "profile": {"format", "output", "report", "save_plots", "gpu", "model", "batch", "compile"},
     "sweep": {"format", "output", "report", "save_plots", "plot"},
     "visualize weights": {"output"},
 }

@@ -17,7 +17,7 @@ from poolzoo._files import CommandFiles
 from poolzoo.analysis.inputs import features
 from poolzoo.analysis.results import machine
 from poolzoo.analysis.scoring import fitted_parameters, gradients
-from poolzoo.analysis.studies import compare, dataset, fit, profile, subsampling, sweep
+from poolzoo.analysis.studies import compare, dataset, fit, profile, profile_model, subsampling, sweep
 from poolzoo.commands import compare as compare_command, profile as profile_command, sweep as sweep_command, writing
 
 #: Each option with a value that is not its default's, by its parameter's name.
@@ -42,6 +42,9 @@ VALUES = {
     "ceil_mode": "--ceil-mode",
     "align": "--align interpolate",
     "like": "--like net.py:make:pool",
+    "model": "--model net.py:make",
+    "batch": "--batch 3",
+    "compile": "--compile",
     "decoder_images": "--decoder-images other.png",
     "normalize": "--normalize 255",
     "metric": "--metric mae",
@@ -89,6 +92,7 @@ MODES = {
     "--device cpu": f"profile {POOLS}",
     "another --device": f"profile {POOLS} --device cuda:0",
     "--gpu": f"profile {POOLS} --gpu",
+    "--model": f"profile {POOLS} --model other.py:make",
     "a range in --over": f"{SWEEP}1..4",
     "a list in --over": f"{SWEEP}1,4",
     "fit": "fit --pool lip --images photo.png --output out.safetensors",
@@ -102,7 +106,7 @@ MODES = {
 
 
 #: What else of a way to run a command is named where it does not use an option.
-OTHERS = ("--image", "--dataset", "--upsample bilinear", "--device")
+OTHERS = ("--image", "--dataset", "--upsample bilinear", "--device", "single operators")
 
 
 #: The commands that have a Writer.
@@ -163,6 +167,7 @@ def attempt(monkeypatch, run):
         (compare, "compare"),
         (dataset, "compare_dataset"),
         (profile, "profile"),
+        (profile_model, "profile_model"),
         (sweep, "run_sweep"),
         (fit, "fit"),
         (fit, "fit_all"),

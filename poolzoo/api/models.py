@@ -40,8 +40,8 @@ def profile_model(
     mode, on a GPU with a wait at each pool.
 
     Args:
-        model: a module; or a name: torchvision's, ``timm/`` and timm's, or ``FILE.py:FUNCTION``, a function that returns
-            a module, or a module and its input. Named models have random weights.
+        model: a module; or a name: torchvision's, ``timm/`` and timm's, or ``FILE.py:FUNCTION``, a function that
+            returns a module, or a module and its input. Named models have random weights.
         example: an input of the model, or a tuple of its positional arguments. A named model has one.
         pools: operators, e.g. ``softpool``, ``soft*`` or ``lp:p=3``; empty means all.
         batch: batch sizes; empty means that of the example. Tensors of the example are repeated or cut along their
@@ -112,11 +112,15 @@ def _with_input(
         return made, example if isinstance(example, tuple) else (example,)
     if not inputs:
         raise ValueError("example: an input of the model is needed, or its shape")
-    # An input of zeros stands for its shape: a GPU runs faster on zeros than on an image.
+    # A blank image stands for its shape: a GPU runs faster on equal values than on an image's.
     return made, tuple(uniform_input(x.shape, x.dtype, "cpu", seed) if _is_blank(x) else x for x in inputs)
 
 
 def _is_blank(x: Any) -> bool:
+    """Return whether an input has one value per channel."""
     import torch
 
-    return isinstance(x, torch.Tensor) and x.is_floating_point() and len(x.unique()) == 1
+    if not (isinstance(x, torch.Tensor) and x.is_floating_point() and x.dim() > 2 and x.numel()):
+        return False
+    values = x.flatten(2)
+    return bool((values == values[..., :1]).all())

@@ -51,6 +51,15 @@ def _values(given: Mapping[str, Any]) -> str:
 _WINDOW = "--kernel-size, --stride, --padding, --dilation or --ceil-mode"
 #: The windows are given, or taken from a network.
 WINDOWS = Choice(lambda given: "--like" if given["like"] else _WINDOW, dict.fromkeys(GEOMETRY, (_WINDOW,)))
+_SINGLE = "single operators"
+#: Operators are profiled on a tensor, or in a model.
+PROFILED = Choice(
+    lambda given: "--model" if given.get("model") else _SINGLE,
+    {
+        **dict.fromkeys((*GEOMETRY, "like", "baseline", "save_plots"), (_SINGLE,)),
+        **dict.fromkeys(("batch", "compile"), ("--model",)),
+    },
+)
 PHOTOGRAPHS, SOLIDS = ("--image", "--dataset"), ("--video", "--volume")
 #: The choices of a run, by the name of the command and function.
 CHOICES: dict[str, tuple[Choice, ...]] = {
@@ -85,6 +94,7 @@ CHOICES: dict[str, tuple[Choice, ...]] = {
         Choice(lambda given: "--scheduler" if given["scheduler"] else "local workers", {"jobs": ("local workers",)}),
     ),
     "profile": (
+        PROFILED,
         WINDOWS,
         Choice(_device, {"device": ("--device cpu", "another --device"), "threads": ("--device cpu",)}),
     ),

@@ -28,10 +28,10 @@ def declare_images(sources: Mapping[str, Sequence[str]], dataset: str | None = N
         command_files().reads_below("--dataset", dataset, IMAGE_SUFFIXES)
 
 
-def declare_network(spec: str | None) -> None:
-    """Declare the file that ``--like`` reads, if it names one."""
+def declare_network(spec: str | None, option: str = "--like") -> None:
+    """Declare the file that an option which names a network reads, if it names one."""
     found = re.match(r"(.+\.py):", spec or "")
-    command_files().reads("--like", [found[1]] if found else [])
+    command_files().reads(option, [found[1]] if found else [])
 
 
 def say_passed_over(option: str, images: int, passed_over: Mapping[str, int]) -> None:

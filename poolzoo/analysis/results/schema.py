@@ -1,8 +1,8 @@
 """The schema of rows, which analysis writes, ``--format json`` prints and ``poolzoo report`` reads back.
 
 A result is ``{"metadata": {...}, "rows": [...]}`` in strict JSON. A row is a flat dict whose keys, in this order, are
-those of :func:`compare_keys`, :data:`PROFILE_KEYS` or :data:`MODEL_KEYS`. ``psnr`` of two equal images is infinite: ``inf`` in memory,
-``null`` in JSON (``error`` is null too).
+those of :func:`compare_keys`, :data:`PROFILE_KEYS` or :data:`MODEL_KEYS`. ``psnr`` of two equal images is
+infinite: ``inf`` in memory, ``null`` in JSON (``error`` is null too).
 """
 
 from __future__ import annotations

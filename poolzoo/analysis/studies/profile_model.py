@@ -138,8 +138,7 @@ def _check_specs(specs: Sequence[str], workload: ModelWorkload) -> None:
             spec,
             ndim=ndim,
             channels=4,
-            kernel_size=2,
-            stride=2,
+            window={"kernel_size": 2, "stride": 2},
             seed=workload.seed,
             device="cpu",
             dtype=torch.float32,
@@ -275,9 +274,7 @@ def _modules_at(model: nn.Module, report: Report) -> dict[str, nn.Module]:
     return {where: module for where, module in sites.items() if module is not None}
 
 
-def _row(
-    name: str, spec: str, model: nn.Module, inputs: Inputs, batch: int | None, workload: ModelWorkload
-) -> Row:
+def _row(name: str, spec: str, model: nn.Module, inputs: Inputs, batch: int | None, workload: ModelWorkload) -> Row:
     pool, params = shown_params(spec) if spec else ("", "")
     floats = [p.dtype for p in model.parameters() if p.is_floating_point()]
     floats += [x.dtype for x in _tensors(inputs) if x.is_floating_point()]

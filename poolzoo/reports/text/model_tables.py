@@ -73,5 +73,3 @@ def shares_of(row: Row) -> dict[str, float]:
         except ValueError:  # a file that someone else wrote
             continue
     return found
-
-
