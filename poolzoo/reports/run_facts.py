@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from poolzoo.analysis.results.result import Result
 from poolzoo.analysis.results.rows import OperatorKeys, label
+from poolzoo.analysis.results.schema import MODEL_KIND
 from poolzoo.analysis.studies.sweep import Sweep, sweep_of
 
 T = TypeVar("T")
@@ -66,6 +67,8 @@ class RunFacts:
         unchanged: specs of fitted operators that kept the parameters they had before.
         copy_gbps: the machine's copy bandwidth.
         sweep: what was varied.
+        model: the model that was profiled.
+        pools_replaced: the places of its pools that operators replaced.
     """
 
     result: Result
@@ -80,6 +83,8 @@ class RunFacts:
     unchanged: frozenset[str]
     copy_gbps: float | None
     sweep: Sweep | None
+    model: str | None = None
+    pools_replaced: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, result: Result) -> RunFacts:
@@ -101,6 +106,8 @@ class RunFacts:
             unchanged=frozenset(fits),
             copy_gbps=metadata.get("copy_gbps"),
             sweep=sweep_of(result),
+            model=str(metadata["model"]) if result.kind == MODEL_KIND and metadata.get("model") else None,
+            pools_replaced=tuple(_each(metadata, "pools_replaced", lambda site: str(site.get("where")))),
         )
 
     @cached_property

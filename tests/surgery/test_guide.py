@@ -31,6 +31,8 @@ def test_the_example_prints_what_the_guide_shows(capsys: pytest.CaptureFixture[s
     assert (names["model"].pool.channels, names["model"].max_pool2d.channels) == (8, 16)
     exec(checkered, names)
     assert names["model"].conversion.converted == ["pool", "max_pool2d(kernel_size=2) in forward"]
+    exec(blocks("python")[5], names)
+    assert [(row["pool"], row["batch"]) for row in names["result"].rows[:3]] == [("", 1), ("", 2), ("max", 1)]
 
 
 def test_the_published_networks_can_be_made() -> None:

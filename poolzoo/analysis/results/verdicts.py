@@ -18,7 +18,7 @@ import numpy as np
 
 from poolzoo.analysis.results.result import Result
 from poolzoo.analysis.results.rows import Row, grouped, label, model_label
-from poolzoo.analysis.results.schema import METRICS, PROFILE_SETTING, Metric
+from poolzoo.analysis.results.schema import METRICS, MODEL_KIND, MODEL_SETTING, PROFILE_SETTING, Metric
 from poolzoo.analysis.results.summaries import (
     INTERVAL_IMAGES,
     bootstrap_intervals,
@@ -127,15 +127,17 @@ class Verdict:
 
 @dataclass(frozen=True)
 class ProfileLead:
-    """The fastest operator on one tensor of a profile.
+    """The fastest operator on one tensor of a profile, or in a model.
 
     Attributes:
-        shape, dtype, device: the tensor.
+        shape, dtype, device: the tensor, or the model's input.
         operators: how many were timed; stochastic ones count twice, in train mode and in evaluation mode.
         fastest: the operator's label, with its state if it is stochastic.
         time: its time.
-        ratio: its time over the baseline's; None for the baseline itself or if that was not timed.
+        ratio: its time over the baseline's or the model's as given; None for the baseline itself or if that was not
+            timed.
         unsure: labels of others whose time overlaps, each with half its interquartile range to both sides.
+        model: the model and how it was run; "" for a profile of operators.
     """
 
     shape: str
@@ -146,6 +148,7 @@ class ProfileLead:
     time: Time
     ratio: float | None
     unsure: tuple[str, ...]
+    model: str = ""
 
 
 @dataclass(frozen=True)
@@ -297,9 +300,10 @@ def profiled_state(summary: Summary) -> str:
 
 
 def judge_profile(result: Result) -> list[ProfileLead]:
-    """Return the fastest operator for each tensor and device of a profile with times."""
+    """Return the fastest operator for each tensor and device of a profile, of operators or of a model, with times."""
     leads = []
-    for named, rows in grouped((row for row in result.rows if row["forward_s"]), PROFILE_SETTING):
+    setting = MODEL_SETTING if result.kind == MODEL_KIND else PROFILE_SETTING
+    for named, rows in grouped((row for row in result.rows if row["forward_s"] and row["pool"]), setting):
         times = {_named(row): Time(s, row["forward_iqr_s"]) for row in rows if (s := row["forward_s"])}
         fastest, *others = sorted(times, key=lambda name: (times[name].seconds, name))
         first = next(row for row in rows if _named(row) == fastest)
@@ -312,6 +316,7 @@ def judge_profile(result: Result) -> list[ProfileLead]:
                 fastest=fastest,
                 time=times[fastest],
                 ratio=None if label(first) == result.metadata.get("baseline") else first["ratio"],
+                model=f"{named['model']}, {named['execution']}" if "model" in named else "",
                 unsure=tuple(name for name in others if times[name].overlaps(times[fastest])),
             )
         )

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from poolzoo.analysis.results.result import Result
 from poolzoo.analysis.results.rows import label
+from poolzoo.analysis.results.schema import MODEL_KIND
 from poolzoo.analysis.results.side_by_side import Versus, side_by_side
 from poolzoo.analysis.results.summaries import by_setting, summarise
 from poolzoo.analysis.results.summary_records import Setting, Summary
@@ -19,6 +20,9 @@ from poolzoo.reports.plots.all_plots import result_letters
 from poolzoo.reports.plots.sweep_curves import describe_values
 from poolzoo.reports.run_facts import RunFacts
 from poolzoo.reports.text.words import NOUNS, setting_title
+
+#: The kinds of results, as the page names them.
+_TITLES = {"compare": "Comparison", "profile": "Profile", MODEL_KIND: "Model"}
 
 
 @dataclass(frozen=True)
@@ -39,13 +43,13 @@ class PageRun:
 
     @property
     def is_comparison(self) -> bool:
-        """Whether it is a comparison, not a profile."""
+        """Whether it is a comparison, not a profile of operators or of a model."""
         return self.run.result.kind == "compare"
 
     @property
     def title(self) -> str:
         """``Comparison``, or ``Comparison A`` among several."""
-        return f"{'Comparison' if self.is_comparison else 'Profile'} {self.letter}".strip()
+        return f"{_TITLES[self.run.result.kind]} {self.letter}".strip()
 
     def heading(self, text: str) -> str:
         """Return a section's heading, with the result's title among several."""
@@ -75,6 +79,11 @@ class PageRun:
 @dataclass(frozen=True)
 class PageProfile(PageRun):
     """A profile on the page."""
+
+
+@dataclass(frozen=True)
+class PageModel(PageRun):
+    """A model's profile on the page."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +183,7 @@ class Study:
         """Read the results.
 
         Args:
-            results: comparisons and profiles.
+            results: comparisons, and profiles of operators and of models.
             pictures: of the comparisons' images.
             sources: the file of each result; may be empty.
         """
@@ -187,7 +196,10 @@ class Study:
                 letter,
                 sources[number - 1] if len(results) > 1 and sources else "",
             )
-            runs.append(PageComparison(*place, profiles) if result.kind == "compare" else PageProfile(*place))
+            if result.kind == "compare":
+                runs.append(PageComparison(*place, profiles))
+            else:
+                runs.append((PageModel if result.kind == MODEL_KIND else PageProfile)(*place))
         return cls(tuple(runs), pictures)
 
     @property
@@ -205,9 +217,14 @@ class Study:
         """Its profiles."""
         return [placed for placed in self.runs if isinstance(placed, PageProfile)]
 
+    @property
+    def models(self) -> list[PageModel]:
+        """Its models' profiles."""
+        return [placed for placed in self.runs if isinstance(placed, PageModel)]
+
     @cached_property
     def side_by_side(self) -> list[SideBySide]:
-        """The results of each kind that has several, matched."""
+        """The comparisons and the profiles of operators, matched where there are several."""
         apart = (self.comparisons, self.profiles)
         return [SideBySide(tuple(runs), side_by_side([p.run.result for p in runs])) for runs in apart if len(runs) > 1]
 

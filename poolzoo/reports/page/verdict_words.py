@@ -61,12 +61,14 @@ def answer_of(verdict: Verdict, title: str = "") -> Answer:
 
 
 def answer_of_profile(lead: ProfileLead) -> Answer:
-    """Return the fastest of a profile's operators on one tensor, in words."""
-    time = Markup("{} is the fastest of {} operators: {} per forward pass").format(
-        names([lead.fastest]), lead.operators, seconds(lead.time)
+    """Return the fastest of a profile's operators on one tensor, or in a model, in words."""
+    place = Markup(" in place of the pools of {}").format(visible(lead.model)) if lead.model else ""
+    time = Markup("{} is the fastest of {} operators{}: {} per forward pass").format(
+        names([lead.fastest]), lead.operators, place, seconds(lead.time)
     )
     if lead.ratio is not None:
-        time += Markup(", {:.2f} times the baseline’s").format(lead.ratio)
+        whose = "that of the model as given" if lead.model else "the baseline’s"
+        time += Markup(", {:.2f} times {}").format(lead.ratio, whose)
     time += Markup(".")
     if lead.unsure:
         time += Markup(" Not distinguishable from {}: the interquartile ranges overlap.").format(names(lead.unsure))

@@ -16,7 +16,7 @@ def render(study: Study) -> Section:
     """Return the answers, or a sentence that there is nothing to recommend."""
     changes = [Answer(several.heading, several.changes) for several in study.side_by_side]
     # Where a comparison took its times from a profile, it has said who is fastest.
-    speaking = study.comparisons if study.takes_times_from_profiles else study.runs
+    speaking = [*study.comparisons, *study.models] if study.takes_times_from_profiles else study.runs
     found = [answer for placed in speaking for answer in _answers(placed)]
     return Section(shown={"answers": [*(answer for answer in changes if answer.entries), *_merged(found)]})
 
