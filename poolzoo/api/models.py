@@ -103,9 +103,9 @@ def _with_input(
 
     if example is not None and shape is not None:
         raise ValueError(f"shape={shape!r}: not used with example; one of the two is allowed")
-    made, inputs = make_with_example(model, "model") if isinstance(model, str) else (model, ())
+    made, inputs = make_with_example(model, f"model {model}") if isinstance(model, str) else (model, ())
     if not isinstance(made, torch.nn.Module):
-        raise ValueError(f"model={made!r:.60}: a torch.nn.Module or a model's name is needed")
+        raise ValueError(f"model: {made!r:.60}; a torch.nn.Module or a model's name is needed")
     if shape is not None:
         return made, (uniform_input(shape, torch.float32, "cpu", seed),)
     if example is not None:

@@ -159,7 +159,7 @@ def test_a_training_step_that_fails_keeps_the_forward_figures():
             return super().forward(x)
 
     row = poolzoo.profile_model(Once(nn.Conv2d(3, 4, 3), nn.MaxPool2d(2)), X, pools="avg", **QUICK).rows[0]
-    assert row["forward_s"] > 0 and row["error"] == "RuntimeError: not in training"
+    assert row["forward_s"] > 0 and row["error"] == "forward and backward: RuntimeError: not in training"
 
 
 def test_how_the_model_is_run_is_in_the_rows():
@@ -215,11 +215,11 @@ def test_a_model_is_profiled_on_a_gpu():
         ({"shape": (1, 3, 8, 8)}, "shape=.*not used with example"),
         ({"example": None}, "example: an input"),
         ({"example": 3, "batch": 2}, "batch=2"),
-        ({"example": torch.rand(1, 5, 8, 8)}, "model='Sequential': does not run on 1x5x8x8"),
+        ({"example": torch.rand(1, 5, 8, 8)}, "model Sequential: does not run on 1x5x8x8"),
         ({"model": torch.jit.script(nn.Sequential(nn.MaxPool2d(2)))}, "TorchScript"),
         ({"model": nn.Conv2d(3, 4, 3)}, "has no pool that can be replaced$"),
         ({"model": nn.MaxPool2d(2)}, "itself a pool"),
-        ({"model": 3}, "model=3: a torch.nn.Module"),
+        ({"model": 3}, "model: 3; a torch.nn.Module"),
         ({"channels_last": True, "model": nn.Sequential(nn.MaxPool1d(2)), "example": X[0]}, "channels_last"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
@@ -257,9 +257,9 @@ def test_the_command_keeps_the_models_own_dtype(run, tmp_path):
     [
         ("make", ("--kernel-size", "3"), ("--kernel-size 3: not used with --model",)),
         ("make", ("--baseline", "avg"), ("--baseline", "not used with --model")),
-        ("make", ("--shape", "1x5x34x34"), ("does not run on 1x5x34x34",)),
+        ("make", ("--shape", "1x5x34x34"), ("--model", "does not run on 1x5x34x34")),
         ("make", ("--batch", "0"), ("--batch",)),
-        ("without_pools", (), ("has no pool that can be replaced",)),
+        ("without_pools", (), ("--model", "has no pool that can be replaced")),
         ("with_a_head", (), ("has no pool that can be replaced: 1 (AdaptiveAvgPool2d",)),
         ("scripted", ("--shape", "1x3x8x8"), ("TorchScript",)),
         ("broken", (), ("broken() failed", "no weights")),
@@ -273,13 +273,13 @@ def test_a_bad_model_is_one_line_and_exit_code_2(run, net, function, arguments, 
 def test_options_of_a_model_are_refused_without_one(run):
     run("profile", *LINE, "--batch", "2").fails("--batch 2: not used with single operators, only with --model")
     run("profile", *LINE, "--compile").fails("--compile: not used with single operators")
-    run("profile", *LINE, "--model", "nowhere.py:make").fails("nowhere.py", "no such file")
+    run("profile", *LINE, "--model", "nowhere.py:make").fails("--model nowhere.py:make", "no such file")
 
 
 def test_a_name_needs_its_library(run):
     pytest.importorskip("torchvision")
-    run("profile", "--model", "resnet81", *LINE).fails("resnet81", "torchvision has no such network", "resnet18")
-    line = ("profile", "--model", "resnet18", "--shape", "1x3x32x32", *LINE, "--format", "json")
+    run("profile", "--model", "resnet81", *LINE).fails("--model resnet81: torchvision has no such network", "resnet18")
+    line = ("profile", "--model", "resnet18", "--shape", "2x3x32x32", *LINE, "--format", "json")
     first, second = json.loads(run(*line).out)["rows"]
     assert first["sites"].startswith("maxpool=") and second["error"] is None
 

@@ -148,7 +148,7 @@ def _check_specs(specs: Sequence[str], workload: ModelWorkload) -> None:
 def _prepare(model: nn.Module, example: Inputs, workload: ModelWorkload, name: str) -> tuple[nn.Module, Inputs]:
     """Return copies of the model and its inputs on the device, in the dtype and the layout that are asked for."""
     if isinstance(model, torch.jit.ScriptModule):
-        raise ValueError(f"model={name!r}: TorchScript, whose pools cannot be replaced")
+        raise ValueError(f"model {name}: TorchScript, whose pools cannot be replaced")
     dtype = DTYPES[workload.dtype] if workload.dtype else None
 
     def moved(x: Tensor) -> Tensor:
@@ -165,7 +165,7 @@ def _prepare(model: nn.Module, example: Inputs, workload: ModelWorkload, name: s
                 raise ValueError("channels_last: its inputs need four axes, or all five")
             given = given.to(memory_format=layouts.pop())  # type: ignore[call-overload]
     except Exception as error:  # whatever a model does when it is copied or moved
-        raise ValueError(f"model={name!r}: {one_line(error)}") from error
+        raise ValueError(f"model {name}: {one_line(error)}") from error
     return given, inputs
 
 
@@ -205,7 +205,7 @@ def _check_runs(model: nn.Module, inputs: Inputs, name: str) -> None:
         with torch.no_grad():
             model.eval()(*inputs)
     except Exception as error:  # whatever a model does
-        raise ValueError(f"model={name!r}: does not run on {_shapes(inputs)}: {one_line(error)}") from error
+        raise ValueError(f"model {name}: does not run on {_shapes(inputs)}: {one_line(error)}") from error
 
 
 def _shapes(inputs: Inputs) -> str:
@@ -221,14 +221,15 @@ def _find_pools(model: nn.Module, inputs: Inputs, name: str) -> Report:
     try:
         report: Report = replace_pools(model, "max", example=inputs, allow_none=True, verbose=False).pool_report  # type: ignore[assignment]
     except Exception as error:
-        raise ValueError(f"model={name!r}: {one_line(error)}") from error
+        raise ValueError(f"model {name}: {one_line(error)}") from error
     if not report.replaced:
         stay = "; ".join(f"{site.where} ({site.what}): {site.why}" for site in report.left_alone)
-        raise ValueError(f"model={name!r}: has no pool that can be replaced{f': {stay}' if stay else ''}")
+        raise ValueError(f"model {name}: has no pool that can be replaced{f': {stay}' if stay else ''}")
     return report
 
 
 Sites = tuple[nn.Module, dict[str, nn.Module]]
+Run = Callable[..., Any]
 
 
 def _variant(
@@ -298,37 +299,49 @@ def _row(name: str, spec: str, model: nn.Module, inputs: Inputs, batch: int | No
 
 def _measure(row: Row, model: nn.Module, sites: Sites, inputs: Inputs, workload: ModelWorkload) -> None:
     """Set a row's figures; those after a failure stay None."""
-    budget = time_budget(workload.min_time)
-    device = torch.device(workload.device)
     torch.manual_seed(workload.seed)
+    if workload.compiled:
+        torch.compiler.reset()  # else the models before it would count towards the limit of compilations
+    run = torch.compile(model, dynamic=False) if workload.compiled else model
+    place = ""
     try:
-        if workload.compiled:
-            torch.compiler.reset()  # else the models before it would count towards the limit of compilations
-        run = torch.compile(model, dynamic=False) if workload.compiled else model
+        model.eval()
         with torch.no_grad():
-            model.eval()
-            forward = functools.partial(run, *inputs)
-            # One result is kept meanwhile; that call also compiles.
-            timing = time_statement("forward()", {"forward": forward, "kept": forward()}, *budget)
-            row["forward_s"], row["forward_iqr_s"] = timing.median, timing.iqr
-            row["peak_bytes"] = peak_bytes(forward, device)
-            hooked, modules = sites
-            shares = time_shares(functools.partial(hooked.eval(), *inputs), modules, *budget)
-        row["sites"] = ",".join(f"{where}={share:.4f}" for where, share in shares.items())
-        row["pools_share"] = sum(shares.values())
+            _measure_forward(row, run, sites, inputs, workload)
+        place = "forward and backward: "
         model.train()
-        step = functools.partial(_step, run, inputs, [p for p in model.parameters() if p.requires_grad])
-        if step():
-            timing = time_statement("step()", {"step": step}, *budget)
-            row["forward_backward_s"], row["forward_backward_iqr_s"] = timing.median, timing.iqr
-            row["training_peak_bytes"] = peak_bytes(step, device)
+        _measure_training(row, run, [p for p in model.parameters() if p.requires_grad], inputs, workload)
     except Exception as error:  # a failed operator is a row, not the end of the run
-        row["error"] = one_line(error)
+        row["error"] = place + one_line(error)
     finally:
         model.eval()
 
 
-def _step(run: Callable[..., Any], inputs: Inputs, parameters: Sequence[Tensor]) -> tuple[Tensor | None, ...]:
+def _measure_forward(row: Row, run: Run, sites: Sites, inputs: Inputs, workload: ModelWorkload) -> None:
+    budget = time_budget(workload.min_time)
+    forward = functools.partial(run, *inputs)
+    # One result is kept meanwhile, as in other measurements of a forward pass; that call also compiles.
+    timing = time_statement("forward()", {"forward": forward, "kept": forward()}, *budget)
+    row["forward_s"], row["forward_iqr_s"] = timing.median, timing.iqr
+    row["peak_bytes"] = peak_bytes(forward, torch.device(workload.device))
+    hooked, modules = sites
+    shares = time_shares(functools.partial(hooked.eval(), *inputs), modules, *budget)
+    row["sites"] = ",".join(f"{where}={share:.4f}" for where, share in shares.items())
+    row["pools_share"] = sum(shares.values())
+
+
+def _measure_training(
+    row: Row, run: Run, parameters: Sequence[Tensor], inputs: Inputs, workload: ModelWorkload
+) -> None:
+    step = functools.partial(_step, run, inputs, parameters)
+    if not step():
+        return
+    timing = time_statement("step()", {"step": step}, *time_budget(workload.min_time))
+    row["forward_backward_s"], row["forward_backward_iqr_s"] = timing.median, timing.iqr
+    row["training_peak_bytes"] = peak_bytes(step, torch.device(workload.device))
+
+
+def _step(run: Run, inputs: Inputs, parameters: Sequence[Tensor]) -> tuple[Tensor | None, ...]:
     """Return the gradients of all parameters for a gradient of ones; empty if nothing in the model learns."""
     outputs = [y for y in _tensors(run(*inputs)) if y.requires_grad]
     if not (outputs and parameters):
