@@ -15,6 +15,7 @@ from poolzoo.geometry import (
     check_input,
     check_same_shape,
     like,
+    make_geometry,
     output_size,
 )
 from poolzoo.operators.base import check_backend
@@ -27,6 +28,9 @@ from poolzoo.windows import maximum, windows
 #: The gate's upper bound: weights differ by at most e^12 (the paper's section 3.3).
 COEFF = 12.0
 BOTTLENECK_WIDTH = 128
+#: Layers of the bottleneck logit that the LIPs of a ResNet's block share; each LIP has its own other layers.
+_SHARED = 6
+_HALVING = make_geometry(2, 3, stride=2, padding=1)
 _CONV: dict[int, type[nn.Module]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 
 
@@ -83,6 +87,31 @@ def logit_module(channels: int, ndim: int, variant: str, width: int = BOTTLENECK
     assert isinstance(last.weight, nn.Parameter)
     nn.init.zeros_(last.weight)
     return nn.Sequential(OrderedDict([*layers, ("gate", _SoftGate())]))
+
+
+class SharedLogit(nn.Module):
+    """The layers of a bottleneck logit up to its second ReLU, which the LIPs of a ResNet's block share."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.logit = logit_module(channels, 2, "bottleneck")[:_SHARED]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.logit(x)  # type: ignore[no-any-return]
+
+
+class LipOfShared(nn.Module):
+    """LIP, 3x3 with stride 2 and padding 1, whose logit is that of the shared layers and its own 1x1 convolution, which
+    starts at 0.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        own = list(logit_module(channels, 2, "bottleneck"))[_SHARED:]
+        self.postprocessing = nn.Sequential(OrderedDict(zip(("conv", "bn", "gate"), own, strict=True)))
+
+    def forward(self, x: Tensor, shared: Tensor) -> Tensor:
+        return lip(x, _HALVING, logit=self.postprocessing(shared))
 
 
 class _Lip(LazyPool):

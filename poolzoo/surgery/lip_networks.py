@@ -18,12 +18,7 @@ import torchvision
 from torch import Tensor, nn
 
 from poolzoo.create import create_pool
-from poolzoo.geometry import make_geometry
-from poolzoo.operators.lip import lip, logit_module
-
-_GEOMETRY = make_geometry(2, 3, stride=2, padding=1)
-#: Layers of the bottleneck logit that the LIPs of a block share; each LIP has its own other layers.
-_SHARED = 6
+from poolzoo.operators.lip import LipOfShared, SharedLogit
 
 
 def lip_resnet(name: str, **kwargs: Any) -> nn.Module:
@@ -61,12 +56,13 @@ class _StridedBlock(nn.Module):
     def __init__(self, block: Any) -> None:
         super().__init__()
         shortcut, bn = block.downsample
-        self.bottleneck_shared = _SharedLogit(shortcut.in_channels)
+        self.bottleneck_shared = SharedLogit(shortcut.in_channels)
+        _start_as_a_resnet(self.bottleneck_shared)
         self.conv1, self.bn1 = block.conv1, block.bn1
-        self.conv2 = nn.Sequential(_Lip(block.conv2.in_channels), _conv1x1(block.conv2))
+        self.conv2 = nn.Sequential(LipOfShared(block.conv2.in_channels), _conv1x1(block.conv2))
         self.bn2, self.conv3, self.bn3, self.relu = block.bn2, block.conv3, block.bn3, block.relu
         self.downsample = nn.Sequential(
-            OrderedDict([("lip", _Lip(shortcut.in_channels)), ("conv", _conv1x1(shortcut)), ("bn", bn)])
+            OrderedDict([("lip", LipOfShared(shortcut.in_channels)), ("conv", _conv1x1(shortcut)), ("bn", bn)])
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -77,30 +73,6 @@ class _StridedBlock(nn.Module):
         y = self.bn3(self.conv3(y))
         pool, conv, bn = self.downsample
         return self.relu(y + bn(conv(pool(x, shared))))  # type: ignore[no-any-return]
-
-
-class _SharedLogit(nn.Module):
-    """The layers of a bottleneck logit up to its second ReLU."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.logit = logit_module(channels, 2, "bottleneck")[:_SHARED]
-        _start_as_a_resnet(self.logit)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.logit(x)  # type: ignore[no-any-return]
-
-
-class _Lip(nn.Module):
-    """LIP whose logit is the output of the shared layers and its own 1x1 convolution, which starts at 0."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        own = list(logit_module(channels, 2, "bottleneck"))[_SHARED:]
-        self.postprocessing = nn.Sequential(OrderedDict(zip(("conv", "bn", "gate"), own, strict=True)))
-
-    def forward(self, x: Tensor, shared: Tensor) -> Tensor:
-        return lip(x, _GEOMETRY, logit=self.postprocessing(shared))
 
 
 def _conv1x1(conv: Any) -> nn.Sequential | nn.Conv2d:
