@@ -43,6 +43,8 @@ SOME = {
 
 def equals_its_loop(call: dict[str, Any], spec: str) -> None:
     info, windows = info_of(spec), windows_of(call)
+    if info.name not in ORACLES:
+        pytest.skip(f"{info.name}: an operator of a plugin, for which no loop is written")
     x = distinct(1, CHANNELS, *call["shape"][1:], dtype=torch.float64)
     if "output_size" in windows:
         if not info.adaptive or "variant=full" in spec:

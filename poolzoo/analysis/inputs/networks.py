@@ -45,12 +45,6 @@ def make_network(name: str, seed: int = 0, said: str | None = None) -> tuple[nn.
         return (_timm if name.startswith(TIMM) else _torchvision)(name, said or f"features={name!r}")
 
 
-def network_file(spec: str) -> str | None:
-    """Return the file of a ``FILE.py:FUNCTION:LAYER`` spec; None if it names a network of a library."""
-    found = _IN_FILE.match(spec)
-    return found["file"] if found else None
-
-
 def make_with_example(name: str, said: str) -> tuple[nn.Module, tuple[Any, ...]]:
     """Make a network and an example of its input.
 
