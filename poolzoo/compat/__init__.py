@@ -4,4 +4,11 @@
 torch; ``import poolzoo`` does not import this package.
 """
 
-from poolzoo.compat import adapool as adapool, antialiased as antialiased, gem as gem, lip as lip, softpool as softpool
+from poolzoo.compat import (
+    adapool as adapool,
+    antialiased as antialiased,
+    dpp as dpp,
+    gem as gem,
+    lip as lip,
+    softpool as softpool,
+)

@@ -149,7 +149,7 @@ def dpp(
     smoothed = None
     if weight is not None:
         assert isinstance(geometry, Geometry)
-        smoothed = _filtered(x.to(accumulation_dtype(x.dtype)), geometry, weight, 0.0 if bias is None else bias)
+        smoothed = filtered(x.to(accumulation_dtype(x.dtype)), geometry, weight, 0.0 if bias is None else bias)
     return pool_windows(
         x,
         geometry,
@@ -174,16 +174,23 @@ def _dpp(
 ) -> Tensor:
     if smoothed is None:
         smoothed = mean(a, mask).unsqueeze(-1)
-    half = a / 2 - smoothed / 2
-    if reward == "asymmetric":
-        half = half.clamp(min=0)
-    # In logarithms no power overflows, and softmax needs no more; divided by the larger, no square does.
-    larger = half.detach().abs().clamp(min=eps / 2)
-    root = ((half / larger).square() + (eps / 2 / larger).square()).log() / 2 + larger.log() + math.log(2)
-    logit = torch.as_tensor(lam, dtype=a.dtype, device=a.device) * root
+    # In logarithms no power overflows, and softmax needs no more.
+    logit = torch.as_tensor(lam, dtype=a.dtype, device=a.device) * log_distance(a, smoothed, reward, eps)
     if isinstance(alpha, Tensor) or alpha:
         logit = torch.logaddexp(_log(torch.as_tensor(alpha, dtype=a.dtype, device=a.device)), logit)
     return weighted_mean(softmax_weights(logit, mask), a, maximum(a.detach(), mask).unsqueeze(-1))
+
+
+def log_distance(a: Tensor, smoothed: Tensor, reward: str, eps: float) -> Tensor:
+    """Return ``log sqrt(d^2 + eps^2)``, where d is ``a - smoothed``, or its positive part if ``reward`` is
+    ``asymmetric``.
+    """
+    half = a / 2 - smoothed / 2
+    if reward == "asymmetric":
+        half = half.clamp(min=0)
+    # Divided by the larger, no square overflows.
+    larger = half.detach().abs().clamp(min=eps / 2)
+    return ((half / larger).square() + (eps / 2 / larger).square()).log() / 2 + larger.log() + math.log(2)
 
 
 def _log(value: Tensor) -> Tensor:
@@ -191,7 +198,7 @@ def _log(value: Tensor) -> Tensor:
     return value.masked_fill(value == 0, 1.0).log().masked_fill(value == 0, -math.inf)
 
 
-def _filtered(x: Tensor, geometry: Geometry, weight: Tensor, bias: float | Tensor) -> Tensor:
+def filtered(x: Tensor, geometry: Geometry, weight: Tensor, bias: float | Tensor) -> Tensor:
     """Return ``weight`` applied to the 3 elements per axis around each window's middle, 0 outside, plus ``bias``; K is
     1.
     """
