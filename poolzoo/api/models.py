@@ -85,7 +85,7 @@ def profile_model(
     machine.check_device(device)
     specs = registry.expand_specs(several(pools))
     if not several(pools):  # those with submaps fit into no model that is not made for them
-        specs = [spec for spec in specs if registry.pool_info(spec).phases is None]
+        specs = [spec for spec in specs if registry.pool_info(registry.parse_spec(spec)[0]).phases is None]
     module, inputs = _with_input(model, example, shape, seed)
     name = model if isinstance(model, str) else type(model).__name__
     with progress("Profiling") as on_step:

@@ -273,6 +273,7 @@ def test_a_bad_model_is_one_line_and_exit_code_2(run, net, function, arguments, 
 def test_options_of_a_model_are_refused_without_one(run):
     run("profile", *LINE, "--batch", "2").fails("--batch 2: not used with single operators, only with --model")
     run("profile", *LINE, "--compile").fails("--compile: not used with single operators")
+    run("profile", *LINE, "--model", "net.py").fails("--model net.py: FILE.py:FUNCTION is needed")
     run("profile", *LINE, "--model", "nowhere.py:make").fails("--model nowhere.py:make", "no such file")
 
 
@@ -288,3 +289,8 @@ def test_the_function_takes_what_the_command_does():
     ours = set(inspect.signature(poolzoo.profile_model).parameters) - {"example", "pools"}
     theirs = {option.name for option in cli.cli.commands["profile"].params}
     assert ours <= theirs
+
+
+def test_without_names_every_operator_is_profiled():
+    result = poolzoo.profile_model(small(), X, **QUICK)
+    assert len(result.rows) > 30 and all(row["error"] is None for row in result.rows), result.to_markdown()

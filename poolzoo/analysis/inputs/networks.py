@@ -58,6 +58,8 @@ def make_with_example(name: str, said: str) -> tuple[nn.Module, tuple[Any, ...]]
         ValueError: an unknown network, a library or a file that is missing, or a function that is missing or fails.
     """
     found = _IN_FILE.fullmatch(name)
+    if name.endswith(".py"):
+        raise ValueError(f"{said}: FILE.py:FUNCTION is needed, a function that returns the network")
     if found is None:
         network, preprocess = make_network(name, said=said)
         return network, (preprocess(torch.zeros(3, 512, 512))[None],)
