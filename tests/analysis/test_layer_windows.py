@@ -119,7 +119,7 @@ def test_the_shape_is_that_of_the_tensor_in_the_network(net, layer, shape, kerne
     ("spec", "words"),
     [
         ("resnet18", "MODEL:LAYER is needed"),
-        ("networks.py:net", "torchvision"),  # a layer without its function is read as a network's name
+        ("networks.py:net", "FILE.py:FUNCTION is needed"),
         ("missing.py:net:pool", "missing.py: no such file"),
         ("networks.py:nets:stage.0", "networks.py has no function 'nets'"),
         ("networks.py:number:pool", "number() must return a network, or it and its input"),
