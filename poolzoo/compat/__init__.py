@@ -7,6 +7,7 @@ torch; ``import poolzoo`` does not import this package.
 from poolzoo.compat import (
     adapool as adapool,
     antialiased as antialiased,
+    checkered as checkered,
     dpp as dpp,
     gem as gem,
     lip as lip,
