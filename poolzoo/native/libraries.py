@@ -14,6 +14,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import hashlib
+import logging
 import math
 import os
 import platform
@@ -28,6 +29,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -266,9 +268,7 @@ def _build_cpu(operator: str, work: Path) -> None:
 
 def _build_cuda(operator: str, work: Path) -> None:
     home = _toolkit()
-    from torch.utils import cpp_extension
-
-    cpp_extension.CUDA_HOME = str(home)
+    _cpp_extension().CUDA_HOME = str(home)
     flags = operator_flags(operator)
     # It reads TORCH_CUDA_ARCH_LIST and the visible GPUs as cuda_architectures does.
     _build(
@@ -284,10 +284,21 @@ def _build_cuda(operator: str, work: Path) -> None:
 def _build(name: str, sources: Sequence[Path], work: Path, **flags: list[str]) -> None:
     with _ninja_on_path(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of cpp_extension, about compilers that it has not heard of
-        from torch.utils.cpp_extension import load
-
         paths, links = [str(source) for source in sources], list(_LINK_FLAGS)
-        load(name, paths, extra_ldflags=links, build_directory=str(work), is_python_module=False, **flags)  # type: ignore[arg-type]
+        load = _cpp_extension().load
+        load(name, paths, extra_ldflags=links, build_directory=str(work), is_python_module=False, **flags)
+
+
+def _cpp_extension() -> Any:
+    """Return torch.utils.cpp_extension, imported without its warning that a CUDA build of torch finds no GPU."""
+    logger = logging.getLogger("torch.utils.cpp_extension")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        from torch.utils import cpp_extension
+    finally:
+        logger.setLevel(level)
+    return cpp_extension
 
 
 def _toolkit() -> Path:
