@@ -26,6 +26,7 @@ from poolzoo.registry import list_pools, pool_info
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
+pytestmark = pytest.mark.slow
 
 STEM: dict[str, Any] = {"kernel_size": 3, "stride": 2, "padding": 1}
 #: Of each operator that is exported in standard operators: one of the operators that its graph is made of.
@@ -208,7 +209,6 @@ def test_decompositions_rid_a_program_of_native_operators(spec):
 
 
 @pytest.mark.grid
-@pytest.mark.slow
 def test_a_package_of_aotinductor_runs_where_poolzoo_is_not_imported(tmp_path):
     if not native.available():
         pytest.skip("no native operators here")
