@@ -11,5 +11,6 @@ from poolzoo.compat import (
     dpp as dpp,
     gem as gem,
     lip as lip,
+    regions as regions,
     softpool as softpool,
 )
