@@ -8,13 +8,13 @@ from typing import NoReturn
 import click
 
 import poolzoo
-from poolzoo import registry
 from poolzoo._console import note, open_streams, quiet_libraries, reason
 from poolzoo._files import CommandFiles
 from poolzoo.commands import build, compare, doctor, fit, listing, profile, report, show, sweep, visualize
 from poolzoo.commands.modes import CommandGroup
 from poolzoo.commands.reading import plugin_files
 from poolzoo.commands.writing import command_files, command_line
+from poolzoo.plugins import load_plugins
 
 
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -33,7 +33,7 @@ def cli(plugins: tuple[str, ...]) -> None:
     Example:
       poolzoo compare --image skimage:coffee --report coffee.html
     """
-    registry.load_plugins(plugins)
+    load_plugins(plugins)
     context = click.get_current_context()
     context.obj = CommandFiles()
     context.with_resource(command_line())

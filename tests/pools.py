@@ -18,9 +18,10 @@ from torch import Tensor
 from poolzoo import registry
 from poolzoo.create import create_pool
 from poolzoo.operators import Pool
+from poolzoo.plugins import load_plugins
 from poolzoo.registry import CLAUSES, PoolInfo, expand_specs, parse_spec, pool_info
 
-registry.load_plugins()
+load_plugins()
 
 CHANNELS = 3
 MAX_POOL = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}

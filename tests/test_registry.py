@@ -20,6 +20,7 @@ import poolzoo
 from poolzoo import registry
 from poolzoo.analysis.studies.sweep import plan_sweep
 from poolzoo.create import create_pool
+from poolzoo.plugins import load_plugin, load_plugins
 from poolzoo.registry import (
     expand_specs,
     format_params,
@@ -359,16 +360,16 @@ def test_a_parameter_without_default_is_asked_for():
 def test_a_script_is_a_plugin(tmp_path):
     script = tmp_path / "my_plugin.py"
     script.write_text(PLUGIN)
-    registry.load_plugin(str(script))
+    load_plugin(str(script))
     assert poolzoo.MidrangePool1d(2)(torch.tensor([[1.0, 2.0]])).item() == 1.5
-    registry.load_plugin(str(script))  # the second time nothing is registered again
+    load_plugin(str(script))  # the second time nothing is registered again
     assert list_pools().count("midrange") == 1
 
 
 def test_a_module_is_a_plugin(tmp_path, monkeypatch):
     (tmp_path / "module_plugin.py").write_text(PLUGIN)
     monkeypatch.syspath_prepend(tmp_path)
-    registry.load_plugins(["module_plugin"])
+    load_plugins(["module_plugin"])
     assert "midrange" in list_pools()
 
 
@@ -376,10 +377,10 @@ def test_the_environment_names_plugins(tmp_path, monkeypatch):
     for name in ("one", "two"):
         (tmp_path / f"{name}_plugin.py").write_text(PLUGIN.replace('"midrange"', f'"midrange_{name}"'))
     monkeypatch.setenv("POOLZOO_PLUGINS", os.pathsep.join(str(tmp_path / f"{n}_plugin.py") for n in ("one", "two")))
-    registry.load_plugins()
+    load_plugins()
     assert list_pools()[-2:] == ["midrange_one", "midrange_two"]
     monkeypatch.setenv("POOLZOO_PLUGINS", "")
-    registry.load_plugins()
+    load_plugins()
     assert len(list_pools("midrange*")) == 2
 
 
@@ -398,19 +399,19 @@ def test_a_broken_plugin_gives_one_line(tmp_path, text, message):
     script = tmp_path / "broken_plugin.py"
     script.write_text(text)
     with pytest.raises(ValueError) as caught:
-        registry.load_plugin(str(script))
+        load_plugin(str(script))
     assert str(caught.value).startswith(f"plugin {str(script)!r}: {message}")
     assert "\n" not in str(caught.value)
     script.write_text(PLUGIN)
-    registry.load_plugin(str(script))  # mended, it loads
+    load_plugin(str(script))  # mended, it loads
     assert "midrange" in list_pools()
 
 
 def test_a_missing_plugin_gives_one_line(tmp_path):
     with pytest.raises(ValueError, match=r"^plugin '.*absent\.py': no such file$"):
-        registry.load_plugin(str(tmp_path / "absent.py"))
+        load_plugin(str(tmp_path / "absent.py"))
     with pytest.raises(ValueError, match=r"^plugin 'absent_module': ModuleNotFoundError: No module named"):
-        registry.load_plugin("absent_module")
+        load_plugin("absent_module")
 
 
 class FakeEntry:
@@ -481,11 +482,12 @@ def test_the_first_use_may_be_in_several_threads(tmp_path):
 import sys, threading
 import poolzoo
 from poolzoo import registry
+from poolzoo.plugins import load_plugins
 start, results = threading.Barrier(8), []
 
 def use():
     start.wait()
-    registry.load_plugins()
+    load_plugins()
     results.append((poolzoo.list_pools(), poolzoo.SoftPool2d, poolzoo.functional.soft_pool2d, poolzoo.MidrangePool1d))
 
 sys.setswitchinterval(1e-6)

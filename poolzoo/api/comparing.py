@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from poolzoo import registry
 from poolzoo._console import progress
 from poolzoo.analysis.inputs.arrays import find_given
 from poolzoo.analysis.results import machine
@@ -19,6 +18,7 @@ from poolzoo.api.modes import refuse_unused, several
 from poolzoo.api.pictures import PictureKeeper
 from poolzoo.api.result import Result
 from poolzoo.api.windows import asked_window
+from poolzoo.plugins import load_plugins
 
 if TYPE_CHECKING:
     from poolzoo.analysis.inputs.arrays import ImageLike
@@ -117,7 +117,7 @@ def compare(
     """
     given = dict(locals())
     refuse_unused(compare, given)
-    registry.load_plugins(several(plugin))
+    load_plugins(several(plugin))
     ndim = 3 if video or volume else 2
     asked = Protocol(
         **asked_window(given, ndim),

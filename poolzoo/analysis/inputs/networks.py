@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from poolzoo import registry
 from poolzoo.analysis.results.rows import one_line
+from poolzoo.plugins import run_script
 
 TIMM = "timm/"
 #: How many names a message lists.
@@ -85,7 +85,7 @@ def _run(file: str, said: str) -> Any:
     try:
         if not Path(file).is_file():
             raise ValueError("no such file")
-        return registry.run_script(Path(file).resolve())
+        return run_script(Path(file).resolve())
     except Exception as error:  # whatever a user's script does
         raise ValueError(f"{said}: {file}: {one_line(error)}") from error
 

@@ -25,7 +25,7 @@ from typing import Any, Protocol as Interface
 import torch
 
 import poolzoo
-from poolzoo import engine, registry
+from poolzoo import engine
 from poolzoo.analysis.inputs.images import ImageError, Source
 from poolzoo.analysis.inputs.samples import Picture
 from poolzoo.analysis.results.rows import Row, one_line
@@ -36,6 +36,7 @@ from poolzoo.analysis.scoring.image_metrics import use_one_thread
 from poolzoo.analysis.scoring.protocol import Protocol
 from poolzoo.analysis.scoring.round_trip import failed_image, load_cropped, score_sample
 from poolzoo.analysis.scoring.runs import Run, make_runs
+from poolzoo.plugins import load_plugins
 
 #: Images in flight for each worker: the one that it works on, and the next ones, so that it need not wait.
 AHEAD = 3
@@ -62,7 +63,7 @@ class Job:
         protocol: of the comparison.
         fits: fitted parameters of operators, which get rows of their own.
         decoders: the fitted optimal decoders, or None.
-        plugins: scripts or modules that register operators, for :func:`poolzoo.registry.load_plugin`.
+        plugins: scripts or modules that register operators, for :func:`poolzoo.plugins.load_plugin`.
         version: the version of poolzoo that workers must have.
     """
 
@@ -122,7 +123,7 @@ def score_task(job: Job, task: Task) -> Outcome:
     # A Dask worker may run several tasks at once, but modules hold their generator.
     with _one_at_a_time, engine.by_reference():
         torch.set_num_threads(1)
-        registry.load_plugins(job.plugins)
+        load_plugins(job.plugins)
         use_one_thread()
         geometry = job.protocol.geometry(2)
         item = _picture(job, task)
