@@ -121,11 +121,15 @@ def profile_model(
                 on_step(len(rows), len(batches) * (len(specs) + 1))
     _note_ratios(rows)
     facts = {"pools": describe_specs(specs), "seed": workload.seed, "min_time": workload.min_time, "model": name}
-    sites_found = {
+    return Result(MODEL_KIND, known | facts | _sites_found(found), rows)
+
+
+def _sites_found(found: Report) -> dict[str, list[dict[str, str]]]:
+    """Return the pools of the model for the result's metadata."""
+    return {
         "pools_replaced": [{"where": site.where, "what": site.before} for site in found.replaced],
         "pools_left_alone": [site._asdict() for site in found.left_alone],
     }
-    return Result(MODEL_KIND, known | facts | sites_found, rows)
 
 
 def _check_specs(specs: Sequence[str], workload: ModelWorkload) -> None:
