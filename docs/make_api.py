@@ -30,7 +30,8 @@ def text() -> str:
 
 def _module_lines(name: str) -> Iterator[str]:
     module = importlib.import_module(name)
-    defined = (key for key, value in vars(module).items() if getattr(value, "__module__", "").startswith(name))
+    # torch.compile leaves objects whose __module__ is None.
+    defined = (key for key, value in vars(module).items() if (getattr(value, "__module__", "") or "").startswith(name))
     public = getattr(module, "__all__", [key for key in defined if not key.startswith("_")])
     for attribute in sorted({*public, *_made(name)}):
         value = getattr(module, attribute)

@@ -17,7 +17,7 @@ from poolzoo import functional
 from poolzoo.geometry import check_input
 from poolzoo.operators.base import check_channels
 
-__all__ = ["BlurPool", "BlurPool1D", "BlurPool3D", "BlurPoolND"]
+__all__ = ["BlurPool", "BlurPool1D", "BlurPool3D", "BlurPoolND", "Downsample", "Downsample1D"]
 
 #: The authors' names of paddings, and torch's.
 _MODES = {
@@ -68,9 +68,7 @@ class BlurPoolND(nn.Module):
         dims: int = 2,
     ) -> None:
         super().__init__()
-        check_channels(channels)
-        if channels is None:
-            raise ValueError("channels=None: the number of input channels, an int >= 1, is needed")
+        check_channels(_given(channels))
         if pad_type not in _MODES:
             raise ValueError(f"pad_type={pad_type!r}: {', '.join(map(repr, _MODES))} are allowed")
         _check_int("filt_size", filt_size, 1, 7)
@@ -135,3 +133,37 @@ class BlurPool3D(BlurPoolND):
         self, channels: int, pad_type: str = "reflect", filt_size: int = 4, stride: int = 2, pad_off: int = 0
     ) -> None:
         super().__init__(channels, pad_type, filt_size, stride, pad_off, dims=3)
+
+
+class Downsample(BlurPoolND):
+    """:class:`BlurPoolND` for ``(N, C, H, W)`` under its name before the package, with its order of arguments."""
+
+    def __init__(
+        self,
+        pad_type: str = "reflect",
+        filt_size: int = 4,
+        stride: int = 2,
+        channels: int | None = None,
+        pad_off: int = 0,
+    ) -> None:
+        super().__init__(_given(channels), pad_type, filt_size, stride, pad_off)
+
+
+class Downsample1D(BlurPoolND):
+    """:class:`BlurPoolND` for ``(N, C, L)`` under its name before the package, with its order of arguments."""
+
+    def __init__(
+        self,
+        pad_type: str = "reflect",
+        filt_size: int = 3,
+        stride: int = 2,
+        channels: int | None = None,
+        pad_off: int = 0,
+    ) -> None:
+        super().__init__(_given(channels), pad_type, filt_size, stride, pad_off, dims=1)
+
+
+def _given(channels: int | None) -> int:
+    if channels is None:
+        raise ValueError("channels=None: the number of input channels, an int >= 1, is needed")
+    return channels

@@ -15,7 +15,14 @@ from poolzoo import checkered
 from poolzoo.checkered.layers import CheckeredLayer, Offset, Offsets, Sampler, SamplerName, conv_phase
 from poolzoo.geometry import IntOrTuple
 
-__all__ = ["CheckeredConv2d", "TransposeCheckeredConv2d", "convert_to_checkered", "rename_state_dict"]
+__all__ = [
+    "CheckeredConv2d",
+    "TransposeCheckeredConv2d",
+    "complete_multisampling_forward",
+    "convert_to_checkered",
+    "rename_state_dict",
+    "three_over_four_multisampling_forward",
+]
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -146,6 +153,48 @@ class TransposeCheckeredConv2d(nn.Module):
 
         def __call__(self, x: Tensor) -> Tensor:
             return self.forward(x)
+
+
+#: The phases of a 2x2 cell that the author's other forward passes keep, in their order.
+_THREE_OF_FOUR = ((0, 0), (1, 1), (0, 1))
+_ALL_FOUR = ((0, 0), (1, 0), (0, 1), (1, 1))
+
+
+def three_over_four_multisampling_forward(self: CheckeredLayer, x: Tensor) -> Tensor:
+    """Apply a checkered layer so that it keeps three phases of each 2x2 cell: all but the bottom-left one.
+
+    Args:
+        self: a layer of this module or of :mod:`poolzoo.checkered`, with stride 1 or 2.
+        x: ``(N, C, S, H, W)``.
+
+    Returns:
+        ``(N, C', 3 S, H', W')``: of all submaps the top-left phase, then the bottom-right one, then the top-right one.
+            With stride 1, ``(N, C', S, H', W')``.
+
+    Raises:
+        ValueError: the stride is larger than 2, or ``x`` has another number of axes.
+    """
+    return _keeping(self, x, _THREE_OF_FOUR)
+
+
+def complete_multisampling_forward(self: CheckeredLayer, x: Tensor) -> Tensor:
+    """Apply a checkered layer so that it keeps all four phases of each 2x2 cell.
+
+    Args and errors are those of :func:`three_over_four_multisampling_forward`. The phases come in the author's order,
+    columns first; ``sampler="complete"`` has rows first.
+    """
+    return _keeping(self, x, _ALL_FOUR)
+
+
+def _keeping(layer: CheckeredLayer, x: Tensor, phases: tuple[Offset, ...]) -> Tensor:
+    strides = {layer.stride} if isinstance(layer.stride, int) else set(layer.stride)
+    if strides == {1}:
+        return layer(x)
+    if strides != {2} or x.dim() != 5:
+        raise ValueError(
+            f"stride={layer.stride}, input of {x.dim()} axes: stride 1 or 2 and (N, C, S, H, W) are needed"
+        )
+    return layer(x, (phases,) * x.shape[2])
 
 
 def rename_state_dict(state_dict: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from poolzoo import functional
-from poolzoo.operators.base import is_finite
+from poolzoo.operators.base import is_finite, shown_value
 
 __all__ = ["GeM", "GeMmp", "gem"]
 
@@ -66,7 +66,8 @@ class GeMmp(nn.Module):
         return gem(x, self.p, self.eps)
 
     def extra_repr(self) -> str:
-        return f"p={self.p.item() if self.mp == 1 else [self.mp]}, eps={self.eps}"
+        shown = shown_value("p", self.p) | ({"mp": self.mp} if self.mp > 1 else {}) | {"eps": self.eps}
+        return ", ".join(f"{key}={value}" for key, value in shown.items())
 
     if TYPE_CHECKING:  # torch's modules return Any
 

@@ -75,6 +75,24 @@ def test_the_transposed_convolution_places_four_values_per_position():
     torch.testing.assert_close(layer(x), torch.from_numpy(want), rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("name", "phases"),
+    [("three_over_four", [(0, 0), (1, 1), (0, 1)]), ("complete", [(0, 0), (1, 0), (0, 1), (1, 1)])],
+)
+def test_the_authors_other_forward_passes_keep_more_phases(name, phases):
+    x, weight, bias = drawn(1, 2, 2, 5, 6), drawn(3, 2, 1, 3, 3, seed=1), drawn(3, seed=2)
+    conv = checkered.CheckeredConv2d(2, 3, 3, stride=2, padding=1).double()
+    conv.load_state_dict({"conv.weight": weight, "conv.bias": bias})
+    want = np.zeros((1, 3, 2 * len(phases), 3, 3))
+    for o, (number, phase), s, i, j in product(range(3), enumerate(phases), range(2), range(3), range(3)):
+        at = (2 * i + phase[0] - 1, 2 * j + phase[1] - 1)
+        want[0, o, number * 2 + s, i, j] = conv_at(x, weight, bias, 0, o, s, *at)
+    forward = getattr(checkered, f"{name}_multisampling_forward")
+    torch.testing.assert_close(forward(conv, x), torch.from_numpy(want), rtol=1e-12, atol=1e-12)
+    dense = checkered.CheckeredConv2d(2, 3, 3).double()
+    torch.testing.assert_close(forward(dense, x), dense(x), rtol=0, atol=0)
+
+
 def small():
     return nn.Sequential(nn.Conv2d(2, 3, 3, 2, 1), nn.BatchNorm2d(3), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
 
@@ -104,6 +122,7 @@ REFUSED = {
     "input has 4 axes": lambda: checkered.CheckeredConv2d(2, 3, 3)(IMAGE[0]),
     "depth=1": lambda: checkered.TransposeCheckeredConv2d(2, 3),
     r"\(N, C, 2, H, W\) is needed": lambda: checkered.TransposeCheckeredConv2d(2, 3, depth=2)(IMAGE),
+    "stride=3, input of 5 axes": lambda: checkered.complete_multisampling_forward(poolzoo.CheckeredAvgPool2d(3), IMAGE),
     "module: Conv2d is a single layer": lambda: small().apply(checkered.convert_to_checkered),
     "nothing to convert": lambda: checkered.convert_to_checkered(nn.Sequential(nn.ReLU())),
     "a.conv.weight: a depth of 2": lambda: checkered.rename_state_dict({"a.conv.weight": torch.zeros(1, 1, 2, 3, 3)}),

@@ -192,6 +192,13 @@ def test_blurpool_in_one_and_three_dimensions(kind, cls, shape):
     torch.testing.assert_close(pool(x), blur_loop(x, long, 3, 2, 0), rtol=1e-12, atol=1e-12)
 
 
+def test_blurpool_under_its_former_name_has_its_former_order():
+    x, lines = drawn(1, 2, 7, 6), drawn(1, 2, 7)
+    pool, along = antialiased.Downsample("zero", 3, 2, 2), antialiased.Downsample1D(channels=2)
+    torch.testing.assert_close(pool(x), blur_loop(x, "zero", 3, 2, 0), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(along(lines), blur_loop(lines, "reflect", 3, 2, 0), rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize("size", range(1, 8))
 def test_an_authors_blurpool_loads(size):
     taps = torch.tensor([math.comb(size - 1, t) for t in range(size)], dtype=torch.float64)
@@ -214,6 +221,7 @@ REFUSED = {
     "dims=4": lambda: antialiased.BlurPool(3, dims=4),
     "channels=0": lambda: antialiased.BlurPool(0),
     "channels=None": lambda: antialiased.BlurPool(None),
+    "channels=None: the": lambda: antialiased.Downsample(),
     "input: 2 channels": lambda: antialiased.BlurPool(3)(torch.zeros(1, 2, 4, 4)),
     "p=0": lambda: gem.GeM(0),
     "mp=0": lambda: gem.GeMmp(mp=0),
