@@ -6,7 +6,7 @@ import ctypes
 import functools
 import itertools
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -150,6 +150,18 @@ OPERATORS = {
         growth=lambda a, p: 1 + np.ptp(a, 0) + off_zero(a),
     ),
 }
+#: What runs the kernels in ways that others do too takes a compilation each: by `make grid` only.
+GRID = ("avg", "lp_sum", "edscw", "idw")
+
+
+def by_operator(names: str, cases: Iterable[Any]) -> pytest.MarkDecorator:
+    """Parametrize by operators, or by tuples that begin with one."""
+    rows = [case if isinstance(case, tuple) else (case,) for case in cases]
+    return pytest.mark.parametrize(
+        names.split(","), [pytest.param(*row, marks=[pytest.mark.grid] * (row[0] in GRID)) for row in rows]
+    )
+
+
 #: Other parameters than the first.
 PARAMS = [("softpool", -1.5), ("softpool", 0.0), ("softpool", 0.3), ("softpool", 20.0)]
 PARAMS += [(name, p) for name in ("lp", "lp_sum") for p in (3.5, 0.7)]
@@ -305,11 +317,13 @@ def builds(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequ
     shared.mkdir(exist_ok=True)
     workers = ThreadPoolExecutor(2)
     builds = Builds(tmp_path_factory.mktemp("ptx"), shared, workers)
+    called = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
+    asked = {params.get("operator") for params in called}
     for operator in OPERATORS:
-        builds.start("all", operator, ONLY_32_BIT)
+        if operator in asked or operator not in GRID:
+            builds.start("all", operator, ONLY_32_BIT)
     for name, (operator, edits) in VARIANTS.items():
         builds.start(name, operator, ONLY_FLOAT32 | edits)
-    called = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
     planted = {params["mutation"] for params in called if "mutation" in params}
     for name in MUTATIONS:
         if name in planted:
@@ -325,7 +339,7 @@ def library(builds: Builds) -> Callable[[str], Library]:
     return functools.partial(builds, "all")
 
 
-every_operator = pytest.mark.parametrize("operator", OPERATORS)
+every_operator = by_operator("operator", OPERATORS)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -336,7 +350,7 @@ def test_numbers_and_accesses(library, case: str, layout: str, dtype: str) -> No
 
 
 @pytest.mark.parametrize("case", SOME)
-@pytest.mark.parametrize("operator", [operator for operator in OPERATORS if operator != "softpool"])
+@by_operator("operator", [operator for operator in OPERATORS if operator != "softpool"])
 def test_numbers_and_accesses_of_every_operator(library, operator: str, case: str) -> None:
     """Each with two of the types, so that each type comes with contiguous and channels_last elements."""
     turn = SOME.index(case)
@@ -353,7 +367,7 @@ def test_any_order_of_warps(library, case: str, dtype: str) -> None:
 
 
 @pytest.mark.parametrize("case", ["k2s2", "k5s5", "k3s2p1"])
-@pytest.mark.parametrize(("operator", "param"), PARAMS)
+@by_operator("operator,param", PARAMS)
 def test_parameters(library, operator: str, param: float, case: str) -> None:
     check(library(operator), CASES[case], "float32", param=param)
     check_param(library(operator), CASES[case], "float32", param=param)
@@ -414,8 +428,8 @@ def test_more_planes_than_32_bits_reach(builds: Builds, case: str) -> None:
 
 
 @pytest.mark.parametrize("case", ["k2s2", "k3s2p1"])
-@pytest.mark.parametrize(
-    ("operator", "dtype"),
+@by_operator(
+    "operator,dtype",
     [*itertools.product(["softpool"], DTYPES), *itertools.product(list(OPERATORS)[1:], ["float32", "float16"])],
 )
 def test_finite_at_any_magnitude(library, operator: str, dtype: str, case: str) -> None:
@@ -440,7 +454,7 @@ def test_finite_at_any_magnitude(library, operator: str, dtype: str, case: str) 
 
 @pytest.mark.parametrize("value", [3.0e38, -1e-45, 0.1])
 @pytest.mark.parametrize("case", ["k2s2", "k3s2p1", "3d_k3s2p1"])
-@pytest.mark.parametrize("operator", [operator for operator in OPERATORS if operator not in ("lp", "lp_sum")])
+@by_operator("operator", [operator for operator in OPERATORS if operator not in ("lp", "lp_sum")])
 def test_constant_window_is_kept(library, operator: str, case: str, value: float) -> None:
     g, lib = CASES[case].geometry(), library(operator)
     x = np.full(memory_shape(g, g.in_), value, np.float32)
@@ -489,7 +503,7 @@ def test_gradient_of_beta(library, case: str, dtype: str, schedule: str) -> None
 
 
 @pytest.mark.parametrize("case", ["k2s2", "k3s2p1"])
-@pytest.mark.parametrize("operator", HAVE_PARAM)
+@by_operator("operator", HAVE_PARAM)
 def test_gradient_of_every_parameter(library, operator: str, case: str) -> None:
     for dtype in DTYPES:
         check_param(library(operator), CASES[case], dtype)
