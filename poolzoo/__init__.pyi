@@ -469,6 +469,51 @@ class GlobalLsePool3d(AdaptivePool):
 
     def __init__(self, *, flatten: bool = False, r: float = 1.0) -> None: ...
 
+class HannL2Pool1d(Pool):
+    """L2 norm of the window under a Hann window: y = sqrt(sum h a^2 + 1e-12), h the Hann window, of sum 1"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, count_include_pad: bool = False) -> None: ...
+
+class HannL2Pool2d(Pool):
+    """L2 norm of the window under a Hann window: y = sqrt(sum h a^2 + 1e-12), h the Hann window, of sum 1"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, count_include_pad: bool = False) -> None: ...
+
+class HannL2Pool3d(Pool):
+    """L2 norm of the window under a Hann window: y = sqrt(sum h a^2 + 1e-12), h the Hann window, of sum 1"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, count_include_pad: bool = False) -> None: ...
+
+class AdaptiveHannL2Pool1d(AdaptivePool):
+    """L2 norm of the window under a Hann window: y = sqrt(sum h a^2 + 1e-12), h the Hann window, of sum 1"""
+
+    def __init__(self, output_size: Sizes) -> None: ...
+
+class AdaptiveHannL2Pool2d(AdaptivePool):
+    """L2 norm of the window under a Hann window: y = sqrt(sum h a^2 + 1e-12), h the Hann window, of sum 1"""
+
+    def __init__(self, output_size: Sizes) -> None: ...
+
+class AdaptiveHannL2Pool3d(AdaptivePool):
+    """L2 norm of the window under a Hann window: y = sqrt(sum h a^2 + 1e-12), h the Hann window, of sum 1"""
+
+    def __init__(self, output_size: Sizes) -> None: ...
+
+class GlobalHannL2Pool1d(AdaptivePool):
+    """L2 norm of the window under a Hann window: y = sqrt(sum h a^2 + 1e-12), h the Hann window, of sum 1"""
+
+    def __init__(self, *, flatten: bool = False) -> None: ...
+
+class GlobalHannL2Pool2d(AdaptivePool):
+    """L2 norm of the window under a Hann window: y = sqrt(sum h a^2 + 1e-12), h the Hann window, of sum 1"""
+
+    def __init__(self, *, flatten: bool = False) -> None: ...
+
+class GlobalHannL2Pool3d(AdaptivePool):
+    """L2 norm of the window under a Hann window: y = sqrt(sum h a^2 + 1e-12), h the Hann window, of sum 1"""
+
+    def __init__(self, *, flatten: bool = False) -> None: ...
+
 class StochasticPool1d(Pool):
     """an element drawn in proportion to its value; their expectation in evaluation: train: y = a_l, l ~ p; eval: y = sum p a; p = a / sum a, a >= 0"""
 
@@ -753,6 +798,96 @@ class GlobalSoftPoolChannelsum3d(AdaptivePool):
     """SoftPool with one mask summed over the channels, negative results set to 0: y = max(0, sum m a / sum m), m = sum over channels of exp(a)"""
 
     def __init__(self, *, flatten: bool = False) -> None: ...
+
+class AutoPool1d(Pool):
+    """softpool with beta learned: y = sum w a, w = softmax(beta a)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, beta: float = 1.0, channels: int | None = None, backend: str = 'auto', device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class AutoPool2d(Pool):
+    """softpool with beta learned: y = sum w a, w = softmax(beta a)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, beta: float = 1.0, channels: int | None = None, backend: str = 'auto', device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class AutoPool3d(Pool):
+    """softpool with beta learned: y = sum w a, w = softmax(beta a)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, beta: float = 1.0, channels: int | None = None, backend: str = 'auto', device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class AdaptiveAutoPool1d(AdaptivePool):
+    """softpool with beta learned: y = sum w a, w = softmax(beta a)"""
+
+    def __init__(self, output_size: Sizes, *, beta: float = 1.0, channels: int | None = None, backend: str = 'auto', device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class AdaptiveAutoPool2d(AdaptivePool):
+    """softpool with beta learned: y = sum w a, w = softmax(beta a)"""
+
+    def __init__(self, output_size: Sizes, *, beta: float = 1.0, channels: int | None = None, backend: str = 'auto', device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class AdaptiveAutoPool3d(AdaptivePool):
+    """softpool with beta learned: y = sum w a, w = softmax(beta a)"""
+
+    def __init__(self, output_size: Sizes, *, beta: float = 1.0, channels: int | None = None, backend: str = 'auto', device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class GlobalAutoPool1d(AdaptivePool):
+    """softpool with beta learned: y = sum w a, w = softmax(beta a)"""
+
+    def __init__(self, *, flatten: bool = False, beta: float = 1.0, channels: int | None = None, backend: str = 'auto', device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class GlobalAutoPool2d(AdaptivePool):
+    """softpool with beta learned: y = sum w a, w = softmax(beta a)"""
+
+    def __init__(self, *, flatten: bool = False, beta: float = 1.0, channels: int | None = None, backend: str = 'auto', device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class GlobalAutoPool3d(AdaptivePool):
+    """softpool with beta learned: y = sum w a, w = softmax(beta a)"""
+
+    def __init__(self, *, flatten: bool = False, beta: float = 1.0, channels: int | None = None, backend: str = 'auto', device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class OwaPool1d(Pool):
+    """elements weighted by their rank in the window: y = sum w_i a_(i), a_(1) >= a_(2) >= ..."""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, ranks: int | None = None, channels: int | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class OwaPool2d(Pool):
+    """elements weighted by their rank in the window: y = sum w_i a_(i), a_(1) >= a_(2) >= ..."""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, ranks: int | None = None, channels: int | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class OwaPool3d(Pool):
+    """elements weighted by their rank in the window: y = sum w_i a_(i), a_(1) >= a_(2) >= ..."""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, ranks: int | None = None, channels: int | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class AdaptiveOwaPool1d(AdaptivePool):
+    """elements weighted by their rank in the window: y = sum w_i a_(i), a_(1) >= a_(2) >= ..."""
+
+    def __init__(self, output_size: Sizes, *, ranks: int | None = None, channels: int | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class AdaptiveOwaPool2d(AdaptivePool):
+    """elements weighted by their rank in the window: y = sum w_i a_(i), a_(1) >= a_(2) >= ..."""
+
+    def __init__(self, output_size: Sizes, *, ranks: int | None = None, channels: int | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class AdaptiveOwaPool3d(AdaptivePool):
+    """elements weighted by their rank in the window: y = sum w_i a_(i), a_(1) >= a_(2) >= ..."""
+
+    def __init__(self, output_size: Sizes, *, ranks: int | None = None, channels: int | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class GlobalOwaPool1d(AdaptivePool):
+    """elements weighted by their rank in the window: y = sum w_i a_(i), a_(1) >= a_(2) >= ..."""
+
+    def __init__(self, *, flatten: bool = False, ranks: int | None = None, channels: int | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class GlobalOwaPool2d(AdaptivePool):
+    """elements weighted by their rank in the window: y = sum w_i a_(i), a_(1) >= a_(2) >= ..."""
+
+    def __init__(self, *, flatten: bool = False, ranks: int | None = None, channels: int | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class GlobalOwaPool3d(AdaptivePool):
+    """elements weighted by their rank in the window: y = sum w_i a_(i), a_(1) >= a_(2) >= ..."""
+
+    def __init__(self, *, flatten: bool = False, ranks: int | None = None, channels: int | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
 
 class LipPool1d(Pool):
     """sum of the window weighted by e^G, G a small network over the feature map: y = sum a e^G(a) / sum e^G(a)"""

@@ -257,6 +257,33 @@ def global_lse_pool2d(input: Tensor, *, flatten: bool = False, r: float = 1.0) -
 def global_lse_pool3d(input: Tensor, *, flatten: bool = False, r: float = 1.0) -> Tensor:
     """log of the mean of exponentials: y = (1/r) log mean exp(r a)"""
 
+def hann_l2_pool1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, count_include_pad: bool = False) -> Tensor:
+    """L2 norm of the window under a Hann window: y = sqrt(sum h a^2 + 1e-12), h the Hann window, of sum 1"""
+
+def hann_l2_pool2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, count_include_pad: bool = False) -> Tensor:
+    """L2 norm of the window under a Hann window: y = sqrt(sum h a^2 + 1e-12), h the Hann window, of sum 1"""
+
+def hann_l2_pool3d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, count_include_pad: bool = False) -> Tensor:
+    """L2 norm of the window under a Hann window: y = sqrt(sum h a^2 + 1e-12), h the Hann window, of sum 1"""
+
+def adaptive_hann_l2_pool1d(input: Tensor, output_size: Sizes) -> Tensor:
+    """L2 norm of the window under a Hann window: y = sqrt(sum h a^2 + 1e-12), h the Hann window, of sum 1"""
+
+def adaptive_hann_l2_pool2d(input: Tensor, output_size: Sizes) -> Tensor:
+    """L2 norm of the window under a Hann window: y = sqrt(sum h a^2 + 1e-12), h the Hann window, of sum 1"""
+
+def adaptive_hann_l2_pool3d(input: Tensor, output_size: Sizes) -> Tensor:
+    """L2 norm of the window under a Hann window: y = sqrt(sum h a^2 + 1e-12), h the Hann window, of sum 1"""
+
+def global_hann_l2_pool1d(input: Tensor, *, flatten: bool = False) -> Tensor:
+    """L2 norm of the window under a Hann window: y = sqrt(sum h a^2 + 1e-12), h the Hann window, of sum 1"""
+
+def global_hann_l2_pool2d(input: Tensor, *, flatten: bool = False) -> Tensor:
+    """L2 norm of the window under a Hann window: y = sqrt(sum h a^2 + 1e-12), h the Hann window, of sum 1"""
+
+def global_hann_l2_pool3d(input: Tensor, *, flatten: bool = False) -> Tensor:
+    """L2 norm of the window under a Hann window: y = sqrt(sum h a^2 + 1e-12), h the Hann window, of sum 1"""
+
 def stochastic_pool1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, training: bool = False, generator: torch.Generator | None = None) -> Tensor:
     """an element drawn in proportion to its value; their expectation in evaluation: train: y = a_l, l ~ p; eval: y = sum p a; p = a / sum a, a >= 0"""
 
@@ -427,6 +454,60 @@ def global_soft_pool_channelsum2d(input: Tensor, *, flatten: bool = False) -> Te
 
 def global_soft_pool_channelsum3d(input: Tensor, *, flatten: bool = False) -> Tensor:
     """SoftPool with one mask summed over the channels, negative results set to 0: y = max(0, sum m a / sum m), m = sum over channels of exp(a)"""
+
+def auto_pool1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, beta: float | Tensor = 1.0, backend: str = 'auto') -> Tensor:
+    """softpool with beta learned: y = sum w a, w = softmax(beta a)"""
+
+def auto_pool2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, beta: float | Tensor = 1.0, backend: str = 'auto') -> Tensor:
+    """softpool with beta learned: y = sum w a, w = softmax(beta a)"""
+
+def auto_pool3d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, beta: float | Tensor = 1.0, backend: str = 'auto') -> Tensor:
+    """softpool with beta learned: y = sum w a, w = softmax(beta a)"""
+
+def adaptive_auto_pool1d(input: Tensor, output_size: Sizes, *, beta: float | Tensor = 1.0, backend: str = 'auto') -> Tensor:
+    """softpool with beta learned: y = sum w a, w = softmax(beta a)"""
+
+def adaptive_auto_pool2d(input: Tensor, output_size: Sizes, *, beta: float | Tensor = 1.0, backend: str = 'auto') -> Tensor:
+    """softpool with beta learned: y = sum w a, w = softmax(beta a)"""
+
+def adaptive_auto_pool3d(input: Tensor, output_size: Sizes, *, beta: float | Tensor = 1.0, backend: str = 'auto') -> Tensor:
+    """softpool with beta learned: y = sum w a, w = softmax(beta a)"""
+
+def global_auto_pool1d(input: Tensor, *, flatten: bool = False, beta: float | Tensor = 1.0, backend: str = 'auto') -> Tensor:
+    """softpool with beta learned: y = sum w a, w = softmax(beta a)"""
+
+def global_auto_pool2d(input: Tensor, *, flatten: bool = False, beta: float | Tensor = 1.0, backend: str = 'auto') -> Tensor:
+    """softpool with beta learned: y = sum w a, w = softmax(beta a)"""
+
+def global_auto_pool3d(input: Tensor, *, flatten: bool = False, beta: float | Tensor = 1.0, backend: str = 'auto') -> Tensor:
+    """softpool with beta learned: y = sum w a, w = softmax(beta a)"""
+
+def owa_pool1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, weight: Tensor | None = None) -> Tensor:
+    """elements weighted by their rank in the window: y = sum w_i a_(i), a_(1) >= a_(2) >= ..."""
+
+def owa_pool2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, weight: Tensor | None = None) -> Tensor:
+    """elements weighted by their rank in the window: y = sum w_i a_(i), a_(1) >= a_(2) >= ..."""
+
+def owa_pool3d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, weight: Tensor | None = None) -> Tensor:
+    """elements weighted by their rank in the window: y = sum w_i a_(i), a_(1) >= a_(2) >= ..."""
+
+def adaptive_owa_pool1d(input: Tensor, output_size: Sizes, *, weight: Tensor | None = None) -> Tensor:
+    """elements weighted by their rank in the window: y = sum w_i a_(i), a_(1) >= a_(2) >= ..."""
+
+def adaptive_owa_pool2d(input: Tensor, output_size: Sizes, *, weight: Tensor | None = None) -> Tensor:
+    """elements weighted by their rank in the window: y = sum w_i a_(i), a_(1) >= a_(2) >= ..."""
+
+def adaptive_owa_pool3d(input: Tensor, output_size: Sizes, *, weight: Tensor | None = None) -> Tensor:
+    """elements weighted by their rank in the window: y = sum w_i a_(i), a_(1) >= a_(2) >= ..."""
+
+def global_owa_pool1d(input: Tensor, *, flatten: bool = False, weight: Tensor | None = None) -> Tensor:
+    """elements weighted by their rank in the window: y = sum w_i a_(i), a_(1) >= a_(2) >= ..."""
+
+def global_owa_pool2d(input: Tensor, *, flatten: bool = False, weight: Tensor | None = None) -> Tensor:
+    """elements weighted by their rank in the window: y = sum w_i a_(i), a_(1) >= a_(2) >= ..."""
+
+def global_owa_pool3d(input: Tensor, *, flatten: bool = False, weight: Tensor | None = None) -> Tensor:
+    """elements weighted by their rank in the window: y = sum w_i a_(i), a_(1) >= a_(2) >= ..."""
 
 def lip_pool1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, logit: Tensor, backend: str = 'auto') -> Tensor:
     """sum of the window weighted by e^G, G a small network over the feature map: y = sum a e^G(a) / sum e^G(a)"""

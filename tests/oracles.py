@@ -278,6 +278,48 @@ def softpool(elements: ArrayLike, beta: float = 1.0) -> float:
     return sum(w * a for w, a in zip(_softmax([beta * a for a in values]), values, strict=True))
 
 
+def owa(elements: ArrayLike, weight: ArrayLike | None = None) -> float:
+    """Σ w_i a_(i), the largest a first (arXiv 2109.01561).
+
+    Of n elements and M weights, w_i = Q(i / n) - Q((i - 1) / n), Q the weights' sums up to j / M, joined by lines.
+    """
+    values = sorted(_floats(elements), reverse=True)
+    if any(map(math.isnan, values)):
+        return math.nan
+    weights = [1.0] * len(values) if weight is None else _floats(weight)
+    reached, sums = 0.0, [0.0]
+    for w in weights:
+        reached += w
+        sums.append(reached)
+
+    def upto(t: float) -> float:
+        j = min(int(t * len(weights) + 1e-12), len(weights) - 1)
+        return (sums[j] + (t * len(weights) - j) * weights[j]) / reached
+
+    n = len(values)
+    return sum((upto((i + 1) / n) - upto(i / n)) * a for i, a in enumerate(values))
+
+
+def hann_l2(x: ArrayLike, g: Geometry, count_include_pad: bool = False, empty: float = math.nan) -> Array:
+    """√(Σ h a² + 1e-12), h the product over the axes of sin²(π i / (k + 1)), i = 1..k, over its sum (piq)."""
+    rows = [[math.sin(math.pi * i / (k + 1)) ** 2 for i in range(1, k + 1)] for k in g.kernel_size]
+    h = [math.prod(taps) for taps in product(*rows)]
+
+    def reduce(elements: Array, taps: Any) -> float:
+        total = sum(h) if count_include_pad else sum(h[tap] for tap in taps)
+        top = max(max(abs(float(a)) for a in elements), 1e-6)
+        squares = sum(h[tap] * (float(a) / top) ** 2 for a, tap in zip(elements, taps, strict=True))
+        return top * math.sqrt(squares / total + (1e-6 / top) ** 2)
+
+    return pool(x, g, reduce, empty)
+
+
+def autopool(elements: ArrayLike, beta: float = 1.0) -> float:
+    """Σ softmax(β a)_i a_i with β learned (McFee et al. 2018)."""
+    values = _floats(elements)
+    return sum(w * a for w, a in zip(_softmax([float(beta) * a for a in values]), values, strict=True))
+
+
 def dice(a: float, m: float) -> float:
     """DSC = 2 |a m| / (a² + m²), 0/0 -> 0 (arXiv 2111.00772); both are divided by the larger before squaring."""
     top = max(abs(a), abs(m))
@@ -323,6 +365,8 @@ WINDOW_ORACLES: dict[str, Callable[..., float]] = {
     "gated": gated,
     "softpool": softpool,
     "softpool_detached": softpool,
+    "autopool": autopool,
+    "owa": owa,
     "edscw": edscw,
     "idw": idw,
     "adapool": adapool,

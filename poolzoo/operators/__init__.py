@@ -4,10 +4,12 @@
 from poolzoo.operators import (  # noqa: I001, F401
     basic,
     norms,
+    hann,
     stochastic,
     fractional,
     mixed,
     tree,
+    ordinal,
     lip,
     soft,
     adapool,

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from poolzoo import engine
-from poolzoo.geometry import IntOrTuple, accumulation_dtype, check_input, make_geometry
+from poolzoo.geometry import AnyGeometry, IntOrTuple, accumulation_dtype, check_input, make_geometry
 from poolzoo.registry import PoolInfo
 
 
@@ -164,6 +164,21 @@ def per_channel(name: str, value: Tensor | float, x: Tensor, ndim: int) -> Tenso
     if value.shape != (channels,):
         raise ValueError(f"{name}: shape {tuple(value.shape)}; a scalar or one per channel, ({channels},), is allowed")
     return value.reshape(-1, *(1,) * (ndim + 1))
+
+
+def learned_at(name: str, value: float | Tensor, x: Tensor, geometry: AnyGeometry) -> float | Tensor:
+    """Return a learned number for the windows of ``x``: in float32 or wider, with its channels in the right place."""
+    check_input(x, geometry.ndim)
+    if isinstance(value, Tensor):
+        value = value.to(torch.promote_types(value.dtype, torch.float32))
+        value = value.to(torch.promote_types(value.dtype, x.dtype))
+    return per_channel(name, value, x, geometry.ndim)
+
+
+def learned_over_map(name: str, value: float | Tensor, x: Tensor, geometry: AnyGeometry) -> float | Tensor:
+    """Return a learned number for ``x`` itself, which has no axis of windows."""
+    value = learned_at(name, value, x, geometry)
+    return value.squeeze(-1) if isinstance(value, Tensor) and value.dim() else value
 
 
 def in_wide(value: Tensor) -> Tensor:

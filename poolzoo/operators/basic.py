@@ -97,7 +97,7 @@ def _undecided(sizes: Sequence[int], geometry: Geometry) -> bool:
     return geometry.ceil_mode and not is_fixed(*sizes)
 
 
-def _check_avg(count_include_pad: bool = False) -> None:
+def check_include_pad(count_include_pad: bool = False) -> None:
     if not isinstance(count_include_pad, bool):
         raise TypeError(f"count_include_pad={count_include_pad!r}: True or False is allowed")
 
@@ -111,7 +111,7 @@ def _check_avg(count_include_pad: bool = False) -> None:
     summary="mean of the window",
     formula="y = mean a",
     source="torch.nn.functional.avg_pool2d",
-    check=_check_avg,
+    check=check_include_pad,
     exempt={"huge": "torch's kernel sums before it divides"},
     not_adaptive="",
     windowed_only=("count_include_pad",),

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from poolzoo import standard_operators
-from poolzoo.geometry import AnyGeometry, Geometry, check_input
+from poolzoo.geometry import AnyGeometry, Geometry
 from poolzoo.operators.base import (
     Pool,
     channel_parameter,
@@ -23,7 +23,8 @@ from poolzoo.operators.base import (
     in_wide,
     is_finite,
     is_number,
-    per_channel,
+    learned_at,
+    learned_over_map,
     shown_share,
 )
 from poolzoo.registry import Native, register_pool
@@ -129,13 +130,7 @@ def _check_power(p: float | Tensor = 3.0) -> None:
 
 
 def _power_in_standard_operators(x: Tensor, geometry: Geometry, *, p: float | Tensor = 3.0) -> Tensor:
-    return standard_operators.power_means(x.abs(), geometry, _over_map(p, x, geometry), "mean")
-
-
-def _over_map(p: float | Tensor, x: Tensor, geometry: Geometry) -> float | Tensor:
-    """Return a learned exponent for ``x`` itself, which has no axis of windows."""
-    p = _at(p, x, geometry)
-    return p.squeeze(-1) if isinstance(p, Tensor) and p.dim() else p
+    return standard_operators.power_means(x.abs(), geometry, learned_over_map("p", p, x, geometry), "mean")
 
 
 @register_pool(
@@ -158,7 +153,7 @@ def power(x: Tensor, geometry: AnyGeometry, *, p: float | Tensor = 3.0) -> Tenso
     """``p`` > 0 is a number or a tensor: a scalar or one value per channel. The module starts at p = 3 and keeps p
     above 1.
     """
-    return pool_windows(x, geometry, lp, p=_at(p, x, geometry))
+    return pool_windows(x, geometry, lp, p=learned_at("p", p, x, geometry))
 
 
 #: Below it, eps dominates; at 0 there is no p-th root.
@@ -220,7 +215,7 @@ def _check_gem(p: float | Tensor = 3.0, eps: float = 1e-6) -> None:
 
 def _gem_in_standard_operators(x: Tensor, geometry: Geometry, *, p: float | Tensor = 3.0, eps: float = 1e-6) -> Tensor:
     logarithm = torch.log(x.clamp(min=eps))
-    return torch.exp(standard_operators.log_means(logarithm, geometry, _over_map(p, x, geometry)))
+    return torch.exp(standard_operators.log_means(logarithm, geometry, learned_over_map("p", p, x, geometry)))
 
 
 @register_pool(
@@ -239,20 +234,11 @@ def _gem_in_standard_operators(x: Tensor, geometry: Geometry, *, p: float | Tens
 )
 def gem(x: Tensor, geometry: AnyGeometry, *, p: float | Tensor = 3.0, eps: float = 1e-6) -> Tensor:
     """``p`` > 0 is a number or a tensor: a scalar or one value per channel. Elements below ``eps`` count as ``eps``."""
-    return pool_windows(x, geometry, _gem, p=_at(p, x, geometry), eps=eps)
+    return pool_windows(x, geometry, _gem, p=learned_at("p", p, x, geometry), eps=eps)
 
 
 def _gem(a: Tensor, mask: Tensor | None, *, p: float | Tensor, eps: float) -> Tensor:
     return power_mean(absent(a.clamp(min=eps), mask, 0.0), mask, p)
-
-
-def _at(p: float | Tensor, x: Tensor, geometry: AnyGeometry) -> float | Tensor:
-    """Return a learned exponent for the windows of ``x``: in float32 or wider, with its channels in the right place."""
-    check_input(x, geometry.ndim)
-    if isinstance(p, Tensor):
-        p = p.to(torch.promote_types(p.dtype, torch.float32))
-        p = p.to(torch.promote_types(p.dtype, x.dtype))
-    return per_channel("p", p, x, geometry.ndim)
 
 
 def _check_lse(r: float = 1.0) -> None:

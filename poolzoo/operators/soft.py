@@ -1,17 +1,26 @@
-"""SoftPool: a softmax-weighted sum, and its two historical variants."""
+"""SoftPool: a softmax-weighted sum, its two historical variants, and AutoPool, which learns its sharpness."""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from poolzoo.geometry import AnyGeometry, Geometry, accumulation_dtype, check_input, like
-from poolzoo.operators.base import is_finite
+from poolzoo.operators.base import (
+    Pool,
+    channel_parameter,
+    check_backend,
+    is_finite,
+    learned_at,
+    learned_over_map,
+    shown_share,
+)
 from poolzoo.registry import Native, register_pool
 from poolzoo.standard_operators import weighted_means
-from poolzoo.windows import MOST_IN_FLOAT32, absent, maximum, windows
+from poolzoo.windows import MOST_IN_FLOAT32, absent, maximum, pool_windows, windows
 
 
 def _check_beta(beta: float | Tensor = 1.0) -> None:
@@ -127,3 +136,71 @@ def softpool_channelsum(x: Tensor, geometry: AnyGeometry) -> Tensor:
     weights = softmax_weights(a.logsumexp(channel, keepdim=True), inside)
     centre = maximum(a.detach(), inside).unsqueeze(-1)
     return like(weighted_mean(weights, a, centre).clamp(min=0), x)
+
+
+class _AutoPool(Pool):
+    """The module learns ``beta``, which starts at the given value and may become any number. ``channels`` gives each
+    channel its own; None gives the layer one.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        beta: float = 1.0,
+        channels: int | None = None,
+        backend: str = "auto",
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        check_backend(backend)
+        self.backend = backend
+        if not is_finite(beta):
+            raise ValueError(f"beta={beta!r}: a finite start value is allowed")
+        self.beta = channel_parameter(beta, channels, device, dtype)
+
+    def params(self, x: Tensor) -> dict[str, Any]:
+        return {"beta": self.beta, "backend": self.backend}
+
+    def shown_params(self) -> dict[str, Any]:
+        return shown_share("beta", self.beta)
+
+
+def _check_auto(beta: float | Tensor = 1.0) -> None:
+    if not isinstance(beta, Tensor):
+        _check_beta(beta)
+
+
+def _auto_in_standard_operators(x: Tensor, geometry: Geometry, *, beta: float | Tensor = 1.0) -> Tensor:
+    return _soft_in_standard_operators(x, geometry, beta=learned_over_map("beta", beta, x, geometry))
+
+
+@register_pool(
+    "autopool",
+    over="input",
+    family="softmax-weighted",
+    function_name="auto_pool",
+    class_name="AutoPool",
+    summary="softpool with beta learned",
+    formula="y = sum w a, w = softmax(beta a)",
+    source="McFee et al. 2018, arXiv 1804.10070; marl/autopool, autopool/keras.py",
+    module=_AutoPool,
+    not_adaptive="",
+    learnable=True,
+    learning_rate=0.3,
+    check=_check_auto,
+    native=Native("softpool", "SoftPool", value="beta"),
+    in_standard_operators=_auto_in_standard_operators,
+)
+def autopool(x: Tensor, geometry: AnyGeometry, *, beta: float | Tensor = 1.0) -> Tensor:
+    """``beta`` is a number or a tensor: a scalar or one value per channel. At 1 the result is softpool, at 0 the mean;
+    large values approach the maximum, negative ones the minimum.
+
+    The gradient is the exact derivative, ``w_i (1 + beta (a_i - y))`` by the elements and ``sum w (a - y)^2`` by beta.
+    Native code takes one beta for all channels.
+
+    The authors pool the whole time axis of probabilities; their Keras layer starts beta at 0, which is the mean, and
+    their PyTorch layer applies a sigmoid to the input first. The code was read, the paper's text was not.
+    """
+    return pool_windows(x, geometry, softpool, beta=learned_at("beta", beta, x, geometry))

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.skipif(bool(reason), reason=reason)
 
 #: Every native operator and way through it: `lp` has a branch of its own for p = 2, `softpool` for each sign of beta.
 NATIVE = [
-    *(name for name in list_pools() if pool_info(name).native and name != "power"),
+    *(name for name in list_pools() if pool_info(name).native and name not in ("power", "autopool")),
     *("lp:p=3.5", "lp:p=0.7,norm=sum", "lp:p=inf", "softpool:beta=-0.8", "idw:eps=0.1"),
 ]
 LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}
@@ -202,6 +202,7 @@ def test_any_beta(beta, dtype):
 #: Scalar parameters that have a gradient, where they stand and within which the gradient is compared.
 PARAMETERS = [("softpool", "beta", 0.8), ("softpool", "beta", -0.8), ("adapool", "beta", 0.3)]
 PARAMETERS += [("lp", "p", 3.5), ("lp", "p", 2.0), ("lp:norm=sum", "p", 0.7), ("power", "p", 1.5)]
+PARAMETERS += [("autopool", "beta", 1.2)]
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)

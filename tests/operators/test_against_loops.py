@@ -65,6 +65,17 @@ def gated_oracle(x: np.ndarray, g: oracles.Geometry, *, weight: np.ndarray) -> n
     return np.concatenate(slices, axis)
 
 
+def owa_oracle(x: np.ndarray, g: oracles.Geometry, *, weight: np.ndarray) -> np.ndarray:
+    axis = x.ndim - len(g.kernel_size) - 1
+    slices = [
+        oracles.pool(
+            np.take(x, [c], axis), g, functools.partial(oracles.owa, weight=weight if weight.ndim == 1 else weight[c])
+        )
+        for c in range(x.shape[axis])
+    ]
+    return np.concatenate(slices, axis)
+
+
 def tree_oracle(x: np.ndarray, g: oracles.Geometry, *, leaves: np.ndarray, gates: np.ndarray) -> np.ndarray:
     n = len(g.kernel_size)
     axis, shared = x.ndim - n - 1, leaves.ndim == n + 1
@@ -155,8 +166,11 @@ ORACLES: dict[str, Callable[..., np.ndarray]] = {
     "avg": avg_oracle,
     "power": per_channel("power", "p"),
     "gem": per_channel("gem", "p"),
+    "autopool": per_channel("autopool", "beta"),
     "mixed": per_channel("mixed", "lam"),
     "gated": gated_oracle,
+    "owa": owa_oracle,
+    "hann_l2": oracles.hann_l2,
     "tree": tree_oracle,
     "stochastic": stochastic_oracle,
     "s3": s3_oracle,
@@ -205,6 +219,12 @@ OTHER_SPECS = [
     "softpool:beta=4,backend=reference",
     "softpool:beta=-1.5,backend=reference",
     "softpool_detached:beta=2",
+    "owa:channels=3",
+    "owa:ranks=7",
+    "owa:ranks=2,channels=3",
+    "hann_l2:count_include_pad=true",
+    "autopool:beta=-1.5",
+    "autopool:channels=3,backend=reference",
     "idw:eps=1",
     "idw:eps=0.001",
     "adapool:beta=0.9",

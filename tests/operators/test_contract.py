@@ -470,6 +470,9 @@ BAD_VALUES = [
     ("softpool", {"beta": "much"}),
     ("softpool", {"beta": True}),
     ("softpool_detached", {"beta": math.inf}),
+    ("hann_l2", {"count_include_pad": "yes"}),
+    ("autopool", {"beta": math.inf}),
+    ("autopool", {"beta": "much"}),
     ("idw", {"eps": 0}),
     ("idw", {"eps": math.nan}),
     ("idw", {"eps": "small"}),
@@ -530,7 +533,12 @@ BAD_VALUES = [
     ("stochastic", {"generator": 3}),
 ]
 BAD_MODULE_VALUES = [
-    *((name, {"backend": "fast"}) for name in ("power", "lip", "adapool")),
+    *((name, {"backend": "fast"}) for name in ("power", "autopool", "lip", "adapool")),
+    ("autopool", {"beta": math.nan}),
+    ("autopool", {"channels": 0}),
+    ("owa", {"ranks": 0}),
+    ("owa", {"ranks": 2.0}),
+    ("owa", {"channels": 0}),
     ("power", {"p": 1.0}),
     ("power", {"channels": 0}),
     ("gem", {"channels": 2.5}),
@@ -612,12 +620,15 @@ def test_tensors_of_the_wrong_shape_are_named():
             make(name, 2)(x[:, :2])
     with pytest.raises(ValueError, match=r"weight: shape \(3, 3\); \(2, 2\) or \(C, \*\(2, 2\)\), C = 3,"):
         poolzoo.functional.gated_pool2d(x, 2, weight=torch.zeros(3, 3))
+    for shape in ((2, 4), (), (3, 1, 4)):
+        with pytest.raises(ValueError, match=rf"weight: shape {re.escape(str(shape))}; \(M,\) or \(C, M\), C = 3, is"):
+            poolzoo.functional.owa_pool2d(x, 2, weight=torch.zeros(shape))
     with pytest.raises(ValueError, match=r"logit: shape \(2, 1, 7, 6\); the shape of input, \(2, 3, 7, 6\)"):
         poolzoo.functional.lip_pool2d(x, 2, logit=x[:, :1])
     for key, shape in (("leaves", (2, 3, 3)), ("leaves", (3, 2, 2)), ("leaves", (2,)), ("gates", (2, 2, 2))):
         with pytest.raises(ValueError, match=rf"{key}: shape {re.escape(str(shape))}; .*, n a power of 2, C = 3, is"):
             poolzoo.functional.tree_pool2d(x, 2, **{key: torch.zeros(shape)})
-    for name, key in (("power", "p"), ("gem", "p"), ("mixed", "lam")):
+    for name, key in (("power", "p"), ("gem", "p"), ("autopool", "beta"), ("mixed", "lam")):
         with pytest.raises(ValueError, match=rf"{key}: shape \(2,\); a scalar or .* \({CHANNELS},\)"):
             make_function(pool_info(name), 2)(x, 2, **{key: torch.ones(2)})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from itertools import product
@@ -562,7 +563,81 @@ def test_generalised_means_meet_in_their_limits():
     close(functional.gem_pool2d(x, 3, 2, 1, p=2.5), functional.lp_pool2d(x, 3, 2, 1, p=2.5))
 
 
-LEARNERS = {"power": (1, math.inf), "gem": (0.01, math.inf), "mixed": (0, 1)}
+def test_autopool_is_softpool_the_mean_and_the_extremes():
+    x = usual_input(2, torch.float64)
+    learned = poolzoo.AutoPool2d(3, 2, 1).double()
+    assert torch.equal(learned(x), functional.soft_pool2d(x, 3, 2, 1))
+    at = functools.partial(functional.auto_pool2d, x, 3, 2, 1)
+    close(at(beta=0.0), functional.avg_pool2d(x, 3, 2, 1))
+    close(at(beta=1e4), F.max_pool2d(x, 3, 2, 1), atol=1e-9)
+    close(at(beta=-1e4), -F.max_pool2d(-x, 3, 2, 1), atol=1e-9)
+    by_channel = at(beta=torch.tensor([0.0, 1.0, 3.0]))
+    for channel, beta in enumerate((0.0, 1.0, 3.0)):
+        close(by_channel[:, channel], functional.soft_pool2d(x, 3, 2, 1, beta=beta)[:, channel])
+
+
+def one_hot(rank: int, ranks: int) -> torch.Tensor:
+    return F.one_hot(torch.tensor(rank), ranks).float()
+
+
+@pytest.mark.parametrize("ceil_mode", [False, True])
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+def test_owa_is_max_min_median_and_mean(ndim, ceil_mode):
+    x = usual_input(ndim, torch.float64)
+    window = {"kernel_size": 3, "stride": 2, "padding": 1, "ceil_mode": ceil_mode}
+
+    def by(name: str, x: torch.Tensor, **params: object) -> torch.Tensor:
+        return getattr(functional, f"{name}_pool{ndim}d")(x, **window, **params)
+
+    taps = 3**ndim
+    assert torch.equal(by("owa", x, weight=one_hot(0, taps)), by("max", x))
+    assert torch.equal(by("owa", x, weight=one_hot(taps - 1, taps)), -by("max", -x))
+    close(by("owa", x, weight=one_hot(taps // 2, taps)), by("median", x))
+    close(by("owa", x, weight=torch.ones(5)), by("avg", x))
+    close(getattr(poolzoo, f"OwaPool{ndim}d")(**window).double()(x), by("avg", x))
+    whole = getattr(functional, f"global_owa_pool{ndim}d")
+    odd = x[0, 0].numel() | 1
+    middle = torch.from_numpy(np.median(x.flatten(2).numpy(), -1))
+    close(whole(x, weight=one_hot(odd // 2, odd), flatten=True), middle)
+
+
+def test_owa_weighs_ranks_as_a_hand_does():
+    x = torch.tensor([[[1.0, 4.0, 2.0, 8.0]]])
+    weight = torch.tensor([1.0, 2.0, 0.0, 1.0])
+    assert functional.owa_pool1d(x, 4, weight=weight).item() == (8 + 2 * 4 + 1) / 4
+    # Two elements share four weights in pairs, 3 and 1; four elements halve two weights.
+    assert functional.owa_pool1d(x, 2, weight=weight).flatten().tolist() == [(3 * 4 + 1) / 4, (3 * 8 + 2) / 4]
+    assert functional.owa_pool1d(x, 4, weight=torch.tensor([3.0, 1.0])).item() == (1.5 * (8 + 4) + 0.5 * (2 + 1)) / 4
+    assert functional.owa_pool1d(x, 4, weight=torch.tensor([1.0, -5.0, 0.0, 0.0])).item() == 8
+
+
+def test_hann_l2_is_the_convolution_of_piqs_layer():
+    """piq's L2Pool2d: a depthwise convolution of squares with [1 2 1] x [1 2 1] / 16, zeros outside."""
+    x = usual_input(2, torch.float64)
+    row = torch.tensor([0.25, 0.5, 0.25], dtype=torch.float64)
+    kernel = (row[:, None] * row).expand(CHANNELS, 1, 3, 3)
+    expected = (F.conv2d(x**2, kernel, stride=2, padding=1, groups=CHANNELS) + 1e-12).sqrt()
+    close(functional.hann_l2_pool2d(x, 3, 2, 1, count_include_pad=True), expected)
+    inside = functional.hann_l2_pool2d(x, 3, 2)
+    close(inside, (F.conv2d(x**2, kernel, stride=2, groups=CHANNELS) + 1e-12).sqrt())
+    close(functional.hann_l2_pool2d(x, 2), functional.lp_pool2d(x, 2, p=2), atol=1e-10)
+    of_five = torch.hann_window(7, periodic=False, dtype=torch.float64)[1:-1]
+    kernel = (of_five[:, None] * of_five / of_five.sum() ** 2).expand(CHANNELS, 1, 5, 5)
+    close(functional.hann_l2_pool2d(x, 5, 1), (F.conv2d(x**2, kernel, groups=CHANNELS) + 1e-12).sqrt())
+
+
+def test_hann_l2_of_bins_has_a_hann_window_over_each():
+    x = distinct(1, 2, 7, dtype=torch.float64)
+    y = functional.adaptive_hann_l2_pool1d(x, 3)  # 0..2, 2..4, 4..6
+    close(y, functional.hann_l2_pool1d(x, 3, 2))
+    uneven = functional.adaptive_hann_l2_pool1d(x[..., :5], 2)  # 0..2 and 2..4
+    close(uneven, functional.hann_l2_pool1d(x[..., :5], 3, 2))
+    uneven = functional.adaptive_hann_l2_pool1d(x[..., :5], 3)  # 0..1, 1..3, 3..4
+    parts = [functional.hann_l2_pool1d(x[..., a:b], b - a) for a, b in ((0, 2), (1, 4), (3, 5))]
+    close(uneven, torch.cat(parts, -1))
+
+
+LEARNERS = {"autopool": (-math.inf, math.inf), "power": (1, math.inf), "gem": (0.01, math.inf), "mixed": (0, 1)}
 
 
 @pytest.mark.parametrize("name", LEARNERS)
@@ -571,7 +646,7 @@ LEARNERS = {"power": (1, math.inf), "gem": (0.01, math.inf), "mixed": (0, 1)}
 def test_learned_value_stays_in_range_after_a_huge_step(name, channels, step):
     low, high = LEARNERS[name]
     pool = poolzoo.create_pool(name, ndim=2, kernel_size=3, stride=2, channels=channels)
-    (key,) = {"p", "lam"} & set(pool.params(torch.zeros(1, CHANNELS, 4, 4)))
+    (key,) = {"p", "lam", "beta"} & set(pool.params(torch.zeros(1, CHANNELS, 4, 4)))
     optimiser = torch.optim.SGD(pool.parameters(), lr=1.0)
     for parameter in pool.parameters():
         assert parameter.shape == (() if channels is None else (channels,))
@@ -587,7 +662,7 @@ def test_learned_value_stays_in_range_after_a_huge_step(name, channels, step):
     assert all(parameter.grad.isfinite().all() for parameter in pool.parameters())
 
 
-@pytest.mark.parametrize(("name", "start"), [("power", 3.0), ("gem", 3.0), ("mixed", 0.5)])
+@pytest.mark.parametrize(("name", "start"), [("power", 3.0), ("gem", 3.0), ("mixed", 0.5), ("autopool", 1.0)])
 def test_learned_value_starts_where_the_table_says(name, start):
     for dtype in (torch.float32, torch.float64):
         pool = poolzoo.create_pool(name, ndim=2, kernel_size=2).to(dtype)
@@ -595,7 +670,7 @@ def test_learned_value_starts_where_the_table_says(name, start):
         assert value.item() == pytest.approx(start, rel=1e-6)
 
 
-@pytest.mark.parametrize("name", ["power", "gem", "mixed", "gated", "tree", "lip"])
+@pytest.mark.parametrize("name", ["power", "gem", "mixed", "gated", "tree", "lip", "autopool", "owa"])
 def test_training_lowers_a_loss(name):
     pool = poolzoo.create_pool(name, ndim=2, kernel_size=2)
     pool.take_channels(CHANNELS)

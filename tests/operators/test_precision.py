@@ -32,6 +32,7 @@ NATIVE = [
     "adapool",
 ]
 SUMS = [*NATIVE, "sum", "power", "gem", "lse", "stochastic", "softpool_detached", "softpool_channelsum"]
+SUMS += ["autopool"]
 SIDE = 512
 INPUTS = {
     "random": torch.rand(1, 1, SIDE, SIDE, generator=torch.Generator().manual_seed(0)),

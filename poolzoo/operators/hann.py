@@ -1,0 +1,102 @@
+"""L2 pooling under a Hann window, as in the image metric DISTS."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from poolzoo.geometry import AnyGeometry, Geometry, accumulation_dtype, check_input, like
+from poolzoo.operators.basic import check_include_pad
+from poolzoo.registry import register_pool
+from poolzoo.standard_operators import filtered
+from poolzoo.windows import MOST_IN_FLOAT32, absent, windows
+
+#: Keeps the root's gradient finite at 0; squared, the 1e-12 of DISTS and piq.
+_LEAST = 1e-6
+
+
+def _hann(taps: int) -> list[float]:
+    """Return the Hann window of ``taps`` values, none of them 0: ``sin^2(pi i / (taps + 1))``, i from 1 to taps."""
+    return [math.sin(math.pi * i / (taps + 1)) ** 2 for i in range(1, taps + 1)]
+
+
+def _kernel(geometry: Geometry, device: torch.device) -> Tensor:
+    """Return the outer product of the axes' Hann windows, of sum 1 and of shape ``kernel_size``."""
+    kernel = torch.ones((), dtype=torch.float64, device=device)
+    for taps in geometry.kernel_size:
+        row = torch.tensor(_hann(taps), dtype=torch.float64, device=device)
+        kernel = kernel.unsqueeze(-1) * (row / row.sum())
+    return kernel
+
+
+def _of_bins(x: Tensor, geometry: AnyGeometry, mask: Tensor) -> Tensor:
+    """Return the Hann windows of bins, each over its own length: ``(*out, K)``, not normalised."""
+    product = torch.ones((), dtype=torch.float64, device=x.device)
+    sizes = x.shape[-geometry.ndim :]
+    for axis, size in enumerate(sizes):
+        shape = [-1 if other == axis else 1 for other in range(geometry.ndim)]
+        at, _ = windows(torch.arange(size, device=x.device).reshape(shape).expand(sizes), geometry)
+        first, last = absent(at, mask, size).amin(-1, keepdim=True), at.amax(-1, keepdim=True)
+        product = product * torch.sin(math.pi * (at - first + 1).double() / (last - first + 2)).square()
+    return product
+
+
+def _hann_in_standard_operators(x: Tensor, geometry: Geometry, *, count_include_pad: bool = False) -> Tensor:
+    kernel = _kernel(geometry, x.device).to(x.dtype)
+    # A thousandfold, because torch.onnx.export takes the addition of 1e-12 for one of 0 and leaves it out.
+    total = filtered(x * x, kernel * 1e6, geometry)
+    if not count_include_pad and (any(geometry.padding) or geometry.ceil_mode):
+        total = total / filtered(torch.ones_like(x[:1, :1]), kernel, geometry)
+    return torch.sqrt(total + 1e6 * _LEAST**2) / 1e3
+
+
+@register_pool(
+    "hann_l2",
+    over="input",
+    family="generalised mean",
+    summary="L2 norm of the window under a Hann window",
+    formula="y = sqrt(sum h a^2 + 1e-12), h the Hann window, of sum 1",
+    source="L2 pooling of DISTS, Ding et al., arXiv 2004.07728; piq's L2Pool2d, piq/functional/layers.py",
+    not_adaptive="",
+    windowed_only=("count_include_pad",),
+    check=check_include_pad,
+    in_standard_operators=_hann_in_standard_operators,
+    exempt={
+        "constant": "a constant c gives sqrt(c^2 + 1e-12)",
+        "constant_negative": "a constant c gives |c|",
+        "permutation": "the Hann window weighs positions",
+    },
+)
+def hann_l2(x: Tensor, geometry: AnyGeometry, *, count_include_pad: bool = False) -> Tensor:
+    """The Hann window has as many taps as the window on each axis, none of them 0: 1/4, 1/2, 1/4 for 3 taps. For
+    windows of 1 or 2 it is flat, and the result is that of lp with p = 2. DISTS has 3 taps, stride 2 and padding 1, and
+    calls the size 5, because it counts the two zeros at the ends. The Hann windows of adaptive and global pools are as
+    long as each bin.
+
+    Elements outside the input have no weight. ``count_include_pad=True`` counts them as zeros: with it and
+    ``kernel_size=3, stride=2, padding=1``, this equals ``piq.functional.L2Pool2d()``.
+
+    In an ONNX file, squares are of the elements themselves, which holds up to 1e16.
+
+    The code of piq and of DISTS was read. DISTS follows Henaff & Simoncelli, arXiv 1511.06394, which was not read.
+    """
+    check_input(x, geometry.ndim)
+    a, mask = windows(x.to(accumulation_dtype(x.dtype)), geometry)
+    taps = a.shape[-1]
+    if not isinstance(taps, int) or taps > MOST_IN_FLOAT32:
+        a = a.double()
+    if isinstance(geometry, Geometry):
+        weight = _kernel(geometry, x.device).flatten()
+    else:
+        assert mask is not None
+        weight = _of_bins(x, geometry, mask)
+    if mask is not None and not count_include_pad:
+        weight = absent(weight.expand(mask.shape), mask, 0.0)
+        weight = weight / weight.sum(-1, keepdim=True)
+    # Divided by the largest, no square overflows; it cancels, so autograd may take it for a constant.
+    most = a.detach().abs().amax(-1, keepdim=True).clamp(min=_LEAST)
+    most = most.masked_fill(most.isinf(), 1.0)
+    total = (weight.to(a.dtype) * (a / most).square()).sum(-1, keepdim=True) + (_LEAST / most).square()
+    return like((most * total.sqrt()).squeeze(-1), x)
