@@ -1204,6 +1204,36 @@ class SpectralPool3d(Pool):
 
     def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> None: ...
 
+class FlcPool1d(Pool):
+    """FrequencyLowCut pooling: the crop of spectral, under the name by which robustness papers know it: y = Re F^-1(crop(F(x))), the crop centred on frequency 0"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> None: ...
+
+class FlcPool2d(Pool):
+    """FrequencyLowCut pooling: the crop of spectral, under the name by which robustness papers know it: y = Re F^-1(crop(F(x))), the crop centred on frequency 0"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> None: ...
+
+class FlcPool3d(Pool):
+    """FrequencyLowCut pooling: the crop of spectral, under the name by which robustness papers know it: y = Re F^-1(crop(F(x))), the crop centred on frequency 0"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> None: ...
+
+class AsapPool1d(Pool):
+    """the low frequencies of the whole input, tapered by the root of a Hamming window against ringing: y = Re F^-1(crop(h F(x))), h = sqrt(outer Hamming window)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, window: str = 'centred') -> None: ...
+
+class AsapPool2d(Pool):
+    """the low frequencies of the whole input, tapered by the root of a Hamming window against ringing: y = Re F^-1(crop(h F(x))), h = sqrt(outer Hamming window)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, window: str = 'centred') -> None: ...
+
+class AsapPool3d(Pool):
+    """the low frequencies of the whole input, tapered by the root of a Hamming window against ringing: y = Re F^-1(crop(h F(x))), h = sqrt(outer Hamming window)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, window: str = 'centred') -> None: ...
+
 class LiftPool1d(Pool):
     """sum of the sub-bands of a learned lifting scheme: y = sum of the sub-bands; along each axis d = a_odd - P(a_even), s = a_even + U(d)"""
 
@@ -1238,6 +1268,21 @@ class MultisamplingPool2d(Pool):
     """dense pooling; the k phases that a sampler selects from each k x k cell are kept as k submaps: y_r = dense[r::k, p_r::k], r = 0 .. k-1, p the sampler, dense = pool at stride 1"""
 
     def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, pool: str = 'max', sampler: Permutation = ...) -> None: ...
+
+class SpaceToDepthPool1d(Pool):
+    """all phases of each cell are kept, each as a submap: nothing is lost: y_ij = x[i::s, j::s], i, j = 0 .. s-1"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> None: ...
+
+class SpaceToDepthPool2d(Pool):
+    """all phases of each cell are kept, each as a submap: nothing is lost: y_ij = x[i::s, j::s], i, j = 0 .. s-1"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> None: ...
+
+class SpaceToDepthPool3d(Pool):
+    """all phases of each cell are kept, each as a submap: nothing is lost: y_ij = x[i::s, j::s], i, j = 0 .. s-1"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> None: ...
 
 class AreaPool1d(Pool):
     """mean of the area that each output element covers: y = mean of the inputs i with floor(o n / m) <= i < ceil((o + 1) n / m)"""

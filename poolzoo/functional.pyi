@@ -698,6 +698,24 @@ def spectral_pool2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple |
 def spectral_pool3d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> Tensor:
     """the low frequencies of the whole input's Fourier transform: y = Re F^-1(crop(F(x))), the crop centred on frequency 0"""
 
+def flc_pool1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> Tensor:
+    """FrequencyLowCut pooling: the crop of spectral, under the name by which robustness papers know it: y = Re F^-1(crop(F(x))), the crop centred on frequency 0"""
+
+def flc_pool2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> Tensor:
+    """FrequencyLowCut pooling: the crop of spectral, under the name by which robustness papers know it: y = Re F^-1(crop(F(x))), the crop centred on frequency 0"""
+
+def flc_pool3d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> Tensor:
+    """FrequencyLowCut pooling: the crop of spectral, under the name by which robustness papers know it: y = Re F^-1(crop(F(x))), the crop centred on frequency 0"""
+
+def asap_pool1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, window: str = 'centred') -> Tensor:
+    """the low frequencies of the whole input, tapered by the root of a Hamming window against ringing: y = Re F^-1(crop(h F(x))), h = sqrt(outer Hamming window)"""
+
+def asap_pool2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, window: str = 'centred') -> Tensor:
+    """the low frequencies of the whole input, tapered by the root of a Hamming window against ringing: y = Re F^-1(crop(h F(x))), h = sqrt(outer Hamming window)"""
+
+def asap_pool3d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, window: str = 'centred') -> Tensor:
+    """the low frequencies of the whole input, tapered by the root of a Hamming window against ringing: y = Re F^-1(crop(h F(x))), h = sqrt(outer Hamming window)"""
+
 def lift_pool1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, predict: Step | None = None, update: Step | None = None) -> Tensor:
     """sum of the sub-bands of a learned lifting scheme: y = sum of the sub-bands; along each axis d = a_odd - P(a_even), s = a_even + U(d)"""
 
@@ -718,6 +736,15 @@ def complete_pool2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple |
 
 def multisampling_pool2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, pool: str = 'max', sampler: Permutation = ...) -> Tensor:
     """dense pooling; the k phases that a sampler selects from each k x k cell are kept as k submaps: y_r = dense[r::k, p_r::k], r = 0 .. k-1, p the sampler, dense = pool at stride 1"""
+
+def space_to_depth_pool1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> Tensor:
+    """all phases of each cell are kept, each as a submap: nothing is lost: y_ij = x[i::s, j::s], i, j = 0 .. s-1"""
+
+def space_to_depth_pool2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> Tensor:
+    """all phases of each cell are kept, each as a submap: nothing is lost: y_ij = x[i::s, j::s], i, j = 0 .. s-1"""
+
+def space_to_depth_pool3d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> Tensor:
+    """all phases of each cell are kept, each as a submap: nothing is lost: y_ij = x[i::s, j::s], i, j = 0 .. s-1"""
 
 def area_pool1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> Tensor:
     """mean of the area that each output element covers: y = mean of the inputs i with floor(o n / m) <= i < ceil((o + 1) n / m)"""

@@ -104,6 +104,8 @@ class PoolInfo:
         exempt: clauses of the operator contract that do not apply to it, each with the reason.
         phases: for an operator that keeps several submaps, ``phases(geometry, **params)`` gives each one's offset in
             input positions per axis; else None.
+        single_elements: whether each of its values is one element of the input: that at the first position of the
+            window, moved by the phase.
         check: called with the parameters; raises ValueError or TypeError if one is not allowed.
         function_name: stem of its functions: ``soft_pool`` for ``soft_pool2d``.
         class_name: stem of its modules: ``SoftPool`` for ``SoftPool2d``.
@@ -136,6 +138,7 @@ class PoolInfo:
     variants: tuple[str, ...] = ()
     exempt: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     phases: Callable[..., list[tuple[int, ...]]] | None = None
+    single_elements: bool = False
     check: Callable[..., None] | None = None
     function_name: str = ""
     class_name: str = ""

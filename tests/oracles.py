@@ -673,6 +673,22 @@ def spectral(x: ArrayLike, g: Geometry) -> Array:
 
     One axis after the other, the real part taken at the end. A frequency that n samples do not have is 0.
     """
+    return low_frequencies(x, g, lambda k, n: 1.0)
+
+
+def asap(x: ArrayLike, g: Geometry, window: str = "centred") -> Array:
+    """As spectral, X_k times the root of a Hamming window: centred on frequency 0, or numpy's over all n, in order."""
+
+    def gain(k: int, n: int) -> float:
+        if window == "centred":
+            return math.sqrt(0.54 + 0.46 * math.cos(2 * math.pi * k / n))
+        return math.sqrt(np.hamming(n)[k + n // 2])
+
+    return low_frequencies(x, g, gain)
+
+
+def low_frequencies(x: ArrayLike, g: Geometry, gain: Callable[[int, int], float]) -> Array:
+    """Spectral's sum, with a factor ``gain(k, n)`` for each frequency of an axis."""
     y = np.asarray(x, dtype=np.complex128)
     dims = len(g.kernel_size)
     for axis, m in zip(range(y.ndim - dims, y.ndim), out_sizes(y.shape[-dims:], g), strict=True):
@@ -681,7 +697,7 @@ def spectral(x: ArrayLike, g: Geometry) -> Array:
         for o, t in np.ndindex(m, n):
             for k in range(-(m // 2), m - m // 2):
                 if -(n // 2) <= k < n - n // 2:
-                    weights[o, t] += np.exp(2j * np.pi * k * (o / m - t / n)) / n
+                    weights[o, t] += gain(k, n) * np.exp(2j * np.pi * k * (o / m - t / n)) / n
         y = np.moveaxis(np.tensordot(weights, y, (1, axis)), 0, axis)
     return y.real
 
@@ -767,6 +783,26 @@ def complete(x: ArrayLike, g: Geometry, reduce: Callable[..., float], empty: flo
     """Pool x at every phase of the stride, row by row."""
     shifts = [(down, right) for down in range(g.stride[0]) for right in range(g.stride[1])]
     return at_phases(x, g, reduce, shifts, empty)
+
+
+def space_to_depth(x: ArrayLike, g: Geometry) -> Array:
+    """Give the first tap inside the input of windows that start at o s - p + phase, on any number of axes.
+
+    A start beyond the last element is moved back onto it. Phases row by row: (..., *sizes) -> (..., phases, *out).
+    """
+    x = np.asarray(x, dtype=np.float64)
+    sizes = x.shape[-len(g.kernel_size) :]
+    out = out_sizes(sizes, g)
+    y = np.full((*x.shape[: -len(sizes)], math.prod(g.stride), *out), math.nan)
+    for number, shift in enumerate(np.ndindex(*g.stride)):
+        for o in np.ndindex(*out):
+            at = []
+            for axis, n in enumerate(sizes):
+                start = min(o[axis] * g.stride[axis] - g.padding[axis] + shift[axis], n - 1)
+                taps = [start + i * g.dilation[axis] for i in range(g.kernel_size[axis])]
+                at.append(next(tap for tap in taps if 0 <= tap < n))
+            y[(..., number, *o)] = x[(..., *at)]
+    return y
 
 
 def at_phases(

@@ -21,8 +21,8 @@ from poolzoo.registry import pool_info, register_pool
 from poolzoo.windows import taps_inside, windows_at
 
 Permutation = tuple[int, ...]
-#: The offset of a phase from the first position of its cell, in input positions: down, right.
-Offset = tuple[int, int]
+#: The offset of a phase from the first position of its cell, in input positions per axis: down, right.
+Offset = tuple[int, ...]
 #: The kept phases of each submap as offsets; a tensor ``(S, k, 2)`` where the samplers are drawn.
 Offsets = Sequence[Sequence[Offset]] | Tensor
 
@@ -84,7 +84,7 @@ def nrooks_offsets(permutation: Permutation, stride: Sequence[int]) -> list[Offs
 
 def complete_offsets(stride: Sequence[int]) -> list[Offset]:
     """Return all phases of a cell of size ``stride``, row by row."""
-    return list(itertools.product(range(stride[0]), range(stride[1])))
+    return list(itertools.product(*map(range, stride)))
 
 
 def sequence_offsets(
@@ -342,3 +342,44 @@ def multisampling(x: Tensor, geometry: Geometry, *, pool: str = "max", sampler: 
     """
     x, submaps = _with_submaps(x)
     return multisample(x, geometry, pool, [nrooks_offsets(sampler, geometry.stride)] * submaps)
+
+
+@register_pool(
+    "space_to_depth",
+    over="input",
+    family="multisampling",
+    summary="all phases of each cell are kept, each as a submap: nothing is lost",
+    formula="y_ij = x[i::s, j::s], i, j = 0 .. s-1",
+    source="Sunkara & Luo (SPD-Conv), arXiv 2208.03641; LabSAINT/SPD-Conv, YOLOv5-SPD/models/common.py",
+    phases=lambda geometry: complete_offsets(geometry.stride),
+    single_elements=True,
+    exempt={
+        "permutation": "each submap takes one position of its cell",
+        "nan": "a later phase lies outside the window where the stride is larger than the window",
+    },
+)
+def space_to_depth(x: Tensor, geometry: Geometry) -> Tensor:
+    """Moves the pixels of each cell into an axis of their own, and keeps all of them.
+
+    ``(N, C, *sizes)`` gives ``(N, C, S, *out)``, and ``(C, *sizes)`` gives ``(C, S, *out)``: S is the product of the
+    strides, the phases row by row. ``y.flatten(1, 2)`` of a batch has them as ``C S`` channels, in the order of
+    ``torch.nn.functional.pixel_unshuffle``. Each value is the first element of its window, as with ``strided``; a later
+    phase of the last window that would start past the input repeats the last element.
+
+    The authors' layer takes a stride of 2 and even sizes only, and concatenates the phases along the channels, all
+    channels of a phase together, in the order (0, 0), (1, 0), (0, 1), (1, 1). Their convolution that follows is not
+    part of this operator. That file was read; of the paper, only the abstract could be.
+    """
+    check_input(x, geometry.ndim)
+    n = geometry.ndim
+    y = x
+    axes = zip(x.shape[-n:], output_size(x.shape[-n:], geometry), *geometry[1:4], strict=True)
+    for axis, (size, count, step, pad, dilation) in enumerate(axes):
+        position = (torch.arange(count * step, device=x.device) - pad).clamp(max=size - 1)
+        # Before the input, the window's first tap inside it.
+        position = torch.where(position < 0, position.remainder(dilation), position).clamp(max=size - 1)
+        y = y.index_select(axis - n, position)
+    lead, out = x.dim() - n, [y.shape[axis - n] // s for axis, s in enumerate(geometry.stride)]
+    y = y.reshape(*x.shape[:lead], *itertools.chain.from_iterable(zip(out, geometry.stride, strict=True)))
+    y = y.permute(*range(lead), *range(lead + 1, lead + 2 * n, 2), *range(lead, lead + 2 * n, 2))
+    return like(y.flatten(lead, lead + n - 1).contiguous(), x.unsqueeze(lead))

@@ -1,13 +1,17 @@
-"""Spectral pooling: keep the low frequencies of the whole input's discrete Fourier transform (Rippel et al. 2015)."""
+"""Spectral pooling: keep the low frequencies of the whole input's discrete Fourier transform (Rippel et al. 2015).
+
+FLC pooling is the same crop under its own name (Grabinski et al. 2022); ASAP tapers the spectrum before it (2023).
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from poolzoo.geometry import Geometry, accumulation_dtype, check_input, is_fixed, like, output_size, smaller
+from poolzoo.geometry import Geometry, accumulation_dtype, check_input, is_fixed, larger, like, output_size, smaller
 from poolzoo.registry import register_pool
 
 
@@ -32,6 +36,35 @@ def _resize_spectrum(spectrum: Tensor, dim: int, m: int) -> Tensor:
     return torch.cat([positive, torch.complex(zeros, zeros), negative], dim)  # ONNX has no complex constants
 
 
+def _crop(x: Tensor, geometry: Geometry, gain: Callable[[int, Tensor], Tensor] | None = None) -> Tensor:
+    """Resize the whole input by a crop of its transform, as :func:`spectral` says.
+
+    ``gain(n, x)`` gives factors for the frequencies 0 to n - 1 of an axis, in numpy's order and the type of ``x``.
+    """
+    check_input(x, geometry.ndim)
+    n = geometry.ndim
+    sizes, out = x.shape[-n:], output_size(x.shape[-n:], geometry)
+    dims = [axis - n for axis in range(n)]
+    if gain is None:  # Only axes that change: on the others transform and inverse would cancel.
+        dims = [dim for dim in dims if not (is_fixed(sizes[dim], out[dim]) and sizes[dim] == out[dim])]
+    a = x.to(accumulation_dtype(x.dtype))
+    if not dims:
+        return like(a.clone() if a is x else a, x)
+    if not a.numel():  # MKL refuses an empty batch; the sum is 0 and keeps the graph
+        return like(a.new_zeros(*a.shape[:-n], *out) + a.sum(), x)
+    # Divided before the sums that a transform is, so that they do not overflow.
+    spectrum = torch.fft.fftn(a / math.prod([sizes[dim] for dim in dims]), dim=dims)
+    for dim in dims:
+        if gain is not None:  # on the two real parts: ONNX multiplies no complex number by a real one
+            factors = gain(sizes[dim], a).reshape(-1, *(1,) * -dim)
+            spectrum = torch.view_as_complex(torch.view_as_real(spectrum) * factors)
+        spectrum = _resize_spectrum(spectrum, dim, out[dim])
+    return like(torch.fft.ifftn(spectrum, dim=dims, norm="forward").real.contiguous(), x)
+
+
+_EXEMPT = {"permutation": "a frequency looks at every position", "nan": "every output looks at the whole input"}
+
+
 @register_pool(
     "spectral",
     over="input",
@@ -40,10 +73,7 @@ def _resize_spectrum(spectrum: Tensor, dim: int, m: int) -> Tensor:
     summary="the low frequencies of the whole input's Fourier transform",
     formula="y = Re F^-1(crop(F(x))), the crop centred on frequency 0",
     source="Rippel, Snoek & Adams, arXiv 1506.03767, section 3; scaled so that the mean is kept",
-    exempt={
-        "permutation": "a frequency looks at every position",
-        "nan": "every output looks at the whole input",
-    },
+    exempt=_EXEMPT,
 )
 def spectral(x: Tensor, geometry: Geometry) -> Tensor:
     """Resizes the whole input to the output size of pooling with these arguments, wherever the windows lie.
@@ -57,18 +87,64 @@ def spectral(x: Tensor, geometry: Geometry) -> Tensor:
     to the middle of a window. The transform treats the input as periodic, so an edge at one border rings at the
     opposite one.
     """
-    check_input(x, geometry.ndim)
-    n = geometry.ndim
-    sizes, out = x.shape[-n:], output_size(x.shape[-n:], geometry)
-    # Only axes that change: on the others transform and inverse would cancel.
-    dims = [axis - n for axis in range(n) if not (is_fixed(sizes[axis], out[axis]) and sizes[axis] == out[axis])]
-    a = x.to(accumulation_dtype(x.dtype))
-    if not dims:
-        return like(a.clone() if a is x else a, x)
-    if not a.numel():  # MKL refuses an empty batch; the sum is 0 and keeps the graph
-        return like(a.new_zeros(*a.shape[:-n], *out) + a.sum(), x)
-    # Divided before the sums that a transform is, so that they do not overflow.
-    spectrum = torch.fft.fftn(a / math.prod([sizes[dim] for dim in dims]), dim=dims)
-    for dim in dims:
-        spectrum = _resize_spectrum(spectrum, dim, out[dim])
-    return like(torch.fft.ifftn(spectrum, dim=dims, norm="forward").real.contiguous(), x)
+    return _crop(x, geometry)
+
+
+@register_pool(
+    "flc",
+    over="input",
+    family="frequency",
+    resamples=True,
+    summary="FrequencyLowCut pooling: the crop of spectral, under the name by which robustness papers know it",
+    formula="y = Re F^-1(crop(F(x))), the crop centred on frequency 0",
+    source="Grabinski, Jung, Keuper & Keuper, arXiv 2204.00491; GeJulia/flc_pooling, flc_pooling.py",
+    exempt=_EXEMPT,
+)
+def flc(x: Tensor, geometry: Geometry) -> Tensor:
+    """Computes exactly what ``spectral`` computes, for every input and window.
+
+    The authors' code takes a stride of 2 only and returns the modulus of the complex result, which turns negative
+    values positive; here, as in their later ASAP, it is the real part. Their crop starts at ``int(n / 4)``, which is
+    off centre for sizes that 4 does not divide; this one is centred for every size. The two agree where 4 divides the
+    size and the cropped signal is real and not negative. Their code was read, the paper could not be.
+    """
+    return _crop(x, geometry)
+
+
+def _check_window(window: str = "centred") -> None:
+    if window not in ("centred", "authors"):
+        raise ValueError(f"window={window!r}: 'centred' or 'authors' is allowed")
+
+
+@register_pool(
+    "asap",
+    over="input",
+    family="frequency",
+    resamples=True,
+    summary="the low frequencies of the whole input, tapered by the root of a Hamming window against ringing",
+    formula="y = Re F^-1(crop(h F(x))), h = sqrt(outer Hamming window)",
+    source="Grabinski, Keuper & Keuper, arXiv 2307.09804; GeJulia/flc_pooling, asap.py",
+    check=_check_window,
+    exempt=_EXEMPT,
+)
+def asap(x: Tensor, geometry: Geometry, *, window: str = "centred") -> Tensor:
+    """Multiplies the spectrum of the whole input by a window over all its frequencies, then crops as ``spectral`` does.
+
+    ``window="centred"`` is ``sqrt(0.54 + 0.46 cos(2 pi k / n))`` for frequency k of an axis of n: 1 at frequency 0, so
+    that the mean is kept, and the same for k and -k. ``"authors"`` is the root of ``numpy.hamming(n)`` over the
+    frequencies from ``-(n // 2)`` on, as in the public code: at even sizes its middle lies between frequencies -1 and
+    0, so that a constant is scaled by a little less than 1 per axis. Axes with a stride of 1 are tapered too.
+
+    Other deviations from that code: it takes a stride of 2 only, returns height and width exchanged unless
+    ``transpose=False``, and its crop is off centre for sizes that 4 does not divide. Its variants that pad the input
+    with zeros are not part of this operator. The code was read, the paper could not be.
+    """
+
+    def gain(n: int, a: Tensor) -> Tensor:
+        k = torch.arange(n, dtype=a.dtype, device=a.device)
+        if window == "centred":
+            return (1 - 0.92 * torch.sin(k * (math.pi / n)).square()).sqrt()
+        place = (k + n // 2).remainder(n)
+        return (0.08 + 0.92 * torch.sin(place * (math.pi / larger(n - 1, 1))).square()).sqrt() if n > 1 else k + 1
+
+    return _crop(x, geometry, gain)

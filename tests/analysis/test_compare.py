@@ -61,11 +61,15 @@ def taps(n: int, m: int, mode: str, place: Callable[[int], Fraction]) -> np.ndar
     return matrix
 
 
+#: Operators that resample the whole image.
+RESAMPLING = ("area", "bilinear", "bicubic", "lanczos", "spectral", "flc", "asap")
+
+
 def places(row: dict, n: int, m: int) -> Callable[[int], Fraction]:
     """Where pixels lie among a row's n pooled values: counted from the centre of the first window, or evenly."""
     if row["align"] == "interpolate" and row["upsample"] == "nearest":  # torch takes the sample of a pixel's corner
         return lambda i: Fraction(i * n, m) - Fraction(1, 2)
-    if row["align"] == "interpolate" or row["pool"] in ("area", "bilinear", "bicubic", "lanczos", "spectral"):
+    if row["align"] == "interpolate" or row["pool"] in RESAMPLING:
         return lambda i: (i + Fraction(1, 2)) * n / m - Fraction(1, 2)
     span = row["dilation"] * (row["kernel_size"] - 1) + 1
     return lambda i: (i + row["padding"] - Fraction(span - 1, 2)) / row["stride"]
@@ -83,6 +87,7 @@ PHASES = {
     "tri": lambda s: [(0, 0), (s // 3, 2 * s // 3), (2 * s // 3, s // 3)],
     "complete": lambda s: [divmod(phase, s) for phase in range(s * s)],
     "multisampling": lambda s: [(0, 0), (s // 2, s // 2)],
+    "space_to_depth": lambda s: [divmod(phase, s) for phase in range(s * s)],
 }
 
 
@@ -100,7 +105,11 @@ def independent_scores(image: np.ndarray, row: dict, scale: tuple = ((0.0,) * 3,
     with torch.no_grad():
         y = module(torch.from_numpy(((image - mean) / std).transpose(2, 0, 1)[None]))[0].numpy()
     size = image.shape[:2]
-    if row["pool"] in PHASES:
+    if row["pool"] == "space_to_depth" and row["align"] == "center":
+        full = np.zeros((*size, 3))
+        for submap, (down, right) in enumerate(PHASES[row["pool"]](stride)):
+            full[down::stride, right::stride] = y[:, submap].transpose(1, 2, 0) * std + mean
+    elif row["pool"] in PHASES:
         parts = []
         for submap, (down, right) in enumerate(PHASES[row["pool"]](stride)):
             part = grow(y[:, submap].transpose(1, 2, 0) * std + mean, size, row)

@@ -35,6 +35,7 @@ from poolzoo.reports.page.page import render_page
 #: Where the submaps of an operator lie with a stride of 2, as the operator is by default.
 PHASES = {"checkered": [(0, 0), (1, 1)], "multisampling": [(0, 0), (1, 1)]}
 PHASES |= {"tri": [(0, 0), (0, 1), (1, 0)], "complete": [(0, 0), (0, 1), (1, 0), (1, 1)]}
+PHASES["space_to_depth"] = PHASES["complete"]
 
 
 def moving(count: int, height: int, width: int) -> np.ndarray:

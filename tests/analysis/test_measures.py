@@ -145,6 +145,9 @@ def test_blur_and_area_fold_less_of_a_zone_plate_than_decimation_and_maximum(str
     score = {spec: alias(pooling(spec, plate, stride)) for spec in ("blur", "area", "strided", "max", "spectral")}
     assert max(score["blur"], score["area"]) < min(score["strided"], score["max"])
     assert min(score, key=score.get) == "spectral", "all that it folds is from wrapping around where ours mirrors"
+    tapered = alias(pooling("asap", plate, stride))
+    assert alias(pooling("flc", plate, stride)) == score["spectral"], "the same operator"
+    assert tapered < min(score["spectral"], score["area"])
     # The plate's energy is spread evenly over all frequencies, of which decimation can represent 1 / stride^2.
     assert score["strided"] == pytest.approx(1 - stride**-2, abs=0.02)
 

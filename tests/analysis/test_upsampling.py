@@ -92,12 +92,41 @@ def test_a_straight_slope_stays_where_it_was():
 
 def test_operators_that_resample_the_image_keep_their_grid():
     x = torch.rand(1, 1, 20, 22, dtype=torch.float64)
-    for name in ("area", "bilinear", "bicubic", "lanczos", "spectral", "fractional_max:output_ratio=0.6"):
+    resampling = ("area", "bilinear", "bicubic", "lanczos", "spectral", "flc", "asap")
+    for name in (*resampling, "fractional_max:output_ratio=0.6"):
         pool = poolzoo.create_pool(name, kernel_size=3, stride=2).eval()
         assert placed_windows(pool, pool(x), (20, 22)) is None
     for name in ("avg", "blur", "checkered", "s3"):
         pool = poolzoo.create_pool(name, kernel_size=3, stride=2).eval()
         assert placed_windows(pool, pool(x), (20, 22)) == pool.geometry
+
+
+@pytest.mark.parametrize("upsample", ["nearest", "bilinear", "bicubic"])
+def test_space_to_depth_puts_every_pixel_back(upsample):
+    """On 2 and 3 axes, with padding, and with windows that leave the last pixels out: those repeat the last one."""
+    for sizes, window, last in (
+        ((6, 8), {"kernel_size": 2}, (6, 8)),
+        ((6, 9), {"kernel_size": 3}, (6, 9)),
+        ((6, 8), {"kernel_size": 2, "padding": 1}, (6, 8)),
+        ((7, 9), {"kernel_size": 4, "stride": 2}, (4, 6)),
+        ((4, 6, 4), {"kernel_size": (1, 2, 2)}, (4, 6, 4)),
+    ):
+        x = torch.rand(2, 3, *sizes, dtype=torch.float64)
+        pool = poolzoo.create_pool("space_to_depth", ndim=len(sizes), **window)
+        y = pool(x)
+        phases = pool.info.phases(pool.geometry)
+        full = rebuild(y, sizes, upsample, phases, geometry=placed_windows(pool, y, sizes))
+        expected = x
+        for axis, end in enumerate(last, 2):
+            expected = expected.index_select(axis, torch.arange(sizes[axis - 2]).clamp(max=end - 1))
+        assert torch.equal(full, expected), window
+
+
+def test_single_pixels_of_some_phases_are_upsampled_from_their_places():
+    x = torch.arange(8, dtype=torch.float64).expand(1, 1, 8, 8)
+    y = poolzoo.create_pool("checkered", kernel_size=1, stride=2)(x)
+    full = rebuild(y, (8, 8), "bilinear", [(0, 0), (1, 1)], geometry=make_geometry(2, 1, 2))
+    torch.testing.assert_close(full[..., 1:6], x[..., 1:6], rtol=0, atol=1e-12)
 
 
 def test_the_gradient_of_upsampling_is_right():

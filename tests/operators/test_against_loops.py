@@ -184,8 +184,11 @@ ORACLES: dict[str, Callable[..., np.ndarray]] = {
     "haar": wavelet_oracle,
     "wavelet": wavelet_oracle,
     "spectral": oracles.spectral,
+    "flc": oracles.spectral,
+    "asap": oracles.asap,
     "lift": lift_oracle,
     **multisampling_oracles(),
+    "space_to_depth": oracles.space_to_depth,
     **{name: resample_oracle(name) for name in ("area", "bilinear", "bicubic", "lanczos")},
 }
 
@@ -243,6 +246,7 @@ OTHER_SPECS = [
     *(f"haar:mode={mode}" for mode in oracles.EXTENSIONS),
     *(f"wavelet:mode={mode},norm=mean" for mode in oracles.EXTENSIONS),
     *(f"wavelet:wavelet={name}" for name in ("haar", "db3", "db4", "sym5", "coif1", "bior2.2", "rbio3.1")),
+    "asap:window=authors",
     "checkered:sampler=1",
     "checkered:pool=median,sampler=1",
     "checkered:pool=softpool",

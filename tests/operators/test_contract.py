@@ -126,7 +126,8 @@ def test_channels_last_stays_channels_last(spec, ndim):
         expected = pool(x)
         y = pool(x.contiguous(memory_format=layouts[x.dim()]))
         assert_same(y, expected)
-        assert y.is_contiguous(memory_format=layouts[y.dim()]), (geometry, y.shape, y.stride())
+        if y.dim() in layouts:  # of 3D submaps, torch has no channels_last
+            assert y.is_contiguous(memory_format=layouts[y.dim()]), (geometry, y.shape, y.stride())
         assert expected.is_contiguous(), (geometry, expected.shape, expected.stride())
 
 
@@ -499,6 +500,7 @@ BAD_VALUES = [
     ("wavelet", {"wavelet": 2}),
     ("wavelet", {"mode": "zeros"}),
     ("wavelet", {"norm": 2}),
+    ("asap", {"window": "hann"}),
     ("lift", {"predict": 3}),
     ("lift", {"update": "half"}),
     ("checkered", {"pool": "nothing"}),

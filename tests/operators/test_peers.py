@@ -341,6 +341,47 @@ def test_spectral_of_the_same_size_is_the_input_and_padding_only_makes_it_larger
     close(larger.mean((2, 3)), x.mean((2, 3)))
 
 
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+def test_flc_is_spectral(ndim):
+    x = distinct(2, CHANNELS, *(11, 8, 6)[:ndim], dtype=torch.float64)
+    assert torch.equal(call("flc_pool", ndim, x, 2), call("spectral_pool", ndim, x, 2))
+
+
+def test_flc_is_the_authors_modulus_where_the_crop_is_real_and_positive():
+    """flc_pooling.py, for sizes that 4 divides: without the frequency -m/2, and raised above 0 by the mean."""
+    spectrum = np.fft.fftshift(np.fft.fft2(distinct(16, 12, dtype=torch.float64).numpy()))
+    spectrum[[0, 4, 12]], spectrum[:, [0, 3, 9]] = 0, 0
+    spectrum[8, 6] += 10 * spectrum.size
+    x = np.fft.ifft2(np.fft.ifftshift(spectrum)).real
+    low = np.fft.fftshift(np.fft.fft2(x))[4:12, 3:9]
+    theirs = np.abs(np.fft.ifft2(np.fft.ifftshift(low))) / 4  # their inverse divides by the smaller size
+    close(functional.flc_pool2d(torch.from_numpy(x)[None, None], 2)[0, 0], torch.from_numpy(theirs))
+
+
+def test_asap_is_the_authors_formula():
+    """asap.py with transpose=False, for sizes that 4 divides."""
+    x = distinct(2, CHANNELS, 16, 12, dtype=torch.float64)
+    window = np.sqrt(np.outer(np.hamming(16), np.hamming(12)))
+    axes = (2, 3)
+    spectrum = np.fft.fftshift(np.fft.fft2(x.numpy(), norm="forward"), axes) * window
+    expected = np.fft.ifft2(np.fft.ifftshift(spectrum[:, :, 4:12, 3:9], axes), norm="forward").real
+    close(functional.asap_pool2d(x, 2, window="authors"), torch.from_numpy(expected))
+
+
+@pytest.mark.parametrize("window", ["centred", "authors"])
+def test_asap_overshoots_less_than_flc_at_a_step(window):
+    """Overshoot: how far the pooled values leave the range of a step from 0 to 1 and back, on either side."""
+    step = torch.zeros(1, 64, dtype=torch.float64)
+    step[:, 16:48] = 1
+
+    def overshoot(y):
+        return max(y.max().item() - 1, -y.min().item())
+
+    flc = overshoot(functional.flc_pool1d(step, 2))
+    assert 0.05 < flc < 0.09, "Gibbs: about 9 % of the step, sampled off its peak"
+    assert overshoot(functional.asap_pool1d(step, 2, window=window)) < 0.9 * flc
+
+
 # Lifting --------------------------------------------------------------------------------------------------------------
 
 
@@ -883,6 +924,25 @@ def test_checkered_of_stride_3_keeps_phases_0_and_1():
     assert y.shape == (2, CHANNELS, 2, 3, 3)
     close(y[:, :, 0], dense[..., 0::3, 0::3], atol=1e-6)
     close(y[:, :, 1], dense[..., 1::3, 1::3], atol=1e-6)
+
+
+# Space to depth ------------------------------------------------------------------------------------------------------
+
+
+def test_space_to_depth_is_torchs_pixel_unshuffle():
+    x = distinct(2, CHANNELS, 12, 6)
+    for stride in (1, 2, 3):
+        y = functional.space_to_depth_pool2d(x, stride)
+        assert torch.equal(y.flatten(1, 2), F.pixel_unshuffle(x, stride))
+        assert torch.equal(functional.space_to_depth_pool2d(x[0], stride), y[0])
+
+
+def test_space_to_depth_holds_the_authors_channels():
+    """SPD-Conv concatenates the four slices along the channels, in its own order."""
+    x = distinct(2, CHANNELS, 8, 6)
+    y = functional.space_to_depth_pool2d(x, 2)
+    theirs = torch.cat([x[..., ::2, ::2], x[..., 1::2, ::2], x[..., ::2, 1::2], x[..., 1::2, 1::2]], 1)
+    assert torch.equal(y[:, :, [0, 2, 1, 3]].transpose(1, 2).flatten(1, 2), theirs)
 
 
 # Small ones -----------------------------------------------------------------------------------------------------------

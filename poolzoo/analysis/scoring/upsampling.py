@@ -9,6 +9,7 @@ values to lie so. With other windows, that function moves and stretches the imag
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 
 import torch
@@ -35,9 +36,11 @@ def placed_windows(module: Pool, pooled: Tensor, size: Sequence[int]) -> Geometr
 
     Returns:
         None for operators that resample the whole image or choose another number of windows: each value stands for an
-        equal part of the image.
+        equal part of the image. Windows of one pixel for operators whose values are single pixels.
     """
     geometry, info = module.geometry, module.info
+    if info.single_elements:
+        geometry = geometry._replace(kernel_size=(1,) * geometry.ndim)
     regular = info.phases is not None or tuple(pooled.shape[-geometry.ndim :]) == output_size(size, geometry)
     return geometry if regular and not info.resamples else None
 
@@ -58,21 +61,44 @@ def rebuild(
             where three axes were pooled.
         size: height and width of the result, or depth, height and width.
         upsample: a name from :data:`UPSAMPLERS`.
-        phases: per submap, how many pixels down and right of the first one its samples lie.
+        phases: per submap, how many pixels further than the geometry's its samples lie on each axis.
         geometry: the windows, from :func:`placed_windows`; None where each value stands for an equal part of the image.
         align: ``center`` puts a value at the centre of its window or part; ``interpolate`` does as torch's
             ``interpolate``, whatever the windows.
 
     Returns:
         ``(N, C, *size)``. Submaps are rebuilt one by one, each shifted by its phase (edges repeated), and averaged.
+        Submaps of single pixels that hold all phases need no upsampler: each value goes back to its pixel, unless
+        ``align`` is ``interpolate``.
     """
     if pooled.dim() == len(size) + 2:
         return _grown(pooled, size, upsample, geometry, align)
+    if geometry is not None and align == CENTER and _hold_every_pixel(geometry, phases):
+        return _interleaved(pooled, size, geometry)
     parts = []
-    for submap, (down, right) in zip(pooled.unbind(2), phases, strict=True):
+    for submap, phase in zip(pooled.unbind(2), phases, strict=True):
         full = _grown(submap, size, upsample, geometry, align)
-        parts.append(F.pad(full, (right, 0, down, 0), mode="replicate")[..., : size[0], : size[1]])
+        before = [pad for shift in reversed(phase) for pad in (shift, 0)]
+        part = F.pad(full, before, mode="replicate")
+        parts.append(part[(..., *(slice(n) for n in size))])
     return torch.stack(parts).mean(0)
+
+
+def _hold_every_pixel(geometry: Geometry, phases: Sequence[tuple[int, ...]]) -> bool:
+    """Return whether windows of one pixel at these phases, in this order, are all pixels of every cell."""
+    return max(geometry.spans) == 1 and list(phases) == list(itertools.product(*map(range, geometry.stride)))
+
+
+def _interleaved(pooled: Tensor, size: Sequence[int], geometry: Geometry) -> Tensor:
+    """Return all phases of each cell, row by row, at their pixels; pixels past the last cell repeat the last one."""
+    n = len(size)
+    x = pooled.unflatten(2, geometry.stride)  # (N, C, *stride, *out)
+    x = x.permute(0, 1, *itertools.chain.from_iterable((2 + n + axis, 2 + axis) for axis in range(n)))
+    for axis, (extent, pad) in enumerate(zip(size, geometry.padding, strict=True), 2):
+        x = x.flatten(axis, axis + 1)
+        index = torch.arange(pad, pad + extent, device=x.device).clamp(max=x.shape[axis] - 1)
+        x = x.index_select(axis, index)
+    return x
 
 
 def _grown(pooled: Tensor, size: Sequence[int], upsample: str, geometry: Geometry | None, align: str) -> Tensor:
