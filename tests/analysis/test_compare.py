@@ -106,9 +106,12 @@ def independent_scores(image: np.ndarray, row: dict, scale: tuple = ((0.0,) * 3,
         y = module(torch.from_numpy(((image - mean) / std).transpose(2, 0, 1)[None]))[0].numpy()
     size = image.shape[:2]
     if row["pool"] == "space_to_depth" and row["align"] == "center":
-        full = np.zeros((*size, 3))
-        for submap, (down, right) in enumerate(PHASES[row["pool"]](stride)):
-            full[down::stride, right::stride] = y[:, submap].transpose(1, 2, 0) * std + mean
+        # Each pixel is looked up in its cell; those past the last cell repeat the last pixel.
+        ends = [m * stride - 1 for m in y.shape[2:]]
+        down, right = (np.minimum(np.arange(n) + row["padding"], end) for n, end in zip(size, ends, strict=True))
+        down, right = down[:, None], right[None]
+        full = y[:, down % stride * stride + right % stride, down // stride, right // stride]
+        full = full.transpose(1, 2, 0) * std + mean
     elif row["pool"] in PHASES:
         parts = []
         for submap, (down, right) in enumerate(PHASES[row["pool"]](stride)):

@@ -92,7 +92,7 @@ def _hold_every_pixel(geometry: Geometry, phases: Sequence[tuple[int, ...]]) -> 
 def _interleaved(pooled: Tensor, size: Sequence[int], geometry: Geometry) -> Tensor:
     """Return all phases of each cell, row by row, at their pixels; pixels past the last cell repeat the last one."""
     n = len(size)
-    x = pooled.unflatten(2, geometry.stride)  # (N, C, *stride, *out)
+    x = pooled.reshape(*pooled.shape[:2], *geometry.stride, *pooled.shape[3:])
     x = x.permute(0, 1, *itertools.chain.from_iterable((2 + n + axis, 2 + axis) for axis in range(n)))
     for axis, (extent, pad) in enumerate(zip(size, geometry.padding, strict=True), 2):
         x = x.flatten(axis, axis + 1)
