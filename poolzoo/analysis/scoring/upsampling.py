@@ -80,7 +80,9 @@ def rebuild(
         full = _grown(submap, size, upsample, geometry, align)
         before = [pad for shift in reversed(phase) for pad in (shift, 0)]
         part = F.pad(full, before, mode="replicate")
-        parts.append(part[(..., *(slice(n) for n in size))])
+        for axis, extent in enumerate(size, 2):
+            part = part.narrow(axis, 0, extent)
+        parts.append(part)
     return torch.stack(parts).mean(0)
 
 
