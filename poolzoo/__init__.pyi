@@ -589,6 +589,51 @@ class FractionalMaxPool3d(Pool):
 
     def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, output_ratio: float | None = None, generator: torch.Generator | None = None) -> None: ...
 
+class GaussianPool1d(Pool):
+    """mean plus a learned multiple of the standard deviation, random in training: y = mu + softplus(m) sigma; train: y = mu + softplus(m + s e) sigma, e standard normal"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, channels: int | None = None, hidden: int | None = None, generator: torch.Generator | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class GaussianPool2d(Pool):
+    """mean plus a learned multiple of the standard deviation, random in training: y = mu + softplus(m) sigma; train: y = mu + softplus(m + s e) sigma, e standard normal"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, channels: int | None = None, hidden: int | None = None, generator: torch.Generator | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class GaussianPool3d(Pool):
+    """mean plus a learned multiple of the standard deviation, random in training: y = mu + softplus(m) sigma; train: y = mu + softplus(m + s e) sigma, e standard normal"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, channels: int | None = None, hidden: int | None = None, generator: torch.Generator | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class AdaptiveGaussianPool1d(AdaptivePool):
+    """mean plus a learned multiple of the standard deviation, random in training: y = mu + softplus(m) sigma; train: y = mu + softplus(m + s e) sigma, e standard normal"""
+
+    def __init__(self, output_size: Sizes, *, channels: int | None = None, hidden: int | None = None, generator: torch.Generator | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class AdaptiveGaussianPool2d(AdaptivePool):
+    """mean plus a learned multiple of the standard deviation, random in training: y = mu + softplus(m) sigma; train: y = mu + softplus(m + s e) sigma, e standard normal"""
+
+    def __init__(self, output_size: Sizes, *, channels: int | None = None, hidden: int | None = None, generator: torch.Generator | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class AdaptiveGaussianPool3d(AdaptivePool):
+    """mean plus a learned multiple of the standard deviation, random in training: y = mu + softplus(m) sigma; train: y = mu + softplus(m + s e) sigma, e standard normal"""
+
+    def __init__(self, output_size: Sizes, *, channels: int | None = None, hidden: int | None = None, generator: torch.Generator | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class GlobalGaussianPool1d(AdaptivePool):
+    """mean plus a learned multiple of the standard deviation, random in training: y = mu + softplus(m) sigma; train: y = mu + softplus(m + s e) sigma, e standard normal"""
+
+    def __init__(self, *, flatten: bool = False, channels: int | None = None, hidden: int | None = None, generator: torch.Generator | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class GlobalGaussianPool2d(AdaptivePool):
+    """mean plus a learned multiple of the standard deviation, random in training: y = mu + softplus(m) sigma; train: y = mu + softplus(m + s e) sigma, e standard normal"""
+
+    def __init__(self, *, flatten: bool = False, channels: int | None = None, hidden: int | None = None, generator: torch.Generator | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class GlobalGaussianPool3d(AdaptivePool):
+    """mean plus a learned multiple of the standard deviation, random in training: y = mu + softplus(m) sigma; train: y = mu + softplus(m + s e) sigma, e standard normal"""
+
+    def __init__(self, *, flatten: bool = False, channels: int | None = None, hidden: int | None = None, generator: torch.Generator | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
 class MixedPool1d(Pool):
     """a share of the maximum and the rest of the average: y = lam max a + (1 - lam) mean a"""
 

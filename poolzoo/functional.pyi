@@ -329,6 +329,33 @@ def fractional_max_pool2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrT
 def fractional_max_pool3d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, output_ratio: float | None = None, training: bool = False, generator: torch.Generator | None = None) -> Tensor:
     """largest element of windows at uneven, random steps: y_i = max over the window that starts at floor((i + u) r) - floor(u r), r = (n - k) / (out - 1)"""
 
+def gaussian_pool1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, m: float | Tensor = 0.0, s: float | Tensor = 0.5, training: bool = False, generator: torch.Generator | None = None) -> Tensor:
+    """mean plus a learned multiple of the standard deviation, random in training: y = mu + softplus(m) sigma; train: y = mu + softplus(m + s e) sigma, e standard normal"""
+
+def gaussian_pool2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, m: float | Tensor = 0.0, s: float | Tensor = 0.5, training: bool = False, generator: torch.Generator | None = None) -> Tensor:
+    """mean plus a learned multiple of the standard deviation, random in training: y = mu + softplus(m) sigma; train: y = mu + softplus(m + s e) sigma, e standard normal"""
+
+def gaussian_pool3d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, m: float | Tensor = 0.0, s: float | Tensor = 0.5, training: bool = False, generator: torch.Generator | None = None) -> Tensor:
+    """mean plus a learned multiple of the standard deviation, random in training: y = mu + softplus(m) sigma; train: y = mu + softplus(m + s e) sigma, e standard normal"""
+
+def adaptive_gaussian_pool1d(input: Tensor, output_size: Sizes, *, m: float | Tensor = 0.0, s: float | Tensor = 0.5, training: bool = False, generator: torch.Generator | None = None) -> Tensor:
+    """mean plus a learned multiple of the standard deviation, random in training: y = mu + softplus(m) sigma; train: y = mu + softplus(m + s e) sigma, e standard normal"""
+
+def adaptive_gaussian_pool2d(input: Tensor, output_size: Sizes, *, m: float | Tensor = 0.0, s: float | Tensor = 0.5, training: bool = False, generator: torch.Generator | None = None) -> Tensor:
+    """mean plus a learned multiple of the standard deviation, random in training: y = mu + softplus(m) sigma; train: y = mu + softplus(m + s e) sigma, e standard normal"""
+
+def adaptive_gaussian_pool3d(input: Tensor, output_size: Sizes, *, m: float | Tensor = 0.0, s: float | Tensor = 0.5, training: bool = False, generator: torch.Generator | None = None) -> Tensor:
+    """mean plus a learned multiple of the standard deviation, random in training: y = mu + softplus(m) sigma; train: y = mu + softplus(m + s e) sigma, e standard normal"""
+
+def global_gaussian_pool1d(input: Tensor, *, flatten: bool = False, m: float | Tensor = 0.0, s: float | Tensor = 0.5, training: bool = False, generator: torch.Generator | None = None) -> Tensor:
+    """mean plus a learned multiple of the standard deviation, random in training: y = mu + softplus(m) sigma; train: y = mu + softplus(m + s e) sigma, e standard normal"""
+
+def global_gaussian_pool2d(input: Tensor, *, flatten: bool = False, m: float | Tensor = 0.0, s: float | Tensor = 0.5, training: bool = False, generator: torch.Generator | None = None) -> Tensor:
+    """mean plus a learned multiple of the standard deviation, random in training: y = mu + softplus(m) sigma; train: y = mu + softplus(m + s e) sigma, e standard normal"""
+
+def global_gaussian_pool3d(input: Tensor, *, flatten: bool = False, m: float | Tensor = 0.0, s: float | Tensor = 0.5, training: bool = False, generator: torch.Generator | None = None) -> Tensor:
+    """mean plus a learned multiple of the standard deviation, random in training: y = mu + softplus(m) sigma; train: y = mu + softplus(m + s e) sigma, e standard normal"""
+
 def mixed_pool1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, lam: float | Tensor = 0.5) -> Tensor:
     """a share of the maximum and the rest of the average: y = lam max a + (1 - lam) mean a"""
 

@@ -278,6 +278,15 @@ def softpool(elements: ArrayLike, beta: float = 1.0) -> float:
     return sum(w * a for w, a in zip(_softmax([beta * a for a in values]), values, strict=True))
 
 
+def gaussian(elements: ArrayLike, m: float = 0.0) -> float:
+    """μ + log(1 + e^m) σ, σ² at least 1e-6 (Kobayashi 2019, in evaluation)."""
+    values = _floats(elements)
+    mu, top = _mean(values), max(map(abs, values)) or 1.0
+    sigma = top * math.sqrt(_mean([((a - mu) / top) ** 2 for a in values]))
+    m = float(m)
+    return mu + (max(m, 0.0) + math.log1p(math.exp(-abs(m)))) * max(sigma, 1e-3)
+
+
 def owa(elements: ArrayLike, weight: ArrayLike | None = None) -> float:
     """Σ w_i a_(i), the largest a first (arXiv 2109.01561).
 

@@ -7,6 +7,7 @@ from poolzoo.operators import (  # noqa: I001, F401
     hann,
     stochastic,
     fractional,
+    gaussian,
     mixed,
     tree,
     ordinal,

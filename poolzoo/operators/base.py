@@ -186,6 +186,12 @@ def in_wide(value: Tensor) -> Tensor:
     return value.to(accumulation_dtype(value.dtype))
 
 
+def without_autocast(x: Tensor) -> torch.autocast:
+    """Return a context in which autocast leaves the types of operations on the device of ``x`` alone."""
+    device = x.device.type if torch.amp.is_autocast_available(x.device.type) else "cpu"  # meta has no autocast
+    return torch.autocast(device, enabled=False)
+
+
 def shown_share(key: str, value: Tensor) -> dict[str, object]:
     """Return a learned scalar or per-channel value as the call arguments that :meth:`Pool.shown_params` shows."""
     return shown_value(key, value) | ({"channels": len(value)} if value.dim() else {})

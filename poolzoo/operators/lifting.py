@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from poolzoo.geometry import Geometry, accumulation_dtype, check_input, like, output_size
+from poolzoo.operators.base import without_autocast
 from poolzoo.operators.lazy import LazyPool
 from poolzoo.registry import register_pool
 from poolzoo.windows import reflect
@@ -139,8 +140,7 @@ class _Step(nn.Module):
         moved = a.movedim(-n - 1, -1).movedim(axis - n - 1, -1)  # (..., other axes, C, length)
         rows = moved.reshape(-1, *moved.shape[-2:])
         # In the type of the input, which is float32 or wider, whatever type the weights are kept in.
-        device = a.device.type if torch.amp.is_autocast_available(a.device.type) else "cpu"  # meta has no autocast
-        with torch.autocast(device, enabled=False):
+        with without_autocast(a):
             weight, bias, weight_across, bias_across = (w.to(a.dtype) for w in self.axes[axis].parameters())
             y = F.conv1d(rows, weight, bias, padding=1, groups=len(weight))
             y = torch.tanh(F.conv1d(y.relu(), weight_across, bias_across))

@@ -11,6 +11,7 @@ import inspect
 import io
 import math
 import pickle
+from collections.abc import Callable
 from itertools import product
 from typing import Any
 
@@ -110,7 +111,10 @@ def test_equals_the_loop_over_torchs_cells(spec, ndim):
 
 
 #: What an element alone gives where the formula does not keep it to the bit.
-OF_ONE = {"hann_l2": lambda x: (x.square() + 1e-12).sqrt()}
+OF_ONE: dict[str, Callable[[Tensor, Pool], Tensor]] = {
+    "hann_l2": lambda x, pool: (x.square() + 1e-12).sqrt(),
+    "gaussian": lambda x, pool: x + 1e-3 * F.softplus(pool.params(x)["m"]).reshape(*x.shape[:2], *(1,) * (x.dim() - 2)),
+}
 #: Parameters that a windowed module chooses by its kernel, as the two forms need the same.
 SIZED = {"owa": "owa:ranks=5"}
 
@@ -122,7 +126,7 @@ def test_the_inputs_own_size_is_the_identity(spec, ndim):
     x = x.abs() if "constant_negative" in info_of(spec).exempt else x
     for size in (None, SIZES[ndim]):
         pool = adaptive(spec, ndim, size or (None,) * ndim).double()
-        assert_same(pool(x), OF_ONE.get(spec, lambda x: x)(x))
+        assert_same(pool(x), OF_ONE.get(spec, lambda x, pool: x)(x, pool))
 
 
 @every_adaptive
@@ -357,7 +361,7 @@ def test_an_operator_of_more_than_one_window_has_no_such_form(name):
 
 def test_the_operators_of_single_windows_are_these():
     expected = "max avg sum strided median lp power gem lse stochastic mixed softpool softpool_detached "
-    expected += "hann_l2 owa softpool_channelsum autopool lip edscw idw adapool dpp"
+    expected += "hann_l2 owa gaussian softpool_channelsum autopool lip edscw idw adapool dpp"
     assert {info.name for info in poolzoo.registry.builtin_pools() if info.adaptive} == set(expected.split())
 
 

@@ -76,6 +76,18 @@ def owa_oracle(x: np.ndarray, g: oracles.Geometry, *, weight: np.ndarray) -> np.
     return np.concatenate(slices, axis)
 
 
+def gaussian_oracle(
+    x: np.ndarray, g: oracles.Geometry, *, m: np.ndarray, s: np.ndarray, training: bool, generator: None
+) -> np.ndarray:
+    assert not training and s.shape == m.shape == x.shape[: -len(g.kernel_size)]
+    maps = x.reshape(-1, 1, *x.shape[-len(g.kernel_size) :])
+    pooled = [
+        oracles.pool(one, g, functools.partial(oracles.gaussian, m=value))[0]
+        for one, value in zip(maps, m.flatten(), strict=True)
+    ]
+    return np.stack(pooled).reshape(*m.shape, *pooled[0].shape)
+
+
 def tree_oracle(x: np.ndarray, g: oracles.Geometry, *, leaves: np.ndarray, gates: np.ndarray) -> np.ndarray:
     n = len(g.kernel_size)
     axis, shared = x.ndim - n - 1, leaves.ndim == n + 1
@@ -169,6 +181,7 @@ ORACLES: dict[str, Callable[..., np.ndarray]] = {
     "autopool": per_channel("autopool", "beta"),
     "mixed": per_channel("mixed", "lam"),
     "gated": gated_oracle,
+    "gaussian": gaussian_oracle,
     "owa": owa_oracle,
     "hann_l2": oracles.hann_l2,
     "tree": tree_oracle,

@@ -21,7 +21,7 @@ from poolzoo.registry import list_pools, parse_spec, pool_info
 
 NEED_CHANNELS = [
     (spec, ndim)
-    for spec in ("lip", "lip:variant=bottleneck,width=4", "lift")
+    for spec in ("lip", "lip:variant=bottleneck,width=4", "lift", "gaussian")
     for ndim in pool_info(parse_spec(spec)[0]).ndims
 ]
 RENAMED = [(name, former, present) for name in list_pools() for former, present in pool_info(name).renamed.items()]
@@ -33,7 +33,7 @@ every_renamed = pytest.mark.parametrize(("name", "former", "present"), RENAMED)
 def lazy(spec: str, ndim: int = 2, **arguments: object) -> LazyPool:
     pool = create_pool(spec, ndim=ndim, **arguments)
     assert isinstance(pool, LazyPool)
-    return pool
+    return pool.eval()
 
 
 def made(spec: str, ndim: int = 2, seed: int = 0, **arguments: object) -> LazyPool:

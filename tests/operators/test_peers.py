@@ -617,6 +617,30 @@ def test_autopool_is_softpool_the_mean_and_the_extremes():
         close(by_channel[:, channel], functional.soft_pool2d(x, 3, 2, 1, beta=beta)[:, channel])
 
 
+def test_gaussian_is_the_mean_and_a_multiple_of_the_deviation():
+    x = usual_input(2, torch.float64)
+    mean = functional.avg_pool2d(x, 3, 2, 1)
+    close(functional.gaussian_pool2d(x, 3, 2, 1, m=-math.inf), mean)
+    close(functional.gaussian_pool2d(x, 3, 2, 1, m=-60.0), mean)
+    parts = F.unfold(x, 3, stride=2).unflatten(1, (CHANNELS, 9)).unflatten(-1, (3, 2))
+    sigma = parts.var(2, correction=0).clamp(min=1e-6).sqrt()
+    m = torch.tensor([[0.3], [-2.0]], dtype=torch.float64).expand(2, CHANNELS)
+    close(functional.gaussian_pool2d(x, 3, 2, m=m), parts.mean(2) + F.softplus(m)[..., None, None] * sigma)
+
+
+def test_gaussian_draws_around_its_evaluation():
+    """softplus of m + s e, for 40,000 outputs of one window's values: mean and spread as numpy draws them."""
+    x = torch.tensor([1.0, 3.0]).repeat(20000)[None, None]  # mean 2, deviation 1
+    generator = torch.Generator().manual_seed(0)
+    drawn = functional.gaussian_pool1d(x, 2, m=0.4, s=0.8, training=True, generator=generator) - 2
+    expected = np.log1p(np.exp(0.4 + 0.8 * np.random.default_rng(0).standard_normal(200000)))
+    assert abs(drawn.mean().item() - expected.mean()) < 0.015 and abs(drawn.std().item() - expected.std()) < 0.015
+    again = torch.Generator().manual_seed(0)
+    assert torch.equal(functional.gaussian_pool1d(x, 2, m=0.4, s=0.8, training=True, generator=again) - 2, drawn)
+    still = functional.gaussian_pool1d(x, 2, m=0.4, s=0.0, training=True)
+    close(still, functional.gaussian_pool1d(x, 2, m=0.4), atol=1e-6)
+
+
 def one_hot(rank: int, ranks: int) -> torch.Tensor:
     return F.one_hot(torch.tensor(rank), ranks).float()
 
@@ -711,7 +735,7 @@ def test_learned_value_starts_where_the_table_says(name, start):
         assert value.item() == pytest.approx(start, rel=1e-6)
 
 
-@pytest.mark.parametrize("name", ["power", "gem", "mixed", "gated", "tree", "lip", "autopool", "owa"])
+@pytest.mark.parametrize("name", ["power", "gem", "mixed", "gated", "tree", "lip", "autopool", "owa", "gaussian"])
 def test_training_lowers_a_loss(name):
     pool = poolzoo.create_pool(name, ndim=2, kernel_size=2)
     pool.take_channels(CHANNELS)
@@ -820,7 +844,7 @@ def test_generator_makes_draws_repeatable(spec):
     assert torch.equal(torch.get_rng_state(), state), "a draw from the generator took from torch's own"
 
 
-@pytest.mark.parametrize("spec", DRAWING)
+@pytest.mark.parametrize("spec", [*DRAWING, "gaussian"])
 def test_train_and_eval_differ_and_eval_repeats(spec):
     x = distinct(2, CHANNELS, 8, 8).abs()
     pool = poolzoo.create_pool(spec, ndim=2)
