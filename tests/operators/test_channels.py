@@ -264,7 +264,7 @@ def test_an_optimizer_does_with_it_what_it_does_with_torchs(spec):
 
 @every_lazy_2d
 def test_first_input_in_inference_mode_can_be_trained_on(spec):
-    pool = lazy(spec)
+    pool = lazy(spec).train()
     with torch.inference_mode():
         pool(usual_input(2))
     pool(usual_input(2)).sum().backward()
