@@ -210,7 +210,8 @@ def test_the_half_pixel_of_the_commonest_pool_is_not_charged():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["coffee", pytest.param("astronaut", marks=pytest.mark.grid)])
+@pytest.mark.grid
+@pytest.mark.parametrize("name", PHOTOGRAPHS)
 def test_the_command_line_on_a_whole_photograph_agrees_with_scikit_image(name):
     command = [sys.executable, "-m", "poolzoo", "compare", "--format", "json", "--image", f"skimage:{name}"]
     result = Result.from_json(subprocess.run(command, capture_output=True, text=True, check=True).stdout, "stdout")

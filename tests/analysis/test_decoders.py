@@ -202,7 +202,7 @@ def test_memory_is_bounded_by_blocks_that_do_not_show(monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kernel", "stride"), [(2, 2), (3, 2)])
+@pytest.mark.parametrize(("kernel", "stride"), [(2, 2), pytest.param(3, 2, marks=pytest.mark.grid)])
 def test_held_out_it_is_at_least_bilinear_and_bicubic_for_every_operator(folder, kernel, stride):
     upsamplers = ("bilinear", "bicubic", "optimal")
     protocol = Protocol(kernel, stride, upsamplers, metrics=("psnr",), seeds=1, decoder_images=(str(folder),))

@@ -151,7 +151,7 @@ OPERATORS = {
     ),
 }
 #: What runs the kernels in ways that others do too takes a compilation each: by `make grid` only.
-GRID = ("avg", "lp_sum", "edscw", "idw")
+GRID = ("avg", "lp", "lp_sum", "edscw", "idw", "adapool")
 
 
 def by_operator(names: str, cases: Iterable[Any]) -> pytest.MarkDecorator:
@@ -342,7 +342,9 @@ def library(builds: Builds) -> Callable[[str], Library]:
 every_operator = by_operator("operator", OPERATORS)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    "dtype", [pytest.param(d, marks=[pytest.mark.grid] * (d in ("float64", "float16"))) for d in DTYPES]
+)
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("case", CASES)
 def test_numbers_and_accesses(library, case: str, layout: str, dtype: str) -> None:

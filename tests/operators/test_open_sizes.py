@@ -38,7 +38,7 @@ every_geometry = pytest.mark.parametrize("geometry", GEOMETRIES, ids=["floor", "
 
 
 #: An operator of each kind of graph. To compile and export all of them takes ten minutes.
-KINDS = ("max", "gem", "softpool", "lip", "max_blur", "checkered:pool=avg", "lanczos")
+KINDS = ("softpool", "lip", "max_blur", "lanczos")
 
 
 def of_each_kind(names: str | tuple[str, ...], cases: list[Any]) -> pytest.MarkDecorator:
