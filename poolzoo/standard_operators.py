@@ -16,13 +16,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from poolzoo.geometry import Geometry, accumulation_dtype, is_fixed, output_size
+from poolzoo.windows import outer_product
 
 #: Larger windows are left to the definition: an operator that reads each element would fill the graph with slices.
 MOST_ELEMENTS = 64
 #: Within this range of exponents, all exponentials of a feature map are far from float32's smallest numbers.
 _SAFE_RANGE = 60.0
-_AVG: dict[int, Callable[..., Tensor]] = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
-_MAX: dict[int, Callable[..., Tensor]] = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
+#: torch's pools, by the number of axes.
+AVG: dict[int, Callable[..., Tensor]] = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
+MAX: dict[int, Callable[..., Tensor]] = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 _CONV: dict[int, Callable[..., Tensor]] = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 
 
@@ -68,7 +70,7 @@ def _as_torch_pads(x: Tensor, geometry: Geometry, fill: float) -> tuple[Tensor, 
 def maxima(x: Tensor, geometry: Geometry) -> Tensor:
     """Return the maximum of each window: MaxPool."""
     x, geometry = _as_torch_pads(x, geometry, -math.inf)
-    return _MAX[geometry.ndim](x, *geometry[:4])
+    return MAX[geometry.ndim](x, *geometry[:4])
 
 
 def means(x: Tensor, geometry: Geometry) -> Tensor:
@@ -76,8 +78,8 @@ def means(x: Tensor, geometry: Geometry) -> Tensor:
     if max(geometry.dilation) == 1:
         given, windows = _as_torch_pads(x, geometry, 0.0)
         if windows is geometry:
-            return _AVG[geometry.ndim](x, *geometry[:3], count_include_pad=False)
-        total = _AVG[geometry.ndim](given, windows.kernel_size, windows.stride)
+            return AVG[geometry.ndim](x, *geometry[:3], count_include_pad=False)
+        total = AVG[geometry.ndim](given, windows.kernel_size, windows.stride)
         return total * (math.prod(geometry.kernel_size) / counts(x, geometry))
     return filtered(x, torch.ones(geometry.kernel_size, device=x.device), geometry) / counts(x, geometry)
 
@@ -133,9 +135,7 @@ def filter_centred(x: Tensor, row: Sequence[float], geometry: Geometry, mode: st
         mode = "replicate"  # the same for one position
     if any(map(any, pads)):
         x = F.pad(x, [pad for pair in reversed(pads) for pad in pair], mode=mode)
-    kernel = torch.tensor(list(row), dtype=torch.float64, device=x.device)
-    for _ in range(n - 1):
-        kernel = kernel.unsqueeze(-1) * torch.tensor(list(row), dtype=torch.float64, device=x.device)
+    kernel = outer_product([torch.tensor(list(row), dtype=torch.float64, device=x.device)] * n)
     windows = Geometry((taps,) * n, geometry.stride, (0,) * n, geometry.dilation, False)
     return filtered(x, kernel.to(x.dtype), windows)
 

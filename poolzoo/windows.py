@@ -186,6 +186,23 @@ def mean(a: Tensor, mask: Tensor | None) -> Tensor:
     return (a / count(a, mask)).sum(-1)
 
 
+def largest(a: Tensor, least: float) -> Tensor:
+    """Return the largest magnitude of each window, ``(..., 1)``: at least ``least``, and 1 where it is inf.
+
+    Divided by it, no square overflows. It cancels, so autograd takes it for a constant.
+    """
+    most = a.detach().abs().amax(-1, keepdim=True).clamp(min=least)
+    return most.masked_fill(most.isinf(), 1.0)
+
+
+def outer_product(rows: Sequence[Tensor]) -> Tensor:
+    """Return the product of one row per axis, ``rows[0][i] rows[1][j] ...``."""
+    product = torch.ones((), dtype=rows[0].dtype, device=rows[0].device)
+    for row in rows:
+        product = product.unsqueeze(-1) * row
+    return product
+
+
 def maximum(a: Tensor, mask: Tensor | None) -> Tensor:
     """Return the maximum of each window."""
     return absent(a, mask, -math.inf).amax(-1)

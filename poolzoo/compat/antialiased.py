@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from poolzoo import functional
 from poolzoo.geometry import check_input
 from poolzoo.operators.base import check_channels
+from poolzoo.windows import outer_product
 
 __all__ = ["BlurPool", "BlurPool1D", "BlurPool3D", "BlurPoolND", "Downsample", "Downsample1D"]
 
@@ -78,9 +79,7 @@ class BlurPoolND(nn.Module):
         self.channels, self.pad_type, self.filt_size = channels, pad_type, filt_size
         self.stride, self.pad_off, self.dims = stride, pad_off, dims
         row = torch.tensor([math.comb(filt_size - 1, tap) for tap in range(filt_size)], dtype=torch.float32)
-        filt = torch.ones(())
-        for _ in range(dims):
-            filt = filt.unsqueeze(-1) * row / row.sum()
+        filt = outer_product([row / row.sum()] * dims)
         self.register_buffer("filt", filt.expand(channels, 1, *filt.shape).clone())
 
     def forward(self, inp: Tensor) -> Tensor:

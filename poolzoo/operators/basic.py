@@ -12,6 +12,7 @@ from torch import Tensor
 from poolzoo import engine
 from poolzoo.geometry import AnyGeometry, Bins, Geometry, accumulation_dtype, check_input, is_fixed, like, output_size
 from poolzoo.registry import Native, register_pool
+from poolzoo.standard_operators import AVG, MAX
 from poolzoo.windows import (
     MOST_IN_FLOAT32,
     Reducer,
@@ -27,9 +28,7 @@ from poolzoo.windows import (
 )
 
 _Kernels = dict[int, Callable[..., Tensor]]
-_MAX = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 _NATIVE_MAX = Native("max", "Max", torch_has_kernels=True)
-_AVG = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
 _ADAPTIVE_MAX: _Kernels = {1: F.adaptive_max_pool1d, 2: F.adaptive_max_pool2d, 3: F.adaptive_max_pool3d}
 #: torch's adaptive average pools, by the number of axes.
 ADAPTIVE_AVG: _Kernels = {1: F.adaptive_avg_pool1d, 2: F.adaptive_avg_pool2d, 3: F.adaptive_avg_pool3d}
@@ -58,7 +57,7 @@ def max_pool(x: Tensor, geometry: AnyGeometry) -> Tensor:
     wide = any(2 * p > k for p, k in zip(geometry.padding, geometry.kernel_size, strict=True))
     if wide or _undecided(sizes, geometry):
         return pool_windows(x, geometry, maximum)
-    return like(_MAX[geometry.ndim](x, *geometry), x)  # autocast has max_pool3d answer in float32
+    return like(MAX[geometry.ndim](x, *geometry), x)  # autocast has max_pool3d answer in float32
 
 
 def _to_size(x: Tensor, bins: Bins, kernels: _Kernels, reducer: Reducer) -> Tensor:
@@ -135,7 +134,7 @@ def avg_pool(x: Tensor, geometry: AnyGeometry, *, count_include_pad: bool = Fals
         a = x.to(accumulation_dtype(x.dtype)) if n == 3 else x  # avg_pool3d has no half types on the CPU
         if math.prod(kernel_size) > MOST_IN_FLOAT32:
             a = a.double()
-        return like(_AVG[n](a, kernel_size, stride, padding, ceil_mode, count_include_pad), x)
+        return like(AVG[n](a, kernel_size, stride, padding, ceil_mode, count_include_pad), x)
     if not count_include_pad:
         return pool_windows(x, geometry, mean)
     # torch divides by the taps inside the padded input; ceil_mode can put taps beyond even that.

@@ -16,7 +16,7 @@ from poolzoo.operators.base import check_generator, is_number, without_autocast
 from poolzoo.operators.lazy import LazyPool
 from poolzoo.operators.stochastic import check_draw
 from poolzoo.registry import register_pool
-from poolzoo.windows import MOST_IN_FLOAT32, absent, mean, windows
+from poolzoo.windows import MOST_IN_FLOAT32, absent, largest, mean, windows
 
 
 class _Gaussian(LazyPool):
@@ -152,12 +152,10 @@ def gaussian(
 def deviation(a: Tensor, mask: Tensor | None, mu: Tensor, least: float = 1e-3) -> Tensor:
     """Return the standard deviation of each window around its mean ``mu``, at least ``least``.
 
-    Distances are halved and divided by the largest, so that nothing overflows unless the result does; it cancels, so
-    autograd may take it for a constant.
+    Distances are halved and divided by the largest, so that nothing overflows unless the result does.
     """
     half = absent(a / 2 - mu.unsqueeze(-1) / 2, mask, 0.0)
-    most = half.detach().abs().amax(-1, keepdim=True).clamp(min=least)
-    most = most.masked_fill(most.isinf(), 1.0)
+    most = largest(half, least)
     variance = mean((half / most).square(), mask).unsqueeze(-1)
     floor = (least / 2 / most).square()
     return (2 * most * torch.maximum(variance, floor).sqrt()).squeeze(-1)

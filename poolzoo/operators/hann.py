@@ -11,7 +11,7 @@ from poolzoo.geometry import AnyGeometry, Geometry, accumulation_dtype, check_in
 from poolzoo.operators.basic import check_include_pad
 from poolzoo.registry import register_pool
 from poolzoo.standard_operators import filtered
-from poolzoo.windows import MOST_IN_FLOAT32, absent, windows
+from poolzoo.windows import MOST_IN_FLOAT32, absent, largest, outer_product, windows
 
 #: Keeps the root's gradient finite at 0; squared, the 1e-12 of DISTS and piq.
 _LEAST = 1e-6
@@ -24,11 +24,8 @@ def _hann(taps: int) -> list[float]:
 
 def _kernel(geometry: Geometry, device: torch.device) -> Tensor:
     """Return the outer product of the axes' Hann windows, of sum 1 and of shape ``kernel_size``."""
-    kernel = torch.ones((), dtype=torch.float64, device=device)
-    for taps in geometry.kernel_size:
-        row = torch.tensor(_hann(taps), dtype=torch.float64, device=device)
-        kernel = kernel.unsqueeze(-1) * (row / row.sum())
-    return kernel
+    rows = [torch.tensor(_hann(taps), dtype=torch.float64, device=device) for taps in geometry.kernel_size]
+    return outer_product([row / row.sum() for row in rows])
 
 
 def _of_bins(x: Tensor, geometry: AnyGeometry, mask: Tensor) -> Tensor:
@@ -95,8 +92,6 @@ def hann_l2(x: Tensor, geometry: AnyGeometry, *, count_include_pad: bool = False
     if mask is not None and not count_include_pad:
         weight = absent(weight.expand(mask.shape), mask, 0.0)
         weight = weight / weight.sum(-1, keepdim=True)
-    # Divided by the largest, no square overflows; it cancels, so autograd may take it for a constant.
-    most = a.detach().abs().amax(-1, keepdim=True).clamp(min=_LEAST)
-    most = most.masked_fill(most.isinf(), 1.0)
+    most = largest(a, _LEAST)
     total = (weight.to(a.dtype) * (a / most).square()).sum(-1, keepdim=True) + (_LEAST / most).square()
     return like((most * total.sqrt()).squeeze(-1), x)
