@@ -230,6 +230,13 @@ def _function(info: PoolInfo, ndim: int, form: str) -> Callable[..., Tensor]:
     defaults = {p.name: p.default for p in whole if p.default is not p.empty}
     needed = any(p.default is p.empty for p in whole)
 
+    def checked(params: dict[str, Any]) -> dict[str, Any]:
+        if info.renamed:
+            params = current_names(info, params)
+        if params or needed:
+            check_params(info, known, params)
+        return {**defaults, **params}
+
     def windowed(
         input: Tensor,
         kernel_size: IntOrTuple,
@@ -239,19 +246,14 @@ def _function(info: PoolInfo, ndim: int, form: str) -> Callable[..., Tensor]:
         ceil_mode: bool = False,
         **params: Any,
     ) -> Tensor:
-        if info.renamed:
-            params = current_names(info, params)
-        if params or needed:
-            check_params(info, known, params)
+        params = checked(params)
         geometry = make_geometry(ndim, kernel_size, stride, padding, dilation, ceil_mode)
-        result: Tensor = engine.pool(info, input, geometry, **{**defaults, **params})
+        result: Tensor = engine.pool(info, input, geometry, **params)
         return result
 
     def adaptive(input: Tensor, output_size: Sizes, **params: Any) -> Tensor:
-        params = current_names(info, params)
-        if params or needed:
-            check_params(info, known, params)
-        result: Tensor = engine.pool(info, input, make_bins(ndim, output_size), **{**defaults, **params})
+        params = checked(params)
+        result: Tensor = engine.pool(info, input, make_bins(ndim, output_size), **params)
         return result
 
     def whole_input(input: Tensor, *, flatten: bool = False, **params: Any) -> Tensor:

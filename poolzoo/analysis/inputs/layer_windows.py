@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from poolzoo import geometry
 from poolzoo.analysis.inputs.networks import LAYERS_SHOWN, make_with_example, similar_layers
 from poolzoo.analysis.results.rows import one_line
 from poolzoo.calls import NDIM
@@ -121,8 +122,7 @@ def _divided(spec: str, output_size: Any, sizes: Sequence[int]) -> dict[str, Any
     Raises:
         ValueError: it does not: its windows have several sizes.
     """
-    given = tuple(output_size) if isinstance(output_size, (tuple, list)) else (output_size,) * len(sizes)
-    out = [size if asked is None else asked for asked, size in zip(given, sizes, strict=True)]
+    out = geometry.output_size(sizes, geometry.make_bins(len(sizes), output_size))
     if any(size % parts for size, parts in zip(sizes, out, strict=True)):
         raise ValueError(
             f"like {spec}: the layer pools {'x'.join(map(str, sizes))} to {'x'.join(map(str, out))} values: its"
