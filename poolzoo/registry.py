@@ -251,8 +251,9 @@ def _add(info: PoolInfo, overwrite: bool) -> None:
             f"name={info.name!r}: an operator of that name is already registered; overwrite=True replaces it"
         )
     for stem in ("function_name", "class_name"):
+        own = set(info.exports(stem).values())
         for other in _pools.values():
-            taken = set(info.exports(stem).values()).intersection(other.exports(stem).values())
+            taken = own.intersection(other.exports(stem).values())
             if taken and other.name != info.name:  # poolzoo.<name>2d would be that one, and pickles could not be read
                 given = f"name={info.name!r}: {stem}={min(taken, key=len)!r}"
                 raise ValueError(f"{given} is already used by {other.name!r}; give another {stem}")
