@@ -16,9 +16,7 @@ import argparse
 import collections
 import functools
 import io
-import json
 import statistics
-import sys
 import time
 from typing import Any
 
@@ -26,11 +24,9 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
-from bench_operators import interleaved
+from timing import interleaved, metadata, save, spread
 
 import poolzoo
-from poolzoo._files import write_whole
-from poolzoo.analysis.results.machine import describe_machine
 
 SHAPE = (1, 64, 112, 112)
 WINDOWS = {"kernel_size": 3, "stride": 2, "padding": 1}
@@ -108,21 +104,18 @@ def main() -> None:
     base = statistics.median(seconds["max"])
     rows = []
     for name, times in seconds.items():
-        low, middle, high = statistics.quantiles(times, n=4)
-        row: dict[str, Any] = {"work": name, "median_s": middle, "iqr_s": high - low, "ratio": middle / base}
+        row: dict[str, Any] = {"work": name, **spread(times), "ratio": statistics.median(times) / base}
         row |= {"bar": BARS[name]} if name in BARS else {}
         rows.append(row | ({"operators": graphs[name]} if name in graphs else {}))
-    metadata = describe_machine() | {
-        "onnxruntime": onnxruntime.__version__,
-        "threads": given.threads or "one per core",
-        "clock": clock.__name__,
-        "shape": "x".join(map(str, SHAPE)),
-        "windows": "3x3, stride 2, padding 1",
-        "rounds": given.rounds,
-        "command": " ".join(sys.argv),
-    }
-    if given.output:
-        write_whole(given.output, json.dumps({"metadata": metadata, "rows": rows}, indent=1, allow_nan=False) + "\n")
+    facts = metadata(
+        onnxruntime=onnxruntime.__version__,
+        threads=given.threads or "one per core",
+        clock=clock.__name__,
+        shape="x".join(map(str, SHAPE)),
+        windows="3x3, stride 2, padding 1",
+        rounds=given.rounds,
+    )
+    save(given.output, facts, rows)
     print(table(rows))  # noqa: T201
 
 

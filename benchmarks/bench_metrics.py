@@ -14,8 +14,6 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.metadata
-import json
-import statistics
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -23,12 +21,10 @@ from typing import Any
 import numpy as np
 import skimage.data
 import torch
-from bench_operators import interleaved
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from timing import interleaved, metadata, save, spread
 
 from poolzoo import native
-from poolzoo._files import write_whole
-from poolzoo.analysis.results.machine import describe_machine
 from poolzoo.analysis.scoring.image_metrics import psnr, ssim
 
 SIZES = [(1404, 2040), (512, 512), (64, 64)]
@@ -92,8 +88,7 @@ def run(metric: str, size: tuple[int, int], rounds: int, peers: dict[str, Any]) 
     scores = {name: float(function()) for name, function in functions.items()}
     row: dict[str, Any] = {"work": f"{metric} {size[0]}x{size[1]} RGB"}
     for name, times in interleaved(functions, rounds).items():
-        low, middle, high = statistics.quantiles(times, n=4)
-        row[name] = {"median_s": middle, "iqr_s": high - low}
+        row[name] = spread(times)
     names = [name for name in functions if name != "native"]
     row["ratio"] = {name: row[name]["median_s"] / row["native"]["median_s"] for name in names}
     row["score"] = scores["native"]
@@ -125,10 +120,8 @@ def main() -> None:
         for metric in ("ssim", "psnr"):
             rows.append(run(metric, size, given.rounds, peers))
             print(table(rows[-1:]), flush=True)  # noqa: T201
-    metadata = describe_machine() | {name: importlib.metadata.version(name.replace("_", "-")) for name in peers}
-    metadata |= {"threads": torch.get_num_threads(), "rounds": given.rounds, "command": " ".join(sys.argv)}
-    if given.output:
-        write_whole(given.output, json.dumps({"metadata": metadata, "rows": rows}, indent=1, allow_nan=False) + "\n")
+    versions = {name: importlib.metadata.version(name.replace("_", "-")) for name in peers}
+    save(given.output, metadata(**versions, rounds=given.rounds), rows)
     print("\n" + table(rows))  # noqa: T201
 
 

@@ -14,25 +14,18 @@ from __future__ import annotations
 
 import argparse
 import functools
-import json
-import statistics
 import sys
-import time
 from collections.abc import Callable
 from typing import Any
 
 import torch
-import torch.nn.functional as F
+from timing import AVG, MAX, interleaved, interleaved_on_gpu, metadata, save, softpool_of_averages, spread
 from torch import Tensor
 
 import poolzoo.functional as pools
 from poolzoo import native
-from poolzoo._files import write_whole
-from poolzoo.analysis.results.machine import describe_machine
 from poolzoo.analysis.studies.profile import saved_bytes
 
-AVG = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
-MAX = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 #: name: kernel_size, stride, padding
 WINDOWS = {"k2s2": (2, 2, 0), "k3s2": (3, 2, 0), "k3s2p1": (3, 2, 1), "k5s5": (5, 5, 0)}
 #: The native operators, by their functions' names.
@@ -62,9 +55,7 @@ CASES: list[Case] = [
 
 
 def composition(x: Tensor, kernel: int, stride: int, padding: int) -> Tensor:
-    """Return SoftPool as two averages, which is right only while e^x neither overflows nor vanishes."""
-    weight, pool = x.exp(), AVG[x.dim() - 2]
-    return pool(x * weight, kernel, stride, padding) / pool(weight, kernel, stride, padding)
+    return softpool_of_averages(x, lambda t: AVG[x.dim() - 2](t, kernel, stride, padding))
 
 
 def describe(case: Case) -> str:
@@ -106,46 +97,6 @@ def contenders(
     return {name: (lambda f=f: torch.autograd.grad(f(x), x, seed)) for name, f in forward.items()}
 
 
-def interleaved(
-    functions: dict[str, Callable[[], Any]], rounds: int, clock: Callable[[], float] = time.perf_counter
-) -> dict[str, list[float]]:
-    """Return the seconds of each function in each round; fast functions are repeated within a round."""
-    seconds: dict[str, list[float]] = {name: [] for name in functions}
-    repeats = {}
-    for name, function in functions.items():
-        function()
-        began = clock()
-        function()
-        repeats[name] = max(1, min(1000, int(2e-3 / (clock() - began))))
-    for _ in range(rounds):
-        for name, function in functions.items():
-            began = clock()
-            for _ in range(repeats[name]):
-                function()
-            seconds[name].append((clock() - began) / repeats[name])
-    return seconds
-
-
-def interleaved_on_gpu(functions: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
-    """Return the same, timed by the GPU with no tensor in its cache. Launch time is excluded: the GPU sleeps until all
-    work is queued.
-    """
-    scratch = torch.empty(1 << 28, dtype=torch.int8, device="cuda")
-    seconds: dict[str, list[float]] = {name: [] for name in functions}
-    for number in range(rounds + 2):
-        for name, function in functions.items():
-            start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-            torch.cuda._sleep(4_000_000)
-            scratch.fill_(number % 100)
-            start.record()
-            function()
-            end.record()
-            torch.cuda.synchronize()
-            if number >= 2:  # the first ones warm up
-                seconds[name].append(start.elapsed_time(end) * 1e-3)
-    return seconds
-
-
 def run(case: Case, rounds: int, compile_too: bool, device: str) -> dict[str, Any]:
     operator, shape, window, dtype, channels_last, backward = case
     torch.manual_seed(0)
@@ -165,9 +116,7 @@ def run(case: Case, rounds: int, compile_too: bool, device: str) -> dict[str, An
             size = x.numel() * x.element_size()
             row["saved_native"] = saved_bytes(ours(operator, x, window, "native"), x)[1] / size
             row["saved_composition"] = saved_bytes(lambda t: composition(t, *WINDOWS[window]), x)[1] / size
-    for name, times in seconds.items():
-        low, middle, high = statistics.quantiles(times, n=4)
-        row[name] = {"median_s": middle, "iqr_s": high - low}
+    row |= {name: spread(times) for name, times in seconds.items()}
     native_s = row["native"]["median_s"]
     row["ratio"] = {name: row[name]["median_s"] / native_s for name in seconds if name != "native"}
     return row
@@ -203,13 +152,7 @@ def main() -> None:
         if given.only in name:
             rows.append(run(case, given.rounds, not given.no_compile, given.device))
             print(table(rows[-1:]).splitlines()[-1], flush=True)  # noqa: T201
-    metadata = describe_machine() | {
-        "threads": torch.get_num_threads(),
-        "rounds": given.rounds,
-        "command": " ".join(sys.argv),
-    }
-    if given.output:
-        write_whole(given.output, json.dumps({"metadata": metadata, "rows": rows}, indent=1, allow_nan=False) + "\n")
+    save(given.output, metadata(rounds=given.rounds), rows)
     print("\n" + table(rows))  # noqa: T201
 
 
