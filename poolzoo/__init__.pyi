@@ -1329,6 +1329,36 @@ class SpaceToDepthPool3d(Pool):
 
     def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> None: ...
 
+class ApsPool1d(Pool):
+    """adaptive polyphase sampling: of all phases of the cells, each sample keeps the one of largest norm: y = x[f::s], f = argmax_f |x[f::s]|_p"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, p: float = 2.0, filt_size: int = 1) -> None: ...
+
+class ApsPool2d(Pool):
+    """adaptive polyphase sampling: of all phases of the cells, each sample keeps the one of largest norm: y = x[f::s], f = argmax_f |x[f::s]|_p"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, p: float = 2.0, filt_size: int = 1) -> None: ...
+
+class ApsPool3d(Pool):
+    """adaptive polyphase sampling: of all phases of the cells, each sample keeps the one of largest norm: y = x[f::s], f = argmax_f |x[f::s]|_p"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, p: float = 2.0, filt_size: int = 1) -> None: ...
+
+class LpsPool1d(Pool):
+    """learnable polyphase sampling: a small network chooses which phase of the cells a sample keeps: y = x[f::s], f = argmax_f l_f; train: y = sum w_f x[f::s], w = softmax((l + Gumbel noise) / tau)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, channels: int | None = None, hidden: int | None = None, tau: float = 1.0, generator: torch.Generator | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class LpsPool2d(Pool):
+    """learnable polyphase sampling: a small network chooses which phase of the cells a sample keeps: y = x[f::s], f = argmax_f l_f; train: y = sum w_f x[f::s], w = softmax((l + Gumbel noise) / tau)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, channels: int | None = None, hidden: int | None = None, tau: float = 1.0, generator: torch.Generator | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class LpsPool3d(Pool):
+    """learnable polyphase sampling: a small network chooses which phase of the cells a sample keeps: y = x[f::s], f = argmax_f l_f; train: y = sum w_f x[f::s], w = softmax((l + Gumbel noise) / tau)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, channels: int | None = None, hidden: int | None = None, tau: float = 1.0, generator: torch.Generator | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
 class AreaPool1d(Pool):
     """mean of the area that each output element covers: y = mean of the inputs i with floor(o n / m) <= i < ceil((o + 1) n / m)"""
 

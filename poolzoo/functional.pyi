@@ -773,6 +773,24 @@ def space_to_depth_pool2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrT
 def space_to_depth_pool3d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> Tensor:
     """all phases of each cell are kept, each as a submap: nothing is lost: y_ij = x[i::s, j::s], i, j = 0 .. s-1"""
 
+def aps_pool1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, p: float = 2.0, filt_size: int = 1) -> Tensor:
+    """adaptive polyphase sampling: of all phases of the cells, each sample keeps the one of largest norm: y = x[f::s], f = argmax_f |x[f::s]|_p"""
+
+def aps_pool2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, p: float = 2.0, filt_size: int = 1) -> Tensor:
+    """adaptive polyphase sampling: of all phases of the cells, each sample keeps the one of largest norm: y = x[f::s], f = argmax_f |x[f::s]|_p"""
+
+def aps_pool3d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, p: float = 2.0, filt_size: int = 1) -> Tensor:
+    """adaptive polyphase sampling: of all phases of the cells, each sample keeps the one of largest norm: y = x[f::s], f = argmax_f |x[f::s]|_p"""
+
+def lps_pool1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, logits: Tensor | None = None, tau: float = 1.0, training: bool = False, generator: torch.Generator | None = None) -> Tensor:
+    """learnable polyphase sampling: a small network chooses which phase of the cells a sample keeps: y = x[f::s], f = argmax_f l_f; train: y = sum w_f x[f::s], w = softmax((l + Gumbel noise) / tau)"""
+
+def lps_pool2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, logits: Tensor | None = None, tau: float = 1.0, training: bool = False, generator: torch.Generator | None = None) -> Tensor:
+    """learnable polyphase sampling: a small network chooses which phase of the cells a sample keeps: y = x[f::s], f = argmax_f l_f; train: y = sum w_f x[f::s], w = softmax((l + Gumbel noise) / tau)"""
+
+def lps_pool3d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, logits: Tensor | None = None, tau: float = 1.0, training: bool = False, generator: torch.Generator | None = None) -> Tensor:
+    """learnable polyphase sampling: a small network chooses which phase of the cells a sample keeps: y = x[f::s], f = argmax_f l_f; train: y = sum w_f x[f::s], w = softmax((l + Gumbel noise) / tau)"""
+
 def area_pool1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> Tensor:
     """mean of the area that each output element covers: y = mean of the inputs i with floor(o n / m) <= i < ceil((o + 1) n / m)"""
 

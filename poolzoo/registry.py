@@ -98,12 +98,16 @@ class PoolInfo:
         module: base class of its modules if they hold parameters or state, else None.
         learnable: whether its modules have parameters to learn; a new module has their initial values.
         learning_rate: Adam's first step size when it is fitted.
+        learns_in_training: whether its parameters have a gradient in training mode only, in which it is then fitted.
         stochastic: whether it draws in training.
         resamples: whether it resizes the whole input to the output size, wherever the windows are.
         variants: spec parameters with which a comparison of all operators includes it again, e.g. ``mode=random``.
         exempt: clauses of the operator contract that do not apply to it, each with the reason.
         phases: for an operator that keeps several submaps, ``phases(geometry, **params)`` gives each one's offset in
             input positions per axis; else None.
+        kept_phase: for an operator that keeps one phase of each sample, chosen by the input, ``kept_phase(x, geometry,
+            **params)`` gives it: an int64 tensor ``(N, axes)`` of offsets in input positions. Value o is then the one
+            at position ``o * stride + offset`` of the input; else None.
         single_elements: whether each of its values is one element of the input: that at the first position of the
             window, moved by the phase.
         check: called with the parameters; raises ValueError or TypeError if one is not allowed.
@@ -133,11 +137,13 @@ class PoolInfo:
     learnable: bool = False
     #: Most operators learn numbers that a sigmoid or softplus bends, and must carry them far.
     learning_rate: float = 0.1
+    learns_in_training: bool = False
     stochastic: bool = False
     resamples: bool = False
     variants: tuple[str, ...] = ()
     exempt: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     phases: Callable[..., list[tuple[int, ...]]] | None = None
+    kept_phase: Callable[..., Any] | None = None
     single_elements: bool = False
     check: Callable[..., None] | None = None
     function_name: str = ""

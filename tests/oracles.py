@@ -814,6 +814,42 @@ def space_to_depth(x: ArrayLike, g: Geometry) -> Array:
     return y
 
 
+def phases_of_cells(x: ArrayLike, g: Geometry) -> Array:
+    """The element at o s + f, modulo the size, for each phase f row by row: (..., *sizes) -> (..., phases, *out)."""
+    x = np.asarray(x, dtype=np.float64)
+    sizes = x.shape[-len(g.kernel_size) :]
+    out = out_sizes(sizes, g)
+    y = np.full((*x.shape[: -len(sizes)], math.prod(g.stride), *out), math.nan)
+    for number, shift in enumerate(np.ndindex(*g.stride)):
+        for o in np.ndindex(*out):
+            at = tuple((i * s + f) % n for i, s, f, n in zip(o, g.stride, shift, sizes, strict=True))
+            y[(..., number, *o)] = x[(..., *at)]
+    return y
+
+
+def aps(x: ArrayLike, g: Geometry, p: float = 2.0, filt_size: int = 1) -> Array:
+    """Of the phases of each sample, those of all channels, the one of largest p-norm; after a circular binomial row."""
+    x, ndim = np.asarray(x, dtype=np.float64), len(g.kernel_size)
+    row = [math.comb(filt_size - 1, i) / 2 ** (filt_size - 1) for i in range(filt_size)]
+    for axis in range(-ndim, 0):
+        x = sum((w * np.roll(x, (filt_size - 1) // 2 - i, axis) for i, w in enumerate(row)), np.zeros_like(x))
+    phases = phases_of_cells(x, g)
+    samples = phases if phases.ndim == ndim + 3 else phases[None]
+    kept = [max(np.moveaxis(one, 1, 0), key=lambda f: np.linalg.norm(f.ravel(), ord=p)) for one in samples]
+    return np.stack(kept).reshape(phases.shape[: -ndim - 1] + phases.shape[-ndim:])
+
+
+def lps(
+    x: ArrayLike, g: Geometry, logits: Array, tau: float = 1.0, training: bool = False, generator: None = None
+) -> Array:
+    """Of the phases of each sample the one with the largest logit."""
+    assert not training
+    phases, ndim = phases_of_cells(x, g), len(g.kernel_size)
+    if logits.ndim == 1:
+        return np.take(phases, int(np.argmax(logits)), -ndim - 1)
+    return np.stack([np.take(one, int(np.argmax(row)), 1) for one, row in zip(phases, logits, strict=True)])
+
+
 def at_phases(
     x: ArrayLike, g: Geometry, reduce: Callable[..., float], shifts: Sequence[tuple[int, int]], empty: float
 ) -> Array:

@@ -20,6 +20,7 @@ from poolzoo.operators import (  # noqa: I001, F401
     spectral,
     lifting,
     multisampling,
+    polyphase,
     resample,
 )
 from poolzoo.operators.adapool import (

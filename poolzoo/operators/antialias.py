@@ -39,12 +39,12 @@ def _filter(x: Tensor, out: tuple[int, ...], geometry: Geometry, filt_size: int)
     return x
 
 
-def _binomial(filt_size: int) -> list[float]:
+def binomial(filt_size: int) -> list[float]:
     return [tap / 2 ** (filt_size - 1) for tap in _BINOMIALS[filt_size - 1]]
 
 
 def _blur_in_standard_operators(x: Tensor, geometry: Geometry, *, filt_size: int = 4) -> Tensor | None:
-    return filter_centred(x, _binomial(filt_size), geometry, "reflect")
+    return filter_centred(x, binomial(filt_size), geometry, "reflect")
 
 
 def _dense_blur(pool: Callable[[Tensor, Geometry], Tensor]) -> Callable[..., Tensor | None]:
@@ -55,7 +55,7 @@ def _dense_blur(pool: Callable[[Tensor, Geometry], Tensor]) -> Callable[..., Ten
             return None
         ones = (1,) * geometry.ndim
         dense = pool(x, geometry._replace(stride=ones))
-        return filter_centred(dense, _binomial(filt_size), _every(geometry.stride), "reflect")
+        return filter_centred(dense, binomial(filt_size), _every(geometry.stride), "reflect")
 
     return pooled
 

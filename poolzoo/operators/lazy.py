@@ -7,7 +7,7 @@ moved, saved, loaded and copied. Unlike torch's, a module keeps its class at the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +26,9 @@ class LazyPool(LazyModuleMixin, Pool):
     """
 
     channels: int | None
+    #: The parameter by whose shape a state dict tells the number of channels, and its axis of channels; None is the
+    #: last parameter, which then has one value per channel.
+    told_by: ClassVar[tuple[str, int] | None] = None
 
     def __init__(self, *args: Any, channels: int | None = None, **kwargs: Any) -> None:
         check_channels(channels)
@@ -36,7 +39,7 @@ class LazyPool(LazyModuleMixin, Pool):
         self.channels = channels
 
     def make_parts(self, channels: int) -> Mapping[str, nn.Module]:
-        """Return the submodules with the parameters by attribute name; the last parameter has one value per channel."""
+        """Return the submodules with the parameters by attribute name; see :attr:`told_by`."""
         raise NotImplementedError
 
     def start(self, device: torch.device | str | None, dtype: torch.dtype | None) -> None:
@@ -98,10 +101,10 @@ class LazyPool(LazyModuleMixin, Pool):
         return super().state_dict(*args, **kwargs)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
-        *_, (last, _) = self.named_parameters()
-        saved = state_dict.get(prefix + last)
+        name, axis = self.told_by or ([key for key, _ in self.named_parameters()][-1], None)
+        saved = state_dict.get(prefix + name)
         if self.channels is None and isinstance(saved, Tensor) and not is_lazy(saved) and saved.numel():
-            self.take_channels(saved.numel())
+            self.take_channels(saved.numel() if axis is None else saved.shape[axis])
         super()._load_from_state_dict(state_dict, prefix, *args)
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -372,14 +372,31 @@ def space_to_depth(x: Tensor, geometry: Geometry) -> Tensor:
     """
     check_input(x, geometry.ndim)
     n = geometry.ndim
-    y = x
+    positions: list[Tensor | None] = []
     axes = zip(x.shape[-n:], output_size(x.shape[-n:], geometry), *geometry[1:4], strict=True)
-    for axis, (size, count, step, pad, dilation) in enumerate(axes):
+    for size, count, step, pad, dilation in axes:
         position = (torch.arange(count * step, device=x.device) - pad).clamp(max=size - 1)
         # Before the input, the window's first tap inside it.
-        position = torch.where(position < 0, position.remainder(dilation), position).clamp(max=size - 1)
-        y = y.index_select(axis - n, position)
-    lead, out = x.dim() - n, [y.shape[axis - n] // s for axis, s in enumerate(geometry.stride)]
-    y = y.reshape(*x.shape[:lead], *itertools.chain.from_iterable(zip(out, geometry.stride, strict=True)))
+        positions.append(torch.where(position < 0, position.remainder(dilation), position).clamp(max=size - 1))
+    return like(split_phases(x, positions, geometry.stride).contiguous(), x.unsqueeze(-n - 1))
+
+
+def split_phases(x: Tensor, positions: Sequence[Tensor | None], stride: Sequence[int]) -> Tensor:
+    """Return the phases of each cell along an axis of their own, row by row.
+
+    Args:
+        x: ``(..., *sizes)``.
+        positions: per axis ``(out * step,)`` int64, the position of each phase of each cell, cell by cell; None
+            where these are all positions in their order.
+        stride: the number of phases per axis.
+
+    Returns:
+        ``(..., S, *out)``, S the product of the strides.
+    """
+    n, lead = len(stride), x.dim() - len(stride)
+    for axis, position in enumerate(positions):
+        x = x if position is None else x.index_select(axis - n, position)
+    out = [x.shape[axis - n] // step for axis, step in enumerate(stride)]
+    y = x.reshape(*x.shape[:lead], *itertools.chain.from_iterable(zip(out, stride, strict=True)))
     y = y.permute(*range(lead), *range(lead + 1, lead + 2 * n, 2), *range(lead, lead + 2 * n, 2))
-    return like(y.flatten(lead, lead + n - 1).contiguous(), x.unsqueeze(lead))
+    return y.flatten(lead, lead + n - 1)

@@ -33,13 +33,17 @@ class ImageFacts:
 
 @dataclass(frozen=True)
 class OperatorFacts:
-    """The registry's facts of an operator; "" for a fact that the file lacks."""
+    """The registry's facts of an operator; "" for a fact that the file lacks.
+
+    ``placing`` says where upsampling puts the pooled values, if not at the windows' places.
+    """
 
     label: str
     family: str
     summary: str
     formula: str
     source: str
+    placing: str
 
 
 @dataclass(frozen=True)
@@ -165,7 +169,7 @@ def _operators(metadata: Mapping[str, Any]) -> tuple[OperatorFacts, ...]:
 
 def _operator(pool: dict[str, Any]) -> OperatorFacts | None:
     name = str(pool.get("label") or pool.get("name") or "")
-    told = {key: str(pool.get(key) or "") for key in ("family", "summary", "formula", "source")}
+    told = {key: str(pool.get(key) or "") for key in ("family", "summary", "formula", "source", "placing")}
     return OperatorFacts(name, **told) if name and any(told.values()) else None
 
 

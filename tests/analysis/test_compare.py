@@ -71,6 +71,8 @@ def places(row: dict, n: int, m: int) -> Callable[[int], Fraction]:
         return lambda i: Fraction(i * n, m) - Fraction(1, 2)
     if row["align"] == "interpolate" or row["pool"] in RESAMPLING:
         return lambda i: (i + Fraction(1, 2)) * n / m - Fraction(1, 2)
+    if row["pool"] in CHOOSING:
+        return lambda i: Fraction(i, row["stride"])
     span = row["dilation"] * (row["kernel_size"] - 1) + 1
     return lambda i: (i + row["padding"] - Fraction(span - 1, 2)) / row["stride"]
 
@@ -79,6 +81,21 @@ def grow(pooled: np.ndarray, size: tuple[int, int], row: dict) -> np.ndarray:
     """(h, w, C) to (*size, C)."""
     rows, columns = (taps(n, m, row["upsample"], places(row, n, m)) for n, m in zip(pooled.shape, size, strict=False))
     return np.einsum("yh,xw,hwc->yxc", rows, columns, pooled, optimize=True)
+
+
+#: Operators that keep the phase that the image chooses.
+CHOOSING = ("aps", "lps")
+
+
+def chosen_phase(row: dict, x: torch.Tensor, y: np.ndarray) -> tuple[int, int]:
+    """The phase that an image kept, found by its values; of a mixture of phases the one that weighs most."""
+    s, n = row["stride"], y.shape[1:]
+    padded = np.pad(x[0].numpy(), [(0, 0), *((0, m * s) for m in n)], mode="wrap")
+    phases = {(i, j): padded[:, i::s, j::s][:, : n[0], : n[1]] for i in range(s) for j in range(s)}
+    columns = np.stack([phase.ravel() for phase in phases.values()], 1)
+    weights = np.linalg.lstsq(columns, y.ravel(), rcond=None)[0]
+    np.testing.assert_allclose(columns @ weights, y.ravel(), atol=1e-9)
+    return list(phases)[int(weights.argmax())]
 
 
 #: Where the submaps of an operator lie, by its stride, as the operator is by default.
@@ -103,7 +120,8 @@ def independent_scores(image: np.ndarray, row: dict, scale: tuple = ((0.0,) * 3,
     if row["seed"] is not None:
         module.generator = torch.Generator().manual_seed(row["seed"])
     with torch.no_grad():
-        y = module(torch.from_numpy(((image - mean) / std).transpose(2, 0, 1)[None]))[0].numpy()
+        x = torch.from_numpy(((image - mean) / std).transpose(2, 0, 1)[None])
+        y = module(x)[0].numpy()
     size = image.shape[:2]
     if row["pool"] == "space_to_depth" and row["align"] == "center":
         # Each pixel is looked up in its cell; those past the last cell repeat the last pixel.
@@ -119,6 +137,10 @@ def independent_scores(image: np.ndarray, row: dict, scale: tuple = ((0.0,) * 3,
             parts.append(np.pad(part, ((down, 0), (right, 0), (0, 0)), mode="edge")[: size[0], : size[1]])
         assert len(parts) == y.shape[1]
         full = sum(parts) / len(parts)
+    elif row["pool"] in CHOOSING:
+        down, right = chosen_phase(row, x, y)
+        full = grow(y.transpose(1, 2, 0) * std + mean, size, row)
+        full = np.pad(full, ((down, 0), (right, 0), (0, 0)), mode="edge")[: size[0], : size[1]]
     else:
         full = grow(y.transpose(1, 2, 0) * std + mean, size, row)
     return (

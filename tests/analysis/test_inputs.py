@@ -99,9 +99,23 @@ def independent_scores(image: np.ndarray, row: dict) -> tuple[float, float]:
     module.train(row["state"] == "train")
     if row["seed"] is not None:
         module.generator = torch.Generator().manual_seed(row["seed"])
+    x = np.moveaxis(image, -1, 0).copy()
     with torch.no_grad():
-        y = module(torch.from_numpy(np.moveaxis(image, -1, 0).copy())[None])[0].numpy()
-    if row["pool"] == "space_to_depth":
+        y = module(torch.from_numpy(x)[None])[0].numpy()
+    if row["pool"] in ("aps", "lps"):
+        # The phase that was kept is the one that the values are most like; they lie on its pixels.
+        phases = list(np.ndindex(*(2,) * ndim))
+        parts = [x[(slice(None), *(slice(start, None, 2) for start in phase))].ravel() for phase in phases]
+        phase = phases[int(np.linalg.lstsq(np.stack(parts, 1), y.ravel(), rcond=None)[0].argmax())]
+        full = np.moveaxis(y, 0, -1)
+        for axis, (size, shift) in enumerate(zip(sizes, phase, strict=True)):
+            at = (np.arange(size) - shift) / 2
+            near = np.floor(at + 0.5)[:, None] == np.arange(size // 2)
+            near[at < 0], near[at > size // 2 - 1] = np.eye(size // 2)[0], np.eye(size // 2)[-1]
+            weights = np.stack([np.interp(at, np.arange(size // 2), one) for one in np.eye(size // 2)])
+            weights = near.T if row["upsample"] == "nearest" else weights
+            full = np.moveaxis(np.tensordot(full, weights, (axis, 0)), -1, axis)
+    elif row["pool"] == "space_to_depth":
         full = np.zeros_like(image)
         for submap, phase in zip(np.moveaxis(y, 1, 0), np.ndindex(*(2,) * ndim), strict=True):
             full[tuple(slice(start, None, 2) for start in phase)] = np.moveaxis(submap, 0, -1)

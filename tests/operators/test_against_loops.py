@@ -202,6 +202,8 @@ ORACLES: dict[str, Callable[..., np.ndarray]] = {
     "lift": lift_oracle,
     **multisampling_oracles(),
     "space_to_depth": oracles.space_to_depth,
+    "aps": oracles.aps,
+    "lps": oracles.lps,
     **{name: resample_oracle(name) for name in ("area", "bilinear", "bicubic", "lanczos")},
 }
 
@@ -260,6 +262,9 @@ OTHER_SPECS = [
     *(f"wavelet:mode={mode},norm=mean" for mode in oracles.EXTENSIONS),
     *(f"wavelet:wavelet={name}" for name in ("haar", "db3", "db4", "sym5", "coif1", "bior2.2", "rbio3.1")),
     "asap:window=authors",
+    "aps:p=1,filt_size=3",
+    "aps:p=inf,filt_size=4",
+    "lps:hidden=2",
     "checkered:sampler=1",
     "checkered:pool=median,sampler=1",
     "checkered:pool=softpool",

@@ -505,6 +505,13 @@ BAD_VALUES = [
     ("wavelet", {"mode": "zeros"}),
     ("wavelet", {"norm": 2}),
     ("asap", {"window": "hann"}),
+    ("aps", {"p": 0.5}),
+    ("aps", {"p": math.nan}),
+    ("aps", {"filt_size": 8}),
+    ("lps", {"logits": 3}),
+    ("lps", {"tau": 0}),
+    ("lps", {"training": 1}),
+    ("lps", {"generator": 3}),
     ("lift", {"predict": 3}),
     ("lift", {"update": "half"}),
     ("checkered", {"pool": "nothing"}),
@@ -583,6 +590,10 @@ BAD_MODULE_VALUES = [
     ("lip", {"width": 0, "variant": "bottleneck"}),
     ("lip", {"channels": 0}),
     ("lip", {"channels": "three"}),
+    ("lps", {"channels": 0}),
+    ("lps", {"hidden": 0}),
+    ("lps", {"tau": math.inf}),
+    ("lps", {"generator": 3}),
     ("lift", {"channels": 0}),
     ("lift", {"channels": True}),
     ("stochastic", {"generator": 3}),
@@ -624,7 +635,7 @@ def test_bad_module_argument_is_named(name, params):
 
 def test_tensors_of_the_wrong_shape_are_named():
     x = usual_input(2)
-    for name in ("lip", "lift", "gaussian"):
+    for name in ("lip", "lift", "gaussian", "lps"):
         with pytest.raises(ValueError, match=rf"input: 2 channels; channels={CHANNELS} are needed"):
             make(name, 2)(x[:, :2])
     with pytest.raises(ValueError, match=r"weight: shape \(3, 3\); \(2, 2\) or \(C, \*\(2, 2\)\), C = 3,"):
@@ -632,6 +643,8 @@ def test_tensors_of_the_wrong_shape_are_named():
     for shape in ((2, 4), (), (3, 1, 4)):
         with pytest.raises(ValueError, match=rf"weight: shape {re.escape(str(shape))}; \(M,\) or \(C, M\), C = 3, is"):
             poolzoo.functional.owa_pool2d(x, 2, weight=torch.zeros(shape))
+    with pytest.raises(ValueError, match=r"logits: shape \(4,\); one per sample and phase, \(2, 4\), is allowed"):
+        poolzoo.functional.lps_pool2d(x, 2, logits=torch.zeros(4))
     with pytest.raises(ValueError, match=r"logit: shape \(2, 1, 7, 6\); the shape of input, \(2, 3, 7, 6\)"):
         poolzoo.functional.lip_pool2d(x, 2, logit=x[:, :1])
     for key, shape in (("leaves", (2, 3, 3)), ("leaves", (3, 2, 2)), ("leaves", (2,)), ("gates", (2, 2, 2))):

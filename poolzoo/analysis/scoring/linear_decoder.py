@@ -16,6 +16,9 @@ weight: the solution has the least norm, as that of ``numpy.linalg.lstsq``.
 interpolated linearly. So images count by their relative errors, as in a mean of PSNRs. With plain squared errors, a few
 textured images would determine the constant that offsets max pooling, and smooth images would lose ten decibels.
 
+Of operators that choose the phase of their samples by the input, the cells begin at the phase that was kept, in
+training and in use, so that one set of weights serves every phase.
+
 Beyond the border, pooled values are repeated, in training and in use. Values that are not one per cell, as after
 resampling with windows that differ from the stride, are first interpolated to the pixels if that has less error in
 training.
@@ -23,10 +26,11 @@ training.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -35,6 +39,7 @@ from torch import Tensor
 
 from poolzoo import engine
 from poolzoo.analysis.scoring.pool_modules import seed_draws
+from poolzoo.analysis.scoring.upsampling import phases_of, placed_windows
 from poolzoo.geometry import Geometry
 
 if TYPE_CHECKING:
@@ -221,13 +226,14 @@ class LinearDecoder:
     grid: Grid
     weight: Tensor
 
-    def __call__(self, pooled: Tensor, size: Sequence[int]) -> Tensor:
+    def __call__(self, pooled: Tensor, size: Sequence[int], phases: Sequence[tuple[int, ...]] = ()) -> Tensor:
         """Rebuild an image.
 
         Args:
             pooled: ``(N, C, *out)``, or ``(N, C, S, *out)`` from an operator that keeps S submaps, on the
                 operator's scale.
             size: of the image, one int per axis.
+            phases: per sample, the phase that the operator chose; empty for operators that do not choose.
 
         Returns:
             ``(N, C, *size)``, in the dtype of ``pooled``.
@@ -235,6 +241,8 @@ class LinearDecoder:
         Raises:
             ValueError: another number of axes or submaps than the decoder was fitted for.
         """
+        if phases:
+            return torch.cat([self._moved(*one, size) for one in zip(torch.split(pooled, 1), phases, strict=True)])
         n, submaps = len(self.grid.stride), len(self.grid.starts)
         values = pooled.unsqueeze(2) if pooled.dim() == n + 2 else pooled
         if values.dim() != n + 3 or values.shape[2] != submaps or len(size) != n:
@@ -244,12 +252,21 @@ class LinearDecoder:
             )
         cells = [-(-extent // s) for extent, s in zip(size, self.grid.stride, strict=True)]
         weight = self.weight.to(pooled.device)
-        phases = weight.new_empty(weight.shape[1], *values.shape[:2], *cells)
+        columns = weight.new_empty(weight.shape[1], *values.shape[:2], *cells)
         for block, design in self.grid.rows(values.to(weight.dtype), size, cells):
-            place = phases[:, :, :, block]
+            place = columns[:, :, :, block]
             place.copy_((weight.T @ design).reshape(place.shape))
-        full = self.grid.join(phases)
+        full = self.grid.join(columns)
         return _cropped(full, size).to(pooled.dtype)
+
+    def _moved(self, pooled: Tensor, phase: Sequence[int], size: Sequence[int]) -> Tensor:
+        """Rebuild an image whose values lie at ``phase``: one cell more before it, which repeats the first values."""
+        n, stride = len(size), self.grid.stride
+        more = F.pad(pooled, (1, 0) * n, mode="replicate")
+        full = self(more, [extent + s for extent, s in zip(size, stride, strict=True)])
+        for axis, (extent, s, shift) in enumerate(zip(size, stride, phase, strict=True), 2):
+            full = full.narrow(axis, s - shift, extent)
+        return full
 
 
 @dataclass(frozen=True)
@@ -311,7 +328,7 @@ def measure_image(
         raise ValueError(f"x: shape {tuple(x.shape)}; (N, C, *size) with {geometry.ndim} spatial axes is allowed")
     if neighbourhood < 1:
         raise ValueError(f"neighbourhood={neighbourhood}: 1 or more is allowed")
-    if seed is None and info.phases and module.stochastic and module.training:
+    if seed is None and (info.phases or info.kept_phase) and module.stochastic and module.training:
         raise ValueError("seed=None: an operator that draws where its submaps lie needs a seed to be decoded")
     pooled = _pooled(module, x, seed)
     if not bool(pooled.isfinite().all()):
@@ -320,15 +337,34 @@ def measure_image(
         raise ValueError(f"x: {tuple(x.shape[2:])} is smaller than a cell of {geometry.stride}")
     if seed is not None:
         seed_draws(module, x, seed)
-    phases = info.phases(geometry, **module.params(x)) if info.phases else [(0,) * geometry.ndim]
-    grids = [Grid.of(geometry, phases, neighbourhood)]
+    phases = phases_of(module, x)
     x, pooled = x.double(), pooled.double()  # whatever the operator computed in
+    if info.kept_phase is not None:
+        return _measure_chosen(module, x, pooled, phases, neighbourhood)
+    grids = [Grid.of(geometry, phases or [(0,) * geometry.ndim], neighbourhood)]
     values = pooled.unsqueeze(2) if pooled.dim() == x.dim() else pooled
     whole = all(o * s == n for o, s, n in zip(values.shape[3:], geometry.stride, x.shape[2:], strict=True))
     if info.reducer is None and info.phases is None and not whole:
         grids.append(Grid.of_pixels(geometry.ndim, neighbourhood))
     weight = image_weight(x, geometry.stride)
     return DecoderFit({grid: NormalEquations.of(grid, values, x, weight) for grid in grids}, 1)
+
+
+def _measure_chosen(
+    module: Pool, x: Tensor, pooled: Tensor, phases: Sequence[tuple[int, ...]], neighbourhood: int
+) -> DecoderFit:
+    """Return the contribution of an image whose samples chose a phase: each is fitted from its phase on."""
+    windows = placed_windows(module, pooled, x.shape[2:])
+    assert windows is not None
+    grid = Grid.of(windows, [(0,) * windows.ndim], neighbourhood)
+    weight = image_weight(x, windows.stride)
+    sums = []
+    for sample, values, phase in zip(torch.split(x, 1), torch.split(pooled.unsqueeze(2), 1), phases, strict=True):
+        for axis, shift in enumerate(phase, 2):
+            sample = sample.narrow(axis, shift, sample.shape[axis] - shift)
+        sums.append(NormalEquations.of(grid, values, sample, weight))
+    total = functools.reduce(lambda one, other: one.combined(other, 1), sums)
+    return DecoderFit({grid: replace(total, images=1)}, 1)
 
 
 def image_weight(x: Tensor, stride: Sequence[int]) -> float:

@@ -27,13 +27,14 @@ def downscale(
         image: ``(1, C, H, W)``.
         pooled: ``(1, C, h, w)``, or ``(1, C, S, h, w)`` from an operator that keeps S submaps.
         geometry: of the windows; None if the pooled values are spread evenly over the image.
-        phases: per submap, the shift of its windows from those of the geometry, in pixels down and right.
+        phases: per submap, or the only one of an operator that chose a phase, the shift of its windows from those of
+            the geometry, in pixels down and right; or empty.
 
     Returns:
         A tensor of the shape of ``pooled``.
     """
     if pooled.dim() == 4:
-        return _sampled(image, pooled, geometry, (0, 0))
+        return _sampled(image, pooled, geometry, phases[0] if phases else (0, 0))
     return torch.stack([_sampled(image, pooled, geometry, phase) for phase in phases], dim=2)
 
 

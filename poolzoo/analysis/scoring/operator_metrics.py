@@ -41,6 +41,7 @@ class Pooling:
         geometry: of the operator's windows.
         data_range: of the image's values.
         resampled: whether the operator spreads its samples over the whole image, independently of the windows.
+        phase: the offset in pixels that the operator chooses for the samples of an image; None if it does not choose.
     """
 
     image: Tensor
@@ -49,6 +50,7 @@ class Pooling:
     geometry: Geometry
     data_range: float = 1.0
     resampled: bool = False
+    phase: Callable[[Tensor], Sequence[int]] | None = None
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -213,8 +215,9 @@ def shift_consistency(pooling: Pooling, offset: Sequence[int]) -> float:
     """Return the likeness of ``pool(x)`` and ``pool(x shifted)``, from 0 to 1.
 
     The shift drops the first ``offset`` elements and invents none. Whole strides move the pooled image by whole cells,
-    which is undone: an offset of whole strides tests exact equivariance, the remaining offset tests invariance. With a
-    and b the two pooled images where both are known, minus their common mean per channel, the likeness is
+    which is undone: an offset of whole strides tests exact equivariance, the remaining offset tests invariance. For an
+    operator that chooses the phase of its samples, the whole cells between the samples of both images are undone. With
+    a and b the two pooled images where both are known, minus their common mean per channel, the likeness is
     ``1 - |a - b| / (|a| + |b|)``: 1 for equal images, 0 for opposite ones, 0.29 for unrelated ones.
 
     Args:
@@ -239,8 +242,11 @@ def shift_consistency(pooling: Pooling, offset: Sequence[int]) -> float:
         image = image.narrow(axis - ndim, by, left)
     with torch.no_grad():
         second = pooling.pool(image)
-    for axis, (step, by) in enumerate(zip(pooling.geometry.stride, offset, strict=True)):
-        cells = by // step
+    kept = (0,) * ndim if pooling.phase is None else pooling.phase(pooling.image)
+    kept_of_shifted = (0,) * ndim if pooling.phase is None else pooling.phase(image)
+    moves = [by + second - first for by, second, first in zip(offset, kept_of_shifted, kept, strict=True)]
+    for axis, (step, move) in enumerate(zip(pooling.geometry.stride, moves, strict=True)):
+        cells = max(move // step, 0)
         both = min(first.shape[axis - ndim] - cells, second.shape[axis - ndim])
         first = first.narrow(axis - ndim, cells, both)
         second = second.narrow(axis - ndim, 0, both)

@@ -103,8 +103,10 @@ def describe_specs(specs: Sequence[str]) -> list[dict[str, str]]:
     described = []
     for spec in specs:
         name, params = shown_params(spec)
-        facts = registry.pool_info(name).facts
-        entry = {"label": normal_spec(spec), "name": name, "params": params}
+        info = registry.pool_info(name)
+        facts, entry = info.facts, {"label": normal_spec(spec), "name": name, "params": params}
+        if info.kept_phase is not None:
+            entry["placing"] = "by the phase that each image keeps"
         described.append(entry | {key: facts[key] for key in ("summary", "formula", "source", "family")})
     return described
 

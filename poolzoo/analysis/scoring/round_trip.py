@@ -26,7 +26,7 @@ from poolzoo.analysis.scoring.operator_metrics import Pooling, measure
 from poolzoo.analysis.scoring.pool_modules import seed_draws, shown_window
 from poolzoo.analysis.scoring.protocol import NORMALIZATIONS, OPTIMAL, Protocol
 from poolzoo.analysis.scoring.runs import Run
-from poolzoo.analysis.scoring.upsampling import placed_windows, rebuild
+from poolzoo.analysis.scoring.upsampling import phases_of, placed_windows, rebuild
 from poolzoo.geometry import Geometry, output_size
 
 if TYPE_CHECKING:
@@ -197,8 +197,9 @@ class _OneSample:
         if not bool(pooled.isfinite().all()):
             raise ValueError("the pooled image is not finite")
         operator = functools.partial(_pool_again, run, self.scale)
-        resampled = run.module.info.resamples
-        pooling = Pooling(self.picture, pooled, operator, geometry, self.sample.data_range, resampled)
+        info = run.module.info
+        phase = functools.partial(_kept_phase, run, self.scale) if info.kept_phase else None
+        pooling = Pooling(self.picture, pooled, operator, geometry, self.sample.data_range, info.resamples, phase)
         measured = measure(self.protocol.metrics, pooling)
         kept = pooled.numel() / self.x.numel()
         equal_kept = pooled.numel() == self.x.shape[1] * math.prod(output_size(self.size, geometry))
@@ -209,7 +210,7 @@ class _OneSample:
                 references = downscale(self.picture, pooled, placed, phases)
                 pairs = _lowres_pairs(references, pooled, self.protocol.metrics)
             elif row["upsample"] == OPTIMAL:
-                decoded = _decode(row, run, given, self.size, self.held_out)
+                decoded = _decode(row, run, given, self.size, self.held_out, phases)
                 if decoded is None:
                     continue
                 pairs = [(self.sample.image, _channels_last(self.scale.denormalise(decoded)))]
@@ -266,7 +267,14 @@ def decoders_for(protocol: Protocol, geometry: Geometry) -> Decoders | None:
     return Decoders(protocol.decoder_images, geometry, functools.partial(as_input, protocol=protocol))
 
 
-def _decode(row: Row, run: Run, pooled: Tensor, size: tuple[int, ...], held_out: HeldOut | None) -> Tensor | None:
+def _decode(
+    row: Row,
+    run: Run,
+    pooled: Tensor,
+    size: tuple[int, ...],
+    held_out: HeldOut | None,
+    phases: Sequence[tuple[int, ...]],
+) -> Tensor | None:
     """Return ``pooled`` decoded by the operator's decoder, on the operator's scale; None if there is none, with the
     reason in the row.
     """
@@ -276,18 +284,23 @@ def _decode(row: Row, run: Run, pooled: Tensor, size: tuple[int, ...], held_out:
     except ValueError as error:
         row["error"] = one_line(error)
         return None
-    return decoder(pooled, size)
+    return decoder(pooled, size, phases if run.module.info.kept_phase else ())
 
 
 def _pool(run: Run, x: Tensor) -> tuple[Tensor, Sequence[tuple[int, ...]]]:
-    """Return the pooled tensor, and the positions of its submaps."""
+    """Return the pooled tensor, and the positions of its submaps, or of the phase that it keeps."""
     _seed(run, x)
     with torch.no_grad():
         pooled = run.module(x)
-    info = run.module.info
     _seed(run, x)
-    phases = info.phases(run.module.geometry, **run.module.params(x)) if info.phases else ()
-    return pooled, phases
+    return pooled, phases_of(run.module, x)
+
+
+def _kept_phase(run: Run, scale: Scale, picture: Tensor) -> tuple[int, ...]:
+    """Return the phase that the run keeps of a picture ``(1, C, H, W)``, in the picture's own scale."""
+    x = scale.normalise(picture.to(scale.mean.device)).contiguous()
+    _seed(run, x)
+    return phases_of(run.module, x)[0]
 
 
 def _pool_again(run: Run, scale: Scale, picture: Tensor) -> Tensor:

@@ -26,6 +26,21 @@ from poolzoo.windows import weighted_taps
 _KEYS = -0.75
 
 
+def phases_of(module: Pool, x: Tensor) -> Sequence[tuple[int, ...]]:
+    """Return how many pixels further than the windows of :func:`placed_windows` the pooled values of ``x`` lie.
+
+    Returns:
+        One offset per submap; one per sample for operators that choose a phase by the input; else nothing. A stochastic
+        operator has to be seeded as for the call that pooled.
+    """
+    info = module.info
+    if info.kept_phase is not None:
+        with torch.no_grad():
+            kept = info.kept_phase(x, module.geometry, **module.params(x))
+        return [tuple(map(int, offset)) for offset in kept.tolist()]
+    return info.phases(module.geometry, **module.params(x)) if info.phases else ()
+
+
 def placed_windows(module: Pool, pooled: Tensor, size: Sequence[int]) -> Geometry | None:
     """Return the windows whose centres are the places of the pooled values.
 
@@ -39,6 +54,9 @@ def placed_windows(module: Pool, pooled: Tensor, size: Sequence[int]) -> Geometr
         equal part of the image. Windows of one pixel for operators whose values are single pixels.
     """
     geometry, info = module.geometry, module.info
+    if info.kept_phase is not None:
+        ones, zeros = (1,) * geometry.ndim, (0,) * geometry.ndim
+        return Geometry(ones, geometry.stride, zeros, ones, geometry.ceil_mode)
     if info.single_elements:
         geometry = geometry._replace(kernel_size=(1,) * geometry.ndim)
     regular = info.phases is not None or tuple(pooled.shape[-geometry.ndim :]) == output_size(size, geometry)
@@ -61,7 +79,8 @@ def rebuild(
             where three axes were pooled.
         size: height and width of the result, or depth, height and width.
         upsample: a name from :data:`UPSAMPLERS`.
-        phases: per submap, how many pixels further than the geometry's its samples lie on each axis.
+        phases: per submap, how many pixels further than the geometry's its samples lie on each axis; of an operator
+            without submaps per sample, or empty.
         geometry: the windows, from :func:`placed_windows`; None where each value stands for an equal part of the image.
         align: ``center`` puts a value at the centre of its window or part; ``interpolate`` does as torch's
             ``interpolate``, whatever the windows.
@@ -72,18 +91,25 @@ def rebuild(
         ``align`` is ``interpolate``.
     """
     if pooled.dim() == len(size) + 2:
-        return _grown(pooled, size, upsample, geometry, align)
+        full = _grown(pooled, size, upsample, geometry, align)
+        if not phases:
+            return full
+        return torch.cat([_moved(*one, size) for one in zip(torch.split(full, 1), phases, strict=True)])
     if geometry is not None and align == CENTER and _hold_every_pixel(geometry, phases):
         return _interleaved(pooled, size, geometry)
-    parts = []
-    for submap, phase in zip(pooled.unbind(2), phases, strict=True):
-        full = _grown(submap, size, upsample, geometry, align)
-        before = [pad for shift in reversed(phase) for pad in (shift, 0)]
-        part = F.pad(full, before, mode="replicate")
-        for axis, extent in enumerate(size, 2):
-            part = part.narrow(axis, 0, extent)
-        parts.append(part)
+    parts = [
+        _moved(_grown(submap, size, upsample, geometry, align), phase, size)
+        for submap, phase in zip(pooled.unbind(2), phases, strict=True)
+    ]
     return torch.stack(parts).mean(0)
+
+
+def _moved(full: Tensor, phase: Sequence[int], size: Sequence[int]) -> Tensor:
+    """Return ``(N, C, *size)`` moved by ``phase`` pixels; the first ones are repeated before it."""
+    full = F.pad(full, [pad for shift in reversed(phase) for pad in (shift, 0)], mode="replicate")
+    for axis, extent in enumerate(size, 2):
+        full = full.narrow(axis, 0, extent)
+    return full
 
 
 def _hold_every_pixel(geometry: Geometry, phases: Sequence[tuple[int, ...]]) -> bool:

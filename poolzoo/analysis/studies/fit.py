@@ -25,10 +25,10 @@ from poolzoo.analysis.inputs.training_images import TrainingSet
 from poolzoo.analysis.results.rows import one_line
 from poolzoo.analysis.results.schema import UPSAMPLE_NONE
 from poolzoo.analysis.scoring.fitted_parameters import Fitted
-from poolzoo.analysis.scoring.pool_modules import make_module, normal_spec, shown_window
+from poolzoo.analysis.scoring.pool_modules import make_module, normal_spec, seed_draws, shown_window
 from poolzoo.analysis.scoring.protocol import OPTIMAL, Protocol
 from poolzoo.analysis.scoring.round_trip import Scale
-from poolzoo.analysis.scoring.upsampling import placed_windows, rebuild
+from poolzoo.analysis.scoring.upsampling import phases_of, placed_windows, rebuild
 from poolzoo.operators.base import Pool
 
 STEPS, BATCH, SIDE = 200, 6, 128
@@ -201,10 +201,13 @@ def _descend(
     adam = torch.optim.Adam(module.parameters(), lr=plan.learning_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, plan.steps)
     batches = torch.Generator().manual_seed(plan.seed)
+    if module.info.learns_in_training:
+        seed_draws(module, tiles.learned.to(protocol.device), plan.seed)
     start = best_scores = trip.score(tiles.held_back)
     best_step, best = initial = 0, copy.deepcopy(module.state_dict())
     for step in range(1, plan.steps + 1):
         batch = torch.randint(len(tiles.learned), (BATCH,), generator=batches)
+        module.train(module.info.learns_in_training)
         loss = trip.errors(tiles.learned[batch]).log().mean()
         if not bool(loss.isfinite()):
             break
@@ -251,16 +254,24 @@ class _Trip:
         """Return the mean squared error of each tile of ``(n, 3, side, side)``, at least :data:`LEAST_ERROR`."""
         tiles = tiles.to(self.device)
         x = self.scale.normalise(tiles)
-        pooled = self.module(x)
-        info = self.module.info
-        phases = info.phases(self.module.geometry, **self.module.params(x)) if info.phases else ()
+        pooled, phases = self._pooled(x)
         placed = placed_windows(self.module, pooled, x.shape[2:])
         pooled = self.scale.denormalise(pooled)
         full = rebuild(pooled, x.shape[2:], self.upsample, phases, geometry=placed, align=self.align)
         return (full - tiles).square().mean((1, 2, 3)).clamp(min=LEAST_ERROR)
 
+    def _pooled(self, x: Tensor) -> tuple[Tensor, Sequence[tuple[int, ...]]]:
+        """Return the pooled tiles and the positions of their values, by the same draw."""
+        draws = getattr(self.module, "generator", None)
+        state = None if draws is None else draws.get_state()
+        pooled = self.module(x)
+        if draws is not None and self.module.info.kept_phase:
+            draws.set_state(state)
+        return pooled, phases_of(self.module, x)
+
     def score(self, tiles: Tensor) -> Tensor:
-        """Return the PSNR of each tile in dB."""
+        """Return the PSNR of each tile in dB, in evaluation."""
+        self.module.eval()
         with torch.no_grad():
             return -10 * torch.cat([self.errors(part) for part in torch.split(tiles, CHECK_BATCH)]).log10().cpu()
 

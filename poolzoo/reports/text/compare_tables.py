@@ -39,11 +39,11 @@ def compare_tables(run: RunFacts, summaries: Sequence[Summary]) -> list[Table]:
         summaries = sorted(
             summaries, key=lambda s: (place.get(s.label, len(place)), s.state if s.label in place else "")
         )
-    fitted = _fitted_notes(run)
+    own = [*_fitted_notes(run), *placing_notes(run)]
     built = [
         _compare_table(setting, group, run.metrics, run.baseline) for setting, group in by_setting(summaries).items()
     ]
-    return [replace(table, notes=(*table.notes, *fitted)) for table in built]
+    return [replace(table, notes=(*table.notes, *own)) for table in built]
 
 
 def _compare_table(setting: Setting, group: Sequence[Summary], metrics: Sequence[str], baseline: str | None) -> Table:
@@ -226,6 +226,15 @@ def _fitted_notes(run: RunFacts) -> list[str]:
         visible(f"fitted{' ' + ', '.join(labels) if names else ''}: trained on {words}")
         for words, labels in learned.items()
     ] + [visible(f"not changed by fitting, which found nothing significantly better: {', '.join(kept)}")] * bool(kept)
+
+
+def placing_notes(run: RunFacts) -> list[str]:
+    """Return which operators' values are placed otherwise than by the windows, one note per way."""
+    ways: dict[str, list[str]] = {}
+    for operator in run.operators:
+        if operator.placing:
+            ways.setdefault(operator.placing, []).append(operator.label)
+    return [visible(f"{', '.join(labels)}: values are placed {way}") for way, labels in ways.items()]
 
 
 def _spread(summary: Summary, metrics: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ from poolzoo.analysis.results.summary_records import Setting, Summary
 from poolzoo.reports.page.section import Heading, Section
 from poolzoo.reports.page.study import Study, unique
 from poolzoo.reports.run_facts import RunFacts
+from poolzoo.reports.text.compare_tables import placing_notes
 from poolzoo.reports.text.words import (
     listed,
     scale_title,
@@ -89,6 +90,8 @@ def protocol_steps(setting: Setting, run: RunFacts, group: Sequence[Summary]) ->
             "Upsampling puts each pooled value at the centre of its window; operators that resample the whole image"
             " have a grid of their own."
         )
+    if setting.protocol != "lowres":
+        steps += [f"{note}." for note in placing_notes(run)]
     if setting.upsample == "optimal":
         fitted = unique(row["decoder_fitted_on"] for row in run.result.rows if row["decoder_fitted_on"])
         steps += [f"That decoder is fitted for each operator, on {listed(fitted, 2)}."] * bool(fitted)
