@@ -3,9 +3,9 @@
 ``list_pools``, ``pool_info``, ``create_pool`` and ``register_pool`` are the registry; ``poolzoo.functional`` holds the
 operators as functions, and this module holds them as torch modules (``poolzoo.SoftPool2d``). ``replace_pools`` puts
 them into a model, ``create_model`` makes published networks with them, ``poolzoo.checkered`` makes networks checkered.
-``compare``, ``profile``, ``profile_model``, ``sweep``, ``fit``, ``visualize_weights``, ``visualize_checkered``,
-``report`` and ``load`` are the commands of the command line. ``poolzoo.metrics`` scores batches of images, and
-``register_metric`` adds a metric to the commands.
+``compare``, ``profile``, ``profile_model``, ``sweep``, ``fit``, ``train``, ``visualize_weights``,
+``visualize_checkered``, ``report`` and ``load`` are the commands of the command line. ``poolzoo.models`` has networks
+to train, ``poolzoo.metrics`` scores batches of images, and ``register_metric`` adds a metric to the commands.
 torch is imported at the first use of one of them.
 """
 
@@ -29,6 +29,7 @@ _LAZY = {
     "register_metric": "analysis.results.schema",
     "report": "api.reading",
     "sweep": "api.studies",
+    "train": "api.training",
     "visualize_checkered": "api.drawing",
     "visualize_weights": "api.drawing",
     "CheckeredAvgPool2d": "checkered",
@@ -40,7 +41,18 @@ _LAZY = {
     "list_models": "surgery",
     "replace_pools": "surgery",
 }
-_MODULES = ("analysis", "checkered", "compat", "functional", "metrics", "native", "operators", "reports", "surgery")
+_MODULES = (
+    "analysis",
+    "checkered",
+    "compat",
+    "functional",
+    "metrics",
+    "models",
+    "native",
+    "operators",
+    "reports",
+    "surgery",
+)
 __all__ = ["PoolInfo", "list_pools", "pool_info", "register_pool", *_LAZY, *_MODULES]
 #: Prefixes of modules that are not made from the registry.
 _OTHERS = ("Pool", "AdaUnpool")

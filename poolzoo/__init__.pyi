@@ -15,6 +15,7 @@ from poolzoo import checkered as checkered
 from poolzoo import compat as compat
 from poolzoo import functional as functional
 from poolzoo import metrics as metrics
+from poolzoo import models as models
 from poolzoo import native as native
 from poolzoo import operators as operators
 from poolzoo import reports as reports
@@ -29,6 +30,7 @@ from poolzoo.api.models import profile_model as profile_model
 from poolzoo.analysis.results.schema import register_metric as register_metric
 from poolzoo.api.reading import report as report
 from poolzoo.api.studies import sweep as sweep
+from poolzoo.api.training import train as train
 from poolzoo.api.drawing import visualize_checkered as visualize_checkered
 from poolzoo.api.drawing import visualize_weights as visualize_weights
 from poolzoo.checkered import CheckeredAvgPool2d as CheckeredAvgPool2d

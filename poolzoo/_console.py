@@ -9,9 +9,9 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextvars import ContextVar
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 import click
 
@@ -98,23 +98,30 @@ def width_of(stream: TextIO) -> int | None:
     return os.get_terminal_size(stream.fileno()).columns if stream.isatty() else None
 
 
+class OnStep(Protocol):
+    """Shows how many of how many steps are done, and a few words on the latest."""
+
+    def __call__(self, done: int, total: int, text: str = "") -> None: ...
+
+
 @contextlib.contextmanager
-def progress(title: str, unit: str | None = None) -> Iterator[Callable[[int, int], None]]:
+def progress(title: str, unit: str | None = None) -> Iterator[OnStep]:
     """Show a progress bar on stderr if that is a terminal, nothing otherwise; with a ``unit`` it also shows a rate."""
     if not sys.stderr.isatty():
-        yield lambda done, total: None
+        yield lambda done, total, text="": None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     rate = [TextColumn("{task.fields[rate]}")] if unit else []
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), *rate, TimeRemainingColumn())
+    words = TextColumn("{task.fields[text]}", markup=False)
     began = time.monotonic()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(title, total=None, rate="")
+    with Progress(*columns, words, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=None, rate="", text="")
 
-        def on_step(done: int, total: int) -> None:
+        def on_step(done: int, total: int, text: str = "") -> None:
             rate = done / (time.monotonic() - began)
-            bar.update(task, completed=done, total=total, rate=f"{rate:.3g} {unit}/s")
+            bar.update(task, completed=done, total=total, rate=f"{rate:.3g} {unit}/s", text=text)
 
         yield on_step

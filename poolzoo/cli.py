@@ -10,7 +10,7 @@ import click
 import poolzoo
 from poolzoo._console import note, open_streams, quiet_libraries, reason
 from poolzoo._files import CommandFiles
-from poolzoo.commands import build, compare, doctor, fit, listing, profile, report, show, sweep, visualize
+from poolzoo.commands import build, compare, doctor, fit, listing, profile, report, show, sweep, train, visualize
 from poolzoo.commands.modes import CommandGroup
 from poolzoo.commands.reading import plugin_files
 from poolzoo.commands.writing import command_files, command_line
@@ -47,6 +47,7 @@ for command in (
     fit.fit_command,
     sweep.sweep,
     profile.profile,
+    train.train_command,
     report.report,
     visualize.visualize,
     build.build,

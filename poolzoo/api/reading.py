@@ -11,8 +11,10 @@ from pathlib import Path
 from poolzoo._console import Notice
 from poolzoo._files import PAGE, suffix_among, write_whole
 from poolzoo.analysis.results.result import Result as StudyResult
-from poolzoo.analysis.results.store_file import is_store
+from poolzoo.analysis.results.store_file import TRAINING, application_of, is_store
 from poolzoo.analysis.results.store_reader import StoreReader
+from poolzoo.analysis.results.training_rows import TRAIN_KIND
+from poolzoo.analysis.results.training_store import TrainingStore
 from poolzoo.api.pictures import pictures_of_store
 from poolzoo.api.result import Result
 from poolzoo.reports.page.evidence import results_in_file
@@ -23,7 +25,8 @@ from poolzoo.reports.plots.all_plots import save_drawings
 
 
 def load(path: str | os.PathLike[str], *, index: int | None = None) -> Result:
-    """Read a result from a JSON file, a page, or the store of a dataset run (a sample of its rows, and all summaries).
+    """Read a result from a JSON file, a page, the store of a training, or that of a dataset run (a sample of its rows,
+    and all summaries).
 
     Args:
         path: the file.
@@ -34,6 +37,9 @@ def load(path: str | os.PathLike[str], *, index: int | None = None) -> Result:
         OSError: the file cannot be read.
     """
     name = os.fspath(path)
+    if application_of(Path(path)) == TRAINING:
+        with TrainingStore.open(Path(path)) as trainings:
+            return Result.of(trainings.result())
     if is_store(Path(path)):
         with StoreReader.open(Path(path)) as store:
             return Result.of(store.sample(), store=Path(path))
@@ -83,7 +89,9 @@ def _read(path: str | os.PathLike[str]) -> tuple[Sequence[StudyResult], str]:
         return results_in_file(path), name
     read = load(path)
     if not read.rows:
-        raise ValueError(f"{os.fspath(path)}: no image has been scored yet; rerun its compare --dataset")
+        lacking = "no epoch has been trained" if read.kind == TRAIN_KIND else "no image has been scored"
+        command = "train" if read.kind == TRAIN_KIND else "compare --dataset"
+        raise ValueError(f"{os.fspath(path)}: {lacking} yet; rerun its {command}")
     return [read], name
 
 
@@ -108,7 +116,7 @@ def report(
     """Write one HTML page of saved results: ``poolzoo report``. Several results of one kind are shown side by side.
 
     Args:
-        results: JSON files, pages, stores of dataset runs, and results in memory.
+        results: JSON files, pages, stores of trainings and dataset runs, and results in memory.
         output: the page.
         save_plots: a folder for every plot, or None.
 

@@ -14,6 +14,8 @@ from poolzoo.analysis.results.result import Result as StudyResult
 from poolzoo.analysis.results.rows import Row, label
 from poolzoo.analysis.results.store_reader import StoreReader
 from poolzoo.analysis.results.summaries import summarise
+from poolzoo.analysis.results.training_rows import TRAIN_KIND
+from poolzoo.analysis.results.training_statistics import summarise_training
 from poolzoo.reports.plots.all_plots import all_drawings, save_drawings
 from poolzoo.reports.text.columns import Table
 from poolzoo.reports.text.formats import render, stream
@@ -31,7 +33,7 @@ class Result(StudyResult):
     """The rows of a study, with methods that show and save them.
 
     Attributes:
-        kind: ``compare``, ``profile`` or ``profile_model``.
+        kind: ``compare``, ``profile``, ``profile_model`` or ``train``.
         metadata: settings, versions and machine of the measurement.
         rows: one dict per row; :meth:`to_frame` shows them. For a dataset run they are the rows of a few images.
         pictures: cut-outs for the page, or None.
@@ -58,10 +60,14 @@ class Result(StudyResult):
 
         A metric ``ssim`` has the columns ``ssim`` (mean over images), ``ssim_median``, ``ssim_low`` and ``ssim_high``
         (bootstrap 95% interval of the mean), ``ssim_difference`` (to the baseline), ``ssim_difference_low`` and
-        ``ssim_difference_high``. For a profile, of operators or of a model, the summary is its rows.
+        ``ssim_difference_high``. For a profile, of operators or of a model, the summary is its rows. For a training it
+        has a line per operator: ``top1``, ``top1_low``, ``top1_high`` (t interval over seeds) and ``top1_difference``
+        (paired by seed) with its interval.
         """
         import pandas as pd
 
+        if self.kind == TRAIN_KIND:
+            return _training_frame(self)
         if self.kind != "compare":
             return self.to_frame()
         lines = []
@@ -172,6 +178,24 @@ class Result(StudyResult):
         failed = sum(row["error"] is not None for row in self.rows)
         parts += [f"{len(self.rows)} rows"] + ([f"{failed} failed"] if failed else [])
         return f"<poolzoo.Result of {self.kind}: {', '.join(parts)}>"
+
+
+def _training_frame(result: StudyResult) -> pd.DataFrame:
+    """Return one line per operator of a training."""
+    import pandas as pd
+
+    lines = []
+    for found in summarise_training(result):
+        mean, gap = found.accuracy, found.difference
+        low, high = (mean and mean.interval) or (None, None)
+        less, more = (gap and gap.interval) or (None, None)
+        line: dict[str, object] = {"data": found.data, "model": found.model, "operator": found.label}
+        line |= {"top1": mean and mean.mean, "top1_low": low, "top1_high": high}
+        line |= {"top1_difference": gap and gap.mean, "top1_difference_low": less, "top1_difference_high": more}
+        line |= {"top5": found.top5, "seeds": len(found.top1), "failed": len(found.failed)}
+        lines.append(line | {key: getattr(found, key) for key in ("parameters", "epoch_s", "images_per_s")})
+    frame: pd.DataFrame = pd.DataFrame(lines)
+    return frame
 
 
 def _table_frame(table: Table) -> pd.DataFrame:

@@ -17,8 +17,8 @@ from poolzoo.commands.writing import command_files, say_written, write_plots
 @click.option("--output", type=OUTPUT, required=True, help="The page to write.")
 @save_plots_option
 def report(results: tuple[str, ...], output: Path, save_plots: Path | None) -> None:
-    """Draw an HTML page from saved results of compare and profile: JSON files, earlier pages, and stores of dataset
-    runs.
+    """Draw an HTML page from saved results of compare, profile and train: JSON files, earlier pages, and stores of
+    trainings and of dataset runs. A training is shown next to the retention and cost of its operators.
 
     Several results of the same kind are shown side by side, with the change of every operator. Pictures are shown if
     compare was run with --save-images and the folder still exists.
@@ -28,6 +28,7 @@ def report(results: tuple[str, ...], output: Path, save_plots: Path | None) -> N
       poolzoo compare --image skimage:coffee --save-images coffee --output coffee.json
       poolzoo profile --output cost.json
       poolzoo report coffee.json cost.json --output coffee.html
+      poolzoo report runs.sqlite coffee.json cost.json --output accuracy.html
       poolzoo report before.html after.json --output change.html
     """
     from poolzoo.api.reading import gather

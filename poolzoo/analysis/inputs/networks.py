@@ -18,20 +18,23 @@ TIMM = "timm/"
 #: How many names a message lists.
 LAYERS_SHOWN = 6
 #: A function in a file, and the layer after it.
-_IN_FILE = re.compile(r"(?P<file>.+\.py):(?P<function>\w+)")
+IN_FILE = re.compile(r"(?P<file>.+\.py):(?P<function>\w+)")
 #: The input of a network whose function returns none.
 EXAMPLE_SHAPE = (1, 3, 224, 224)
 
 Preprocess = Callable[[Tensor], Tensor]
 
 
-def make_network(name: str, seed: int = 0, said: str | None = None) -> tuple[nn.Module, Preprocess]:
+def make_network(
+    name: str, seed: int | None = 0, said: str | None = None, num_classes: int | None = None
+) -> tuple[nn.Module, Preprocess]:
     """Make a network with random weights.
 
     Args:
         name: torchvision's name of a classification network, or ``timm/`` and timm's name.
-        seed: of the weights.
+        seed: of the weights; None draws them from torch's global generator as it is.
         said: the argument and its value, with which messages begin; by default those of ``features``.
+        num_classes: its outputs; None for the library's own number.
 
     Returns:
         The network, and its preprocessing: from a picture, float32 ``(3, H, W)`` in [0, 1], to ``(C, H, W)``.
@@ -39,10 +42,14 @@ def make_network(name: str, seed: int = 0, said: str | None = None) -> tuple[nn.
     Raises:
         ValueError: an unknown network, or a library that is missing.
     """
+    make = _timm if name.startswith(TIMM) else _torchvision
+    outputs = {} if num_classes is None else {"num_classes": num_classes}
+    if seed is None:
+        return make(name, said or f"features={name!r}", outputs)
     # The global generator is what networks draw from; it is put back.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return (_timm if name.startswith(TIMM) else _torchvision)(name, said or f"features={name!r}")
+        return make(name, said or f"features={name!r}", outputs)
 
 
 def make_with_example(name: str, said: str) -> tuple[nn.Module, tuple[Any, ...]]:
@@ -57,16 +64,13 @@ def make_with_example(name: str, said: str) -> tuple[nn.Module, tuple[Any, ...]]
     Raises:
         ValueError: an unknown network, a library or a file that is missing, or a function that is missing or fails.
     """
-    found = _IN_FILE.fullmatch(name)
+    found = IN_FILE.fullmatch(name)
     if name.endswith(".py"):
         raise ValueError(f"{said}: FILE.py:FUNCTION is needed, a function that returns the network")
     if found is None:
         network, preprocess = make_network(name, said=said)
         return network, (preprocess(torch.zeros(3, 512, 512))[None],)
-    module = _run(found["file"], said)
-    function = getattr(module, found["function"], None)
-    if not callable(function):
-        raise ValueError(f"{said}: {found['file']} has no function {found['function']!r}")
+    function = function_in_file(name, said)
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
@@ -79,6 +83,25 @@ def make_with_example(name: str, said: str) -> tuple[nn.Module, tuple[Any, ...]]
     if not inputs:
         return network, (torch.zeros(EXAMPLE_SHAPE),)
     return network, inputs[0] if isinstance(inputs[0], tuple) else (inputs[0],)
+
+
+def function_in_file(name: str, said: str) -> Callable[..., Any]:
+    """Return the function that ``FILE.py:FUNCTION`` names; the file is run.
+
+    Args:
+        name: the file and its function.
+        said: the argument and its value, with which messages begin.
+
+    Raises:
+        ValueError: the file cannot be run, or has no such function.
+    """
+    found = IN_FILE.fullmatch(name)
+    if found is None:
+        raise ValueError(f"{said}: FILE.py:FUNCTION is needed, a function that returns the network")
+    function: Callable[..., Any] | None = getattr(_run(found["file"], said), found["function"], None)
+    if not callable(function):
+        raise ValueError(f"{said}: {found['file']} has no function {found['function']!r}")
+    return function
 
 
 def _run(file: str, said: str) -> Any:
@@ -100,7 +123,7 @@ def similar_layers(network: nn.Module, layer: str) -> str:
     return ", ".join((near or known)[:LAYERS_SHOWN]) or "none"
 
 
-def _torchvision(name: str, said: str) -> tuple[nn.Module, Preprocess]:
+def _torchvision(name: str, said: str, outputs: dict[str, Any]) -> tuple[nn.Module, Preprocess]:
     try:
         from torchvision import models
     except (ImportError, RuntimeError) as error:  # RuntimeError: one that was built for another torch
@@ -108,10 +131,10 @@ def _torchvision(name: str, said: str) -> tuple[nn.Module, Preprocess]:
     # Those for classification only: the others fetch a backbone.
     _check_name(name, models.list_models(module=models), "torchvision", said)
     slow = {"init_weights": True} if name in ("googlenet", "inception_v3") else {}  # unsaid, it is warned of
-    return models.get_model(name, weights=None, **slow), models.get_model_weights(name).DEFAULT.transforms()
+    return models.get_model(name, weights=None, **slow, **outputs), models.get_model_weights(name).DEFAULT.transforms()
 
 
-def _timm(name: str, said: str) -> tuple[nn.Module, Preprocess]:
+def _timm(name: str, said: str, outputs: dict[str, Any]) -> tuple[nn.Module, Preprocess]:
     try:
         import timm
         from timm.data import create_transform, resolve_model_data_config
@@ -119,7 +142,7 @@ def _timm(name: str, said: str) -> tuple[nn.Module, Preprocess]:
         raise ValueError(f"{said}: needs timm, pip install timm: {error}") from error
     known = [*timm.list_models(), *timm.list_models(pretrained=True)]  # resnet18, and resnet18.a1_in1k
     _check_name(name, [f"{TIMM}{each}" for each in known], "timm", said)
-    model = timm.create_model(name.removeprefix(TIMM), pretrained=False)
+    model = timm.create_model(name.removeprefix(TIMM), pretrained=False, **outputs)
     return model, create_transform(**resolve_model_data_config(model), is_training=False)
 
 

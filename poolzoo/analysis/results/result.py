@@ -25,6 +25,7 @@ from poolzoo.analysis.results.schema import (
     strict_json,
 )
 from poolzoo.analysis.results.summary_records import Group, GroupKey, Summary
+from poolzoo.analysis.results.training_rows import TRAIN_KEYS, TRAIN_KIND
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,8 @@ class Result:
             return list(PROFILE_KEYS)
         if self.kind == MODEL_KIND:
             return list(MODEL_KEYS)
+        if self.kind == TRAIN_KIND:
+            return list(TRAIN_KEYS)
         return [key for key in compare_keys() if key not in METRICS or key in self.metadata["metrics"]]
 
     def to_json(self) -> str:

@@ -1,7 +1,7 @@
 """The schema of rows, which analysis writes, ``--format json`` prints and ``poolzoo report`` reads back.
 
 A result is ``{"metadata": {...}, "rows": [...]}`` in strict JSON. A row is a flat dict whose keys, in this order, are
-those of :func:`compare_keys`, :data:`PROFILE_KEYS` or :data:`MODEL_KEYS`. ``psnr`` of two equal images is
+those of :func:`compare_keys`, :data:`PROFILE_KEYS`, :data:`MODEL_KEYS` or TRAIN_KEYS. ``psnr`` of two equal images is
 infinite: ``inf`` in memory, ``null`` in JSON (``error`` is null too).
 """
 
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from poolzoo.analysis.results.profile_figures import FIGURE_KEYS, MODEL_FIGURE_KEYS
 from poolzoo.analysis.results.rows import Times
+from poolzoo.analysis.results.training_rows import TRAIN_KEYS, TRAIN_KIND
 from poolzoo.registry import GEOMETRY
 
 if TYPE_CHECKING:
@@ -112,12 +113,12 @@ MODEL_KEYS = (
 )
 #: The kind of a result whose rows are of a whole model.
 MODEL_KIND = "profile_model"
-KINDS = ("compare", "profile", MODEL_KIND)
+KINDS = ("compare", "profile", MODEL_KIND, TRAIN_KIND)
 #: The types of values other than null; keys that are not named hold numbers.
 _TEXT = (
     *("image", "pool", "params", "upsample", "align", "normalize", "protocol", "input", "state", "error"),
     *("decoder_fitted_on", "pool_fitted_on", "device", "dtype", "shape", "layout", "backend"),
-    *("forward_backend", "forward_dtype", "forward_shape", "model", "execution", "sites"),
+    *("forward_backend", "forward_dtype", "forward_shape", "model", "execution", "sites", "data"),
 )
 _BOOLS = ("ceil_mode", "equal_kept")
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -181,7 +182,7 @@ class Metric:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9_]*", self.key):
             raise ValueError(f"key={self.key!r}: lower-case letters, digits and _ are allowed, a letter first")
-        if self.key in (*LEADING_KEYS, *CLOSING_KEYS, *PROFILE_KEYS, *MODEL_KEYS, *_SUMMARY_KEYS):
+        if self.key in (*LEADING_KEYS, *CLOSING_KEYS, *PROFILE_KEYS, *MODEL_KEYS, *TRAIN_KEYS, *_SUMMARY_KEYS):
             raise ValueError(f"key={self.key!r}: rows already have a value of that name")
         for argument, allowed in (("better", ("higher", "lower")), ("of", ("image", "operator"))):
             if (value := getattr(self, argument)) not in allowed:
@@ -344,7 +345,7 @@ def check_metadata(kind: str, metadata: Mapping[str, Any], source: str) -> None:
     Raises:
         ValueError: of a comparison, no list of metrics, or images without sizes; of a profile, no bandwidth.
     """
-    if kind == MODEL_KIND:
+    if kind in (MODEL_KIND, TRAIN_KIND):
         return
     if kind == "profile":
         if not isinstance(metadata.get("copy_gbps", 0), (int, float, NoneType)):

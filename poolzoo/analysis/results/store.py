@@ -339,10 +339,6 @@ class Store(StoreReader):
         if differing:
             raise StoreError(f"{self.path}: made by another command: {'; '.join(differing)}. Give --store another file")
 
-    def _set(self, key: str, value: Any) -> None:
-        text = json.dumps(value)
-        self._connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, text))
-
 
 def _shown(value: Any) -> str:
     """Return a value of the plan as messages show it; the same for a tuple and for the list that JSON makes of it."""

@@ -8,7 +8,8 @@ import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, TypeVar
 
 from poolzoo.analysis.results.earlier import READ_VERSIONS, complete_row, listed_versions
 from poolzoo.analysis.results.schema import (
@@ -20,8 +21,10 @@ from poolzoo.analysis.results.schema import (
     check_values,
 )
 
-#: SQLite's mark in the header of a file that says whose it is: "PLZO".
-APPLICATION = 0x504C5A4F
+#: SQLite's mark in the header of a file that says whose it is: "PLZO" of dataset runs, "PLZT" of trainings.
+APPLICATION, TRAINING = 0x504C5A4F, 0x504C5A54
+#: The commands that write stores, by the mark.
+_WRITERS = {APPLICATION: "compare --dataset", TRAINING: "train"}
 #: The row keys of each image, in addition to its metrics; times belong to the operator, all else to the series.
 MEASURED = ("kept", "equal_kept", "error")
 #: The row keys that all rows of a series share.
@@ -78,12 +81,16 @@ def connect(path: Path, mode: str) -> sqlite3.Connection:
     connection = sqlite3.connect(uri, uri=True, timeout=0.5, isolation_level=None)
     # Names of undecodable bytes are stored as these bytes.
     connection.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
-    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA cache_size = -16000")  # KiB
-    if mode == "rwc":
-        connection.execute("BEGIN EXCLUSIVE")
-        connection.execute("COMMIT")
+    try:
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA cache_size = -16000")  # KiB
+        if mode == "rwc":
+            connection.execute("BEGIN EXCLUSIVE")
+            connection.execute("COMMIT")
+    except BaseException:
+        connection.close()  # it may hold a part of the lock
+        raise
     return connection
 
 
@@ -99,11 +106,31 @@ def version_of(connection: sqlite3.Connection) -> int:
     return int(version)
 
 
-def check_kind(path: Path, connection: sqlite3.Connection, versions: Sequence[int] = READ_VERSIONS) -> None:
+def application_of(path: Path) -> int | None:
+    """Return the mark in the header of an SQLite file; None if it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(72)
+    except OSError:
+        return None
+    return int.from_bytes(head[68:72], "big") if len(head) == 72 else None
+
+
+def check_kind(
+    path: Path,
+    connection: sqlite3.Connection,
+    versions: Sequence[int] = READ_VERSIONS,
+    application: int = APPLICATION,
+) -> None:
     """Raise StoreError for another kind of file, or a store of a schema version that is not among ``versions``."""
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (found,) = connection.execute("PRAGMA application_id").fetchone()
     version = version_of(connection)
-    if application != APPLICATION:
+    if found in _WRITERS and found != application:
+        raise StoreError(
+            f"{path}: a store of poolzoo {_WRITERS[found]}, not of poolzoo {_WRITERS[application]}: give --store"
+            " another file"
+        )
+    if found != application:
         raise StoreError(f"{path}: not a store of poolzoo, but another SQLite file")
     if version not in versions:
         continues = version in READ_VERSIONS
@@ -117,7 +144,7 @@ def check_kind(path: Path, connection: sqlite3.Connection, versions: Sequence[in
 def check_content(path: Path, connection: sqlite3.Connection) -> None:
     """Check that all tables and entries exist and have the expected types; SQLite itself finds damage inside a page."""
     damaged, version = f"{path}: damaged", version_of(connection)
-    _check_columns(connection, LAYOUT, damaged)
+    check_columns(connection, LAYOUT, damaged)
     meta = {key: _parsed(text, damaged) for key, text in connection.execute("SELECT key, value FROM meta")}
     for key, kind in META.items():
         if not isinstance(meta.get(key), kind):
@@ -127,7 +154,7 @@ def check_content(path: Path, connection: sqlite3.Connection) -> None:
     except ValueError as error:
         raise StoreError(str(error)) from error
     metrics = meta["metadata"]["metrics"]
-    _check_columns(connection, scores_table(metrics), damaged)
+    check_columns(connection, scores_table(metrics), damaged)
     numbers = [f"typeof({column_of(key)}) IN ('text', 'blob')" for key in (*MEASURED, *metrics) if key != "error"]
     for table, wrong in (
         (
@@ -159,7 +186,7 @@ def check_content(path: Path, connection: sqlite3.Connection) -> None:
         raise StoreError(str(error)) from error
 
 
-def _check_columns(connection: sqlite3.Connection, layout: str, damaged: str) -> None:
+def check_columns(connection: sqlite3.Connection, layout: str, damaged: str) -> None:
     """Raise an error if a table lacks a column of ``layout``."""
     fresh = sqlite3.connect(":memory:")
     fresh.executescript(layout)
@@ -190,6 +217,36 @@ def _parsed(text: Any, damaged: str) -> Any:
         return json.loads(text)
     except (TypeError, ValueError, RecursionError) as error:
         raise StoreError(f"{damaged}: {text!r:.60} is not JSON; start another store") from error
+
+
+Opened = TypeVar("Opened", bound="OpenStore")
+
+
+class OpenStore:
+    """An open store, locked for all other processes. Use as a context."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path, self._connection = path, connection
+
+    def __enter__(self: Opened) -> Opened:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.close()
+
+    def _get(self, key: str) -> Any:
+        found = next(self._query("SELECT value FROM meta WHERE key = ?", (key,)), None)
+        return json.loads(found[0]) if found else None
+
+    def _set(self, key: str, value: Any) -> None:
+        text = json.dumps(value)
+        self._connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, text))
+
+    def _query(self, sql: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        with in_one_line(self.path):
+            yield from self._connection.execute(sql, values)
 
 
 @contextlib.contextmanager

@@ -6,10 +6,8 @@ import functools
 import itertools
 import json
 import os
-import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from poolzoo.analysis.results.earlier import complete_metadata, complete_protocol, complete_row
@@ -18,6 +16,7 @@ from poolzoo.analysis.results.rows import Row, SeriesKeys, Times
 from poolzoo.analysis.results.schema import UNTIMED, compare_keys
 from poolzoo.analysis.results.store_file import (
     MEASURED,
+    OpenStore,
     check_content,
     check_kind,
     column_of,
@@ -41,19 +40,8 @@ IMAGES_SAMPLED, FAILURES_SHOWN = 6, 1000
 Opened = TypeVar("Opened", bound="StoreReader")
 
 
-class StoreReader:
-    """An open store, locked for all other processes. Use as a context."""
-
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
-        self.path, self._connection = path, connection
-
-    def __enter__(self: Opened) -> Opened:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._connection.close()
+class StoreReader(OpenStore):
+    """An open store of a dataset run."""
 
     @classmethod
     def open(cls: type[Opened], path: Path) -> Opened:
@@ -71,14 +59,6 @@ class StoreReader:
                 connection.close()
                 raise
         return cls(path, connection)
-
-    def _get(self, key: str) -> Any:
-        found = next(self._query("SELECT value FROM meta WHERE key = ?", (key,)), None)
-        return json.loads(found[0]) if found else None
-
-    def _query(self, sql: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
-        with in_one_line(self.path):
-            yield from self._connection.execute(sql, values)
 
     @functools.cached_property
     def _version(self) -> int:

@@ -333,9 +333,9 @@ def doubts(result: Result, summaries: Sequence[Summary] = ()) -> Doubts:
     failed = sum(row["error"] is not None for row in result.rows)
     if result.kind != "compare":
         noise = {
-            _named(row): Time(row["forward_s"], row["forward_iqr_s"]).noise
+            _named(row): Time(seconds, row["forward_iqr_s"]).noise
             for row in result.rows
-            if row["forward_s"] and row.get("forward_iqr_s") is not None
+            if (seconds := row.get("forward_s")) and row.get("forward_iqr_s") is not None
         }
         noisy = sorted(((n, share) for n, share in noise.items() if share and share > NOISY), key=lambda item: -item[1])
         return Doubts(noisy=tuple(noisy), failed=failed, rows=len(result.rows))

@@ -160,10 +160,11 @@ class LocalWorkers:
 
     Args:
         jobs: how many.
+        work: what a worker does with a job and a task.
     """
 
-    def __init__(self, jobs: int) -> None:
-        self._jobs = jobs
+    def __init__(self, jobs: int, work: Callable[[Any, Any], Any] = score_task) -> None:
+        self._jobs, self._work = jobs, work
         self._executor = self._start()
 
     def _start(self) -> Executor:
@@ -182,8 +183,8 @@ class LocalWorkers:
                 os.environ["PYTHONWARNINGS"] = before
         return executor
 
-    def submit(self, job: Job, task: Task) -> Future[Outcome]:
-        return self._executor.submit(score_task, job, task)
+    def submit(self, job: Any, task: Any) -> Future[Any]:
+        return self._executor.submit(self._work, job, task)
 
     def room(self) -> int:
         return AHEAD * self._jobs

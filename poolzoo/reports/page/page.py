@@ -71,6 +71,9 @@ def _policy(style: str, script: str) -> str:
 def _title(study: Study) -> str:
     compared = study.comparisons
     count = len({name for placed in (compared or study.runs) for name in placed.operators})
+    if study.trainings:
+        trained = len({name for placed in study.trainings for name in placed.operators})
+        return f"How accurate networks are with {trained} pooling operator{'s' * (trained != 1)}"
     if not compared:
         return f"What {count} pooling operator{'s' * (count != 1)} cost{'s' * (count == 1)}"
     sweeps = unique(f"{s.pool} over {s.over}" if (s := placed.run.sweep) else "" for placed in compared)

@@ -12,6 +12,7 @@ from poolzoo.analysis.results.schema import MODEL_KIND
 from poolzoo.analysis.results.side_by_side import Versus, side_by_side
 from poolzoo.analysis.results.summaries import by_setting, summarise
 from poolzoo.analysis.results.summary_records import Setting, Summary
+from poolzoo.analysis.results.training_rows import TRAIN_KIND
 from poolzoo.analysis.results.verdicts import Verdict, join_times, judge
 from poolzoo.reports.page.change_words import changes_of
 from poolzoo.reports.page.verdict_words import Entry
@@ -22,7 +23,7 @@ from poolzoo.reports.run_facts import RunFacts
 from poolzoo.reports.text.words import NOUNS, setting_title
 
 #: The kinds of results, as the page names them.
-_TITLES = {"compare": "Comparison", "profile": "Profile", MODEL_KIND: "Model"}
+_TITLES = {"compare": "Comparison", "profile": "Profile", MODEL_KIND: "Model", TRAIN_KIND: "Training"}
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,11 @@ class PageRun:
     def is_comparison(self) -> bool:
         """Whether it is a comparison, not a profile of operators or of a model."""
         return self.run.result.kind == "compare"
+
+    @property
+    def is_training(self) -> bool:
+        """Whether it is a training."""
+        return self.run.result.kind == TRAIN_KIND
 
     @property
     def title(self) -> str:
@@ -84,6 +90,23 @@ class PageProfile(PageRun):
 @dataclass(frozen=True)
 class PageModel(PageRun):
     """A model's profile on the page."""
+
+
+@dataclass(frozen=True)
+class PageTraining(PageRun):
+    """A training on the page."""
+
+    @property
+    def recipe(self) -> list[tuple[str, str]]:
+        """The settings of the training, name and value, and the digest of its data."""
+        recipe = self.run.result.metadata.get("recipe")
+        named = [*recipe.items()] if isinstance(recipe, dict) else []
+        named += [("data sha256", self.run.result.metadata.get("data_sha256"))]
+        return [(str(key).replace("_", " "), str(value)) for key, value in named if value is not None]
+
+
+#: The classes of results other than comparisons.
+_KINDS = {"profile": PageProfile, MODEL_KIND: PageModel, TRAIN_KIND: PageTraining}
 
 
 @dataclass(frozen=True)
@@ -199,7 +222,7 @@ class Study:
             if result.kind == "compare":
                 runs.append(PageComparison(*place, profiles))
             else:
-                runs.append((PageModel if result.kind == MODEL_KIND else PageProfile)(*place))
+                runs.append(_KINDS[result.kind](*place))
         return cls(tuple(runs), pictures)
 
     @property
@@ -221,6 +244,11 @@ class Study:
     def models(self) -> list[PageModel]:
         """Its models' profiles."""
         return [placed for placed in self.runs if isinstance(placed, PageModel)]
+
+    @property
+    def trainings(self) -> list[PageTraining]:
+        """Its trainings."""
+        return [placed for placed in self.runs if isinstance(placed, PageTraining)]
 
     @cached_property
     def side_by_side(self) -> list[SideBySide]:

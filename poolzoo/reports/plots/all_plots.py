@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,43 +20,23 @@ from poolzoo.analysis.results.rows import number_of
 from poolzoo.analysis.results.schema import METRICS
 from poolzoo.analysis.results.summaries import by_setting, summarise
 from poolzoo.analysis.results.summary_records import Setting, Summary
+from poolzoo.analysis.results.training_rows import TRAIN_KIND
 from poolzoo.analysis.results.verdicts import join_times, profile_rows
 from poolzoo.reports.plots import profile_times, ranks, retention, scaling, tradeoff
-from poolzoo.reports.plots.style import PLOT_FORMATS, to_file, to_svg
+from poolzoo.reports.plots.drawing import Drawing as Drawing
+from poolzoo.reports.plots.style import PLOT_FORMATS, to_file
 from poolzoo.reports.plots.sweep_curves import describe_curves, plot_sweep
+from poolzoo.reports.plots.training_drawings import training_drawings
 from poolzoo.reports.run_facts import RunFacts
 from poolzoo.reports.text.columns import UNEQUAL
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    pass
 
 #: The letters of results of one kind, in headings and file names.
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #: A profile's costs by the name of their plot.
 TRADEOFFS = {"time": "forward_s", "memory": "peak_bytes", "training-memory": "saved_bytes"}
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """One plot.
-
-    Attributes:
-        name: of its files, without a suffix.
-        draw: makes the figure.
-        alt: a description in words, with the important numbers.
-        caption: how to read it.
-        shared: whether it covers all settings of its result.
-    """
-
-    name: str
-    draw: Callable[[], Figure]
-    alt: str
-    caption: str
-    shared: bool = False
-
-    def svg(self, prefix: str) -> str:
-        """Return the SVG for a page, with ids that begin with ``prefix``."""
-        return to_svg(self.draw(), prefix)
 
 
 def result_letters(results: Sequence[Result]) -> list[str]:
@@ -129,6 +109,7 @@ def all_drawings(results: Sequence[Result]) -> list[Drawing]:
         prefix = f"{letter}-" if letter else ""
         apart = compare_drawings(run, profiles) if run.result.kind == "compare" else {}
         named = profile_drawings(run) if run.result.kind == "profile" else []
+        named += training_drawings(run, results) if run.result.kind == TRAIN_KIND else []
         named += [
             drawing if drawing.shared else replace(drawing, name=drawing.name + _difference(setting, list(apart)))
             for setting, drawings in apart.items()

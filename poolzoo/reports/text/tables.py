@@ -9,11 +9,13 @@ from poolzoo.analysis.results.rows import label
 from poolzoo.analysis.results.schema import MODEL_KIND
 from poolzoo.analysis.results.summaries import summarise
 from poolzoo.analysis.results.summary_records import Summary
+from poolzoo.analysis.results.training_rows import TRAIN_KIND
 from poolzoo.reports.run_facts import RunFacts
 from poolzoo.reports.text.columns import Table
 from poolzoo.reports.text.compare_tables import compare_tables
 from poolzoo.reports.text.model_tables import model_tables
 from poolzoo.reports.text.profile_tables import profile_tables
+from poolzoo.reports.text.training_tables import training_tables
 from poolzoo.reports.text.words import visible
 
 ERRORS_SHOWN = 40
@@ -31,6 +33,8 @@ def tables(result: Result, summaries: Sequence[Summary] | None = None) -> list[T
         return profile_tables(run)
     if result.kind == MODEL_KIND:
         return model_tables(run)
+    if result.kind == TRAIN_KIND:
+        return training_tables(run)
     return compare_tables(run, summarise(result) if summaries is None else summaries)
 
 

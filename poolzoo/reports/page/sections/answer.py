@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
+from poolzoo.analysis.results.training_statistics import judge_training
 from poolzoo.analysis.results.verdicts import judge_profile
 from poolzoo.reports.page.section import Section
-from poolzoo.reports.page.study import PageComparison, PageRun, Study
+from poolzoo.reports.page.study import PageComparison, PageRun, PageTraining, Study
+from poolzoo.reports.page.training_words import answer_of_training
 from poolzoo.reports.page.verdict_words import Answer, answer_of, answer_of_profile
 
 PLACE = 0
@@ -16,7 +18,8 @@ def render(study: Study) -> Section:
     """Return the answers, or a sentence that there is nothing to recommend."""
     changes = [Answer(several.heading, several.changes) for several in study.side_by_side]
     # Where a comparison took its times from a profile, it has said who is fastest.
-    speaking = [*study.comparisons, *study.models] if study.takes_times_from_profiles else study.runs
+    measured = [*study.comparisons, *study.models] if study.takes_times_from_profiles else study.runs
+    speaking = [*study.trainings, *(placed for placed in measured if not isinstance(placed, PageTraining))]
     found = [answer for placed in speaking for answer in _answers(placed)]
     return Section(shown={"answers": [*(answer for answer in changes if answer.entries), *_merged(found)]})
 
@@ -24,7 +27,10 @@ def render(study: Study) -> Section:
 def _answers(placed: PageRun) -> list[Answer]:
     if isinstance(placed, PageComparison):
         return [answer_of(verdict, ": ".join(placed.titles(verdict.setting))) for verdict in placed.verdicts]
-    answers = map(answer_of_profile, judge_profile(placed.run.result))
+    if isinstance(placed, PageTraining):
+        answers = map(answer_of_training, judge_training(placed.run.result))
+    else:
+        answers = map(answer_of_profile, judge_profile(placed.run.result))
     return [Answer(placed.prefixed(answer.title), answer.entries) for answer in answers]
 
 

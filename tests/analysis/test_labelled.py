@@ -1,0 +1,113 @@
+"""Training data: IDX files and folders of images are read as they are, and what is wrong with them is one line."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from poolzoo.analysis.inputs.labelled import DataError, load_data
+
+CLOTHES = Path(__file__).parents[1] / "fashion_mnist"
+
+
+@pytest.fixture
+def copy(tmp_path) -> Path:
+    return Path(shutil.copytree(CLOTHES, tmp_path / "data"))
+
+
+def idx(path: Path, values: np.ndarray, kind: int = 8) -> None:
+    head = struct.pack(f">BBBB{values.ndim}I", 0, 0, kind, values.ndim, *values.shape)
+    path.write_bytes(head + values.astype(np.uint8).tobytes())
+
+
+def test_idx_files_are_read(copy):
+    data = load_data(f"fashion-mnist:{copy}")
+    raw = gzip.decompress((copy / "train-images-idx3-ubyte.gz").read_bytes())
+    assert data.shape == (1, 28, 28) and data.classes == 10
+    assert (len(data.train), len(data.test)) == (240, 120)
+    assert data.train.images.numpy().tobytes() == raw[16:]
+    assert torch.bincount(data.test.labels).tolist() == [12] * 10
+    # Uncompressed, and under torchvision's folders.
+    (copy / "MNIST" / "raw").mkdir(parents=True)
+    for path in copy.glob("*.gz"):
+        (copy / "MNIST" / "raw" / path.stem).write_bytes(gzip.decompress(path.read_bytes()))
+        path.unlink()
+    assert load_data(f"mnist:{copy}").digest() == data.digest()
+
+
+def test_a_draw_of_images_is_the_same_each_time():
+    first, second = (load_data(str(CLOTHES), 50, 20) for _ in range(2))
+    assert (len(first.train), len(first.test)) == (50, 20)
+    assert first.digest() == second.digest() != load_data(str(CLOTHES), 51, 20).digest()
+    with pytest.raises(DataError, match="train_images 241: there are 240"):
+        load_data(str(CLOTHES), 241)
+
+
+def _without(name):
+    return lambda folder: (folder / name).unlink()
+
+
+def _truncated(folder):
+    path = folder / "train-images-idx3-ubyte.gz"
+    path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes())[:-1]))
+
+
+def _cut(folder):
+    path = folder / "train-images-idx3-ubyte.gz"
+    path.write_bytes(path.read_bytes()[:1000])
+
+
+def _labels(values, part="train"):
+    return lambda folder: idx(folder / f"{part}-labels-idx1-ubyte", np.array(values))
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (_without("t10k-labels-idx1-ubyte.gz"), "lacks t10k-labels-idx1-ubyte"),
+        (_truncated, "truncated: 188175 bytes, its header says 188176"),
+        (_cut, "cannot be read"),
+        (lambda folder: (folder / "train-images-idx3-ubyte.gz").write_bytes(b"GIF89a"), "not an IDX file of bytes"),
+        (_labels([3] * 239), "240 train images, but 239 labels"),
+        (_labels([3] * 240), "all training images are of class 3"),
+        (_labels([0] * 120 + [1] * 120), "test labels reach 9, the training labels only 1"),
+        (lambda folder: idx(folder / "t10k-images-idx3-ubyte", np.zeros((120, 8, 8))), "test images 1x8x8"),
+    ],
+)
+def test_damaged_idx_files_are_one_line(copy, damage, said):
+    damage(copy)
+    with pytest.raises(DataError, match=said) as error:
+        load_data(str(copy))
+    assert "\n" not in str(error.value)
+
+
+def test_a_folder_of_images_is_read(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 6, 5, 3), dtype=np.uint8)
+    for number, image in enumerate(pixels):
+        part, name = ("train", "test")[number % 2], ("bag", "coat", "hat")[number // 2 % 3]
+        (tmp_path / part / name).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(tmp_path / part / name / f"{number}.png")
+    data = load_data(str(tmp_path))
+    assert data.shape == (3, 6, 5) and data.classes == 3
+    assert data.train.labels.tolist() == [0, 0, 1, 1, 2, 2]
+    assert torch.equal(data.train.images[1], torch.from_numpy(pixels[6]).permute(2, 0, 1))
+    Image.fromarray(pixels[0][:4]).save(tmp_path / "train" / "hat" / "small.png")
+    with pytest.raises(DataError, match="is 5x4 pixels, others are 5x6"):
+        load_data(str(tmp_path))
+
+
+def test_a_folder_without_data_is_one_line(tmp_path):
+    with pytest.raises(DataError, match="no such folder"):
+        load_data("mnist:nowhere")
+    with pytest.raises(DataError, match="DIR/train/CLASS/IMAGE"):
+        load_data(str(tmp_path))
+    (tmp_path / "train" / "a").mkdir(parents=True)
+    with pytest.raises(DataError, match="no images in the folders"):
+        load_data(str(tmp_path))

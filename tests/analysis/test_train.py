@@ -1,0 +1,231 @@
+"""Trainings: rows depend on the operator and the seed alone, whoever trains them and whenever the run is stopped."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+import poolzoo
+from poolzoo.analysis.inputs.labelled import load_data
+from poolzoo.analysis.results.store import Store
+from poolzoo.analysis.results.store_file import StoreError
+from poolzoo.analysis.results.training_rows import CLOCK_KEYS, TRAIN_KEYS
+from poolzoo.analysis.results.training_store import TrainingStore
+from poolzoo.analysis.studies import train as study
+from poolzoo.analysis.training import checkpoints
+from poolzoo.analysis.training.cell import Cell
+from poolzoo.analysis.training.recipe import Recipe
+
+CLOTHES = Path(__file__).parents[1] / "fashion_mnist"
+SMALLEST = {"epochs": 1, "batch_size": 16, "train_images": 64, "test_images": 40, "val_fraction": 0.25, "lr": 0.02}
+
+
+def trained(path: Path | None = None, pool=("max", "avg"), seeds=2, jobs=1, **more):
+    return poolzoo.train(CLOTHES, pool=pool, store=path, seeds=seeds, jobs=jobs, **{**SMALLEST, **more})
+
+
+def figures(result) -> list[dict[str, object]]:
+    """The rows without what a clock says."""
+    return [{key: row[key] for key in TRAIN_KEYS if key not in CLOCK_KEYS} for row in result.rows]
+
+
+@pytest.fixture(scope="module")
+def whole():
+    """Two operators, two seeds, two epochs, in one go."""
+    return figures(trained(epochs=2))
+
+
+def test_two_jobs_give_the_same_rows(whole, tmp_path):
+    assert figures(trained(tmp_path / "runs.sqlite", jobs=2, epochs=2)) == whole
+    assert [row["test_top1"] is None for row in whole] == [True, False] * 4
+    assert [(row["pool"], row["seed"], row["epoch"]) for row in whole[:5]] == [
+        *(("max", 0, 1), ("max", 0, 2), ("max", 1, 1), ("max", 1, 2), ("avg", 0, 1)),
+    ]
+
+
+class Killed(BaseException):
+    """What no part of the run catches."""
+
+
+def _in_an_epoch(monkeypatch):
+    """The process dies in the third epoch of the run, before its checkpoint."""
+    train, times = Cell._train, []
+
+    def dies(self, row):
+        times.append(row)
+        train(self, row)
+        if len(times) == 3:
+            raise Killed
+
+    monkeypatch.setattr(Cell, "_train", dies)
+
+
+def _before_the_store(monkeypatch):
+    """The process dies between a checkpoint and the store."""
+    put, times = TrainingStore.put, []
+
+    def dies(self, *args, **more):
+        times.append(args)
+        if len(times) == 2:
+            raise Killed
+        put(self, *args, **more)
+
+    monkeypatch.setattr(TrainingStore, "put", dies)
+
+
+def _full_disk(monkeypatch):
+    """The disk is full when the second checkpoint is written."""
+    write, times = checkpoints.write_whole, []
+
+    def fails(path, content):
+        times.append(path)
+        if len(times) == 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), os.fspath(path))
+        return write(path, content)
+
+    monkeypatch.setattr(checkpoints, "write_whole", fails)
+
+
+@pytest.mark.parametrize("stop", [_in_an_epoch, _before_the_store, _full_disk], ids=lambda stop: stop.__name__)
+def test_a_stopped_run_is_resumed_with_the_same_rows(whole, tmp_path, monkeypatch, stop):
+    path = tmp_path / "runs.sqlite"
+    with monkeypatch.context() as patch:
+        stop(patch)
+        with pytest.raises((Killed, OSError)):
+            trained(path, epochs=2)
+    assert figures(trained(path, epochs=2)) == whole
+    assert [file.name for file in tmp_path.iterdir()] == ["runs.sqlite"]
+
+
+def test_a_killed_process_is_resumed_with_the_same_rows(whole, tmp_path):
+    path = tmp_path / "runs.sqlite"
+    script = (
+        "import os, signal, poolzoo\n"
+        "from poolzoo.analysis.training import cell\n"
+        "def dies(self, row): os.kill(os.getpid(), signal.SIGKILL)\n"
+        "train = cell.Cell._train\n"
+        "cell.Cell._train = lambda self, row: train(self, row) if row['epoch'] == 1 else dies(self, row)\n"
+        f"poolzoo.train({str(CLOTHES)!r}, pool=['max', 'avg'], store={str(path)!r}, seeds=2, jobs=1,"
+        f" **{ {**SMALLEST, 'epochs': 2}!r})\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], check=False, timeout=120)
+    assert done.returncode == -signal.SIGKILL
+    assert len(poolzoo.load(path).rows) == 1
+    assert figures(trained(path, epochs=2)) == whole
+
+
+def test_operators_and_seeds_can_be_added_and_settings_not_changed(whole, tmp_path):
+    path = tmp_path / "runs.sqlite"
+    trained(path, pool="max", seeds=1, epochs=2)
+    assert figures(trained(path, epochs=2)) == whole
+    with pytest.raises(StoreError, match=r"lr was 0.02, not 0.03"):
+        trained(path, epochs=2, lr=0.03)
+    with pytest.raises(StoreError, match=r"it also holds max"):
+        trained(path, pool="avg", epochs=2)
+
+
+def test_a_store_has_one_writer_and_one_kind(tmp_path):
+    path = tmp_path / "runs.sqlite"
+    trained(path, pool="max", seeds=1)
+    with TrainingStore.open(path), pytest.raises(StoreError, match="another run or report has this store open"):
+        trained(path, pool="max", seeds=1)
+    with pytest.raises(StoreError, match="a store of poolzoo train, not of poolzoo compare --dataset"):
+        Store.open(path)
+
+
+def test_untrained_lip_is_avg():
+    losses = []
+    for spec in ("avg", "lip"):
+        recipe = Recipe(str(CLOTHES), train_images=64, test_images=40)
+        cell = Cell(recipe, load_data(str(CLOTHES), 64, 40), spec, 3)
+        losses.append(cell._rate(cell.model, "train", cell.learned)[0])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+
+
+def test_the_operator_that_is_there_changes_no_digit():
+    rows = figures(trained(pool=("as given", "max"), seeds=1, epochs=2, select="best", ema=0.9, augment="crop-flip"))
+    for row in rows:
+        row["pool"] = ""
+    assert rows[:2] == rows[2:]
+
+
+def test_a_training_that_diverges_is_a_row_and_the_others_are_trained():
+    result = trained(lr=1e30, seeds=1, epochs=2)
+    assert [row["error"] for row in result.rows] == ["diverged: the training loss of epoch 1 is nan"] * 2
+    assert result.summary()["failed"].tolist() == [1, 1]
+
+
+def test_the_toy_network_has_the_papers_number_of_parameters():
+    for pool in (None, "max", "checkered"):
+        network = poolzoo.models.ToyCcnn(pool=pool)
+        assert sum(value.numel() for value in network.parameters()) == 93_833
+        assert network(torch.zeros(2, 1, 28, 28)).shape == (2, 10)
+
+
+NETWORKS = """
+import torch
+def raises(): raise KeyError("no weights")
+def text(): return "a network"
+def wide(num_classes): return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, num_classes + 1))
+def own(in_channels, num_classes):
+    pooled = torch.nn.Sequential(torch.nn.Conv2d(in_channels, 4, 3), torch.nn.MaxPool2d(2))
+    return torch.nn.Sequential(pooled, torch.nn.Flatten(), torch.nn.Linear(4 * 13 * 13, num_classes))
+"""
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        ("raises", r"raises\(\) failed: KeyError: 'no weights'"),
+        ("text", r"text\(\) must return a torch.nn.Module, not str"),
+        ("wide", r"gives \(2, 11\), not \(2, 10\), a score per class"),
+        ("missing", r"has no function 'missing'"),
+    ],
+)
+def test_a_network_that_cannot_be_trained_is_one_line(tmp_path, function, said):
+    (tmp_path / "net.py").write_text(NETWORKS)
+    with pytest.raises(ValueError, match=said):
+        trained(model=f"{tmp_path / 'net.py'}:{function}", pool="as given")
+
+
+def test_a_network_of_a_file_is_trained(tmp_path):
+    (tmp_path / "net.py").write_text(NETWORKS)
+    result = trained(model=f"{tmp_path / 'net.py'}:own", pool="softpool", seeds=1)
+    assert result.rows[-1]["test_top1"] is not None
+    assert result.rows[-1]["parameters"] == 4 * 9 + 4 + 4 * 13 * 13 * 10 + 10
+
+
+def test_operators_of_a_seed_start_from_the_same_weights():
+    data = load_data(str(CLOTHES), 64, 40)
+    recipe = Recipe(str(CLOTHES))
+    first, second = (Cell(recipe, data, spec, 1).model for spec in ("max", "lip"))
+    state = second.state_dict()
+    assert all(torch.equal(value, state[name]) for name, value in first.state_dict().items())
+    assert isinstance(first, nn.Module) and not torch.equal(
+        first.head.weight, Cell(recipe, data, "max", 2).model.head.weight
+    )
+
+
+def test_retry_trains_failed_cells_again(tmp_path, monkeypatch):
+    path = tmp_path / "runs.sqlite"
+    with monkeypatch.context() as patch:
+        patch.setattr(Cell, "_score", lambda self, row: 1 / 0)
+        failed = trained(path, pool="max", seeds=1)
+    assert failed.rows[0]["error"] == "ZeroDivisionError: division by zero"
+    assert trained(path, pool="max", seeds=1).rows == failed.rows
+    assert trained(path, pool="max", seeds=1, retry=True).rows[0]["error"] is None
+
+
+def test_each_epoch_is_told_with_what_is_left(tmp_path):
+    told = []
+    recipe = Recipe(str(CLOTHES), train_images=64, test_images=40, epochs=2)
+    study.train(recipe, ["max"], tmp_path / "runs.sqlite", seeds=1, jobs=1, on_step=told.append)
+    assert [(now.epochs, now.total, now.row["epoch"]) for now in told] == [(1, 2, 1), (2, 2, 2)]
