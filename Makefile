@@ -6,7 +6,9 @@ BIN = $(VENV)/bin
 PARALLEL = -n auto --dist worksteal
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: compare test check grid test-models sanitize lint pictures gallery cards catalog clean
+PIP_WHEEL = $(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+
+.PHONY: compare test check grid test-models sanitize lint wheel wheel-pure wheel-check pictures gallery cards catalog clean
 
 compare: $(VENV)/.installed
 	@mkdir -p results
@@ -42,6 +44,20 @@ lint: $(VENV)/.installed-lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The wheel for Linux on x86-64, with the CPU libraries in it: it needs g++ 12 or later, and takes minutes.
+wheel: $(VENV)/.installed-wheel
+	$(BIN)/python tools/prebuild.py build/prebuilt
+	POOLZOO_PREBUILT_FOLDER=build/prebuilt $(PIP_WHEEL)
+
+# The wheel for all other systems, where libraries are built at first use.
+wheel-pure: $(VENV)/.installed
+	$(PIP_WHEEL)
+
+# That wheel's tag and size, and the native engine's tests with it, without a compiler. TORCHES="FOLDER ..." names
+# site-packages with other versions of torch: see tools/check_wheel.py.
+wheel-check: wheel $(VENV)/.installed-test
+	$(BIN)/python tools/check_wheel.py dist/poolzoo-*-manylinux*.whl $(TORCHES)
 
 # The pictures in README.md; those of the page need Chromium.
 pictures: $(VENV)/.installed-test

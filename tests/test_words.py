@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 #: Where text for users lies: folders are searched for the suffixes of READERS.
-PLACES = ("poolzoo", "docs", "benchmarks", "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "Makefile")
+PLACES = ("poolzoo", "docs", "tools", "benchmarks", "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "Makefile")
 
 #: What a rate or a share can be of: "one per core", not "one a core".
 _UNIT = (

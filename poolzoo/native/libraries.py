@@ -1,7 +1,9 @@
 """Build and load the native libraries once, in a keyed cache, under a lock that a killed process cannot leave behind.
 
 Each operator has its own libraries, one for the CPU and one for CUDA, so its first use does not wait for other
-operators. The image metrics have one more library, for the CPU.
+operators. The image metrics have one more library, for the CPU. The wheel for Linux on x86-64 contains the CPU
+libraries: see :mod:`poolzoo.native.prebuilt`. Such a library is loaded if it was built from the same sources; otherwise
+one is built here.
 
 The key covers everything that a library depends on (sources, flags, compiler, torch, CPU capability or CUDA version and
 architectures), so the library of another machine or version is never loaded. A digest is stored next to each library; a
@@ -34,13 +36,15 @@ from typing import Any
 import torch
 
 from poolzoo._files import write_whole
+from poolzoo.native import prebuilt
 from poolzoo.registry import native_reducers
 
 #: Where the sources lie: what the CPU and CUDA share and the CPU's own; CUDA's own.
 NATIVE = Path(__file__).parent
 CUDA = NATIVE.parent / "cuda"
 #: The oldest torch whose stable ABI the glue uses.
-_TORCH_TARGET = "-DTORCH_TARGET_VERSION=0x020a000000000000"
+OLDEST_TORCH = (2, 10)
+_TORCH_TARGET = f"-DTORCH_TARGET_VERSION=0x{OLDEST_TORCH[0]:02x}{OLDEST_TORCH[1]:02x}000000000000"
 _CPU_SOURCES = ("reducer_cpu.cpp", "glue_cpu.cpp")
 _CUDA_SOURCES = ("reducer_cuda.cu", "glue_cuda.cpp")
 #: CPU libraries that do not belong to an operator, and their sources.
@@ -49,7 +53,9 @@ EXTRAS = {"metrics": ("metrics_cpu.cpp", "glue_metrics.cpp")}
 _CAPABILITY_FLAGS = {
     "AVX512": ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mprefer-vector-width=512", "-mfma", "-mf16c"],
     "AVX2": ["-mavx2", "-mfma", "-mf16c"],
+    "DEFAULT": [],
 }
+CAPABILITIES = tuple(_CAPABILITY_FLAGS)
 _FLAGS = ["-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-Wno-psabi", _TORCH_TARGET]
 #: cpp_extension disables the conversions of half types in kernels, because of torch's own headers.
 _NVCC_FLAGS = ["-std=c++17", "-O3", "-U__CUDA_NO_HALF_CONVERSIONS__", "-U__CUDA_NO_BFLOAT16_CONVERSIONS__"]
@@ -85,9 +91,25 @@ def operator_flags(operator: str) -> list[str]:
     return [f"-DPOOLZOO_OPERATOR={operator}", f"-DPOOLZOO_REDUCER={native.struct}"]
 
 
-def cpu_flags() -> list[str]:
-    """Return the compiler flags for the CPU libraries on this machine."""
-    return [*_FLAGS, *_CAPABILITY_FLAGS.get(torch.backends.cpu.get_cpu_capability(), [])]
+def cpu_capability() -> str:
+    """Return the widest vectors that the CPU libraries may use here: one of :data:`CAPABILITIES`."""
+    capability = torch.backends.cpu.get_cpu_capability()
+    return capability if capability in _CAPABILITY_FLAGS else "DEFAULT"
+
+
+def cpu_flags(capability: str | None = None) -> list[str]:
+    """Return the compiler flags for the CPU libraries, on this machine if no capability is given."""
+    return [*_FLAGS, *_CAPABILITY_FLAGS[cpu_capability() if capability is None else capability]]
+
+
+def cpu_sources(operator: str) -> list[Path]:
+    """Return the files that the compiler is given for an operator's CPU library."""
+    return [NATIVE / source for source in EXTRAS.get(operator, _CPU_SOURCES)]
+
+
+def cpu_origin(operator: str, capability: str | None = None) -> str:
+    """Return a hash of all sources and flags of an operator's CPU library, whatever the compiler and torch."""
+    return _hash([*operator_flags(operator), *cpu_flags(capability)], cpu_sources(operator))
 
 
 def builds_at_once() -> int:
@@ -114,8 +136,7 @@ def cache_root() -> Path:
 
 def cpu_key(operator: str) -> str:
     """Return the name of one build of an operator's CPU library: a hash of everything it depends on."""
-    sources = [NATIVE / source for source in EXTRAS.get(operator, _CPU_SOURCES)]
-    return _key("cpu", operator, [*cpu_flags(), *_LINK_FLAGS], sources)
+    return _key("cpu", operator, [*cpu_flags(), *_LINK_FLAGS], cpu_sources(operator))
 
 
 def cuda_key(operator: str) -> str:
@@ -129,14 +150,18 @@ def cuda_key(operator: str) -> str:
 
 def _key(device: str, operator: str, flags: Sequence[str], sources: Sequence[Path]) -> str:
     machine = [torch.__version__, platform.machine(), platform.system(), os.environ.get("CXX", "c++")]
-    digest = hashlib.sha256("\0".join([*machine, *operator_flags(operator), *flags]).encode())
+    return f"{device}-{operator}-{_hash([*machine, *operator_flags(operator), *flags], sources)[:20]}"
+
+
+def _hash(words: Sequence[str], sources: Sequence[Path]) -> str:
+    digest = hashlib.sha256("\0".join(words).encode())
     for source in sorted([*NATIVE.glob("*.h"), *sources]):
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
-    return f"{device}-{operator}-{digest.hexdigest()[:20]}"
+    return digest.hexdigest()
 
 
 def load_cpu(operator: str) -> str:
-    """Register an operator and its CPU kernels with torch, and build them if necessary.
+    """Register an operator and its CPU kernels with torch: prebuilt ones that fit, or else built here.
 
     Returns:
         "", or why it failed. A failed build is not repeated in this process: the answer stays the same.
@@ -156,18 +181,28 @@ def load_metrics() -> str:
 
 def status(device: str) -> str:
     """Return the state of the ``cpu`` or ``cuda`` libraries without building any."""
-    if device in _failure:
-        return f"unavailable: {_failure[device]}"
+    if device in _failure or _switched_off():
+        return f"unavailable: {_failure.get(device) or _switched_off()}"
     if device == "cuda" and torch.version.cuda is None:
         return "unavailable: this torch is built without CUDA"
     if device == "cuda" and not cuda_architectures():
         return "not built: no GPU is visible, and TORCH_CUDA_ARCH_LIST names no architecture"
-    libraries = [*native_reducers(), *(EXTRAS if device == "cpu" else ())]
-    built = [name for name in libraries if _is_whole(_library(device, name))]
-    missing = [name for name in libraries if name not in built]
-    parts = [f"built in {cache_root()}: {', '.join(built)}"] if built else []
-    parts += [f"built at first use, or by `poolzoo build`: {', '.join(missing)}"] if missing else []
-    return "; ".join(parts)
+    by_state: dict[str, list[str]] = {}
+    for name in [*native_reducers(), *(EXTRAS if device == "cpu" else ())]:
+        by_state.setdefault(_state(device, name), []).append(name)
+    parts = [f"{state}: {', '.join(names)}" for state, names in by_state.items()]
+    return "; ".join([*parts, *([prebuilt.none_here()] if device == "cpu" else [])]).removesuffix("; ")
+
+
+def _state(device: str, operator: str) -> str:
+    """Return which library of an operator is used."""
+    library, reason = _find_prebuilt(operator) if device == "cpu" else (None, "")
+    if library:
+        return f"prebuilt for {cpu_capability()} in {library.parent}"
+    state = "built at first use, or by `poolzoo build`"
+    if _is_whole(_library(device, operator)):
+        state = f"built in {cache_root()}"
+    return f"{state} (the prebuilt one is not used: {reason})" if reason else state
 
 
 def _library(device: str, operator: str) -> Path:
@@ -182,8 +217,7 @@ def _remember(name: str, operator: str, load: Callable[[str], str]) -> str:
         if name in _failure:
             return _failure[name]
         try:
-            off = os.environ.get("POOLZOO_NATIVE") == "0"
-            reason = "POOLZOO_NATIVE=0 switches it off" if off else load(operator)
+            reason = _switched_off() or load(operator)
         except Exception as error:  # whatever is wrong with this machine, the reference path still works
             reason = _explain(error)
             warnings.warn(f"{_GO_ON[name]}: {reason}", RuntimeWarning, stacklevel=3)
@@ -194,9 +228,26 @@ def _remember(name: str, operator: str, load: Callable[[str], str]) -> str:
         return reason
 
 
+def _switched_off() -> str:
+    return "POOLZOO_NATIVE=0 switches it off" if os.environ.get("POOLZOO_NATIVE") == "0" else ""
+
+
 def _load_cpu(operator: str) -> str:
+    library, reason = _find_prebuilt(operator)
+    if library:
+        try:
+            torch.ops.load_library(library)  # type: ignore[no-untyped-call]
+            return ""
+        except OSError as error:  # for example, a system with another C library
+            reason = str(error.__cause__ or error)
+    if reason and not _is_whole(_library("cpu", operator)):
+        _say(f"the prebuilt {operator} is not used: {reason}")
     _load("CPU", operator, _library("cpu", operator), _build_cpu)
     return ""
+
+
+def _find_prebuilt(operator: str) -> tuple[Path | None, str]:
+    return prebuilt.find(operator, cpu_capability(), cpu_origin(operator))
 
 
 def _load_cuda(operator: str) -> str:
@@ -262,8 +313,8 @@ def _build_and_load(work: Path, library: Path, what: str, build: Callable[[Path]
 
 
 def _build_cpu(operator: str, work: Path) -> None:
-    sources = [NATIVE / source for source in EXTRAS.get(operator, _CPU_SOURCES)]
-    _build(f"poolzoo_cpu_{operator}", sources, work, extra_cflags=[*cpu_flags(), *operator_flags(operator)])
+    flags = [*cpu_flags(), *operator_flags(operator)]
+    _build(f"poolzoo_cpu_{operator}", cpu_sources(operator), work, extra_cflags=flags)
 
 
 def _build_cuda(operator: str, work: Path) -> None:
