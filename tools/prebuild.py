@@ -35,10 +35,17 @@ MACHINE = "x86_64"
 _TARGET = ["-target", f"{MACHINE}-linux-gnu.{GLIBC[0]}.{GLIBC[1]}"]
 #: What g++ does by itself, and what cpp_extension adds.
 _LIKE_A_BUILD_HERE = ["-ffp-contract=fast", "-fPIC", "-fvisibility=hidden", "-fno-sanitize=undefined", "-w"]
-#: Included first: the templates of libstdc++ are compiled in. And instead of a header that declares a variable of glibc
-#: 2.32, for which libstdc++'s headers ask.
+#: Included first: the constructors of string streams are compiled in, since those in libstdc++ are of GCC 9. Other
+#: templates must not be, because locales find their parts by addresses in libstdc++. And instead of a header that
+#: declares a variable of glibc 2.32, for which libstdc++'s headers ask.
 _HEADERS = {
-    "first.h": "#include <bits/c++config.h>\n#undef _GLIBCXX_EXTERN_TEMPLATE\n#define _GLIBCXX_EXTERN_TEMPLATE 0\n",
+    "first.h": """#include <istream>
+#undef _GLIBCXX_EXTERN_TEMPLATE
+#define _GLIBCXX_EXTERN_TEMPLATE 0
+#include <sstream>
+#undef _GLIBCXX_EXTERN_TEMPLATE
+#define _GLIBCXX_EXTERN_TEMPLATE 1
+""",
     "sys/single_threaded.h": "namespace { constexpr char __libc_single_threaded = 0; }\n",
 }
 #: Only the static initialisers of a library are called from outside.
