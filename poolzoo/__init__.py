@@ -26,6 +26,7 @@ _LAZY = {
     "load": "api.reading",
     "profile": "api.studies",
     "profile_model": "api.models",
+    "record_training": "api.training",
     "register_metric": "analysis.results.schema",
     "report": "api.reading",
     "sweep": "api.studies",

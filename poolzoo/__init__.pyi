@@ -27,6 +27,7 @@ from poolzoo.api.studies import fit as fit
 from poolzoo.api.reading import load as load
 from poolzoo.api.studies import profile as profile
 from poolzoo.api.models import profile_model as profile_model
+from poolzoo.api.training import record_training as record_training
 from poolzoo.analysis.results.schema import register_metric as register_metric
 from poolzoo.api.reading import report as report
 from poolzoo.api.studies import sweep as sweep

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -63,9 +64,9 @@ def train(
             :func:`poolzoo.convert_to_checkered`.
         store: the SQLite file of the rows. A run that was stopped is resumed from it and from the checkpoints next to
             it; operators and seeds can be added. None keeps the rows in memory only.
-        model: ``small``, ``ccnn``, ``published/NAME`` for a network of :func:`poolzoo.create_model`, torchvision's or
-            ``timm/`` and timm's name, or ``FILE.py:FUNCTION``, a function that returns the network and may take
-            ``num_classes`` and ``in_channels``.
+        model: ``small``, ``ccnn``, a name of ``poolzoo.models.CIFAR``, as ``cifar/vgg16``, ``published/NAME`` for a
+            network of :func:`poolzoo.create_model`, torchvision's or ``timm/`` and timm's name, or
+            ``FILE.py:FUNCTION``, a function that returns the network and may take ``num_classes`` and ``in_channels``.
         seeds: how many; they are 0, 1, ...
         epochs: passes over the training images.
         batch_size: images per step.
@@ -146,6 +147,71 @@ def train(
             on_step=lambda now: on_step(now.epochs, now.total, _latest(now)),
         )
         return Result.of(found)
+
+
+def record_training(
+    store: str | os.PathLike[str],
+    *,
+    data: str,
+    model: str,
+    pool: str,
+    seed: int,
+    epoch: int,
+    device: str = "cpu",
+    error: str | None = None,
+    baseline: str | None = None,
+    **figures: float | None,
+) -> None:
+    """Record an epoch of a training loop of your own, for the tables, plots and pages of :func:`train`.
+
+    Args:
+        store: an SQLite file that this function makes, or adds to.
+        data, model: names of the images and of the network. Operators are compared within the same two.
+        pool: the operator in the network; ``as given`` for its own pools.
+        seed: of the training. Differences are paired by seed, so a seed should give every operator the same start.
+        epoch: from 1; an earlier row of the same epoch is replaced.
+        device: where it was trained.
+        error: one line, if the training failed.
+        baseline: the operator that others are compared with; by default avg, or the first.
+        figures: of ``epochs``, ``train_loss``, ``train_top1``, ``val_loss``, ``val_top1``, ``val_top5``, ``test_loss``,
+            ``test_top1``, ``test_top5``, ``tested_epoch``, ``epoch_s``, ``images_per_s``, ``parameters``,
+            ``peak_bytes``. Accuracies are shares, from 0 to 1. A row with ``test_top1`` is a training's last.
+
+    Raises:
+        ValueError: an unknown operator or figure, a value that is not allowed, or a store of another study.
+
+    Example:
+        >>> for epoch in range(1, 4):  # doctest: +SKIP
+        ...     done = {"train_loss": train(net), "test_top1": test(net) if epoch == 3 else None}
+        ...     poolzoo.record_training(
+        ...         "mine.sqlite", data="cifar10", model="mine", pool="softpool", seed=0, epoch=epoch, **done
+        ...     )
+    """
+    from poolzoo.analysis.results.training_rows import FIGURES, empty_row
+    from poolzoo.analysis.scoring.pool_modules import normal_spec
+    from poolzoo.analysis.studies.record_training import record
+    from poolzoo.analysis.studies.train import AS_GIVEN
+
+    for name, value in {"seed": seed, "epoch": epoch}.items():
+        if type(value) is not int or value < (name == "epoch"):
+            raise ValueError(f"{name}={value!r}: an int of at least {int(name == 'epoch')} is allowed")
+    for name, figure in figures.items():
+        if name not in FIGURES:
+            raise ValueError(f"{name}={figure!r}: no such figure; {', '.join(FIGURES)} are allowed")
+        if figure is not None and (isinstance(figure, bool) or not isinstance(figure, (int, float))):
+            raise ValueError(f"{name}={figure!r}: a number or None is allowed")
+        if figure is not None and not math.isfinite(figure):
+            raise ValueError(f"{name}={figure!r}: a finite number is allowed; a training that diverged has an error")
+        if figure is not None and name.endswith(("top1", "top5")) and not 0 <= figure <= 1:
+            raise ValueError(f"{name}={figure!r}: a share from 0 to 1 is allowed")
+    spec = "" if pool == AS_GIVEN else normal_spec(pool)
+    if spec:
+        registry.pool_info(registry.parse_spec(spec)[0])
+    row = empty_row(data, model, spec, seed, epoch)
+    row["device"], row["error"] = device, error
+    row.update(figures)  # type: ignore[typeddict-item]
+    path = check_writable(store, "store").name
+    record(path, row, None if baseline is None else normal_spec(baseline))
 
 
 def _latest(now: Progress) -> str:

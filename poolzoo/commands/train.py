@@ -34,8 +34,8 @@ def _study_options(command: Decorated) -> Decorated:
             default="small",
             show_default=True,
             metavar="NAME",
-            help="small, ccnn, resnet18 and other names of torchvision, timm/NAME, published/NAME (see create_model)"
-            " or net.py:make, where make() returns the network.",
+            help="small, ccnn, cifar/vgg16 (see poolzoo.models), resnet18 and other names of torchvision, timm/NAME,"
+            " published/NAME (see create_model) or net.py:make, where make() returns the network.",
         ),
         click.option(
             "--pool",
@@ -141,6 +141,7 @@ def train_command(
     command_files().writes("--store", store, only_file=True)
     declare_network(given["model"], "--model")
     registry.expand_specs([spec for spec in given["pool"] if spec != "as given"])
+    from poolzoo.analysis.training.distributed import is_follower
     from poolzoo.api.training import train
 
     try:
@@ -148,4 +149,5 @@ def train_command(
     except KeyboardInterrupt:
         note(f"poolzoo: stopped; rerun the command to resume from {store}")
         sys.exit(130)
-    writer.finish(result)
+    if not is_follower():
+        writer.finish(result)

@@ -21,7 +21,7 @@ from poolzoo.analysis.results.training_rows import CLOCK_KEYS, TRAIN_KEYS
 from poolzoo.analysis.results.training_store import TrainingStore
 from poolzoo.analysis.studies import train as study
 from poolzoo.analysis.training import checkpoints
-from poolzoo.analysis.training.cell import Cell
+from poolzoo.analysis.training.cell import TrainingCell
 from poolzoo.analysis.training.recipe import Recipe
 
 CLOTHES = Path(__file__).parents[1] / "fashion_mnist"
@@ -51,13 +51,32 @@ def test_two_jobs_give_the_same_rows(whole, tmp_path):
     ]
 
 
+@pytest.mark.grid
+def test_two_processes_of_torchrun_train_one_cell_together(tmp_path):
+    """Without batch normalisation, whose statistics are of a process's own images, the result is one process's."""
+    (tmp_path / "net.py").write_text(NETWORKS)
+    model, path = f"{tmp_path / 'net.py'}:own", tmp_path / "runs.sqlite"
+    options = {**SMALLEST, "epochs": 2, "data": CLOTHES, "model": model, "store": path, "seeds": 1, "ema": 0.5}
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "poolzoo", "train"]
+    command += [str(part) for key, value in options.items() for part in (f"--{key.replace('_', '-')}", value)]
+    command += ["--pool", "max", "--pool", "avg", "--augment", "crop-flip", "--format", "csv"]
+    done = subprocess.run(command, check=False, timeout=300, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("data,model,pool") == 1
+    alone = trained(model=model, seeds=1, epochs=2, ema=0.5, augment="crop-flip")
+    for row, other in zip(poolzoo.load(path).rows, alone.rows, strict=True):
+        assert row["train_loss"] == pytest.approx(other["train_loss"], rel=1e-4)
+        assert row["val_loss"] == pytest.approx(other["val_loss"], rel=1e-4)
+        assert row["test_top1"] == pytest.approx(other["test_top1"], abs=0.026)
+
+
 class Killed(BaseException):
     """What no part of the run catches."""
 
 
 def _in_an_epoch(monkeypatch):
     """The process dies in the third epoch of the run, before its checkpoint."""
-    train, times = Cell._train, []
+    train, times = TrainingCell._train, []
 
     def dies(self, row):
         times.append(row)
@@ -65,7 +84,7 @@ def _in_an_epoch(monkeypatch):
         if len(times) == 3:
             raise Killed
 
-    monkeypatch.setattr(Cell, "_train", dies)
+    monkeypatch.setattr(TrainingCell, "_train", dies)
 
 
 def _before_the_store(monkeypatch):
@@ -111,8 +130,8 @@ def test_a_killed_process_is_resumed_with_the_same_rows(whole, tmp_path):
         "import os, signal, poolzoo\n"
         "from poolzoo.analysis.training import cell\n"
         "def dies(self, row): os.kill(os.getpid(), signal.SIGKILL)\n"
-        "train = cell.Cell._train\n"
-        "cell.Cell._train = lambda self, row: train(self, row) if row['epoch'] == 1 else dies(self, row)\n"
+        "train = cell.TrainingCell._train\n"
+        "cell.TrainingCell._train = lambda self, row: train(self, row) if row['epoch'] == 1 else dies(self, row)\n"
         f"poolzoo.train({str(CLOTHES)!r}, pool=['max', 'avg'], store={str(path)!r}, seeds=2, jobs=1,"
         f" **{ {**SMALLEST, 'epochs': 2}!r})\n"
     )
@@ -145,7 +164,7 @@ def test_untrained_lip_is_avg():
     losses = []
     for spec in ("avg", "lip"):
         recipe = Recipe(str(CLOTHES), train_images=64, test_images=40)
-        cell = Cell(recipe, load_data(str(CLOTHES), 64, 40), spec, 3)
+        cell = TrainingCell(recipe, load_data(str(CLOTHES), 64, 40), spec, 3)
         losses.append(cell._rate(cell.model, "train", cell.learned)[0])
     assert losses[0] == pytest.approx(losses[1], rel=1e-6)
 
@@ -161,13 +180,6 @@ def test_a_training_that_diverges_is_a_row_and_the_others_are_trained():
     result = trained(lr=1e30, seeds=1, epochs=2)
     assert [row["error"] for row in result.rows] == ["diverged: the training loss of epoch 1 is nan"] * 2
     assert result.summary()["failed"].tolist() == [1, 1]
-
-
-def test_the_toy_network_has_the_papers_number_of_parameters():
-    for pool in (None, "max", "checkered"):
-        network = poolzoo.models.ToyCcnn(pool=pool)
-        assert sum(value.numel() for value in network.parameters()) == 93_833
-        assert network(torch.zeros(2, 1, 28, 28)).shape == (2, 10)
 
 
 NETWORKS = """
@@ -206,18 +218,18 @@ def test_a_network_of_a_file_is_trained(tmp_path):
 def test_operators_of_a_seed_start_from_the_same_weights():
     data = load_data(str(CLOTHES), 64, 40)
     recipe = Recipe(str(CLOTHES))
-    first, second = (Cell(recipe, data, spec, 1).model for spec in ("max", "lip"))
+    first, second = (TrainingCell(recipe, data, spec, 1).model for spec in ("max", "lip"))
     state = second.state_dict()
     assert all(torch.equal(value, state[name]) for name, value in first.state_dict().items())
     assert isinstance(first, nn.Module) and not torch.equal(
-        first.head.weight, Cell(recipe, data, "max", 2).model.head.weight
+        first.head.weight, TrainingCell(recipe, data, "max", 2).model.head.weight
     )
 
 
 def test_retry_trains_failed_cells_again(tmp_path, monkeypatch):
     path = tmp_path / "runs.sqlite"
     with monkeypatch.context() as patch:
-        patch.setattr(Cell, "_score", lambda self, row: 1 / 0)
+        patch.setattr(TrainingCell, "_score", lambda self, row: 1 / 0)
         failed = trained(path, pool="max", seeds=1)
     assert failed.rows[0]["error"] == "ZeroDivisionError: division by zero"
     assert trained(path, pool="max", seeds=1).rows == failed.rows
@@ -229,3 +241,43 @@ def test_each_epoch_is_told_with_what_is_left(tmp_path):
     recipe = Recipe(str(CLOTHES), train_images=64, test_images=40, epochs=2)
     study.train(recipe, ["max"], tmp_path / "runs.sqlite", seeds=1, jobs=1, on_step=told.append)
     assert [(now.epochs, now.total, now.row["epoch"]) for now in told] == [(1, 2, 1), (2, 2, 2)]
+
+
+def test_a_loop_of_ones_own_is_recorded(tmp_path):
+    path = tmp_path / "mine.sqlite"
+    for pool, top1 in (("max", (0.8, 0.9)), ("avg", (0.7, 0.85)), ("as given", (0.8, 0.9))):
+        for seed in range(2):
+            for epoch in (1, 2):
+                tested = {"test_top1": top1[seed]} if epoch == 2 else {}
+                poolzoo.record_training(
+                    path, data="mine", model="net", pool=pool, seed=seed, epoch=epoch, train_loss=1 / epoch, **tested
+                )
+    poolzoo.record_training(path, data="mine", model="wide", pool="max", seed=0, epoch=1, test_top1=0.95)
+    result = poolzoo.load(path)
+    assert len(result.rows) == 13
+    lines = {(line["model"], line["operator"]): line for line in result.summary().to_dict("records")}
+    assert lines["net", "max"]["top1"] == pytest.approx(0.85)
+    assert lines["net", "max"]["top1_difference"] == pytest.approx(0.075)
+    assert lines["net", "as given"]["top1"] == pytest.approx(0.85)
+    assert lines["wide", "max"]["seeds"] == 1
+    assert "Accuracy" in result.page()
+    with pytest.raises(StoreError, match="made by another command"):
+        trained(path)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"pool": "maxx"}, "maxx"),
+        ({"epoch": 0}, "epoch=0"),
+        ({"seed": 1.5}, "seed=1.5"),
+        ({"accuracy": 0.5}, "accuracy=0.5: no such figure"),
+        ({"test_top1": 85.0}, "test_top1=85.0: a share from 0 to 1"),
+        ({"train_loss": float("nan")}, "train_loss=nan"),
+    ],
+)
+def test_what_cannot_be_recorded_is_one_line(tmp_path, given, said):
+    usual = {"data": "mine", "model": "net", "pool": "max", "seed": 0, "epoch": 1}
+    with pytest.raises(ValueError, match=said):
+        poolzoo.record_training(tmp_path / "mine.sqlite", **{**usual, **given})
+    assert not list(tmp_path.iterdir())

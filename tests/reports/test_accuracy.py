@@ -15,7 +15,7 @@ from poolzoo.analysis.results.training_rows import TRAIN_KIND, empty_row
 from poolzoo.analysis.results.training_statistics import (
     estimate,
     judge_training,
-    paired,
+    paired_difference,
     seeds_needed,
     summarise_training,
 )
@@ -58,7 +58,7 @@ def test_means_and_paired_differences_have_students_intervals():
 
 def test_one_seed_has_no_interval():
     assert estimate([0.5]).interval is None
-    assert paired({0: 0.5}, {1: 0.4}) is None
+    assert paired_difference({0: 0.5}, {1: 0.4}) is None
 
 
 @pytest.mark.parametrize(("deviation", "difference"), [(1.0, 1.0), (0.3, 0.5), (1.0, 0.3)])

@@ -62,7 +62,7 @@ def estimate(values: Sequence[float]) -> Estimate:
     return Estimate(mean, (mean - half, mean + half), deviation, count)
 
 
-def paired(own: Mapping[int, float], other: Mapping[int, float]) -> Estimate | None:
+def paired_difference(own: Mapping[int, float], other: Mapping[int, float]) -> Estimate | None:
     """Return the mean of ``own - other`` over the seeds that both have; None if there are none."""
     common = [seed for seed in own if seed in other]
     return estimate([own[seed] - other[seed] for seed in common]) if common else None
@@ -152,7 +152,7 @@ def summarise_training(result: Result) -> list[TrainedOperator]:
                 name,
                 own,
                 estimate([*own.values()]) if own else None,
-                paired(own, other) if name != baseline else None,
+                paired_difference(own, other) if name != baseline else None,
                 _mean([*_tested(rows, "test_top5").values()]),
                 next((row["parameters"] for row in rows if row["parameters"]), None),
                 _median([row["epoch_s"] for row in rows]),
@@ -217,8 +217,8 @@ def judge_training(result: Result) -> list[TrainingLead]:
             continue
         best, others = known[0], known[1:]
         rival = next((one for one in others if one.label == baseline), others[0] if others else None)
-        gap = paired(best.top1, rival.top1) if rival else None
-        unsure = tuple(one.label for one in others if not is_certain(paired(best.top1, one.top1)))
+        gap = paired_difference(best.top1, rival.top1) if rival else None
+        unsure = tuple(one.label for one in others if not is_certain(paired_difference(best.top1, one.top1)))
         over = (rival.label, gap) if rival and gap else None
         leads.append(TrainingLead(*place, baseline, best, over, unsure, len(known)))
     return leads

@@ -40,7 +40,7 @@ CREATE TABLE operators (id INTEGER PRIMARY KEY, spec TEXT NOT NULL UNIQUE);
 CREATE TABLE cells (
     id INTEGER PRIMARY KEY, operator INTEGER NOT NULL REFERENCES operators, seed INTEGER NOT NULL,
     data TEXT NOT NULL, model TEXT NOT NULL, pool TEXT NOT NULL, params TEXT NOT NULL,
-    finished INTEGER NOT NULL DEFAULT 0, UNIQUE (operator, seed)
+    finished INTEGER NOT NULL DEFAULT 0, UNIQUE (operator, seed, data, model)
 );
 CREATE TABLE epochs (
     cell INTEGER NOT NULL REFERENCES cells, {", ".join(map(column_of, _EPOCH_KEYS))}, PRIMARY KEY (cell, epoch)
@@ -160,11 +160,12 @@ class TrainingStore(OpenStore):
                 values = [operator, *(first[key] for key in CELL_KEYS), finished]  # type: ignore[literal-required]
                 execute(
                     f"INSERT INTO cells (operator, {', '.join(CELL_KEYS)}, finished) VALUES (?, ?, ?, ?, ?, ?, ?)"
-                    " ON CONFLICT (operator, seed) DO UPDATE SET finished = excluded.finished",
+                    " ON CONFLICT (operator, seed, data, model) DO UPDATE SET finished = excluded.finished",
                     values,
                 )
                 (cell,) = execute(
-                    "SELECT id FROM cells WHERE operator = ? AND seed = ?", (operator, first["seed"])
+                    "SELECT id FROM cells WHERE operator = ? AND seed = ? AND data = ? AND model = ?",
+                    (operator, first["seed"], first["data"], first["model"]),
                 ).fetchone()
                 execute("DELETE FROM epochs WHERE cell = ?", (cell,))
                 marks = ", ".join("?" * len(_EPOCH_KEYS))
@@ -179,8 +180,13 @@ class TrainingStore(OpenStore):
                 raise
 
     def rows_of(self, spec: str, seed: int) -> list[TrainingRow]:
-        """Return the rows of one cell."""
+        """Return the rows of an operator and a seed."""
         return [row for row in self._rows() if label(row) == spec and row["seed"] == seed]
+
+    @property
+    def specs(self) -> list[str]:
+        """The operators, in the order in which they were asked for; "" for a network as it is."""
+        return [spec for (spec,) in self._query("SELECT spec FROM operators ORDER BY id")]
 
     def result(self) -> Result:
         """Return all rows: by operator in the plan's order, seed and epoch."""

@@ -16,6 +16,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -28,8 +29,9 @@ from poolzoo.analysis.results.training_rows import TrainingRow, empty_row
 from poolzoo.analysis.results.training_store import TrainingPlan, TrainingStore
 from poolzoo.analysis.scoring.pool_modules import describe_specs, normal_spec, pick_baseline, provenance
 from poolzoo.analysis.studies.workers import TRIES, LocalWorkers, WorkerError
-from poolzoo.analysis.training.cell import Cell
+from poolzoo.analysis.training.cell import TrainingCell
 from poolzoo.analysis.training.checkpoints import read_checkpoint, write_checkpoint
+from poolzoo.analysis.training.distributed import Group, joined
 from poolzoo.analysis.training.networks import make_model
 from poolzoo.analysis.training.recipe import Recipe
 from poolzoo.plugins import load_plugins
@@ -101,7 +103,7 @@ def _data(recipe: Recipe) -> DataSet:
 
 
 #: The cell that this process trains: a run with one job, or a worker, goes on with it without reading its checkpoint.
-_live: dict[tuple[TrainingJob, CellTask], Cell] = {}
+_live: dict[tuple[TrainingJob, CellTask], TrainingCell] = {}
 
 
 def train_epoch(job: TrainingJob, task: CellTask) -> Trained:
@@ -119,12 +121,13 @@ def train_epoch(job: TrainingJob, task: CellTask) -> Trained:
         cell = _live.pop((job, task), None)
         _live.clear()
         if cell is None:
-            cell = Cell(job.recipe, _data(job.recipe), task.spec, task.seed)
+            cell = TrainingCell(job.recipe, _data(job.recipe), task.spec, task.seed)
             if checkpoint := read_checkpoint(task.checkpoint(job), job.plan):
                 cell.resume(checkpoint)
         if not cell.is_finished:
             cell.run_epoch()
-            write_checkpoint(task.checkpoint(job), cell.to_checkpoint(job.plan))
+            if cell.group.is_first:
+                write_checkpoint(task.checkpoint(job), cell.to_checkpoint(job.plan))
         if not cell.is_finished:
             _live[job, task] = cell
         return Trained(list(cell.rows), cell.is_finished)
@@ -164,6 +167,52 @@ def train(
         WorkerError: a worker cannot do the work.
         OSError: the disk is full.
     """
+    with joined(recipe.device) as group:
+        if group.world > 1:
+            _check_group(recipe, jobs, group)
+            jobs = 1
+        if not group.is_first:
+            return _follow(group)
+        given: dict[str, Any] = {
+            "jobs": jobs,
+            "retry": retry,
+            "baseline": baseline,
+            "plugins": plugins,
+            "on_step": on_step,
+        }
+        return group.from_first(_lead(recipe, specs, path, group, seeds=seeds, **given))
+
+
+def _check_group(recipe: Recipe, jobs: int | None, group: Group) -> None:
+    if jobs not in (None, 1):
+        raise ValueError(f"jobs {jobs}: torchrun's {group.world} processes train one cell together; 1 is allowed")
+    if recipe.batch_size % group.world:
+        raise ValueError(f"batch_size {recipe.batch_size}: not a multiple of torchrun's {group.world} processes")
+
+
+def _follow(group: Group) -> Result:
+    """Train what the first process trains, and return its result."""
+    nothing: Any = None
+    for job, tasks in iter(lambda: group.from_first(nothing), None):
+        for _ in _in_this_process(job, tasks):
+            pass
+    found: Result = group.from_first(nothing)
+    return found
+
+
+def _lead(
+    recipe: Recipe,
+    specs: Sequence[str],
+    path: Path,
+    group: Group,
+    *,
+    seeds: int,
+    jobs: int | None,
+    retry: bool,
+    baseline: str | None,
+    plugins: Sequence[str],
+    on_step: Callable[[Progress], None] | None,
+) -> Result:
     specs = tuple(dict.fromkeys("" if spec == AS_GIVEN else normal_spec(spec) for spec in specs))
     data = _data(recipe)
     for spec in specs:  # what cannot be made is known before anything is begun
@@ -178,7 +227,9 @@ def train(
         if retry:
             for task in tasks:
                 _forget_failure(store, task, job)
+        group.from_first((job, tasks))
         _run(store, job, tasks, jobs or (1 if torch.device(recipe.device).type == "cuda" else cores()), on_step)
+        group.from_first(None)
         with contextlib.suppress(OSError):
             folder.rmdir()
         return store.result()

@@ -31,6 +31,7 @@ from poolzoo.analysis.training.batches import (
     steps_of,
 )
 from poolzoo.analysis.training.checkpoints import Checkpoint
+from poolzoo.analysis.training.distributed import current_group, own_device
 from poolzoo.analysis.training.networks import DRAWS, channels_of, make_model, seed_of, seeded
 from poolzoo.analysis.training.recipe import Recipe
 
@@ -38,7 +39,7 @@ from poolzoo.analysis.training.recipe import Recipe
 TOP5_CLASSES = 10
 
 
-class Cell:
+class TrainingCell:
     """A network in training.
 
     Attributes:
@@ -56,7 +57,8 @@ class Cell:
 
     def __init__(self, recipe: Recipe, data: DataSet, spec: str, seed: int) -> None:
         self.recipe, self.data, self.spec, self.seed = recipe, data, spec, seed
-        self.device = torch.device(recipe.device)
+        self.group = current_group()
+        self.device = torch.device(own_device(recipe.device))
         self.channels = channels_of(recipe.model, data.shape[0])
         self.model = make_model(recipe.model, spec, seed, data.shape, data.classes).to(self.device)
         self.layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
@@ -77,7 +79,8 @@ class Cell:
         if recipe.ema:
             decay = get_ema_multi_avg_fn(recipe.ema)  # type: ignore[no-untyped-call]
             self.average = AveragedModel(self.model, multi_avg_fn=decay, use_buffers=True)
-        self.runs: nn.Module = torch.compile(self.model) if recipe.compile else self.model  # type: ignore[assignment]
+        shared = self.group.wrapped(self.model)
+        self.runs: nn.Module = torch.compile(shared) if recipe.compile else shared  # type: ignore[assignment]
         self.best: dict[str, Tensor] = {}
         self.best_epoch = 0
         self.rows: list[TrainingRow] = []
@@ -94,13 +97,16 @@ class Cell:
         row["parameters"] = sum(value.numel() for value in self.model.parameters())
         self.rows.append(row)
         try:
-            with seeded(seed_of(self.seed, DRAWS, row["epoch"]), self.recipe.device):
+            # Each process of a group draws its own part.
+            with seeded(seed_of(self.seed, DRAWS, row["epoch"]) + self.group.rank, str(self.device)):
                 self._train(row)
                 if row["error"] is None:
                     self._score(row)
         except OSError:
             raise
         except Exception as error:  # an operator that cannot be trained is a row, not the end of the run
+            if self.group.world > 1:
+                raise  # the other processes wait for this one: torchrun ends them, and the run can be resumed
             row["error"] = one_line(error)
 
     def _train(self, row: TrainingRow) -> None:
@@ -112,8 +118,8 @@ class Cell:
         self._reset_peak()
         began = time.perf_counter()
         for numbers in epoch_batches(self.learned, recipe.batch_size, self.seed, row["epoch"]):
-            batch = augment(images.images[numbers].to(self.device), recipe.augment, generator)
-            labels = images.labels[numbers].to(self.device)
+            batch = augment(images.images[numbers].to(self.device), recipe.augment, generator)[self.group.part]
+            labels = images.labels[numbers].to(self.device)[self.group.part]
             self.optimizer.zero_grad(set_to_none=True)
             with self._precision():
                 scores = self.runs(self._input(batch))
@@ -125,7 +131,9 @@ class Cell:
                 self.average.update_parameters(self.model)
             loss_sum += loss.detach().double() * len(labels)
             right += (scores.detach().argmax(1) == labels).sum()
-            seen += len(labels)
+            seen += len(numbers)
+        self.group.add(loss_sum, right)
+        self.group.copy_buffers(self.model)
         total = float(loss_sum)  # waits for a GPU
         seconds = time.perf_counter() - began
         row["epoch_s"], row["images_per_s"] = seconds, seen / seconds
@@ -154,18 +162,18 @@ class Cell:
     def _rate(self, model: nn.Module, part: str, numbers: Tensor) -> tuple[float, float, float | None]:
         """Return loss, top-1 and top-5 on some images of a part."""
         held = self.data.train if part == "train" else self.data.test
-        loss, top1, top5 = 0.0, 0, 0
+        sums = torch.zeros(3, dtype=torch.float64, device=self.device)
         model.eval()
         with torch.no_grad(), self._precision():
-            for own in torch.split(numbers, SCORED_AT_ONCE):
+            for own in torch.split(numbers[self.group.part], SCORED_AT_ONCE):
                 labels = held.labels[own].to(self.device)
                 scores = model(self._input(held.images[own].to(self.device))).float()
-                loss += float(F.cross_entropy(scores, labels, reduction="sum"))
                 ranked = scores.topk(min(5, scores.shape[1])).indices == labels[:, None]
-                top1 += int(ranked[:, 0].sum())
-                top5 += int(ranked.sum())
-        count = len(numbers)
-        return loss / count, top1 / count, top5 / count if self.data.classes >= TOP5_CLASSES else None
+                loss = F.cross_entropy(scores, labels, reduction="sum")
+                sums += torch.stack([loss.double(), ranked[:, 0].sum(), ranked.sum()])
+        self.group.add(sums)
+        loss, top1, top5 = (sums / len(numbers)).tolist()
+        return loss, top1, top5 if self.data.classes >= TOP5_CLASSES else None
 
     def _input(self, images: Tensor) -> Tensor:
         return scaled(images, self.scale, self.channels).contiguous(memory_format=self.layout)

@@ -7,6 +7,7 @@ from another stream of the same seed. So all operators of a seed start from the 
 from __future__ import annotations
 
 import contextlib
+import difflib
 import inspect
 from collections.abc import Iterator
 from typing import Any
@@ -18,16 +19,16 @@ from torch import Tensor, nn
 from poolzoo.analysis.inputs.networks import IN_FILE, function_in_file, make_network
 from poolzoo.analysis.results.rows import one_line
 from poolzoo.checkered import convert_to_checkered
-from poolzoo.models import Small, ToyCcnn
+from poolzoo.models import CIFAR, Small, ToyCcnn
 from poolzoo.registry import parse_spec, pool_info
 from poolzoo.surgery import create_model, replace_pools
 
 #: The networks of this package by name.
-OWN = ("small", "ccnn")
+OWN = ("small", "ccnn", *CIFAR)
 #: Before a name of :func:`poolzoo.list_models`: the network with the operator where its authors put theirs.
 PUBLISHED = "published/"
 #: Streams of random numbers that a seed gives.
-WEIGHTS, OPERATOR, ORDER, AUGMENT, DRAWS, SPLIT = range(6)
+INITIAL, OPERATOR, ORDER, AUGMENT, DRAWS, SPLIT = range(6)
 #: The samplers of networks that are converted, by operator.
 _CONVERTED = {"checkered": "naive", "tri": "tri", "complete": "complete", "multisampling": (0, 1)}
 
@@ -55,9 +56,9 @@ def make_model(model: str, spec: str, seed: int, shape: tuple[int, int, int], cl
     """Return a network with an operator in the place of its pools.
 
     Args:
-        model: ``small``, ``ccnn``, ``published/NAME`` for a network of :func:`poolzoo.create_model`, torchvision's or
-            ``timm/`` and timm's name, or ``FILE.py:FUNCTION``. The function may take ``num_classes`` and
-            ``in_channels``.
+        model: ``small``, ``ccnn``, a name of :data:`poolzoo.models.CIFAR`, ``published/NAME`` for a network of
+            :func:`poolzoo.create_model`, torchvision's or ``timm/`` and timm's name, or ``FILE.py:FUNCTION``. The
+            function may take ``num_classes`` and ``in_channels``.
         spec: the operator; "" leaves the network as it is.
         seed: of all weights.
         shape: channels, height and width of the images.
@@ -68,7 +69,7 @@ def make_model(model: str, spec: str, seed: int, shape: tuple[int, int, int], cl
             the images to the classes.
     """
     channels = channels_of(model, shape[0])
-    with seeded(seed_of(seed, WEIGHTS)):
+    with seeded(seed_of(seed, INITIAL)):
         network = _base(model, spec, channels, classes)
     example = torch.zeros(2, channels, *shape[1:])
     with seeded(seed_of(seed, OPERATOR)):
@@ -83,6 +84,11 @@ def _base(model: str, spec: str, channels: int, classes: int) -> nn.Module:
         return Small(channels, classes)
     if model == "ccnn":
         return ToyCcnn(channels, classes, spec or None)
+    if model in CIFAR:
+        return CIFAR[model](in_channels=channels, num_classes=classes)
+    if model.startswith("cifar/"):
+        near = ", ".join(difflib.get_close_matches(model, CIFAR) or CIFAR)
+        raise ValueError(f"model {model}: no such network; {near} are allowed")
     if IN_FILE.fullmatch(model):
         return _from_file(model, channels, classes)
     name = model.removeprefix(PUBLISHED)

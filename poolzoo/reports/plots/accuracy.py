@@ -87,7 +87,7 @@ def _value(row: TrainingRow, key: str) -> float | None:
     return cast("dict[str, float | None]", row)[key]
 
 
-def plot_curves(rows: Sequence[TrainingRow], found: Sequence[TrainedOperator]) -> Figure:
+def plot_learning_curves(rows: Sequence[TrainingRow], found: Sequence[TrainedOperator]) -> Figure:
     """Plot the mean over seeds of each epoch; bands reach from the lowest to the highest seed.
 
     Args:
@@ -143,7 +143,7 @@ def _curve(rows: Sequence[TrainingRow], key: str) -> list[tuple[int, list[float]
     return [(epoch, values) for epoch, values in found if values]
 
 
-def describe_curves(rows: Sequence[TrainingRow]) -> str:
+def describe_learning_curves(rows: Sequence[TrainingRow]) -> str:
     """Describe where each operator's curve ends."""
     key = curve_key(rows)
     ends = []

@@ -65,8 +65,8 @@ def training_drawings(run: RunFacts, others: Sequence[Result] = ()) -> list[Draw
             drawings.append(
                 Drawing(
                     "learning-curves",
-                    partial(accuracy.plot_curves, rows, found),
-                    accuracy.describe_curves(rows),
+                    partial(accuracy.plot_learning_curves, rows, found),
+                    accuracy.describe_learning_curves(rows),
                     f"Learning curves of {place}: mean over seeds; bands reach from the lowest to the highest seed. The"
                     f" {accuracy.CURVES} most accurate operators have names.",
                 )

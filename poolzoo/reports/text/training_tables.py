@@ -90,7 +90,7 @@ def _caption(run: RunFacts, one: TrainedOperator) -> str:
     counts = [str(run.result.metadata.get(key)) for key in ("train_images", "test_images")]
     parts = [f"{one.model} on {one.data}"]
     parts += [f"{counts[0]} training and {counts[1]} test images"] * ("None" not in counts)
-    parts += [f"{next(iter(epochs))} epochs"] * (len(epochs) == 1)
+    parts += [f"{count} epoch{'s' * (count != 1)}" for count in epochs] if len(epochs) == 1 else []
     return visible(" · ".join(parts))
 
 
