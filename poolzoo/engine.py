@@ -25,6 +25,7 @@ from poolzoo.geometry import (
     check_input,
     check_same_shape,
     equal_windows,
+    is_fixed,
     output_size,
 )
 from poolzoo.registry import Native, PoolInfo
@@ -99,7 +100,7 @@ def pool_natively(
     chosen = suiting(natives, params)
     if not _takes(chosen, x, geometry, backend):
         return None
-    assert chosen is not None and isinstance(geometry, Geometry)
+    assert chosen is not None
     dtype, second = x.dtype, None
     if chosen.second:
         second = params[chosen.second]
@@ -159,9 +160,9 @@ def _takes(chosen: Native | None, x: Tensor, geometry: AnyGeometry, backend: str
     """
     if backend == "reference":
         return False
-    if isinstance(geometry, Bins):
+    if isinstance(geometry, Bins) and (x.is_cuda or not is_fixed(*output_size(x.shape[-geometry.ndim :], geometry))):
         if backend == "native":
-            raise RuntimeError("backend='native': no native operator has windows of different sizes")
+            raise RuntimeError("backend='native': windows of different sizes are for CPU tensors of a known size")
         return False
     transformed = _transformed()
     if backend == "auto" and (chosen is None or transformed or _portable() or not _ahead(chosen, x, geometry)):
@@ -184,8 +185,10 @@ def _portable() -> bool:
     return _by_reference > 0 or (torch.compiler.is_compiling() and torch.compiler.is_exporting())
 
 
-def _ahead(chosen: Native, x: Tensor, geometry: Geometry) -> bool:
+def _ahead(chosen: Native, x: Tensor, geometry: AnyGeometry) -> bool:
     if not chosen.torch_has_kernels:
         return True
+    if isinstance(geometry, Bins):
+        return False
     small_windows = max(geometry.kernel_size) <= 3
     return x.is_cpu and x.dtype is torch.float32 and x.is_contiguous() and x.numel() >= 1 << 15 and small_windows

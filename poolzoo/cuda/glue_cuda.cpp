@@ -23,13 +23,14 @@ struct Place {
 };
 
 // A CUDA param or grad is enough for the dispatcher to come here.
-void check_device(const Tensor& x) {
+void check(const Tensor& x, Ints window) {
   STD_TORCH_CHECK(x.is_cuda(), "poolzoo: x is on the CPU, another argument is on a GPU");
+  STD_TORCH_CHECK(!is_adaptive(window), "poolzoo: windows of different sizes are for CPU tensors");
 }
 
 Tensor forward(const Tensor& x, std::optional<Tensor> second, std::optional<Tensor> param, double value, Ints window,
                bool ceil_mode) {
-  check_device(x);
+  check(x, window);
   Arguments a(x, second, param, value, window, ceil_mode);
   Tensor y = a.empty(a.out_shape);
   Place place(x);
@@ -40,7 +41,7 @@ Tensor forward(const Tensor& x, std::optional<Tensor> second, std::optional<Tens
 
 std::tuple<Tensor, Tensor, Tensor> backward(const Tensor& grad, const Tensor& x, std::optional<Tensor> second,
                                             std::optional<Tensor> param, double value, Ints window, bool ceil_mode) {
-  check_device(x);
+  check(x, window);
   Arguments a(x, second, param, value, window, ceil_mode);
   DType dtype = dtype_of(x);
   Tensor dy = a.like(grad, a.out_shape, "grad"), dx = a.empty(a.in_shape);

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from poolzoo.geometry import DTYPES, Geometry
+from poolzoo.geometry import DTYPES, AnyGeometry, Bins, output_size
 from poolzoo.native import libraries, registration
 from poolzoo.registry import native_reducers
 
@@ -98,15 +98,18 @@ def unsuited(x: Tensor, operator: str = "softpool") -> str:
 
 
 def pool(
-    operator: str, x: Tensor, geometry: Geometry, value: float | Tensor | None = None, second: Tensor | None = None
+    operator: str, x: Tensor, geometry: AnyGeometry, value: float | Tensor | None = None, second: Tensor | None = None
 ) -> Tensor:
     """Pool natively, with the operator's parameter, if it has one, as a number or a scalar tensor.
 
     A parameter on a GPU is read as ``.item()`` reads it, which waits for the GPU: keep it on the CPU, as modules make
     it.
     """
-    kernel, stride, padding, dilation, ceil_mode = geometry
-    window = [*kernel, *stride, *padding, *dilation]
+    if isinstance(geometry, Bins):
+        window, ceil_mode = list(output_size(x.shape[-geometry.ndim :], geometry)), False
+    else:
+        kernel, stride, padding, dilation, ceil_mode = geometry
+        window = [*kernel, *stride, *padding, *dilation]
     run = _forward[operator]
     if isinstance(value, Tensor):
         return run(x, second, value.to(torch.float64), 0.0, window, ceil_mode)

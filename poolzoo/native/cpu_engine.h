@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "cpu_call.h"
+#include "cpu_lanes.h"
 #include "cpu_layout.h"
 
 namespace poolzoo {
@@ -500,10 +501,22 @@ void pool_pairs(const Call& call, const R& r, Parallel parallel) {
   });
 }
 
+// Whether lanes side by side are full vectors, and those along a row of outputs are not, or work more.
+template <class T>
+bool in_lanes(const Geometry& g) {
+  static const char* test = getenv("PZ_LANES");
+  constexpr int64_t n = Lanes<VectorOf<T>>::kCount;
+  if (g.adaptive) return true;
+  if (test) return atoi(test) >= (g.channels_last ? 1 : g.out[2]);
+  if (g.channels_last) return g.channels >= n / 2;
+  return g.out[2] <= n;
+}
+
 template <class R, class T>
 void pool_as(const Call& call, Parallel parallel) {
   const Geometry& g = call.g;
   const R r = R::make(call.param, taps(g));
+  if (in_lanes<T>(g) && (g.adaptive || !in_pairs(g))) return pool_lanes<R, T>(call, r, parallel);
   const int64_t rows = in_pairs(g) && r.sign > 0 ? g.kernel[0] * g.kernel[1] : 0;  // the pairs path has no `sign`
   if (call.grad) clear_unreached<T>(call, rows > 0, parallel);
   if (rows == 1) pool_pairs<1, R, T>(call, r, parallel);

@@ -78,6 +78,7 @@ inline void store_some(Scalar<V>* p, V v, int64_t count) {
 // Half types, as many as FloatVector has lanes. Their bits, where each stands in the lower half of a 32-bit lane:
 
 typedef uint16_t HalfBits __attribute__((vector_size(kVectorBytes / 2)));
+typedef float HalfFloats __attribute__((vector_size(kVectorBytes / 2)));  // as many as DoubleVector has lanes
 
 template <class In>
 inline FloatVector widened(FloatBits low) {
@@ -113,6 +114,11 @@ template <class V, class In>
 inline V load_wide(const In* p, int64_t count) {
   if constexpr (std::is_same_v<In, Scalar<V>>) {
     return count == Lanes<V>::kCount ? load<V>(p) : load_some<V>(p, count);
+  } else if constexpr (sizeof(Scalar<V>) == 8) {
+    FloatVector wide = load_wide<FloatVector>(p, count);
+    HalfFloats low;
+    memcpy(&low, &wide, sizeof(low));
+    return __builtin_convertvector(low, V);
   } else {
     HalfBits bits{};
     if (count == Lanes<V>::kCount) memcpy(&bits, p, sizeof(bits));
@@ -126,6 +132,11 @@ inline void store_narrow(Out* p, V v, int64_t count) {
   if constexpr (std::is_same_v<Out, Scalar<V>>) {
     if (count == Lanes<V>::kCount) store(p, v);
     else store_some(p, v, count);
+  } else if constexpr (sizeof(Scalar<V>) == 8) {
+    HalfFloats low = __builtin_convertvector(v, HalfFloats);
+    FloatVector wide{};
+    memcpy(&wide, &low, sizeof(low));
+    store_narrow(p, wide, count);
   } else {
     HalfBits bits = __builtin_convertvector(narrowed<Out>(v), HalfBits);
     if (count == Lanes<V>::kCount) memcpy(p, &bits, sizeof(bits));

@@ -1,7 +1,7 @@
 // The common parts of the CPU's and the GPU's glue: the checks of tensors and the geometry. Stable ABI only.
 //
 // Each reducer has two torch operators, forward and backward, with the same schema for all reducers. `window` holds
-// kernel_size, stride, padding and dilation, one after another. `param`, a float64 scalar tensor, overrides `value`.
+// kernel_size, stride, padding and dilation, one after another, or only the output size of adaptive pooling. `param`, a float64 scalar tensor, overrides `value`.
 // `second` is the second input of reducers that have two. Backward returns the gradients of x, second and param, on x's
 // device; a gradient of an argument that is absent has no elements.
 //
@@ -77,14 +77,25 @@ inline int64_t output_size(int64_t n, int64_t kernel, int64_t stride, int64_t pa
   return size;
 }
 
+inline bool is_adaptive(Ints window) { return window.size() < 4; }
+inline int64_t axes(Ints window) { return is_adaptive(window) ? window.size() : window.size() / 4; }
+
 inline Geometry geometry_of(const Tensor& x, Ints window, bool ceil_mode, bool channels_last) {
-  int64_t ndim = window.size() / 4, lead = x.dim() - ndim;
-  STD_TORCH_CHECK(window.size() % 4 == 0 && ndim >= 1 && ndim <= 3 && (lead == 1 || lead == 2),
+  int64_t ndim = axes(window), lead = x.dim() - ndim;
+  STD_TORCH_CHECK((is_adaptive(window) || window.size() % 4 == 0) && ndim >= 1 && ndim <= 3 && (lead == 1 || lead == 2),
                   "poolzoo: wrong number of axes");
   Geometry g{lead == 2 ? x.size(0) : 1, x.size(lead - 1), {1, 1, 1}, {1, 1, 1}, {1, 1, 1},
-             {1, 1, 1}, {0, 0, 0}, {1, 1, 1}, channels_last, 0};
+             {1, 1, 1}, {0, 0, 0}, {1, 1, 1}, channels_last, is_adaptive(window)};
   for (int64_t i = 0; i < ndim; ++i) {
-    int64_t axis = 3 - ndim + i, kernel = window[i], stride = window[ndim + i];
+    int64_t axis = 3 - ndim + i;
+    if (is_adaptive(window)) {
+      g.in[axis] = x.size(lead + i);
+      g.out[axis] = window[i];
+      STD_TORCH_CHECK(g.in[axis] > 0 && g.out[axis] > 0, "poolzoo: an adaptive pool of no elements");
+      for (int64_t o = 0; o < g.out[axis]; ++o) g.kernel[axis] = std::max(g.kernel[axis], bin(g, axis, o).count);
+      continue;
+    }
+    int64_t kernel = window[i], stride = window[ndim + i];
     int64_t padding = window[2 * ndim + i], dilation = window[3 * ndim + i];
     STD_TORCH_CHECK(kernel > 0 && stride > 0 && dilation > 0 && padding >= 0 &&
                         padding <= (dilation * (kernel - 1) + 1) / 2,
@@ -120,13 +131,13 @@ struct Arguments {
   Arguments(const Tensor& given, const std::optional<Tensor>& beside, const std::optional<Tensor>& tensor, double value,
             Ints window, bool ceil_mode)
       : x(given), format(MemoryFormat::Contiguous), param(tensor ? number(*tensor) : value) {
-    bool channels_last = is_channels_last(x, window.size() / 4);
+    bool channels_last = is_channels_last(x, axes(window));
     if (channels_last) format = x.dim() == 4 ? MemoryFormat::ChannelsLast : MemoryFormat::ChannelsLast3d;
     // Asked before: a call that copies nothing costs as much as a small pool.
     bool dense = channels_last ? x.size(0) <= 1 || x.stride(0) == x.numel() / x.size(0) : x.is_contiguous();
     if (!dense) x = torch::stable::contiguous(x, format);
     g = geometry_of(x, window, ceil_mode, channels_last);
-    int64_t ndim = window.size() / 4, lead = x.dim() - ndim;
+    int64_t ndim = axes(window), lead = x.dim() - ndim;
     for (int64_t i = 0; i < x.dim(); ++i) in_shape.push_back(x.size(i));
     for (int64_t i = 0; i < x.dim(); ++i) out_shape.push_back(i < lead ? x.size(i) : g.out[3 - x.dim() + i]);
     STD_TORCH_CHECK(beside.has_value() == (kInputs == 2), "poolzoo: the operator takes ", kInputs, " inputs");

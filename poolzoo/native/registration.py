@@ -2,8 +2,8 @@
 
 A reducer is two operators: ``poolzoo::NAME(x, second, param, value, window, ceil_mode)``, and ``NAME_backward(grad, x,
 ...)``, which returns the gradients of x, second and param; the gradient of an argument that is None has no elements.
-``window`` is kernel_size, stride, padding and dilation, one after another; ``param``, a float64 scalar, stands instead
-of ``value``.
+``window`` is kernel_size, stride, padding and dilation, one after another, or the output size of an adaptive pool;
+``param``, a float64 scalar, stands instead of ``value``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from poolzoo.geometry import Geometry, is_channels_last, output_size
+from poolzoo.geometry import AnyGeometry, Bins, Geometry, is_channels_last, output_size
 from poolzoo.registry import native_reducers
 from poolzoo.windows import pool_by_definition
 
@@ -152,14 +152,20 @@ def _batched(x: Tensor, dim: int | None, size: int) -> Tensor:
     return x.expand(size, *x.shape) if dim is None else x.movedim(dim, 0)
 
 
-def _geometry(window: Sequence[int], ceil_mode: bool) -> Geometry:
-    n = len(window) // 4
+def _axes(window: Sequence[int]) -> int:
+    return len(window) // 4 or len(window)
+
+
+def _geometry(window: Sequence[int], ceil_mode: bool) -> AnyGeometry:
+    n = _axes(window)
+    if n == len(window):
+        return Bins(tuple(window))
     kernel, stride, padding, dilation = (tuple(window[i * n : (i + 1) * n]) for i in range(4))
     return Geometry(kernel, stride, padding, dilation, ceil_mode)
 
 
 def _empty(x: Tensor, shape: Sequence[int], window: Sequence[int]) -> Tensor:
-    if x.dim() == len(window) // 4 + 2 and is_channels_last(x):
+    if x.dim() == _axes(window) + 2 and is_channels_last(x):
         layout = torch.channels_last if x.dim() == 4 else torch.channels_last_3d
         return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=layout)
     return torch.empty(shape, dtype=x.dtype, device=x.device)
@@ -167,7 +173,7 @@ def _empty(x: Tensor, shape: Sequence[int], window: Sequence[int]) -> Tensor:
 
 def _fold(x: Tensor, window: Sequence[int]) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
     """Return a batch of inputs as one input, and a function that splits the result again."""
-    if x.dim() == len(window) // 4 + 2:  # of unbatched ones
+    if x.dim() == _axes(window) + 2:  # of unbatched ones
         return x, lambda y: y
     many = x.shape[:2]
     return x.flatten(0, 1), lambda y: y.unflatten(0, many)

@@ -1,0 +1,172 @@
+// Blocks of lanes: `width` channels of a channels_last tensor, or as many planes of a contiguous one, transposed, lie side
+// by side at each position. Also which windows there are, of any place and size, and how work is divided into tasks.
+#pragma once
+#include <algorithm>
+#include <numeric>
+#include <vector>
+
+#include "cpu_call.h"
+#include "cpu_layout.h"
+
+namespace poolzoo {
+
+// All windows, axis by axis.
+struct Reaches {
+  std::vector<Reach> of[3];
+
+  explicit Reaches(const Geometry& g) {
+    for (int axis = 0; axis < 3; ++axis)
+      for (int64_t o = 0; o < g.out[axis]; ++o) {
+        if (g.adaptive) {
+          of[axis].push_back(bin(g, axis, o));
+        } else {
+          const Range inside = taps_inside(g, axis, o);
+          const int64_t start = o * g.stride[axis] - g.padding[axis];
+          of[axis].push_back({start + inside.first * g.dilation[axis], inside.first, inside.last - inside.first});
+        }
+      }
+  }
+
+  int64_t last(const Geometry& g, int axis, int64_t o) const {  // one past the last position of window o
+    const Reach& r = of[axis][o];
+    return r.first + (r.count - 1) * g.dilation[axis] + 1;
+  }
+};
+
+// Blocks ---------------------------------------------------------------------------------------------------------------
+
+// Which lanes and which outputs one task has: block by block of lanes, and of each block bands of outputs along z, or along
+// y where there is one z. The positions of a band are adjacent in memory.
+template <class T>
+struct Blocks {
+  static constexpr int64_t kVector = Lanes<VectorOf<T>>::kCount;
+  static constexpr int64_t kMostBytes = 512 << 10;  // of one band: a part of a core's own cache
+
+  bool channels_last;
+  int axis;                                   // of the bands
+  int64_t in_unit, out_unit;                  // positions of one step along it
+  int64_t in_positions, out_positions;        // of a plane
+  int64_t lanes, width, per_sample;           // lanes of a sample, and of a block; blocks of a sample
+  int64_t rows, bands, count;                 // outputs of a band along the axis; how many bands; how many tasks
+
+  // `copies`: how many numbers a band holds for each element of the input.
+  Blocks(const Geometry& g, const Reaches& reaches, int64_t copies) : channels_last(g.channels_last) {
+    axis = g.in[0] > 1 || g.out[0] > 1 ? 0 : 1;
+    in_unit = axis ? g.in[2] : g.in[1] * g.in[2];
+    out_unit = axis ? g.out[2] : g.out[1] * g.out[2];
+    in_positions = in_unit * (axis ? g.in[0] * g.in[1] : g.in[0]);
+    out_positions = out_unit * (axis ? g.out[0] * g.out[1] : g.out[0]);
+    lanes = channels_last ? g.channels : g.batch * g.channels;
+    const int64_t whole = (lanes + kVector - 1) / kVector * kVector;
+    width = channels_last ? std::min<int64_t>(whole, 512 / sizeof(T)) : kVector;
+    per_sample = (lanes + width - 1) / width;
+    const int64_t step = in_unit * width * copies * sizeof(T);
+    rows = g.out[axis];
+    while (rows > 1 && reached(g, reaches, rows) * step > kMostBytes) rows = (rows + 1) / 2;
+    bands = (g.out[axis] + rows - 1) / rows;
+    count = (channels_last ? g.batch : 1) * per_sample * bands;
+  }
+
+  struct Task {
+    int64_t sample, lane, lanes;  // the first lane, and how many
+    Range outputs;                // along the axis of the bands
+  };
+
+  Task task(const Geometry& g, int64_t number) const {
+    const int64_t block = number / bands, band = number % bands * rows, lane = block % per_sample * width;
+    return {block / per_sample, lane, std::min(width, lanes - lane), {band, std::min(band + rows, g.out[axis])}};
+  }
+
+  // Steps of the input that the windows of some outputs reach, and the most that those of so many together reach.
+  Range reached(const Geometry& g, const Reaches& reaches, Range outputs) const {
+    return {reaches.of[axis][outputs.first].first, reaches.last(g, axis, outputs.last - 1)};
+  }
+  int64_t reached(const Geometry& g, const Reaches& reaches, int64_t outputs) const {
+    int64_t most = 0;
+    for (int64_t o = 0; o < g.out[axis]; ++o) {
+      const Range r = reached(g, reaches, Range{o, std::min(o + outputs, g.out[axis])});
+      most = std::max(most, r.last - r.first);
+    }
+    return most;
+  }
+
+  // Steps of the input that a band's gradients are for: from its first window on, to the next band's.
+  Range owned(const Geometry& g, const Reaches& reaches, Range outputs) const {
+    return {outputs.first == 0 ? 0 : reaches.of[axis][outputs.first].first,
+            outputs.last == g.out[axis] ? g.in[axis] : reaches.of[axis][outputs.last].first};
+  }
+
+  // The outputs whose windows reach those steps.
+  Range reaching(const Geometry& g, const Reaches& reaches, Range steps) const {
+    Range r{0, g.out[axis]};
+    while (r.first + 1 < r.last && reaches.last(g, axis, r.first) <= steps.first) ++r.first;
+    while (r.last - 1 > r.first && reaches.of[axis][r.last - 1].first >= steps.last) --r.last;
+    return r;
+  }
+};
+
+// Whether an element is in so many windows that it pays to prepare it once for all of them.
+inline bool shared_much(const Geometry& g) {
+  return !g.adaptive && taps(g) >= 4 * g.stride[0] * g.stride[1] * g.stride[2];
+}
+
+template <class V>
+inline void transpose(V* rows) {  // kCount vectors, each as one row of a matrix
+  constexpr int n = Lanes<V>::kCount;
+  V other[n];
+  for (int step = 1; step < n; step *= 2) {
+    for (int i = 0; i < n / 2; ++i)
+      put_pairs_together(rows[i], rows[i + n / 2], other[2 * i], other[2 * i + 1], std::make_integer_sequence<int, n>{});
+    std::copy_n(other, n, rows);
+  }
+}
+
+// From a tensor's positions [first, last) of one task's lanes, of `positions` that each plane has, to a block, and back.
+// Lanes that the tensor does not have become 0 in the block.
+
+template <class In, class T>
+inline void read_block(const Blocks<T>& b, const typename Blocks<T>::Task& t, const In* in, int64_t positions,
+                       Range range, T* to) {
+  using V = VectorOf<T>;
+  constexpr int64_t n = Blocks<T>::kVector;
+  if (b.channels_last) {
+    const In* from = in + (t.sample * positions + range.first) * b.lanes + t.lane;
+    for (int64_t i = range.first; i < range.last; ++i, from += b.lanes, to += b.width)
+      for (int64_t c = 0; c < b.width; c += n)
+        store(to + c, c < t.lanes ? load_wide<V>(from + c, std::min(t.lanes - c, n)) : V{});
+    return;
+  }
+  const In* from = in + t.lane * positions;
+  for (int64_t i = range.first; i < range.last; i += n) {
+    const int64_t count = std::min(range.last - i, n);
+    V rows[n];
+    for (int64_t lane = 0; lane < n; ++lane)
+      rows[lane] = lane < t.lanes ? load_wide<V>(from + lane * positions + i, count) : V{};
+    transpose(rows);
+    for (int64_t k = 0; k < count; ++k) store(to + (i - range.first + k) * n, rows[k]);
+  }
+}
+
+template <class Out, class T>
+inline void write_block(const Blocks<T>& b, const typename Blocks<T>::Task& t, Out* out, int64_t positions,
+                        Range range, const T* from) {
+  using V = VectorOf<T>;
+  constexpr int64_t n = Blocks<T>::kVector;
+  if (b.channels_last) {
+    Out* to = out + (t.sample * positions + range.first) * b.lanes + t.lane;
+    for (int64_t i = range.first; i < range.last; ++i, to += b.lanes, from += b.width)
+      for (int64_t c = 0; c < t.lanes; c += n) store_narrow(to + c, load<V>(from + c), std::min(t.lanes - c, n));
+    return;
+  }
+  Out* to = out + t.lane * positions;
+  if (positions == 1) return store_narrow(to, load<V>(from), t.lanes);
+  for (int64_t i = range.first; i < range.last; i += n) {
+    const int64_t count = std::min(range.last - i, n);
+    V rows[n];
+    for (int64_t k = 0; k < n; ++k) rows[k] = k < count ? load<V>(from + (i - range.first + k) * n) : V{};
+    transpose(rows);
+    for (int64_t lane = 0; lane < t.lanes; ++lane) store_narrow(to + lane * positions + i, rows[lane], count);
+  }
+}
+
+}  // namespace poolzoo
