@@ -40,16 +40,16 @@ struct Reaches {
 template <class T>
 struct Blocks {
   static constexpr int64_t kVector = Lanes<VectorOf<T>>::kCount;
-  static constexpr int64_t kMostBytes = 512 << 10;  // of one band: a part of a core's own cache
+  static constexpr int64_t kMostBytes = 256 << 10;  // of one band: a part of a core's own cache
 
   bool channels_last;
   int axis;                                   // of the bands
   int64_t in_unit, out_unit;                  // positions of one step along it
   int64_t in_positions, out_positions;        // of a plane
-  int64_t lanes, width, per_sample;           // lanes of a sample, and of a block; blocks of a sample
+  int64_t lanes, width, groups, per_sample;   // lanes of a sample, and of a block; blocks of a task; tasks along lanes
   int64_t rows, bands, count;                 // outputs of a band along the axis; how many bands; how many tasks
 
-  // `copies`: how many numbers a band holds for each element of the input.
+  // `copies`: how many numbers a band holds for each element of the input; 0 where it is read where it is.
   Blocks(const Geometry& g, const Reaches& reaches, int64_t copies) : channels_last(g.channels_last) {
     axis = g.in[0] > 1 || g.out[0] > 1 ? 0 : 1;
     in_unit = axis ? g.in[2] : g.in[1] * g.in[2];
@@ -58,11 +58,16 @@ struct Blocks {
     out_positions = out_unit * (axis ? g.out[0] * g.out[1] : g.out[0]);
     lanes = channels_last ? g.channels : g.batch * g.channels;
     const int64_t whole = (lanes + kVector - 1) / kVector * kVector;
-    width = channels_last ? std::min<int64_t>(whole, 512 / sizeof(T)) : kVector;
-    per_sample = (lanes + width - 1) / width;
-    const int64_t step = in_unit * width * copies * sizeof(T);
+    width = std::min(whole, copies > 0 ? 2 * kVector : 64 * kVector);
+    const auto bytes = [&](int64_t outputs) {
+      return reached(g, reaches, outputs) * in_unit * width * groups * std::max<int64_t>(1, copies) * int64_t(sizeof(T));
+    };
+    // A tensor with adjacent channels is copied in its own order, with all of them, if some rows of that fit.
+    groups = channels_last && copies > 0 ? (lanes + width - 1) / width : 1;
+    while (groups > 1 && bytes(std::min<int64_t>(g.out[axis], 6)) > kMostBytes) groups = (groups + 1) / 2;
+    per_sample = (lanes + width * groups - 1) / (width * groups);
     rows = g.out[axis];
-    while (rows > 1 && reached(g, reaches, rows) * step > kMostBytes) rows = (rows + 1) / 2;
+    while (rows > 1 && bytes(rows) > kMostBytes) rows = (rows + 1) / 2;
     bands = (g.out[axis] + rows - 1) / rows;
     count = (channels_last ? g.batch : 1) * per_sample * bands;
   }
@@ -73,8 +78,8 @@ struct Blocks {
   };
 
   Task task(const Geometry& g, int64_t number) const {
-    const int64_t block = number / bands, band = number % bands * rows, lane = block % per_sample * width;
-    return {block / per_sample, lane, std::min(width, lanes - lane), {band, std::min(band + rows, g.out[axis])}};
+    const int64_t block = number / bands, band = number % bands * rows, lane = block % per_sample * width * groups;
+    return {block / per_sample, lane, std::min(width * groups, lanes - lane), {band, std::min(band + rows, g.out[axis])}};
   }
 
   // Steps of the input that the windows of some outputs reach, and the most that those of so many together reach.
@@ -105,9 +110,10 @@ struct Blocks {
   }
 };
 
-// Whether an element is in so many windows that it pays to prepare it once for all of them.
-inline bool shared_much(const Geometry& g) {
-  return !g.adaptive && taps(g) >= 4 * g.stride[0] * g.stride[1] * g.stride[2];
+// Whether an element is in so many windows that it pays to prepare it once for all of them, where it is copied anyway, or
+// where it would have to be copied for this.
+inline bool shared_much(const Geometry& g, bool copied) {
+  return !g.adaptive && taps(g) >= (copied ? 4 : 16) * g.stride[0] * g.stride[1] * g.stride[2];
 }
 
 template <class V>
@@ -121,51 +127,68 @@ inline void transpose(V* rows) {  // kCount vectors, each as one row of a matrix
   }
 }
 
-// From a tensor's positions [first, last) of one task's lanes, of `positions` that each plane has, to a block, and back.
-// Lanes that the tensor does not have become 0 in the block.
+// From a tensor's positions [range.first, range.last) of one task's lanes, of `positions` that each plane has, to its blocks,
+// which lie `apart` numbers after one another, and back. Lanes that the tensor does not have become 0 in a block.
 
 template <class In, class T>
-inline void read_block(const Blocks<T>& b, const typename Blocks<T>::Task& t, const In* in, int64_t positions,
-                       Range range, T* to) {
+inline void read_blocks(const Blocks<T>& b, const typename Blocks<T>::Task& t, const In* in, int64_t positions, Range range,
+                        T* to, int64_t apart, T sign) {
   using V = VectorOf<T>;
   constexpr int64_t n = Blocks<T>::kVector;
   if (b.channels_last) {
     const In* from = in + (t.sample * positions + range.first) * b.lanes + t.lane;
-    for (int64_t i = range.first; i < range.last; ++i, from += b.lanes, to += b.width)
-      for (int64_t c = 0; c < b.width; c += n)
-        store(to + c, c < t.lanes ? load_wide<V>(from + c, std::min(t.lanes - c, n)) : V{});
+    for (int64_t i = range.first; i < range.last; ++i, from += b.lanes, to += b.width) {
+      T* block = to;
+      for (int64_t first = 0; first < t.lanes; first += b.width, block += apart)
+        for (int64_t c = 0; c < b.width; c += n) {
+          const int64_t left = t.lanes - first - c;
+          store(block + c, left > 0 ? sign * load_wide<V>(from + first + c, std::min(left, n)) : V{});
+        }
+    }
     return;
   }
-  const In* from = in + t.lane * positions;
-  for (int64_t i = range.first; i < range.last; i += n) {
-    const int64_t count = std::min(range.last - i, n);
-    V rows[n];
-    for (int64_t lane = 0; lane < n; ++lane)
-      rows[lane] = lane < t.lanes ? load_wide<V>(from + lane * positions + i, count) : V{};
-    transpose(rows);
-    for (int64_t k = 0; k < count; ++k) store(to + (i - range.first + k) * n, rows[k]);
+  for (int64_t base = 0; base < b.width; base += n) {
+    const In* from = in + (t.lane + base) * positions;
+    for (int64_t i = range.first; i < range.last; i += n) {
+      const int64_t count = std::min(range.last - i, n);
+      V rows[n];
+      for (int64_t lane = 0; lane < n; ++lane)
+        rows[lane] = base + lane < t.lanes ? sign * load_wide<V>(from + lane * positions + i, count) : V{};
+      transpose(rows);
+      for (int64_t k = 0; k < count; ++k) store(to + (i - range.first + k) * b.width + base, rows[k]);
+    }
   }
 }
 
 template <class Out, class T>
-inline void write_block(const Blocks<T>& b, const typename Blocks<T>::Task& t, Out* out, int64_t positions,
-                        Range range, const T* from) {
+inline void write_blocks(const Blocks<T>& b, const typename Blocks<T>::Task& t, Out* out, int64_t positions, Range range,
+                         const T* from, int64_t apart) {
   using V = VectorOf<T>;
   constexpr int64_t n = Blocks<T>::kVector;
   if (b.channels_last) {
     Out* to = out + (t.sample * positions + range.first) * b.lanes + t.lane;
-    for (int64_t i = range.first; i < range.last; ++i, to += b.lanes, from += b.width)
-      for (int64_t c = 0; c < t.lanes; c += n) store_narrow(to + c, load<V>(from + c), std::min(t.lanes - c, n));
+    for (int64_t i = range.first; i < range.last; ++i, to += b.lanes, from += b.width) {
+      const T* block = from;
+      for (int64_t first = 0; first < t.lanes; first += b.width, block += apart)
+        for (int64_t c = 0, lanes = std::min(b.width, t.lanes - first); c < lanes; c += n)
+          store_narrow(to + first + c, load<V>(block + c), std::min(lanes - c, n));
+    }
     return;
   }
   Out* to = out + t.lane * positions;
-  if (positions == 1) return store_narrow(to, load<V>(from), t.lanes);
-  for (int64_t i = range.first; i < range.last; i += n) {
-    const int64_t count = std::min(range.last - i, n);
-    V rows[n];
-    for (int64_t k = 0; k < n; ++k) rows[k] = k < count ? load<V>(from + (i - range.first + k) * n) : V{};
-    transpose(rows);
-    for (int64_t lane = 0; lane < t.lanes; ++lane) store_narrow(to + lane * positions + i, rows[lane], count);
+  for (int64_t base = 0; base < t.lanes; base += n, to += n * positions) {
+    const int64_t lanes = std::min(n, t.lanes - base);
+    if (positions == 1) {
+      store_narrow(to, load<V>(from + base), lanes);
+      continue;
+    }
+    for (int64_t i = range.first; i < range.last; i += n) {
+      const int64_t count = std::min(range.last - i, n);
+      V rows[n];
+      for (int64_t k = 0; k < n; ++k) rows[k] = k < count ? load<V>(from + (i - range.first + k) * b.width + base) : V{};
+      transpose(rows);
+      for (int64_t lane = 0; lane < lanes; ++lane) store_narrow(to + lane * positions + i, rows[lane], count);
+    }
   }
 }
 

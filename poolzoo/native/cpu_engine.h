@@ -516,7 +516,7 @@ template <class R, class T>
 void pool_as(const Call& call, Parallel parallel) {
   const Geometry& g = call.g;
   const R r = R::make(call.param, taps(g));
-  if (in_lanes<T>(g) && (g.adaptive || !in_pairs(g))) return pool_lanes<R, T>(call, r, parallel);
+  if (in_lanes<T>(g) && (g.adaptive || !in_pairs(g) || getenv("PZ_NOPAIRS"))) return pool_lanes<R, T>(call, r, parallel);
   const int64_t rows = in_pairs(g) && r.sign > 0 ? g.kernel[0] * g.kernel[1] : 0;  // the pairs path has no `sign`
   if (call.grad) clear_unreached<T>(call, rows > 0, parallel);
   if (rows == 1) pool_pairs<1, R, T>(call, r, parallel);
@@ -529,7 +529,8 @@ void pool_as(const Call& call, Parallel parallel) {
 // Pools as `call` says, backward where it has a gradient.
 template <template <class> class R>
 void pool(const Call& call, Parallel parallel) {
-  if (call.dtype == kFloat64 || taps(call.g) > kMostInFloat) pool_as<R<double>, double>(call, parallel);
+  const bool in_parts = R<float>::kInParts && in_lanes<float>(call.g) && !in_pairs(call.g);
+  if (call.dtype == kFloat64 || (taps(call.g) > kMostInFloat && !in_parts)) pool_as<R<double>, double>(call, parallel);
   else pool_as<R<float>, float>(call, parallel);
 }
 

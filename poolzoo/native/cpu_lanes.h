@@ -8,33 +8,76 @@
 #pragma once
 #include "cpu_blocks.h"
 
+// Of lambdas: what is inlined first of all can be kept in registers.
+#define POOLZOO_INLINE __attribute__((always_inline))
+
 namespace poolzoo {
 
 // Windows --------------------------------------------------------------------------------------------------------------
 
 // Where a window's elements are read from: `step` numbers from one position to the next, lane 0 of the first position at
-// `a`; `b` likewise of the second input; where elements are split, `m` and `n` numbers after `a`.
-template <class In>
+// `a`; `b` likewise of the second input; where elements are split, `m` and `n` numbers after `a`. The task's next block lies
+// `apart` numbers on.
+template <class T>
 struct Source {
-  const In *a, *b;
-  int64_t step, m, n;
+  const T *a, *b;
+  int64_t step, m, n, apart;
 };
 
-// One window of kVector lanes. kWidth: how many elements it has along x, or 0 for any number; kPart: of a vector's lanes
-// only the first `lanes` are there.
-template <class R, class T, class In, bool kSplit, int kWidth, bool kPart>
+// The sums of a window of more than kMostInFloat elements, made in parts of so many, so that a float keeps its digits: what
+// the parts add up to, and the rounding errors of these additions.
+template <class V>
+struct Parts {
+  V sum[3]{}, error[3]{};
+
+  template <class R, class W>
+  void take(const R& r, W& w) {
+    int i = 0;
+    r.sums(w, [&](V& part) {
+      const V before = sum[i], next = before + part, added = next - before;
+      error[i] += (before - (next - added)) + (part - added);
+      sum[i++] = next;
+      part = V{};
+    });
+  }
+
+  template <class R, class W>
+  void give(const R& r, W& w) const {
+    int i = 0;
+    r.sums(w, [&](V& part) {
+      // An infinite sum has no error.
+      part = sum[i] - sum[i] == 0 ? sum[i] + error[i] : sum[i];
+      ++i;
+    });
+  }
+};
+
+// One window of kVectors vectors of lanes. kWidth: how many elements it has along x, or 0 for any number; of the lanes of a
+// single vector, only the first `lanes` need be there.
+template <class R, class T, bool kSplit, int kVectors, int kWidth>
 struct LaneWindow {
   using V = VectorOf<T>;
+  using Window = typename R::template Window<V>;
+  using Windows = Window[kVectors];
+  static constexpr int64_t n = Lanes<V>::kCount;
   const R& r;
   const Geometry& g;
-  const Source<In>& source;
+  const Source<T>& source;
   Reach z, y, x;
   int64_t lane, lanes;
 
-  // Calls f(tap, its place in the source, its position) for each element.
+  // Calls f(v) for each vector, its number a constant, so that the compiler keeps windows in registers.
   template <class F>
-  void each(F f) const {
+  static POOLZOO_HD void vectors(F f) {
+    f(std::integral_constant<int, 0>{});
+    if constexpr (kVectors == 2) f(std::integral_constant<int, 1>{});
+  }
+
+  // Calls f(tap, vector, its place in the source, its position) for each element, and part() between any kMostInFloat.
+  template <class F, class Part>
+  POOLZOO_HD void each(F f, Part part) const {
     const int64_t dx = g.dilation[2];
+    int64_t room = kMostInFloat;
     for (int64_t kz = 0; kz < z.count; ++kz)
       for (int64_t ky = 0; ky < y.count; ++ky) {
         const int64_t row = (z.first + kz * g.dilation[0]) * g.in[1] + y.first + ky * g.dilation[1];
@@ -44,65 +87,98 @@ struct LaneWindow {
 #pragma GCC unroll 4
           for (int kx = 0; kx < kWidth; ++kx) visit(f, at + kx * dx, number + kx);
         } else {
-          for (int64_t kx = 0; kx < x.count; ++kx) visit(f, at + kx * dx, number + kx);
+          for (int64_t kx = 0; kx < x.count;) {
+            if (!room) part(), room = kMostInFloat;
+            const int64_t stop = std::min(x.count, kx + room);
+            room -= stop - kx;
+            for (; kx < stop; ++kx) visit(f, at + kx * dx, number + kx);
+          }
         }
       }
   }
 
-  auto reduce(bool splits) const {
-    auto w = r.template open<V>();
-    each([&](const Tap<V>& tap, int64_t, int64_t) { r.seek(w, tap); });
-    if constexpr (R::kPasses > 1) {
-      r.settle(w);
-      if constexpr (R::kPasses == 3) {
-        each([&](const Tap<V>& tap, int64_t, int64_t) { r.measure(w, tap); });
-        r.prepare(w);
-      }
-      if constexpr (kSplit) {
-        auto other = w;
-        each([&](const Tap<V>& tap, int64_t i, int64_t) { r.add(w, tap, split(i)); });
-        if (!splits && any(w.sums.sum != w.sums.sum)) {
-          each([&](const Tap<V>& tap, int64_t, int64_t) { r.add(other, tap); });
-          r.take_over(w, other);
-        }
-      } else {
-        each([&](const Tap<V>& tap, int64_t, int64_t) { r.add(w, tap); });
-      }
+  template <class F>
+  POOLZOO_HD void each(F f) const {
+    each(f, [] {});
+  }
+
+  // Sets w[0] to w[kVectors - 1].
+  POOLZOO_HD void reduce(Window* w, bool splits) const {
+    vectors([&](auto v) POOLZOO_INLINE { w[v] = r.template open<V>(); });
+    if constexpr (R::kPasses == 1) {
+      in_parts(w, [&](const Tap<V>& tap, auto v, int64_t, int64_t) POOLZOO_INLINE { r.seek(w[v], tap); });
+      return;
     }
-    return w;
+    each([&](const Tap<V>& tap, auto v, int64_t, int64_t) POOLZOO_INLINE { r.seek(w[v], tap); });
+    if constexpr (R::kPasses > 1)
+      vectors([&](auto v) POOLZOO_INLINE { r.settle(w[v]); });
+    if constexpr (R::kPasses == 3) {
+      each([&](const Tap<V>& tap, auto v, int64_t, int64_t) POOLZOO_INLINE { r.measure(w[v], tap); });
+      vectors([&](auto v) POOLZOO_INLINE { r.prepare(w[v]); });
+    }
+    if constexpr (kSplit) {
+      in_parts(w, [&](const Tap<V>& tap, auto v, int64_t i, int64_t) POOLZOO_INLINE { r.add(w[v], tap, split(i)); });
+      if (splits) return;
+      const LaneWindow<R, T, false, kVectors, kWidth> unsplit{r, g, source, z, y, x, lane, lanes};
+      Windows other;
+      unsplit.reduce(other, true);
+      vectors([&](auto v) POOLZOO_INLINE {
+        if (any(w[v].sums.sum != w[v].sums.sum)) r.take_over(w[v], other[v]);
+      });
+    } else if constexpr (R::kPasses > 1) {
+      in_parts(w, [&](const Tap<V>& tap, auto v, int64_t, int64_t) POOLZOO_INLINE { r.add(w[v], tap); });
+    }
   }
 
-  // Adds dy times the slopes to sums, which hold the positions of `range`, `width` lanes each.
-  template <class W>
-  void spread(const W& w, V dy, T* const* sums, int64_t width, Range range) const {
-    const auto closed = r.close(w);
-    each([&](const Tap<V>& tap, int64_t i, int64_t position) {
+  // Adds dy[v] times the slopes to sums, which hold the positions of `range`, `width` lanes each.
+  POOLZOO_HD void spread(const Window* w, const V* dy, T* const* sums, int64_t width, Range range) const {
+    typename R::template Closed<V> closed[kVectors];
+    vectors([&](auto v) POOLZOO_INLINE { closed[v] = r.close(w[v]); });
+    each([&](const Tap<V>& tap, auto v, int64_t i, int64_t position) POOLZOO_INLINE {
       if (position < range.first || position >= range.last) return;
-      const int64_t place = (position - range.first) * width + lane;
-      const auto put = [&](T* sum, V slope) { store(sum + place, load<V>(sum + place) + dy * slope); };
-      if constexpr (kSplit) put(sums[0], r.slope(w, closed, tap, split(i)));
-      else put(sums[0], r.slope(closed, tap));
-      if constexpr (R::kInputs == 2) put(sums[1], r.slope_second(closed, tap));
+      const int64_t place = (position - range.first) * width + lane + v * n;
+      const auto put = [&](T* sum, V slope) { store(sum + place, load<V>(sum + place) + dy[v] * slope); };
+      if constexpr (kSplit) put(sums[0], r.slope(w[v], closed[v], tap, split(i)));
+      else put(sums[0], r.slope(closed[v], tap));
+      if constexpr (R::kInputs == 2) put(sums[1], r.slope_second(closed[v], tap));
     });
   }
 
  private:
-  V element(const In* p) const {
-    if constexpr (kPart) return load_wide<V>(p, lanes);
-    else return load<V>(p);
+  // A pass whose sums need parts where the window is large.
+  template <class F>
+  POOLZOO_HD void in_parts(Window* w, F f) const {
+    if constexpr (R::kInParts && kWidth == 0 && sizeof(T) == 4) {
+      Parts<V> parts[kVectors];
+      bool any_parts = false;
+      const auto take = [&] {
+        any_parts = true;
+        vectors([&](auto v) POOLZOO_INLINE { parts[v].take(r, w[v]); });
+      };
+      each(f, take);
+      if (!any_parts) return;
+      take();
+      vectors([&](auto v) POOLZOO_INLINE { parts[v].give(r, w[v]); });
+    } else {
+      each(f);
+    }
   }
+
+  POOLZOO_HD V element(const T* p) const { return kVectors == 1 ? load_wide<V>(p, lanes) : load<V>(p); }
 
   template <class F>
-  void visit(F& f, int64_t position, int64_t number) const {
-    const int64_t i = position * source.step + lane;
-    const V a = r.sign * element(source.a + i);
-    V b = a;
-    if constexpr (R::kInputs == 2) b = r.sign * element(source.b + i);
-    f(Tap<V>{a, b, splat<V>(1), every<V>(number)}, i, position);
+  POOLZOO_HD void visit(F& f, int64_t position, int64_t number) const {
+    vectors([&](auto v) POOLZOO_INLINE {
+      const int64_t i = position * source.step + lane + v * n;
+      const V a = element(source.a + i);
+      V b = a;
+      if constexpr (R::kInputs == 2) b = element(source.b + i);
+      f(Tap<V>{a, b, splat<V>(1), every<V>(number)}, v, i, position);
+    });
   }
 
-  auto split(int64_t i) const {
-    const In* p = source.a + i;
+  POOLZOO_HD auto split(int64_t i) const {
+    const T* p = source.a + i;
     return typename R::template Split<V>{element(p + source.m), element(p + source.n)};
   }
 };
@@ -117,7 +193,8 @@ class LaneReader {
   static constexpr int64_t kPlanes = R::kInputs + 2 * kSplit;
 
   LaneReader(const R& reducer, const Call& call, const Blocks<T>& blocks, const Reaches& reaches, int64_t steps)
-      : r_(reducer), call_(call), b_(blocks), reaches_(reaches), plane_(steps * blocks.in_unit * blocks.width) {
+      : r_(reducer), call_(call), b_(blocks), reaches_(reaches), apart_(steps * blocks.in_unit * blocks.width),
+        plane_(blocks.groups * apart_) {
     if (kCopy) data_ = Buffer<T>(kPlanes * plane_);
   }
 
@@ -126,88 +203,107 @@ class LaneReader {
     if constexpr (!kCopy) {
       const int64_t first = t.sample * b_.in_positions * b_.lanes + t.lane;
       const auto at = [&](int i) { return static_cast<const T*>(call_.in[i]) + first; };
-      return {at(0), at(R::kInputs - 1), b_.lanes, 0, 0};
+      return {at(0), at(R::kInputs - 1), b_.lanes, 0, 0, 0};
     } else {
       const Range steps = b_.reached(g, reaches_, outputs);
-      const Range range{steps.first * b_.in_unit, steps.last * b_.in_unit};
-      for (int i = 0; i < R::kInputs; ++i)
-        with_dtype<T>(call_.dtype, [&](auto* type) {
-          using In = std::remove_pointer_t<decltype(type)>;
-          read_block(b_, t, static_cast<const In*>(call_.in[i]), b_.in_positions, range, data_.get() + i * plane_);
-        });
-      if constexpr (kSplit) split((range.last - range.first) * b_.width);
-      const T* origin = data_.get() - range.first * b_.width;
-      return {origin, origin + (R::kInputs - 1) * plane_, b_.width, plane_, 2 * plane_};
+      const int64_t first = steps.first * b_.in_unit, last = steps.last * b_.in_unit;
+      splits = true;
+      // In short pieces, which are split before they leave the nearest cache.
+      for (int64_t begin = first; begin < last; begin += kPiece) {
+        const Range piece{begin, std::min(begin + kPiece, last)};
+        T* const to = data_.get() + (begin - first) * b_.width;
+        for (int i = 0; i < R::kInputs; ++i)
+          with_dtype<T>(call_.dtype, [&](auto* type) {
+            using In = std::remove_pointer_t<decltype(type)>;
+            read_blocks(b_, t, static_cast<const In*>(call_.in[i]), b_.in_positions, piece, to + i * plane_, apart_, r_.sign);
+          });
+        if constexpr (kSplit)
+          for (int64_t group = 0; group * b_.width < t.lanes; ++group)
+            splits &= split(to + group * apart_, (piece.last - piece.first) * b_.width);
+      }
+      const T* origin = data_.get() - first * b_.width;
+      return {origin, origin + (R::kInputs - 1) * plane_, b_.width, plane_, 2 * plane_, apart_};
     }
   }
 
   bool splits = true;  // all elements could be split
 
  private:
-  void split(int64_t count) {
+  static constexpr int64_t kPiece = 64;  // positions
+
+  bool split(T* data, int64_t count) {
     V check{};
     for (int64_t i = 0; i < count; i += Blocks<T>::kVector) {
-      T* p = data_.get() + i;
-      const auto e = r_.split(r_.sign * load<V>(p));
+      T* p = data + i;
+      const auto e = r_.split(load<V>(p));
       check += e.m;
       store(p + plane_, e.m);
       store(p + 2 * plane_, e.n);
     }
-    splits = !any(check != check);
+    return !any(check != check);
   }
 
   const R& r_;
   const Call& call_;
   const Blocks<T>& b_;
   const Reaches& reaches_;
-  int64_t plane_;
+  int64_t apart_, plane_;  // from one block to the next, and from one input to the next
   Buffer<T> data_;
 };
 
-// Calls body(window, place) for kVector lanes at a time of each window of `outputs`; `place` counts these windows.
-template <bool kCopy, bool kSplit, class R, class T, class Body>
-inline void each_window(const R& r, const Geometry& g, const Blocks<T>& b, const Reaches& reaches, const Source<T>& source,
-                        Range outputs, int64_t lanes, Body body) {
+// Calls body(window, group, place) for one or two vectors at a time of each window of `outputs`, block after block of the
+// task; `place` counts the windows.
+template <bool kSplit, class R, class T, class Body>
+inline void each_window(const R& r, const Geometry& g, const Blocks<T>& b, const Reaches& reaches, Source<T> source,
+                        Range outputs, int64_t all_lanes, Body body) {
   constexpr int64_t n = Blocks<T>::kVector;
   const Range zs = b.axis ? Range{0, g.out[0]} : outputs, ys = b.axis ? outputs : Range{0, g.out[1]};
-  int64_t place = 0;
-  for (int64_t oz = zs.first; oz < zs.last; ++oz)
-    for (int64_t oy = ys.first; oy < ys.last; ++oy)
-      for (int64_t ox = 0; ox < g.out[2]; ++ox, ++place) {
-        const Reach z = reaches.of[0][oz], y = reaches.of[1][oy], x = reaches.of[2][ox];
-        int64_t lane = 0;
-        for (; kCopy ? lane < lanes : lane + n <= lanes; lane += n) {
-          if (x.count == 3) body(LaneWindow<R, T, T, kSplit, 3, false>{r, g, source, z, y, x, lane, n}, place);
-          else body(LaneWindow<R, T, T, kSplit, 0, false>{r, g, source, z, y, x, lane, n}, place);
+  for (int64_t group = 0; group * b.width < all_lanes; ++group, source.a += source.apart, source.b += source.apart) {
+    int64_t lanes = std::min(b.width, all_lanes - group * b.width), place = 0;
+    if (source.apart) lanes = (lanes + n - 1) / n * n;  // a block has all lanes of its vectors
+    for (int64_t oz = zs.first; oz < zs.last; ++oz)
+      for (int64_t oy = ys.first; oy < ys.last; ++oy)
+        for (int64_t ox = 0; ox < g.out[2]; ++ox, ++place) {
+          const Reach z = reaches.of[0][oz], y = reaches.of[1][oy], x = reaches.of[2][ox];
+          const bool small = x.count == 3 && 3 * y.count * z.count <= kMostInFloat;
+          int64_t lane = 0;
+          for (; lane + 2 * n <= lanes; lane += 2 * n) {
+            if (small) body(LaneWindow<R, T, kSplit, 2, 3>{r, g, source, z, y, x, lane, n}, group, place);
+            else body(LaneWindow<R, T, kSplit, 2, 0>{r, g, source, z, y, x, lane, n}, group, place);
+          }
+          for (; lane < lanes; lane += n)
+            body(LaneWindow<R, T, kSplit, 1, 0>{r, g, source, z, y, x, lane, std::min(lanes - lane, n)}, group, place);
         }
-        if constexpr (!kCopy)
-          if (lane < lanes) body(LaneWindow<R, T, T, kSplit, 0, true>{r, g, source, z, y, x, lane, lanes - lane}, place);
-      }
+  }
 }
 
 template <bool kCopy, bool kSplit, class R, class T>
 void forward_lanes(const Call& call, const R& reducer, Parallel parallel) {
   const Geometry& g = call.g;
   const Reaches reaches(g);
-  const Blocks<T> b(g, reaches, kCopy ? LaneReader<R, T, kCopy, kSplit>::kPlanes : 1);
+  const Blocks<T> b(g, reaches, kCopy ? LaneReader<R, T, kCopy, kSplit>::kPlanes : 0);
   auto body = [&](int64_t first, int64_t last) {
     const R r = reducer;
     LaneReader<R, T, kCopy, kSplit> reader(r, call, b, reaches, b.reached(g, reaches, b.rows));
-    Buffer<T> y(b.rows * b.out_unit * b.width);
+    const int64_t apart = b.rows * b.out_unit * b.width;
+    Buffer<T> y(b.groups * apart);
     for (int64_t number = first; number < last; ++number) {
       const auto t = b.task(g, number);
       const Source<T> source = reader.get(t, t.outputs);
-      each_window<kCopy, kSplit>(r, g, b, reaches, source, t.outputs, t.lanes, [&](const auto& window, int64_t place) {
-        store(y.get() + place * b.width + window.lane, r.sign * r.value(window.reduce(reader.splits)));
+      each_window<kSplit>(r, g, b, reaches, source, t.outputs, t.lanes, [&](const auto& window, int64_t group, int64_t place) {
+        typename std::decay_t<decltype(window)>::Windows w;
+        window.reduce(w, reader.splits);
+        T* const to = y.get() + group * apart + place * b.width + window.lane;
+        window.vectors([&](auto v) { store(to + v * b.kVector, r.sign * r.value(w[v])); });
       });
       with_dtype<T>(call.dtype, [&](auto* type) {
         using Out = std::remove_pointer_t<decltype(type)>;
         const Range range{t.outputs.first * b.out_unit, t.outputs.last * b.out_unit};
-        write_block(b, t, static_cast<Out*>(call.out), b.out_positions, range, y.get());
+        write_blocks(b, t, static_cast<Out*>(call.out), b.out_positions, range, y.get(), apart);
       });
     }
   };
-  parallel_for(parallel, b.count, b.rows * b.out_unit * b.width * taps(g), body);
+  parallel_for(parallel, b.count, b.rows * b.out_unit * b.width * b.groups * taps(g), body);
 }
 
 // A band of the backward pass owns the inputs from its first window's to the next band's first window's; the windows of
@@ -217,7 +313,7 @@ void backward_lanes(const Call& call, const R& reducer, Parallel parallel) {
   using V = VectorOf<T>;
   const Geometry& g = call.g;
   const Reaches reaches(g);
-  const Blocks<T> b(g, reaches, (kCopy ? LaneReader<R, T, kCopy, kSplit>::kPlanes : 0) + R::kInputs);
+  const Blocks<T> b(g, reaches, kCopy ? LaneReader<R, T, kCopy, kSplit>::kPlanes + R::kInputs : 0);
   std::vector<double> params(call.grad_param ? b.count : 0);
   auto body = [&](int64_t first, int64_t last) {
     const R r = reducer;
@@ -228,8 +324,9 @@ void backward_lanes(const Call& call, const R& reducer, Parallel parallel) {
       outputs = std::max(outputs, reaching.last - reaching.first);
     }
     LaneReader<R, T, kCopy, kSplit> reader(r, call, b, reaches, b.reached(g, reaches, outputs));
-    Buffer<T> dy(outputs * b.out_unit * b.width), data(R::kInputs * steps * b.in_unit * b.width);
-    T* const sums[2] = {data.get(), data.get() + (R::kInputs - 1) * steps * b.in_unit * b.width};
+    const int64_t dy_apart = outputs * b.out_unit * b.width, dx_apart = steps * b.in_unit * b.width;
+    Buffer<T> dy(b.groups * dy_apart), dx(R::kInputs * b.groups * dx_apart);
+    T* const sums[2] = {dx.get(), dx.get() + (R::kInputs - 1) * b.groups * dx_apart};
     for (int64_t number = first; number < last; ++number) {
       const auto t = b.task(g, number);
       const Range owned = b.owned(g, reaches, t.outputs), reaching = b.reaching(g, reaches, owned);
@@ -238,49 +335,53 @@ void backward_lanes(const Call& call, const R& reducer, Parallel parallel) {
       with_dtype<T>(call.dtype, [&](auto* type) {
         using In = std::remove_pointer_t<decltype(type)>;
         const Range all{reaching.first * b.out_unit, reaching.last * b.out_unit};
-        read_block(b, t, static_cast<const In*>(call.grad), b.out_positions, all, dy.get());
+        read_blocks(b, t, static_cast<const In*>(call.grad), b.out_positions, all, dy.get(), dy_apart, T(1));
       });
-      std::fill_n(data.get(), R::kInputs * steps * b.in_unit * b.width, T(0));
+      std::fill_n(dx.get(), R::kInputs * b.groups * dx_apart, T(0));
       double param = 0;
       const int64_t own_first = (t.outputs.first - reaching.first) * b.out_unit;
       const int64_t own_last = (t.outputs.last - reaching.first) * b.out_unit;
-      each_window<kCopy, kSplit>(r, g, b, reaches, source, reaching, t.lanes, [&](const auto& window, int64_t place) {
-        const auto w = window.reduce(reader.splits);
-        const V d = load<V>(dy.get() + place * b.width + window.lane);
-        if constexpr (R::kParam)
-          if (call.grad_param && own_first <= place && place < own_last)
-            param += total(d * r.spread(w), std::min(window.lanes, t.lanes - window.lane));
-        window.spread(w, d, sums, b.width, range);
+      each_window<kSplit>(r, g, b, reaches, source, reaching, t.lanes, [&](const auto& window, int64_t group, int64_t place) {
+        constexpr int64_t n = Blocks<T>::kVector;
+        typename std::decay_t<decltype(window)>::Windows w;
+        V d[std::size(w)];
+        window.reduce(w, reader.splits);
+        window.vectors([&](auto v) {
+          const int64_t lane = window.lane + v * n;
+          d[v] = load<V>(dy.get() + group * dy_apart + place * b.width + lane);
+          if constexpr (R::kParam)
+            if (call.grad_param && own_first <= place && place < own_last)
+              param += total(d[v] * r.spread(w[v]), std::min(n, t.lanes - group * b.width - lane));
+        });
+        T* const of_group[2] = {sums[0] + group * dx_apart, sums[1] + group * dx_apart};
+        window.spread(w, d, of_group, b.width, range);
       });
       for (int i = 0; i < R::kInputs; ++i)
         with_dtype<T>(call.dtype, [&](auto* type) {
           using In = std::remove_pointer_t<decltype(type)>;
-          write_block(b, t, static_cast<In*>(call.grad_in[i]), b.in_positions, range, sums[i]);
+          write_blocks(b, t, static_cast<In*>(call.grad_in[i]), b.in_positions, range, sums[i], dx_apart);
         });
       if (call.grad_param) params[number] = param;
     }
   };
-  parallel_for(parallel, b.count, b.rows * b.out_unit * b.width * taps(g), body);
+  parallel_for(parallel, b.count, b.rows * b.out_unit * b.width * b.groups * taps(g), body);
   if (call.grad_param) *call.grad_param = std::accumulate(params.begin(), params.end(), 0.0);
 }
 
-template <bool kCopy, class R, class T>
+template <bool kCopy, bool kSplit, class R, class T>
 void pool_lanes_as(const Call& call, const R& r, Parallel parallel) {
-  if constexpr (R::kSplits && kCopy)
-    if (shared_much(call.g)) {
-      if (call.grad) return backward_lanes<kCopy, true, R, T>(call, r, parallel);
-      return forward_lanes<kCopy, true, R, T>(call, r, parallel);
-    }
-  if (call.grad) backward_lanes<kCopy, false, R, T>(call, r, parallel);
-  else forward_lanes<kCopy, false, R, T>(call, r, parallel);
+  if (call.grad) backward_lanes<kCopy, kSplit, R, T>(call, r, parallel);
+  else forward_lanes<kCopy, kSplit, R, T>(call, r, parallel);
 }
 
 template <class R, class T>
 void pool_lanes(const Call& call, const R& r, Parallel parallel) {
+  const bool direct = sizeof(T) == 4 && call.g.channels_last && call.dtype == kFloat32 && r.sign > 0;
+  if constexpr (R::kSplits)
+    if (shared_much(call.g, !direct)) return pool_lanes_as<true, true, R, T>(call, r, parallel);
   if constexpr (sizeof(T) == 4)
-    if (call.g.channels_last && call.dtype == kFloat32 && !(R::kSplits && shared_much(call.g)))
-      return pool_lanes_as<false, R, T>(call, r, parallel);
-  pool_lanes_as<true, R, T>(call, r, parallel);
+    if (direct) return pool_lanes_as<false, false, R, T>(call, r, parallel);
+  pool_lanes_as<true, false, R, T>(call, r, parallel);
 }
 
 }  // namespace poolzoo

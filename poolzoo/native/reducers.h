@@ -11,6 +11,8 @@
 //   close(w)            returns a Closed<V>: the few numbers that slope needs
 //   slope(c, tap)       returns dy/da of one element; slope_second(c, tap) returns dy/db, if kInputs is 2
 //   spread(w)           returns dy/dparam, if kParam is true
+//   sums(w, f)          calls f with each sum of the window's elements; with kInParts. Sums of more than kMostInFloat
+//                       elements are then made in parts in float, and else in double
 // It may have a `sign`: the elements and the result are multiplied by it. The compiler removes unused values: sums that
 // only slope needs are not computed in the forward pass.
 //
@@ -42,6 +44,7 @@ struct Plain {
   static constexpr int kInputs = 1, kPasses = 2;
   static constexpr bool kParam = false;
   static constexpr bool kSplits = false;  // SoftPool alone: see there
+  static constexpr bool kInParts = false;
   static constexpr T sign = 1;
 
   static POOLZOO_HD T fill(int) { return T(0); }
@@ -78,7 +81,7 @@ struct Weighted {
 
   template <class V>
   POOLZOO_HD V value(const Sums<V>& s, V centre) const {  // in halves: the difference may be more than the largest number
-    V half = s.first / s.sum * unit;
+    V half = ratio(s.first, s.sum) * unit;
     return (centre + half) + half;
   }
 };
@@ -87,6 +90,7 @@ struct Weighted {
 template <class T>
 struct Max : Plain<T> {
   static constexpr int kPasses = 1;
+  static constexpr bool kInParts = true;
 
   template <class V>
   struct Window {
@@ -111,6 +115,9 @@ struct Max : Plain<T> {
     w.at = (wins | first) ? e.number : w.at;
   }
 
+  template <class V, class F>
+  POOLZOO_HD void sums(Window<V>&, F) const {}
+
   template <class V>
   POOLZOO_HD V value(const Window<V>& w) const {
     return w.best;
@@ -131,6 +138,7 @@ struct Max : Plain<T> {
 template <class T>
 struct Avg : Plain<T> {
   static constexpr int kPasses = 1;
+  static constexpr bool kInParts = true;
   T q;
 
   template <class V>
@@ -154,6 +162,11 @@ struct Avg : Plain<T> {
     w.count += e.here;
   }
 
+  template <class V, class F>
+  POOLZOO_HD void sums(Window<V>& w, F f) const {
+    f(w.sum);
+  }
+
   template <class V>
   POOLZOO_HD V value(const Window<V>& w) const {
     return w.sum / (w.count * q);
@@ -175,7 +188,7 @@ struct Avg : Plain<T> {
 // slopes are the formula's limits, with 0 * inf NaN: those of p = 1 and p = inf are finite.
 template <class T, bool kSum>
 struct Lp : Plain<T> {
-  static constexpr bool kParam = true;
+  static constexpr bool kParam = true, kInParts = true;
   T p, inverse;
   bool peak;  // p is infinite
 
@@ -236,6 +249,11 @@ struct Lp : Plain<T> {
     w.count += e.here;
   }
 
+  template <class V, class F>
+  POOLZOO_HD void sums(Window<V>& w, F f) const {
+    f(w.sum), f(w.logs);
+  }
+
   template <class V>
   POOLZOO_HD V log_mean(const Window<V>& w) const {  // log2 of (y / m)^p
     return log2_positive(kSum ? w.sum : w.sum / w.count);
@@ -281,6 +299,7 @@ using LpSum = Lp<T, true>;
 template <class T>
 struct Lip : Plain<T> {
   static constexpr int kInputs = 2;
+  static constexpr bool kInParts = true;
   Weighted<T> mean;
 
   template <class V>
@@ -325,6 +344,11 @@ struct Lip : Plain<T> {
     mean.collect(w.sums, e.here * weight(e.b, w.top), mean.difference(w.sums, e.a));
   }
 
+  template <class V, class F>
+  POOLZOO_HD void sums(Window<V>& w, F f) const {
+    f(w.sums.sum), f(w.sums.first);
+  }
+
   template <class V>
   POOLZOO_HD V value(const Window<V>& w) const {
     return mean.value(w.sums, w.centre);
@@ -357,7 +381,7 @@ struct Lip : Plain<T> {
 // done the first way. Whether it is depends on the window's own elements alone: so does its result, to the bit.
 template <class T>
 struct SoftPool : Plain<T> {
-  static constexpr bool kParam = true, kSplits = true;
+  static constexpr bool kParam = true, kSplits = true, kInParts = true;
   T sign;
   Weighted<T> mean;
   T sharp;             // s / q
@@ -424,6 +448,11 @@ struct SoftPool : Plain<T> {
     collect(w, e.here * exp2_of(sharp * d), d);
   }
 
+  template <class V, class F>
+  POOLZOO_HD void sums(Window<V>& w, F f) const {
+    f(w.sums.sum), f(w.sums.first), f(w.second);
+  }
+
   template <class V>
   POOLZOO_HD V value(const Window<V>& w) const {
     return mean.value(w.sums, w.centre);
@@ -479,7 +508,7 @@ struct SoftPool : Plain<T> {
 
   template <class V>
   POOLZOO_HD V weight(const Window<V>& w, const Split<V>& e) const {
-    return e.m * power_of_two(maximum(e.n - w.top, splat<V>(T(-Exponential<T>::kBias))));
+    return scaled(e.m, e.n - w.top);
   }
 
   template <class V>

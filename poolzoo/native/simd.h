@@ -134,6 +134,12 @@ struct Exponential<float> {
     V high = f * 1.535325812e-04f + 1.339900357e-03f;
     return ((high * square + middle) * square + low) * f + 1.0f;
   }
+  template <class V>
+  static POOLZOO_HD V fraction_from_0(V f) {  // the same for 0 <= f <= 1
+    V square = f * f, low = f * 2.402293056e-01f + 6.931470444e-01f, middle = f * 9.675451574e-03f + 5.548528061e-02f;
+    V high = f * 2.161291512e-04f + 1.246784639e-03f;
+    return ((high * square + middle) * square + low) * f + 1.0f;
+  }
 };
 
 template <>
@@ -180,6 +186,26 @@ POOLZOO_HD V power_of_two(V n) {  // n whole, from kLeast, which gives 0
   return bit_cast<V>(bit_cast<Bits>(n + (E::kRound + E::kBias)) << E::kShift);
 }
 
+template <class V>
+POOLZOO_HD V scaled(V m, V n) {  // m 2^n, n whole and at most 0; nothing is left of it from -kBias on
+#if defined(__AVX512F__) && !defined(__CUDACC__)
+  if constexpr (std::is_same_v<V, FloatVector>) return (V)_mm512_scalef_ps((__m512)m, (__m512)n);
+  if constexpr (std::is_same_v<V, DoubleVector>) return (V)_mm512_scalef_pd((__m512d)m, (__m512d)n);
+#endif
+  return m * power_of_two(maximum(n, splat<V>(Scalar<V>(-Exponential<Scalar<V>>::kBias))));
+}
+
+template <class V>
+POOLZOO_HD V ratio(V a, V b) {  // a / b, b neither 0 nor infinite nor so small or large that 1 / b is
+#if defined(__AVX512F__) && !defined(__CUDACC__)
+  if constexpr (std::is_same_v<V, FloatVector>) {  // a quarter of a division's time: 1 / b to 14 bits, then to all but 1
+    V guess = (V)_mm512_rcp14_ps((__m512)b);
+    return a * (guess + guess * (1 - b * guess));
+  }
+#endif
+  return a / b;
+}
+
 #if defined(__CUDACC__)
 // One instruction, to 2 units in the last place, where exp2 takes several; 0 below float's smallest normal number.
 __device__ __forceinline__ float exp2_device(float x) {
@@ -197,9 +223,11 @@ POOLZOO_HD V exp2_of(V x) {  // 2^x for x up to kBias, 0 from kLeast down; NaN s
 #else
   using E = Exponential<Scalar<V>>;
 #if defined(__AVX512F__)
+  // x less its floor, 0 for an infinite x, and m times two to the floor of x: an instruction each.
+  if constexpr (std::is_same_v<V, FloatVector>)
+    return (V)_mm512_scalef_ps((__m512)E::fraction_from_0((V)_mm512_reduce_ps((__m512)x, 1)), (__m512)x);
   x = maximum(splat<V>(4 * E::kLeast), x);  // what scalef makes 0; a little above kLeast it makes subnormal numbers
   V n = nearest(x), m = E::fraction(x - n);
-  if constexpr (std::is_same_v<V, FloatVector>) return (V)_mm512_scalef_ps((__m512)m, (__m512)n);
   if constexpr (std::is_same_v<V, DoubleVector>) return (V)_mm512_scalef_pd((__m512d)m, (__m512d)n);
 #else
   x = maximum(splat<V>(E::kLeast), x);
