@@ -8,6 +8,9 @@
 #include "cpu_call.h"
 #include "cpu_layout.h"
 
+// Not inlined, so that it is compiled once.
+#define POOLZOO_ONCE __attribute__((noinline))
+
 namespace poolzoo {
 
 // All windows, axis by axis.
@@ -59,6 +62,8 @@ struct Blocks {
     lanes = channels_last ? g.channels : g.batch * g.channels;
     const int64_t whole = (lanes + kVector - 1) / kVector * kVector;
     width = std::min(whole, copies > 0 ? 2 * kVector : 64 * kVector);
+    // So that a large window stays in the cache from one pass over it to the next.
+    while (copies == 0 && width > 8 * kVector && taps(g) * width * int64_t(sizeof(T)) > kMostBytes) width /= 2;
     const auto bytes = [&](int64_t outputs) {
       return reached(g, reaches, outputs) * in_unit * width * groups * std::max<int64_t>(1, copies) * int64_t(sizeof(T));
     };
@@ -113,7 +118,8 @@ struct Blocks {
 // Whether an element is in so many windows that it pays to prepare it once for all of them, where it is copied anyway, or
 // where it would have to be copied for this.
 inline bool shared_much(const Geometry& g, bool copied) {
-  return !g.adaptive && taps(g) >= (copied ? 4 : 16) * g.stride[0] * g.stride[1] * g.stride[2];
+  const int64_t shared = taps(g) / (g.stride[0] * g.stride[1] * g.stride[2]);
+  return !g.adaptive && taps(g) <= kMostInFloat && shared >= (copied ? 4 : 16);
 }
 
 template <class V>
@@ -131,7 +137,7 @@ inline void transpose(V* rows) {  // kCount vectors, each as one row of a matrix
 // which lie `apart` numbers after one another, and back. Lanes that the tensor does not have become 0 in a block.
 
 template <class In, class T>
-inline void read_blocks(const Blocks<T>& b, const typename Blocks<T>::Task& t, const In* in, int64_t positions, Range range,
+POOLZOO_ONCE void read_blocks(const Blocks<T>& b, const typename Blocks<T>::Task& t, const In* in, int64_t positions, Range range,
                         T* to, int64_t apart, T sign) {
   using V = VectorOf<T>;
   constexpr int64_t n = Blocks<T>::kVector;
@@ -161,7 +167,7 @@ inline void read_blocks(const Blocks<T>& b, const typename Blocks<T>::Task& t, c
 }
 
 template <class Out, class T>
-inline void write_blocks(const Blocks<T>& b, const typename Blocks<T>::Task& t, Out* out, int64_t positions, Range range,
+POOLZOO_ONCE void write_blocks(const Blocks<T>& b, const typename Blocks<T>::Task& t, Out* out, int64_t positions, Range range,
                          const T* from, int64_t apart) {
   using V = VectorOf<T>;
   constexpr int64_t n = Blocks<T>::kVector;

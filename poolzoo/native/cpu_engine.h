@@ -501,22 +501,21 @@ void pool_pairs(const Call& call, const R& r, Parallel parallel) {
   });
 }
 
-// Whether lanes side by side are full vectors, and those along a row of outputs are not, or work more.
+// Whether the lanes path has fuller vectors than the others. It asks nothing of the batch, so that a sample's result does
+// not depend on it.
 template <class T>
 bool in_lanes(const Geometry& g) {
-  static const char* test = getenv("PZ_LANES");
   constexpr int64_t n = Lanes<VectorOf<T>>::kCount;
   if (g.adaptive) return true;
-  if (test) return atoi(test) >= (g.channels_last ? 1 : g.out[2]);
-  if (g.channels_last) return g.channels >= n / 2;
-  return g.out[2] <= n;
+  if (in_pairs(g)) return !g.channels_last && g.out[2] <= n / 2;
+  return g.channels >= n / 2 || (!g.channels_last && g.out[2] <= n);
 }
 
 template <class R, class T>
 void pool_as(const Call& call, Parallel parallel) {
   const Geometry& g = call.g;
   const R r = R::make(call.param, taps(g));
-  if (in_lanes<T>(g) && (g.adaptive || !in_pairs(g) || getenv("PZ_NOPAIRS"))) return pool_lanes<R, T>(call, r, parallel);
+  if (in_lanes<T>(g)) return pool_lanes<R, T>(call, r, parallel);
   const int64_t rows = in_pairs(g) && r.sign > 0 ? g.kernel[0] * g.kernel[1] : 0;  // the pairs path has no `sign`
   if (call.grad) clear_unreached<T>(call, rows > 0, parallel);
   if (rows == 1) pool_pairs<1, R, T>(call, r, parallel);
@@ -529,7 +528,7 @@ void pool_as(const Call& call, Parallel parallel) {
 // Pools as `call` says, backward where it has a gradient.
 template <template <class> class R>
 void pool(const Call& call, Parallel parallel) {
-  const bool in_parts = R<float>::kInParts && in_lanes<float>(call.g) && !in_pairs(call.g);
+  const bool in_parts = R<float>::kInParts && in_lanes<float>(call.g);
   if (call.dtype == kFloat64 || (taps(call.g) > kMostInFloat && !in_parts)) pool_as<R<double>, double>(call, parallel);
   else pool_as<R<float>, float>(call, parallel);
 }

@@ -52,9 +52,35 @@ struct Parts {
   }
 };
 
-// One window of kVectors vectors of lanes. kWidth: how many elements it has along x, or 0 for any number; of the lanes of a
-// single vector, only the first `lanes` need be there.
-template <class R, class T, bool kSplit, int kVectors, int kWidth>
+// The elements of a window, as the loops walk through them: where the first lies, and where the others lie after it and
+// what number each tap has: one by one in a window of at most kMostInFloat elements, else row by row.
+struct Elements {
+  int64_t first = 0, width = 0;  // positions; elements of a row
+  bool small = true;
+  std::vector<int64_t> ahead, number;
+
+  void set(const Geometry& g, Reach z, Reach y, Reach x) {
+    first = (z.first * g.in[1] + y.first) * g.in[2] + x.first;
+    const int64_t shape[6] = {z.tap, z.count, y.tap, y.count, x.tap, x.count};
+    if (std::equal(shape, shape + 6, shape_)) return;  // as the window before
+    std::copy_n(shape, 6, shape_);
+    small = z.count * y.count * x.count <= kMostInFloat;
+    width = x.count;
+    ahead.clear(), number.clear();
+    for (int64_t kz = 0; kz < z.count; ++kz)
+      for (int64_t ky = 0; ky < y.count; ++ky)
+        for (int64_t kx = 0; kx < (small ? x.count : 1); ++kx) {
+          ahead.push_back((kz * g.dilation[0] * g.in[1] + ky * g.dilation[1]) * g.in[2] + kx * g.dilation[2]);
+          number.push_back(((z.tap + kz) * g.kernel[1] + y.tap + ky) * g.kernel[2] + x.tap + kx);
+        }
+  }
+
+ private:
+  int64_t shape_[6] = {};
+};
+
+// One window of kVectors vectors of lanes; of those of a single vector, only the first `lanes` need be there.
+template <class R, class T, bool kSplit, int kVectors, bool kSmall>
 struct LaneWindow {
   using V = VectorOf<T>;
   using Window = typename R::template Window<V>;
@@ -63,7 +89,7 @@ struct LaneWindow {
   const R& r;
   const Geometry& g;
   const Source<T>& source;
-  Reach z, y, x;
+  const Elements& elements;
   int64_t lane, lanes;
 
   // Calls f(v) for each vector, its number a constant, so that the compiler keeps windows in registers.
@@ -76,25 +102,20 @@ struct LaneWindow {
   // Calls f(tap, vector, its place in the source, its position) for each element, and part() between any kMostInFloat.
   template <class F, class Part>
   POOLZOO_HD void each(F f, Part part) const {
-    const int64_t dx = g.dilation[2];
-    int64_t room = kMostInFloat;
-    for (int64_t kz = 0; kz < z.count; ++kz)
-      for (int64_t ky = 0; ky < y.count; ++ky) {
-        const int64_t row = (z.first + kz * g.dilation[0]) * g.in[1] + y.first + ky * g.dilation[1];
-        const int64_t at = row * g.in[2] + x.first;
-        const int64_t number = ((z.tap + kz) * g.kernel[1] + y.tap + ky) * g.kernel[2] + x.tap;
-        if constexpr (kWidth > 0) {
-#pragma GCC unroll 4
-          for (int kx = 0; kx < kWidth; ++kx) visit(f, at + kx * dx, number + kx);
-        } else {
-          for (int64_t kx = 0; kx < x.count;) {
-            if (!room) part(), room = kMostInFloat;
-            const int64_t stop = std::min(x.count, kx + room);
-            room -= stop - kx;
-            for (; kx < stop; ++kx) visit(f, at + kx * dx, number + kx);
-          }
+    const int64_t* ahead = elements.ahead.data();
+    const int64_t* number = elements.number.data();
+    if constexpr (kSmall) {
+      for (int64_t i = 0, count = elements.ahead.size(); i < count; ++i) visit(f, elements.first + ahead[i], number[i]);
+    } else {
+      int64_t room = kMostInFloat;
+      for (int64_t i = 0, count = elements.ahead.size(); i < count; ++i)
+        for (int64_t kx = 0; kx < elements.width;) {
+          if (!room) part(), room = kMostInFloat;
+          const int64_t stop = std::min(elements.width, kx + room);
+          room -= stop - kx;
+          for (; kx < stop; ++kx) visit(f, elements.first + ahead[i] + kx * g.dilation[2], number[i] + kx);
         }
-      }
+    }
   }
 
   template <class F>
@@ -119,7 +140,7 @@ struct LaneWindow {
     if constexpr (kSplit) {
       in_parts(w, [&](const Tap<V>& tap, auto v, int64_t i, int64_t) POOLZOO_INLINE { r.add(w[v], tap, split(i)); });
       if (splits) return;
-      const LaneWindow<R, T, false, kVectors, kWidth> unsplit{r, g, source, z, y, x, lane, lanes};
+      const LaneWindow<R, T, false, kVectors, kSmall> unsplit{r, g, source, elements, lane, lanes};
       Windows other;
       unsplit.reduce(other, true);
       vectors([&](auto v) POOLZOO_INLINE {
@@ -148,7 +169,7 @@ struct LaneWindow {
   // A pass whose sums need parts where the window is large.
   template <class F>
   POOLZOO_HD void in_parts(Window* w, F f) const {
-    if constexpr (R::kInParts && kWidth == 0 && sizeof(T) == 4) {
+    if constexpr (R::kInParts && !kSmall && sizeof(T) == 4) {
       Parts<V> parts[kVectors];
       bool any_parts = false;
       const auto take = [&] {
@@ -255,24 +276,26 @@ class LaneReader {
 // task; `place` counts the windows.
 template <bool kSplit, class R, class T, class Body>
 inline void each_window(const R& r, const Geometry& g, const Blocks<T>& b, const Reaches& reaches, Source<T> source,
-                        Range outputs, int64_t all_lanes, Body body) {
+                        Range outputs, int64_t all_lanes, Elements& elements, Body body) {
   constexpr int64_t n = Blocks<T>::kVector;
   const Range zs = b.axis ? Range{0, g.out[0]} : outputs, ys = b.axis ? outputs : Range{0, g.out[1]};
   for (int64_t group = 0; group * b.width < all_lanes; ++group, source.a += source.apart, source.b += source.apart) {
     int64_t lanes = std::min(b.width, all_lanes - group * b.width), place = 0;
     if (source.apart) lanes = (lanes + n - 1) / n * n;  // a block has all lanes of its vectors
+    const auto walk = [&](auto small) {
+      int64_t lane = 0;
+      if constexpr (sizeof(T) == 4)
+        for (; lane + 2 * n <= lanes; lane += 2 * n)
+          body(LaneWindow<R, T, kSplit, 2, small>{r, g, source, elements, lane, n}, group, place);
+      for (; lane < lanes; lane += n)
+        body(LaneWindow<R, T, kSplit, 1, small>{r, g, source, elements, lane, std::min(lanes - lane, n)}, group, place);
+    };
     for (int64_t oz = zs.first; oz < zs.last; ++oz)
       for (int64_t oy = ys.first; oy < ys.last; ++oy)
         for (int64_t ox = 0; ox < g.out[2]; ++ox, ++place) {
-          const Reach z = reaches.of[0][oz], y = reaches.of[1][oy], x = reaches.of[2][ox];
-          const bool small = x.count == 3 && 3 * y.count * z.count <= kMostInFloat;
-          int64_t lane = 0;
-          for (; lane + 2 * n <= lanes; lane += 2 * n) {
-            if (small) body(LaneWindow<R, T, kSplit, 2, 3>{r, g, source, z, y, x, lane, n}, group, place);
-            else body(LaneWindow<R, T, kSplit, 2, 0>{r, g, source, z, y, x, lane, n}, group, place);
-          }
-          for (; lane < lanes; lane += n)
-            body(LaneWindow<R, T, kSplit, 1, 0>{r, g, source, z, y, x, lane, std::min(lanes - lane, n)}, group, place);
+          elements.set(g, reaches.of[0][oz], reaches.of[1][oy], reaches.of[2][ox]);
+          if (kSplit || elements.small) walk(std::true_type{});
+          else if constexpr (!kSplit) walk(std::false_type{});
         }
   }
 }
@@ -284,13 +307,14 @@ void forward_lanes(const Call& call, const R& reducer, Parallel parallel) {
   const Blocks<T> b(g, reaches, kCopy ? LaneReader<R, T, kCopy, kSplit>::kPlanes : 0);
   auto body = [&](int64_t first, int64_t last) {
     const R r = reducer;
+    Elements elements;
     LaneReader<R, T, kCopy, kSplit> reader(r, call, b, reaches, b.reached(g, reaches, b.rows));
     const int64_t apart = b.rows * b.out_unit * b.width;
     Buffer<T> y(b.groups * apart);
     for (int64_t number = first; number < last; ++number) {
       const auto t = b.task(g, number);
       const Source<T> source = reader.get(t, t.outputs);
-      each_window<kSplit>(r, g, b, reaches, source, t.outputs, t.lanes, [&](const auto& window, int64_t group, int64_t place) {
+      each_window<kSplit>(r, g, b, reaches, source, t.outputs, t.lanes, elements, [&](const auto& window, int64_t group, int64_t place) {
         typename std::decay_t<decltype(window)>::Windows w;
         window.reduce(w, reader.splits);
         T* const to = y.get() + group * apart + place * b.width + window.lane;
@@ -323,6 +347,7 @@ void backward_lanes(const Call& call, const R& reducer, Parallel parallel) {
       steps = std::max(steps, owned.last - owned.first);
       outputs = std::max(outputs, reaching.last - reaching.first);
     }
+    Elements elements;
     LaneReader<R, T, kCopy, kSplit> reader(r, call, b, reaches, b.reached(g, reaches, outputs));
     const int64_t dy_apart = outputs * b.out_unit * b.width, dx_apart = steps * b.in_unit * b.width;
     Buffer<T> dy(b.groups * dy_apart), dx(R::kInputs * b.groups * dx_apart);
@@ -341,7 +366,7 @@ void backward_lanes(const Call& call, const R& reducer, Parallel parallel) {
       double param = 0;
       const int64_t own_first = (t.outputs.first - reaching.first) * b.out_unit;
       const int64_t own_last = (t.outputs.last - reaching.first) * b.out_unit;
-      each_window<kSplit>(r, g, b, reaches, source, reaching, t.lanes, [&](const auto& window, int64_t group, int64_t place) {
+      each_window<kSplit>(r, g, b, reaches, source, reaching, t.lanes, elements, [&](const auto& window, int64_t group, int64_t place) {
         constexpr int64_t n = Blocks<T>::kVector;
         typename std::decay_t<decltype(window)>::Windows w;
         V d[std::size(w)];
@@ -376,8 +401,8 @@ void pool_lanes_as(const Call& call, const R& r, Parallel parallel) {
 
 template <class R, class T>
 void pool_lanes(const Call& call, const R& r, Parallel parallel) {
-  const bool direct = sizeof(T) == 4 && call.g.channels_last && call.dtype == kFloat32 && r.sign > 0;
-  if constexpr (R::kSplits)
+  [[maybe_unused]] const bool direct = sizeof(T) == 4 && call.g.channels_last && call.dtype == kFloat32 && r.sign > 0;
+  if constexpr (R::kSplits && sizeof(T) == 4)
     if (shared_much(call.g, !direct)) return pool_lanes_as<true, true, R, T>(call, r, parallel);
   if constexpr (sizeof(T) == 4)
     if (direct) return pool_lanes_as<false, false, R, T>(call, r, parallel);

@@ -57,6 +57,8 @@ _CAPABILITY_FLAGS = {
 }
 CAPABILITIES = tuple(_CAPABILITY_FLAGS)
 _FLAGS = ["-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-Wno-psabi", _TORCH_TARGET]
+#: The loops are in vectors as they are written; gcc 12 crashes where it looks for further ones in the lanes path.
+_CPU_FLAGS = ["-fno-tree-slp-vectorize"]
 #: cpp_extension disables the conversions of half types in kernels, because of torch's own headers.
 _NVCC_FLAGS = ["-std=c++17", "-O3", "-U__CUDA_NO_HALF_CONVERSIONS__", "-U__CUDA_NO_BFLOAT16_CONVERSIONS__"]
 #: If the compiler links its C++ library statically, that copy must not mix with the one that torch has loaded.
@@ -99,7 +101,7 @@ def cpu_capability() -> str:
 
 def cpu_flags(capability: str | None = None) -> list[str]:
     """Return the compiler flags for the CPU libraries, on this machine if no capability is given."""
-    return [*_FLAGS, *_CAPABILITY_FLAGS[cpu_capability() if capability is None else capability]]
+    return [*_FLAGS, *_CPU_FLAGS, *_CAPABILITY_FLAGS[cpu_capability() if capability is None else capability]]
 
 
 def cpu_sources(operator: str) -> list[Path]:
