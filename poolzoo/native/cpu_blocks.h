@@ -16,9 +16,12 @@ namespace poolzoo {
 // All windows, axis by axis.
 struct Reaches {
   std::vector<Reach> of[3];
+  // The first position that a window or a later one reaches, and one past the last that it or an earlier one does: where
+  // windows are dilated, a later one may start further in front.
+  std::vector<int64_t> from[3], to[3];
 
   explicit Reaches(const Geometry& g) {
-    for (int axis = 0; axis < 3; ++axis)
+    for (int axis = 0; axis < 3; ++axis) {
       for (int64_t o = 0; o < g.out[axis]; ++o) {
         if (g.adaptive) {
           of[axis].push_back(bin(g, axis, o));
@@ -28,11 +31,13 @@ struct Reaches {
           of[axis].push_back({start + inside.first * g.dilation[axis], inside.first, inside.last - inside.first});
         }
       }
-  }
-
-  int64_t last(const Geometry& g, int axis, int64_t o) const {  // one past the last position of window o
-    const Reach& r = of[axis][o];
-    return r.first + (r.count - 1) * g.dilation[axis] + 1;
+      for (const Reach& r : of[axis]) {
+        from[axis].push_back(r.first);
+        to[axis].push_back(r.first + (r.count - 1) * g.dilation[axis] + 1);
+      }
+      for (int64_t o = g.out[axis] - 2; o >= 0; --o) from[axis][o] = std::min(from[axis][o], from[axis][o + 1]);
+      for (int64_t o = 1; o < g.out[axis]; ++o) to[axis][o] = std::max(to[axis][o], to[axis][o - 1]);
+    }
   }
 };
 
@@ -88,29 +93,29 @@ struct Blocks {
   }
 
   // Steps of the input that the windows of some outputs reach, and the most that those of so many together reach.
-  Range reached(const Geometry& g, const Reaches& reaches, Range outputs) const {
-    return {reaches.of[axis][outputs.first].first, reaches.last(g, axis, outputs.last - 1)};
+  Range reached(const Reaches& reaches, Range outputs) const {
+    return {reaches.from[axis][outputs.first], reaches.to[axis][outputs.last - 1]};
   }
   int64_t reached(const Geometry& g, const Reaches& reaches, int64_t outputs) const {
     int64_t most = 0;
     for (int64_t o = 0; o < g.out[axis]; ++o) {
-      const Range r = reached(g, reaches, Range{o, std::min(o + outputs, g.out[axis])});
+      const Range r = reached(reaches, Range{o, std::min(o + outputs, g.out[axis])});
       most = std::max(most, r.last - r.first);
     }
     return most;
   }
 
-  // Steps of the input that a band's gradients are for: from its first window on, to the next band's.
+  // Steps of the input that a band's gradients are for: from where its windows start, to where the next band's do.
   Range owned(const Geometry& g, const Reaches& reaches, Range outputs) const {
-    return {outputs.first == 0 ? 0 : reaches.of[axis][outputs.first].first,
-            outputs.last == g.out[axis] ? g.in[axis] : reaches.of[axis][outputs.last].first};
+    return {outputs.first == 0 ? 0 : reaches.from[axis][outputs.first],
+            outputs.last == g.out[axis] ? g.in[axis] : reaches.from[axis][outputs.last]};
   }
 
   // The outputs whose windows reach those steps.
   Range reaching(const Geometry& g, const Reaches& reaches, Range steps) const {
     Range r{0, g.out[axis]};
-    while (r.first + 1 < r.last && reaches.last(g, axis, r.first) <= steps.first) ++r.first;
-    while (r.last - 1 > r.first && reaches.of[axis][r.last - 1].first >= steps.last) --r.last;
+    while (r.first + 1 < r.last && reaches.to[axis][r.first] <= steps.first) ++r.first;
+    while (r.last - 1 > r.first && reaches.from[axis][r.last - 1] >= steps.last) --r.last;
     return r;
   }
 };

@@ -226,7 +226,7 @@ class LaneReader {
       const auto at = [&](int i) { return static_cast<const T*>(call_.in[i]) + first; };
       return {at(0), at(R::kInputs - 1), b_.lanes, 0, 0, 0};
     } else {
-      const Range steps = b_.reached(g, reaches_, outputs);
+      const Range steps = b_.reached(reaches_, outputs);
       const int64_t first = steps.first * b_.in_unit, last = steps.last * b_.in_unit;
       splits = true;
       // In short pieces, which are split before they leave the nearest cache.
