@@ -26,14 +26,14 @@ struct Source {
 
 // The sums of a window of more than kMostInFloat elements, made in parts of so many, so that a float keeps its digits: what
 // the parts add up to, and the rounding errors of these additions.
-template <class V>
+template <class V, bool kSlopes>
 struct Parts {
   V sum[3]{}, error[3]{};
 
   template <class R, class W>
   void take(const R& r, W& w) {
     int i = 0;
-    r.sums(w, [&](V& part) {
+    each(r, w, [&](V& part) {
       const V before = sum[i], next = before + part, added = next - before;
       error[i] += (before - (next - added)) + (part - added);
       sum[i++] = next;
@@ -44,11 +44,17 @@ struct Parts {
   template <class R, class W>
   void give(const R& r, W& w) const {
     int i = 0;
-    r.sums(w, [&](V& part) {
-      // An infinite sum has no error.
-      part = sum[i] - sum[i] == 0 ? sum[i] + error[i] : sum[i];
+    each(r, w, [&](V& part) {
+      part = sum[i] - sum[i] == 0 ? sum[i] + error[i] : sum[i];  // an infinite sum has no error
       ++i;
     });
+  }
+
+ private:
+  template <class R, class W, class F>
+  static void each(const R& r, W& w, F f) {
+    r.sums(w, f);
+    if constexpr (kSlopes) r.spread_sums(w, f);
   }
 };
 
@@ -79,8 +85,9 @@ struct Elements {
   int64_t shape_[6] = {};
 };
 
-// One window of kVectors vectors of lanes; of those of a single vector, only the first `lanes` need be there.
-template <class R, class T, bool kSplit, int kVectors, bool kSmall>
+// One window of kVectors vectors of lanes; of those of a single vector, only the first `lanes` need be there. kSlopes: for the
+// backward pass. What only that needs must not even be mentioned else: it would change how the compiler rounds.
+template <class R, class T, bool kSplit, bool kSlopes, int kVectors, bool kSmall>
 struct LaneWindow {
   using V = VectorOf<T>;
   using Window = typename R::template Window<V>;
@@ -140,7 +147,7 @@ struct LaneWindow {
     if constexpr (kSplit) {
       in_parts(w, [&](const Tap<V>& tap, auto v, int64_t i, int64_t) POOLZOO_INLINE { r.add(w[v], tap, split(i)); });
       if (splits) return;
-      const LaneWindow<R, T, false, kVectors, kSmall> unsplit{r, g, source, elements, lane, lanes};
+      const LaneWindow<R, T, false, kSlopes, kVectors, kSmall> unsplit{r, g, source, elements, lane, lanes};
       Windows other;
       unsplit.reduce(other, true);
       vectors([&](auto v) POOLZOO_INLINE {
@@ -170,7 +177,7 @@ struct LaneWindow {
   template <class F>
   POOLZOO_HD void in_parts(Window* w, F f) const {
     if constexpr (R::kInParts && !kSmall && sizeof(T) == 4) {
-      Parts<V> parts[kVectors];
+      Parts<V, kSlopes> parts[kVectors];
       bool any_parts = false;
       const auto take = [&] {
         any_parts = true;
@@ -274,7 +281,7 @@ class LaneReader {
 
 // Calls body(window, group, place) for one or two vectors at a time of each window of `outputs`, block after block of the
 // task; `place` counts the windows.
-template <bool kSplit, class R, class T, class Body>
+template <bool kSplit, bool kSlopes, class R, class T, class Body>
 inline void each_window(const R& r, const Geometry& g, const Blocks<T>& b, const Reaches& reaches, Source<T> source,
                         Range outputs, int64_t all_lanes, Elements& elements, Body body) {
   constexpr int64_t n = Blocks<T>::kVector;
@@ -286,9 +293,9 @@ inline void each_window(const R& r, const Geometry& g, const Blocks<T>& b, const
       int64_t lane = 0;
       if constexpr (sizeof(T) == 4)
         for (; lane + 2 * n <= lanes; lane += 2 * n)
-          body(LaneWindow<R, T, kSplit, 2, small>{r, g, source, elements, lane, n}, group, place);
+          body(LaneWindow<R, T, kSplit, kSlopes, 2, small>{r, g, source, elements, lane, n}, group, place);
       for (; lane < lanes; lane += n)
-        body(LaneWindow<R, T, kSplit, 1, small>{r, g, source, elements, lane, std::min(lanes - lane, n)}, group, place);
+        body(LaneWindow<R, T, kSplit, kSlopes, 1, small>{r, g, source, elements, lane, std::min(lanes - lane, n)}, group, place);
     };
     for (int64_t oz = zs.first; oz < zs.last; ++oz)
       for (int64_t oy = ys.first; oy < ys.last; ++oy)
@@ -314,7 +321,7 @@ void forward_lanes(const Call& call, const R& reducer, Parallel parallel) {
     for (int64_t number = first; number < last; ++number) {
       const auto t = b.task(g, number);
       const Source<T> source = reader.get(t, t.outputs);
-      each_window<kSplit>(r, g, b, reaches, source, t.outputs, t.lanes, elements, [&](const auto& window, int64_t group, int64_t place) {
+      each_window<kSplit, false>(r, g, b, reaches, source, t.outputs, t.lanes, elements, [&](const auto& window, int64_t group, int64_t place) {
         typename std::decay_t<decltype(window)>::Windows w;
         window.reduce(w, reader.splits);
         T* const to = y.get() + group * apart + place * b.width + window.lane;
@@ -366,7 +373,7 @@ void backward_lanes(const Call& call, const R& reducer, Parallel parallel) {
       double param = 0;
       const int64_t own_first = (t.outputs.first - reaching.first) * b.out_unit;
       const int64_t own_last = (t.outputs.last - reaching.first) * b.out_unit;
-      each_window<kSplit>(r, g, b, reaches, source, reaching, t.lanes, elements, [&](const auto& window, int64_t group, int64_t place) {
+      each_window<kSplit, true>(r, g, b, reaches, source, reaching, t.lanes, elements, [&](const auto& window, int64_t group, int64_t place) {
         constexpr int64_t n = Blocks<T>::kVector;
         typename std::decay_t<decltype(window)>::Windows w;
         V d[std::size(w)];

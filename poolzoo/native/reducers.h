@@ -11,8 +11,9 @@
 //   close(w)            returns a Closed<V>: the few numbers that slope needs
 //   slope(c, tap)       returns dy/da of one element; slope_second(c, tap) returns dy/db, if kInputs is 2
 //   spread(w)           returns dy/dparam, if kParam is true
-//   sums(w, f)          calls f with each sum of the window's elements; with kInParts. Sums of more than kMostInFloat
-//                       elements are then made in parts in float, and else in double
+//   sums(w, f)          calls f with each sum over the elements that value and close need; with kInParts: sums of more than
+//                       kMostInFloat elements are then made in parts in float, and else in double
+//   spread_sums(w, f)   likewise with those that only spread needs
 // It may have a `sign`: the elements and the result are multiplied by it. The compiler removes unused values: sums that
 // only slope needs are not computed in the forward pass.
 //
@@ -48,6 +49,9 @@ struct Plain {
   static constexpr T sign = 1;
 
   static POOLZOO_HD T fill(int) { return T(0); }
+
+  template <class W, class F>
+  POOLZOO_HD void spread_sums(W&, F) const {}
 };
 
 // Sums of weights and of weighted elements, with y = c + sum w (a - c) / sum w, c an element or a mean of the window: a
@@ -251,7 +255,12 @@ struct Lp : Plain<T> {
 
   template <class V, class F>
   POOLZOO_HD void sums(Window<V>& w, F f) const {
-    f(w.sum), f(w.logs);
+    f(w.sum);
+  }
+
+  template <class V, class F>
+  POOLZOO_HD void spread_sums(Window<V>& w, F f) const {
+    f(w.logs);
   }
 
   template <class V>
@@ -450,7 +459,12 @@ struct SoftPool : Plain<T> {
 
   template <class V, class F>
   POOLZOO_HD void sums(Window<V>& w, F f) const {
-    f(w.sums.sum), f(w.sums.first), f(w.second);
+    f(w.sums.sum), f(w.sums.first);
+  }
+
+  template <class V, class F>
+  POOLZOO_HD void spread_sums(Window<V>& w, F f) const {
+    f(w.second);
   }
 
   template <class V>
