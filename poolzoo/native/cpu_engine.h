@@ -5,6 +5,9 @@
 // results do not depend on the number of threads. The loops treat both layouts alike: each position has `inner`
 // adjacent numbers (1, or the channels), and a row of outputs is a vector of `out width * inner` numbers.
 //
+// There are three paths. The lanes path, in cpu_lanes.h, has a plane or a channel in each lane of a vector. It is for inputs
+// with enough channels, for short rows of outputs, and for adaptive windows.
+//
 // The general path copies each input row once, in T and sorted by phase: position x of the padded row goes to phase
 // x % stride, place x / stride, absent elements included. The elements of one tap for a whole row of outputs are then
 // contiguous, and windows are reduced kVector outputs at a time without a mask. Rows are kept while windows need them.

@@ -1,6 +1,6 @@
 """The CPU engine built otherwise passes the same grid: under sanitizers, and for processors with narrower vectors.
 
-What runs here is a part of ``test_native_cpu.py``, chosen to take every way through the engine; POOLZOO_GRID names
+What runs here is a part of ``test_native_cpu.py`` and ``test_native_lanes.py``, chosen to take every way through the engine; POOLZOO_GRID names
 another part, as pytest's ``-k`` takes it: ``make sanitize`` runs all of it.
 """
 
@@ -17,8 +17,9 @@ import torch
 from poolzoo import native
 
 HERE = Path(__file__).parent
-#: One input and two, elements split and not.
-PART = "any_geometry and (softpool-2 or lip-2)"
+LANES = "bands-softpool or shared-softpool or large-softpool or blocks-softpool"
+#: One input and two, elements split and not, the lanes path and the others.
+PART = f"any_geometry and (softpool-2 or lip-2) or {LANES} or bins-lip or dilated-lip"
 pytestmark = [
     pytest.mark.grid,
     pytest.mark.skipif(bool(native.why_not()), reason=f"no native build here: {native.why_not()}"),
@@ -30,7 +31,8 @@ def pass_grid(tmp_path: Path, part: str = PART, **environment: str) -> str:
     given = {**os.environ, "POOLZOO_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "2", **environment}
     part = os.environ.get("POOLZOO_GRID", part)
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", "-k", part]
-    done = subprocess.run([*command, str(HERE / "test_native_cpu.py")], env=given, capture_output=True, text=True)
+    command += [str(HERE / name) for name in ("test_native_cpu.py", "test_native_lanes.py")]
+    done = subprocess.run(command, env=given, capture_output=True, text=True)
     assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
     return done.stdout + done.stderr
 
@@ -60,4 +62,4 @@ def test_no_stray_access_and_no_undefined_behaviour(tmp_path):
 def test_narrower_vectors_give_the_same(tmp_path, capability):
     if torch.backends.cpu.get_cpu_capability() == "DEFAULT":
         pytest.skip("torch uses no wider vectors here")
-    assert " passed" in pass_grid(tmp_path, "any_geometry and softpool-2", ATEN_CPU_CAPABILITY=capability)
+    assert " passed" in pass_grid(tmp_path, f"any_geometry and softpool-2 or {LANES}", ATEN_CPU_CAPABILITY=capability)
