@@ -1,4 +1,4 @@
-"""The lanes path of the native CPU operators (cpu_lanes.h): planes or channels side by side, in bands, and adaptive windows."""
+"""The lanes path of the native CPU operators, cpu_lanes.h: planes or channels side by side, and adaptive windows."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ NATIVE = [
     *("lp:p=3.5", "lp:p=0.7,norm=sum", "softpool:beta=-0.8"),
 ]
 Case = tuple[tuple[int, ...], "dict[str, Any] | Any"]
-#: Shapes and windows: several bands with a part of a vector left over, windows that reach further in front than the ones
-#: before, more elements than a float sums up, one element in 25 windows, bins of unequal size, more bins than positions.
+#: Shapes and windows: several bands with a part of a vector left over, one element in 25 windows, windows that reach
+#: further in front than the one before, more elements than a float sums up, bins of unequal size, more bins than positions.
 CASES: dict[str, Case] = {
     "bands": ((1, 9, 60, 130), {"kernel_size": 3, "stride": 2, "padding": 1}),
     "shared": ((1, 9, 50, 40), {"kernel_size": 5, "stride": 1, "padding": 2}),

@@ -1,7 +1,7 @@
 """The CPU engine built otherwise passes the same grid: under sanitizers, and for processors with narrower vectors.
 
-What runs here is a part of ``test_native_cpu.py`` and ``test_native_lanes.py``, chosen to take every way through the engine; POOLZOO_GRID names
-another part, as pytest's ``-k`` takes it: ``make sanitize`` runs all of it.
+What runs here is a part of ``test_native_cpu.py`` and ``test_native_lanes.py``, chosen to take every way through the
+engine; POOLZOO_GRID names another part, as pytest's ``-k`` takes it: ``make sanitize`` runs all of it.
 """
 
 from __future__ import annotations
