@@ -26,7 +26,7 @@ NATIVE = [
 ]
 Case = tuple[tuple[int, ...], "dict[str, Any] | Any"]
 #: Shapes and windows: several bands with a part of a vector left over, one element in 25 windows, windows that reach
-#: further in front than the one before, more elements than a float sums up, bins of unequal size, more bins than positions.
+#: further in front than the one before, sums too long for a float, bins of unequal size, more bins than positions.
 CASES: dict[str, Case] = {
     "bands": ((1, 9, 60, 130), {"kernel_size": 3, "stride": 2, "padding": 1}),
     "shared": ((1, 9, 50, 40), {"kernel_size": 5, "stride": 1, "padding": 2}),
