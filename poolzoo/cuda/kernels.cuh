@@ -1,8 +1,8 @@
 // Pooling on CUDA with any reducer of reducers.h.
 //
-// There are three kinds of kernel: for adjacent 2x2 windows, from registers; for any window, one thread per output, 3x3
-// ones from registers; and for the gradient of overlapping windows, one thread per input element. Elements outside the
-// input are skipped. There are no atomics; each element of a result is stored once.
+// There are three kinds of kernel here: for adjacent windows of two elements along each axis, from registers; for any window, one thread per output;
+// and for the gradient of overlapping windows, one thread per input element. strips.cuh has those of 3x3 windows. Elements
+// outside the input are skipped. There are no atomics; each element of a result is stored once.
 #pragma once
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
@@ -99,9 +99,9 @@ __device__ __forceinline__ A slope(const R& r, const Closed& c, const Tap<A>& e,
   return r.slope(c, e);
 }
 
-// ---------------------------------------------------------------- 2x2 windows, contiguous
+// ---------------------------------------------------------------- windows of width 2 side by side, contiguous
 
-// N neighbours in memory. A thread reads 2V of each of two rows and writes V outputs.
+// N neighbours in memory. A thread reads 2V of each of its rows and writes V outputs: one row in 1D, two in 2D, four in 3D.
 template <class T, int N, int Align>
 struct alignas(Align) Pack {
   T at[N];
@@ -136,33 +136,44 @@ __device__ __forceinline__ void put(void* to, const Pack& pack) {
   for (int i = 0; i < n; ++i) __stwb(static_cast<W*>(to) + i, words[i]);
 }
 
-// The place of a pack of V outputs, and of the first of its 2V inputs in the upper of two rows.
-template <int V, class I>
+// The place of a pack of V outputs, and of the first of its 2V inputs. Windows are KZ slices deep and KY rows high, 2 or 1:
+// where it is 1, the geometry counts slices or rows as planes.
+template <int KZ, int KY, int V, class I>
 struct PackPlace {
-  I row, column, input;
+  I slice, row, column, input;
 
-  __device__ __forceinline__ PackPlace(const Windows<I>& g, I pack) {
-    const I packs = g.out[2] / V, line = pack / packs, plane = line / g.out[1];
-    column = (pack - line * packs) * V;
-    row = line - plane * g.out[1];
-    input = (plane * g.in[1] + 2 * row) * g.in[2] + 2 * column;
+  __device__ __forceinline__ PackPlace(const Windows<I>& g, I pack) : slice(0), row(0) {
+    const I packs = g.out[2] / V;
+    I plane = pack / packs;
+    column = (pack - plane * packs) * V;
+    if constexpr (KY == 2) {
+      const I line = plane;
+      plane = line / g.out[1];
+      row = line - plane * g.out[1];
+    }
+    if constexpr (KZ == 2) {
+      const I line = plane;
+      plane = line / g.out[0];
+      slice = line - plane * g.out[0];
+    }
+    input = ((plane * (KZ == 2 ? g.in[0] : 1) + KZ * slice) * (KY == 2 ? g.in[1] : 1) + KY * row) * g.in[2] + 2 * column;
   }
 };
 
-// V windows side by side, in two rows of each input.
-template <class R, class T, int V, bool Aligned>
-struct Squares {
+// V windows side by side, in KZ KY rows of each input.
+template <class R, class T, int KZ, int KY, int V, bool Aligned>
+struct Pairs {
+  static constexpr int kRows = KZ * KY;
   using Row = Pack<T, 2 * V, Aligned ? 2 * V * sizeof(T) : sizeof(T)>;
   using Out = Pack<T, V, Aligned ? V * sizeof(T) : sizeof(T)>;
-  Row rows[R::kInputs][2];
+  Row rows[R::kInputs][kRows];
 
   template <class I>
-  __device__ __forceinline__ Squares(const Inputs<T>& x, I at, I width) {
+  __device__ __forceinline__ Pairs(const Inputs<T>& x, I at, const Windows<I>& g) {
 #pragma unroll
-    for (int i = 0; i < R::kInputs; ++i) {
-      rows[i][0] = take<Row>(x.of[i] + at);
-      rows[i][1] = take<Row>(x.of[i] + at + width);
-    }
+    for (int i = 0; i < R::kInputs; ++i)
+#pragma unroll
+      for (int row = 0; row < kRows; ++row) rows[i][row] = take<Row>(x.of[i] + at + (row / KY * g.in[1] + row % KY) * g.in[2]);
   }
 
   __device__ __forceinline__ auto tap(const R& r, int window, int number) const {
@@ -174,56 +185,59 @@ struct Squares {
   __device__ __forceinline__ auto window(const R& r, int window) const {
     return [this, &r, window](auto f) {
 #pragma unroll
-      for (int number = 0; number < 4; ++number) f(tap(r, window, number));
+      for (int number = 0; number < 2 * kRows; ++number) f(tap(r, window, number));
     };
   }
 };
 
-template <class R, class T, int V, bool Aligned, class I>
-__global__ void pool_2x2(Inputs<T> x, T* __restrict__ y, Windows<I> g, I count, R r) {
-  using S = Squares<R, T, V, Aligned>;
+template <class R, class T, int KZ, int KY, int V, bool Aligned, class I>
+__global__ void pool_pairs(Inputs<T> x, T* __restrict__ y, Windows<I> g, I count, R r) {
+  using P = Pairs<R, T, KZ, KY, V, Aligned>;
   for (I i = first_item<I>(); i < count; i += items_apart<I>()) {
-    const S squares(x, PackPlace<V, I>(g, i).input, g.in[2]);
-    typename S::Out out;
+    const P pairs(x, PackPlace<KZ, KY, V, I>(g, i).input, g);
+    typename P::Out out;
 #pragma unroll
-    for (int v = 0; v < V; ++v) out.at[v] = pooled<T>(r, squares.window(r, v));
+    for (int v = 0; v < V; ++v) out.at[v] = pooled<T>(r, pairs.window(r, v));
     put(y + i * V, out);
   }
 }
 
-template <class R, class T, int V, bool Aligned, class I>
-__global__ void pool_2x2_backward(const T* __restrict__ grad_y, Inputs<T> x, Gradients<T> grad, Windows<I> g, I count,
-                                  R r) {
-  using S = Squares<R, T, V, Aligned>;
-  using Row = typename S::Row;
+template <class R, class T, int KZ, int KY, int V, bool Aligned, class I>
+__global__ void pool_pairs_backward(const T* __restrict__ grad_y, Inputs<T> x, Gradients<T> grad, Windows<I> g, I count,
+                                    R r) {
+  using P = Pairs<R, T, KZ, KY, V, Aligned>;
+  using Row = typename P::Row;
   for (I i = first_item<I>(); i < count; i += items_apart<I>()) {
-    const PackPlace<V, I> place(g, i);
-    const S squares(x, place.input, g.in[2]);
-    const auto dy = take<typename S::Out>(grad_y + i * V);
-    Row rows[R::kInputs][2];
+    const PackPlace<KZ, KY, V, I> place(g, i);
+    const P pairs(x, place.input, g);
+    const auto dy = take<typename P::Out>(grad_y + i * V);
+    Row rows[R::kInputs][P::kRows];
 #pragma unroll
     for (int v = 0; v < V; ++v) {
-      const auto closed = r.close(reduce(r, squares.window(r, v)));
+      const auto closed = r.close(reduce(r, pairs.window(r, v)));
 #pragma unroll
-      for (int number = 0; number < 4; ++number)
+      for (int number = 0; number < 2 * P::kRows; ++number)
 #pragma unroll
         for (int input = 0; input < R::kInputs; ++input) {
-          const auto dx = static_cast<Number<R>>(dy.at[v]) * slope(r, closed, squares.tap(r, v, number), input);
+          const auto dx = static_cast<Number<R>>(dy.at[v]) * slope(r, closed, pairs.tap(r, v, number), input);
           rows[input][number / 2].at[2 * v + number % 2] = static_cast<T>(dx);
         }
     }
-    // What no window holds is the neighbour's to clear: a last row below the last windows, a last column beside them.
-    const bool below = place.row == g.out[1] - 1 && g.in[1] % 2;
+    // What no window holds is the neighbour's to clear: a last slice or row below the last windows, a last column.
+    const int slices = KZ + (KZ == 2 && place.slice == g.out[0] - 1 && g.in[0] % 2);
+    const int lines = KY + (KY == 2 && place.row == g.out[1] - 1 && g.in[1] % 2);
     const bool beside = !Aligned && place.column == g.out[2] - 1 && g.in[2] % 2;
 #pragma unroll
-    for (int input = 0; input < R::kInputs; ++input) {
-      T* out = grad.of[input] + place.input;
-      put(out, rows[input][0]);
-      put(out + g.in[2], rows[input][1]);
-      if (below) put(out + 2 * g.in[2], Row{});
-      if (beside)
-        for (int row = 0; row < 2 + below; ++row) out[row * g.in[2] + 2] = T(0.f);
-    }
+    for (int input = 0; input < R::kInputs; ++input)
+#pragma unroll
+      for (int z = 0; z < (KZ == 2 ? 3 : 1); ++z)
+#pragma unroll
+        for (int row = 0; row < (KY == 2 ? 3 : 1); ++row) {
+          if (z >= slices || row >= lines) continue;
+          T* out = grad.of[input] + place.input + (z * g.in[1] + row) * g.in[2];
+          put(out, z < KZ && row < KY ? rows[input][z < KZ && row < KY ? z * KY + row : 0] : Row{});
+          if (beside) out[2] = T(0.f);
+        }
   }
 }
 
@@ -352,11 +366,6 @@ struct SmallTaps {
       };
     }
   };
-
-  template <class R, class T>
-  __device__ __forceinline__ auto of(const R& r, const Inputs<T>& x) const {
-    return [held = Held<R, T, 1>(*this, x), &r](auto f) { held.window(r, 0)(f); };
-  }
 };
 
 template <class R, class T, int K, int V>
@@ -431,38 +440,33 @@ struct ShareOf {
 template <class R>
 struct alignas(sizeof(ShareOf<R>) > 8 ? 16 : 8) Share : ShareOf<R> {};
 
-template <class R, class T, class Taps>
-__global__ void pool_shares(const T* __restrict__ grad_y, Inputs<T> x, Share<R>* __restrict__ shares,
-                            Windows<typename Taps::I> g, typename Taps::I count, R r) {
-  using I = typename Taps::I;
+template <class R, class T, class I>
+__global__ void pool_shares(const T* __restrict__ grad_y, Inputs<T> x, Share<R>* __restrict__ shares, Windows<I> g,
+                            I count, R r) {
   for (I i = first_item<I>(); i < count; i += items_apart<I>()) {
-    const Taps taps(g, Place<I>(i, g.out, g.inner));
+    const Taps<I> taps(g, Place<I>(i, g.out, g.inner));
     put(shares + i, Share<R>{{r.close(reduce(r, taps.of(r, x))), static_cast<Number<R>>(grad_y[i])}});
   }
 }
 
-// S is the stride of both axes of windows in one plane without dilation, known to the compiler, or 0 for any windows: finding
-// an element's windows takes divisions, which are dear where they are by numbers that only the launch knows.
-template <class R, class T, class I, int S>
+template <class R, class T, class I>
 __global__ void pool_gather_backward(Inputs<T> x, const Share<R>* __restrict__ shares, Gradients<T> grad,
                                      Windows<I> g, I count, R r) {
   using A = Number<R>;
   for (I i = first_item<I>(); i < count; i += items_apart<I>()) {
     const Place<I> p(i, g.in, g.inner);
-    const auto stride = [&](int axis) { return S == 0 ? g.stride[axis] : axis == 0 ? I(1) : I(S); };
-    const auto dilation = [&](int axis) { return S == 0 ? g.dilation[axis] : I(1); };
     I first[3], last[3];  // windows whose span covers the element
 #pragma unroll
     for (int axis = 0; axis < 3; ++axis) {
-      const I at = p.at[axis] + g.padding[axis], before = at - dilation(axis) * (g.kernel[axis] - 1);
-      first[axis] = before <= 0 ? 0 : (before + stride(axis) - 1) / stride(axis);
-      last[axis] = at / stride(axis) < g.out[axis] ? at / stride(axis) : g.out[axis] - 1;
+      const I at = p.at[axis] + g.padding[axis], before = at - g.dilation[axis] * (g.kernel[axis] - 1);
+      first[axis] = before <= 0 ? 0 : (before + g.stride[axis] - 1) / g.stride[axis];
+      last[axis] = at / g.stride[axis] < g.out[axis] ? at / g.stride[axis] : g.out[axis] - 1;
     }
-    const auto reach = [&](int axis, I o) { return p.at[axis] + g.padding[axis] - o * stride(axis); };
+    const auto reach = [&](int axis, I o) { return p.at[axis] + g.padding[axis] - o * g.stride[axis]; };
     const auto held = [&](int axis, I o) {  // by a tap, not by a hole of the dilation
-      return dilation(axis) == 1 || reach(axis, o) % dilation(axis) == 0;
+      return g.dilation[axis] == 1 || reach(axis, o) % g.dilation[axis] == 0;
     };
-    const auto number = [&](int axis, I o) { return reach(axis, o) / dilation(axis); };
+    const auto number = [&](int axis, I o) { return reach(axis, o) / g.dilation[axis]; };
     auto e = tap(r, x, i, 0);
     A sum[R::kInputs] = {};
     for (I oz = first[0]; oz <= last[0]; ++oz) {

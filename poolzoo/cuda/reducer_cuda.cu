@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <type_traits>
 
-#include "kernels.cuh"
 #include "launchers.h"
+#include "strips.cuh"
 
 namespace poolzoo {
 namespace {
@@ -21,19 +21,26 @@ unsigned blocks(int64_t count, int64_t most = kMaxBlocks) {
   return static_cast<unsigned>(std::min((count + kThreads - 1) / kThreads, most));
 }
 
+bool in_double(const Geometry& g, int32_t dtype) { return dtype == kFloat64 || taps(g) > kMostInFloat; }
+
 int64_t volume(const int64_t (&v)[3]) { return v[0] * v[1] * v[2]; }
 
 int64_t outputs(const Geometry& g) { return g.batch * g.channels * volume(g.out); }
 int64_t inputs(const Geometry& g) { return g.batch * g.channels * volume(g.in); }
 
-// Adjacent 2x2 windows that lie inside the input; windows cut by an edge (ceil_mode) take the general kernel.
-bool is_2x2(const Geometry& g) {
-  bool fits = (!g.channels_last || g.channels == 1) && g.kernel[0] == 1 && g.stride[0] == 1 && g.padding[0] == 0 &&
-              g.in[1] * g.in[2] <= kMaxOffset;
-  for (int axis = 1; axis < 3; ++axis)
-    fits = fits && g.kernel[axis] == 2 && g.stride[axis] == 2 && g.padding[axis] == 0 && g.dilation[axis] == 1 &&
-           2 * g.out[axis] <= g.in[axis];
-  return fits;
+// For adjacent windows of two elements along the last axes that lie inside the input: how many axes, or 0. Windows cut by an
+// edge (ceil_mode) take the general kernel.
+int pair_axes(const Geometry& g) {
+  if ((g.channels_last && g.channels != 1) || volume(g.in) > kMaxOffset) return 0;
+  int axes = 0;
+  for (int axis = 2; axis >= 0; --axis) {
+    const bool one = g.kernel[axis] == 1 && g.stride[axis] == 1 && g.padding[axis] == 0;
+    const bool two = g.kernel[axis] == 2 && g.stride[axis] == 2 && g.padding[axis] == 0 && g.dilation[axis] == 1 &&
+                     2 * g.out[axis] <= g.in[axis];
+    if (two && axes == 2 - axis) ++axes;
+    else if (!one) return 0;
+  }
+  return axes;
 }
 
 bool overlaps(const Geometry& g) {
@@ -77,28 +84,44 @@ bool is_aligned(int64_t bytes, std::initializer_list<const void*> pointers) {
 }
 
 // Calls launch with where each part of the planes begins, in the input and in the output, and with its number of outputs:
-// 2x2 windows have 32-bit offsets alone, so that they are compiled once.
+// these windows have 32-bit offsets alone, so that they are compiled once. Slices or rows of windows that hold one of them
+// are planes too.
 template <class Launch>
 void in_parts(const Geometry& g, Launch launch) {
-  const int64_t planes = g.batch * g.channels * g.in[0], in = g.in[1] * g.in[2], out = g.out[1] * g.out[2];
+  int64_t planes = g.batch * g.channels, in = g.in[2], out = g.out[2];
+  for (int axis = 0; axis < 2; ++axis) {
+    planes *= g.kernel[axis] == 1 ? g.in[axis] : 1;
+    in *= g.kernel[axis] == 1 ? 1 : g.in[axis];
+    out *= g.kernel[axis] == 1 ? 1 : g.out[axis];
+  }
   const int64_t most = kMaxOffset / in;
   for (int64_t plane = 0; plane < planes; plane += most)
     launch(plane * in, plane * out, std::min(most, planes - plane) * out);
 }
 
-// Calls launch with the widest pack that rows and pointers allow: 16-byte loads, then pairs, then single elements.
-template <class T, class Launch>
+// Calls launch with the widest pack that rows and pointers allow: 16-byte loads, then pairs in 2D, then single elements.
+template <class T, int Axes, class Launch>
 void with_pack(const Geometry& g, std::initializer_list<const void*> wide, const void* narrow, Launch launch) {
   constexpr int V = 8 / sizeof(T);
+  const std::integral_constant<int, Axes == 3 ? 2 : 1> kz{};
+  const std::integral_constant<int, Axes == 1 ? 1 : 2> ky{};
   const auto aligned = [&](int v) {
     return g.in[2] % (2 * v) == 0 && is_aligned(2 * v * sizeof(T), wide) && is_aligned(v * sizeof(T), {narrow});
   };
-  if (aligned(V))
-    launch(std::integral_constant<int, V>{}, std::true_type{});
-  else if (V > 1 && aligned(1))
-    launch(std::integral_constant<int, 1>{}, std::true_type{});
-  else
-    launch(std::integral_constant<int, 1>{}, std::false_type{});
+  if (aligned(V)) return launch(kz, ky, std::integral_constant<int, V>{}, std::true_type{});
+  if constexpr (V > 1 && Axes == 2)
+    if (aligned(1)) return launch(kz, ky, std::integral_constant<int, 1>{}, std::true_type{});
+  launch(kz, ky, std::integral_constant<int, 1>{}, std::false_type{});
+}
+
+// The same for any number of axes, which pair_axes tells.
+template <class T, class Launch>
+void with_pairs(const Geometry& g, std::initializer_list<const void*> wide, const void* narrow, Launch launch) {
+  switch (pair_axes(g)) {
+    case 1: return with_pack<T, 1>(g, wide, narrow, launch);
+    case 2: return with_pack<T, 2>(g, wide, narrow, launch);
+    case 3: return with_pack<T, 3>(g, wide, narrow, launch);
+  }
 }
 
 // Pointers moved on by an offset; what is not there stays so.
@@ -106,6 +129,65 @@ template <class Pointers>
 Pointers moved(Pointers p, int64_t offset) {
   for (auto& pointer : p.of) pointer = pointer ? pointer + offset : nullptr;
   return p;
+}
+
+bool is_channels_last(const Geometry& g) { return g.channels_last && g.channels > 1; }
+
+// The stride of windows that strips.cuh takes, or 0.
+int strip_stride(const Geometry& g) {
+  const int64_t cells = g.in[2] + g.out[2] + 64, rows = g.in[1] + g.out[1] + 64;
+  const int64_t threads = g.batch * g.in[0] * cells * rows * ((g.channels + 63) / 64 * 64);
+  if (!is_small(g, 3) || threads > kMaxOffset * 4) return 0;
+  return is_dense(g, 1) ? 1 : is_dense(g, 2) ? 2 : 0;
+}
+
+template <class T, int S>
+Strips strips_of(const Geometry& g, bool backward, std::initializer_list<const void*> in,
+                 std::initializer_list<const void*> out) {
+  constexpr int windows = kCellColumns / S;
+  const auto ceil_of = [](int64_t n, int64_t by) { return static_cast<int32_t>((n + by - 1) / by); };
+  const Windows<int32_t> w(g);
+  Strips s{};
+  s.in_rows = w.in[1], s.in_columns = w.in[2], s.out_rows = w.out[1], s.out_columns = w.out[2];
+  s.padded_rows = w.padding[1], s.padded_columns = w.padding[2];
+  const int32_t cells = std::max(ceil_of(g.in[2], kCellColumns), ceil_of(g.out[2], windows));
+  const bool last = is_channels_last(g);
+  s.channels = last ? static_cast<int32_t>(g.channels) : 1, s.lanes = 1;
+  if (last) {  // whole sectors of channels; more of them where so few cells leave room
+    s.lanes = 32 / sizeof(T);
+    while (s.lanes / 2 >= s.channels) s.lanes /= 2;
+    while (kThreads / s.lanes / 2 >= cells && s.lanes < s.channels) s.lanes *= 2;
+  }
+  const int32_t room = kThreads / s.lanes;
+  s.group = std::min(cells, room);
+  s.groups = room / s.group;
+  const bool whole = cells <= room;
+  s.before = !whole && (backward || s.padded_columns);
+  s.useful = s.group - s.before - (!whole && (backward || S == 1 || !s.padded_columns));
+  s.across = ceil_of(cells, s.useful);
+  const int32_t rows = backward ? ceil_of(g.in[1] + g.padding[1], S) : s.out_rows;
+  s.down = std::max(1, rows / kStripRows<S>);
+  s.rows = ceil_of(rows, s.down);
+  const int64_t planes = g.batch * (last ? ceil_of(s.channels, s.lanes) : g.channels) * g.in[0];
+  s.count = static_cast<int32_t>(planes * s.across * s.down);
+  s.pairs_in = !last && g.in[2] % 2 == 0 && is_aligned(2 * sizeof(T), in);
+  s.pairs_out = !last && g.out[2] % 2 == 0 && is_aligned(2 * sizeof(T), out);
+  return s;
+}
+
+unsigned blocks(const Strips& s) { return static_cast<unsigned>((s.count + s.groups - 1) / s.groups); }
+
+template <int S, class T, class R>
+void forward_strips(const Inputs<T>& x, T* y, const Geometry& g, const R& r, cudaStream_t stream) {
+  const Strips s = strips_of<T, S>(g, false, {x.of[0], x.of[1]}, {y});
+  pool_strips<R, T, S><<<blocks(s), kThreads, 0, stream>>>(x, y, s, r);
+}
+
+template <int S, class T, class R>
+void backward_strips(const T* grad_y, const Inputs<T>& x, const Gradients<T>& grad, const Geometry& g, const R& r,
+                     cudaStream_t stream) {
+  const Strips s = strips_of<T, S>(g, true, {x.of[0], x.of[1], grad.of[0], grad.of[1]}, {grad_y});
+  pool_strips_backward<R, T, S><<<blocks(s), kThreads, 0, stream>>>(grad_y, x, grad, s, r);
 }
 
 template <int K, int V, class T, class R>
@@ -119,21 +201,24 @@ void forward_small(const Inputs<T>& x, T* y, const Geometry& g, const R& r, cuda
 template <class T, class R>
 void forward(const Inputs<T>& x, T* y, const Geometry& g, const R& r, cudaStream_t stream) {
   if constexpr (kOwn<R, T>) {
-    if (is_2x2(g)) {
+    if (pair_axes(g)) {
       const Windows<int32_t> windows(g);
-      with_pack<T>(g, {x.of[0], x.of[1]}, y, [&](auto v, auto aligned) {
+      with_pairs<T>(g, {x.of[0], x.of[1]}, y, [&](auto kz, auto ky, auto v, auto aligned) {
         in_parts(g, [&](int64_t in, int64_t out, int64_t count) {
           const int packs = static_cast<int>(count / v);
-          pool_2x2<R, T, v, aligned, int><<<blocks(packs), kThreads, 0, stream>>>(moved(x, in), y + out, windows, packs, r);
+          pool_pairs<R, T, kz, ky, v, aligned, int>
+              <<<blocks(packs), kThreads, 0, stream>>>(moved(x, in), y + out, windows, packs, r);
         });
       });
       return;
     }
+    if constexpr (sizeof(T) < 8) {
+      if (strip_stride(g) == 1) return forward_strips<1>(x, y, g, r, stream);
+      if (strip_stride(g) == 2) return forward_strips<2>(x, y, g, r, stream);
+    }
     constexpr int V = sizeof(T) == 8 ? 2 : 4;
     const bool packs = g.channels_last && g.channels % V == 0 && is_aligned(V * sizeof(T), {x.of[0], x.of[1], y});
     if (packs && is_small(g, 2)) return forward_small<2, V>(x, y, g, r, stream);
-    if (packs && is_small(g, 3)) return forward_small<3, V>(x, y, g, r, stream);
-    if (is_small(g, 3)) return forward_small<3, 1>(x, y, g, r, stream);
   }
   with_index(g, [&](const auto& windows, auto index) {
     using I = decltype(index);
@@ -145,17 +230,21 @@ template <class T, class R>
 void backward(const T* grad_y, const Inputs<T>& x, const Gradients<T>& grad, void* workspace, const Geometry& g, const R& r,
               cudaStream_t stream) {
   if constexpr (kOwn<R, T>)
-    if (is_2x2(g)) {
+    if (pair_axes(g)) {
       const Windows<int32_t> windows(g);
-      with_pack<T>(g, {x.of[0], x.of[1], grad.of[0], grad.of[1]}, grad_y, [&](auto v, auto aligned) {
+      with_pairs<T>(g, {x.of[0], x.of[1], grad.of[0], grad.of[1]}, grad_y, [&](auto kz, auto ky, auto v, auto aligned) {
         in_parts(g, [&](int64_t in, int64_t out, int64_t count) {
           const int packs = static_cast<int>(count / v);
-          pool_2x2_backward<R, T, v, aligned, int><<<blocks(packs), kThreads, 0, stream>>>(
+          pool_pairs_backward<R, T, kz, ky, v, aligned, int><<<blocks(packs), kThreads, 0, stream>>>(
               grad_y + out, moved(x, in), moved(grad, in), windows, packs, r);
         });
       });
       return;
     }
+  if constexpr (kOwn<R, T> && sizeof(T) < 8) {
+    if (strip_stride(g) == 1) return backward_strips<1>(grad_y, x, grad, g, r, stream);
+    if (strip_stride(g) == 2) return backward_strips<2>(grad_y, x, grad, g, r, stream);
+  }
   if (!overlaps(g)) {
     with_index(g, [&](const auto& windows, auto index) {
       using I = decltype(index);
@@ -167,23 +256,8 @@ void backward(const T* grad_y, const Inputs<T>& x, const Gradients<T>& grad, voi
   auto* shares = static_cast<Share<R>*>(workspace);
   with_index(g, [&](const auto& windows, auto index) {
     using I = decltype(index);
-    constexpr bool kSmall = kOwn<R, T> && std::is_same_v<I, int32_t>;
-    const auto share = [&](auto* taps) {
-      using Taps = std::remove_pointer_t<decltype(taps)>;
-      pool_shares<R, T, Taps><<<blocks(outputs(g)), kThreads, 0, stream>>>(grad_y, x, shares, windows, I(outputs(g)), r);
-    };
-    const auto gather = [&](auto s) {
-      pool_gather_backward<R, T, I, s><<<blocks(inputs(g)), kThreads, 0, stream>>>(x, shares, grad, windows, I(inputs(g)), r);
-    };
-    if constexpr (kSmall) {
-      if (is_small(g, 3)) share(static_cast<SmallTaps<3>*>(nullptr));
-      else share(static_cast<Taps<I>*>(nullptr));
-      if (is_dense(g, 1)) return gather(std::integral_constant<int, 1>{});
-      if (is_dense(g, 2)) return gather(std::integral_constant<int, 2>{});
-    } else {
-      share(static_cast<Taps<I>*>(nullptr));
-    }
-    gather(std::integral_constant<int, 0>{});
+    pool_shares<R, T, I><<<blocks(outputs(g)), kThreads, 0, stream>>>(grad_y, x, shares, windows, I(outputs(g)), r);
+    pool_gather_backward<R, T, I><<<blocks(inputs(g)), kThreads, 0, stream>>>(x, shares, grad, windows, I(inputs(g)), r);
   });
 }
 
@@ -198,8 +272,6 @@ void param_backward(const T* grad_y, const Inputs<T>& x, double* sums, const Geo
     sum_blocks<<<1, kThreads, 0, stream>>>(sums, static_cast<int>(n));
   }
 }
-
-bool in_double(const Geometry& g, int32_t dtype) { return dtype == kFloat64 || taps(g) > kMostInFloat; }
 
 // Calls f with a null pointer of the type that the code names, and with the reducer for it.
 template <class F>
@@ -235,7 +307,7 @@ cudaError_t POOLZOO_LAUNCHER(forward)(const void* x, const void* second, void* y
 
 int64_t POOLZOO_LAUNCHER(workspace)(const poolzoo::Geometry* g, int32_t dtype) {
   using namespace poolzoo;
-  if (!overlaps(*g)) return 0;
+  if (!overlaps(*g) || (dtype != kFloat64 && strip_stride(*g))) return 0;
   const int64_t share = in_double(*g, dtype) ? sizeof(Share<Reducer<double>>) : sizeof(Share<Reducer<float>>);
   return outputs(*g) * share;
 }
@@ -245,7 +317,7 @@ cudaError_t POOLZOO_LAUNCHER(backward)(const void* grad_y, const void* x, const 
                                        double param, cudaStream_t stream) {
   using namespace poolzoo;
   if (inputs(*g) == 0) return cudaSuccess;
-  if (overlaps(*g) && !workspace) return cudaErrorInvalidValue;
+  if (POOLZOO_LAUNCHER(workspace)(g, dtype) && !workspace) return cudaErrorInvalidValue;
   return with_dtype(dtype, *g, param, [&](auto* type, const auto& r) {
     using T = std::remove_pointer_t<decltype(type)>;
     backward<T>(static_cast<const T*>(grad_y), {{static_cast<const T*>(x), static_cast<const T*>(second)}},

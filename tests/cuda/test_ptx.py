@@ -71,6 +71,8 @@ CASES = {
     "k2s4d2_padded": Case((1, 3, 1, 9, 14), (1, 2, 2), (1, 4, 4), (0, 1, 1), (1, 2, 2)),
     "1d_k2s2": Case((2, 3, 1, 1, 15), (1, 1, 2), (1, 1, 2)),
     "3d_k2s2": Case((1, 2, 5, 4, 7), (2, 2, 2), (2, 2, 2)),
+    "1d_k2s2_packs": Case((2, 3, 1, 1, 16), (1, 1, 2), (1, 1, 2)),
+    "3d_k2s2_packs": Case((1, 2, 4, 5, 8), (2, 2, 2), (2, 2, 2)),
     "one_element": Case((1, 1, 1, 1, 1), (1, 1, 1), (1, 1, 1)),
     "whole": Case((2, 2, 1, 4, 5), (1, 4, 5), (1, 1, 1)),
     "k9s9": Case((1, 2, 1, 20, 18), (1, 9, 9), (1, 9, 9)),  # so large that sums are made in double
@@ -83,6 +85,13 @@ CASES = {
     "primes": Case((3, 5, 1, 7, 11), (1, 3, 3), (1, 2, 2)),
     "1d_k3s1p1": Case((2, 3, 1, 1, 11), (1, 1, 3), (1, 1, 1), (0, 0, 1)),
     "3d_k3s2p1": Case((1, 2, 5, 6, 4), (3, 3, 3), (2, 2, 2), (1, 1, 1)),
+    # 3x3 in more strips than one: of rows, and of columns where a group of cells ends
+    "k3s1p1_tall": Case((1, 1, 1, 41, 5), (1, 3, 3), (1, 1, 1), (0, 1, 1)),
+    "k3s2_tall": Case((1, 1, 1, 43, 4), (1, 3, 3), (1, 2, 2)),
+    "k3s2p1_wide": Case((1, 1, 1, 3, 1036), (1, 3, 3), (1, 2, 2), (0, 1, 1)),
+    "k3s1_wide": Case((1, 1, 1, 3, 519), (1, 3, 3), (1, 1, 1)),
+    "k3s2p1_9_channels": Case((1, 9, 1, 4, 70), (1, 3, 3), (1, 2, 2), (0, 1, 1)),
+    "k3s1p1_9_channels": Case((1, 9, 1, 4, 66), (1, 3, 3), (1, 1, 1), (0, 1, 1)),
     "k9s4p2": Case((1, 2, 1, 14, 12), (1, 9, 9), (1, 4, 4), (0, 2, 1)),
 }
 #: Every way through the kernels once, for operators that share their code with softpool.
@@ -519,7 +528,7 @@ def test_empty_tensors_launch_nothing_and_unknown_types_are_refused(library) -> 
     assert lib.backward(none, [none], g, "float32", 1.0)[0].size == 0
     assert lib.param_backward(none, [none], g, "float32", 1.0) == 0
     assert not gpu.traffic
-    g = CASES["k3s2"].geometry()
+    g = CASES["rectangular"].geometry()
     assert lib.launcher("forward")(None, None, None, ctypes.byref(g), 9, ctypes.c_double(1), None) == invalid
     assert lib.launcher("backward")(*[None] * 6, *common(g, "float32", 1.0)) == invalid
 
@@ -575,43 +584,71 @@ class Mutation(NamedTuple):
 
 
 MUTATIONS = {
-    "loop_bound": Mutation("i < count;", "i <= count;", "k3s2", "out-of-bounds"),
+    "loop_bound": Mutation("i < count;", "i <= count;", "rectangular", "out-of-bounds"),
     "pack_bound": Mutation("i < count;", "i <= count;", "k2s2", "out-of-bounds"),
     "clip_before": Mutation("if (start[axis] < 0) {", "if (false) {", "rectangular", "out-of-bounds"),
     "clip_after": Mutation("if (over >= 0)", "if (over > 0)", "rectangular", "out-of-bounds"),
     "cut_windows": Mutation("2 * g.out[axis] <= g.in[axis]", "true", "k2s2_ceil", "out-of-bounds"),
     "alignment": Mutation("is_aligned(2 * v * sizeof(T), wide)", "true", "k2s2", "misaligned"),
-    "overlap": Mutation("g.stride[axis] <= g.dilation", "g.stride[axis] < g.dilation", "k3s2", "differ"),
-    "dropped_store": Mutation("put(out + g.in[2], rows[input][1]);", "", "k2s2", "unwritten-output"),
+    "overlap": Mutation("g.stride[axis] <= g.dilation", "g.stride[axis] < g.dilation", "rectangular", "differ"),
+    "dropped_store": Mutation("const int lines = KY + (", "const int lines = 1 + (", "k2s2", "unwritten-output"),
     "dropped_input": Mutation(
         "for (int input = 0; input < R::kInputs; ++input) grad.of[input][i]",
         "for (int input = 0; input < 1; ++input) grad.of[input][i]",
-        "k3s2",
+        "rectangular",
         "unwritten-output",
         "lip",
     ),
-    "second_input": Mutation("__ldg(x.of[1] + at)", "__ldg(x.of[0] + at)", "k3s2", "differ", "lip"),
-    "row_of_3x3": Mutation("min(max(y, 0), g.in[1] - 1)", "min(y, g.in[1] - 1)", "k3s2p1", "out-of-bounds"),
-    "column_of_3x3": Mutation("min(max(x, 0), g.in[2] - 1)", "min(x, g.in[2] - 1)", "k3s2p1", "out-of-bounds"),
-    "inside_3x3": Mutation("taps.row_inside[i / K] &&", "", "k3s2p1", "differ"),
-    "tap_of_3x3": Mutation(
-        "elements[R::kInputs - 1][i].at[v], i)", "elements[0][i].at[v], 8 - i)", "k3s2p1", "differ", "max"
+    "second_input": Mutation("__ldg(x.of[1] + at)", "__ldg(x.of[0] + at)", "rectangular", "differ", "lip"),
+    "row_of_pack": Mutation(
+        "min(max(y, 0), g.in[1] - 1)",
+        "min(y, g.in[1] - 1)",
+        "k2s2p1_8_channels",
+        "out-of-bounds",
+        layout="channels_last",
     ),
-    "odd_channels": Mutation("g.channels % V == 0", "true", "primes", "unwritten-output", layout="channels_last"),
+    "column_of_pack": Mutation(
+        "min(max(x, 0), g.in[2] - 1)",
+        "min(x, g.in[2] - 1)",
+        "k2s2p1_8_channels",
+        "out-of-bounds",
+        layout="channels_last",
+    ),
+    "inside_pack": Mutation("taps.row_inside[i / K] &&", "", "k2s2p1_8_channels", "differ", layout="channels_last"),
+    "tap_of_strip": Mutation("here[row][j], i}", "here[row][j], 8 - i}", "k3s2p1", "differ", "max"),
+    "neighbour_of_cell": Mutation("by[n++] = left ? 1 : -1", "by[n++] = 1", "k3s2", "differ"),
+    "sums_of_neighbour": Mutation("by[n++] = left ? -1 : 1", "by[n++] = 1", "k3s2p1", "differ"),
+    "no_neighbour": Mutation(
+        "const bool has = at.has(-by[i]);", "const bool has = true;", "k3s2", "differ|out-of-bounds"
+    ),
+    "exchange": Mutation(
+        "mine[i * kThreads] = x[i];\n    __syncthreads();", "mine[i * kThreads] = x[i];", "k3s2", "race"
+    ),
+    "turns": Mutation("    turn ^= 1;\n", "", "k3s2", "race"),
+    "cells_before": Mutation("s.before = !whole &&", "s.before = false &&", "k3s2p1_wide", "differ"),
+    "rows_above": Mutation("top = (first - kAbove)", "top = first", "k3s2_tall", "differ"),
+    "row_of_strip": Mutation("row + i < 0 ||", "", "k3s2p1", "out-of-bounds"),
+    "pairs_of_strip": Mutation(
+        "g.in[2] % 2 == 0 && is_aligned", "g.in[2] % 2 == 0 || is_aligned", "k3s2", "misaligned"
+    ),
+    "odd_channels": Mutation(
+        "g.channels % V == 0", "true", "k2s4d2_padded", "unwritten-output", layout="channels_last"
+    ),
     "pack_alignment": Mutation(
-        "is_aligned(V * sizeof(T), {x", "is_aligned(1, {x", "k3s2p1_4_channels", "misaligned", layout="channels_last"
+        "is_aligned(V * sizeof(T), {x", "is_aligned(1, {x", "k2s2p1_8_channels", "misaligned", layout="channels_last"
     ),
     "derivative": Mutation("if (input == 1) return", "if (false) return", "k2s2", "differ", "lip"),
-    "last_row": Mutation("if (below)", "if (false)", "k2s2_odd_height", "unwritten-output"),
+    "last_row": Mutation("g.in[1] % 2);", "false);", "k2s2_odd_height", "unwritten-output"),
+    "last_slice": Mutation("g.in[0] % 2);", "false);", "3d_k2s2", "unwritten-output"),
     "last_column": Mutation("g.in[2] % 2;", "false;", "k2s2_odd", "unwritten-output"),
     "last_cell": Mutation("== g.out[axis] - 1 ? g.in[axis] :", "< 0 ? g.in[axis] :", "k5s5", "unwritten-output"),
-    "first_window": Mutation("(before + stride(axis) - 1)", "(before + stride(axis))", "k3s2p1", "differ"),
+    "first_window": Mutation("(before + g.stride[axis] - 1)", "(before + g.stride[axis])", "rectangular", "differ"),
     "barrier": Mutation("    __syncthreads();\n", "", "k2s2", "race"),
-    "workspace": Mutation("outputs(*g) * share", "(outputs(*g) - 1) * share", "k3s2", "out-of-bounds"),
+    "workspace": Mutation("outputs(*g) * share", "(outputs(*g) - 1) * share", "rectangular", "out-of-bounds"),
     "clipped_taps": Mutation("number += before * tap;", "", "rectangular", "differ", "max"),
     "tap_of_cell": Mutation("/ g.dilation[axis] * taps.numbers", "* taps.numbers", "k2s4d2_padded", "differ", "max"),
     "third_pass": Mutation("r.prepare(w);", "", "k3s2", "differ", "idw"),
-    "no_sign": Mutation("r.sign * static_cast<A>(a)", "static_cast<A>(a)", "k3s2", "differ"),
+    "no_sign": Mutation("r.sign * static_cast<A>(a)", "static_cast<A>(a)", "rectangular", "differ"),
 }
 
 
