@@ -48,13 +48,13 @@ struct Reaches {
 template <class T>
 struct Blocks {
   static constexpr int64_t kVector = Lanes<VectorOf<T>>::kCount;
-  static constexpr int64_t kMostBytes = 256 << 10;  // of one band: a part of a core's own cache
+  static constexpr int64_t kMostBytes = 1 << 20;  // of one band: a part of a core's own cache
 
   bool channels_last;
   int axis;                                   // of the bands
   int64_t in_unit, out_unit;                  // positions of one step along it
   int64_t in_positions, out_positions;        // of a plane
-  int64_t lanes, width, groups, per_sample;   // lanes of a sample, and of a block; blocks of a task; tasks along lanes
+  int64_t lanes, width, per_sample;           // lanes of a sample, and of a block; blocks of a sample
   int64_t rows, bands, count;                 // outputs of a band along the axis; how many bands; how many tasks
 
   // `copies`: how many numbers a band holds for each element of the input; 0 where it is read where it is.
@@ -70,12 +70,9 @@ struct Blocks {
     // So that a large window stays in the cache from one pass over it to the next.
     while (copies == 0 && width > 8 * kVector && taps(g) * width * int64_t(sizeof(T)) > kMostBytes) width /= 2;
     const auto bytes = [&](int64_t outputs) {
-      return reached(g, reaches, outputs) * in_unit * width * groups * std::max<int64_t>(1, copies) * int64_t(sizeof(T));
+      return reached(g, reaches, outputs) * in_unit * width * std::max<int64_t>(1, copies) * int64_t(sizeof(T));
     };
-    // A tensor with adjacent channels is copied in its own order, with all of them, if some rows of that fit.
-    groups = channels_last && copies > 0 ? (lanes + width - 1) / width : 1;
-    while (groups > 1 && bytes(std::min<int64_t>(g.out[axis], 6)) > kMostBytes) groups = (groups + 1) / 2;
-    per_sample = (lanes + width * groups - 1) / (width * groups);
+    per_sample = (lanes + width - 1) / width;
     rows = g.out[axis];
     while (rows > 1 && bytes(rows) > kMostBytes) rows = (rows + 1) / 2;
     bands = (g.out[axis] + rows - 1) / rows;
@@ -88,8 +85,8 @@ struct Blocks {
   };
 
   Task task(const Geometry& g, int64_t number) const {
-    const int64_t block = number / bands, band = number % bands * rows, lane = block % per_sample * width * groups;
-    return {block / per_sample, lane, std::min(width * groups, lanes - lane), {band, std::min(band + rows, g.out[axis])}};
+    const int64_t block = number / bands, band = number % bands * rows, lane = block % per_sample * width;
+    return {block / per_sample, lane, std::min(width, lanes - lane), {band, std::min(band + rows, g.out[axis])}};
   }
 
   // Steps of the input that the windows of some outputs reach, and the most that those of so many together reach.
@@ -105,18 +102,23 @@ struct Blocks {
     return most;
   }
 
-  // Steps of the input that a band's gradients are for: from where its windows start, to where the next band's do.
-  Range owned(const Geometry& g, const Reaches& reaches, Range outputs) const {
-    return {outputs.first == 0 ? 0 : reaches.from[axis][outputs.first],
-            outputs.last == g.out[axis] ? g.in[axis] : reaches.from[axis][outputs.last]};
-  }
+  // What the backward pass has to do for a band.
+  struct Slopes {
+    Range owned;     // steps of the input whose gradients it writes: from its windows' start to that of the next band's
+    Range reaching;  // the outputs whose windows reach them
+    Range touched;   // steps that these windows reach, and the owned ones
+  };
 
-  // The outputs whose windows reach those steps.
-  Range reaching(const Geometry& g, const Reaches& reaches, Range steps) const {
-    Range r{0, g.out[axis]};
-    while (r.first + 1 < r.last && reaches.to[axis][r.first] <= steps.first) ++r.first;
-    while (r.last - 1 > r.first && reaches.from[axis][r.last - 1] >= steps.last) --r.last;
-    return r;
+  Slopes slopes(const Geometry& g, const Reaches& reaches, Range outputs) const {
+    const auto& from = reaches.from[axis];
+    const bool ends = outputs.last == g.out[axis];
+    Slopes s{{outputs.first == 0 ? 0 : from[outputs.first], ends ? g.in[axis] : from[outputs.last]}, {0, g.out[axis]}, {}};
+    Range& r = s.reaching;
+    while (r.first + 1 < r.last && reaches.to[axis][r.first] <= s.owned.first) ++r.first;
+    while (r.last - 1 > r.first && from[r.last - 1] >= s.owned.last) --r.last;
+    const Range all = reached(reaches, r);
+    s.touched = {std::min(all.first, s.owned.first), std::max(all.last, s.owned.last)};
+    return s;
   }
 };
 
@@ -138,24 +140,19 @@ inline void transpose(V* rows) {  // kCount vectors, each as one row of a matrix
   }
 }
 
-// From a tensor's positions [range.first, range.last) of one task's lanes, of `positions` that each plane has, to its blocks,
-// which lie `apart` numbers after one another, and back. Lanes that the tensor does not have become 0 in a block.
+// From a tensor's positions [range.first, range.last) of one task's lanes, of `positions` that each plane has, to a block,
+// and back. Lanes that the tensor does not have become 0 in the block.
 
 template <class In, class T>
-POOLZOO_ONCE void read_blocks(const Blocks<T>& b, const typename Blocks<T>::Task& t, const In* in, int64_t positions, Range range,
-                        T* to, int64_t apart, T sign) {
+POOLZOO_ONCE void read_block(const Blocks<T>& b, const typename Blocks<T>::Task& t, const In* in, int64_t positions,
+                             Range range, T* to, T sign) {
   using V = VectorOf<T>;
   constexpr int64_t n = Blocks<T>::kVector;
   if (b.channels_last) {
     const In* from = in + (t.sample * positions + range.first) * b.lanes + t.lane;
-    for (int64_t i = range.first; i < range.last; ++i, from += b.lanes, to += b.width) {
-      T* block = to;
-      for (int64_t first = 0; first < t.lanes; first += b.width, block += apart)
-        for (int64_t c = 0; c < b.width; c += n) {
-          const int64_t left = t.lanes - first - c;
-          store(block + c, left > 0 ? sign * load_wide<V>(from + first + c, std::min(left, n)) : V{});
-        }
-    }
+    for (int64_t i = range.first; i < range.last; ++i, from += b.lanes, to += b.width)
+      for (int64_t c = 0; c < b.width; c += n)
+        store(to + c, c < t.lanes ? sign * load_wide<V>(from + c, std::min(t.lanes - c, n)) : V{});
     return;
   }
   for (int64_t base = 0; base < b.width; base += n) {
@@ -172,18 +169,14 @@ POOLZOO_ONCE void read_blocks(const Blocks<T>& b, const typename Blocks<T>::Task
 }
 
 template <class Out, class T>
-POOLZOO_ONCE void write_blocks(const Blocks<T>& b, const typename Blocks<T>::Task& t, Out* out, int64_t positions, Range range,
-                         const T* from, int64_t apart) {
+POOLZOO_ONCE void write_block(const Blocks<T>& b, const typename Blocks<T>::Task& t, Out* out, int64_t positions,
+                              Range range, const T* from) {
   using V = VectorOf<T>;
   constexpr int64_t n = Blocks<T>::kVector;
   if (b.channels_last) {
     Out* to = out + (t.sample * positions + range.first) * b.lanes + t.lane;
-    for (int64_t i = range.first; i < range.last; ++i, to += b.lanes, from += b.width) {
-      const T* block = from;
-      for (int64_t first = 0; first < t.lanes; first += b.width, block += apart)
-        for (int64_t c = 0, lanes = std::min(b.width, t.lanes - first); c < lanes; c += n)
-          store_narrow(to + first + c, load<V>(block + c), std::min(lanes - c, n));
-    }
+    for (int64_t i = range.first; i < range.last; ++i, to += b.lanes, from += b.width)
+      for (int64_t c = 0; c < t.lanes; c += n) store_narrow(to + c, load<V>(from + c), std::min(t.lanes - c, n));
     return;
   }
   Out* to = out + t.lane * positions;

@@ -16,12 +16,11 @@ namespace poolzoo {
 // Windows --------------------------------------------------------------------------------------------------------------
 
 // Where a window's elements are read from: `step` numbers from one position to the next, lane 0 of the first position at
-// `a`; `b` likewise of the second input; where elements are split, `m` and `n` numbers after `a`. The task's next block lies
-// `apart` numbers on.
+// `a`; `b` likewise of the second input; where elements are split, `m` and `n` numbers after `a`.
 template <class T>
 struct Source {
   const T *a, *b;
-  int64_t step, m, n, apart;
+  int64_t step, m, n;
 };
 
 // The sums of a window of more than kMostInFloat elements, made in parts of so many, so that a float keeps its digits: what
@@ -158,13 +157,12 @@ struct LaneWindow {
     }
   }
 
-  // Adds dy[v] times the slopes to sums, which hold the positions of `range`, `width` lanes each.
-  POOLZOO_HD void spread(const Window* w, const V* dy, T* const* sums, int64_t width, Range range) const {
+  // Adds dy[v] times the slopes to sums, which hold `width` lanes of each position.
+  POOLZOO_HD void spread(const Window* w, const V* dy, T* const* sums, int64_t width) const {
     typename R::template Closed<V> closed[kVectors];
     vectors([&](auto v) POOLZOO_INLINE { closed[v] = r.close(w[v]); });
     each([&](const Tap<V>& tap, auto v, int64_t i, int64_t position) POOLZOO_INLINE {
-      if (position < range.first || position >= range.last) return;
-      const int64_t place = (position - range.first) * width + lane + v * n;
+      const int64_t place = position * width + lane + v * n;
       const auto put = [&](T* sum, V slope) { store(sum + place, load<V>(sum + place) + dy[v] * slope); };
       if constexpr (kSplit) put(sums[0], r.slope(w[v], closed[v], tap, split(i)));
       else put(sums[0], r.slope(closed[v], tap));
@@ -221,8 +219,7 @@ class LaneReader {
   static constexpr int64_t kPlanes = R::kInputs + 2 * kSplit;
 
   LaneReader(const R& reducer, const Call& call, const Blocks<T>& blocks, const Reaches& reaches, int64_t steps)
-      : r_(reducer), call_(call), b_(blocks), reaches_(reaches), apart_(steps * blocks.in_unit * blocks.width),
-        plane_(blocks.groups * apart_) {
+      : r_(reducer), call_(call), b_(blocks), reaches_(reaches), plane_(steps * blocks.in_unit * blocks.width) {
     if (kCopy) data_ = Buffer<T>(kPlanes * plane_);
   }
 
@@ -231,7 +228,7 @@ class LaneReader {
     if constexpr (!kCopy) {
       const int64_t first = t.sample * b_.in_positions * b_.lanes + t.lane;
       const auto at = [&](int i) { return static_cast<const T*>(call_.in[i]) + first; };
-      return {at(0), at(R::kInputs - 1), b_.lanes, 0, 0, 0};
+      return {at(0), at(R::kInputs - 1), b_.lanes, 0, 0};
     } else {
       const Range steps = b_.reached(reaches_, outputs);
       const int64_t first = steps.first * b_.in_unit, last = steps.last * b_.in_unit;
@@ -243,14 +240,12 @@ class LaneReader {
         for (int i = 0; i < R::kInputs; ++i)
           with_dtype<T>(call_.dtype, [&](auto* type) {
             using In = std::remove_pointer_t<decltype(type)>;
-            read_blocks(b_, t, static_cast<const In*>(call_.in[i]), b_.in_positions, piece, to + i * plane_, apart_, r_.sign);
+            read_block(b_, t, static_cast<const In*>(call_.in[i]), b_.in_positions, piece, to + i * plane_, r_.sign);
           });
-        if constexpr (kSplit)
-          for (int64_t group = 0; group * b_.width < t.lanes; ++group)
-            splits &= split(to + group * apart_, (piece.last - piece.first) * b_.width);
+        if constexpr (kSplit) splits &= split(to, (piece.last - piece.first) * b_.width);
       }
       const T* origin = data_.get() - first * b_.width;
-      return {origin, origin + (R::kInputs - 1) * plane_, b_.width, plane_, 2 * plane_, apart_};
+      return {origin, origin + (R::kInputs - 1) * plane_, b_.width, plane_, 2 * plane_};
     }
   }
 
@@ -275,36 +270,33 @@ class LaneReader {
   const Call& call_;
   const Blocks<T>& b_;
   const Reaches& reaches_;
-  int64_t apart_, plane_;  // from one block to the next, and from one input to the next
+  int64_t plane_;
   Buffer<T> data_;
 };
 
-// Calls body(window, group, place) for one or two vectors at a time of each window of `outputs`, block after block of the
-// task; `place` counts the windows.
-template <bool kSplit, bool kSlopes, class R, class T, class Body>
-inline void each_window(const R& r, const Geometry& g, const Blocks<T>& b, const Reaches& reaches, Source<T> source,
-                        Range outputs, int64_t all_lanes, Elements& elements, Body body) {
+// Calls body(window, place) for one or two vectors at a time of each window of `outputs`; `place` counts the windows.
+template <bool kCopy, bool kSplit, bool kSlopes, class R, class T, class Body>
+inline void each_window(const R& r, const Geometry& g, const Blocks<T>& b, const Reaches& reaches, const Source<T>& source,
+                        Range outputs, int64_t lanes, Elements& elements, Body body) {
   constexpr int64_t n = Blocks<T>::kVector;
+  if (kCopy) lanes = (lanes + n - 1) / n * n;  // a block has all lanes of its vectors
   const Range zs = b.axis ? Range{0, g.out[0]} : outputs, ys = b.axis ? outputs : Range{0, g.out[1]};
-  for (int64_t group = 0; group * b.width < all_lanes; ++group, source.a += source.apart, source.b += source.apart) {
-    int64_t lanes = std::min(b.width, all_lanes - group * b.width), place = 0;
-    if (source.apart) lanes = (lanes + n - 1) / n * n;  // a block has all lanes of its vectors
-    const auto walk = [&](auto small) {
-      int64_t lane = 0;
-      if constexpr (sizeof(T) == 4)
-        for (; lane + 2 * n <= lanes; lane += 2 * n)
-          body(LaneWindow<R, T, kSplit, kSlopes, 2, small>{r, g, source, elements, lane, n}, group, place);
-      for (; lane < lanes; lane += n)
-        body(LaneWindow<R, T, kSplit, kSlopes, 1, small>{r, g, source, elements, lane, std::min(lanes - lane, n)}, group, place);
-    };
-    for (int64_t oz = zs.first; oz < zs.last; ++oz)
-      for (int64_t oy = ys.first; oy < ys.last; ++oy)
-        for (int64_t ox = 0; ox < g.out[2]; ++ox, ++place) {
-          elements.set(g, reaches.of[0][oz], reaches.of[1][oy], reaches.of[2][ox]);
-          if (kSplit || elements.small) walk(std::true_type{});
-          else if constexpr (!kSplit) walk(std::false_type{});
-        }
-  }
+  int64_t place = 0;
+  const auto walk = [&](auto small) {
+    int64_t lane = 0;
+    if constexpr (sizeof(T) == 4)
+      for (; lane + 2 * n <= lanes; lane += 2 * n)
+        body(LaneWindow<R, T, kSplit, kSlopes, 2, small>{r, g, source, elements, lane, n}, place);
+    for (; lane < lanes; lane += n)
+      body(LaneWindow<R, T, kSplit, kSlopes, 1, small>{r, g, source, elements, lane, std::min(lanes - lane, n)}, place);
+  };
+  for (int64_t oz = zs.first; oz < zs.last; ++oz)
+    for (int64_t oy = ys.first; oy < ys.last; ++oy)
+      for (int64_t ox = 0; ox < g.out[2]; ++ox, ++place) {
+        elements.set(g, reaches.of[0][oz], reaches.of[1][oy], reaches.of[2][ox]);
+        if (kSplit || elements.small) walk(std::true_type{});
+        else if constexpr (!kSplit) walk(std::false_type{});
+      }
 }
 
 template <bool kCopy, bool kSplit, class R, class T>
@@ -316,25 +308,25 @@ void forward_lanes(const Call& call, const R& reducer, Parallel parallel) {
     const R r = reducer;
     Elements elements;
     LaneReader<R, T, kCopy, kSplit> reader(r, call, b, reaches, b.reached(g, reaches, b.rows));
-    const int64_t apart = b.rows * b.out_unit * b.width;
-    Buffer<T> y(b.groups * apart);
+    Buffer<T> y(b.rows * b.out_unit * b.width);
     for (int64_t number = first; number < last; ++number) {
       const auto t = b.task(g, number);
       const Source<T> source = reader.get(t, t.outputs);
-      each_window<kSplit, false>(r, g, b, reaches, source, t.outputs, t.lanes, elements, [&](const auto& window, int64_t group, int64_t place) {
+      const auto reduce = [&](const auto& window, int64_t place) {
         typename std::decay_t<decltype(window)>::Windows w;
         window.reduce(w, reader.splits);
-        T* const to = y.get() + group * apart + place * b.width + window.lane;
+        T* const to = y.get() + place * b.width + window.lane;
         window.vectors([&](auto v) { store(to + v * b.kVector, r.sign * r.value(w[v])); });
-      });
+      };
+      each_window<kCopy, kSplit, false>(r, g, b, reaches, source, t.outputs, t.lanes, elements, reduce);
       with_dtype<T>(call.dtype, [&](auto* type) {
         using Out = std::remove_pointer_t<decltype(type)>;
         const Range range{t.outputs.first * b.out_unit, t.outputs.last * b.out_unit};
-        write_blocks(b, t, static_cast<Out*>(call.out), b.out_positions, range, y.get(), apart);
+        write_block(b, t, static_cast<Out*>(call.out), b.out_positions, range, y.get());
       });
     }
   };
-  parallel_for(parallel, b.count, b.rows * b.out_unit * b.width * b.groups * taps(g), body);
+  parallel_for(parallel, b.count, b.rows * b.out_unit * b.width * taps(g), body);
 }
 
 // A band of the backward pass owns the inputs from its first window's to the next band's first window's; the windows of
@@ -348,55 +340,56 @@ void backward_lanes(const Call& call, const R& reducer, Parallel parallel) {
   std::vector<double> params(call.grad_param ? b.count : 0);
   auto body = [&](int64_t first, int64_t last) {
     const R r = reducer;
-    int64_t steps = 0, outputs = 0;  // the most that a band owns, and that reach it
+    int64_t outputs = 0, steps = 0;  // the most that reach a band, and that these touch
     for (int64_t band = 0; band < b.bands; ++band) {
-      const Range owned = b.owned(g, reaches, b.task(g, band).outputs), reaching = b.reaching(g, reaches, owned);
-      steps = std::max(steps, owned.last - owned.first);
-      outputs = std::max(outputs, reaching.last - reaching.first);
+      const auto s = b.slopes(g, reaches, b.task(g, band).outputs);
+      outputs = std::max(outputs, s.reaching.last - s.reaching.first);
+      steps = std::max(steps, s.touched.last - s.touched.first);
     }
     Elements elements;
-    LaneReader<R, T, kCopy, kSplit> reader(r, call, b, reaches, b.reached(g, reaches, outputs));
-    const int64_t dy_apart = outputs * b.out_unit * b.width, dx_apart = steps * b.in_unit * b.width;
-    Buffer<T> dy(b.groups * dy_apart), dx(R::kInputs * b.groups * dx_apart);
-    T* const sums[2] = {dx.get(), dx.get() + (R::kInputs - 1) * b.groups * dx_apart};
+    LaneReader<R, T, kCopy, kSplit> reader(r, call, b, reaches, steps);
+    const int64_t plane = steps * b.in_unit * b.width;
+    Buffer<T> dy(outputs * b.out_unit * b.width), dx(R::kInputs * plane);
     for (int64_t number = first; number < last; ++number) {
       const auto t = b.task(g, number);
-      const Range owned = b.owned(g, reaches, t.outputs), reaching = b.reaching(g, reaches, owned);
-      const Range range{owned.first * b.in_unit, owned.last * b.in_unit};
-      const Source<T> source = reader.get(t, reaching);
+      const auto s = b.slopes(g, reaches, t.outputs);
+      const Source<T> source = reader.get(t, s.reaching);
       with_dtype<T>(call.dtype, [&](auto* type) {
         using In = std::remove_pointer_t<decltype(type)>;
-        const Range all{reaching.first * b.out_unit, reaching.last * b.out_unit};
-        read_blocks(b, t, static_cast<const In*>(call.grad), b.out_positions, all, dy.get(), dy_apart, T(1));
+        const Range all{s.reaching.first * b.out_unit, s.reaching.last * b.out_unit};
+        read_block(b, t, static_cast<const In*>(call.grad), b.out_positions, all, dy.get(), T(1));
       });
-      std::fill_n(dx.get(), R::kInputs * b.groups * dx_apart, T(0));
+      std::fill_n(dx.get(), R::kInputs * plane, T(0));
+      const int64_t origin = s.touched.first * b.in_unit;
+      T* const sums[2] = {dx.get() - origin * b.width, dx.get() + (R::kInputs - 1) * plane - origin * b.width};
+      const int64_t own_first = (t.outputs.first - s.reaching.first) * b.out_unit;
+      const int64_t own_last = (t.outputs.last - s.reaching.first) * b.out_unit;
       double param = 0;
-      const int64_t own_first = (t.outputs.first - reaching.first) * b.out_unit;
-      const int64_t own_last = (t.outputs.last - reaching.first) * b.out_unit;
-      each_window<kSplit, true>(r, g, b, reaches, source, reaching, t.lanes, elements, [&](const auto& window, int64_t group, int64_t place) {
+      const auto spread = [&](const auto& window, int64_t place) {
         constexpr int64_t n = Blocks<T>::kVector;
         typename std::decay_t<decltype(window)>::Windows w;
         V d[std::size(w)];
         window.reduce(w, reader.splits);
         window.vectors([&](auto v) {
           const int64_t lane = window.lane + v * n;
-          d[v] = load<V>(dy.get() + group * dy_apart + place * b.width + lane);
+          d[v] = load<V>(dy.get() + place * b.width + lane);
           if constexpr (R::kParam)
             if (call.grad_param && own_first <= place && place < own_last)
-              param += total(d[v] * r.spread(w[v]), std::min(n, t.lanes - group * b.width - lane));
+              param += total(d[v] * r.spread(w[v]), std::min(n, t.lanes - lane));
         });
-        T* const of_group[2] = {sums[0] + group * dx_apart, sums[1] + group * dx_apart};
-        window.spread(w, d, of_group, b.width, range);
-      });
+        window.spread(w, d, sums, b.width);
+      };
+      each_window<kCopy, kSplit, true>(r, g, b, reaches, source, s.reaching, t.lanes, elements, spread);
       for (int i = 0; i < R::kInputs; ++i)
         with_dtype<T>(call.dtype, [&](auto* type) {
           using In = std::remove_pointer_t<decltype(type)>;
-          write_blocks(b, t, static_cast<In*>(call.grad_in[i]), b.in_positions, range, sums[i], dx_apart);
+          const Range owned{s.owned.first * b.in_unit, s.owned.last * b.in_unit};
+          write_block(b, t, static_cast<In*>(call.grad_in[i]), b.in_positions, owned, sums[i] + owned.first * b.width);
         });
       if (call.grad_param) params[number] = param;
     }
   };
-  parallel_for(parallel, b.count, b.rows * b.out_unit * b.width * b.groups * taps(g), body);
+  parallel_for(parallel, b.count, b.rows * b.out_unit * b.width * taps(g), body);
   if (call.grad_param) *call.grad_param = std::accumulate(params.begin(), params.end(), 0.0);
 }
 
@@ -410,7 +403,7 @@ template <class R, class T>
 void pool_lanes(const Call& call, const R& r, Parallel parallel) {
   [[maybe_unused]] const bool direct = sizeof(T) == 4 && call.g.channels_last && call.dtype == kFloat32 && r.sign > 0;
   if constexpr (R::kSplits && sizeof(T) == 4)
-    if (shared_much(call.g, !direct)) return pool_lanes_as<true, true, R, T>(call, r, parallel);
+    if (shared_much(call.g, !direct || call.grad)) return pool_lanes_as<true, true, R, T>(call, r, parallel);
   if constexpr (sizeof(T) == 4)
     if (direct) return pool_lanes_as<false, false, R, T>(call, r, parallel);
   pool_lanes_as<true, false, R, T>(call, r, parallel);
