@@ -48,6 +48,7 @@ lint: $(VENV)/.installed-lint
 # The wheel for Linux on x86-64, with the CPU libraries in it: it needs g++ 12 or later, and takes minutes.
 wheel: $(VENV)/.installed-wheel
 	$(BIN)/python tools/prebuild.py build/prebuilt
+	rm -f dist/poolzoo-*-manylinux*.whl
 	POOLZOO_PREBUILT_FOLDER=build/prebuilt $(PIP_WHEEL)
 
 # The wheel for all other systems, where libraries are built at first use.
