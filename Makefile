@@ -8,7 +8,7 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constr
 
 PIP_WHEEL = $(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
 
-.PHONY: compare test check grid test-models sanitize lint wheel wheel-pure wheel-check pictures gallery cards catalog clean
+.PHONY: compare test check grid test-models sanitize lint wheel wheel-pure wheel-check pictures gallery cards accuracy catalog clean
 
 compare: $(VENV)/.installed
 	@mkdir -p results
@@ -32,7 +32,7 @@ grid: $(VENV)/.installed-test
 # Whole networks, and the CUDA library without a GPU: what needs torchvision, timm and a CUDA build of torch (6 GB).
 test-models: $(CUDA_VENV)/.installed
 	$(CUDA_VENV)/bin/python -m pytest $(addprefix tests/,surgery/test_networks.py surgery/test_recipes.py surgery/test_guide.py \
-		analysis/test_features.py analysis/test_layer_windows.py analysis/test_profile_model.py \
+		analysis/test_features.py analysis/test_layer_windows.py analysis/test_train_networks.py analysis/test_profile_model.py \
 		analysis/test_piq_metrics.py test_cli_metrics.py checkered/test_zoo.py compat/test_regions.py \
 		cuda/test_cuda_build.py) $(PARALLEL) $(PYTEST_ARGS)
 
@@ -71,6 +71,10 @@ cards: $(VENV)/.installed
 # docs/gallery.md, and results/gallery.html with every picture: all operators on scikit-image's photographs.
 gallery: $(VENV)/.installed
 	$(BIN)/python docs/make_gallery.py
+
+# docs/accuracy.md: a network trained with 21 operators on a subset of Fashion-MNIST (ACCURACY=--full: on all of it).
+accuracy: $(VENV)/.installed
+	$(BIN)/python docs/make_accuracy.py $(if $(DATA),--data $(DATA)) $(ACCURACY)
 
 # What `poolzoo list` reads, the type stubs, docs/metrics.md, and the public API in tests/api.txt.
 catalog: $(VENV)/.installed

@@ -193,7 +193,9 @@ def _training_frame(result: StudyResult) -> pd.DataFrame:
         line |= {"top1": mean and mean.mean, "top1_low": low, "top1_high": high}
         line |= {"top1_difference": gap and gap.mean, "top1_difference_low": less, "top1_difference_high": more}
         line |= {"top5": found.top5, "seeds": len(found.top1), "failed": len(found.failed)}
-        lines.append(line | {key: getattr(found, key) for key in ("parameters", "epoch_s", "images_per_s")})
+        lines.append(
+            line | {key: getattr(found, key) for key in ("parameters", "epoch_s", "images_per_s", "peak_bytes")}
+        )
     frame: pd.DataFrame = pd.DataFrame(lines)
     return frame
 

@@ -22,6 +22,7 @@ from poolzoo.analysis.results.training_store import TrainingStore
 from poolzoo.analysis.studies import train as study
 from poolzoo.analysis.training import checkpoints
 from poolzoo.analysis.training.cell import TrainingCell
+from poolzoo.analysis.training.networks import make_model
 from poolzoo.analysis.training.recipe import Recipe
 
 CLOTHES = Path(__file__).parents[1] / "fashion_mnist"
@@ -180,6 +181,18 @@ def test_a_training_that_diverges_is_a_row_and_the_others_are_trained():
     result = trained(lr=1e30, seeds=1, epochs=2)
     assert [row["error"] for row in result.rows] == ["diverged: the training loss of epoch 1 is nan"] * 2
     assert result.summary()["failed"].tolist() == [1, 1]
+
+
+def test_small_images_are_one_line():
+    with pytest.raises(ValueError, match=r"model small: with its own pools, on images of 1x3x3: RuntimeError"):
+        make_model("small", "max", 0, (1, 3, 3), 10)
+
+
+def test_a_row_has_the_memory_of_a_step():
+    peaks = [row["peak_bytes"] for row in trained(pool=("max", "avg"), seeds=1, epochs=2, batch_size=32).rows]
+    assert peaks[0] == peaks[1] and peaks[2] == peaks[3]
+    # The first convolution's output of 16 channels, in float32, is kept for the backward pass.
+    assert all(peak > 32 * 16 * 28 * 28 * 4 for peak in peaks)
 
 
 NETWORKS = """

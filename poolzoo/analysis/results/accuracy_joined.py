@@ -56,6 +56,8 @@ def join_retention(
 ) -> list[Joined]:
     """Return accuracy against the first metrics of a comparison, for one setting.
 
+    Operators that keep another fraction of the values than the baseline are left out.
+
     Args:
         trained: of one data set and network.
         summaries: of one setting.
@@ -64,7 +66,8 @@ def join_retention(
     """
     chosen: dict[str, Summary] = {}
     for state in reversed(_STATES):
-        chosen |= {summary.label: summary for summary in summaries if summary.state == state and summary.scores}
+        equal = (summary for summary in summaries if summary.state == state and summary.scores and summary.equal_kept)
+        chosen |= {summary.label: summary for summary in equal}
     found = []
     for key in list(dict.fromkeys(key for summary in chosen.values() for key in summary.scores))[:limit]:
         values = {name: summary.scores[key].mean for name, summary in chosen.items() if key in summary.scores}

@@ -32,7 +32,7 @@ class TrainingRow(TypedDict):
     epoch_s: float | None  # of training; scoring is not counted
     images_per_s: float | None
     parameters: int | None
-    peak_bytes: int | None  # of a GPU's memory, in the epoch
+    peak_bytes: int | None  # allocated at most in a step, gradients included, parameters and images not
     device: str
     error: str | None  # null, or one line: the training diverged or failed
 

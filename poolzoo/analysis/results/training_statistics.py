@@ -104,7 +104,7 @@ class TrainedOperator:
         difference: to the baseline, paired; None for the baseline.
         top5: mean test top-5 accuracy.
         parameters: of the network.
-        epoch_s, images_per_s: medians over epochs.
+        epoch_s, images_per_s, peak_bytes: medians over epochs.
         failed: seeds whose training diverged or failed, with the reason.
         unfinished: seeds that are not trained to the end.
     """
@@ -119,6 +119,7 @@ class TrainedOperator:
     parameters: int | None
     epoch_s: float | None
     images_per_s: float | None
+    peak_bytes: float | None
     failed: Mapping[int, str]
     unfinished: tuple[int, ...]
 
@@ -157,6 +158,7 @@ def summarise_training(result: Result) -> list[TrainedOperator]:
                 next((row["parameters"] for row in rows if row["parameters"]), None),
                 _median([row["epoch_s"] for row in rows]),
                 _median([row["images_per_s"] for row in rows]),
+                _median([row["peak_bytes"] for row in rows]),
                 {row["seed"]: row["error"] for row in rows if row["error"]},
                 _unfinished(rows),
             )

@@ -23,8 +23,9 @@ from poolzoo.analysis.results.result import Result
 from poolzoo.analysis.results.rows import Row, one_line, set_numbers
 from poolzoo.analysis.results.schema import MODEL_KIND
 from poolzoo.analysis.scoring.forward_times import time_shares, time_statement
+from poolzoo.analysis.scoring.peak_memory import peak_bytes
 from poolzoo.analysis.scoring.pool_modules import describe_specs, make_module, normal_spec, provenance, shown_params
-from poolzoo.analysis.studies.profile import CHANNELS_LAST, DTYPES, peak_bytes, time_budget
+from poolzoo.analysis.studies.profile import CHANNELS_LAST, DTYPES, time_budget
 from poolzoo.registry import pool_info
 from poolzoo.surgery import Report, replace_pools
 

@@ -6,6 +6,7 @@ and the network's own draws are seeded anew for each. So a run that was stopped 
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from poolzoo.analysis.inputs.labelled import DataSet
 from poolzoo.analysis.results.rows import one_line
 from poolzoo.analysis.results.training_rows import TrainingRow, empty_row
+from poolzoo.analysis.scoring.peak_memory import peak_bytes
 from poolzoo.analysis.training.batches import (
     SCORED_AT_ONCE,
     augment,
@@ -114,8 +116,8 @@ class TrainingCell:
         generator = augmentation_generator(self.seed, row["epoch"])
         loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
         right, seen = torch.zeros((), dtype=torch.int64, device=self.device), 0
+        row["peak_bytes"] = self._step_bytes(row)
         self.runs.train()
-        self._reset_peak()
         began = time.perf_counter()
         for numbers in epoch_batches(self.learned, recipe.batch_size, self.seed, row["epoch"]):
             batch = augment(images.images[numbers].to(self.device), recipe.augment, generator)[self.group.part]
@@ -137,7 +139,6 @@ class TrainingCell:
         total = float(loss_sum)  # waits for a GPU
         seconds = time.perf_counter() - began
         row["epoch_s"], row["images_per_s"] = seconds, seen / seconds
-        row["peak_bytes"] = self._peak()
         if not math.isfinite(total):
             row["error"] = f"diverged: the training loss of epoch {row['epoch']} is {total}"
             return
@@ -181,12 +182,21 @@ class TrainingCell:
     def _precision(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.amp)
 
-    def _reset_peak(self) -> None:
-        if self.device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats(self.device)
+    def _step_bytes(self, row: TrainingRow) -> int | None:
+        """Return what a step on a copy of the network allocates at most; measured in the first epoch."""
+        if row["epoch"] > 1:
+            return self.rows[0]["peak_bytes"]
+        model = copy.deepcopy(self.model).train()
+        numbers = self.learned[: self.recipe.batch_size][self.group.part]
+        images, labels = (held[numbers].to(self.device) for held in (self.data.train.images, self.data.train.labels))
 
-    def _peak(self) -> int | None:
-        return torch.cuda.max_memory_allocated(self.device) if self.device.type == "cuda" else None
+        def step() -> None:
+            with self._precision():
+                scores = model(self._input(images))
+            F.cross_entropy(scores.float(), labels).backward()  # type: ignore[no-untyped-call]
+
+        with seeded(0, str(self.device)):
+            return peak_bytes(step, self.device)
 
     # Checkpoints ----------------------------------------------------------------------------------------------------
 

@@ -74,6 +74,7 @@ def make_model(model: str, spec: str, seed: int, shape: tuple[int, int, int], cl
     example = torch.zeros(2, channels, *shape[1:])
     with seeded(seed_of(seed, OPERATOR)):
         if spec and model != "ccnn":
+            _check_runs(network, model, "", example, classes)
             network = _with_operator(network, model, spec, example, classes)
     _check_runs(network, model, spec, example, classes)
     return network

@@ -13,8 +13,17 @@ from poolzoo.analysis.results.training_statistics import (
     training_rows,
 )
 from poolzoo.reports.run_facts import RunFacts
-from poolzoo.reports.text.columns import Cell, Column, Line, Table, make_table, number_column, word_column
-from poolzoo.reports.text.numbers import formatter
+from poolzoo.reports.text.columns import (
+    Cell,
+    Column,
+    Line,
+    Table,
+    make_table,
+    number_column,
+    scaled_column,
+    word_column,
+)
+from poolzoo.reports.text.numbers import BYTE_UNITS, formatter
 from poolzoo.reports.text.words import visible
 
 #: The difference, in points of per cent, for which the table says how many seeds it needs.
@@ -46,6 +55,7 @@ def _table(run: RunFacts, found: Sequence[TrainedOperator]) -> Table:
         number_column(Column("top-5 %", drop=5), [_scaled(one.top5) for one in found], _PERCENT, "high"),
         number_column(Column("seeds", drop=4), [len(one.top1) for one in found], formatter(".0f")),
         number_column(Column("parameters", drop=7), [one.parameters for one in found], formatter(",.0f")),
+        scaled_column(Column("memory", drop=8), [one.peak_bytes for one in found], BYTE_UNITS),
         number_column(Column("images/s", drop=2), [one.images_per_s for one in found], formatter(",.0f"), "high"),
     ]
     columns = [(column, cells) for column, cells in columns if any(cell.value is not None for cell in cells)]
