@@ -66,7 +66,9 @@ struct Blocks {
     out_positions = out_unit * (axis ? g.out[0] * g.out[1] : g.out[0]);
     lanes = channels_last ? g.channels : g.batch * g.channels;
     const int64_t whole = (lanes + kVector - 1) / kVector * kVector;
-    width = std::min(whole, copies > 0 ? 2 * kVector : 64 * kVector);
+    // Two vectors, which are reduced at a time; more where they lie side by side, unless a window's rows would leave the
+    // nearest cache.
+    width = std::min(whole, (copies == 0 ? 64 : copies <= 2 && channels_last ? 8 : 2) * kVector);
     // So that a large window stays in the cache from one pass over it to the next.
     while (copies == 0 && width > 8 * kVector && taps(g) * width * int64_t(sizeof(T)) > kMostBytes) width /= 2;
     const auto bytes = [&](int64_t outputs) {

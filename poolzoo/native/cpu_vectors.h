@@ -122,7 +122,11 @@ inline V load_wide(const In* p, int64_t count) {
   } else {
     HalfBits bits{};
     if (count == Lanes<V>::kCount) memcpy(&bits, p, sizeof(bits));
+#if defined(__AVX512F__)
+    else bits = (HalfBits)_mm256_maskz_loadu_epi16(__mmask16((1u << count) - 1), p);
+#else
     else memcpy(&bits, p, 2 * count);
+#endif
     return widened<In>(__builtin_convertvector(bits, FloatBits));
   }
 }
@@ -140,7 +144,11 @@ inline void store_narrow(Out* p, V v, int64_t count) {
   } else {
     HalfBits bits = __builtin_convertvector(narrowed<Out>(v), HalfBits);
     if (count == Lanes<V>::kCount) memcpy(p, &bits, sizeof(bits));
+#if defined(__AVX512F__)
+    else _mm256_mask_storeu_epi16(p, __mmask16((1u << count) - 1), (__m256i)bits);
+#else
     else memcpy(p, &bits, 2 * count);
+#endif
   }
 }
 
