@@ -507,10 +507,14 @@ void pool_pairs(const Call& call, const R& r, Parallel parallel) {
 // Whether the lanes path has fuller vectors than the others. It asks nothing of the batch, so that a sample's result does
 // not depend on it.
 template <class T>
-bool in_lanes(const Geometry& g) {
+bool in_lanes(const Call& call) {
+  const Geometry& g = call.g;
   constexpr int64_t n = Lanes<VectorOf<T>>::kCount;
   if (g.adaptive) return true;
   if (in_pairs(g)) return !g.channels_last && g.out[2] <= n / 2;
+  // Of volumes its bands are slices; where these overlap and are larger than the cache, too much would be done twice.
+  const int64_t bytes = g.in[1] * g.in[2] * span(g, 0) * 2 * n * int64_t(sizeof(T));
+  if (call.grad && overlaps(g, 0) && bytes > Blocks<T>::kMostBytes) return false;
   return g.channels >= n / 2 || (!g.channels_last && g.out[2] <= n);
 }
 
@@ -518,7 +522,7 @@ template <class R, class T>
 void pool_as(const Call& call, Parallel parallel) {
   const Geometry& g = call.g;
   const R r = R::make(call.param, taps(g));
-  if (in_lanes<T>(g)) return pool_lanes<R, T>(call, r, parallel);
+  if (in_lanes<T>(call)) return pool_lanes<R, T>(call, r, parallel);
   const int64_t rows = in_pairs(g) && r.sign > 0 ? g.kernel[0] * g.kernel[1] : 0;  // the pairs path has no `sign`
   if (call.grad) clear_unreached<T>(call, rows > 0, parallel);
   if (rows == 1) pool_pairs<1, R, T>(call, r, parallel);
@@ -531,7 +535,7 @@ void pool_as(const Call& call, Parallel parallel) {
 // Pools as `call` says, backward where it has a gradient.
 template <template <class> class R>
 void pool(const Call& call, Parallel parallel) {
-  const bool in_parts = R<float>::kInParts && in_lanes<float>(call.g);
+  const bool in_parts = R<float>::kInParts && in_lanes<float>(call);
   if (call.dtype == kFloat64 || (taps(call.g) > kMostInFloat && !in_parts)) pool_as<R<double>, double>(call, parallel);
   else pool_as<R<float>, float>(call, parallel);
 }

@@ -134,26 +134,15 @@ struct LaneWindow {
     vectors([&](auto v) POOLZOO_INLINE { w[v] = r.template open<V>(); });
     if constexpr (R::kPasses == 1) {
       in_parts(w, [&](const Tap<V>& tap, auto v, int64_t, int64_t) POOLZOO_INLINE { r.seek(w[v], tap); });
-      return;
-    }
-    each([&](const Tap<V>& tap, auto v, int64_t, int64_t) POOLZOO_INLINE { r.seek(w[v], tap); });
-    if constexpr (R::kPasses > 1)
+    } else {
+      each([&](const Tap<V>& tap, auto v, int64_t, int64_t) POOLZOO_INLINE { r.seek(w[v], tap); });
       vectors([&](auto v) POOLZOO_INLINE { r.settle(w[v]); });
-    if constexpr (R::kPasses == 3) {
-      each([&](const Tap<V>& tap, auto v, int64_t, int64_t) POOLZOO_INLINE { r.measure(w[v], tap); });
-      vectors([&](auto v) POOLZOO_INLINE { r.prepare(w[v]); });
-    }
-    if constexpr (kSplit) {
-      in_parts(w, [&](const Tap<V>& tap, auto v, int64_t i, int64_t) POOLZOO_INLINE { r.add(w[v], tap, split(i)); });
-      if (splits) return;
-      const LaneWindow<R, T, false, kSlopes, kVectors, kSmall> unsplit{r, g, source, elements, lane, lanes};
-      Windows other;
-      unsplit.reduce(other, true);
-      vectors([&](auto v) POOLZOO_INLINE {
-        if (any(w[v].sums.sum != w[v].sums.sum)) r.take_over(w[v], other[v]);
-      });
-    } else if constexpr (R::kPasses > 1) {
-      in_parts(w, [&](const Tap<V>& tap, auto v, int64_t, int64_t) POOLZOO_INLINE { r.add(w[v], tap); });
+      if constexpr (R::kPasses == 3) {
+        each([&](const Tap<V>& tap, auto v, int64_t, int64_t) POOLZOO_INLINE { r.measure(w[v], tap); });
+        vectors([&](auto v) POOLZOO_INLINE { r.prepare(w[v]); });
+      }
+      if constexpr (kSplit) add_split(w, splits);
+      else in_parts(w, [&](const Tap<V>& tap, auto v, int64_t, int64_t) POOLZOO_INLINE { r.add(w[v], tap); });
     }
   }
 
@@ -171,6 +160,17 @@ struct LaneWindow {
   }
 
  private:
+  POOLZOO_HD void add_split(Window* w, bool splits) const {
+    in_parts(w, [&](const Tap<V>& tap, auto v, int64_t i, int64_t) POOLZOO_INLINE { r.add(w[v], tap, split(i)); });
+    if (splits) return;
+    const LaneWindow<R, T, false, kSlopes, kVectors, kSmall> unsplit{r, g, source, elements, lane, lanes};
+    Windows other;
+    unsplit.reduce(other, true);
+    vectors([&](auto v) POOLZOO_INLINE {
+      if (any(w[v].sums.sum != w[v].sums.sum)) r.take_over(w[v], other[v]);
+    });
+  }
+
   // A pass whose sums need parts where the window is large.
   template <class F>
   POOLZOO_HD void in_parts(Window* w, F f) const {
