@@ -45,6 +45,7 @@ CLAUSES = {
     "nan": "a NaN or inf affects no output whose window does not contain it",
     "nan_reaches": "a NaN affects every output whose window contains it",
     "huge": "nothing overflows unless the result does, up to the largest number",
+    "steep": "no gradient is larger than the input's type holds",
     "gradcheck": "the gradient is the derivative",
     "second_gradient": "the gradient of the gradient is its derivative",
     "onnx": "exports to ONNX",
@@ -110,6 +111,8 @@ class PoolInfo:
             at position ``o * stride + offset`` of the input; else None.
         single_elements: whether each of its values is one element of the input: that at the first position of the
             window, moved by the phase.
+        restore: for an operator with submaps that loses nothing where windows lie side by side, ``restore(y, sizes,
+            geometry, **params)`` gives the input of the spatial ``sizes`` back; else None.
         check: called with the parameters; raises ValueError or TypeError if one is not allowed.
         function_name: stem of its functions: ``soft_pool`` for ``soft_pool2d``.
         class_name: stem of its modules: ``SoftPool`` for ``SoftPool2d``.
@@ -145,6 +148,7 @@ class PoolInfo:
     phases: Callable[..., list[tuple[int, ...]]] | None = None
     kept_phase: Callable[..., Any] | None = None
     single_elements: bool = False
+    restore: Callable[..., Any] | None = None
     check: Callable[..., None] | None = None
     function_name: str = ""
     class_name: str = ""

@@ -99,6 +99,17 @@ def tap_positions(out: Sequence[int], geometry: Geometry, device: torch.device) 
     ]
 
 
+def centred_taps(axis: int, out: int, geometry: Geometry, taps: int, device: torch.device) -> Tensor:
+    """Return ``(out, taps)``: where a filter's taps lie on an axis, centred on each window.
+
+    With more taps than the window has, the filter starts that much before it; half positions go to the right, as
+    antialiased-cnns pads.
+    """
+    k, s, p, d = (values[axis] for values in geometry[:4])
+    first = torch.arange(out, device=device) * s - p - (d * (taps - k)) // 2
+    return first[:, None] + torch.arange(taps, device=device) * d
+
+
 def taps_inside(position: Tensor, size: int) -> Tensor:
     """Return whether positions lie on an axis of ``size``."""
     return (position >= 0) & (position < size)

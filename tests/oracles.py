@@ -589,9 +589,22 @@ def low_band(x: ArrayLike, g: Geometry, dec_lo: Sequence[float], mode: str = "sy
     The L taps lie as `blur`'s do: the first one floor(d (L-k) / 2) before the window's start. Convolution turns the
     filter round. `norm="mean"` divides it by its sum.
     """
-    x = np.asarray(x, dtype=np.float64)
-    n, length = len(g.kernel_size), len(dec_lo)
     gain = math.fsum(dec_lo) if norm == "mean" else 1.0
+    return wavelet_band(x, g, [[tap / gain for tap in dec_lo]] * len(g.kernel_size), mode)
+
+
+def hwd(x: ArrayLike, g: Geometry, mode: str = "symmetric", norm: str = "ortho") -> Array:
+    """All bands of Haar's transform, the filter of the first axis changing fastest; `norm` as in `low_band`."""
+    tap, n = 0.5 if norm == "mean" else math.sqrt(0.5), len(g.kernel_size)
+    filters = {0: [tap, tap], 1: [-tap, tap]}  # dec_lo and dec_hi
+    orders = [order[::-1] for order in product((0, 1), repeat=n)]
+    return np.stack([wavelet_band(x, g, [filters[band] for band in order], mode) for order in orders], -n - 1)
+
+
+def wavelet_band(x: ArrayLike, g: Geometry, filters: Sequence[Sequence[float]], mode: str) -> Array:
+    """Convolve with a decomposition filter along each axis, all of one length, centred on each window."""
+    x = np.asarray(x, dtype=np.float64)
+    n, length = len(g.kernel_size), len(filters[0])
     spatial, starts = x.shape[-n:], _starts(x.shape[-n:], g)
     y = np.zeros(x.shape[:-n] + tuple(len(axis) for axis in starts))
     for out_index in np.ndindex(*y.shape):
@@ -600,7 +613,7 @@ def low_band(x: ArrayLike, g: Geometry, dec_lo: Sequence[float], mode: str = "sy
         for a in range(n):
             first = starts[a][o[a]] - (g.dilation[a] * (length - g.kernel_size[a])) // 2
             read = [EXTENSIONS[mode](first + g.dilation[a] * t, spatial[a]) for t in range(length)]
-            axes.append([(i, f * dec_lo[length - 1 - t] / gain) for t, (i, f) in enumerate(read)])
+            axes.append([(i, f * filters[a][length - 1 - t]) for t, (i, f) in enumerate(read)])
         for taps in product(*axes):
             y[out_index] += math.prod(w for _, w in taps) * x[channel + tuple(i for i, _ in taps)]
     return y
@@ -812,6 +825,111 @@ def space_to_depth(x: ArrayLike, g: Geometry) -> Array:
                 at.append(next(tap for tap in taps if 0 <= tap < n))
             y[(..., number, *o)] = x[(..., *at)]
     return y
+
+
+def elements_of(x: Array, g: Geometry) -> list[tuple[tuple[int, ...], list[tuple[int, ...]], list[tuple[int, ...]]]]:
+    """For each window of ``(C, *sizes)``: its place, the positions inside the input, and their taps in the kernel."""
+    sizes, found = x.shape[1:], []
+    for o in np.ndindex(*out_sizes(sizes, g)):
+        inside = []
+        for tap in np.ndindex(*g.kernel_size):
+            at = tuple(i * s - p + d * t for i, s, p, d, t in zip(o, g.stride, g.padding, g.dilation, tap, strict=True))
+            if all(0 <= i < n for i, n in zip(at, sizes, strict=True)):
+                inside.append((at, tap))
+        found.append((o, [at for at, _ in inside], [tap for _, tap in inside]))
+    return found
+
+
+def over_samples(pool: Callable[..., Array], ndim: int, x: ArrayLike, *args: Any, **params: Any) -> Array:
+    """``pool`` of ``(C, *sizes)``, for each sample of ``x`` if it has an axis of them."""
+    x = np.asarray(x, dtype=np.float64)
+    return pool(x, *args, **params) if x.ndim == ndim + 1 else np.stack([pool(one, *args, **params) for one in x])
+
+
+def rmac_regions(height: int, width: int, levels: int) -> list[tuple[int, int, int, int]]:
+    """The authors' regions (cirtorch/layers/functional.py, rmac) as top, left, height, width; the whole map first."""
+    steps, w = np.array([2, 3, 4, 5, 6, 7]), min(height, width)
+    b = (max(height, width) - w) / (steps - 1)
+    idx = int(np.argmin(np.abs((w**2 - w * b) / w**2 - 0.4)))
+    wd, hd = (idx + 1 if height < width else 0), (idx + 1 if height > width else 0)
+    found = [(0, 0, height, width)]
+    for level in range(1, levels + 1):
+        wl = math.floor(2 * w / (level + 1))
+        across, down = (
+            [
+                math.floor(i * (size - wl) / (level + more - 1) + 1e-9) if level + more > 1 else 0
+                for i in range(level + more)
+            ]
+            for size, more in ((width, wd), (height, hd))
+        )
+        found += [(i, j, wl, wl) for i in down for j in across if wl]
+    return found
+
+
+def rmac(x: ArrayLike, g: Geometry, levels: int = 3) -> Array:
+    """Sum over the regions of a window of the channels' maxima, divided by their length and 1e-6."""
+
+    def pool(one: Array) -> Array:
+        y = np.zeros((len(one), *out_sizes(one.shape[1:], g)))
+        for o, places, taps in elements_of(one, g):
+            for top, left, height, width in rmac_regions(*g.kernel_size, levels):
+                held = [
+                    at
+                    for at, (i, j) in zip(places, taps, strict=True)
+                    if top <= i < top + height and left <= j < left + width
+                ]
+                if held:
+                    v = np.array([max(channel[at] for at in held) for channel in one])
+                    y[(slice(None), *o)] += v / (np.linalg.norm(v) + 1e-6)
+        return y
+
+    return over_samples(pool, 2, x)
+
+
+def simpool(
+    x: ArrayLike, g: Geometry, *, query: Array, key: Array, weight: Array, bias: Array, gamma: float | None
+) -> Array:
+    """Attention of the window's mean over the normalised elements; their power mean above the window's minimum."""
+
+    def pool(one: Array) -> Array:
+        y = np.zeros((len(one), *out_sizes(one.shape[1:], g)))
+        for o, places, _ in elements_of(one, g):
+            a = np.array([one[(slice(None), *at)] for at in places])
+            v = np.array([(row - row.mean()) / math.sqrt(row.var() + 1e-6) * weight + bias for row in a])
+            q = query @ a.mean(0)
+            w = _softmax([float(q @ (key @ row)) / math.sqrt(len(one)) for row in v])
+            raised = v if gamma is None else (v - v.min() + 1e-6) ** gamma
+            total = sum(share * row for share, row in zip(w, raised, strict=True))
+            y[(slice(None), *o)] = total if gamma is None else total ** (1 / gamma)
+        return y
+
+    return over_samples(pool, len(g.kernel_size), x)
+
+
+def adaptive_blur(
+    x: ArrayLike, g: Geometry, *, weight: Array, bias: Array, groups: int = 1, filt_size: int = 3
+) -> Array:
+    """A filter for each group of channels: softmax over its taps of a convolution, lying as `blur`'s."""
+    n = len(g.kernel_size)
+
+    def pool(one: Array) -> Array:
+        sizes = one.shape[1:]
+        starts = _starts(sizes, g)
+        y = np.zeros((len(one), *(len(axis) for axis in starts)))
+        for o in np.ndindex(*y.shape[1:]):
+            axes = []
+            for a in range(n):
+                first = starts[a][o[a]] - (g.dilation[a] * (filt_size - g.kernel_size[a])) // 2
+                axes.append([reflect(first + g.dilation[a] * t, sizes[a]) for t in range(filt_size)])
+            a = np.array([one[(slice(None), *at)] for at in product(*axes)])  # (K, C)
+            logits = np.array([(row.reshape(len(one), -1).T * a).sum() for row in weight]) + bias
+            for c in range(len(one)):
+                group = c * groups // len(one)
+                w = _softmax([float(v) for v in logits[group * len(a) : (group + 1) * len(a)]])
+                y[(c, *o)] = sum(share * row[c] for share, row in zip(w, a, strict=True))
+        return y
+
+    return over_samples(pool, n, x)
 
 
 def phases_of_cells(x: ArrayLike, g: Geometry) -> Array:

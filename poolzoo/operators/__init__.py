@@ -16,11 +16,13 @@ from poolzoo.operators import (  # noqa: I001, F401
     adapool,
     dpp,
     antialias,
+    adaptive_filter,
     wavelets,
     spectral,
     lifting,
     multisampling,
     polyphase,
+    heads,
     resample,
 )
 from poolzoo.operators.adapool import (

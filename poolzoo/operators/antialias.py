@@ -12,7 +12,7 @@ from poolzoo.geometry import Geometry, accumulation_dtype, check_input, larger, 
 from poolzoo.operators.basic import dense_maximum
 from poolzoo.registry import register_pool
 from poolzoo.standard_operators import filter_centred, maxima, means
-from poolzoo.windows import reflect, tap_positions, taps_inside, weighted_taps
+from poolzoo.windows import centred_taps, reflect, tap_positions, taps_inside, weighted_taps
 
 _BEYOND_WINDOW = "the filter reaches outside the window"
 
@@ -29,12 +29,9 @@ _BINOMIALS = [[math.comb(n, i) for i in range(n + 1)] for n in range(7)]
 def _filter(x: Tensor, out: tuple[int, ...], geometry: Geometry, filt_size: int) -> Tensor:
     """Apply the binomial filter along each axis, centred on each window of ``geometry``."""
     row = torch.tensor(_BINOMIALS[filt_size - 1], dtype=x.dtype, device=x.device)
-    for axis, (o, k, s, p, d) in enumerate(zip(out, *geometry[:4], strict=True)):
-        # With more taps than the window has, the filter starts that much before it; half positions go to the right,
-        # as antialiased-cnns pads.
-        first = torch.arange(o, device=x.device) * s - p - (d * (filt_size - k)) // 2
+    for axis, o in enumerate(out):
         dim = axis - geometry.ndim
-        index = reflect(first[:, None] + torch.arange(filt_size, device=x.device) * d, x.shape[dim])
+        index = reflect(centred_taps(axis, o, geometry, filt_size, x.device), x.shape[dim])
         x = weighted_taps(x, dim, index, (row / row.sum()).expand(index.shape))
     return x
 

@@ -1,10 +1,13 @@
-"""Wavelet pooling: the low-pass (LL) band of a discrete wavelet transform, with PyWavelets' filters and modes."""
+"""Wavelet pooling: bands of a discrete wavelet transform, with PyWavelets' filters and modes.
+
+``haar`` and ``wavelet`` keep the low-pass (LL) band, ``hwd`` all bands of Haar's transform.
+"""
 
 from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pywt
 import torch
@@ -13,7 +16,7 @@ from torch import Tensor
 from poolzoo.geometry import Geometry, accumulation_dtype, check_input, like, output_size
 from poolzoo.registry import register_pool
 from poolzoo.standard_operators import filter_centred
-from poolzoo.windows import reflect, taps_inside, weighted_taps, wrap
+from poolzoo.windows import centred_taps, reflect, taps_inside, weighted_taps, wrap
 
 # Looked up now, since torch.compile cannot follow a call into PyWavelets. Correlation takes the taps in reversed order.
 _TAPS: dict[str, tuple[float, ...]] = {
@@ -65,16 +68,19 @@ def _low_band(x: Tensor, geometry: Geometry, row: tuple[float, ...], mode: str, 
     out = output_size(x.shape[-geometry.ndim :], geometry)
     a = x.to(accumulation_dtype(x.dtype))
     gain = math.fsum(row) if norm == "mean" else 1.0
-    taps = torch.tensor([tap / gain for tap in row], dtype=torch.float64, device=x.device).to(a.dtype)
-    read, factor = _MODES[mode]
-    for axis, (o, k, s, p, d) in enumerate(zip(out, *geometry[:4], strict=True)):
-        dim = axis - geometry.ndim
-        n = a.shape[dim]
-        first = torch.arange(o, device=x.device) * s - p - (d * (len(row) - k)) // 2
-        position = first[:, None] + torch.arange(len(row), device=x.device) * d
-        weight = taps.expand(position.shape)
-        a = weighted_taps(a, dim, read(position, n), weight if factor is None else weight * factor(position, n))
+    row = tuple(tap / gain for tap in row)
+    for axis in range(geometry.ndim):
+        a = _filtered(a, axis, out[axis], geometry, row, mode)
     return like(a, x)
+
+
+def _filtered(a: Tensor, axis: int, out: int, geometry: Geometry, row: Sequence[float], mode: str) -> Tensor:
+    """Apply a filter along one axis, centred on each window of ``geometry``."""
+    dim = axis - geometry.ndim
+    n, (read, factor) = a.shape[dim], _MODES[mode]
+    position = centred_taps(axis, out, geometry, len(row), a.device)
+    weight = torch.tensor(row, dtype=torch.float64, device=a.device).to(a.dtype).expand(position.shape)
+    return weighted_taps(a, dim, read(position, n), weight if factor is None else weight * factor(position, n))
 
 
 #: PyWavelets' modes that ONNX can pad with, as :func:`filter_centred` names them.
@@ -148,3 +154,59 @@ def wavelet(
     the wavelet's length, whatever the window's size.
     """
     return _low_band(x, geometry, _TAPS[wavelet], mode, norm)
+
+
+#: Haar's low and high band as taps of a correlation, by ``norm``.
+_HAAR = {"ortho": (math.sqrt(0.5),) * 2, "mean": (0.5, 0.5)}
+
+
+def _haar_back(
+    y: Tensor, sizes: Sequence[int], geometry: Geometry, *, mode: str = "symmetric", norm: str = "ortho"
+) -> Tensor:
+    """Return the input ``(N, C, *sizes)`` of :func:`hwd`; a position that no filter reads repeats the nearest."""
+    parts = list(y.unbind(-geometry.ndim - 1))
+    gain = 0.5 / _HAAR[norm][0]
+    for axis, size in enumerate(sizes):
+        dim = axis - geometry.ndim
+        position = centred_taps(axis, y.shape[dim], geometry, 2, y.device).flatten()
+        far = (position - torch.arange(size, device=y.device)[:, None]).abs()
+        nearest = torch.where(taps_inside(position, size), far, far.max() + 1).argmin(1)
+        # Sum and difference of the bands are the two elements, side by side.
+        pairs = [torch.stack([low + high, low - high], dim) for low, high in zip(parts[::2], parts[1::2], strict=True)]
+        parts = [pair.flatten(dim - 1, dim).index_select(dim, nearest) * gain for pair in pairs]
+    return parts[0]
+
+
+@register_pool(
+    "hwd",
+    over="input",
+    family="frequency",
+    summary="all bands of the Haar wavelet transform are kept, each as a submap: nothing is lost",
+    formula="y_b = sum h_b a, h_b a product of (1, 1) / sqrt 2 or (1, -1) / sqrt 2 along each axis",
+    source="Xu et al., Pattern Recognition 143 (2023), 109819; apple1986/HWD, HWD.py",
+    check=_check_haar,
+    phases=lambda geometry, **params: [(0,) * geometry.ndim] * 2**geometry.ndim,
+    restore=_haar_back,
+    exempt=_EXEMPT | {"constant": "of a constant, all bands but the first are 0"},
+)
+def hwd(x: Tensor, geometry: Geometry, *, mode: str = "symmetric", norm: str = "ortho") -> Tensor:
+    """``(N, C, *sizes)`` gives ``(N, C, 2^n, *out)`` over n axes, and ``(C, *sizes)`` gives ``(C, 2^n, *out)``: in 2D
+    LL, HL, LH, HH, the filter of the first axis changing fastest. This is the order of the authors and of
+    ``pywt.dwt2``: approximation, horizontal, vertical and diagonal details.
+
+    With windows of 2 and stride 2, these are PyWavelets' coefficients, as many as the input has elements. The filters
+    have two taps, whatever the window's size, and are centred on the window; ``mode`` and ``norm`` are those of
+    ``haar``, whose output is the first band.
+
+    The authors extend odd sizes by zeros (``mode="zero"`` with ``ceil_mode=True``). Their 1x1 convolution, batch
+    normalisation and ReLU, which follow, are not part of this operator: ``y.flatten(1, 2)`` of a batch has the bands as
+    channels, those of a channel together. Their code was read, the paper could not be.
+    """
+    check_input(x, geometry.ndim)
+    n = geometry.ndim
+    out = output_size(x.shape[-n:], geometry)
+    bands, (tap, _) = [x.to(accumulation_dtype(x.dtype))], _HAAR[norm]
+    for axis in reversed(range(n)):
+        rows = ((tap, tap), (tap, -tap))
+        bands = [_filtered(band, axis, out[axis], geometry, row, mode) for band in bands for row in rows]
+    return like(torch.stack(bands, -n - 1), x.unsqueeze(-n - 1))

@@ -130,6 +130,13 @@ def independent_scores(image: np.ndarray, row: dict, scale: tuple = ((0.0,) * 3,
         down, right = down[:, None], right[None]
         full = y[:, down % stride * stride + right % stride, down // stride, right // stride]
         full = full.transpose(1, 2, 0) * std + mean
+    elif row["pool"] == "hwd":
+        # Each window's four pixels are known, the filter's two taps per axis in its middle; the others repeat them.
+        middle = -(row["dilation"] * (2 - row["kernel_size"]) // 2) - row["padding"]
+        taps = [(np.arange(m)[:, None] * stride + middle + row["dilation"] * np.arange(2)) for m in y.shape[2:]]
+        taps = [np.sort(tap[(tap >= 0) & (tap < n)]) for tap, n in zip(taps, size, strict=True)]
+        down, right = (tap[np.abs(np.arange(n)[:, None] - tap).argmin(1)] for tap, n in zip(taps, size, strict=True))
+        full = image[down][:, right]
     elif row["pool"] in PHASES:
         parts = []
         for submap, (down, right) in enumerate(PHASES[row["pool"]](stride)):
@@ -189,7 +196,8 @@ def test_every_row_agrees_with_an_independent_round_trip(crops, window, normaliz
     for row in result.rows:
         assert row["error"] is None
         psnr, ssim = independent_scores(images[row["image"]], row, NORMALIZATIONS[normalize][1:])
-        assert row["psnr"] == pytest.approx(psnr, abs=1e-6), label(row)
+        # Of a transform that gives the image back, rounding errors are left.
+        assert min(row["psnr"], 250) == pytest.approx(min(psnr, 250), abs=1e-6), label(row)
         assert row["ssim"] == pytest.approx(ssim, abs=1e-6), label(row)
 
 

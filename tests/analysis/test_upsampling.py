@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from scipy.ndimage import map_coordinates
 
 import poolzoo
-from poolzoo.analysis.scoring.upsampling import placed_windows, rebuild
+from poolzoo.analysis.scoring.upsampling import placed_windows, rebuild, restored
 from poolzoo.geometry import make_geometry
 
 WINDOWS_2D = [
@@ -120,6 +120,27 @@ def test_space_to_depth_puts_every_pixel_back(upsample):
         for axis, end in enumerate(last, 2):
             expected = expected.index_select(axis, torch.arange(sizes[axis - 2]).clamp(max=end - 1))
         assert torch.equal(full, expected), window
+
+
+@pytest.mark.parametrize("spec", ["hwd", "hwd:norm=mean", "hwd:mode=zero"])
+def test_hwd_gives_the_image_back(spec):
+    """Every pixel that a filter reads; the others repeat the nearest of these."""
+    for sizes, window, read in (
+        ((6, 8), {"kernel_size": 2}, range(9)),
+        ((7, 9), {"kernel_size": 2, "ceil_mode": True}, range(9)),
+        ((6, 9), {"kernel_size": 2, "stride": 3}, (0, 1, 3, 4, 6, 7)),
+        ((6, 8), {"kernel_size": 4, "stride": 2, "padding": 1}, range(9)),
+        ((4, 6, 4), {"kernel_size": 2}, range(9)),
+    ):
+        x = torch.rand(2, 3, *sizes, dtype=torch.float64)
+        pool = poolzoo.create_pool(spec, ndim=len(sizes), **window)
+        full, expected = restored(pool, x, pool(x)), x
+        for axis, size in enumerate(sizes, 2):
+            inside = [at for at in read if at < size]
+            nearest = [min(inside, key=lambda at, place=place: abs(at - place)) for place in range(size)]
+            expected = expected.index_select(axis, torch.tensor(nearest))
+        torch.testing.assert_close(full, expected, rtol=0, atol=1e-14)
+    assert restored(poolzoo.create_pool("haar"), x, x) is None
 
 
 def test_single_pixels_of_some_phases_are_upsampled_from_their_places():

@@ -115,6 +115,17 @@ OF_ONE: dict[str, Callable[[Tensor, Pool], Tensor]] = {
     "hann_l2": lambda x, pool: (x.square() + 1e-12).sqrt(),
     "gaussian": lambda x, pool: x + 1e-3 * F.softplus(pool.params(x)["m"]).reshape(*x.shape[:2], *(1,) * (x.dim() - 2)),
 }
+
+
+def attended(x: Tensor, pool: Pool) -> Tensor:
+    """What simpool makes of one element: its channels, normalised, above the least of them."""
+    norm = pool.norm_patches
+    v = F.layer_norm(x.movedim(1, -1), (x.shape[1],), norm.weight, norm.bias, 1e-6)
+    return (v - v.amin(-1, keepdim=True) + 1e-6).movedim(-1, 1)
+
+
+#: rmac's one element is the map, the square of the first level, and no square of the others.
+OF_ONE |= {"simpool": attended, "rmac": lambda x, pool: 2 * x / (x.norm(dim=1, keepdim=True) + 1e-6)}
 #: Parameters that a windowed module chooses by its kernel, as the two forms need the same.
 SIZED = {"owa": "owa:ranks=5"}
 
@@ -359,7 +370,7 @@ def test_an_operator_of_more_than_one_window_has_no_such_form(name):
 
 def test_the_operators_of_single_windows_are_these():
     expected = "max avg sum strided median lp power gem lse stochastic mixed softpool softpool_detached "
-    expected += "hann_l2 owa gaussian softpool_channelsum autopool lip edscw idw adapool dpp"
+    expected += "hann_l2 owa gaussian softpool_channelsum autopool lip edscw idw adapool dpp rmac simpool"
     assert {info.name for info in poolzoo.registry.builtin_pools() if info.adaptive} == set(expected.split())
 
 

@@ -21,7 +21,16 @@ from poolzoo.registry import list_pools, parse_spec, pool_info
 
 NEED_CHANNELS = [
     (spec, ndim)
-    for spec in ("lip", "lip:variant=bottleneck,width=4", "lift", "gaussian", "lps", "lps:hidden=2")
+    for spec in (
+        "lip",
+        "lip:variant=bottleneck,width=4",
+        "lift",
+        "gaussian",
+        "lps",
+        "lps:hidden=2",
+        "simpool",
+        "adaptive_blur",
+    )
     for ndim in pool_info(parse_spec(spec)[0]).ndims
 ]
 RENAMED = [(name, former, present) for name in list_pools() for former, present in pool_info(name).renamed.items()]

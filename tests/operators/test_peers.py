@@ -341,6 +341,25 @@ def test_spectral_of_the_same_size_is_the_input_and_padding_only_makes_it_larger
     close(larger.mean((2, 3)), x.mean((2, 3)))
 
 
+def test_hwd_is_pywavelets_transform():
+    x = distinct(2, CHANNELS, 8, 6, dtype=torch.float64)
+    low, details = pywt.dwt2(x.numpy(), "haar")
+    close(functional.hwd_pool2d(x, 2), torch.from_numpy(np.stack([low, *details], 2)))
+    odd = x[..., :7, :5]
+    low, details = pywt.dwt2(odd.numpy(), "haar", mode="zero")
+    close(functional.hwd_pool2d(odd, 2, ceil_mode=True, mode="zero"), torch.from_numpy(np.stack([low, *details], 2)))
+    volume = distinct(1, CHANNELS, 4, 6, 2, dtype=torch.float64)
+    bands = pywt.dwtn(volume.numpy(), "haar", axes=(2, 3, 4))
+    order = ["aaa", "daa", "ada", "dda", "aad", "dad", "add", "ddd"]
+    close(functional.hwd_pool3d(volume, 2), torch.from_numpy(np.stack([bands[key] for key in order], 2)))
+
+
+def test_hwds_first_band_is_haar():
+    x = distinct(2, CHANNELS, 7, 6, dtype=torch.float64)
+    for norm in ("ortho", "mean"):
+        close(functional.hwd_pool2d(x, 3, 2, 1, norm=norm)[:, :, 0], functional.haar_pool2d(x, 3, 2, 1, norm=norm))
+
+
 @pytest.mark.parametrize("ndim", [1, 2, 3])
 def test_flc_is_spectral(ndim):
     x = distinct(2, CHANNELS, *(11, 8, 6)[:ndim], dtype=torch.float64)

@@ -26,7 +26,7 @@ from poolzoo.analysis.scoring.operator_metrics import Pooling, measure
 from poolzoo.analysis.scoring.pool_modules import seed_draws, shown_window
 from poolzoo.analysis.scoring.protocol import NORMALIZATIONS, OPTIMAL, Protocol
 from poolzoo.analysis.scoring.runs import Run
-from poolzoo.analysis.scoring.upsampling import phases_of, placed_windows, rebuild
+from poolzoo.analysis.scoring.upsampling import phases_of, placed_windows, rebuild, restored
 from poolzoo.geometry import Geometry, output_size
 
 if TYPE_CHECKING:
@@ -216,7 +216,12 @@ class _OneSample:
                 pairs = [(self.sample.image, _channels_last(self.scale.denormalise(decoded)))]
             else:
                 align = self.protocol.align
-                full = rebuild(pooled, self.size, row["upsample"], phases, geometry=placed, align=align)
+                back = restored(run.module, self.x, given)
+                full = (
+                    rebuild(pooled, self.size, row["upsample"], phases, geometry=placed, align=align)
+                    if back is None
+                    else self.scale.denormalise(back)
+                )
                 pairs = [(self.sample.image, _channels_last(full))]
             row.update({"data_range": self.sample.data_range, "kept": kept, "equal_kept": equal_kept})
             set_numbers(row, measured)

@@ -63,6 +63,14 @@ def placed_windows(module: Pool, pooled: Tensor, size: Sequence[int]) -> Geometr
     return geometry if regular and not info.resamples else None
 
 
+def restored(module: Pool, x: Tensor, pooled: Tensor) -> Tensor | None:
+    """Return ``x``, ``(N, C, *size)``, from what an operator that loses nothing made of it; None for the others."""
+    if module.info.restore is None:
+        return None
+    full: Tensor = module.info.restore(pooled, x.shape[2:], module.geometry, **module.params(x))
+    return full
+
+
 def rebuild(
     pooled: Tensor,
     size: Sequence[int],
