@@ -695,13 +695,13 @@ def spectral(x: ArrayLike, g: Geometry) -> Array:
 
     One axis after the other, the real part taken at the end. A frequency that n samples do not have is 0.
     """
-    return low_frequencies(x, g, lambda k, n: 1.0)
+    return low_frequencies(x, g, lambda axis, k, n: 1.0)
 
 
 def asap(x: ArrayLike, g: Geometry, window: str = "centred") -> Array:
     """As spectral, X_k times the root of a Hamming window: centred on frequency 0, or numpy's over all n, in order."""
 
-    def gain(k: int, n: int) -> float:
+    def gain(axis: int, k: int, n: int) -> float:
         if window == "centred":
             return math.sqrt(0.54 + 0.46 * math.cos(2 * math.pi * k / n))
         return math.sqrt(np.hamming(n)[k + n // 2])
@@ -709,8 +709,19 @@ def asap(x: ArrayLike, g: Geometry, window: str = "centred") -> Array:
     return low_frequencies(x, g, gain)
 
 
-def low_frequencies(x: ArrayLike, g: Geometry, gain: Callable[[int, int], float]) -> Array:
-    """Spectral's sum, with a factor ``gain(k, n)`` for each frequency of an axis."""
+def diffstride(x: ArrayLike, g: Geometry, strides: Array, smoothness: float = 4.0, size: str = "asked") -> Array:
+    """As spectral, X_k times clip((R + n/(2S) - |k|) / R, 0, 1), S at least 1 and n/(2S) too."""
+    assert size == "asked" and smoothness
+
+    def gain(axis: int, k: int, n: int) -> float:
+        half = max(n / (2 * max(float(strides[axis]), 1.0)), 1.0)
+        return min(max((smoothness + half - abs(k)) / smoothness, 0.0), 1.0)
+
+    return low_frequencies(x, g, gain)
+
+
+def low_frequencies(x: ArrayLike, g: Geometry, gain: Callable[[int, int, int], float]) -> Array:
+    """Spectral's sum, with a factor ``gain(axis, k, n)`` for each frequency of an axis."""
     y = np.asarray(x, dtype=np.complex128)
     dims = len(g.kernel_size)
     for axis, m in zip(range(y.ndim - dims, y.ndim), out_sizes(y.shape[-dims:], g), strict=True):
@@ -719,7 +730,7 @@ def low_frequencies(x: ArrayLike, g: Geometry, gain: Callable[[int, int], float]
         for o, t in np.ndindex(m, n):
             for k in range(-(m // 2), m - m // 2):
                 if -(n // 2) <= k < n - n // 2:
-                    weights[o, t] += gain(k, n) * np.exp(2j * np.pi * k * (o / m - t / n)) / n
+                    weights[o, t] += gain(axis - y.ndim + dims, k, n) * np.exp(2j * np.pi * k * (o / m - t / n)) / n
         y = np.moveaxis(np.tensordot(weights, y, (1, axis)), 0, axis)
     return y.real
 

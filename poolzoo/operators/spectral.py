@@ -1,17 +1,20 @@
 """Spectral pooling: keep the low frequencies of the whole input's discrete Fourier transform (Rippel et al. 2015).
 
-FLC pooling is the same crop under its own name (Grabinski et al. 2022); ASAP tapers the spectrum before it (2023).
+FLC pooling is the same crop under its own name (Grabinski et al. 2022); ASAP tapers the spectrum before it (2023);
+DiffStride learns where the spectrum ends (Riad et al. 2022).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from poolzoo.geometry import Geometry, accumulation_dtype, check_input, is_fixed, larger, like, output_size, smaller
+from poolzoo.operators.base import Pool, is_number
 from poolzoo.registry import register_pool
 
 
@@ -36,14 +39,18 @@ def _resize_spectrum(spectrum: Tensor, dim: int, m: int) -> Tensor:
     return torch.cat([positive, torch.complex(zeros, zeros), negative], dim)  # ONNX has no complex constants
 
 
-def _crop(x: Tensor, geometry: Geometry, gain: Callable[[int, Tensor], Tensor] | None = None) -> Tensor:
-    """Resize the whole input by a crop of its transform, as :func:`spectral` says.
+#: ``gain(axis, n, x)``: factors for the frequencies 0 to n - 1 of an axis, in numpy's order and the type of ``x``.
+Gain = Callable[[int, int, Tensor], Tensor]
 
-    ``gain(n, x)`` gives factors for the frequencies 0 to n - 1 of an axis, in numpy's order and the type of ``x``.
+
+def _crop(x: Tensor, geometry: Geometry, gain: Gain | None = None, to: Sequence[int] | None = None) -> Tensor:
+    """Resize the whole input, to pooling's output size or ``to``, by a crop of its transform, as :func:`spectral`
+    says.
     """
     check_input(x, geometry.ndim)
     n = geometry.ndim
     sizes, out = x.shape[-n:], output_size(x.shape[-n:], geometry)
+    out = out if to is None else tuple(to)
     dims = [axis - n for axis in range(n)]
     if gain is None:  # Only axes that change: on the others transform and inverse would cancel.
         dims = [dim for dim in dims if not (is_fixed(sizes[dim], out[dim]) and sizes[dim] == out[dim])]
@@ -56,7 +63,7 @@ def _crop(x: Tensor, geometry: Geometry, gain: Callable[[int, Tensor], Tensor] |
     spectrum = torch.fft.fftn(a / math.prod([sizes[dim] for dim in dims]), dim=dims)
     for dim in dims:
         if gain is not None:  # on the two real parts: ONNX multiplies no complex number by a real one
-            factors = gain(sizes[dim], a).reshape(-1, *(1,) * -dim)
+            factors = gain(dim + n, sizes[dim], a).reshape(-1, *(1,) * -dim)
             spectrum = torch.view_as_complex(torch.view_as_real(spectrum) * factors)
         spectrum = _resize_spectrum(spectrum, dim, out[dim])
     return like(torch.fft.ifftn(spectrum, dim=dims, norm="forward").real.contiguous(), x)
@@ -140,7 +147,7 @@ def asap(x: Tensor, geometry: Geometry, *, window: str = "centred") -> Tensor:
     with zeros are not part of this operator. The code was read, the paper could not be.
     """
 
-    def gain(n: int, a: Tensor) -> Tensor:
+    def gain(axis: int, n: int, a: Tensor) -> Tensor:
         k = torch.arange(n, dtype=a.dtype, device=a.device)
         if window == "centred":
             return (1 - 0.92 * torch.sin(k * (math.pi / n)).square()).sqrt()
@@ -148,3 +155,121 @@ def asap(x: Tensor, geometry: Geometry, *, window: str = "centred") -> Tensor:
         return (0.08 + 0.92 * torch.sin(place * (math.pi / larger(n - 1, 1))).square()).sqrt() if n > 1 else k + 1
 
     return _crop(x, geometry, gain)
+
+
+#: A stride per axis, or one for all.
+Strides = float | Sequence[float] | Tensor | None
+
+
+def _check_diffstride(strides: Strides = None, smoothness: float = 4.0, size: str = "asked") -> None:
+    given = strides if isinstance(strides, (tuple, list)) else (strides,)
+    if not isinstance(strides, Tensor) and any(
+        value is not None and not (is_number(value) and 1 <= value < math.inf) for value in given
+    ):
+        raise ValueError(f"strides={strides!r}: a finite number >= 1, one per axis, a tensor or None is allowed")
+    if not (is_number(smoothness) and 0 <= smoothness < math.inf):
+        raise ValueError(f"smoothness={smoothness!r}: a finite number >= 0 is allowed")
+    if size not in ("asked", "learned"):
+        raise ValueError(f"size={size!r}: 'asked' or 'learned' is allowed")
+
+
+def _per_axis(strides: Strides, geometry: Geometry) -> list[float] | list[Tensor]:
+    """Return the stride of each axis, at least 1."""
+    n = geometry.ndim
+    if strides is None:
+        return [float(step) for step in geometry.stride]
+    if isinstance(strides, Tensor):
+        if strides.dim() and tuple(strides.shape) != (n,):
+            raise ValueError(f"strides: shape {tuple(strides.shape)}; a scalar or one per axis, ({n},), is allowed")
+        return list(strides.clamp(min=1).expand(n).unbind())
+    given: list[Any] = list(strides) if isinstance(strides, (tuple, list)) else [strides] * n
+    if len(given) != n:
+        raise ValueError(f"strides={strides!r}: a finite number >= 1, one per axis, {n}, a tensor or None is allowed")
+    return [float(value) for value in given]
+
+
+class _DiffStride(Pool):
+    """The module learns the stride of each axis, which starts at ``strides``, or at that of the windows if None."""
+
+    def __init__(
+        self,
+        *args: Any,
+        strides: float | Sequence[float] | None = None,
+        smoothness: float = 4.0,
+        size: str = "asked",
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        _check_diffstride(strides, smoothness, size)
+        self.smoothness, self.size = smoothness, size
+        start = [float(value) for value in _per_axis(strides, self.geometry)]
+        self.strides = nn.Parameter(torch.tensor(start, device=device, dtype=dtype))
+
+    def params(self, x: Tensor) -> dict[str, Any]:
+        return {"strides": self.strides, "smoothness": self.smoothness, "size": self.size}
+
+    def shown_params(self) -> dict[str, Any]:
+        shown: dict[str, Any] = {}
+        if not self.strides.is_meta:
+            strides = tuple(max(round(value, 4), 1.0) for value in self.strides.tolist())
+            shown |= {} if strides == self.stride else {"strides": strides}
+        shown |= {} if self.smoothness == 4 else {"smoothness": self.smoothness}
+        return shown if self.size == "asked" else shown | {"size": self.size}
+
+
+@register_pool(
+    "diffstride",
+    over="input",
+    family="frequency",
+    resamples=True,
+    class_name="DiffStridePool",
+    summary="the low frequencies of the whole input, with a learned stride that says where they fade out",
+    formula="y = Re F^-1(crop(prod_axes m(k) F(x))), m(k) = clip((R + n / (2 S) - |k|) / R, 0, 1)",
+    source="Riad et al., arXiv 2202.01653; google-research/diffstride, diffstride/pooling.py",
+    module=_DiffStride,
+    learnable=True,
+    check=_check_diffstride,
+    exempt=_EXEMPT,
+)
+def diffstride(
+    x: Tensor, geometry: Geometry, *, strides: Strides = None, smoothness: float = 4.0, size: str = "asked"
+) -> Tensor:
+    """``strides`` are S, real numbers of 1 or more: one, one per axis, or a tensor, which gets a gradient; None is the
+    stride of the windows. ``smoothness`` is R, over how many frequencies k of an axis of n the window fades out.
+
+    ``size="asked"`` crops to torch's output size for these windows, as all comparisons need it. The frequencies beyond
+    it are lost, so that the stride has a gradient only where the window fades out within it: at the stride of the
+    windows, values are those of ``spectral`` and the gradient is 0. ``size="learned"`` keeps every frequency that the
+    window passes, ``2 ceil(R + n / (2 S)) - 1`` per axis, n at most, as the authors do: the output then follows the
+    stride, about 2 R larger than n / S, and a program that is compiled or exported keeps the size that it was made
+    with. ``smoothness=0`` passes frequencies up to n / (2 S) and no others.
+
+    In the authors' code the positions of the first axis count frequency -1 as 0, the window of the last axis is one
+    frequency wider than that of the first, and sizes are even; here windows are symmetric and alike. A stride of less
+    than n / (n - R) is raised to that in place; here it is raised to 1 where it is used. The code was read, of the
+    paper only what the code's comments say.
+    """
+    steps = _per_axis(strides, geometry)
+    check_input(x, geometry.ndim)
+    sizes = x.shape[-geometry.ndim :]
+
+    def passed(axis: int, n: int) -> Any:
+        """Return how far the window passes frequencies whole: n / (2 S), 1 at least."""
+        half = n / (2 * steps[axis])
+        return half.clamp(min=1) if isinstance(half, Tensor) else larger(half, 1.0)
+
+    def gain(axis: int, n: int, a: Tensor) -> Tensor:
+        k = torch.arange(n, device=a.device)
+        k = torch.minimum(k, n - k).to(a.dtype)
+        half = passed(axis, n)
+        half = half.to(a.dtype) if isinstance(half, Tensor) else half
+        return ((smoothness + half - k) / smoothness).clamp(0, 1) if smoothness else (k <= half).to(a.dtype)
+
+    if size == "asked":
+        return _crop(x, geometry, gain)
+    ends = [torch.as_tensor(passed(axis, n)).detach() for axis, n in enumerate(sizes)]
+    last = [smoothness + float(end) for end in ends]
+    kept = [2 * (math.ceil(end) if smoothness else math.floor(end) + 1) - 1 for end in last]
+    return _crop(x, geometry, gain, [min(m, n) for m, n in zip(kept, sizes, strict=True)])

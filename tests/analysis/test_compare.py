@@ -62,7 +62,7 @@ def taps(n: int, m: int, mode: str, place: Callable[[int], Fraction]) -> np.ndar
 
 
 #: Operators that resample the whole image.
-RESAMPLING = ("area", "bilinear", "bicubic", "lanczos", "spectral", "flc", "asap")
+RESAMPLING = ("area", "bilinear", "bicubic", "lanczos", "spectral", "flc", "asap", "diffstride")
 
 
 def places(row: dict, n: int, m: int) -> Callable[[int], Fraction]:

@@ -92,7 +92,7 @@ def test_a_straight_slope_stays_where_it_was():
 
 def test_operators_that_resample_the_image_keep_their_grid():
     x = torch.rand(1, 1, 20, 22, dtype=torch.float64)
-    resampling = ("area", "bilinear", "bicubic", "lanczos", "spectral", "flc", "asap")
+    resampling = ("area", "bilinear", "bicubic", "lanczos", "spectral", "flc", "asap", "diffstride")
     for name in (*resampling, "fractional_max:output_ratio=0.6"):
         pool = poolzoo.create_pool(name, kernel_size=3, stride=2).eval()
         assert placed_windows(pool, pool(x), (20, 22)) is None

@@ -507,6 +507,9 @@ BAD_VALUES = [
     ("wavelet", {"mode": "zeros"}),
     ("wavelet", {"norm": 2}),
     ("asap", {"window": "hann"}),
+    ("diffstride", {"strides": 0.5}),
+    ("diffstride", {"smoothness": -1}),
+    ("diffstride", {"size": "free"}),
     ("rmac", {"levels": 0}),
     ("simpool", {"query": 3}),
     ("simpool", {"key": 3}),
@@ -605,6 +608,9 @@ BAD_MODULE_VALUES = [
     ("lip", {"width": 0, "variant": "bottleneck"}),
     ("lip", {"channels": 0}),
     ("lip", {"channels": "three"}),
+    ("diffstride", {"strides": 0}),
+    ("diffstride", {"smoothness": math.inf}),
+    ("diffstride", {"size": 7}),
     ("simpool", {"channels": 0}),
     ("simpool", {"gamma": math.inf}),
     ("adaptive_blur", {"channels": 0}),
@@ -677,6 +683,8 @@ def test_tensors_of_the_wrong_shape_are_named():
     for key, shape in (("leaves", (2, 3, 3)), ("leaves", (3, 2, 2)), ("leaves", (2,)), ("gates", (2, 2, 2))):
         with pytest.raises(ValueError, match=rf"{key}: shape {re.escape(str(shape))}; .*, n a power of 2, C = 3, is"):
             poolzoo.functional.tree_pool2d(x, 2, **{key: torch.zeros(shape)})
+    with pytest.raises(ValueError, match=r"strides: shape \(3,\); a scalar or one per axis, \(2,\), is allowed"):
+        poolzoo.functional.diffstride_pool2d(x, 2, strides=torch.ones(3))
     for name, key in (("power", "p"), ("gem", "p"), ("autopool", "beta"), ("mixed", "lam")):
         with pytest.raises(ValueError, match=rf"{key}: shape \(2,\); a scalar or .* \({CHANNELS},\)"):
             make_function(pool_info(name), 2)(x, 2, **{key: torch.ones(2)})

@@ -341,6 +341,32 @@ def test_spectral_of_the_same_size_is_the_input_and_padding_only_makes_it_larger
     close(larger.mean((2, 3)), x.mean((2, 3)))
 
 
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+def test_diffstride_at_a_whole_stride_without_a_ramp_is_spectral(ndim):
+    x = distinct(2, CHANNELS, *(12, 9, 8)[:ndim], dtype=torch.float64)
+    spectral = call("spectral_pool", ndim, x, 3)
+    for smoothness in (0, 1e-6, 4.0):  # at the stride of the windows the ramp lies beyond what is kept
+        close(call("diffstride_pool", ndim, x, 3, smoothness=smoothness), spectral)
+        strides = torch.full((ndim,), 3.0, dtype=torch.float64)
+        close(call("diffstride_pool", ndim, x, 3, smoothness=smoothness, strides=strides), spectral)
+
+
+def test_diffstrides_size_follows_its_stride_if_asked():
+    x = distinct(2, CHANNELS, 32, 24, dtype=torch.float64)
+    pool = poolzoo.DiffStridePool2d(2, strides=(2.5, 4.0), smoothness=3.0, size="learned").double()
+    y = pool(x)
+    assert y.shape[2:] == (19, 11)  # 2 ceil(3 + 32 / 5) - 1 and 2 ceil(3 + 24 / 8) - 1
+    spectrum, kept = np.fft.fft2(x.numpy(), norm="forward"), np.zeros((2, CHANNELS, 19, 11), complex)
+    for i, j in np.ndindex(19, 11):
+        k, ell = i if i < 10 else i - 19, j if j < 6 else j - 11
+        window = min(1, (3 + 6.4 - abs(k)) / 3) * min(1, (3 + 3 - abs(ell)) / 3)
+        kept[..., i, j] = window * spectrum[..., k, ell]
+    close(y, torch.from_numpy(np.fft.ifft2(kept, norm="forward").real))
+    y.square().sum().backward()
+    assert pool.strides.grad.abs().min() > 0
+    assert poolzoo.DiffStridePool2d(2, strides=1.0, size="learned")(x).shape == x.shape
+
+
 def test_hwd_is_pywavelets_transform():
     x = distinct(2, CHANNELS, 8, 6, dtype=torch.float64)
     low, details = pywt.dwt2(x.numpy(), "haar")
