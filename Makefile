@@ -8,7 +8,7 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constr
 
 PIP_WHEEL = $(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
 
-.PHONY: compare test check grid test-models sanitize lint wheel wheel-pure wheel-check pictures gallery cards accuracy catalog clean
+.PHONY: compare test check grid test-models sanitize lint wheel wheel-pure wheel-check pictures gallery cards families accuracy catalog clean
 
 compare: $(VENV)/.installed
 	@mkdir -p results
@@ -67,6 +67,10 @@ pictures: $(VENV)/.installed-test
 # The operators' pages in docs/operators.
 cards: $(VENV)/.installed
 	$(BIN)/python docs/make_cards.py
+
+# docs/families.md: generalisations and invariances of the operators.
+families: $(VENV)/.installed
+	$(BIN)/python docs/make_families.py
 
 # docs/gallery.md, and results/gallery.html with every picture: all operators on scikit-image's photographs.
 gallery: $(VENV)/.installed

@@ -1207,6 +1207,21 @@ class AvgBlurPool3d(Pool):
 
     def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, filt_size: int = 4) -> None: ...
 
+class AdaptiveBlurPool1d(Pool):
+    """low-pass filter predicted from the input at each place and for each group of channels, then decimation: y = sum w a, w = softmax(conv(x) + b) over the filter's taps, centred on the window"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, channels: int | None = None, groups: int = 1, filt_size: int = 3, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class AdaptiveBlurPool2d(Pool):
+    """low-pass filter predicted from the input at each place and for each group of channels, then decimation: y = sum w a, w = softmax(conv(x) + b) over the filter's taps, centred on the window"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, channels: int | None = None, groups: int = 1, filt_size: int = 3, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class AdaptiveBlurPool3d(Pool):
+    """low-pass filter predicted from the input at each place and for each group of channels, then decimation: y = sum w a, w = softmax(conv(x) + b) over the filter's taps, centred on the window"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, channels: int | None = None, groups: int = 1, filt_size: int = 3, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
 class HaarPool1d(Pool):
     """low-pass (LL) band of the Haar wavelet transform: y = sum h a, h = (1, 1) / sqrt 2 along each axis"""
 
@@ -1236,6 +1251,21 @@ class WaveletPool3d(Pool):
     """low-pass (LL) band of a wavelet transform, Daubechies 2 by default: y = sum h a, h the wavelet's low-pass filter along each axis, centred on the window"""
 
     def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, wavelet: str = 'db2', mode: str = 'symmetric', norm: str = 'ortho') -> None: ...
+
+class HwdPool1d(Pool):
+    """all bands of the Haar wavelet transform are kept, each as a submap: nothing is lost: y_b = sum h_b a, h_b a product of (1, 1) / sqrt 2 or (1, -1) / sqrt 2 along each axis"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, mode: str = 'symmetric', norm: str = 'ortho') -> None: ...
+
+class HwdPool2d(Pool):
+    """all bands of the Haar wavelet transform are kept, each as a submap: nothing is lost: y_b = sum h_b a, h_b a product of (1, 1) / sqrt 2 or (1, -1) / sqrt 2 along each axis"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, mode: str = 'symmetric', norm: str = 'ortho') -> None: ...
+
+class HwdPool3d(Pool):
+    """all bands of the Haar wavelet transform are kept, each as a submap: nothing is lost: y_b = sum h_b a, h_b a product of (1, 1) / sqrt 2 or (1, -1) / sqrt 2 along each axis"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, mode: str = 'symmetric', norm: str = 'ortho') -> None: ...
 
 class SpectralPool1d(Pool):
     """the low frequencies of the whole input's Fourier transform: y = Re F^-1(crop(F(x))), the crop centred on frequency 0"""
@@ -1281,6 +1311,21 @@ class AsapPool3d(Pool):
     """the low frequencies of the whole input, tapered by the root of a Hamming window against ringing: y = Re F^-1(crop(h F(x))), h = sqrt(outer Hamming window)"""
 
     def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, window: str = 'centred') -> None: ...
+
+class DiffStridePool1d(Pool):
+    """the low frequencies of the whole input, with a learned stride that says where they fade out: y = Re F^-1(crop(prod_axes m(k) F(x))), m(k) = clip((R + n / (2 S) - |k|) / R, 0, 1)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, strides: float | tuple[float, ...] | None = None, smoothness: float = 4.0, size: str = 'asked', device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class DiffStridePool2d(Pool):
+    """the low frequencies of the whole input, with a learned stride that says where they fade out: y = Re F^-1(crop(prod_axes m(k) F(x))), m(k) = clip((R + n / (2 S) - |k|) / R, 0, 1)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, strides: float | tuple[float, ...] | None = None, smoothness: float = 4.0, size: str = 'asked', device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class DiffStridePool3d(Pool):
+    """the low frequencies of the whole input, with a learned stride that says where they fade out: y = Re F^-1(crop(prod_axes m(k) F(x))), m(k) = clip((R + n / (2 S) - |k|) / R, 0, 1)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, strides: float | tuple[float, ...] | None = None, smoothness: float = 4.0, size: str = 'asked', device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
 
 class LiftPool1d(Pool):
     """sum of the sub-bands of a learned lifting scheme: y = sum of the sub-bands; along each axis d = a_odd - P(a_even), s = a_even + U(d)"""
@@ -1361,6 +1406,66 @@ class LpsPool3d(Pool):
     """learnable polyphase sampling: a small network chooses which phase of the cells a sample keeps: y = x[f::s], f = argmax_f l_f; train: y = sum w_f x[f::s], w = softmax((l + Gumbel noise) / tau)"""
 
     def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, channels: int | None = None, hidden: int | None = None, tau: float = 1.0, generator: torch.Generator | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class RmacPool2d(Pool):
+    """R-MAC: the maxima of square regions, as unit vectors over the channels, added up: y = sum_R m_R / (|m_R| + 1e-6), m_R the channels' maxima in region R"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, levels: int = 3) -> None: ...
+
+class AdaptiveRmacPool2d(AdaptivePool):
+    """R-MAC: the maxima of square regions, as unit vectors over the channels, added up: y = sum_R m_R / (|m_R| + 1e-6), m_R the channels' maxima in region R"""
+
+    def __init__(self, output_size: Sizes, *, levels: int = 3) -> None: ...
+
+class GlobalRmacPool2d(AdaptivePool):
+    """R-MAC: the maxima of square regions, as unit vectors over the channels, added up: y = sum_R m_R / (|m_R| + 1e-6), m_R the channels' maxima in region R"""
+
+    def __init__(self, *, flatten: bool = False, levels: int = 3) -> None: ...
+
+class SimPool1d(Pool):
+    """SimPool: attention whose query is the window's mean, and a power mean of the values it weights: y = (sum w (v - min v + 1e-6)^g)^(1/g), w = softmax(q k / sqrt C), q = Q mean(a), k = K v, v = LN(a)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, channels: int | None = None, gamma: float | None = 2.0, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class SimPool2d(Pool):
+    """SimPool: attention whose query is the window's mean, and a power mean of the values it weights: y = (sum w (v - min v + 1e-6)^g)^(1/g), w = softmax(q k / sqrt C), q = Q mean(a), k = K v, v = LN(a)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, channels: int | None = None, gamma: float | None = 2.0, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class SimPool3d(Pool):
+    """SimPool: attention whose query is the window's mean, and a power mean of the values it weights: y = (sum w (v - min v + 1e-6)^g)^(1/g), w = softmax(q k / sqrt C), q = Q mean(a), k = K v, v = LN(a)"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, channels: int | None = None, gamma: float | None = 2.0, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class AdaptiveSimPool1d(AdaptivePool):
+    """SimPool: attention whose query is the window's mean, and a power mean of the values it weights: y = (sum w (v - min v + 1e-6)^g)^(1/g), w = softmax(q k / sqrt C), q = Q mean(a), k = K v, v = LN(a)"""
+
+    def __init__(self, output_size: Sizes, *, channels: int | None = None, gamma: float | None = 2.0, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class AdaptiveSimPool2d(AdaptivePool):
+    """SimPool: attention whose query is the window's mean, and a power mean of the values it weights: y = (sum w (v - min v + 1e-6)^g)^(1/g), w = softmax(q k / sqrt C), q = Q mean(a), k = K v, v = LN(a)"""
+
+    def __init__(self, output_size: Sizes, *, channels: int | None = None, gamma: float | None = 2.0, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class AdaptiveSimPool3d(AdaptivePool):
+    """SimPool: attention whose query is the window's mean, and a power mean of the values it weights: y = (sum w (v - min v + 1e-6)^g)^(1/g), w = softmax(q k / sqrt C), q = Q mean(a), k = K v, v = LN(a)"""
+
+    def __init__(self, output_size: Sizes, *, channels: int | None = None, gamma: float | None = 2.0, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class GlobalSimPool1d(AdaptivePool):
+    """SimPool: attention whose query is the window's mean, and a power mean of the values it weights: y = (sum w (v - min v + 1e-6)^g)^(1/g), w = softmax(q k / sqrt C), q = Q mean(a), k = K v, v = LN(a)"""
+
+    def __init__(self, *, flatten: bool = False, channels: int | None = None, gamma: float | None = 2.0, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class GlobalSimPool2d(AdaptivePool):
+    """SimPool: attention whose query is the window's mean, and a power mean of the values it weights: y = (sum w (v - min v + 1e-6)^g)^(1/g), w = softmax(q k / sqrt C), q = Q mean(a), k = K v, v = LN(a)"""
+
+    def __init__(self, *, flatten: bool = False, channels: int | None = None, gamma: float | None = 2.0, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
+
+class GlobalSimPool3d(AdaptivePool):
+    """SimPool: attention whose query is the window's mean, and a power mean of the values it weights: y = (sum w (v - min v + 1e-6)^g)^(1/g), w = softmax(q k / sqrt C), q = Q mean(a), k = K v, v = LN(a)"""
+
+    def __init__(self, *, flatten: bool = False, channels: int | None = None, gamma: float | None = 2.0, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
 
 class AreaPool1d(Pool):
     """mean of the area that each output element covers: y = mean of the inputs i with floor(o n / m) <= i < ceil((o + 1) n / m)"""

@@ -698,6 +698,15 @@ def avg_blur_pool2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple |
 def avg_blur_pool3d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, filt_size: int = 4) -> Tensor:
     """dense average, then binomial filter and decimation: y = blur(average pool at stride 1)"""
 
+def adaptive_blur_pool1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, weight: Tensor | None = None, bias: Tensor | None = None, groups: int = 1, filt_size: int = 3) -> Tensor:
+    """low-pass filter predicted from the input at each place and for each group of channels, then decimation: y = sum w a, w = softmax(conv(x) + b) over the filter's taps, centred on the window"""
+
+def adaptive_blur_pool2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, weight: Tensor | None = None, bias: Tensor | None = None, groups: int = 1, filt_size: int = 3) -> Tensor:
+    """low-pass filter predicted from the input at each place and for each group of channels, then decimation: y = sum w a, w = softmax(conv(x) + b) over the filter's taps, centred on the window"""
+
+def adaptive_blur_pool3d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, weight: Tensor | None = None, bias: Tensor | None = None, groups: int = 1, filt_size: int = 3) -> Tensor:
+    """low-pass filter predicted from the input at each place and for each group of channels, then decimation: y = sum w a, w = softmax(conv(x) + b) over the filter's taps, centred on the window"""
+
 def haar_pool1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, mode: str = 'symmetric', norm: str = 'ortho') -> Tensor:
     """low-pass (LL) band of the Haar wavelet transform: y = sum h a, h = (1, 1) / sqrt 2 along each axis"""
 
@@ -715,6 +724,15 @@ def wavelet_pool2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | 
 
 def wavelet_pool3d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, wavelet: str = 'db2', mode: str = 'symmetric', norm: str = 'ortho') -> Tensor:
     """low-pass (LL) band of a wavelet transform, Daubechies 2 by default: y = sum h a, h the wavelet's low-pass filter along each axis, centred on the window"""
+
+def hwd_pool1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, mode: str = 'symmetric', norm: str = 'ortho') -> Tensor:
+    """all bands of the Haar wavelet transform are kept, each as a submap: nothing is lost: y_b = sum h_b a, h_b a product of (1, 1) / sqrt 2 or (1, -1) / sqrt 2 along each axis"""
+
+def hwd_pool2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, mode: str = 'symmetric', norm: str = 'ortho') -> Tensor:
+    """all bands of the Haar wavelet transform are kept, each as a submap: nothing is lost: y_b = sum h_b a, h_b a product of (1, 1) / sqrt 2 or (1, -1) / sqrt 2 along each axis"""
+
+def hwd_pool3d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, mode: str = 'symmetric', norm: str = 'ortho') -> Tensor:
+    """all bands of the Haar wavelet transform are kept, each as a submap: nothing is lost: y_b = sum h_b a, h_b a product of (1, 1) / sqrt 2 or (1, -1) / sqrt 2 along each axis"""
 
 def spectral_pool1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> Tensor:
     """the low frequencies of the whole input's Fourier transform: y = Re F^-1(crop(F(x))), the crop centred on frequency 0"""
@@ -742,6 +760,15 @@ def asap_pool2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | Non
 
 def asap_pool3d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, window: str = 'centred') -> Tensor:
     """the low frequencies of the whole input, tapered by the root of a Hamming window against ringing: y = Re F^-1(crop(h F(x))), h = sqrt(outer Hamming window)"""
+
+def diffstride_pool1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, strides: float | tuple[float, ...] | Tensor | None = None, smoothness: float = 4.0, size: str = 'asked') -> Tensor:
+    """the low frequencies of the whole input, with a learned stride that says where they fade out: y = Re F^-1(crop(prod_axes m(k) F(x))), m(k) = clip((R + n / (2 S) - |k|) / R, 0, 1)"""
+
+def diffstride_pool2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, strides: float | tuple[float, ...] | Tensor | None = None, smoothness: float = 4.0, size: str = 'asked') -> Tensor:
+    """the low frequencies of the whole input, with a learned stride that says where they fade out: y = Re F^-1(crop(prod_axes m(k) F(x))), m(k) = clip((R + n / (2 S) - |k|) / R, 0, 1)"""
+
+def diffstride_pool3d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, strides: float | tuple[float, ...] | Tensor | None = None, smoothness: float = 4.0, size: str = 'asked') -> Tensor:
+    """the low frequencies of the whole input, with a learned stride that says where they fade out: y = Re F^-1(crop(prod_axes m(k) F(x))), m(k) = clip((R + n / (2 S) - |k|) / R, 0, 1)"""
 
 def lift_pool1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, predict: Step | None = None, update: Step | None = None) -> Tensor:
     """sum of the sub-bands of a learned lifting scheme: y = sum of the sub-bands; along each axis d = a_odd - P(a_even), s = a_even + U(d)"""
@@ -790,6 +817,42 @@ def lps_pool2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None
 
 def lps_pool3d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, logits: Tensor | None = None, tau: float = 1.0, training: bool = False, generator: torch.Generator | None = None) -> Tensor:
     """learnable polyphase sampling: a small network chooses which phase of the cells a sample keeps: y = x[f::s], f = argmax_f l_f; train: y = sum w_f x[f::s], w = softmax((l + Gumbel noise) / tau)"""
+
+def rmac_pool2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, levels: int = 3) -> Tensor:
+    """R-MAC: the maxima of square regions, as unit vectors over the channels, added up: y = sum_R m_R / (|m_R| + 1e-6), m_R the channels' maxima in region R"""
+
+def adaptive_rmac_pool2d(input: Tensor, output_size: Sizes, *, levels: int = 3) -> Tensor:
+    """R-MAC: the maxima of square regions, as unit vectors over the channels, added up: y = sum_R m_R / (|m_R| + 1e-6), m_R the channels' maxima in region R"""
+
+def global_rmac_pool2d(input: Tensor, *, flatten: bool = False, levels: int = 3) -> Tensor:
+    """R-MAC: the maxima of square regions, as unit vectors over the channels, added up: y = sum_R m_R / (|m_R| + 1e-6), m_R the channels' maxima in region R"""
+
+def sim_pool1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, query: Tensor | None = None, key: Tensor | None = None, weight: Tensor | None = None, bias: Tensor | None = None, gamma: float | None = 2.0) -> Tensor:
+    """SimPool: attention whose query is the window's mean, and a power mean of the values it weights: y = (sum w (v - min v + 1e-6)^g)^(1/g), w = softmax(q k / sqrt C), q = Q mean(a), k = K v, v = LN(a)"""
+
+def sim_pool2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, query: Tensor | None = None, key: Tensor | None = None, weight: Tensor | None = None, bias: Tensor | None = None, gamma: float | None = 2.0) -> Tensor:
+    """SimPool: attention whose query is the window's mean, and a power mean of the values it weights: y = (sum w (v - min v + 1e-6)^g)^(1/g), w = softmax(q k / sqrt C), q = Q mean(a), k = K v, v = LN(a)"""
+
+def sim_pool3d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, query: Tensor | None = None, key: Tensor | None = None, weight: Tensor | None = None, bias: Tensor | None = None, gamma: float | None = 2.0) -> Tensor:
+    """SimPool: attention whose query is the window's mean, and a power mean of the values it weights: y = (sum w (v - min v + 1e-6)^g)^(1/g), w = softmax(q k / sqrt C), q = Q mean(a), k = K v, v = LN(a)"""
+
+def adaptive_sim_pool1d(input: Tensor, output_size: Sizes, *, query: Tensor | None = None, key: Tensor | None = None, weight: Tensor | None = None, bias: Tensor | None = None, gamma: float | None = 2.0) -> Tensor:
+    """SimPool: attention whose query is the window's mean, and a power mean of the values it weights: y = (sum w (v - min v + 1e-6)^g)^(1/g), w = softmax(q k / sqrt C), q = Q mean(a), k = K v, v = LN(a)"""
+
+def adaptive_sim_pool2d(input: Tensor, output_size: Sizes, *, query: Tensor | None = None, key: Tensor | None = None, weight: Tensor | None = None, bias: Tensor | None = None, gamma: float | None = 2.0) -> Tensor:
+    """SimPool: attention whose query is the window's mean, and a power mean of the values it weights: y = (sum w (v - min v + 1e-6)^g)^(1/g), w = softmax(q k / sqrt C), q = Q mean(a), k = K v, v = LN(a)"""
+
+def adaptive_sim_pool3d(input: Tensor, output_size: Sizes, *, query: Tensor | None = None, key: Tensor | None = None, weight: Tensor | None = None, bias: Tensor | None = None, gamma: float | None = 2.0) -> Tensor:
+    """SimPool: attention whose query is the window's mean, and a power mean of the values it weights: y = (sum w (v - min v + 1e-6)^g)^(1/g), w = softmax(q k / sqrt C), q = Q mean(a), k = K v, v = LN(a)"""
+
+def global_sim_pool1d(input: Tensor, *, flatten: bool = False, query: Tensor | None = None, key: Tensor | None = None, weight: Tensor | None = None, bias: Tensor | None = None, gamma: float | None = 2.0) -> Tensor:
+    """SimPool: attention whose query is the window's mean, and a power mean of the values it weights: y = (sum w (v - min v + 1e-6)^g)^(1/g), w = softmax(q k / sqrt C), q = Q mean(a), k = K v, v = LN(a)"""
+
+def global_sim_pool2d(input: Tensor, *, flatten: bool = False, query: Tensor | None = None, key: Tensor | None = None, weight: Tensor | None = None, bias: Tensor | None = None, gamma: float | None = 2.0) -> Tensor:
+    """SimPool: attention whose query is the window's mean, and a power mean of the values it weights: y = (sum w (v - min v + 1e-6)^g)^(1/g), w = softmax(q k / sqrt C), q = Q mean(a), k = K v, v = LN(a)"""
+
+def global_sim_pool3d(input: Tensor, *, flatten: bool = False, query: Tensor | None = None, key: Tensor | None = None, weight: Tensor | None = None, bias: Tensor | None = None, gamma: float | None = 2.0) -> Tensor:
+    """SimPool: attention whose query is the window's mean, and a power mean of the values it weights: y = (sum w (v - min v + 1e-6)^g)^(1/g), w = softmax(q k / sqrt C), q = Q mean(a), k = K v, v = LN(a)"""
 
 def area_pool1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False) -> Tensor:
     """mean of the area that each output element covers: y = mean of the inputs i with floor(o n / m) <= i < ceil((o + 1) n / m)"""

@@ -157,11 +157,9 @@ def asap(x: Tensor, geometry: Geometry, *, window: str = "centred") -> Tensor:
     return _crop(x, geometry, gain)
 
 
-#: A stride per axis, or one for all.
-Strides = float | Sequence[float] | Tensor | None
-
-
-def _check_diffstride(strides: Strides = None, smoothness: float = 4.0, size: str = "asked") -> None:
+def _check_diffstride(
+    strides: float | tuple[float, ...] | Tensor | None = None, smoothness: float = 4.0, size: str = "asked"
+) -> None:
     given = strides if isinstance(strides, (tuple, list)) else (strides,)
     if not isinstance(strides, Tensor) and any(
         value is not None and not (is_number(value) and 1 <= value < math.inf) for value in given
@@ -173,7 +171,7 @@ def _check_diffstride(strides: Strides = None, smoothness: float = 4.0, size: st
         raise ValueError(f"size={size!r}: 'asked' or 'learned' is allowed")
 
 
-def _per_axis(strides: Strides, geometry: Geometry) -> list[float] | list[Tensor]:
+def _per_axis(strides: float | tuple[float, ...] | Tensor | None, geometry: Geometry) -> list[float] | list[Tensor]:
     """Return the stride of each axis, at least 1."""
     n = geometry.ndim
     if strides is None:
@@ -194,7 +192,7 @@ class _DiffStride(Pool):
     def __init__(
         self,
         *args: Any,
-        strides: float | Sequence[float] | None = None,
+        strides: float | tuple[float, ...] | None = None,
         smoothness: float = 4.0,
         size: str = "asked",
         device: torch.device | str | None = None,
@@ -234,7 +232,12 @@ class _DiffStride(Pool):
     exempt=_EXEMPT,
 )
 def diffstride(
-    x: Tensor, geometry: Geometry, *, strides: Strides = None, smoothness: float = 4.0, size: str = "asked"
+    x: Tensor,
+    geometry: Geometry,
+    *,
+    strides: float | tuple[float, ...] | Tensor | None = None,
+    smoothness: float = 4.0,
+    size: str = "asked",
 ) -> Tensor:
     """``strides`` are S, real numbers of 1 or more: one, one per axis, or a tensor, which gets a gradient; None is the
     stride of the windows. ``smoothness`` is R, over how many frequencies k of an axis of n the window fades out.
