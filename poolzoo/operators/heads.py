@@ -179,7 +179,7 @@ def _layer_norm(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor
     """Normalise ``(..., C)``; divided by the largest element first, so that no square overflows."""
     most = largest(x, torch.finfo(x.dtype).tiny ** 0.5)
     centred = x / most - (x / most).mean(-1, keepdim=True)
-    least = (EPS**0.5 / most).clamp(min=torch.finfo(x.dtype).tiny ** 0.5)
+    least = (EPS**0.5 / most).clamp(min=torch.finfo(x.dtype).eps ** 1.5)  # far below rounding, and safe to invert
     # Not a quotient by a root: onnxruntime takes that for a layer normalisation with another epsilon.
     y: Tensor = centred * (centred.square().mean(-1, keepdim=True) + least.square()).rsqrt()
     y = y if weight is None else y * weight
