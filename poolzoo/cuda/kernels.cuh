@@ -1,7 +1,7 @@
 // Pooling on CUDA with any reducer of reducers.h.
 //
 // There are three kinds of kernel here: for adjacent windows of two elements along each axis, from registers; for any window, one thread per output;
-// and for the gradient of overlapping windows, one thread per input element. strips.cuh has those of 3x3 windows. Elements
+// and for the gradient of overlapping windows, one thread per input element. strips.cuh has those of 3x3 windows and of 3 in a row. Elements
 // outside the input are skipped. There are no atomics; each element of a result is stored once.
 #pragma once
 #include <cuda_bf16.h>
@@ -351,18 +351,20 @@ struct SmallTaps {
           elements[input][i] = take<E>(x.of[input] + (where.rows[i / K] + where.columns[i % K]) * V);
     }
 
+    __device__ __forceinline__ auto element(const R& r, int v, int i) const {
+      const bool inside = taps.row_inside[i / K] && taps.column_inside[i % K];
+      auto e = tap(r, elements[0][i].at[v], elements[R::kInputs - 1][i].at[v], i);
+      e.a = inside ? e.a : R::fill(0);
+      e.b = inside ? e.b : R::fill(1);
+      e.here = inside;
+      return e;
+    }
+
     // One window's taps, for reduce.
     __device__ __forceinline__ auto window(const R& r, int v) const {
       return [this, &r, v](auto f) {
 #pragma unroll
-        for (int i = 0; i < K * K; ++i) {
-          const bool inside = taps.row_inside[i / K] && taps.column_inside[i % K];
-          auto e = tap(r, elements[0][i].at[v], elements[R::kInputs - 1][i].at[v], i);
-          e.a = inside ? e.a : R::fill(0);
-          e.b = inside ? e.b : R::fill(1);
-          e.here = inside;
-          f(e);
-        }
+        for (int i = 0; i < K * K; ++i) f(element(r, v, i));
       };
     }
   };
@@ -376,6 +378,42 @@ __global__ void pool_small(Inputs<T> x, T* __restrict__ y, Windows<int32_t> g, i
 #pragma unroll
     for (int v = 0; v < V; ++v) out.at[v] = pooled<T>(r, held.window(r, v));
     put(y + i * V, out);
+  }
+}
+
+// Of 2x2 windows side by side, V channels at a time.
+template <class R, class T, int V>
+__global__ void pool_quads_backward(const T* __restrict__ grad_y, Inputs<T> x, Gradients<T> grad, Windows<int32_t> g,
+                                    int32_t count, R r) {
+  using E = Pack<T, V, V * sizeof(T)>;
+  for (int32_t i = first_item<int32_t>(); i < count; i += items_apart<int32_t>()) {
+    const Place<int32_t> o(i, g.out, g.inner);
+    const SmallTaps<2> taps(g, o);
+    const typename SmallTaps<2>::template Held<R, T, V> held(taps, x);
+    const auto dy = take<E>(grad_y + i * V);
+    E out[R::kInputs][4];
+#pragma unroll
+    for (int v = 0; v < V; ++v) {
+      const auto closed = r.close(reduce(r, held.window(r, v)));
+#pragma unroll
+      for (int n = 0; n < 4; ++n)
+#pragma unroll
+        for (int input = 0; input < R::kInputs; ++input)
+          out[input][n].at[v] = static_cast<T>(static_cast<Number<R>>(dy.at[v]) * slope(r, closed, held.element(r, v, n), input));
+    }
+    // What no window holds is the neighbour's to clear: a last row below the last windows, a last column beside them.
+    const bool below = o.at[1] == g.out[1] - 1 && g.in[1] % 2, beside = o.at[2] == g.out[2] - 1 && g.in[2] % 2;
+    const int32_t row = g.in[2] * g.inner, column = g.inner;
+#pragma unroll
+    for (int input = 0; input < R::kInputs; ++input) {
+      T* to = grad.of[input] + (taps.rows[0] + taps.columns[0]) * V;
+#pragma unroll
+      for (int n = 0; n < 4; ++n) put(to + (n / 2 * row + n % 2 * column) * V, out[input][n]);
+      for (int n = 0; n < 2 + beside; ++n)
+        if (below) put(to + (2 * row + n * column) * V, E{});
+      for (int n = 0; n < 2; ++n)
+        if (beside) put(to + (n * row + 2 * column) * V, E{});
+    }
   }
 }
 

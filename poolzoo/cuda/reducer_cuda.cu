@@ -133,15 +133,34 @@ Pointers moved(Pointers p, int64_t offset) {
 
 bool is_channels_last(const Geometry& g) { return g.channels_last && g.channels > 1; }
 
+// Whether windows are 3 elements in a row, of one plane.
+bool is_row_of_3(const Geometry& g) {
+  return is_flat(g) && g.kernel[1] == 1 && g.stride[1] == 1 && g.padding[1] == 0 && g.kernel[2] == 3 && g.dilation[2] == 1;
+}
+
 // The stride of windows that strips.cuh takes, or 0.
 int strip_stride(const Geometry& g) {
   const int64_t cells = g.in[2] + g.out[2] + 64, rows = g.in[1] + g.out[1] + 64;
   const int64_t threads = g.batch * g.in[0] * cells * rows * ((g.channels + 63) / 64 * 64);
-  if (!is_small(g, 3) || threads > kMaxOffset * 4) return 0;
-  return is_dense(g, 1) ? 1 : is_dense(g, 2) ? 2 : 0;
+  if (threads > kMaxOffset * 4) return 0;
+  if (is_row_of_3(g)) return g.stride[2] <= 2 ? static_cast<int>(g.stride[2]) : 0;
+  return !is_small(g, 3) ? 0 : is_dense(g, 1) ? 1 : is_dense(g, 2) ? 2 : 0;
 }
 
-template <class T, int S>
+// Calls launch with the rows and the stride of windows that strips.cuh takes; whether it takes them.
+template <class Launch>
+bool with_strips(const Geometry& g, Launch launch) {
+  const std::integral_constant<int, 1> one{};
+  const std::integral_constant<int, 2> two{};
+  const std::integral_constant<int, 3> three{};
+  switch (strip_stride(g)) {
+    case 1: g.kernel[1] == 1 ? launch(one, one) : launch(three, one); return true;
+    case 2: g.kernel[1] == 1 ? launch(one, two) : launch(three, two); return true;
+    default: return false;
+  }
+}
+
+template <class T, int KY, int S>
 Strips strips_of(const Geometry& g, bool backward, std::initializer_list<const void*> in,
                  std::initializer_list<const void*> out) {
   constexpr int windows = kCellColumns / S;
@@ -165,10 +184,15 @@ Strips strips_of(const Geometry& g, bool backward, std::initializer_list<const v
   s.before = !whole && (backward || s.padded_columns);
   s.useful = s.group - s.before - (!whole && (backward || S == 1 || !s.padded_columns));
   s.across = ceil_of(cells, s.useful);
-  const int32_t rows = backward ? ceil_of(g.in[1] + g.padding[1], S) : s.out_rows;
-  s.down = std::max(1, rows / kStripRows<S>);
+  int64_t planes = g.batch * (last ? 1 : g.channels) * g.in[0];
+  if (KY == 1) {  // whose planes are as good as rows
+    s.in_rows = s.out_rows = static_cast<int32_t>(planes * g.in[1]);
+    planes = 1;
+  }
+  const int32_t rows = !backward ? s.out_rows : KY == 1 ? s.in_rows : ceil_of(g.in[1] + g.padding[1], S);
+  s.down = std::max(1, rows / kStripRows<KY, S>);
   s.rows = ceil_of(rows, s.down);
-  const int64_t planes = g.batch * (last ? ceil_of(s.channels, s.lanes) : g.channels) * g.in[0];
+  planes *= ceil_of(s.channels, s.lanes);
   s.count = static_cast<int32_t>(planes * s.across * s.down);
   s.pairs_in = !last && g.in[2] % 2 == 0 && is_aligned(2 * sizeof(T), in);
   s.pairs_out = !last && g.out[2] % 2 == 0 && is_aligned(2 * sizeof(T), out);
@@ -177,17 +201,17 @@ Strips strips_of(const Geometry& g, bool backward, std::initializer_list<const v
 
 unsigned blocks(const Strips& s) { return static_cast<unsigned>((s.count + s.groups - 1) / s.groups); }
 
-template <int S, class T, class R>
+template <int KY, int S, class T, class R>
 void forward_strips(const Inputs<T>& x, T* y, const Geometry& g, const R& r, cudaStream_t stream) {
-  const Strips s = strips_of<T, S>(g, false, {x.of[0], x.of[1]}, {y});
-  pool_strips<R, T, S><<<blocks(s), kThreads, 0, stream>>>(x, y, s, r);
+  const Strips s = strips_of<T, KY, S>(g, false, {x.of[0], x.of[1]}, {y});
+  pool_strips<R, T, KY, S><<<blocks(s), kThreads, 0, stream>>>(x, y, s, r);
 }
 
-template <int S, class T, class R>
+template <int KY, int S, class T, class R>
 void backward_strips(const T* grad_y, const Inputs<T>& x, const Gradients<T>& grad, const Geometry& g, const R& r,
                      cudaStream_t stream) {
-  const Strips s = strips_of<T, S>(g, true, {x.of[0], x.of[1], grad.of[0], grad.of[1]}, {grad_y});
-  pool_strips_backward<R, T, S><<<blocks(s), kThreads, 0, stream>>>(grad_y, x, grad, s, r);
+  const Strips s = strips_of<T, KY, S>(g, true, {x.of[0], x.of[1], grad.of[0], grad.of[1]}, {grad_y});
+  pool_strips_backward<R, T, KY, S><<<blocks(s), kThreads, 0, stream>>>(grad_y, x, grad, s, r);
 }
 
 template <int K, int V, class T, class R>
@@ -196,6 +220,21 @@ void forward_small(const Inputs<T>& x, T* y, const Geometry& g, const R& r, cuda
   windows.inner /= V;
   const int count = static_cast<int>(outputs(g) / V);
   pool_small<R, T, K, V><<<blocks(count), kThreads, 0, stream>>>(x, y, windows, count, r);
+}
+
+// Windows of two elements along both axes of a plane, side by side and inside the input.
+bool is_quads(const Geometry& g) {
+  return is_small(g, 2) && is_dense(g, 2) && g.padding[1] == 0 && g.padding[2] == 0 && 2 * g.out[1] <= g.in[1] &&
+         2 * g.out[2] <= g.in[2];
+}
+
+template <int V, class T, class R>
+void backward_quads(const T* grad_y, const Inputs<T>& x, const Gradients<T>& grad, const Geometry& g, const R& r,
+                    cudaStream_t stream) {
+  Windows<int32_t> windows(g);
+  windows.inner /= V;
+  const int count = static_cast<int>(outputs(g) / V);
+  pool_quads_backward<R, T, V><<<blocks(count), kThreads, 0, stream>>>(grad_y, x, grad, windows, count, r);
 }
 
 template <class T, class R>
@@ -212,10 +251,8 @@ void forward(const Inputs<T>& x, T* y, const Geometry& g, const R& r, cudaStream
       });
       return;
     }
-    if constexpr (sizeof(T) < 8) {
-      if (strip_stride(g) == 1) return forward_strips<1>(x, y, g, r, stream);
-      if (strip_stride(g) == 2) return forward_strips<2>(x, y, g, r, stream);
-    }
+    if constexpr (sizeof(T) < 8)
+      if (with_strips(g, [&](auto rows, auto stride) { forward_strips<rows, stride>(x, y, g, r, stream); })) return;
     constexpr int V = sizeof(T) == 8 ? 2 : 4;
     const bool packs = g.channels_last && g.channels % V == 0 && is_aligned(V * sizeof(T), {x.of[0], x.of[1], y});
     if (packs && is_small(g, 2)) return forward_small<2, V>(x, y, g, r, stream);
@@ -241,10 +278,15 @@ void backward(const T* grad_y, const Inputs<T>& x, const Gradients<T>& grad, voi
       });
       return;
     }
-  if constexpr (kOwn<R, T> && sizeof(T) < 8) {
-    if (strip_stride(g) == 1) return backward_strips<1>(grad_y, x, grad, g, r, stream);
-    if (strip_stride(g) == 2) return backward_strips<2>(grad_y, x, grad, g, r, stream);
+  if constexpr (kOwn<R, T>) {
+    constexpr int V = sizeof(T) == 8 ? 2 : 4;
+    if (g.channels_last && g.channels % V == 0 && is_quads(g) &&
+        is_aligned(V * sizeof(T), {x.of[0], x.of[1], grad.of[0], grad.of[1], grad_y}))
+      return backward_quads<V>(grad_y, x, grad, g, r, stream);
   }
+  if constexpr (kOwn<R, T> && sizeof(T) < 8)
+    if (with_strips(g, [&](auto rows, auto stride) { backward_strips<rows, stride>(grad_y, x, grad, g, r, stream); }))
+      return;
   if (!overlaps(g)) {
     with_index(g, [&](const auto& windows, auto index) {
       using I = decltype(index);

@@ -1,6 +1,6 @@
-// 3x3 windows of one plane, of stride 1 or 2 and without dilation: each element is read once.
+// Windows of 3x3 elements, or of 3 in a row, of stride 1 or 2 and without dilation: each element is read once.
 //
-// A thread owns a cell of two columns and walks down a strip of rows. It keeps the three rows of its windows in
+// A thread owns a cell of two columns and walks down a strip of rows. It keeps the rows of its windows in
 // registers: the one window of a cell at stride 2, the two at stride 1. The columns that these hold of the cells beside
 // it come from those cells' threads, through shared memory. The threads of a row of cells are a group. Both layouts are
 // alike: each position has `channels` elements, side by side, and a block takes `lanes` of them; 1 and 1 if contiguous.
@@ -24,7 +24,8 @@ struct Strips {
 };
 
 constexpr int kCellColumns = 2;
-template <int S> constexpr int kStripRows = 20 / S;  // at least, if there are as many; each reads a few rows above it too
+// At least, if there are as many. Each strip of 3x3 windows reads a few rows above it too.
+template <int KY, int S> constexpr int kStripRows = KY == 1 ? 4 : 20 / S;
 
 // `yes` or `no`, of numbers that both lie in registers.
 __device__ __forceinline__ float either(bool which, float yes, float no) { return which ? yes : no; }
@@ -77,11 +78,12 @@ struct Exchange {
 };
 
 // The windows of a thread, on their way down.
-template <class R, class T, int S>
+template <class R, class T, int KY, int S>
 struct Walk {
-  static constexpr int K = 3, kWindows = kCellColumns / S, kWidth = (kWindows - 1) * S + K;
+  static constexpr int K = 3, SY = KY == 1 ? 1 : S;  // SY: the rows of a step
+  static constexpr int kWindows = kCellColumns / S, kWidth = (kWindows - 1) * S + K;
   static constexpr int kMost = kWidth - 1;  // columns but for the one that lies left with padding, and right without it
-  static constexpr int kSent = R::kInputs * S * (kMost - 1);  // numbers that are exchanged at a time: 2 of each input
+  static constexpr int kSent = R::kInputs * SY * (kMost - 1);  // numbers that are exchanged at a time
   using Pair = Pack<T, 2, 2 * sizeof(T)>;
   using Swap = Exchange<kSent>;
 
@@ -91,9 +93,9 @@ struct Walk {
   const int32_t column;  // the cell's first
   const bool left;
   const bool own[2];   // whether its columns are inside
-  float here[K][kWidth], column_here[kWidth];
-  float a[R::kInputs][K][kWidth];
-  T ahead[R::kInputs][S][2];
+  float here[KY][kWidth], column_here[kWidth];
+  float a[R::kInputs][KY][kWidth];
+  T ahead[R::kInputs][SY][2];
   int32_t y_ahead, lowest;  // the first row read ahead; rows above `lowest` are not read
 
   __device__ __forceinline__ Walk(const R& reducer, const Strips& strips, const Worker& worker, int32_t first)
@@ -102,7 +104,7 @@ struct Walk {
 #pragma unroll
     for (int j = 0; j < kWidth; ++j) column_here[j] = inside(column - s.padded_columns + j) ? 1.f : 0.f;
 #pragma unroll
-    for (int i = 0; i < K; ++i)
+    for (int i = 0; i < KY; ++i)
 #pragma unroll
       for (int j = 0; j < kWidth; ++j) {
         here[i][j] = 0.f;
@@ -122,11 +124,11 @@ struct Walk {
     return static_cast<uint32_t>(y_ahead + i - lowest) < static_cast<uint32_t>(s.in_rows - lowest);
   }
 
-  // Reads the cell's elements in rows y to y + S - 1, as far as they are inside.
+  // Reads the cell's elements in rows y to y + SY - 1, as far as they are inside.
   __device__ __forceinline__ void read(const Inputs<T>& x, int32_t y) {
     y_ahead = y;
 #pragma unroll
-    for (int i = 0; i < S; ++i) {
+    for (int i = 0; i < SY; ++i) {
       const bool row = is_ahead(i);
 #pragma unroll
       for (int k = 0; k < R::kInputs; ++k) {
@@ -146,22 +148,22 @@ struct Walk {
     }
   }
 
-  // Moves the windows down by S rows; the last ones become those read ahead.
+  // Moves the windows down by SY rows; the last ones become those read ahead.
   __device__ __forceinline__ void move_down(Swap& swap) {
 #pragma unroll
-    for (int i = 0; i < K - S; ++i)
+    for (int i = 0; i < KY - SY; ++i)
 #pragma unroll
       for (int j = 0; j < kWidth; ++j) {
-        here[i][j] = here[i + S][j];
+        here[i][j] = here[i + SY][j];
 #pragma unroll
-        for (int k = 0; k < R::kInputs; ++k) a[k][i][j] = a[k][i + S][j];
+        for (int k = 0; k < R::kInputs; ++k) a[k][i][j] = a[k][i + SY][j];
       }
-    float e[R::kInputs][S][kMost], sent[kSent], none[kSent];
+    float e[R::kInputs][SY][kMost], sent[kSent], none[kSent];
     int by[kSent];
 #pragma unroll
     for (int k = 0, n = 0; k < R::kInputs; ++k)
 #pragma unroll
-      for (int i = 0; i < S; ++i) {
+      for (int i = 0; i < SY; ++i) {
 #pragma unroll
         for (int j = 0; j < 2; ++j)
           e[k][i][j] = either(is_ahead(i) && own[j], (k == 0 ? r.sign : 1.f) * static_cast<float>(ahead[k][i][j]), R::fill(k));
@@ -172,8 +174,8 @@ struct Walk {
 #pragma unroll
     for (int k = 0, n = 0; k < R::kInputs; ++k)
 #pragma unroll
-      for (int i = 0; i < S; ++i) {
-        float (&to)[kWidth] = a[k][K - S + i], (&most)[kMost] = e[k][i];
+      for (int i = 0; i < SY; ++i) {
+        float (&to)[kWidth] = a[k][KY - SY + i], (&most)[kMost] = e[k][i];
         const float one = sent[n++];
         if constexpr (S == 1) most[2] = sent[n++];
         to[0] = either(left, one, most[0]);
@@ -182,9 +184,9 @@ struct Walk {
         for (int j = 1; j < kMost; ++j) to[j] = either(left, most[j - 1], most[j]);
       }
 #pragma unroll
-    for (int i = 0; i < S; ++i)
+    for (int i = 0; i < SY; ++i)
 #pragma unroll
-      for (int j = 0; j < kWidth; ++j) here[K - S + i][j] = either(is_ahead(i), column_here[j], 0.f);
+      for (int j = 0; j < kWidth; ++j) here[KY - SY + i][j] = either(is_ahead(i), column_here[j], 0.f);
   }
 
   __device__ __forceinline__ auto element(int window, int i) const {
@@ -196,7 +198,7 @@ struct Walk {
   __device__ __forceinline__ auto window(int number) const {
     return [this, number](auto f) {
 #pragma unroll
-      for (int i = 0; i < K * K; ++i) f(element(number, i));
+      for (int i = 0; i < KY * K; ++i) f(element(number, i));
     };
   }
 
@@ -206,21 +208,21 @@ struct Walk {
   }
 };
 
-template <class R, class T, int S>
+template <class R, class T, int KY, int S>
 __global__ void pool_strips(Inputs<T> x, T* __restrict__ y, Strips s, R r) {
-  using W = Walk<R, T, S>;
+  using W = Walk<R, T, KY, S>;
   __shared__ float room[2 * W::kSent * kThreads];
   typename W::Swap swap{room, 0};
   const Worker at(s);
-  const int32_t first = at.strip * s.rows, top = first * S - s.padded_rows, ready = W::K - S;
-  constexpr int kBefore = (W::K - 1) / S;  // steps that only read
+  const int32_t first = at.strip * s.rows, top = first * W::SY - s.padded_rows, ready = KY - W::SY;
+  constexpr int kBefore = (KY - 1) / W::SY;  // steps that only read
   W walk(r, s, at, top);
-  walk.read(x, top + ready - kBefore * S);
+  walk.read(x, top + ready - kBefore * W::SY);
 #pragma unroll 1
   for (int q = -kBefore; q < s.rows; ++q) {
-    const int32_t row = top + ready + q * S, o = first + q;
+    const int32_t row = top + ready + q * W::SY, o = first + q;
     walk.move_down(swap);
-    if (q + 1 < s.rows) walk.read(x, row + S);
+    if (q + 1 < s.rows) walk.read(x, row + W::SY);
     if (q < 0 || o >= s.out_rows || !walk.at.useful) continue;
     T out[W::kWindows];
 #pragma unroll
@@ -238,11 +240,11 @@ __global__ void pool_strips(Inputs<T> x, T* __restrict__ y, Strips s, R r) {
 }
 
 // The sums of a thread's windows, by columns, become those of its cell: what falls on a neighbour's column goes there.
-template <class R, class T, int S>
-__device__ __forceinline__ void sums_of_cells(const Walk<R, T, S>& walk, typename Walk<R, T, S>::Swap& swap,
-                                              const float (&sums)[R::kInputs][3][Walk<R, T, S>::kWidth],
-                                              float (&own)[R::kInputs][S][2]) {
-  using W = Walk<R, T, S>;
+template <class R, class T, int KY, int S>
+__device__ __forceinline__ void sums_of_cells(const Walk<R, T, KY, S>& walk, typename Walk<R, T, KY, S>::Swap& swap,
+                                              const float (&sums)[R::kInputs][KY][Walk<R, T, KY, S>::kWidth],
+                                              float (&own)[R::kInputs][Walk<R, T, KY, S>::SY][2]) {
+  using W = Walk<R, T, KY, S>;
   const bool left = walk.left;
   const float none[W::kSent] = {};
   float sent[W::kSent];
@@ -250,7 +252,7 @@ __device__ __forceinline__ void sums_of_cells(const Walk<R, T, S>& walk, typenam
 #pragma unroll
   for (int k = 0, n = 0; k < R::kInputs; ++k)
 #pragma unroll
-    for (int i = 0; i < S; ++i) {
+    for (int i = 0; i < W::SY; ++i) {
       const auto& row = sums[k][i];
 #pragma unroll
       for (int j = 0; j < 2; ++j) own[k][i][j] = either(left, row[j + 1], row[j]);
@@ -262,7 +264,7 @@ __device__ __forceinline__ void sums_of_cells(const Walk<R, T, S>& walk, typenam
 #pragma unroll
   for (int k = 0, n = 0; k < R::kInputs; ++k)
 #pragma unroll
-    for (int i = 0; i < S; ++i) {
+    for (int i = 0; i < W::SY; ++i) {
       own[k][i][0] += S == 2 && !left ? sent[n] : 0.f;
       own[k][i][1] += S == 1 || left ? sent[n] : 0.f;
       ++n;
@@ -270,22 +272,22 @@ __device__ __forceinline__ void sums_of_cells(const Walk<R, T, S>& walk, typenam
     }
 }
 
-template <class R, class T, int S>
+template <class R, class T, int KY, int S>
 __global__ void pool_strips_backward(const T* __restrict__ grad_y, Inputs<T> x, Gradients<T> grad, Strips s, R r) {
-  using W = Walk<R, T, S>;
+  using W = Walk<R, T, KY, S>;
   __shared__ float room[2 * W::kSent * kThreads];
   typename W::Swap swap{room, 0};
   const Worker at(s);
-  constexpr int kAbove = (W::K - 1) / S, kBefore = 2 * kAbove;  // rows of windows that reach into the strip from above
-  const int32_t first = at.strip * s.rows, ready = W::K - S, top = (first - kAbove) * S - s.padded_rows;
+  constexpr int kAbove = (KY - 1) / W::SY, kBefore = 2 * kAbove;  // rows of windows that reach into the strip from above
+  const int32_t first = at.strip * s.rows, ready = KY - W::SY, top = (first - kAbove) * W::SY - s.padded_rows;
   W walk(r, s, at, top);
-  float sums[R::kInputs][W::K][W::kWidth] = {};
-  walk.read(x, top + ready - kAbove * S);
+  float sums[R::kInputs][KY][W::kWidth] = {};
+  walk.read(x, top + ready - kAbove * W::SY);
 #pragma unroll 1
   for (int q = -kBefore; q < s.rows; ++q) {
-    const int32_t o = first + q, row = o * S - s.padded_rows;
+    const int32_t o = first + q, row = o * W::SY - s.padded_rows;
     walk.move_down(swap);
-    if (q + 1 < s.rows) walk.read(x, row + ready + S);
+    if (q + 1 < s.rows) walk.read(x, row + ready + W::SY);
     if (q < -kAbove) continue;
     if (o >= 0 && o < s.out_rows && walk.is_output(0)) {
       const T* from = grad_y + walk.output(o);
@@ -303,19 +305,19 @@ __global__ void pool_strips_backward(const T* __restrict__ grad_y, Inputs<T> x, 
           const float dy = static_cast<float>(dy_of[v]);
           const auto closed = r.close(reduce(r, walk.window(v)));
 #pragma unroll
-          for (int i = 0; i < W::K * W::K; ++i)
+          for (int i = 0; i < KY * W::K; ++i)
 #pragma unroll
             for (int k = 0; k < R::kInputs; ++k)
               sums[k][i / W::K][v * S + i % W::K] += dy * slope(r, closed, walk.element(v, i), k);
         }
     }
     if (q >= 0) {
-      float own[R::kInputs][S][2];
+      float own[R::kInputs][W::SY][2];
       sums_of_cells(walk, swap, sums, own);
 #pragma unroll
       for (int k = 0; k < R::kInputs; ++k)
 #pragma unroll
-        for (int i = 0; i < S; ++i) {
+        for (int i = 0; i < W::SY; ++i) {
           if (!walk.at.useful || row + i < 0 || row + i >= s.in_rows) continue;
           T* to = grad.of[k] + walk.input(row + i);
           const T both[2] = {static_cast<T>(own[k][i][0]), static_cast<T>(own[k][i][1])};
@@ -330,9 +332,9 @@ __global__ void pool_strips_backward(const T* __restrict__ grad_y, Inputs<T> x, 
 #pragma unroll
     for (int k = 0; k < R::kInputs; ++k)
 #pragma unroll
-      for (int i = 0; i < W::K; ++i)
+      for (int i = 0; i < KY; ++i)
 #pragma unroll
-        for (int j = 0; j < W::kWidth; ++j) sums[k][i][j] = i + S < W::K ? sums[k][i + S < W::K ? i + S : 0][j] : 0.f;
+        for (int j = 0; j < W::kWidth; ++j) sums[k][i][j] = i + W::SY < KY ? sums[k][i + W::SY < KY ? i + W::SY : 0][j] : 0.f;
   }
 }
 

@@ -24,6 +24,7 @@ from test_ptx import (  # collected here too: the same cases, with the `library`
     test_numbers_and_accesses_of_every_operator,
     test_packs_of_channels_that_start_between_aligned_addresses,
     test_parameters,
+    test_several_strips,
     test_tensors_that_start_between_aligned_addresses,
     test_without_a_parameter_its_gradient_is_0,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "test_numbers_and_accesses_of_every_operator",
     "test_packs_of_channels_that_start_between_aligned_addresses",
     "test_parameters",
+    "test_several_strips",
     "test_tensors_that_start_between_aligned_addresses",
     "test_without_a_parameter_its_gradient_is_0",
 ]

@@ -63,6 +63,7 @@ CASES = {
     "k2s2_ceil": Case((2, 3, 1, 7, 9), (1, 2, 2), (1, 2, 2), ceil=True),
     # channels in packs
     "k2s2p1_8_channels": Case((2, 8, 1, 5, 6), (1, 2, 2), (1, 2, 2), (0, 1, 1)),
+    "k2s2_4_channels": Case((2, 4, 1, 5, 7), (1, 2, 2), (1, 2, 2)),
     "k3s2p1_4_channels": Case((1, 4, 2, 7, 6), (1, 3, 3), (1, 2, 2), (0, 1, 1)),
     # windows apart
     "k5s5": Case((1, 3, 1, 13, 17), (1, 5, 5), (1, 5, 5)),
@@ -85,14 +86,19 @@ CASES = {
     "primes": Case((3, 5, 1, 7, 11), (1, 3, 3), (1, 2, 2)),
     "1d_k3s1p1": Case((2, 3, 1, 1, 11), (1, 1, 3), (1, 1, 1), (0, 0, 1)),
     "3d_k3s2p1": Case((1, 2, 5, 6, 4), (3, 3, 3), (2, 2, 2), (1, 1, 1)),
-    # 3x3 in more strips than one: of rows, and of columns where a group of cells ends
+    "1d_k3s2p1": Case((2, 3, 1, 1, 12), (1, 1, 3), (1, 1, 2), (0, 0, 1)),
+    "row_of_3": Case((1, 3, 2, 6, 7), (1, 1, 3), (1, 1, 1), (0, 0, 1)),
+    "k9s4p2": Case((1, 2, 1, 14, 12), (1, 9, 9), (1, 4, 4), (0, 2, 1)),
+}
+#: 3x3 windows, and 3 in a row, in more strips than one: of rows, and of columns where a group of cells ends.
+STRIPS = {
     "k3s1p1_tall": Case((1, 1, 1, 41, 5), (1, 3, 3), (1, 1, 1), (0, 1, 1)),
     "k3s2_tall": Case((1, 1, 1, 43, 4), (1, 3, 3), (1, 2, 2)),
     "k3s2p1_wide": Case((1, 1, 1, 3, 1036), (1, 3, 3), (1, 2, 2), (0, 1, 1)),
     "k3s1_wide": Case((1, 1, 1, 3, 519), (1, 3, 3), (1, 1, 1)),
     "k3s2p1_9_channels": Case((1, 9, 1, 4, 70), (1, 3, 3), (1, 2, 2), (0, 1, 1)),
     "k3s1p1_9_channels": Case((1, 9, 1, 4, 66), (1, 3, 3), (1, 1, 1), (0, 1, 1)),
-    "k9s4p2": Case((1, 2, 1, 14, 12), (1, 9, 9), (1, 4, 4), (0, 2, 1)),
+    "1d_k3s2_long": Case((1, 1, 1, 1, 1031), (1, 1, 3), (1, 1, 2)),
 }
 #: Every way through the kernels once, for operators that share their code with softpool.
 SOME = ("k2s2_odd", "k2s2p1_8_channels", "k2s4d2_padded", "3d_k2s2", "k3s2p1_4_channels", "k3s1d2", "rectangular")
@@ -358,6 +364,11 @@ every_operator = by_operator("operator", OPERATORS)
 @pytest.mark.parametrize("case", CASES)
 def test_numbers_and_accesses(library, case: str, layout: str, dtype: str) -> None:
     check(library("softpool"), CASES[case], dtype, layout=layout)
+
+
+@pytest.mark.parametrize("case", STRIPS)
+def test_several_strips(library, case: str) -> None:
+    check(library("softpool"), STRIPS[case], "float32", layout="channels_last" if "channels" in case else "contiguous")
 
 
 @pytest.mark.parametrize("case", SOME)
@@ -668,6 +679,10 @@ PLANTED = ("loop_bound", "alignment", "overlap", "dropped_store", "barrier")
 )
 def test_planted_errors_are_caught(builds: Builds, mutation: str) -> None:
     planted = MUTATIONS[mutation]
-    lib, case, shift = builds(mutation, planted.operator), CASES[planted.case], int(planted.finding == "misaligned")
+    lib, case, shift = (
+        builds(mutation, planted.operator),
+        (CASES | STRIPS)[planted.case],
+        int(planted.finding == "misaligned"),
+    )
     with pytest.raises(AssertionError, match=planted.finding):
         check_all(lib, case, planted.layout, shift)
