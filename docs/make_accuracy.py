@@ -11,12 +11,13 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import poolzoo
 from poolzoo._files import write_whole
 from poolzoo.analysis.inputs.labelled import load_data
 from poolzoo.analysis.results.result import Result
+from poolzoo.analysis.results.rows import Row
 from poolzoo.analysis.results.training_statistics import judge_training, training_rows
 from poolzoo.reports.page.training_words import answer_of_training, correlation_sentence
 from poolzoo.reports.plots.style import to_png
@@ -35,6 +36,8 @@ SUBSET = {"epochs": 5, "batch_size": 32, "train_images": 2000, "test_images": 50
 FULL = {"epochs": 10, "batch_size": 128}
 #: The test images whose retention is measured, and the tensor that the network's first pool gets from a batch.
 IMAGES, SHAPE = 60, (32, 16, 28, 28)
+#: The name of the data on the page.
+DATA = "Fashion-MNIST"
 #: The digits of a stored number.
 DIGITS = 6
 
@@ -52,8 +55,8 @@ accuracy, retention of test images, and time. `make accuracy DATA=DIR` repeats i
 - **Training**: {epochs} epochs, batches of {batch_size}, SGD with Nesterov's momentum {momentum}, one-cycle
   learning rate up to {lr}, weight decay {weight_decay}, no augmentation. The last epoch is tested, once.
 - **Seeds**: {seeds}. A seed gives every operator the same initial weights, the same split and the same batches.
-- **Machine**: {cpu}, one thread per process; {minutes:.0f} minutes of training in all, on a machine that other work
-  slowed. poolzoo {poolzoo}, torch {torch}.
+- **Machine**: {cpu}, one thread per process; {minutes:.0f} minutes of training in all. poolzoo {poolzoo}, torch
+  {torch}.{note}
 - **Retention**: the first {images} of these test images, 2x2 windows, upsampled bilinearly. Learnable operators are
   untrained there. Operators that keep another fraction of the values are left out.
 - **Time**: a forward pass of a {shape} tensor, what the first pool gets from a batch.
@@ -67,7 +70,6 @@ TAIL = """## What this does not show
 - Intervals are not adjusted for the number of operators: of {operators} operators, the leader is partly chosen by
   chance.
 - Learnable operators have more parameters than the others in the same network.
-- Times were measured on a shared machine.
 """
 
 
@@ -79,7 +81,14 @@ def measure(data: str, work: Path, settings: dict[str, Any], seeds: int, jobs: i
     shown = poolzoo.compare([image.numpy() for image in test], pool=POOLS)
     cost = poolzoo.profile(pool=POOLS, shape=SHAPE, threads=1)
     poolzoo.report([trained, shown, cost], work / "accuracy.html")
-    return [trained, shown, cost]
+    return [named(trained), shown, cost]
+
+
+def named(trained: Result) -> Result:
+    """Return a training with the name of its data in place of the folder on this machine."""
+    rows = [cast("Row", {**row, "data": DATA}) for row in trained.rows]
+    recipe = {**trained.metadata["recipe"], "data": DATA}
+    return Result(trained.kind, {**trained.metadata, "recipe": recipe}, rows)
 
 
 def page(results: list[Result]) -> tuple[str, dict[str, bytes]]:
@@ -158,6 +167,7 @@ def _facts(trained: Result) -> dict[str, Any]:
         "poolzoo": metadata["poolzoo"],
         "minutes": sum(row["epoch_s"] or 0 for row in rows) / 60,
         "images": IMAGES,
+        "note": f" {metadata['note']}" if metadata.get("note") else "",
         "shape": "x".join(map(str, SHAPE)),
         "size": size,
     }
@@ -170,6 +180,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=WORK)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int)
+    parser.add_argument("--note", help="a sentence on the machine, for the page")
     parser.add_argument("--full", action="store_true", help="all images, ten epochs")
     parser.add_argument("--redraw", action="store_true", help="draw from the stored rows")
     given = parser.parse_args()
@@ -177,6 +188,7 @@ def main() -> None:
         results = read_results()
     else:
         results = measure(given.data, given.work, FULL if given.full else SUBSET, given.seeds, given.jobs)
+        results[0].metadata["note"] = given.note
     text, pictures = page(results)
     FOLDER.mkdir(exist_ok=True)
     write_whole(PAGE, text)

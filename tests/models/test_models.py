@@ -41,8 +41,8 @@ def test_the_numbers_of_parameters_are_the_published_ones(make, parameters):
         (lambda: models.wide_resnet(16, 8), 11.0),
         (lambda: models.wide_resnet(40, 4), 8.9),
         (lambda: models.densenet(100, 12), 0.8),
-        (lambda: models.densenet(250, 24), 15.3),
-        (lambda: models.densenet(190, 40), 25.6),
+        pytest.param(lambda: models.densenet(250, 24), 15.3, marks=pytest.mark.grid),
+        pytest.param(lambda: models.densenet(190, 40), 25.6, marks=pytest.mark.grid),
     ],
 )
 def test_the_papers_tables_in_millions(make, millions):
@@ -90,7 +90,13 @@ def test_the_papers_networks_are_converted_to_checkered_ones(name):
         assert converted(torch.zeros(1, 3, 32, 32)).shape == network(torch.zeros(1, 3, 32, 32)).shape == (1, 7)
 
 
-@pytest.mark.parametrize("name", ["cifar/resnet18-pooled", "cifar/vgg11", "cifar/densenet100"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "cifar/resnet18-pooled",
+        *(pytest.param(name, marks=pytest.mark.grid) for name in ("cifar/vgg11", "cifar/densenet100")),
+    ],
+)
 def test_their_pools_are_exchangeable(name):
     with torch.device("meta"):
         network = models.CIFAR[name]()

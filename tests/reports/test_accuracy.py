@@ -61,7 +61,7 @@ def test_one_seed_has_no_interval():
     assert paired_difference({0: 0.5}, {1: 0.4}) is None
 
 
-@pytest.mark.parametrize(("deviation", "difference"), [(1.0, 1.0), (0.3, 0.5), (1.0, 0.3)])
+@pytest.mark.parametrize(("deviation", "difference"), [(1.0, 1.0), (0.3, 0.5)])
 def test_the_number_of_seeds_has_the_power(deviation, difference):
     """By simulation: a paired t test of that many seeds finds the difference four times in five, one seed less not."""
     count = seeds_needed(deviation, difference)
