@@ -20,6 +20,7 @@ from poolzoo.analysis.results.result import Result
 from poolzoo.analysis.results.rows import Row
 from poolzoo.analysis.results.training_statistics import judge_training, training_rows
 from poolzoo.reports.page.training_words import answer_of_training, correlation_sentence
+from poolzoo.reports.plots.drawing import Drawing
 from poolzoo.reports.plots.style import to_png
 from poolzoo.reports.plots.training_drawings import joined_with, places_of, training_drawings
 from poolzoo.reports.run_facts import RunFacts
@@ -91,13 +92,13 @@ def named(trained: Result) -> Result:
     return Result(trained.kind, {**trained.metadata, "recipe": recipe}, rows)
 
 
-def page(results: list[Result]) -> tuple[str, dict[str, bytes]]:
+def page(results: list[Result]) -> tuple[str, dict[str, Drawing]]:
     """Return the page as Markdown, and its plots by file name."""
     trained, *others = results
     run = RunFacts.of(trained)
     plots, pictures = [], {}
     for drawing in training_drawings(run, others):
-        pictures[f"{drawing.name}.png"] = to_png(drawing.draw(), 1.5)
+        pictures[f"{drawing.name}.png"] = drawing
         plots.append(f"![{drawing.alt}](accuracy/{drawing.name}.png)\n\n{drawing.caption}\n")
     answers = [
         str(paragraph.striptags() if hasattr(paragraph, "striptags") else paragraph)
@@ -194,7 +195,7 @@ def main() -> None:
     write_whole(PAGE, text)
     write_whole(FOLDER / "results.json", "[\n" + ",\n".join(map(compact, results)) + "\n]\n")
     for name, picture in pictures.items():
-        write_whole(FOLDER / name, picture)
+        write_whole(FOLDER / name, to_png(picture.draw(), 1.5))
     sys.stderr.write(f"wrote {PAGE}\n")
 
 
