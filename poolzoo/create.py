@@ -9,9 +9,10 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from torch import Tensor
+from torch.compiler import is_compiling
 
 from poolzoo import engine, registry
-from poolzoo.geometry import IntOrTuple, Sizes, make_bins, make_geometry
+from poolzoo.geometry import AnyGeometry, IntOrTuple, Sizes, make_bins, make_geometry
 from poolzoo.operators.adaptive import AdaptivePool, GlobalPool
 from poolzoo.operators.base import Pool, check_backend
 from poolzoo.registry import FORMS, PoolInfo, current_names, name_of_form, warn_renamed
@@ -139,6 +140,8 @@ class FixedPool(Pool):
         params = {key: value for key, value in kwargs.items() if key not in windows}
         check_params(self.info, operator_params(self.info, self.form), params)
         self._params = {key: params.get(key, p.default) for key, p in operator_params(self.info).items()}
+        if self.info.native and engine.may_remember(self._params):
+            self._remembered = self._params
 
     def params(self, x: Tensor) -> dict[str, Any]:
         return self._params
@@ -237,6 +240,16 @@ def _function(info: PoolInfo, ndim: int, form: str) -> Callable[..., Tensor]:
             check_params(info, known, params)
         return {**defaults, **params}
 
+    # A renamed argument warns at every call.
+    quick = bool(info.native) and not info.renamed
+    calls: dict[Any, Callable[[Tensor], Tensor]] = {}
+
+    def remember(key: Any, geometry: AnyGeometry, params: Mapping[str, Any]) -> None:
+        if engine.may_remember(params):
+            if len(calls) >= _MOST_CALLS:
+                calls.clear()
+            calls[key] = engine.call_of(info, geometry, **params)
+
     def windowed(
         input: Tensor,
         kernel_size: IntOrTuple,
@@ -246,14 +259,41 @@ def _function(info: PoolInfo, ndim: int, form: str) -> Callable[..., Tensor]:
         ceil_mode: bool = False,
         **params: Any,
     ) -> Tensor:
+        windows = kernel_size, stride, padding, dilation, ceil_mode
+        key = None
+        # One by one: a loop takes a tenth of a small pool's time. (True, 2) equals (1, 2), which may be remembered.
+        if (
+            quick
+            and not is_compiling()
+            and type(kernel_size) is int
+            and (stride is None or type(stride) is int)
+            and type(padding) is int
+            and type(dilation) is int
+            and type(ceil_mode) is bool
+        ):
+            key = (windows, *params.items(), *map(type, params.values())) if params else windows
+            call = _look_up(calls, key)
+            if call is not None:
+                return call(input)
         params = checked(params)
-        geometry = make_geometry(ndim, kernel_size, stride, padding, dilation, ceil_mode)
+        geometry = make_geometry(ndim, *windows)
         result: Tensor = engine.pool(info, input, geometry, **params)
+        if key is not None:
+            remember(key, geometry, params)
         return result
 
     def adaptive(input: Tensor, output_size: Sizes, **params: Any) -> Tensor:
+        key = None
+        if quick and not is_compiling() and type(output_size) is int:
+            key = (output_size, *params.items(), *map(type, params.values()))
+            call = _look_up(calls, key)
+            if call is not None:
+                return call(input)
         params = checked(params)
-        result: Tensor = engine.pool(info, input, make_bins(ndim, output_size), **params)
+        bins = make_bins(ndim, output_size)
+        result: Tensor = engine.pool(info, input, bins, **params)
+        if key is not None:
+            remember(key, bins, params)
         return result
 
     def whole_input(input: Tensor, *, flatten: bool = False, **params: Any) -> Tensor:
@@ -270,6 +310,17 @@ def _function(info: PoolInfo, ndim: int, form: str) -> Callable[..., Tensor]:
     )
     function.__doc__ = _document(info, ndim, form, known.values(), takes_input=True)
     return function
+
+
+#: A function remembers as many calls.
+_MOST_CALLS = 256
+
+
+def _look_up(calls: Mapping[Any, Made], key: Any) -> Made | None:
+    try:
+        return calls.get(key)
+    except TypeError:  # an unhashable parameter, which is not allowed
+        return None
 
 
 def _class(info: PoolInfo, ndim: int, form: str) -> type[Pool]:

@@ -8,8 +8,9 @@ nothing of modules.
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -28,12 +29,86 @@ from poolzoo.geometry import (
     is_fixed,
     output_size,
 )
+from poolzoo.native import eager
 from poolzoo.registry import Native, PoolInfo
 from poolzoo.windows import pool_by_definition
 
 BACKENDS = ("auto", "reference", "native")
 _by_reference = 0  # how many by_reference() are open, in any thread
 _counting = threading.Lock()
+
+
+@functools.lru_cache(maxsize=1024, typed=True)
+def call_of(info: PoolInfo, geometry: AnyGeometry, *, backend: str = "auto", **params: Any) -> Callable[[Tensor], Any]:
+    """Return :func:`pool` as a function of the input alone, the same for the same arguments, which are no tensors.
+
+    It remembers what inputs like those before run on: to choose takes longer than a small pool. What it returns must
+    not be called while torch compiles.
+    """
+    always: _Run | None = None
+    runs: dict[Any, _Run] = {}
+
+    def general(x: Tensor) -> Any:
+        return pool(info, x, geometry, backend=backend, **params)
+
+    def call(x: Tensor) -> Any:
+        nonlocal always
+        if not eager.is_ordinary(x) or _by_reference:
+            return general(x)
+        run = always or runs.get(_kind(x))
+        if run is not None:
+            try:
+                return run(x)
+            except RuntimeError:
+                return general(x)  # which says better what is wrong
+        y = general(x)
+        run, for_all = _choose(info, x, geometry, backend, params)
+        if for_all:
+            always = run
+        elif run:
+            if len(runs) >= MOST_KINDS:
+                runs.clear()
+            runs[_kind(x)] = run
+        return y
+
+    return call
+
+
+#: A tensor would be kept alive.
+_REMEMBERED = frozenset((int, float, bool, str, type(None)))
+
+
+def may_remember(params: Mapping[str, Any]) -> bool:
+    """Return whether :func:`call_of` takes these parameters of an operator."""
+    return _REMEMBERED.issuperset(map(type, params.values()))
+
+
+_Run = Callable[[Tensor], Tensor]
+#: A call remembers as many kinds of inputs.
+MOST_KINDS = 512
+
+
+def _kind(x: Tensor) -> tuple[Any, ...]:
+    """Return all that the choice depends on."""
+    return x.shape, x.stride(), x.dtype
+
+
+def _choose(
+    info: PoolInfo, x: Tensor, geometry: AnyGeometry, backend: str, params: Mapping[str, Any]
+) -> tuple[_Run | None, bool]:
+    """Return what runs for ordinary inputs like ``x``, and whether it does for all others too; None where only
+    :func:`pool` does.
+    """
+    chosen = suiting(info.native, params)
+    if chosen is None or backend == "reference":
+        return None, False
+    for_all = isinstance(geometry, Geometry) and (backend == "native" or chosen.in_torch is None)
+    if isinstance(geometry, Bins):
+        geometry = _as_windows(x, geometry)
+    if _takes(chosen, x, geometry, backend):
+        run = native.prepared(chosen.reducer, x, geometry).with_value(params[chosen.value] if chosen.value else 0.0)
+        return run, for_all
+    return (chosen.in_torch(x, geometry, **params) if chosen.in_torch else None), False
 
 
 def pool(info: PoolInfo, x: Tensor, geometry: AnyGeometry, *, backend: str = "auto", **params: Any) -> Any:
@@ -186,7 +261,7 @@ def _portable() -> bool:
 
 
 def _ahead(chosen: Native, x: Tensor, geometry: AnyGeometry) -> bool:
-    if not chosen.torch_has_kernels:
+    if chosen.in_torch is None:
         return True
     if isinstance(geometry, Bins):
         return False

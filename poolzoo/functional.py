@@ -14,12 +14,22 @@ from poolzoo import create, operators, registry
 
 #: Prefixes of functions that are not made from the registry.
 _OTHERS = ("ada_unpool",)
+#: Functions that this module has as attributes by now: to find one takes ten times as long as a small pool.
+_found: set[str] = set()
+
+
+@registry.on_registration.append
+def _forget() -> None:
+    while _found:
+        globals().pop(_found.pop(), None)
 
 
 def __getattr__(name: str) -> Any:
     if not name.startswith("_"):
         function = create.find_function(name)
         if function is not None:
+            globals()[name] = function
+            _found.add(name)
             return function
         if name.startswith(_OTHERS) and name in vars(operators):
             return vars(operators)[name]

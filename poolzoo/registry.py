@@ -64,8 +64,9 @@ class Native:
         value: the operator's parameter that it takes, as a number or a scalar tensor; "" for none.
         second: the operator's parameter that is a second input, a tensor of the input's shape; "" for none.
         when: parameters of the operator, and the only values of them with which both compute the same.
-        torch_has_kernels: torch has kernels for it too. ``backend="auto"`` leaves it to them except where
-            benchmarks/results shows the native one to be faster.
+        in_torch: for an operator that torch has kernels for, ``in_torch(x, geometry, **params)`` returns torch's for
+            inputs like ``x``, as a function of the input, or None where none computes quite the same.
+            ``backend="auto"`` takes the native one where benchmarks/results shows it to be faster; None always does.
     """
 
     reducer: str
@@ -73,7 +74,7 @@ class Native:
     value: str = ""
     second: str = ""
     when: Mapping[str, Any] = field(default_factory=dict)
-    torch_has_kernels: bool = False
+    in_torch: Callable[..., Callable[[Any], Any] | None] | None = None
 
     def arguments(self, value: Any, second: Any) -> dict[str, Any]:
         """Return the operator's parameters for which the reducer, given these two, stands."""
@@ -184,6 +185,8 @@ _builtin: set[str] = set()
 #: By native reducer, the first operator that was registered with it.
 _reducers: dict[str, tuple[PoolInfo, Native]] = {}
 _loaded = _loading = False
+#: Called when an operator is registered, by what keeps things that it made of operators by their names.
+on_registration: list[Callable[[], None]] = []
 _load_lock = threading.RLock()
 
 
@@ -271,6 +274,8 @@ def _add(info: PoolInfo, overwrite: bool) -> None:
     (_builtin.add if builtin else _builtin.discard)(info.name)
     for native in info.native:
         _reducers.setdefault(native.reducer, (info, native))
+    for forget in on_registration:
+        forget()
 
 
 def native_reducers() -> dict[str, tuple[PoolInfo, Native]]:

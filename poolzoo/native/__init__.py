@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from poolzoo.geometry import DTYPES, AnyGeometry, Bins, output_size
-from poolzoo.native import libraries, registration
+from poolzoo.native import eager, libraries, registration
 from poolzoo.registry import native_reducers
 
 _forward: dict[str, Callable[..., Tensor]] = {}
@@ -105,16 +105,25 @@ def pool(
     A parameter on a GPU is read as ``.item()`` reads it, which waits for the GPU: keep it on the CPU, as modules make
     it.
     """
-    if isinstance(geometry, Bins):
-        window, ceil_mode = list(output_size(x.shape[-geometry.ndim :], geometry)), False
-    else:
-        kernel, stride, padding, dilation, ceil_mode = geometry
-        window = [*kernel, *stride, *padding, *dilation]
-    run = _forward[operator]
-    if isinstance(value, Tensor):
-        return run(x, second, value.to(torch.float64), 0.0, window, ceil_mode)
-    number = 0.0 if value is None else value
-    if x.requires_grad or second is not None or torch.compiler.is_compiling():
-        return run(x, second, None, number, window, ceil_mode)
+    param, number = (value.to(torch.float64), 0.0) if isinstance(value, Tensor) else (None, value or 0.0)
+    compiling = torch.compiler.is_compiling()
+    if not compiling and all(t is None or eager.is_ordinary(t) for t in (x, second, param)) and x.numel():
+        return prepared(operator, x, geometry)(x, number, second, param)
+    run, (window, ceil_mode) = _forward[operator], _window_of(x, geometry)
+    if x.requires_grad or second is not None or param is not None or compiling:
+        return run(x, second, param, number, window, ceil_mode)
     with torch._C._AutoDispatchBelowAutograd():  # a third of a small call's time goes into finding out that this is so
         return run(x, None, None, number, window, ceil_mode)
+
+
+def prepared(operator: str, x: Tensor, geometry: AnyGeometry) -> eager.Prepared:
+    """Return a loaded operator with its windows, for ordinary tensors of the sizes of ``x``."""
+    return eager.prepare(operator, *_window_of(x, geometry))
+
+
+def _window_of(x: Tensor, geometry: AnyGeometry) -> tuple[tuple[int, ...], bool]:
+    """Return ``window`` and ``ceil_mode`` as the native operators take them."""
+    if isinstance(geometry, Bins):
+        return output_size(x.shape[-geometry.ndim :], geometry), False
+    kernel, stride, padding, dilation, ceil_mode = geometry
+    return (*kernel, *stride, *padding, *dilation), ceil_mode

@@ -14,9 +14,9 @@
 #include <torch/headeronly/core/ScalarType.h>
 #include <torch/headeronly/util/Exception.h>
 
+#include <initializer_list>
 #include <optional>
 #include <tuple>
-#include <vector>
 
 #include "reducers.h"
 
@@ -30,7 +30,18 @@ using torch::headeronly::MemoryFormat;
 using torch::headeronly::ScalarType;
 using torch::stable::Tensor;
 using Ints = torch::headeronly::IntHeaderOnlyArrayRef;
-using Shape = std::vector<int64_t>;
+
+// The sizes of a tensor; at most five, batch and channels included.
+struct Shape {
+  int64_t count = 0, sizes[5] = {};
+
+  Shape() = default;
+  Shape(std::initializer_list<int64_t> given) {
+    for (int64_t size : given) push_back(size);
+  }
+  void push_back(int64_t size) { sizes[count++] = size; }
+  int64_t operator[](int64_t axis) const { return sizes[axis]; }
+};
 
 using Reducer = POOLZOO_REDUCER<float>;
 constexpr int kInputs = Reducer::kInputs;
@@ -144,11 +155,31 @@ struct Arguments {
     if (beside) second = like(*beside, in_shape, "second");
   }
 
-  Tensor empty(const Shape& shape) const { return empty(shape, x.scalar_type(), format); }
+  Tensor empty(const Shape& shape) const {
+    int32_t type;
+    TORCH_ERROR_CODE_CHECK(aoti_torch_get_dtype(x.get(), &type));
+    return empty(shape, type, g.channels_last);
+  }
 
-  // On x's device, and so from its caching allocator.
-  Tensor empty(const Shape& shape, ScalarType type, MemoryFormat layout = MemoryFormat::Contiguous) const {
-    return torch::stable::empty(Ints(shape.data(), shape.size()), type, std::nullopt, x.device(), std::nullopt, layout);
+  Tensor empty(const Shape& shape, ScalarType type) const {
+    return empty(shape, torch::stable::detail::to<int32_t>(torch::stable::detail::from(type)), false);
+  }
+
+  // On x's device, and so from its caching allocator. torch::stable::empty takes twice as long.
+  Tensor empty(const Shape& shape, int32_t type, bool channels_last) const {
+    int64_t strides[5], step = channels_last ? shape[1] : 1;
+    for (int64_t axis = shape.count - 1; axis >= 0; --axis) {
+      bool channel = channels_last && axis == 1;
+      strides[axis] = channel ? 1 : step;
+      if (!channel) step *= shape[axis] > 0 ? shape[axis] : 1;
+    }
+    int32_t device, index;
+    TORCH_ERROR_CODE_CHECK(aoti_torch_get_device_type(x.get(), &device));
+    TORCH_ERROR_CODE_CHECK(aoti_torch_get_device_index(x.get(), &index));
+    AtenTensorHandle made;
+    TORCH_ERROR_CODE_CHECK(
+        aoti_torch_empty_strided(shape.count, shape.sizes, strides, type, device, index, &made));
+    return Tensor(made);
   }
 
   // Laid out as x is: the second input, or the gradient of the output.

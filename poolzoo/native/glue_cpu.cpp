@@ -26,8 +26,7 @@ void ask_for_huge_pages(void* data, int64_t bytes) {
 
 Tensor result(const Arguments& a, const Shape& shape) {
   Tensor y = a.empty(shape);
-  const DType dtype = dtype_of(y);
-  ask_for_huge_pages(y.mutable_data_ptr(), y.numel() * (dtype == kFloat64 ? 8 : dtype == kFloat32 ? 4 : 2));
+  ask_for_huge_pages(y.mutable_data_ptr(), y.numel() * y.element_size());
   return y;
 }
 
@@ -67,17 +66,45 @@ std::tuple<Tensor, Tensor, Tensor> backward(const Tensor& grad, const Tensor& x,
   return {dx, dsecond, dparam};
 }
 
+// What `window` and `ceil_mode` are, one after the other in a tensor: made once, it is passed faster than a list.
+struct Windows {
+  Ints window;
+  bool ceil_mode;
+
+  explicit Windows(const Tensor& numbers)
+      : window(static_cast<const int64_t*>(numbers.const_data_ptr()), numbers.numel() - 1),
+        ceil_mode(static_cast<const int64_t*>(numbers.const_data_ptr())[numbers.numel() - 1]) {}
+};
+
+Tensor eager(const Tensor& x, std::optional<Tensor> second, std::optional<Tensor> param, double value,
+             const Tensor& windows) {
+  STD_TORCH_CHECK(x.numel() > 0, "poolzoo: the input has no elements");
+  Windows w(windows);
+  return forward(x, second, param, value, w.window, w.ceil_mode);
+}
+
+std::tuple<Tensor, Tensor, Tensor> eager_backward(const Tensor& grad, const Tensor& x, std::optional<Tensor> second,
+                                                  std::optional<Tensor> param, double value, const Tensor& windows) {
+  Windows w(windows);
+  return backward(grad, x, second, param, value, w.window, w.ceil_mode);
+}
+
 }  // namespace
 }  // namespace poolzoo
 
-#define ARGUMENTS "Tensor x, Tensor? second, Tensor? param, float value, int[] window, bool ceil_mode"
+#define INPUTS "Tensor x, Tensor? second, Tensor? param, float value, "
+#define GRADIENTS " -> (Tensor, Tensor, Tensor)"
 
 STABLE_TORCH_LIBRARY_FRAGMENT(poolzoo, m) {
-  m.def(POOLZOO_NAME "(" ARGUMENTS ") -> Tensor");
-  m.def(POOLZOO_NAME "_backward(Tensor grad, " ARGUMENTS ") -> (Tensor, Tensor, Tensor)");
+  m.def(POOLZOO_NAME "(" INPUTS "int[] window, bool ceil_mode) -> Tensor");
+  m.def(POOLZOO_NAME "_backward(Tensor grad, " INPUTS "int[] window, bool ceil_mode)" GRADIENTS);
+  m.def(POOLZOO_NAME ".eager(" INPUTS "Tensor windows) -> Tensor");
+  m.def(POOLZOO_NAME "_backward.eager(Tensor grad, " INPUTS "Tensor windows)" GRADIENTS);
 }
 
 STABLE_TORCH_LIBRARY_IMPL(poolzoo, CPU, m) {
   m.impl(POOLZOO_NAME, TORCH_BOX(&poolzoo::forward));
   m.impl(POOLZOO_NAME "_backward", TORCH_BOX(&poolzoo::backward));
+  m.impl(POOLZOO_NAME ".eager", TORCH_BOX(&poolzoo::eager));
+  m.impl(POOLZOO_NAME "_backward.eager", TORCH_BOX(&poolzoo::eager_backward));
 }

@@ -32,6 +32,8 @@ class Pool(nn.Module):
     authors_keys: ClassVar[Mapping[str, tuple[str, Callable[[Tensor], Tensor]]]] = {}
     #: Whether two calls in the current mode can differ.
     stochastic: bool = False
+    #: What :meth:`params` returns for every input, if the operator is native and ``engine.call_of`` may remember it.
+    _remembered: Mapping[str, Any] | None = None
 
     def __init__(
         self,
@@ -97,7 +99,10 @@ class Pool(nn.Module):
         super()._load_from_state_dict(state_dict, prefix, *args)
 
     def forward(self, input: Tensor) -> Tensor:
-        result: Tensor = engine.pool(self.info, input, self.geometry, **self.params(input))
+        params = self.params(input)
+        if params is self._remembered and not torch.compiler.is_compiling():
+            return engine.call_of(self.info, self.geometry, **params)(input)  # type: ignore[no-any-return]
+        result: Tensor = engine.pool(self.info, input, self.geometry, **params)
         return result
 
     def extra_repr(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +16,6 @@ from poolzoo.registry import Native, register_pool
 from poolzoo.standard_operators import AVG, MAX
 from poolzoo.windows import (
     MOST_IN_FLOAT32,
-    Reducer,
     absent,
     gathered_windows,
     join_masks,
@@ -27,11 +27,55 @@ from poolzoo.windows import (
     windows,
 )
 
+_Kernel = Callable[[Tensor], Tensor]
 _Kernels = dict[int, Callable[..., Tensor]]
-_NATIVE_MAX = Native("max", "Max", torch_has_kernels=True)
-_ADAPTIVE_MAX: _Kernels = {1: F.adaptive_max_pool1d, 2: F.adaptive_max_pool2d, 3: F.adaptive_max_pool3d}
+_ADAPTIVE_MAX: _Kernels = {
+    1: F.adaptive_max_pool1d,
+    2: F.adaptive_max_pool2d,
+    3: F.adaptive_max_pool3d,
+}
 #: torch's adaptive average pools, by the number of axes.
-ADAPTIVE_AVG: _Kernels = {1: F.adaptive_avg_pool1d, 2: F.adaptive_avg_pool2d, 3: F.adaptive_avg_pool3d}
+ADAPTIVE_AVG: _Kernels = {
+    1: F.adaptive_avg_pool1d,
+    2: F.adaptive_avg_pool2d,
+    3: F.adaptive_avg_pool3d,
+}
+
+
+def _of_torch(kernels: _Kernels, ndim: int, x: Tensor, dtype: torch.dtype, *arguments: Any) -> _Kernel:
+    """Return torch's kernel with its arguments, computed in ``dtype``, as a function of inputs like ``x``."""
+    kernel = kernels[ndim]
+    # torch reads one number faster than several.
+    arguments = tuple(a[0] if isinstance(a, tuple) and len(set(a)) == 1 else a for a in arguments)
+    if dtype is x.dtype and ndim < 3:
+        return lambda x: kernel(x, *arguments)
+    # Autocast has max_pool3d answer in float32.
+    return lambda x: like(kernel(x.to(dtype), *arguments), x)
+
+
+def _to_size(x: Tensor, bins: Bins, kernels: _Kernels, adds: bool) -> _Kernel | None:
+    """Return torch's kernel that pools to an output size; None in compiled and exported code."""
+    sizes = x.shape[-bins.ndim :]
+    out = output_size(sizes, bins)
+    if torch.compiler.is_compiling() or not is_fixed(*x.shape, *out):
+        return None
+    dtype = accumulation_dtype(x.dtype)
+    if adds and math.prod(n // m + 2 for n, m in zip(sizes, out, strict=True)) > MOST_IN_FLOAT32:
+        dtype = torch.float64
+    return _of_torch(kernels, bins.ndim, x, dtype, out)
+
+
+def _max_of_torch(x: Tensor, geometry: AnyGeometry) -> _Kernel | None:
+    if isinstance(geometry, Bins):
+        return _to_size(x, geometry, _ADAPTIVE_MAX, adds=False)
+    # torch holds padding to half of kernel_size, also where dilation makes the window wider than that.
+    wide = any(2 * p > k for p, k in zip(geometry.padding, geometry.kernel_size, strict=True))
+    if wide or _undecided(x.shape[-geometry.ndim :], geometry):
+        return None
+    return _of_torch(MAX, geometry.ndim, x, x.dtype, *geometry)
+
+
+_NATIVE_MAX = Native("max", "Max", in_torch=_max_of_torch)
 
 
 @register_pool(
@@ -49,26 +93,11 @@ ADAPTIVE_AVG: _Kernels = {1: F.adaptive_avg_pool1d, 2: F.adaptive_avg_pool2d, 3:
 def max_pool(x: Tensor, geometry: AnyGeometry) -> Tensor:
     """Uses torch's kernel or the native one. At ties the gradient goes to the first of the equal elements."""
     check_input(x, geometry.ndim)
-    if isinstance(geometry, Bins):
-        return _to_size(x, geometry, _ADAPTIVE_MAX, _first_maximum)
-    sizes = x.shape[-geometry.ndim :]
-    output_size(sizes, geometry)  # torch's message would not name the argument
-    # torch holds padding to half of kernel_size, also where dilation makes the window wider than that.
-    wide = any(2 * p > k for p, k in zip(geometry.padding, geometry.kernel_size, strict=True))
-    if wide or _undecided(sizes, geometry):
-        return pool_windows(x, geometry, maximum)
-    return like(MAX[geometry.ndim](x, *geometry), x)  # autocast has max_pool3d answer in float32
-
-
-def _to_size(x: Tensor, bins: Bins, kernels: _Kernels, reducer: Reducer) -> Tensor:
-    """Pool to an output size by torch's kernel, but in compiled and exported code by the reducer."""
-    out = output_size(x.shape[-bins.ndim :], bins)
-    if torch.compiler.is_compiling() or not is_fixed(*x.shape, *out):
-        return pool_windows(x, bins, reducer)
-    a = x.to(accumulation_dtype(x.dtype))
-    if math.prod(n // m + 2 for n, m in zip(x.shape[-bins.ndim :], out, strict=True)) > MOST_IN_FLOAT32:
-        a = a.double()
-    return like(kernels[bins.ndim](a, out), x)
+    output_size(x.shape[-geometry.ndim :], geometry)  # torch's message would not name the argument
+    kernel = _max_of_torch(x, geometry)
+    if kernel is None:
+        return pool_windows(x, geometry, _first_maximum if isinstance(geometry, Bins) else maximum)
+    return kernel(x)
 
 
 def _first_maximum(a: Tensor, mask: Tensor | None) -> Tensor:
@@ -101,6 +130,23 @@ def check_include_pad(count_include_pad: bool = False) -> None:
         raise TypeError(f"count_include_pad={count_include_pad!r}: True or False is allowed")
 
 
+def _avg_of_torch(x: Tensor, geometry: AnyGeometry, *, count_include_pad: bool = False) -> _Kernel | None:
+    if isinstance(geometry, Bins):
+        return _to_size(x, geometry, ADAPTIVE_AVG, adds=True)
+    n = geometry.ndim
+    sizes = x.shape[-n:]
+    kernel_size, stride, padding, dilation, ceil_mode = geometry
+    # With padding or ceil_mode a window may be wider than the input; avg_pool3d refuses that.
+    fits = all(size >= k for size, k in zip(sizes, kernel_size, strict=True))
+    if max(dilation) > 1 or not fits or _undecided(sizes, geometry):
+        return None
+    # avg_pool3d has no half types on the CPU.
+    dtype = accumulation_dtype(x.dtype) if n == 3 else x.dtype
+    if math.prod(kernel_size) > MOST_IN_FLOAT32:
+        dtype = torch.float64
+    return _of_torch(AVG, n, x, dtype, kernel_size, stride, padding, ceil_mode, count_include_pad)
+
+
 @register_pool(
     "avg",
     over="input",
@@ -114,7 +160,7 @@ def check_include_pad(count_include_pad: bool = False) -> None:
     exempt={"huge": "torch's kernel sums before it divides"},
     not_adaptive="",
     windowed_only=("count_include_pad",),
-    native=Native("avg", "Avg", when={"count_include_pad": False}, torch_has_kernels=True),
+    native=Native("avg", "Avg", when={"count_include_pad": False}, in_torch=_avg_of_torch),
 )
 def avg_pool(x: Tensor, geometry: AnyGeometry, *, count_include_pad: bool = False) -> Tensor:
     """Uses torch's kernel, which has no dilation, or the native one, which has no ``count_include_pad``.
@@ -122,25 +168,17 @@ def avg_pool(x: Tensor, geometry: AnyGeometry, *, count_include_pad: bool = Fals
     ``count_include_pad=True`` counts padding as zeros, as torch does by default.
     """
     check_input(x, geometry.ndim)
-    if isinstance(geometry, Bins):
-        return _to_size(x, geometry, ADAPTIVE_AVG, mean)
-    n = geometry.ndim
-    sizes = x.shape[-n:]
+    sizes = x.shape[-geometry.ndim :]
     out = output_size(sizes, geometry)
-    kernel_size, stride, padding, dilation, ceil_mode = geometry
-    # With padding or ceil_mode a window may be wider than the input; avg_pool3d refuses that.
-    fits = all(size >= k for size, k in zip(sizes, kernel_size, strict=True))
-    if max(dilation) == 1 and fits and not _undecided(sizes, geometry):
-        a = x.to(accumulation_dtype(x.dtype)) if n == 3 else x  # avg_pool3d has no half types on the CPU
-        if math.prod(kernel_size) > MOST_IN_FLOAT32:
-            a = a.double()
-        return like(AVG[n](a, kernel_size, stride, padding, ceil_mode, count_include_pad), x)
-    if not count_include_pad:
+    kernel = _avg_of_torch(x, geometry, count_include_pad=count_include_pad)
+    if kernel is not None:
+        return kernel(x)
+    if isinstance(geometry, Bins) or not count_include_pad:
         return pool_windows(x, geometry, mean)
     # torch divides by the taps inside the padded input; ceil_mode can put taps beyond even that.
     a, _ = windows(x.to(accumulation_dtype(x.dtype)), geometry)
     positions = tap_positions(out, geometry, x.device)
-    masks = [taps_inside(at + p, size + 2 * p) for at, size, p in zip(positions, sizes, padding, strict=True)]
+    masks = [taps_inside(at + p, size + 2 * p) for at, size, p in zip(positions, sizes, geometry.padding, strict=True)]
     return like(mean(a, join_masks(masks)), x)
 
 
