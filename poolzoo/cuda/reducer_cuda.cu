@@ -3,6 +3,7 @@
 #include <type_traits>
 
 #include "launchers.h"
+#include "pairs.cuh"
 #include "strips.cuh"
 
 namespace poolzoo {

@@ -166,7 +166,8 @@ struct Walk {
       for (int i = 0; i < SY; ++i) {
 #pragma unroll
         for (int j = 0; j < 2; ++j)
-          e[k][i][j] = either(is_ahead(i) && own[j], (k == 0 ? r.sign : 1.f) * static_cast<float>(ahead[k][i][j]), R::fill(k));
+          e[k][i][j] = either(is_ahead(i) && own[j], (k == 0 ? r.sign : 1.f) * static_cast<float>(ahead[k][i][j]),
+                              R::fill(k));
         none[n] = R::fill(k), sent[n] = either(S == 1 || left, e[k][i][1], e[k][i][0]), by[n++] = left ? 1 : -1;
         if constexpr (S == 1) none[n] = R::fill(k), sent[n] = e[k][i][0], by[n++] = -1;
       }

@@ -23,7 +23,7 @@ from poolzoo.native.libraries import locked, operator_flags
 SOURCES = Path(__file__).parents[2] / "poolzoo"
 FILES = (
     *("native/geometry.h", "native/simd.h", "native/reducers.h"),
-    *("cuda/launchers.h", "cuda/kernels.cuh", "cuda/strips.cuh", "cuda/reducer_cuda.cu"),
+    *("cuda/launchers.h", "cuda/kernels.cuh", "cuda/pairs.cuh", "cuda/strips.cuh", "cuda/reducer_cuda.cu"),
 )
 
 

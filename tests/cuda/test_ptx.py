@@ -625,8 +625,10 @@ MUTATIONS = {
         "out-of-bounds",
         layout="channels_last",
     ),
-    "inside_pack": Mutation("taps.row_inside[i / K] &&", "", "k2s2p1_8_channels", "differ", layout="channels_last"),
-    "tap_of_strip": Mutation("here[row][j], i}", "here[row][j], 8 - i}", "k3s2p1", "differ", "max"),
+    "inside_pack": Mutation("taps.row_inside[i / K] &&", "", "k2s2p1_8_channels", "differ", "lp_sum", "channels_last"),
+    "column_of_strip": Mutation(
+        "to[kMost] = either(left, most[kMost - 1], one);", "to[kMost] = one;", "k3s2p1", "differ"
+    ),
     "neighbour_of_cell": Mutation("by[n++] = left ? 1 : -1", "by[n++] = 1", "k3s2", "differ"),
     "sums_of_neighbour": Mutation("by[n++] = left ? -1 : 1", "by[n++] = 1", "k3s2p1", "differ"),
     "no_neighbour": Mutation(
