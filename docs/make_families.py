@@ -105,7 +105,7 @@ def limits() -> list[Limit]:
         Limit("blur", "filt_size = 1, kernel 1", "strided", windows("blur", 1, filt_size=1), windows("strided", 1)),
         Limit("max_blur", "filt_size = 1", "max", stem("max_blur", filt_size=1), stem("max")),
         Limit("avg_blur", "filt_size = 1", "avg", stem("avg_blur", filt_size=1), stem("avg")),
-        Limit("adaptive_blur", "b = log h", "blur", stem("adaptive_blur", bias=binomials), stem("blur", filt_size=3)),
+        Limit("adaptive_blur", "b = log h", "blur", stem("pasa", bias=binomials), stem("blur", filt_size=3)),
         Limit("haar", "norm = mean", "avg", windows("haar", norm="mean"), windows("avg")),
         Limit("wavelet", "wavelet = haar", "haar", stem("wavelet", wavelet="haar"), stem("haar")),
         Limit("hwd", "its first band", "haar", first(windows("hwd")), windows("haar")),

@@ -264,9 +264,9 @@ def _add(info: PoolInfo, overwrite: bool) -> None:
             f"name={info.name!r}: an operator of that name is already registered; overwrite=True replaces it"
         )
     for stem in ("function_name", "class_name"):
-        own = set(info.exports(stem).values())
+        own = _names_of_forms(info, stem)
         for other in _pools.values():
-            taken = own.intersection(other.exports(stem).values())
+            taken = own & _names_of_forms(other, stem)
             if taken and other.name != info.name:  # poolzoo.<name>2d would be that one, and pickles could not be read
                 given = f"name={info.name!r}: {stem}={min(taken, key=len)!r}"
                 raise ValueError(f"{given} is already used by {other.name!r}; give another {stem}")
@@ -276,6 +276,11 @@ def _add(info: PoolInfo, overwrite: bool) -> None:
         _reducers.setdefault(native.reducer, (info, native))
     for forget in on_registration:
         forget()
+
+
+def _names_of_forms(info: PoolInfo, stem: str) -> set[str]:
+    """Return the names of all forms, those that the operator lacks too: no other operator's may mean them."""
+    return {name_of_form(form, getattr(info, stem)) for form in FORMS}
 
 
 def native_reducers() -> dict[str, tuple[PoolInfo, Native]]:

@@ -98,6 +98,8 @@ def _logits(a: Tensor, weight: Tensor | None, bias: Tensor | None, groups: int, 
     "adaptive_blur",
     over="input",
     family="anti-aliased",
+    function_name="pasa_pool",
+    class_name="PasaPool",
     summary="low-pass filter predicted from the input at each place and for each group of channels, then decimation",
     formula="y = sum w a, w = softmax(conv(x) + b) over the filter's taps, centred on the window",
     source="Zou et al., arXiv 2008.09604; MaureenZOU/Adaptive-anti-Aliasing, models_lpf/layers/pasa.py",
@@ -120,7 +122,7 @@ def adaptive_blur(
     groups: int = 1,
     filt_size: int = 3,
 ) -> Tensor:
-    """The filter has ``filt_size`` taps per axis, 1 to 7, whatever the window's size, and lies as that of ``blur``;
+    """Named PASA by its authors. The filter has ``filt_size`` taps per axis, 1 to 7, whatever the window's size, and lies as that of ``blur``;
     positions outside the input are mirrored at the edge.
 
     Its weights are the softmax of a convolution over the same elements of all channels: ``weight``, of shape

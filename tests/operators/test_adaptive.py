@@ -455,6 +455,12 @@ def test_a_plugins_operator_has_the_forms_too(monkeypatch):
     with pytest.raises(ValueError, match="class_name='AdaptiveSpreadPool' is already used by 'spread'"):
         register_pool("other", summary="s", formula="f", source="s", class_name="AdaptiveSpreadPool")(spread)
 
+    # Nor a name that would mean a form which an operator lacks.
+    with pytest.raises(ValueError, match="function_name='adaptive_blur_pool' is already used by 'blur'"):
+        register_pool("adaptive_blur_2", summary="s", formula="f", source="s", function_name="adaptive_blur_pool")(
+            spread
+        )
+
     @register_pool("wide", summary="s", formula="f", source="s", over="input")
     def wide(x, geometry):
         return x

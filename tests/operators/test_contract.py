@@ -673,9 +673,9 @@ def test_tensors_of_the_wrong_shape_are_named():
         with pytest.raises(ValueError, match=rf"{key}: shape \(3, 2\); \(3, 3\) is needed"):
             poolzoo.functional.sim_pool2d(x, 2, **{key: torch.zeros(3, 2)})
     with pytest.raises(ValueError, match=r"weight: shape \(9, 2, 3, 3\); \(9, 3, \*filter\) with 9 taps is needed"):
-        poolzoo.functional.adaptive_blur_pool2d(x, 2, weight=torch.zeros(9, 2, 3, 3))
+        poolzoo.functional.pasa_pool2d(x, 2, weight=torch.zeros(9, 2, 3, 3))
     with pytest.raises(ValueError, match=r"bias: shape \(3,\); \(9,\) is needed"):
-        poolzoo.functional.adaptive_blur_pool2d(x, 2, bias=torch.zeros(3))
+        poolzoo.functional.pasa_pool2d(x, 2, bias=torch.zeros(3))
     with pytest.raises(ValueError, match=r"logits: shape \(4,\); one per sample and phase, \(2, 4\), is allowed"):
         poolzoo.functional.lps_pool2d(x, 2, logits=torch.zeros(4))
     with pytest.raises(ValueError, match=r"logit: shape \(2, 1, 7, 6\); the shape of input, \(2, 3, 7, 6\)"):

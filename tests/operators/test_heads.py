@@ -73,7 +73,7 @@ def test_adaptive_blur_with_the_binomials_logarithms_is_blur(ndim):
     x = distinct(2, CHANNELS, *(9, 8, 7)[:ndim], dtype=torch.float64)
     row = torch.tensor([1.0, 2.0, 1.0], dtype=torch.float64).log()
     bias = sum(row.reshape(-1, *(1,) * axis) for axis in range(ndim)).flatten()
-    adaptive, blur = (getattr(functional, f"{name}_pool{ndim}d") for name in ("adaptive_blur", "blur"))
+    adaptive, blur = (getattr(functional, f"{name}_pool{ndim}d") for name in ("pasa", "blur"))
     close(adaptive(x, 3, 2, 1, bias=bias), blur(x, 3, 2, 1, filt_size=3))
     inner = (slice(None), slice(None), *(slice(1, -1),) * ndim)
     dense = getattr(F, f"avg_pool{ndim}d")(x, 3, 1)
