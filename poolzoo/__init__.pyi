@@ -1207,17 +1207,17 @@ class AvgBlurPool3d(Pool):
 
     def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, filt_size: int = 4) -> None: ...
 
-class AdaptiveBlurPool1d(Pool):
+class PasaPool1d(Pool):
     """low-pass filter predicted from the input at each place and for each group of channels, then decimation: y = sum w a, w = softmax(conv(x) + b) over the filter's taps, centred on the window"""
 
     def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, channels: int | None = None, groups: int = 1, filt_size: int = 3, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
 
-class AdaptiveBlurPool2d(Pool):
+class PasaPool2d(Pool):
     """low-pass filter predicted from the input at each place and for each group of channels, then decimation: y = sum w a, w = softmax(conv(x) + b) over the filter's taps, centred on the window"""
 
     def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, channels: int | None = None, groups: int = 1, filt_size: int = 3, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
 
-class AdaptiveBlurPool3d(Pool):
+class PasaPool3d(Pool):
     """low-pass filter predicted from the input at each place and for each group of channels, then decimation: y = sum w a, w = softmax(conv(x) + b) over the filter's taps, centred on the window"""
 
     def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, channels: int | None = None, groups: int = 1, filt_size: int = 3, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...

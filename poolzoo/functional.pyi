@@ -698,13 +698,13 @@ def avg_blur_pool2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple |
 def avg_blur_pool3d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, filt_size: int = 4) -> Tensor:
     """dense average, then binomial filter and decimation: y = blur(average pool at stride 1)"""
 
-def adaptive_blur_pool1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, weight: Tensor | None = None, bias: Tensor | None = None, groups: int = 1, filt_size: int = 3) -> Tensor:
+def pasa_pool1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, weight: Tensor | None = None, bias: Tensor | None = None, groups: int = 1, filt_size: int = 3) -> Tensor:
     """low-pass filter predicted from the input at each place and for each group of channels, then decimation: y = sum w a, w = softmax(conv(x) + b) over the filter's taps, centred on the window"""
 
-def adaptive_blur_pool2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, weight: Tensor | None = None, bias: Tensor | None = None, groups: int = 1, filt_size: int = 3) -> Tensor:
+def pasa_pool2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, weight: Tensor | None = None, bias: Tensor | None = None, groups: int = 1, filt_size: int = 3) -> Tensor:
     """low-pass filter predicted from the input at each place and for each group of channels, then decimation: y = sum w a, w = softmax(conv(x) + b) over the filter's taps, centred on the window"""
 
-def adaptive_blur_pool3d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, weight: Tensor | None = None, bias: Tensor | None = None, groups: int = 1, filt_size: int = 3) -> Tensor:
+def pasa_pool3d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, weight: Tensor | None = None, bias: Tensor | None = None, groups: int = 1, filt_size: int = 3) -> Tensor:
     """low-pass filter predicted from the input at each place and for each group of channels, then decimation: y = sum w a, w = softmax(conv(x) + b) over the filter's taps, centred on the window"""
 
 def haar_pool1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, mode: str = 'symmetric', norm: str = 'ortho') -> Tensor:
