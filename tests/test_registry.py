@@ -81,7 +81,7 @@ def test_list_gives_the_names_that_match_in_registration_order():
     names = list_pools()
     assert len(names) == len(set(names)) >= 23
     assert names.index("max") < names.index("avg") < names.index("softpool") < names.index("lanczos")
-    assert list_pools("*blur*") == ["blur", "max_blur", "avg_blur"]
+    assert list_pools("*blur*") == ["blur", "max_blur", "avg_blur", "adaptive_blur"]
     assert list_pools("soft*") == ["softpool", "softpool_detached", "softpool_channelsum"]
     assert list_pools("[lm]?") == ["lp"]
     assert list_pools("nothing*") == []
@@ -180,7 +180,7 @@ def test_expansion_of_nothing_is_every_operator_and_variant():
 
 def test_expansion_of_patterns_and_specs():
     assert expand_specs(["max", "lp:p=3", "max"]) == ["max", "lp:p=3"]
-    assert expand_specs(["*blur"]) == ["blur", "max_blur", "avg_blur"]
+    assert expand_specs(["*blur"]) == ["blur", "max_blur", "avg_blur", "adaptive_blur"]
     assert expand_specs(["soft*:beta=4"]) == [f"{name}:beta=4" for name in list_pools("soft*")]
     assert expand_specs(["mixed"]) == ["mixed"]
     assert expand_specs(["mixe?"]) == ["mixed", "mixed:mode=random"]
@@ -525,7 +525,7 @@ blurs = poolzoo.registry.pool_facts("*blur*")
 heavy = {"torch", "numpy", "pandas", "matplotlib", "PIL", "skimage"} & set(sys.modules)
 print(len(facts), [f["name"] for f in blurs], sorted(heavy))
 """
-    assert python(code) == f"{len(registry._builtin)} ['blur', 'max_blur', 'avg_blur'] []"
+    assert python(code) == f"{len(registry._builtin)} ['blur', 'max_blur', 'avg_blur', 'adaptive_blur'] []"
 
 
 def test_a_package_inside_is_an_attribute():

@@ -122,8 +122,8 @@ def adaptive_blur(
     groups: int = 1,
     filt_size: int = 3,
 ) -> Tensor:
-    """The authors call it PASA. The filter has ``filt_size`` taps per axis, 1 to 7, whatever the window's size, and lies
-    as that of ``blur``; positions outside the input are mirrored at the edge.
+    """The authors call it PASA. The filter has ``filt_size`` taps per axis, 1 to 7, whatever the window's size, and
+    lies as that of ``blur``; positions outside the input are mirrored at the edge.
 
     Its weights are the softmax of a convolution over the same elements of all channels: ``weight``, of shape
     ``(groups * K, C, *filter)`` with K taps, and ``bias``, ``(groups * K,)``; None is 0, which gives a box. Each of
