@@ -187,7 +187,7 @@ WINDOWS = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize("window", WINDOWS, ids=str)
-@pytest.mark.parametrize("normalize", ["none", "imagenet"])
+@pytest.mark.parametrize("normalize", ["none", pytest.param("imagenet", marks=pytest.mark.grid)])
 def test_every_row_agrees_with_an_independent_round_trip(crops, window, normalize):
     protocol = Protocol(upsample=("nearest", "bilinear", "bicubic"), normalize=normalize, **window)
     result = compare(crops, registry.expand_specs([]), protocol)
