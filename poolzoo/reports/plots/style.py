@@ -33,7 +33,7 @@ WIDTH, LINE, AROUND = 7.1, 0.152, 0.75
 DPI = 300
 LONGEST_NAME = 34
 POINT, BASELINE, FRONT, MUTED = "#0173b2", "#222222", "#de8f05", "#7a7a7a"
-MARKERS = "oDs^vPX<>p*dh8"
+MARKERS = "oDs^vPX<>p*dh8H"
 
 # fmt: off
 _RC: dict[Any, Any] = {
