@@ -202,6 +202,7 @@ FUNCTIONS = {
     "profile": poolzoo.profile,
     "report": poolzoo.report,
     "sweep": poolzoo.sweep,
+    "train": poolzoo.train,
     "visualize weights": poolzoo.visualize_weights,
     "visualize checkered": poolzoo.visualize_checkered,
 }
@@ -214,10 +215,11 @@ OF_THE_COMMAND = {
     # A whole model is the matter of `profile_model`, see below.
     "profile": {"format", "output", "report", "save_plots", "gpu", "model", "batch", "compile"},
     "sweep": {"format", "output", "report", "save_plots", "plot"},
+    "train": {"format", "output", "report", "save_plots"},
     "visualize weights": {"output"},
 }
 #: Arguments without an option: the page asks for pictures, and plugins are the root command's.
-OF_PYTHON = {"compare": {"pictures", "plugin"}}
+OF_PYTHON = {"compare": {"pictures", "plugin"}, "train": {"plugin"}}
 
 
 def all_commands(group=cli.cli, name=""):
