@@ -29,8 +29,8 @@ MAX_POOL = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 SIZES: dict[int, tuple[int, ...]] = {1: (11,), 2: (7, 6), 3: (5, 4, 5)}
 SPECS = [*expand_specs([]), "lip:variant=bottleneck,width=4", "checkered:sampler=random", "tri:sampler=random"]
 CASES = [(spec, ndim) for spec in SPECS for ndim in pool_info(parse_spec(spec)[0]).ndims]
-#: Operators that run in 1D by default, one of each kind; the others do by ``make grid``. Definitions are for any number of
-#: axes.
+#: Operators that run in 1D by default, one of each kind; the others do by ``make grid``. Definitions are for any number
+#: of axes.
 SEQUENCES = ("avg", "softpool", "lip", "stochastic", "max_blur", "haar", "spectral", "aps", "tri", "bicubic")
 every_pool = pytest.mark.parametrize(
     ("spec", "ndim"),
