@@ -4,8 +4,9 @@
 operators as functions, and this module holds them as torch modules (``poolzoo.SoftPool2d``). ``replace_pools`` puts
 them into a model, ``create_model`` makes published networks with them, ``poolzoo.checkered`` makes networks checkered.
 ``compare``, ``profile``, ``profile_model``, ``sweep``, ``fit``, ``train``, ``visualize_weights``,
-``visualize_checkered``, ``report`` and ``load`` are the commands of the command line. ``poolzoo.models`` has networks
-to train, ``poolzoo.metrics`` scores batches of images, and ``register_metric`` adds a metric to the commands.
+``visualize_checkered``, ``report``, ``export`` and ``load`` are the commands of the command line. ``poolzoo.models``
+has networks to train, ``poolzoo.metrics`` scores batches of images, and ``register_metric`` adds a metric to the
+commands.
 torch is imported at the first use of one of them.
 """
 
@@ -22,6 +23,7 @@ _LAZY = {
     "Result": "api.result",
     "compare": "api.comparing",
     "create_pool": "create",
+    "export": "api.exporting",
     "fit": "api.studies",
     "load": "api.reading",
     "profile": "api.studies",

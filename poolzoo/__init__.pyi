@@ -23,6 +23,7 @@ from poolzoo import surgery as surgery
 from poolzoo.api.result import Result as Result
 from poolzoo.api.comparing import compare as compare
 from poolzoo.create import create_pool as create_pool
+from poolzoo.api.exporting import export as export
 from poolzoo.api.studies import fit as fit
 from poolzoo.api.reading import load as load
 from poolzoo.api.studies import profile as profile

@@ -13,7 +13,7 @@ import stat
 import sys
 import tempfile
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -23,13 +23,15 @@ from poolzoo._console import say
 #: The formats of a result's text by the suffixes of its files, and the suffixes of a page.
 SUFFIXES = {".csv": "csv", ".json": "json", ".md": "markdown", ".txt": "table"}
 PAGE = (".html", ".htm")
+#: The formats of `poolzoo export` by the endings of its files.
+EXPORTS = {".csv": "csv", ".json": "json", ".md": "markdown", ".tex": "latex", ".parquet": "parquet"}
 #: The suffix of fitted parameters.
 WEIGHTS = (".safetensors",)
 
 #: The output name for standard output.
 STDOUT = Path("-")
 
-Content = str | bytes | Iterable[str]
+Content = str | bytes | Iterable[str | bytes]
 PathLike = str | os.PathLike[str]
 
 
@@ -60,6 +62,28 @@ def suffix_among(path: PathLike, suffixes: Collection[str], argument: str) -> st
     if suffix not in suffixes:
         raise ValueError(f"{argument}={os.fspath(path)!r}: a name that ends in {', '.join(suffixes)} is allowed")
     return suffix
+
+
+def format_of(output: PathLike, fmt: str | None, formats: Mapping[str, str]) -> str:
+    """Return the format of a file: the given one, or that of the file's ending.
+
+    Args:
+        output: the file.
+        fmt: the format, or None.
+        formats: the formats that are allowed, by their endings.
+
+    Raises:
+        ValueError: the format is not allowed, the ending is that of another one, or there is neither.
+    """
+    name, suffix = os.fspath(output), Path(output).suffix.lower()
+    if fmt is not None and fmt not in formats.values():
+        raise ValueError(f"format={fmt!r}: {', '.join(formats.values())} are allowed")
+    if fmt is None and suffix not in formats:
+        raise ValueError(f"output {name!r}: give format, or a name that ends in {_listed(formats)}")
+    if fmt is not None and (suffix in PAGE or formats.get(suffix, fmt) != fmt):
+        allowed = next(ending for ending, says in formats.items() if says == fmt)
+        raise ValueError(f"output {name!r}: with format {fmt} its name ends in {allowed}")
+    return fmt or formats[suffix]
 
 
 #: Targets that cannot be written.

@@ -10,7 +10,20 @@ import click
 import poolzoo
 from poolzoo._console import note, open_streams, quiet_libraries, reason
 from poolzoo._files import CommandFiles
-from poolzoo.commands import build, compare, doctor, fit, listing, profile, report, show, sweep, train, visualize
+from poolzoo.commands import (
+    build,
+    compare,
+    doctor,
+    export,
+    fit,
+    listing,
+    profile,
+    report,
+    show,
+    sweep,
+    train,
+    visualize,
+)
 from poolzoo.commands.modes import CommandGroup
 from poolzoo.commands.reading import plugin_files
 from poolzoo.commands.writing import command_files, command_line
@@ -49,6 +62,7 @@ for command in (
     profile.profile,
     train.train_command,
     report.report,
+    export.export_command,
     visualize.visualize,
     build.build,
     doctor.doctor,

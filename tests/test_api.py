@@ -197,6 +197,7 @@ def test_sweep_fit_and_weights(tmp_path):
 #: The function that does what a command does; its arguments are named as the command's options.
 FUNCTIONS = {
     "compare": poolzoo.compare,
+    "export": poolzoo.export,
     "fit": poolzoo.fit,
     "list": poolzoo.list_pools,
     "profile": poolzoo.profile,

@@ -339,6 +339,7 @@ OVERWRITTEN = [
     (("fit", "--pool", "lip", "--images", "{}"), ".safetensors", "--output"),
     ((*SWEEP, "{}"), ".png", "--plot"),
     (("report", "{}"), ".html", "--output"),
+    (("export", "{}"), ".json", "--output"),
     (("visualize", "weights", "--image", "{}"), ".png", "--output"),
 ]  # fmt: skip
 
@@ -380,6 +381,7 @@ def test_two_outputs_of_one_name_are_refused(run, photo, command, first, second)
         ((*COMPARE, "--format", "json", "--output", "s.csv"), ".json"),
         ((*COMPARE, "--format", "csv", "--output", "s.html"), ".csv"),
         ((*COMPARE, "--output", "s.sqlite"), ".csv, .json, .md, .txt"),
+        ((*COMPARE, "--format", "csv", "--output", "s.parquet"), ".csv"),
         (("fit", "--pool", "lip", "--images", "photo.png", "--output", "s.pt"), ".safetensors"),
         (("profile", *QUICK, "--report", "s"), ".html or .htm"),
     ],

@@ -33,10 +33,12 @@ def load(path: str | os.PathLike[str], *, index: int | None = None) -> Result:
         index: the number of the result in a page, from 0; None if the page contains one.
 
     Raises:
-        ValueError: not a result of poolzoo, or a page with several results and no ``index``.
+        ValueError: not a result of poolzoo, a page with several results and no ``index``, or an ``index`` of a store.
         OSError: the file cannot be read.
     """
     name = os.fspath(path)
+    if index is not None and is_store(Path(path)):
+        raise ValueError(f"index={index}: {name} is a store, which is one result; only a page contains several")
     if application_of(Path(path)) == TRAINING:
         with TrainingStore.open(Path(path)) as trainings:
             return Result.of(trainings.result())
@@ -88,11 +90,20 @@ def _read(path: str | os.PathLike[str]) -> tuple[Sequence[StudyResult], str]:
     if not is_store(Path(path)):
         return results_in_file(path), name
     read = load(path)
-    if not read.rows:
+    check_filled(read, path)
+    return [read], name
+
+
+def check_filled(read: StudyResult, path: str | os.PathLike[str]) -> None:
+    """Check that the store of a run has rows; the result of a file may have none.
+
+    Raises:
+        ValueError: it has none; the message says what to run.
+    """
+    if not read.rows and is_store(Path(path)):
         lacking = "no epoch has been trained" if read.kind == TRAIN_KIND else "no image has been scored"
         command = "train" if read.kind == TRAIN_KIND else "compare --dataset"
         raise ValueError(f"{os.fspath(path)}: {lacking} yet; rerun its {command}")
-    return [read], name
 
 
 def _pictures_of(result: StudyResult, item: str | os.PathLike[str] | Result) -> PictureBook:

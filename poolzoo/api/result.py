@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -13,9 +14,8 @@ from poolzoo._files import PAGE, SUFFIXES, suffix_among, write_whole
 from poolzoo.analysis.results.result import Result as StudyResult
 from poolzoo.analysis.results.rows import Row, label
 from poolzoo.analysis.results.store_reader import StoreReader
-from poolzoo.analysis.results.summaries import summarise
+from poolzoo.analysis.results.summary_lines import summary_lines
 from poolzoo.analysis.results.training_rows import TRAIN_KIND
-from poolzoo.analysis.results.training_statistics import summarise_training
 from poolzoo.reports.plots.all_plots import all_drawings, save_drawings
 from poolzoo.reports.text.columns import Table
 from poolzoo.reports.text.formats import render, stream
@@ -66,22 +66,9 @@ class Result(StudyResult):
         """
         import pandas as pd
 
-        if self.kind == TRAIN_KIND:
-            return _training_frame(self)
-        if self.kind != "compare":
+        if self.kind not in ("compare", TRAIN_KIND):
             return self.to_frame()
-        lines = []
-        for found in summarise(self):
-            line: dict[str, object] = {"operator": found.label, "state": found.state, **vars(found.setting)}
-            for key, score in found.scores.items():
-                low, high = score.interval or (None, None)
-                less, more = score.difference_interval or (None, None)
-                line |= {key: score.mean, f"{key}_median": score.median, f"{key}_low": low, f"{key}_high": high}
-                line |= {f"{key}_difference": score.difference}
-                line |= {f"{key}_difference_low": less, f"{key}_difference_high": more}
-            line |= {key: getattr(found, key) for key in ("rank", "images", "seeds", "kept", "forward_s", "ratio")}
-            lines.append(line)
-        frame: pd.DataFrame = pd.DataFrame(lines)
+        frame: pd.DataFrame = pd.DataFrame(summary_lines(self))
         return frame
 
     @property
@@ -123,11 +110,14 @@ class Result(StudyResult):
         """
         if self.store is None or fmt not in ("csv", "json"):
             return render(self, fmt)
-        return stream(self, self._all_rows(self.store), fmt)
+        return stream(self, self.all_rows(), fmt)
 
-    @staticmethod
-    def _all_rows(path: Path) -> Iterator[Row]:
-        with StoreReader.open(path) as store:
+    def all_rows(self) -> Iterator[Row]:
+        """Yield every row; those of a dataset run are read from its store as they are asked for."""
+        if self.store is None:
+            yield from self.rows
+            return
+        with StoreReader.open(self.store) as store:
             yield from store.rows()
 
     def save_plots(self, folder: str | os.PathLike[str]) -> list[Path]:
@@ -163,7 +153,7 @@ class Result(StudyResult):
 
     def to_latex(self) -> str:
         """Return the summary as LaTeX tables; they need the package booktabs."""
-        return "\n".join(_table_frame(table).to_latex(index=False, escape=True) for table in tables(self))
+        return "\n".join(latex(_table_frame(table)) for table in tables(self))
 
     def _repr_html_(self) -> str:
         parts = []
@@ -180,24 +170,10 @@ class Result(StudyResult):
         return f"<poolzoo.Result of {self.kind}: {', '.join(parts)}>"
 
 
-def _training_frame(result: StudyResult) -> pd.DataFrame:
-    """Return one line per operator of a training."""
-    import pandas as pd
-
-    lines = []
-    for found in summarise_training(result):
-        mean, gap = found.accuracy, found.difference
-        low, high = (mean and mean.interval) or (None, None)
-        less, more = (gap and gap.interval) or (None, None)
-        line: dict[str, object] = {"data": found.data, "model": found.model, "operator": found.label}
-        line |= {"top1": mean and mean.mean, "top1_low": low, "top1_high": high}
-        line |= {"top1_difference": gap and gap.mean, "top1_difference_low": less, "top1_difference_high": more}
-        line |= {"top5": found.top5, "seeds": len(found.top1), "failed": len(found.failed)}
-        lines.append(
-            line | {key: getattr(found, key) for key in ("parameters", "epoch_s", "images_per_s", "peak_bytes")}
-        )
-    frame: pd.DataFrame = pd.DataFrame(lines)
-    return frame
+def latex(frame: pd.DataFrame) -> str:
+    """Return a frame of texts as a LaTeX table, escaped."""
+    # After the line break of the line before, a bracket would begin its argument.
+    return re.sub(r"^\[", "{[}", frame.to_latex(index=False, escape=True), flags=re.MULTILINE)
 
 
 def _table_frame(table: Table) -> pd.DataFrame:

@@ -55,12 +55,15 @@ class Result:
             return list(TRAIN_KEYS)
         return [key for key in compare_keys() if key not in METRICS or key in self.metadata["metrics"]]
 
+    def described(self) -> dict[str, Any]:
+        """Return the metadata as files hold them, with the kind and the version of the schema."""
+        return {"schema_version": SCHEMA_VERSION, "kind": self.kind, **self.metadata}
+
     def to_json(self) -> str:
         """Return strict JSON: no NaN, no Infinity; keys in schema order, so that equal results are equal bytes."""
         columns = self.columns
-        rows = [{key: _finite(row.get(key)) for key in columns} for row in self.rows]
-        metadata = {"schema_version": SCHEMA_VERSION, "kind": self.kind, **self.metadata}
-        content: dict[str, Any] = {"metadata": metadata}
+        rows = [{key: finite(row.get(key)) for key in columns} for row in self.rows]
+        content: dict[str, Any] = {"metadata": self.described()}
         if self.summaries is not None:
             content["summaries"] = [summary.to_plain() for summary in self.summaries]
         content["rows"] = rows
@@ -122,5 +125,6 @@ def _summaries_of(data: dict[str, Any], version: int, source: str) -> tuple[Summ
         raise ValueError(f"{source}: its summaries are not poolzoo's: {type(error).__name__}: {error}") from error
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """Return a value as strict JSON holds it: None for a number that is not finite."""
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -8,14 +8,17 @@ from __future__ import annotations
 import csv
 import io
 import itertools
+import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
-from poolzoo.analysis.results.result import Result
+from poolzoo.analysis.results.result import Result, finite
 from poolzoo.analysis.results.rows import Row
 from poolzoo.reports.text.tables import error_lines, tables
 from poolzoo.reports.text.terminal_tables import render_table
+from poolzoo.reports.text.words import visible
 
 #: The number of rows per piece of a stream.
 ROWS_AT_ONCE = 1000
@@ -66,23 +69,50 @@ def stream(result: Result, rows: Iterable[Row], fmt: str) -> Iterator[str]:
 
 def _render_csv(result: Result, color: bool, width: int | None) -> str:
     """Return every row as measured: ``inf`` for infinity, empty for null, names unchanged except for CSV quoting."""
+    return lines_as_csv(result.columns, result.rows)
+
+
+def lines_as_csv(columns: Sequence[str], lines: Sequence[Mapping[str, Any]]) -> str:
+    """Return lines of plain values as CSV, with a heading."""
     stream = io.StringIO()
     # The csv module quotes what its own line end holds; a lone carriage return in a name would end a line elsewhere.
-    returns = any("\r" in value for row in result.rows for value in row.values() if isinstance(value, str))
+    returns = any("\r" in value for line in lines for value in line.values() if isinstance(value, str))
     writer = csv.DictWriter(
         stream,
-        result.columns,
+        columns,
         extrasaction="ignore",
         lineterminator="\n",
         quoting=csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL,
     )
     writer.writeheader()
-    writer.writerows(result.rows)
+    writer.writerows(lines)
     return stream.getvalue()
 
 
 def _render_json(result: Result, color: bool, width: int | None) -> str:
     return result.to_json()
+
+
+def lines_as_json(lines: Sequence[Mapping[str, Any]]) -> str:
+    """Return lines of plain values as a JSON list; a number that is not finite is null."""
+    found = [{key: finite(value) for key, value in line.items()} for line in lines]
+    return json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def lines_as_markdown(columns: Sequence[str], lines: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield lines of plain values as one Markdown table, line by line."""
+    yield _markdown_line(map(_markdown, columns)) + _markdown_line([":---"] * len(columns))
+    for line in lines:
+        yield _markdown_line(_markdown(shown(line.get(key))) for key in columns)
+
+
+def shown(value: object) -> str:
+    """Return a plain value as a cell of a table: as CSV has it, without characters that cannot be seen."""
+    return "" if value is None else visible(value)
+
+
+def _markdown_line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |\n"
 
 
 def _render_markdown(result: Result, color: bool, width: int | None) -> str:
@@ -93,8 +123,8 @@ def _render_markdown(result: Result, color: bool, width: int | None) -> str:
         for line in table.lines:
             texts = [_markdown(f"{cell.text} {cell.plus}".strip()) for cell in line.cells]
             grid.append([f"**{text}**" if cell.best else text for text, cell in zip(texts, line.cells, strict=True)])
-        body = "\n".join(f"| {' | '.join(cells)} |" for cells in grid)
-        parts.append(f"**{table.title}.** {_markdown(table.caption)}\n\n{body}\n")
+        body = "".join(map(_markdown_line, grid))
+        parts.append(f"**{table.title}.** {_markdown(table.caption)}\n\n{body}")
         if table.notes:
             parts.append("".join(f"- {_markdown(note)}\n" for note in table.notes))
     if failed := error_lines(result):
