@@ -149,7 +149,7 @@ def pool_functions(case: Case, operators: Iterable[str], compile_too: bool) -> d
             if compile_too:
                 found["compiled"] = torch.compile(composition, dynamic=False)
         else:
-            found[f"{operator} native"] = ours(operator, case, "native")
+            found |= {f"{operator} {backend}": ours(operator, case, backend) for backend in ("native", "reference")}
             found[f"torch {operator}"] = torchs(operator, case)
     return found
 
@@ -280,7 +280,7 @@ def main() -> None:
         for number, case in enumerate(wanted, 1):
             rows.append(run(case, given))
             step(number, len(wanted))
-    save(given.output, metadata(rounds=given.rounds, cap_s=given.cap), rows)
+    save(given.output, metadata(device=given.device, rounds=given.rounds, cap_s=given.cap), rows)
     print(f"{summary(rows)}\n\n{losses(rows)}")  # noqa: T201
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -26,6 +28,7 @@ from poolzoo.geometry import (
     check_input,
     check_same_shape,
     equal_windows,
+    is_channels_last,
     is_fixed,
     output_size,
 )
@@ -100,7 +103,7 @@ def _choose(
     :func:`pool` does.
     """
     chosen = suiting(info.native, params)
-    if chosen is None or backend == "reference":
+    if chosen is None:
         return None, False
     for_all = isinstance(geometry, Geometry) and (backend == "native" or chosen.in_torch is None)
     if isinstance(geometry, Bins):
@@ -260,10 +263,38 @@ def _portable() -> bool:
     return _by_reference > 0 or (torch.compiler.is_compiling() and torch.compiler.is_exporting())
 
 
+#: Where the native kernel is at least as fast as torch's, by measurement: benchmarks/make_choices.py writes it.
+CHOICES = Path(native.__file__).with_name("choices.json")
+
+
+@functools.cache
+def _choices() -> dict[str, tuple[int | None, int | None]]:
+    found: dict[str, tuple[int | None, int | None]] = json.loads(CHOICES.read_text(encoding="utf-8"))
+    return found
+
+
+def kind_of_windows(sizes: Sequence[int], kernel_size: Sequence[int]) -> str:
+    """Return the kind of windows by which :data:`CHOICES` chooses: those of the whole input, or their largest side."""
+    largest = max(kernel_size)
+    if tuple(sizes) == tuple(kernel_size) and largest > 1:
+        return "global"
+    return next((f"up to {side}" for side in (2, 3, 5, 8) if largest <= side), "larger")
+
+
 def _ahead(chosen: Native, x: Tensor, geometry: AnyGeometry) -> bool:
+    """Return whether the native kernel is at least as fast as torch's; what was never measured is left to torch."""
     if chosen.in_torch is None:
         return True
-    if isinstance(geometry, Bins):
+    if torch.compiler.is_compiling():  # where a table cannot be read, and sizes may be open
+        small_windows = isinstance(geometry, Geometry) and max(geometry.kernel_size) <= 3
+        return small_windows and x.is_cpu and x.dtype is torch.float32 and x.is_contiguous() and x.numel() >= 1 << 15
+    sizes = x.shape[-geometry.ndim :]
+    if not is_fixed(*x.shape):
         return False
-    small_windows = max(geometry.kernel_size) <= 3
-    return x.is_cpu and x.dtype is torch.float32 and x.is_contiguous() and x.numel() >= 1 << 15 and small_windows
+    windows = "adaptive" if isinstance(geometry, Bins) else kind_of_windows(sizes, geometry.kernel_size)
+    layout = "contiguous" if x.is_contiguous() else "channels_last" if is_channels_last(x) else "strided"
+    key = f"{chosen.reducer} {x.device.type} {str(x.dtype).removeprefix('torch.')} {layout} {windows}"
+    if key not in _choices():
+        return False
+    least, most = _choices()[key]
+    return (least is None or x.numel() >= least) and (most is None or x.numel() <= most)

@@ -484,20 +484,28 @@ def test_contexts_by_reference_may_overlap():
 
 
 @pytest.mark.parametrize("name", ["max", "avg"])
-def test_auto_leaves_to_torch_what_torch_does_faster(name):
-    large, small = distinct(1, 3, 128, 128), distinct(1, 3, 8, 8)
+def test_auto_leaves_to_torch_what_the_table_does_not_name(name, monkeypatch):
+    table = {
+        f"{name} cpu float32 contiguous up to 2": (2000, 9000),
+        f"{name} cpu float32 channels_last global": (None, None),
+    }
+    monkeypatch.setattr(engine, "_choices", lambda: table)
+    x = distinct(1, 3, 32, 32)
     cases = [
-        (large, 2, True),
-        (large, 3, True),
-        (large, 5, False),
-        (small, 2, False),
-        (large.double(), 2, False),
-        (large.contiguous(memory_format=torch.channels_last), 2, False),
+        (x, 2, True),
+        (distinct(1, 3, 8, 8), 2, False),
+        (distinct(1, 3, 64, 64), 2, False),
+        (x, 3, False),
+        (x.double(), 2, False),
+        (x.mT, 2, False),
+        (x, 32, False),
+        (x.contiguous(memory_format=torch.channels_last), 2, False),
+        (x.contiguous(memory_format=torch.channels_last), 32, True),
     ]
     for x, kernel_size, expected in cases:
-        with torch.profiler.profile() as profile:
-            pool(name, x, 2, "auto", kernel_size=kernel_size)
-        assert any(event.name == f"poolzoo::{name}" for event in profile.events()) == expected
+        defaults = {key: p.default for key, p in operator_params(pool_info(name)).items()}
+        taken = engine.backend_of(pool_info(name), x, make_geometry(2, kernel_size), **defaults)
+        assert taken == ("native" if expected else "torch")
 
 
 def test_too_small_an_input_is_named():

@@ -1,0 +1,86 @@
+"""Write the table by which ``backend="auto"`` chooses between a native kernel and torch's own, from results of
+bench_models.py.
+
+Cases are put into classes: operator, device, dtype, layout and kind of windows. Within a class, the table says from how
+many elements to how many the native kernel was at least as fast in every case.
+
+    python benchmarks/bench_models.py --operator max avg --passes forward --no-compile --output RESULTS
+    python benchmarks/make_choices.py RESULTS
+
+with benchmarks/results/auto-cpu.json as RESULTS.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from poolzoo._files import write_whole
+from poolzoo.engine import CHOICES, kind_of_windows
+
+Points = list[tuple[int, float]]
+
+
+def points(rows: list[dict[str, Any]], device: str) -> dict[str, Points]:
+    """Return by class the elements of each case, and the time by torch's kernel as a multiple of the native one's."""
+    found: dict[str, Points] = defaultdict(list)
+    for row in rows:
+        sizes, out = row["shape"][1:], row.get("output_size")
+        kernel = row.get("kernel_size", 0)
+        if out and all(n % m == 0 for n, m in zip(sizes, out, strict=True)):  # equal bins are windows
+            kernel = [n // m for n, m in zip(sizes, out, strict=True)]
+            out = None
+        kernel = [kernel] * len(sizes) if isinstance(kernel, int) else kernel
+        windows = "adaptive" if out else kind_of_windows(sizes, kernel)
+        for operator in ("max", "avg"):
+            ours, theirs = row.get(f"{operator} native"), row.get(f"{operator} reference")
+            if ours and theirs and row["passes"] == "forward":
+                key = f"{operator} {device} {row['dtype']} {row['layout']} {windows}"
+                elements = row["batch"] * math.prod(row["shape"])
+                found[key].append((elements, theirs["median_s"] / ours["median_s"]))
+    return found
+
+
+def ahead(cases: Points) -> list[int | None] | None:
+    """Return the longest range of elements in which no case is slower natively, or None; an open end is None."""
+    worst: dict[int, float] = {}
+    for elements, ratio in cases:
+        worst[elements] = min(ratio, worst.get(elements, math.inf))
+    best: list[int] = []
+    run: list[int] = []
+    for elements in sorted(worst):
+        run = [*run, elements] if worst[elements] >= 1 else []
+        best = max(best, run, key=len)
+    if not best:
+        return None
+    return [None if best[0] == min(worst) else best[0], None if best[-1] == max(worst) else best[-1]]
+
+
+def choices(files: list[dict[str, Any]]) -> dict[str, list[int | None]]:
+    """Return the table for the contents of files of results."""
+    found: dict[str, list[int | None]] = {}
+    for content in files:
+        device = "cuda" if content["metadata"].get("device") == "cuda" else "cpu"
+        ranges = {key: ahead(cases) for key, cases in points(content["rows"], device).items()}
+        found |= {key: limits for key, limits in ranges.items() if limits}
+    return dict(sorted(found.items()))
+
+
+def text(files: list[dict[str, Any]]) -> str:
+    lines = [f"{json.dumps(key)}: {json.dumps(limits)}" for key, limits in choices(files).items()]
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("results", nargs="+", type=Path, help="JSON files that bench_models.py has written")
+    given = parser.parse_args()
+    write_whole(str(CHOICES), text([json.loads(path.read_text(encoding="utf-8")) for path in given.results]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""``backend="auto"`` chooses by a table, and the table follows from the committed results of the benchmark."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import math
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import torch
+
+from poolzoo import engine, pool_info
+from poolzoo.geometry import Bins, equal_windows, make_bins, make_geometry
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+pytestmark = pytest.mark.skipif(not BENCHMARKS.is_dir(), reason="benchmarks are not part of a source distribution")
+
+
+def results() -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((BENCHMARKS / "results" / "auto-cpu.json").read_text(encoding="utf-8"))
+    return content
+
+
+@pytest.fixture(scope="module")
+def make_choices() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("make_choices", BENCHMARKS / "make_choices.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_table_is_that_of_the_results(make_choices):
+    assert make_choices.text([results()]) == engine.CHOICES.read_text(encoding="utf-8")
+
+
+def test_a_range_holds_no_case_that_torch_does_faster(make_choices):
+    assert make_choices.ahead([(100, 0.9), (200, 1.1), (300, 1.2), (400, 1.0), (400, 0.99)]) == [200, 300]
+    assert make_choices.ahead([(100, 1.1), (200, 0.9)]) == [None, 100]
+    assert make_choices.ahead([(100, 0.9), (200, 1.1)]) == [200, None]
+    assert make_choices.ahead([(100, 1.1)]) == [None, None] and make_choices.ahead([(100, 0.9)]) is None
+
+
+@pytest.mark.parametrize("operator", ["max", "avg"])
+def test_auto_was_never_the_slower_one(operator):
+    (native,) = pool_info(operator).native
+    layouts = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+    taken = []
+    for row in results()["rows"]:
+        shape = (row["batch"], *row["shape"])
+        x = torch.empty(shape, memory_format=layouts[row["layout"]])
+        if "output_size" in row:
+            bins = make_bins(2, tuple(row["output_size"]))
+            geometry = equal_windows(shape[2:], bins) or bins
+        else:
+            geometry = make_geometry(2, row["kernel_size"], row["stride"], row["padding"], 1, row["ceil_mode"])
+        ratio = row[f"{operator} reference"]["median_s"] / row[f"{operator} native"]["median_s"]
+        if engine._ahead(native, x, geometry):
+            assert ratio >= 1, row["work"]
+            taken.append(math.prod(shape))
+            assert not isinstance(geometry, Bins) or x.dtype is torch.float32
+    assert len(taken) > 20
