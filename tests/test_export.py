@@ -115,7 +115,7 @@ def test_types_of_parquet_are_those_of_the_schema(saved, tmp_path):
 
 def test_parquet_is_written_in_pieces_that_are_one_file(monkeypatch, tmp_path):
     pq = pytest.importorskip("pyarrow.parquet")
-    monkeypatch.setattr("poolzoo.reports.parquet.ROWS_AT_ONCE", 2)
+    monkeypatch.setattr("poolzoo.reports.parquet.ROWS_PER_GROUP", 2)
     rows = [{"image": name, "seed": None} for name in ("a", "lone\udcff", "c", "d", "e")]
     pieces = list(parquet({"image": str, "seed": int}, rows))
     assert len(pieces) == 4 and all(pieces)

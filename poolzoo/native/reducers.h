@@ -192,7 +192,7 @@ struct Avg : Plain<T> {
 // slopes are the formula's limits, with 0 * inf NaN: those of p = 1 and p = inf are finite.
 template <class T, bool kSum>
 struct Lp : Plain<T> {
-  static constexpr bool kParam = true, kInParts = true;
+  static constexpr bool kParam = true;
   T p, inverse;
   bool peak;  // p is infinite
 
@@ -251,16 +251,6 @@ struct Lp : Plain<T> {
     w.sum += weight;
     w.logs += r > 0 ? weight * log2_positive(r) : splat<V>(0);
     w.count += e.here;
-  }
-
-  template <class V, class F>
-  POOLZOO_HD void sums(Window<V>& w, F f) const {
-    f(w.sum);
-  }
-
-  template <class V, class F>
-  POOLZOO_HD void spread_sums(Window<V>& w, F f) const {
-    f(w.logs);
   }
 
   template <class V>

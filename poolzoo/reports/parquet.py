@@ -15,7 +15,7 @@ from poolzoo.analysis.results.rows import Row
 from poolzoo.analysis.results.training_rows import TrainingRow
 
 #: The number of rows that are held in memory and written as one group.
-ROWS_AT_ONCE = 20_000
+ROWS_PER_GROUP = 20_000
 
 
 def check_parquet() -> None:
@@ -72,7 +72,7 @@ def parquet(types: Mapping[str, type], rows: Iterable[Mapping[str, Any]], metada
     schema = schema.with_metadata({"poolzoo": json.dumps(metadata)})
     rows, file = iter(rows), io.BytesIO()
     with pq.ParquetWriter(file, schema) as writer:
-        while block := list(itertools.islice(rows, ROWS_AT_ONCE)):
+        while block := list(itertools.islice(rows, ROWS_PER_GROUP)):
             arrays = [pa.array([_value(row.get(key), types[key]) for row in block], kinds[types[key]]) for key in types]
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
             yield file.getvalue()
