@@ -26,7 +26,12 @@ HERE = Path(__file__).parents[1] / "tests"  # tests there do not find the source
 MOST_BYTES = 30_000_000
 #: What runs natively, but for the tests that call torch's own compiler.
 TESTS = [
-    *("cuda/test_native_cpu.py", "cuda/test_native_transforms.py", "analysis/test_metrics.py"),
+    *(
+        "cuda/test_native_cpu.py",
+        "cuda/test_native_lanes.py",
+        "cuda/test_native_transforms.py",
+        "analysis/test_metrics.py",
+    ),
     *("-m", "not slow", "-k", "not compile"),
 ]
 
