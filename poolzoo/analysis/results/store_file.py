@@ -6,11 +6,12 @@ import contextlib
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
+import poolzoo
 from poolzoo.analysis.results.earlier import READ_VERSIONS, complete_row, listed_versions
 from poolzoo.analysis.results.schema import (
     CLOSING_KEYS,
@@ -243,6 +244,24 @@ class OpenStore:
     def _set(self, key: str, value: Any) -> None:
         text = json.dumps(value)
         self._connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, text))
+
+    def _check_same_run(self, differing: Sequence[str], held: Iterable[str], asked: Iterable[str]) -> None:
+        """Raise an error of one line that names all differences between the store and the run that asks for it.
+
+        Args:
+            differing: the settings that differ, as "KEY was VALUE, not VALUE".
+            held, asked: the operators of the store and of the run.
+        """
+        version = self._get("poolzoo")
+        if version != poolzoo.__version__:
+            raise StoreError(
+                f"{self.path}: a store of poolzoo {version}, this is {poolzoo.__version__}, whose numbers may differ:"
+                f" continue with poolzoo {version}, or give --store another file"
+            )
+        if lacking := sorted(set(held) - set(asked)):
+            differing = [*differing, f"it also holds {', '.join(lacking)} (operators can be added, not left out)"]
+        if differing:
+            raise StoreError(f"{self.path}: made by another command: {'; '.join(differing)}. Give --store another file")
 
     def _query(self, sql: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         with in_one_line(self.path):

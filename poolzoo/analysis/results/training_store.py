@@ -216,19 +216,10 @@ class TrainingStore(OpenStore):
 
     def _check_plan(self, plan: TrainingPlan) -> None:
         """Raise an error of one line that names all differences between the store and ``plan``."""
-        held, version = self._get("settings"), self._get("poolzoo")
-        if version != poolzoo.__version__:
-            raise StoreError(
-                f"{self.path}: a store of poolzoo {version}, this is {poolzoo.__version__}, whose numbers may differ:"
-                f" continue with poolzoo {version}, or give --store another file"
-            )
+        held = self._get("settings")
         differing = [
             f"{key} was {held.get(key)}, not {plan.settings.get(key)}"
             for key in {**held, **plan.settings}
             if held.get(key) != plan.settings.get(key)
         ]
-        trained = {label(row) for row in self._rows()}
-        if lacking := sorted(trained - set(plan.specs)):
-            differing.append(f"it also holds {', '.join(lacking)} (operators can be added, not left out)")
-        if differing:
-            raise StoreError(f"{self.path}: made by another command: {'; '.join(differing)}. Give --store another file")
+        self._check_same_run(differing, map(label, self._rows()), plan.specs)

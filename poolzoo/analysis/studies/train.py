@@ -217,7 +217,8 @@ def _lead(
     data = _data(recipe)
     for spec in specs:  # what cannot be made is known before anything is begun
         make_model(recipe.model, spec, 0, data.shape, data.classes)
-    plan = TrainingPlan({**recipe.facts, "sha256": data.digest()}, specs, _metadata(recipe, data, specs, baseline))
+    metadata = _metadata(recipe, data, specs, baseline)
+    plan = TrainingPlan({**recipe.facts, "sha256": metadata["data_sha256"]}, specs, metadata)
     with TrainingStore.create(path, plan) as store:
         folder = Path(f"{path}.checkpoints")
         job = TrainingJob(recipe, plan.digest, str(folder), tuple(plugins))
