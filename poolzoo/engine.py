@@ -59,6 +59,8 @@ def call_of(info: PoolInfo, geometry: AnyGeometry, *, backend: str = "auto", **p
         if not eager.is_ordinary(x) or _by_reference:
             return general(x)
         run = always or runs.get(_kind(x))
+        if run is general:
+            return general(x)
         if run is not None:
             try:
                 return run(x)
@@ -66,12 +68,12 @@ def call_of(info: PoolInfo, geometry: AnyGeometry, *, backend: str = "auto", **p
                 return general(x)  # which says better what is wrong
         y = general(x)
         run, for_all = _choose(info, x, geometry, backend, params)
-        if for_all:
+        if run and for_all:
             always = run
-        elif run:
+        else:
             if len(runs) >= MOST_KINDS:
                 runs.clear()
-            runs[_kind(x)] = run
+            runs[_kind(x)] = run or general
         return y
 
     return call
