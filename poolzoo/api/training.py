@@ -100,7 +100,8 @@ def train(
     Example:
         >>> result = poolzoo.train("fashion-mnist:/data", pool=["max", "avg"], store="runs.sqlite")  # doctest: +SKIP
     """
-    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # torch's profiler, which counts memory, else narrates on stderr
+    # torch's profiler, which counts memory, else narrates on stderr; it reads this when torch is imported.
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")
     from poolzoo.analysis.studies.train import AS_GIVEN, train as run
     from poolzoo.analysis.training.recipe import Recipe
 

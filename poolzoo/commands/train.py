@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from poolzoo import registry
 from poolzoo._console import note
 from poolzoo.analysis.training.recipe import AUGMENTATIONS, SCHEDULES, SELECTIONS
 from poolzoo.commands.modes import Command
@@ -138,12 +136,9 @@ def train_command(
       poolzoo train --data cifar10:data --model resnet18 --pool 'soft*' --pool lip --seeds 5 --store runs.sqlite
       poolzoo report runs.sqlite photos.json cost.json --output pooling.html
     """
-    # torch's profiler, which counts memory, else narrates on stderr; it reads this when torch is imported.
-    os.environ.setdefault("KINETO_LOG_LEVEL", "99")
     writer = Writer(fmt, output, report, save_plots)
     command_files().writes("--store", store, only_file=True)
     declare_network(given["model"], "--model")
-    registry.expand_specs([spec for spec in given["pool"] if spec != "as given"])
     from poolzoo.analysis.training.distributed import is_follower
     from poolzoo.api.training import train
 

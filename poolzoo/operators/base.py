@@ -143,6 +143,11 @@ def check_channels(channels: int | None) -> None:
         raise ValueError(f"channels={channels!r}: an int >= 1 or None is allowed")
 
 
+def check_count(name: str, value: int | None) -> None:
+    if value is not None and (type(value) is not int or value < 1):
+        raise ValueError(f"{name}={value!r}: an int >= 1 or None is allowed")
+
+
 def check_generator(generator: torch.Generator | None) -> None:
     if generator is not None and not isinstance(generator, torch.Generator):
         raise ValueError(f"generator={generator!r}: a torch.Generator or None is allowed")

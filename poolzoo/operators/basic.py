@@ -29,17 +29,9 @@ from poolzoo.windows import (
 
 _Kernel = Callable[[Tensor], Tensor]
 _Kernels = dict[int, Callable[..., Tensor]]
-_ADAPTIVE_MAX: _Kernels = {
-    1: F.adaptive_max_pool1d,
-    2: F.adaptive_max_pool2d,
-    3: F.adaptive_max_pool3d,
-}
+_ADAPTIVE_MAX: _Kernels = {1: F.adaptive_max_pool1d, 2: F.adaptive_max_pool2d, 3: F.adaptive_max_pool3d}
 #: torch's adaptive average pools, by the number of axes.
-ADAPTIVE_AVG: _Kernels = {
-    1: F.adaptive_avg_pool1d,
-    2: F.adaptive_avg_pool2d,
-    3: F.adaptive_avg_pool3d,
-}
+ADAPTIVE_AVG: _Kernels = {1: F.adaptive_avg_pool1d, 2: F.adaptive_avg_pool2d, 3: F.adaptive_avg_pool3d}
 
 
 def _of_torch(kernels: _Kernels, ndim: int, x: Tensor, dtype: torch.dtype, *arguments: Any) -> _Kernel:

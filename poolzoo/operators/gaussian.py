@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from poolzoo.geometry import AnyGeometry, accumulation_dtype, check_input, like
-from poolzoo.operators.base import check_generator, is_number, without_autocast
+from poolzoo.operators.base import check_count, check_generator, is_number, without_autocast
 from poolzoo.operators.lazy import LazyPool
 from poolzoo.operators.stochastic import check_draw
 from poolzoo.registry import register_pool
@@ -41,8 +41,7 @@ class _Gaussian(LazyPool):
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, channels=channels, **kwargs)
-        if hidden is not None and (type(hidden) is not int or hidden < 1):
-            raise ValueError(f"hidden={hidden!r}: an int >= 1 or None is allowed")
+        check_count("hidden", hidden)
         check_generator(generator)
         self.hidden, self.generator = hidden, generator
         self.start(device, dtype)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from poolzoo.geometry import AnyGeometry, check_input
-from poolzoo.operators.base import Pool, check_channels, in_wide
+from poolzoo.operators.base import Pool, check_channels, check_count, in_wide
 from poolzoo.operators.soft import weighted_mean
 from poolzoo.registry import register_pool
 from poolzoo.windows import MOST_IN_FLOAT32, absent, count, mean, pool_windows
@@ -36,8 +36,7 @@ class _Owa(Pool):
     ) -> None:
         super().__init__(*args, **kwargs)
         check_channels(channels)
-        if ranks is not None and (type(ranks) is not int or ranks < 1):
-            raise ValueError(f"ranks={ranks!r}: an int >= 1 or None is allowed")
+        check_count("ranks", ranks)
         size = self._usual_ranks() if ranks is None else ranks
         self.raw = nn.Parameter(
             torch.zeros((size,) if channels is None else (channels, size), device=device, dtype=dtype)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from poolzoo.geometry import Geometry, accumulation_dtype, check_input, is_fixed, like, output_size
 from poolzoo.operators.antialias import binomial
-from poolzoo.operators.base import is_number, without_autocast
+from poolzoo.operators.base import check_count, is_number, without_autocast
 from poolzoo.operators.lazy import LazyPool
 from poolzoo.operators.multisampling import complete_offsets, split_phases
 from poolzoo.operators.stochastic import check_draw
@@ -144,8 +144,7 @@ class _Lps(LazyPool):
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, channels=channels, **kwargs)
-        if hidden is not None and (type(hidden) is not int or hidden < 1):
-            raise ValueError(f"hidden={hidden!r}: an int >= 1 or None is allowed")
+        check_count("hidden", hidden)
         _check_lps(tau=tau, generator=generator)
         self.hidden, self.tau, self.generator = hidden, tau, generator
         self.start(device, dtype)
