@@ -200,12 +200,8 @@ def record_training(
     for name, figure in figures.items():
         if name not in FIGURES:
             raise ValueError(f"{name}={figure!r}: no such figure; {', '.join(FIGURES)} are allowed")
-        if figure is not None and (isinstance(figure, bool) or not isinstance(figure, (int, float))):
-            raise ValueError(f"{name}={figure!r}: a number or None is allowed")
-        if figure is not None and not math.isfinite(figure):
-            raise ValueError(f"{name}={figure!r}: a finite number is allowed; a training that diverged has an error")
-        if figure is not None and name.endswith(("top1", "top5")) and not 0 <= figure <= 1:
-            raise ValueError(f"{name}={figure!r}: a share from 0 to 1 is allowed")
+        if figure is not None:
+            _check_figure(name, figure)
     spec = "" if pool == AS_GIVEN else normal_spec(pool)
     if spec:
         registry.pool_info(registry.parse_spec(spec)[0])
@@ -214,6 +210,15 @@ def record_training(
     row.update(figures)  # type: ignore[typeddict-item]
     path = check_writable(store, "store").name
     record(path, row, None if baseline is None else normal_spec(baseline))
+
+
+def _check_figure(name: str, figure: float) -> None:
+    if isinstance(figure, bool) or not isinstance(figure, (int, float)):
+        raise ValueError(f"{name}={figure!r}: a number or None is allowed")
+    if not math.isfinite(figure):
+        raise ValueError(f"{name}={figure!r}: a finite number is allowed; a training that diverged has an error")
+    if name.endswith(("top1", "top5")) and not 0 <= figure <= 1:
+        raise ValueError(f"{name}={figure!r}: a share from 0 to 1 is allowed")
 
 
 def _latest(now: Progress) -> str:
