@@ -14,7 +14,7 @@ from pools import MAX_POOL, distinct, geometries
 from poolzoo.create import make_function
 from poolzoo.geometry import accumulation_dtype, like, make_geometry, output_size
 from poolzoo.registry import pool_info
-from poolzoo.windows import adaptive_windows, pool_windows, weighted_taps, windows
+from poolzoo.windows import adaptive_windows, ordered, pool_windows, weighted_taps, windows
 
 
 def test_output_sizes_are_torchs_for_every_small_geometry():
@@ -77,6 +77,18 @@ def test_adaptive_windows_are_torchs_cells(ndim):
         a, mask = adaptive_windows(x, out)
         assert torch.equal(a.masked_fill(~mask, -math.inf).amax(-1), adaptive(x, out))
         assert (a.masked_select(~mask) == 0).all()
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("taps", range(1, 19))
+def test_windows_are_sorted(taps, descending):
+    # A network that sorts all sequences of zeros and ones sorts everything (Knuth, 5.3.4, theorem Z).
+    bits = torch.arange(1 << taps)[:: 1 if taps < 15 else 257, None] >> torch.arange(taps) & 1
+    a = bits.float()
+    assert torch.equal(ordered(a, descending), a.sort(-1, descending).values)
+    a[:, taps // 2] = math.nan
+    middle = ordered(a, descending)[..., -1 if not descending else 0]
+    assert middle.isnan().all()
 
 
 def test_any_reducer_pools():

@@ -21,6 +21,7 @@ from poolzoo.windows import (
     join_masks,
     maximum,
     mean,
+    ordered,
     pool_windows,
     tap_positions,
     taps_inside,
@@ -196,6 +197,7 @@ def sum_pool(a: Tensor, mask: Tensor | None) -> Tensor:
     source="the k-by-k sampler that keeps one, arXiv 1805.10766",
     exempt={"permutation": "defined by position", "nan_reaches": "only the first element is looked at"},
     not_adaptive="",
+    single_elements=True,
 )
 def strided_pool(x: Tensor, geometry: AnyGeometry) -> Tensor:
     """Takes the first element of the window, in row-major order, that lies inside the input."""
@@ -228,14 +230,14 @@ def strided_pool(x: Tensor, geometry: AnyGeometry) -> Tensor:
 )
 def median_pool(a: Tensor, mask: Tensor | None) -> Tensor:
     """For an even number of elements, it is the mean of the two middle ones; torch.median takes the lower one."""
-    ordered = absent(a, mask, math.inf).sort(-1).values
+    by_size = ordered(absent(a, mask, math.inf))
     if mask is None:
         n = a.shape[-1]
-        low, high = ordered[..., (n - 1) // 2], ordered[..., n // 2]
+        low, high = by_size[..., (n - 1) // 2], by_size[..., n // 2]
     else:
         present = mask.sum(-1)
         middle = ((present - 1) // 2, present // 2)
-        low, high = (ordered.gather(-1, m.expand(a.shape[:-1]).unsqueeze(-1)).squeeze(-1) for m in middle)
+        low, high = (by_size.gather(-1, m.expand(a.shape[:-1]).unsqueeze(-1)).squeeze(-1) for m in middle)
     # Halved before they are added, so that the mean of two large elements does not overflow. NaN sorts last, so it
     # must be looked for: no median of a window with a NaN is known.
     return (low / 2 + high / 2).masked_fill(a.isnan().any(-1), math.nan)

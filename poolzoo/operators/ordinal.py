@@ -12,7 +12,7 @@ from poolzoo.geometry import AnyGeometry, check_input
 from poolzoo.operators.base import Pool, check_channels, check_count, in_wide
 from poolzoo.operators.soft import weighted_mean
 from poolzoo.registry import register_pool
-from poolzoo.windows import MOST_IN_FLOAT32, absent, count, mean, pool_windows
+from poolzoo.windows import MOST_IN_FLOAT32, absent, count, mean, ordered, pool_windows
 
 #: How many ranks have a weight where windows have no size of their own: in the adaptive and global modules.
 _RANKS = 9
@@ -93,13 +93,13 @@ def owa(x: Tensor, geometry: AnyGeometry, *, weight: Tensor | None = None) -> Te
 def _owa(a: Tensor, mask: Tensor | None, *, weight: Tensor | None, ndim: int) -> Tensor:
     if weight is None:
         return mean(a, mask)
-    ordered = absent(a, mask, -math.inf).sort(-1, descending=True).values  # a NaN is first
+    ranked = ordered(absent(a, mask, -math.inf), descending=True)  # a NaN is first
     if mask is not None:
-        ordered = absent(ordered, torch.arange(a.shape[-1], device=a.device) < count(a, mask), 0.0)
+        ranked = absent(ranked, torch.arange(a.shape[-1], device=a.device) < count(a, mask), 0.0)
     share = _shares(weight, a.shape[-1], mask, ndim)
     if isinstance(a.shape[-1], int) and a.shape[-1] <= MOST_IN_FLOAT32:
         share = share.to(a.dtype)
-    return weighted_mean(share, ordered, ordered[..., :1].detach())
+    return weighted_mean(share, ranked, ranked[..., :1].detach())
 
 
 def _shares(weight: Tensor, taps: int, mask: Tensor | None, ndim: int) -> Tensor:

@@ -73,6 +73,8 @@ def places(row: dict, n: int, m: int) -> Callable[[int], Fraction]:
         return lambda i: (i + Fraction(1, 2)) * n / m - Fraction(1, 2)
     if row["pool"] in CHOOSING:
         return lambda i: Fraction(i, row["stride"])
+    if row["pool"] == "strided":
+        return lambda i: Fraction(i + row["padding"], row["stride"])
     span = row["dilation"] * (row["kernel_size"] - 1) + 1
     return lambda i: (i + row["padding"] - Fraction(span - 1, 2)) / row["stride"]
 

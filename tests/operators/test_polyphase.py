@@ -136,6 +136,17 @@ def test_rebuilding_puts_values_on_the_pixels_that_they_came_from(spec, upsample
             torch.testing.assert_close(full[at], x[at], rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize(("padding", "first"), [(0, 0), (1, 2), (2, 1)])
+@pytest.mark.parametrize("upsample", ["nearest", "bilinear", "bicubic"])
+def test_so_does_rebuilding_of_decimation(upsample, padding, first):
+    x = distinct(3, CHANNELS, 12, 9, dtype=torch.float64)
+    pool = make("strided", 2, kernel_size=5, stride=3, padding=padding)
+    y = pool(x)
+    full = rebuild(y, (12, 9), upsample, phases_of(pool, x), geometry=placed_windows(pool, y, (12, 9)))
+    at = (..., *(slice(first, first + 3 * (n - (first > 0)), 3) for n in y.shape[2:]))
+    torch.testing.assert_close(full[at], x[at], rtol=0, atol=1e-12)
+
+
 @pytest.mark.parametrize("spec", ["aps", "lps"])
 def test_the_optimal_decoder_is_that_of_decimation_from_the_phase_on(spec):
     pool, strided = make(spec, 2).double(), make("strided", 2, 1, 2)

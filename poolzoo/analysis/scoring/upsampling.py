@@ -57,9 +57,9 @@ def placed_windows(module: Pool, pooled: Tensor, size: Sequence[int]) -> Geometr
     if info.kept_phase is not None:
         ones, zeros = (1,) * geometry.ndim, (0,) * geometry.ndim
         return Geometry(ones, geometry.stride, zeros, ones, geometry.ceil_mode)
+    regular = info.phases is not None or tuple(pooled.shape[-geometry.ndim :]) == output_size(size, geometry)
     if info.single_elements:
         geometry = geometry._replace(kernel_size=(1,) * geometry.ndim)
-    regular = info.phases is not None or tuple(pooled.shape[-geometry.ndim :]) == output_size(size, geometry)
     return geometry if regular and not info.resamples else None
 
 
