@@ -13,6 +13,7 @@ from poolzoo._files import CommandFiles
 from poolzoo.commands import (
     build,
     compare,
+    completion,
     doctor,
     export,
     fit,
@@ -24,6 +25,7 @@ from poolzoo.commands import (
     train,
     visualize,
 )
+from poolzoo.commands.completing import complete_files, serve_bash
 from poolzoo.commands.modes import CommandGroup
 from poolzoo.commands.reading import plugin_files
 from poolzoo.commands.writing import command_files, command_line
@@ -37,6 +39,7 @@ from poolzoo.plugins import load_plugins
     "plugins",
     multiple=True,
     metavar="FILE.py|MODULE",
+    shell_complete=complete_files,
     help="Python file that registers operators or metrics, run first; repeatable. POOLZOO_PLUGINS does the same.",
 )
 def cli(plugins: tuple[str, ...]) -> None:
@@ -66,6 +69,7 @@ for command in (
     visualize.visualize,
     build.build,
     doctor.doctor,
+    completion.completion,
 ):
     cli.add_command(command)
 
@@ -74,6 +78,7 @@ def main() -> NoReturn:
     """Run the console script: bad input gives one line on stderr and exit code 2."""
     open_streams()
     quiet_libraries()
+    serve_bash()
     try:
         cli.main(prog_name="poolzoo", standalone_mode=False)
     except click.ClickException as error:

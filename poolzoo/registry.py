@@ -319,20 +319,48 @@ def _load_entry_points() -> None:
             warnings.warn(f"operators of {entry.value!r} left out: {type(error).__name__}: {error}", stacklevel=2)
 
 
-def pool_facts(pattern: str = "*") -> list[dict[str, Any]]:
-    """Return the operators' plain facts, in registration order; if only built-in ones exist, torch is not imported."""
-    if not _loaded:
-        from importlib.metadata import entry_points
+def pool_facts(pattern: str = "*", family: str | None = None) -> list[dict[str, Any]]:
+    """Return the plain facts of the operators that :func:`list_pools` names.
 
-        if not entry_points(group=ENTRY_POINT_GROUP):
-            return [facts for facts in json.loads(CATALOG.read_text()) if fnmatch.fnmatchcase(facts["name"], pattern)]
-    return [pool_info(name).facts for name in list_pools(pattern)]
+    If only built-in ones exist, torch is not imported.
+    """
+    from importlib.metadata import entry_points
+
+    if _loaded or entry_points(group=ENTRY_POINT_GROUP):
+        return [pool_info(name).facts for name in list_pools(pattern, family)]
+    facts = {fact["name"]: fact for fact in catalog()}
+    return [facts[name] for name in _matching({name: facts[name]["family"] for name in facts}, pattern, family)]
 
 
-def list_pools(pattern: str = "*") -> list[str]:
-    """Return the names that match a shell pattern, in registration order: ``list_pools("*blur*")``."""
+def catalog() -> list[dict[str, Any]]:
+    """Return the plain facts of the built-in operators, without importing torch."""
+    facts: list[dict[str, Any]] = json.loads(CATALOG.read_text())
+    return facts
+
+
+def list_pools(pattern: str = "*", family: str | None = None) -> list[str]:
+    """Return the names that match a shell pattern, in registration order: ``list_pools("*blur*")``.
+
+    Args:
+        pattern: ``*``, ``?`` and ``[...]`` stand for parts of a name.
+        family: only operators of this family (see :class:`PoolInfo`), as ``averaging`` or ``generalised-mean``: a space
+            may be written as a hyphen.
+
+    Raises:
+        ValueError: no operator is of this family.
+    """
     load_operators()
-    return [name for name in _pools if fnmatch.fnmatchcase(name, pattern)]
+    return _matching({name: info.family for name, info in _pools.items()}, pattern, family)
+
+
+def _matching(families: Mapping[str, str], pattern: str, family: str | None) -> list[str]:
+    """Return the names, which are given with their families, that match a pattern and are of a family."""
+    hyphened = {name: known.replace(" ", "-") for name, known in families.items()}
+    wanted = family.replace(" ", "-") if family is not None else None
+    if wanted is not None and wanted not in hyphened.values():
+        raise ValueError(f"family={family!r}: {', '.join(dict.fromkeys(hyphened.values()))} are allowed")
+    names = [name for name in families if fnmatch.fnmatchcase(name, pattern)]
+    return [name for name in names if wanted in (None, hyphened[name])]
 
 
 def pool_info(name: str) -> PoolInfo:

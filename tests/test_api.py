@@ -207,8 +207,9 @@ FUNCTIONS = {
     "visualize weights": poolzoo.visualize_weights,
     "visualize checkered": poolzoo.visualize_checkered,
 }
-#: Commands that show text of what Python has at hand: `pool_info`, `poolzoo.native.build`, the machine's facts.
-OF_THE_TERMINAL = {"show", "build", "doctor"}
+#: Commands that show text of what Python has at hand, `pool_info`, `poolzoo.native.build`, the machine's facts, or of
+#: what only a terminal needs.
+OF_THE_TERMINAL = {"show", "build", "doctor", "completion"}
 #: Options without an argument: where a result goes is a method's (save, report, save_plots, plot, savefig); a GPU is a
 #: device.
 OF_THE_COMMAND = {

@@ -77,18 +77,32 @@ def test_what_needs_no_numbers_imports_nothing_heavy(arguments):
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_list_names_every_operator(run):
-    assert [line.split()[0] for line in run("list").out.splitlines()] == registry.list_pools()
+def listed(text: str) -> dict[str, list[str]]:
+    """Return the names by heading."""
+    groups = [group.splitlines() for group in text.split("\n\n")]
+    return {heading.removesuffix(":"): [line.split()[0] for line in lines] for heading, *lines in groups}
 
 
-def test_list_takes_a_pattern(run):
-    assert {line.split()[0] for line in run("list", "*blur*").out.splitlines()} == {
-        *("blur", "max_blur", "avg_blur", "adaptive_blur"),
-    }
+def test_list_names_every_operator_under_its_family(run):
+    expected: dict[str, list[str]] = {}
+    for name in registry.list_pools():
+        expected.setdefault(registry.pool_info(name).family, []).append(name)
+    assert listed(run("list").out) == expected
+
+
+def test_list_takes_a_pattern_and_a_family(run):
+    assert listed(run("list", "*blur*").out) == {"anti-aliased": ["blur", "max_blur", "avg_blur", "adaptive_blur"]}
+    assert listed(run("list", "--family", "averaging").out) == {"averaging": ["avg", "sum"]}
+    power = {"generalised mean": ["power"]}
+    for family in ("generalised mean", "generalised-mean"):
+        assert listed(run("list", "p*", "--family", family).out) == power
+        assert registry.list_pools("p*", family=family) == ["power"]
 
 
 def test_list_of_nothing_is_an_error(run):
     run("list", "nosuch*").fails("nosuch*")
+    run("list", "nosuch*", "--family", "heads").fails("nosuch*", "heads")
+    run("list", "--family", "nosuch").fails("--family 'nosuch'", "averaging", "generalised-mean")
 
 
 def test_doctor_names_torch_and_the_processor(run):
@@ -234,7 +248,7 @@ def test_nothing_half_written_is_left(run, photo, tmp_path, monkeypatch):
         (["--seed", "-1"], ["--seed"]),
         (["--seeds", "0"], ["--seeds"]),
         (["--device", "warp"], ["--device", "warp"]),
-        (["--baseline", "max", "--pool", "avg"], ["baseline='max'", "avg"]),
+        (["--baseline", "max", "--pool", "avg"], ["--baseline 'max'", "avg"]),
         (["--format", "xml"], ["--format", "json"]),
         (["--frobnicate"], ["--frobnicate"]),
         (["--output", "/nonexistent/x.json"], ["--output", "/nonexistent"]),

@@ -31,11 +31,13 @@ def test_every_command_of_the_group_has_help_with_an_example(run, command):
     assert f"  poolzoo visualize {command} " in run.out
 
 
-@pytest.mark.parametrize("group", [(), ("visualize",)], ids=["poolzoo", "visualize"])
-def test_a_group_without_a_command_shows_its_help_as_it_is_laid_out(run, group):
+@pytest.mark.parametrize(
+    ("group", "heading"), [((), "Measure"), (("visualize",), "Commands")], ids=["poolzoo", "visualize"]
+)
+def test_a_group_without_a_command_shows_its_help_as_it_is_laid_out(run, group, heading):
     run(*group)
     assert run.code in (0, 2)  # click 8.1 says 0
-    assert "\nCommands:\n" in run.out + run.err
+    assert f"\n{heading}:\n" in run.out + run.err
 
 
 def test_a_specs_own_size_and_channels_win(run):

@@ -55,7 +55,7 @@ def export(
     """
     fmt = format_of(output, format, EXPORTS)
     if rows and summary:
-        raise ValueError("rows: excludes summary; give one of them")
+        raise ValueError("rows=True: excludes summary=True; give one of them")
     if fmt == "parquet":
         check_parquet()
     if isinstance(result, Result):

@@ -49,7 +49,7 @@ def load(path: str | os.PathLike[str], *, index: int | None = None) -> Result:
     if index is None and len(found) > 1:
         raise ValueError(f"{name}: contains {len(found)} results; index=0 to index={len(found) - 1} are allowed")
     if index is not None and not 0 <= index < len(found):
-        raise ValueError(f"index={index}: {name} contains {len(found)} results; 0 to {len(found) - 1} is allowed")
+        raise ValueError(f"index={index}: {name} contains {len(found)} results; 0 to {len(found) - 1} are allowed")
     return Result.of(found[index or 0])
 
 

@@ -12,6 +12,7 @@ import click
 from poolzoo import registry
 from poolzoo._console import note
 from poolzoo.analysis.scoring.protocol import NORMALIZATIONS, OPTIMAL, PROTOCOLS
+from poolzoo.commands.completing import complete_files, complete_images
 from poolzoo.commands.modes import Command
 from poolzoo.commands.options import (
     OUTPUT,
@@ -40,25 +41,37 @@ def input_options(command: Decorated) -> Decorated:
             "--image",
             multiple=True,
             metavar="SRC",
-            help="Images: file, folder, glob, skimage:NAME or poolzoo:zoneplate; repeatable.",
+            shell_complete=complete_images,
+            help="Images: file, folder, glob or skimage:NAME; repeatable. poolzoo:zoneplate is a test pattern.",
         ),
         click.option(
             "--features",
             multiple=True,
             metavar="MODEL:LAYER",
-            help="Pool this layer's activations instead of the images, e.g. resnet18:layer1, timm/resnet18:layer1;"
-            " repeatable.",
+            help="Pool this layer instead, e.g. resnet18:layer1; repeatable. The network's activations for the images"
+            " are pooled; timm/resnet18:layer1 is one of timm's networks.",
         ),
         click.option(
             "--weights",
             metavar="FILE",
+            shell_complete=complete_files,
             help="The network's state dict, .pth or .safetensors.  [default: random, by --seed]",
         ),
         click.option(
-            "--video", multiple=True, metavar="FILE", help="GIF, MP4 or other video, pooled in 3D; repeatable."
+            "--video",
+            multiple=True,
+            metavar="FILE",
+            shell_complete=complete_files,
+            help="GIF, MP4 or other video, pooled in 3D; repeatable.",
         ),
         click.option("--frames", type=click.IntRange(1), help="Use only this many frames of a video.  [default: all]"),
-        click.option("--volume", multiple=True, metavar="FILE", help="Stack of TIFF pages, pooled in 3D; repeatable."),
+        click.option(
+            "--volume",
+            multiple=True,
+            metavar="FILE",
+            shell_complete=complete_files,
+            help="Stack of TIFF pages, pooled in 3D; repeatable.",
+        ),
     ]
     return with_options(command, options)
 
@@ -67,7 +80,10 @@ def dataset_options(command: Decorated) -> Decorated:
     """Add the options of a dataset run."""
     options = [
         click.option(
-            "--dataset", metavar="DIR", help="All images in this folder and its subfolders, into --store; resumes."
+            "--dataset",
+            metavar="DIR",
+            shell_complete=complete_files,
+            help="Score all images of this folder into --store. Those of its subfolders too; a stopped run is resumed.",
         ),
         click.option("--store", type=OUTPUT, metavar="FILE", help="SQLite file for the rows of --dataset."),
         click.option("--jobs", type=click.IntRange(1), help="Processes for --dataset.  [default: one per core]"),
@@ -88,13 +104,14 @@ def protocol_options(command: Decorated) -> Decorated:
             type=click.Choice((*UPSAMPLERS_2D, OPTIMAL)),
             default=("bilinear",),
             show_default=True,
-            help="How the pooled image is upsampled; repeatable. optimal is a linear decoder fitted on other images.",
+            help="How to upsample the pooled image; repeatable. optimal is a linear decoder fitted on other images.",
         ),
         align_option,
         click.option(
             "--decoder-images",
             multiple=True,
             metavar="SRC",
+            shell_complete=complete_images,
             help="Images to fit optimal decoders on, never the scored one; repeatable.  [default: scikit-image's"
             " photographs]",
         ),
@@ -103,7 +120,7 @@ def protocol_options(command: Decorated) -> Decorated:
             type=click.Choice(NORMALIZATIONS),
             default="none",
             show_default=True,
-            help="Scale of the input; changes SoftPool and similar operators.",
+            help="Scale of the input. It changes SoftPool and similar operators.",
         ),
         metric_option,
         click.option(
@@ -111,14 +128,15 @@ def protocol_options(command: Decorated) -> Decorated:
             type=click.Choice(PROTOCOLS),
             default="roundtrip",
             show_default=True,
-            help="Upsample and score at full size, or score the pooled image against a downscaled original.",
+            help="Score at full size or at low resolution. roundtrip: upsample, and compare with the original; lowres:"
+            " compare the pooled image with a downscaled original.",
         ),
         click.option(
             "--seed",
             type=click.IntRange(0),
             default=0,
             show_default=True,
-            help="Random seed: first draw, initial parameters.",
+            help="Random seed. It sets the first draw and initial parameters.",
         ),
         click.option(
             "--seeds", type=click.IntRange(1), default=3, show_default=True, help="Draws of a stochastic operator."
@@ -131,11 +149,16 @@ def protocol_options(command: Decorated) -> Decorated:
 def learning_options(command: Decorated) -> Decorated:
     """Add the options of learnable operators."""
     options = [
-        click.option("--fit", is_flag=True, help="Show learnable operators untrained and fitted on other images."),
+        click.option(
+            "--fit",
+            is_flag=True,
+            help="Show learnable operators untrained and fitted. They are fitted on other images.",
+        ),
         click.option(
             "--fit-images",
             multiple=True,
             metavar="SRC",
+            shell_complete=complete_images,
             help="Images to fit on, except scored ones; repeatable; implies --fit.  "
             "[default: scikit-image's photographs]",
         ),
@@ -157,7 +180,10 @@ def learning_options(command: Decorated) -> Decorated:
 @learning_options
 @output_options
 @click.option(
-    "--save-images", type=OUTPUT, metavar="DIR", help="Save the pooled and rebuilt images and their differences as PNG."
+    "--save-images",
+    type=OUTPUT,
+    metavar="DIR",
+    help="Save the pooled and rebuilt images as PNG. Their differences too.",
 )
 def compare(
     fmt: str | None,
@@ -175,7 +201,6 @@ def compare(
       poolzoo compare --image photos/ --pool avg --pool 'soft*' --pool lp:p=3 --report photos.html
       poolzoo compare --image photos/ --features resnet18:layer1 --weights resnet18.pth
       poolzoo compare --video clip.gif --kernel-size 1x2x2
-      poolzoo compare --image skimage:coffee --pool avg --pool dpp --pool lip --fit
       poolzoo compare --dataset photos/ --store photos.sqlite --pool avg --pool 'soft*'
       poolzoo compare --image poolzoo:zoneplate --metric alias --metric shift
     """

@@ -7,13 +7,14 @@ from pathlib import Path
 import click
 
 from poolzoo._files import EXPORTS
+from poolzoo.commands.completing import complete_files
 from poolzoo.commands.modes import Command
 from poolzoo.commands.options import OUTPUT
 from poolzoo.commands.writing import command_files, say_written
 
 
 @click.command("export", cls=Command)
-@click.argument("result")
+@click.argument("result", shell_complete=complete_files)
 @click.option("--output", type=OUTPUT, required=True, help="The file to write.")
 @click.option(
     "--format",

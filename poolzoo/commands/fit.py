@@ -12,6 +12,7 @@ from poolzoo import registry
 from poolzoo._console import note, say
 from poolzoo._files import WEIGHTS
 from poolzoo.analysis.scoring.protocol import NORMALIZATIONS
+from poolzoo.commands.completing import complete_images, complete_pools
 from poolzoo.commands.modes import Command
 from poolzoo.commands.options import (
     OUTPUT,
@@ -26,12 +27,19 @@ from poolzoo.commands.writing import command_files, counted, say_written
 
 
 @click.command("fit", cls=Command)
-@click.option("--pool", required=True, metavar="SPEC", help="The operator, e.g. lip or dpp:variant=full.")
+@click.option(
+    "--pool",
+    required=True,
+    metavar="SPEC",
+    shell_complete=complete_pools,
+    help="The operator, e.g. lip or dpp:variant=full.",
+)
 @click.option(
     "--images",
     multiple=True,
     required=True,
     metavar="SRC",
+    shell_complete=complete_images,
     help="Images to learn from: file, folder, glob or skimage:NAME; repeatable.",
 )
 @click.option("--output", type=OUTPUT, required=True, help="The .safetensors file to write.")
@@ -41,7 +49,7 @@ from poolzoo.commands.writing import command_files, counted, say_written
     type=click.Choice(UPSAMPLERS_2D),
     default="bilinear",
     show_default=True,
-    help="How the pooled image is upsampled.",
+    help="How to upsample the pooled image.",
 )
 @align_option
 @click.option(

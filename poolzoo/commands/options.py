@@ -12,6 +12,7 @@ import click
 from poolzoo._files import STDOUT
 from poolzoo.analysis.results.schema import ALIGNMENTS, CENTER, METRICS, WINDOW_SIZES
 from poolzoo.analysis.scoring.protocol import OPTIMAL, UPSAMPLERS
+from poolzoo.commands.completing import complete_pools
 
 if TYPE_CHECKING:
     SizesType = click.ParamType[tuple[int, ...]]
@@ -76,7 +77,7 @@ save_plots_option = click.option(
     "--save-plots",
     type=OUTPUT,
     metavar="DIR",
-    help="Save every plot as PNG, SVG and PDF, as wide as two columns of a paper.",
+    help="Save every plot as PNG, SVG and PDF. They are as wide as two columns of a paper.",
 )
 
 
@@ -99,7 +100,7 @@ class MetricOption(click.Option):
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         """Return the entry in the command's help."""
-        self.help = "Metric; repeatable, tables are sorted by the first."
+        self.help = "Metric; repeatable. Tables are sorted by the first."
         for extra in dict.fromkeys(metric.extra for metric in METRICS.values() if metric.extra):
             keys = [key for key, metric in METRICS.items() if metric.extra == extra]
             self.help += f" {', '.join(keys)}: pip install 'poolzoo[{extra}]'."
@@ -121,7 +122,7 @@ align_option = click.option(
     type=click.Choice(ALIGNMENTS),
     default=CENTER,
     show_default=True,
-    help="Where upsampling puts a pooled value: at its window's centre, or evenly over the image, as interpolate does.",
+    help="Where upsampling puts a pooled value. center: at its window's centre; interpolate: evenly over the image.",
 )
 device_option = click.option("--device", default="cpu", show_default=True, help="Where to compute: cpu, cuda:0, ...")
 
@@ -137,16 +138,24 @@ def output_options(command: Decorated) -> Decorated:
     """Add the options of every command that measures."""
     options = [
         click.option(
-            "--format", "fmt", type=click.Choice(RESULT_FORMATS), help="Format to print or write.  [default: table]"
+            "--format",
+            "fmt",
+            type=click.Choice(RESULT_FORMATS),
+            help="Format. The result is printed or written in it.  [default: table]",
         ),
         click.option(
             "--output",
             type=OUTPUT,
-            help="Write to this file, in --format or the format of its suffix, and print the table; - is standard"
+            help="Write to this file, and print the table. It is in --format or the format of its suffix; - is standard"
             " output, for every output option.",
         ),
         click.option("--report", type=OUTPUT, help="Write a self-contained HTML page."),
-        click.option("--baseline", metavar="SPEC", help="Operator to compare with.  [default: avg]"),
+        click.option(
+            "--baseline",
+            metavar="SPEC",
+            shell_complete=complete_pools,
+            help="Operator to compare with.  [default: avg]",
+        ),
         save_plots_option,
     ]
     return with_options(command, options)
@@ -161,7 +170,7 @@ def window_options(axes: int = 2, default: str = "2") -> Callable[[Decorated], D
         size = click.option(
             "--kernel-size", type=shape, default=default, show_default=True, help=f"Size of the window: {sizes}."
         )
-        step = f"Step between windows: {sizes}.  [default: the kernel size]"
+        step = f"Step between windows. Written as {sizes}.  [default: the kernel size]"
         options = [
             size,
             click.option("--stride", type=shape, help=step),
@@ -170,20 +179,20 @@ def window_options(axes: int = 2, default: str = "2") -> Callable[[Decorated], D
                 type=Sizes(0, range(1, axes + 1)),
                 default="0",
                 show_default=True,
-                help=f"Positions added on both sides, which are absent from the windows: {sizes}.",
+                help=f"Positions added on both sides. They are absent from the windows. Written as {sizes}.",
             ),
             click.option(
                 "--dilation",
                 type=shape,
                 default="1",
                 show_default=True,
-                help=f"Step between the elements of a window: {sizes}.",
+                help=f"Step between the elements of a window. Written as {sizes}.",
             ),
             click.option("--ceil-mode", is_flag=True, help="Round the number of windows up, as torch's pooling does."),
             click.option(
                 "--like",
                 metavar="MODEL:LAYER",
-                help="Use the windows of a network's pool, e.g. resnet18:maxpool, timm/resnet18:maxpool or"
+                help="Use the windows of a network's pool. For example, resnet18:maxpool, timm/resnet18:maxpool or"
                 " net.py:make:pool, where make() returns the network.",
             ),
         ]
@@ -199,7 +208,8 @@ def pool_options(command: Decorated) -> Decorated:
             "--pool",
             multiple=True,
             metavar="SPEC",
-            help="Operator, e.g. softpool, 'soft*' or lp:p=3; repeatable.  [default: all]",
+            shell_complete=complete_pools,
+            help="Operator: softpool, 'soft*', lp:p=3; repeatable.  [default: all]",
         ),
         window_options(3),
     ]

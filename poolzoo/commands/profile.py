@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 @click.option(
     "--model",
     metavar="NAME",
-    help="Profile a whole model, as given and with each operator in place of its pools: resnet18, timm/resnet18 or"
-    " net.py:make, where make() returns the model, or the model and its input.",
+    help="Profile a whole model: resnet18 or net.py:make. It is profiled as given and with each operator in place of"
+    " its pools; make() returns the model, or the model and its input; timm/resnet18 is one of timm's.",
 )
 @click.option(
     "--batch",
@@ -39,15 +39,15 @@ if TYPE_CHECKING:
 @click.option(
     "--shape",
     type=Sizes(1, range(3, 6)),
-    help="Shape of the tensor, or of the model's input: batch x channels x sizes.  [default: that in the network of"
-    " --like or of --model, or 20x32x128x128]",
+    help="Shape of the input: batch x channels x sizes. It is that of the tensor, or of the model's input."
+    "  [default: that in the network of --like or of --model, or 20x32x128x128]",
 )
 @click.option(
     "--dtype",
     type=click.Choice(("float64", "float32", "bfloat16", "float16")),
     default="float32",
     show_default=True,
-    help="Dtype of the tensor, or of the model; a model keeps its own unless one is given.",
+    help="Dtype of the tensor or model. A model keeps its own unless one is given.",
 )
 @click.option("--channels-last", is_flag=True, help="Use the channels-last memory layout.")
 @click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: torch's choice]")
@@ -59,7 +59,11 @@ if TYPE_CHECKING:
     help="Minimum seconds of measurement per figure.",
 )
 @click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Random seed: input, initial parameters."
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Random seed. It sets the input and initial parameters.",
 )
 @output_options
 def profile(

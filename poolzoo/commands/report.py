@@ -7,13 +7,14 @@ from pathlib import Path
 import click
 
 from poolzoo._files import PAGE, write_whole
+from poolzoo.commands.completing import complete_files
 from poolzoo.commands.modes import Command
 from poolzoo.commands.options import OUTPUT, save_plots_option
 from poolzoo.commands.writing import command_files, say_written, write_plots
 
 
 @click.command(cls=Command)
-@click.argument("results", nargs=-1, required=True, metavar="RESULT...")
+@click.argument("results", nargs=-1, required=True, metavar="RESULT...", shell_complete=complete_files)
 @click.option("--output", type=OUTPUT, required=True, help="The page to write.")
 @save_plots_option
 def report(results: tuple[str, ...], output: Path, save_plots: Path | None) -> None:

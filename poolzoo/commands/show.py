@@ -8,11 +8,12 @@ import click
 
 from poolzoo import registry
 from poolzoo._console import say, width_of
+from poolzoo.commands.completing import complete_pools
 from poolzoo.commands.modes import Command
 
 
 @click.command(cls=Command)
-@click.argument("spec")
+@click.argument("spec", shell_complete=complete_pools)
 def show(spec: str) -> None:
     """Describe the operator SPEC: formula, source, parameters, limits, and the gradient of a window.
 

@@ -9,6 +9,7 @@ import click
 
 from poolzoo._files import write_whole
 from poolzoo.analysis.scoring.protocol import NORMALIZATIONS
+from poolzoo.commands.completing import complete_images, complete_pools
 from poolzoo.commands.modes import Command
 from poolzoo.commands.options import (
     OUTPUT,
@@ -25,7 +26,13 @@ from poolzoo.commands.writing import PLOT, Writer, say_written
 
 
 @click.command(cls=Command)
-@click.option("--pool", required=True, metavar="SPEC", help="The operator whose parameter is varied.")
+@click.option(
+    "--pool",
+    required=True,
+    metavar="SPEC",
+    shell_complete=complete_pools,
+    help="The operator whose parameter is varied.",
+)
 @click.option(
     "--over",
     required=True,
@@ -37,13 +44,14 @@ from poolzoo.commands.writing import PLOT, Writer, say_written
     type=click.IntRange(2, 1000),
     default=9,
     show_default=True,
-    help="Number of values in a range; spaced logarithmically, or linearly if the range contains 0 or less.",
+    help="Number of values in a range. They are spaced logarithmically, or linearly if it contains 0 or less.",
 )
 @click.option(
     "--image",
     multiple=True,
     required=True,
     metavar="SRC",
+    shell_complete=complete_images,
     help="Images: file, folder, glob or skimage:NAME; repeatable.",
 )
 @window_options()
@@ -53,7 +61,7 @@ from poolzoo.commands.writing import PLOT, Writer, say_written
     type=click.Choice(UPSAMPLERS_2D),
     default=("bilinear",),
     show_default=True,
-    help="How the pooled image is upsampled; repeatable.",
+    help="How to upsample the pooled image; repeatable.",
 )
 @align_option
 @click.option(

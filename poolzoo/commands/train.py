@@ -10,6 +10,7 @@ import click
 
 from poolzoo._console import note
 from poolzoo.analysis.training.recipe import AUGMENTATIONS, SCHEDULES, SELECTIONS
+from poolzoo.commands.completing import complete_files, complete_pools
 from poolzoo.commands.modes import Command
 from poolzoo.commands.options import OUTPUT, Decorated, device_option, output_options, with_options
 from poolzoo.commands.reading import declare_network, plugins_given
@@ -25,26 +26,28 @@ def _study_options(command: Decorated) -> Decorated:
             "--data",
             required=True,
             metavar="DATA",
-            help="mnist:DIR, fashion-mnist:DIR, cifar10:DIR, cifar100:DIR, a folder of IDX files, or a folder of images"
-            " DIR/train/CLASS and DIR/test/CLASS. Nothing is downloaded.",
+            shell_complete=complete_files,
+            help="Images with labels: mnist:DIR, cifar10:DIR or a folder. Also fashion-mnist:DIR and cifar100:DIR. A"
+            " folder holds IDX files, or images as DIR/train/CLASS and DIR/test/CLASS. Nothing is downloaded.",
         ),
         click.option(
             "--model",
             default="small",
             show_default=True,
             metavar="NAME",
-            help="small, ccnn, cifar/vgg16 (see poolzoo.models), resnet18 and other names of torchvision, timm/NAME,"
-            " published/NAME (see create_model) or net.py:make, where make() returns the network.",
+            help="Network: small, resnet18, timm/NAME or net.py:make. Also ccnn and cifar/vgg16 (see poolzoo.models),"
+            " other names of torchvision, and published/NAME (see create_model). make() returns the network.",
         ),
         click.option(
             "--pool",
             multiple=True,
             required=True,
             metavar="SPEC",
-            help="Operator in the place of the network's pools, e.g. softpool, 'soft*' or lp:p=3; 'as given' leaves"
-            " them; repeatable.",
+            shell_complete=complete_pools,
+            help="Operator in place of the network's pools; repeatable. For example, softpool, 'soft*' or lp:p=3; 'as"
+            " given' leaves the pools.",
         ),
-        click.option("--store", type=OUTPUT, required=True, help="SQLite file of the rows; a stopped run is resumed."),
+        click.option("--store", type=OUTPUT, required=True, help="SQLite file of the rows. A stopped run is resumed."),
         click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Seeds: 0, 1, ..."),
         click.option(
             "--train-images", type=click.IntRange(2), help="Use only this many training images.  [default: all]"
@@ -74,14 +77,14 @@ def _recipe_options(command: Decorated) -> Decorated:
             type=click.Choice(SCHEDULES),
             default="onecycle",
             show_default=True,
-            help="Course of the learning rate; multistep: a tenth after half of the steps, a hundredth after 3/4.",
+            help="Course of the learning rate. multistep: a tenth after half of the steps, a hundredth after 3/4.",
         ),
         click.option(
             "--augment",
             type=click.Choice(AUGMENTATIONS),
             default="none",
             show_default=True,
-            help="Shift the images by up to an eighth of their side, and mirror them.",
+            help="Shift and mirror the images. They are shifted by up to an eighth of their side.",
         ),
         click.option(
             "--val-fraction",

@@ -9,6 +9,7 @@ import click
 
 from poolzoo import registry
 from poolzoo._files import write_whole
+from poolzoo.commands.completing import complete_images, complete_pools
 from poolzoo.commands.modes import CommandGroup
 from poolzoo.commands.options import OUTPUT, Failed, window_options
 from poolzoo.commands.reading import declare_images, declare_network
@@ -30,11 +31,14 @@ def visualize() -> None:
 
 
 @visualize.command()
-@click.option("--image", required=True, metavar="SRC", help="One image: a file or skimage:NAME.")
+@click.option(
+    "--image", required=True, metavar="SRC", shell_complete=complete_images, help="One image: a file or skimage:NAME."
+)
 @click.option(
     "--pool",
     multiple=True,
     metavar="SPEC",
+    shell_complete=complete_pools,
     help=f"Operator, e.g. softpool, 'soft*' or lp:p=3; repeatable.  [default: {', '.join(registry.TELLING)}]",
 )
 @window_options(default="4")
