@@ -8,7 +8,7 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constr
 
 PIP_WHEEL = $(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
 
-.PHONY: compare test check grid test-models sanitize lint wheel wheel-pure wheel-check pictures gallery cards families accuracy catalog clean
+.PHONY: compare test check grid test-models sanitize lint wheel wheel-pure wheel-check pictures gallery cards families accuracy catalog docs clean
 
 compare: $(VENV)/.installed
 	@mkdir -p results
@@ -80,12 +80,18 @@ gallery: $(VENV)/.installed
 accuracy: $(VENV)/.installed
 	$(BIN)/python docs/make_accuracy.py $(if $(DATA),--data $(DATA)) $(ACCURACY)
 
-# What `poolzoo list` reads, the type stubs, docs/metrics.md, and the public API in tests/api.txt.
+# What `poolzoo list` reads, the type stubs, docs/metrics.md, docs/cli.md, and the public API in tests/api.txt.
 catalog: $(VENV)/.installed
 	$(BIN)/python -c 'from poolzoo import registry; registry.CATALOG.write_text(registry.catalog_text())'
 	$(BIN)/python docs/make_stubs.py
 	$(BIN)/python docs/make_metrics.py
+	$(BIN)/python docs/make_cli.py
 	$(BIN)/python docs/make_api.py
+
+# The documentation as a site in build/site: its links are checked, and the tutorial's notebook runs.
+docs: $(VENV)/.installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	$(BIN)/python docs/check_site.py build/site
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

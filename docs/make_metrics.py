@@ -10,7 +10,7 @@ PAGE = Path(__file__).parent / "metrics.md"
 _OPENING = """\
 # Metrics
 
-Written by `make catalog`: edit the metrics instead, or [add one](../CONTRIBUTING.md#a-metric-in-ten-lines).
+Written by `make catalog`: edit the metrics instead, or [add one](extending.md#a-metric-in-ten-lines).
 `--metric` takes each of them. [retention.md](retention.md) says how images become one number.
 """
 _HEADINGS = {

@@ -1,4 +1,4 @@
-"""A metric that is added, as CONTRIBUTING says it or by a user's script, is in all that the others are in."""
+"""A metric that is added, as docs/extending.md says it or by a user's script, is in all that the others are in."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from poolzoo.analysis.results.schema import METRICS, compare_keys
 from poolzoo.analysis.scoring import image_metrics
 
 ROOT = Path(__file__).parents[1]
-SECTION = (ROOT / "CONTRIBUTING.md").read_text().partition("## A metric in ten lines")[2]
+SECTION = (ROOT / "docs" / "extending.md").read_text().partition("## A metric in ten lines")[2]
 EXAMPLE = re.findall(r"```python\n(.*?)```", SECTION, re.DOTALL)[0]
 FACTS = {"title": "my metric", "better": "higher", "note": "what I care for"}
 
@@ -48,7 +48,7 @@ def photos(tmp_path) -> Path:
 
 
 def in_the_package(folder: Path) -> tuple[list[str], dict[str, str]]:
-    """A copy of the package with the example at the end of the file that CONTRIBUTING names."""
+    """A copy of the package with the example at the end of the file that the guide names."""
     without = shutil.ignore_patterns("__pycache__")
     shutil.copytree(Path(poolzoo.__file__).parent, folder / "copy" / "poolzoo", ignore=without)
     file = folder / "copy" / re.findall(r"`(poolzoo/\S+\.py)`", SECTION)[0]

@@ -246,8 +246,9 @@ class CheckeredConv1d(_CheckeredConv, nn.Conv1d):
     """:class:`torch.nn.Conv1d` with a sampler, over ``(N, C, S, L)``: two phases of each cell, 0 and half a stride.
 
     Args:
-        in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype: as
-            for torch's layer.
+        *args: those of torch's layer: ``in_channels``, ``out_channels``, ``kernel_size``, ``stride``, ``padding``,
+            ``dilation``, ``groups``, ``bias``, ``padding_mode``, ``device`` and ``dtype``.
+        **kwargs: the same by their names.
         sampler: see :class:`Sampler`. For a stride of 2, both checkered samplers keep everything.
 
     Raises:
@@ -265,8 +266,9 @@ class CheckeredConv2d(_CheckeredConv, nn.Conv2d):
     """:class:`torch.nn.Conv2d` with a sampler, over ``(N, C, S, H, W)``; its parameters have torch's names and shapes.
 
     Args:
-        in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype: as
-            for torch's layer.
+        *args: those of torch's layer: ``in_channels``, ``out_channels``, ``kernel_size``, ``stride``, ``padding``,
+            ``dilation``, ``groups``, ``bias``, ``padding_mode``, ``device`` and ``dtype``.
+        **kwargs: the same by their names.
         sampler: see :class:`Sampler`.
 
     Raises:

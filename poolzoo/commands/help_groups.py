@@ -58,7 +58,8 @@ def help_all_option() -> click.Option:
             click.echo(ctx.get_help(), color=ctx.color)
             ctx.exit()
 
-    return click.Option(["--help-all"], is_flag=True, is_eager=True, expose_value=False, callback=print_all)
+    said = "Show the whole text of every option and exit."
+    return click.Option(["--help-all"], is_flag=True, is_eager=True, expose_value=False, help=said, callback=print_all)
 
 
 def write_options(params: Iterable[click.Parameter], ctx: click.Context, formatter: click.HelpFormatter) -> None:

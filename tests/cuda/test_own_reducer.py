@@ -1,4 +1,4 @@
-"""CONTRIBUTING's example of a native reducer, taken from its text, compiles and pools as it says."""
+"""The example of a native reducer in docs/extending.md, taken from its text, compiles and pools as it says."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from poolzoo import native
 from poolzoo.native import libraries
 
-TEXT = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text()
+TEXT = (Path(__file__).parents[2] / "docs" / "extending.md").read_text()
 CODE = """
 import sys
 from pathlib import Path

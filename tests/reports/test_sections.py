@@ -1,4 +1,4 @@
-"""The page is the list of its sections: CONTRIBUTING's example of one, taken from its text, stands where it says."""
+"""The page is the list of its sections: the example in docs/extending.md, taken from its text, stands where it says."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ print("failures" in render_page([make_compare(rows=rows[:1])]))
 
 
 def test_the_example_of_a_section_is_on_the_page(tmp_path):
-    text = (ROOT / "CONTRIBUTING.md").read_text().partition("## A section of the page\n")[2].partition("\n## ")[0]
+    text = (ROOT / "docs" / "extending.md").read_text().partition("## A section of the page\n")[2].partition("\n## ")[0]
     files = dict(
         zip(re.findall(r"`(failures\.[a-z0-9.]+)`", text), re.findall(r"```\w+\n(.*?)```", text, re.S), strict=True)
     )

@@ -1,0 +1,84 @@
+"""Make the reference of the command line: ``python docs/make_cli.py`` (or ``make catalog``).
+
+Everything on the page comes from the commands as click knows them: their help texts, arguments and options.
+"""
+
+from __future__ import annotations
+
+import html
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from poolzoo.cli import cli
+
+PAGE = Path(__file__).parent / "cli.md"
+_OPENING = """\
+# Command line
+
+Written by `make catalog` from the commands themselves; `poolzoo COMMAND --help-all` prints the same. An operator with
+parameters is written `name:key=value,key=value`: `softpool:beta=4`, `lp:p=3,norm=sum`, `checkered:pool=avg`; a shell
+needs patterns such as `'soft*'` in quotes. Exit codes: 0 for success, 1 if some inputs or operators failed (their rows
+say why; all other rows are complete), 2 for bad input, reported in one line.
+"""
+
+
+def text() -> str:
+    """What the page must hold."""
+    root = click.Context(cli, info_name="poolzoo", **cli.context_settings)
+    return "\n".join([_OPENING, *_command(root)]).rstrip("\n") + "\n"
+
+
+def _command(context: click.Context) -> Iterator[str]:
+    command = context.command
+    usage = " ".join(command.collect_usage_pieces(context))
+    yield f"## {context.command_path}\n"
+    yield f"```text\n{context.command_path} {usage}\n```\n"
+    yield from _help(command.help or "")
+    yield from _options(command, context)
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            if child is not None and not child.hidden:
+                yield from _command(click.Context(child, info_name=name, parent=context))
+
+
+def _help(text: str) -> Iterator[str]:
+    r"""A help text as Markdown: paragraphs after ``\b`` are code, under their first line if it ends in a colon."""
+    for paragraph in inspect.cleandoc(text).split("\n\n"):
+        first, *lines = paragraph.split("\n")
+        if first.strip() != "\b":
+            yield " ".join(paragraph.split()) + "\n"
+            continue
+        if lines and lines[0].endswith(":"):
+            yield lines.pop(0) + "\n"
+        yield "```sh\n" + inspect.cleandoc("\n".join(["", *lines])) + "\n```\n"
+
+
+def _options(command: click.Command, context: click.Context) -> Iterator[str]:
+    """A table of the command's options."""
+    records = [record for p in command.get_params(context) if (record := p.get_help_record(context)) is not None]
+    yield "| option | meaning |"
+    yield "|---|---|"
+    yield from (f"| {_code(names)} | {_cell(meaning)} |" for names, meaning in records)
+    yield ""
+
+
+def _code(names: str) -> str:
+    """Names as code. Markdown's dialects disagree on how a bar is written in the code of a table's cell."""
+    return f"<code>{html.escape(names).replace('|', '&#124;')}</code>" if "|" in names else f"`{names}`"
+
+
+def _cell(meaning: str) -> str:
+    return re.sub(r"([|<>*_\[\]])", r"\\\1", " ".join(meaning.split()))
+
+
+def main() -> None:
+    PAGE.write_text(text(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
