@@ -33,7 +33,7 @@ grid: $(VENV)/.installed-test
 test-models: $(CUDA_VENV)/.installed
 	$(CUDA_VENV)/bin/python -m pytest $(addprefix tests/,surgery/test_networks.py surgery/test_recipes.py surgery/test_guide.py \
 		analysis/test_features.py analysis/test_layer_windows.py analysis/test_train_networks.py analysis/test_profile_model.py \
-		analysis/test_piq_metrics.py test_cli_metrics.py checkered/test_zoo.py compat/test_regions.py \
+		analysis/test_piq_metrics.py test_cli_metrics.py test_guides.py checkered/test_zoo.py compat/test_regions.py \
 		cuda/test_cuda_build.py) $(PARALLEL) $(PYTEST_ARGS)
 
 # All of the native engine's tests under AddressSanitizer and UBSan, and with AVX2 and plain vectors: it takes long.
