@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 
 from poolzoo.cli import cli
+from poolzoo.commands.help_groups import FEW, OPTIONS, headings
 
 PAGE = Path(__file__).parent / "cli.md"
 _OPENING = """\
@@ -59,12 +60,15 @@ def _help(text: str) -> Iterator[str]:
 
 
 def _options(command: click.Command, context: click.Context) -> Iterator[str]:
-    """A table of the command's options."""
-    records = [record for p in command.get_params(context) if (record := p.get_help_record(context)) is not None]
-    yield "| option | meaning |"
-    yield "|---|---|"
-    yield from (f"| {_code(names)} | {_cell(meaning)} |" for names, meaning in records)
-    yield ""
+    """A table of the options under each heading that ``--help`` has."""
+    params = {param.name or "": param for param in command.get_params(context) if param.get_help_record(context)}
+    titles = headings(params, OPTIONS) if len(params) >= FEW else {"Option": list(params)}
+    for title, names in titles.items():
+        yield f"| {title} | |\n|---|---|"
+        for name in names:
+            option, meaning = params[name].get_help_record(context) or ("", "")
+            yield f"| {_code(option)} | {_cell(meaning)} |"
+        yield ""
 
 
 def _code(names: str) -> str:
