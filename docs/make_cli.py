@@ -5,7 +5,6 @@ Everything on the page comes from the commands as click knows them: their help t
 
 from __future__ import annotations
 
-import html
 import inspect
 import re
 from collections.abc import Iterator
@@ -61,22 +60,23 @@ def _help(text: str) -> Iterator[str]:
 
 def _options(command: click.Command, context: click.Context) -> Iterator[str]:
     """A table of the options under each heading that ``--help`` has."""
-    params = {param.name or "": param for param in command.get_params(context) if param.get_help_record(context)}
-    titles = headings(params, OPTIONS) if len(params) >= FEW else {"Option": list(params)}
+    options = {param.name or "": param for param in command.get_params(context) if isinstance(param, click.Option)}
+    titles = headings(options, OPTIONS) if len(options) >= FEW else {"Options": list(options)}
     for title, names in titles.items():
         yield f"| {title} | |\n|---|---|"
-        for name in names:
-            option, meaning = params[name].get_help_record(context) or ("", "")
-            yield f"| {_code(option)} | {_cell(meaning)} |"
+        yield from (_line(*record) for name in names if (record := options[name].get_help_record(context)))
         yield ""
 
 
-def _code(names: str) -> str:
-    """Names as code. Markdown's dialects disagree on how a bar is written in the code of a table's cell."""
-    return f"<code>{html.escape(names).replace('|', '&#124;')}</code>" if "|" in names else f"`{names}`"
+def _line(names: str, meaning: str) -> str:
+    """A row of a table: an option's names, and its value with what it means."""
+    option, value = re.fullmatch(r"((?:-[\w-]+(?:, )?)+) ?(.*)", names).groups()
+    kinds = [f"`{kind}`" for kind in value.removesuffix(" RANGE").strip("[]").split("|") if kind]
+    kind = f"One of {', '.join(kinds)}. " if value.startswith("[") else f"{' or '.join(kinds)}. " if kinds else ""
+    return f"| `{option}` | {kind}{_text(meaning)} |"
 
 
-def _cell(meaning: str) -> str:
+def _text(meaning: str) -> str:
     return re.sub(r"([|<>*_\[\]])", r"\\\1", " ".join(meaning.split()))
 
 
