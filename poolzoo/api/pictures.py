@@ -45,7 +45,7 @@ class PictureKeeper:
         """Return the picture of some pixels' weights for the measured operator, in its state."""
         from poolzoo.analysis.results.rows import axes_of
         from poolzoo.analysis.scoring.gradients import weights_within
-        from poolzoo.reports.pictures.cutouts import weights_box
+        from poolzoo.reports.pictures.cutouts import weights_box, weights_spacing
         from poolzoo.reports.pictures.picture import two_axes, weights_picture
         from poolzoo.reports.pictures.picture_book import IMAGES
 
@@ -63,10 +63,10 @@ class PictureKeeper:
         if row["state"] != "train":
             picture = picture.mean(axis=2, keepdims=True).repeat(picture.shape[2], axis=2)
         corner, size = (box.top, box.left), (box.height, box.width)
+        every = weights_spacing(box, stride)
         with contextlib.suppress(ValueError, RuntimeError):  # an operator that has no derivative has none to show
-            yield weights_picture(
-                row, box, weights_within(view.operator, picture, corner, size, None if drawing else stride, reach)
-            )
+            found = weights_within(view.operator, picture, corner, size, None if drawing else stride, reach, every)
+            yield weights_picture(row, box, found)
 
 
 def pictures_of_store(path: Path, sample: Result) -> PictureBook:

@@ -180,7 +180,7 @@ def test_the_state_is_shown_only_where_there_is_more_than_one_kind():
 def test_footnotes_appear_only_where_they_apply():
     rows = [compare_row("a", "max", 20.0, 0.5), compare_row("a", "avg", 21.0, 0.5)]
     (note,) = tables(make_compare(rows=rows))[0].notes
-    tensor, scores = "1x3x40x64 float32", "while the scores are computed by the float64 reference"
+    tensor, scores = "1x3x40x64 float32", "with the timer of poolzoo profile"
     assert note == f"time: median of a forward pass of {tensor}, {scores}"
     assert tables(make_compare(rows=[row | {"forward_s": None} for row in rows]))[0].notes == ()
 

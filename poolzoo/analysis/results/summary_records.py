@@ -76,6 +76,14 @@ def _lies_evenly(row: Row | SeriesKeys) -> bool:
     return bool(windows) and all(d * (k - 1) + 1 - 2 * p == s for k, s, p, d in windows)
 
 
+def holds_zero(interval: tuple[float, float]) -> bool:
+    """Return whether 0 lies in an interval, without the last digits: operators that compute the same in another order
+    do not differ.
+    """
+    low, high = (round(bound, 10) for bound in interval)
+    return low <= 0 <= high
+
+
 @dataclass(frozen=True)
 class Score:
     """One metric of one group.
@@ -100,6 +108,11 @@ class Score:
     difference: float | None = None
     difference_interval: tuple[float, float] | None = None
     left_out: LeftOut | None = None
+
+    @property
+    def differs(self) -> bool | None:
+        """Whether the interval of the difference to the baseline excludes 0; None without an interval."""
+        return None if self.difference_interval is None else not holds_zero(self.difference_interval)
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Score:

@@ -127,9 +127,10 @@ def weights_within(
     size: tuple[int, int],
     stride: tuple[int, ...] | None,
     reach: int = 0,
+    every: tuple[int, int] = (1, 1),
 ) -> Floats:
     """Return the weights of the pixels in a part of a picture, as :func:`pixel_weights` has them, averaged over
-    channels.
+    channels; of all pooled values, or of some that lie so far apart that each one's weights are seen alone.
 
     Args:
         operator: a function that pools ``(1, C, H, W)``, in the picture's scale.
@@ -139,9 +140,10 @@ def weights_within(
         stride: of the operator; a margin of :data:`MARGIN` strides around the part is pooled with it. None pools the
             whole picture, for operators whose windows or random numbers depend on it.
         reach: the number of pixels that a window spans; the margin is at least as wide.
+        every: along each axis, of how many pooled values one counts; the first in the part is number ``every // 2``.
 
     Returns:
-        ``(*size,)``: the mean over channels of dy/da, where y is the sum of all channels' pooled values.
+        ``(*size,)``: the mean over channels of dy/da, where y is the sum of all channels' pooled values that count.
     """
     part = tuple(slice(start, start + length) for start, length in zip(corner, size, strict=True))
     if stride is not None:
@@ -155,14 +157,22 @@ def weights_within(
         ]
         part = tuple(slice(margin, margin + length) for margin, length in zip(before, size, strict=True))
     x = torch.from_numpy(np.ascontiguousarray(picture)).movedim(-1, 0).unsqueeze(0).requires_grad_()
-    found: Floats = _gradient(operator, x)[0].mean(dim=0).numpy()[part]
+    corner = (part[0].start, part[1].start)
+    found: Floats = _gradient(operator, x, corner, every)[0].mean(dim=0).numpy()[part]
     return found
 
 
-def _gradient(operator: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """Return the gradient of the sum of the pooled image."""
+def _gradient(
+    operator: Callable[[Tensor], Tensor], x: Tensor, corner: tuple[int, int] = (0, 0), every: tuple[int, int] = (1, 1)
+) -> Tensor:
+    """Return the gradient of the sum of the pooled image, or of every n-th value around ``corner`` in the input."""
     with engine.by_reference():
         y = operator(x)
+    firsts = (
+        (round(start * few / many) + apart // 2) % apart
+        for start, few, many, apart in zip(corner, y.shape[-2:], x.shape[-2:], every, strict=True)
+    )
+    y = y[(..., *(slice(first, None, apart) for first, apart in zip(firsts, every, strict=True)))]
     (gradient,) = torch.autograd.grad(y.sum(), x)
     return gradient
 

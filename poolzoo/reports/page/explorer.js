@@ -8,192 +8,10 @@
   if (!root || !source || typeof DecompressionStream === "undefined") return;
   const book = JSON.parse(source.textContent);
   const find = (selector, from = root) => from.querySelector(selector);
-  const controls = Object.fromEntries(["image", "a", "b", "swap", "out", "in", "fit"].map((name) => [name, find(`[name=${name}]`)]));
+  const controls = Object.fromEntries(["image", "a", "b", "swap", "out", "in", "fit", "most"].map((name) => [name, find(`[name=${name}]`)]));
   const panes = find(".x-panes");
   const readout = find(".x-readout");
-
-  // --- bytes to pictures -------------------------------------------------------------------------------------------
-
-  const mod = (a) => a & 255;
-
-  async function inflate(text) {
-    const packed = Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
-    const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
-    return new Uint8Array(await new Response(stream).arrayBuffer());
-  }
-
-  // Undoes the median edge predictor of LOCO-I on one plane.
-  function unpredict(plane, width) {
-    for (let at = 0; at < plane.length; at++) {
-      const left = at % width ? plane[at - 1] : 0;
-      const up = at >= width ? plane[at - width] : 0;
-      const corner = at % width && at >= width ? plane[at - width - 1] : 0;
-      const low = Math.min(left, up);
-      plane[at] += Math.max(low, Math.min(left + up - corner, left + up - low));
-    }
-  }
-
-  // The bytes of a part, three a pixel. `reference` has, or will have, those of the part that it was packed against.
-  async function unpack(part, reference) {
-    const planes = await inflate(part.data);
-    const width = part.box[3] * part.submaps;
-    const count = planes.length / 3;
-    const green = planes.subarray(0, count), red = planes.subarray(count, 2 * count), blue = planes.subarray(2 * count);
-    if (part.coding === "spatial") for (const plane of [green, red, blue]) unpredict(plane, width);
-    const known = await reference;
-    const bytes = new Uint8ClampedArray(3 * count);
-    for (let at = 0; at < count; at++) {
-      const g = green[at];
-      bytes[3 * at] = mod(red[at] + g + (known ? known[3 * at] : 0));
-      bytes[3 * at + 1] = mod(g + (known ? known[3 * at + 1] : 0));
-      bytes[3 * at + 2] = mod(blue[at] + g + (known ? known[3 * at + 2] : 0));
-    }
-    return bytes;
-  }
-
-  // A raster is {width, height, values}: three numbers a pixel in the picture's own units.
-  function raster(part, bytes) {
-    const [low, high] = part.bounds;
-    const values = Float64Array.from(bytes, (byte) => low + byte / 255 * (high - low));
-    return { width: part.box[3] * part.submaps, height: part.box[2], values };
-  }
-
-  // One number a pixel: the mean of the channels.
-  function grey({ width, height, values }) {
-    const mean = new Float64Array(width * height);
-    for (let at = 0; at < mean.length; at++) mean[at] = (values[3 * at] + values[3 * at + 1] + values[3 * at + 2]) / 3;
-    return mean;
-  }
-
-  // --- interpolation: torch.nn.functional.interpolate, align_corners=False -------------------------------------------
-
-  // Of an axis: which of `few` samples the position `at` of `many` reads, and with which weights.
-  const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
-  const taps = {
-    nearest(few, many, at) {
-      return [[Math.min(Math.floor(Math.fround(at * Math.fround(few / many))), few - 1), 1]];
-    },
-    bilinear(few, many, at) {
-      const where = Math.max((at + 0.5) * few / many - 0.5, 0);
-      const first = Math.floor(where);
-      return [[first, 1 - (where - first)], [Math.min(first + 1, few - 1), where - first]];
-    },
-    bicubic(few, many, at) {
-      const where = (at + 0.5) * few / many - 0.5;
-      const first = Math.floor(where), t = where - first, a = book.cubic;
-      const near = (x) => (a + 2) * x ** 3 - (a + 3) * x ** 2 + 1;
-      const far = (x) => a * (x ** 3 - 5 * x ** 2 + 8 * x - 4);
-      return [far(1 + t), near(t), near(1 - t), far(2 - t)].map((weight, tap) => [clamp(first + tap - 1, 0, few - 1), weight]);
-    },
-    none: (few, many, at) => [[at, 1]],
-  };
-
-  // The cut-out [top, left, height, width] of a picture of `full` size, from the pooled raster of `part`.
-  function rebuild(pooled, part, cut, full, upsample) {
-    const axis = (n) => Array.from({ length: cut[2 + n] }, (_, at) =>
-      taps[upsample](part.size[n], full[n], cut[n] + at).map(([index, weight]) => [index - part.box[n], weight]));
-    const [height, width] = [cut[2], cut[3]];
-    const tall = new Float64Array(height * pooled.width * 3);
-    axis(0).forEach((row, y) => {
-      for (const [index, weight] of row) {
-        for (let x = 0; x < 3 * pooled.width; x++) tall[y * 3 * pooled.width + x] += weight * pooled.values[index * 3 * pooled.width + x];
-      }
-    });
-    const values = new Float64Array(height * width * 3);
-    axis(1).forEach((column, x) => {
-      for (const [index, weight] of column) {
-        for (let y = 0; y < height; y++) {
-          for (let c = 0; c < 3; c++) values[3 * (y * width + x) + c] += weight * tall[3 * (y * pooled.width + index) + c];
-        }
-      }
-    });
-    return { width, height, values };
-  }
-
-  // --- what can be seen of a picture -----------------------------------------------------------------------------------
-
-  // Rebuilt minus original, the mean of the channels.
-  function difference(original, rebuilt) {
-    const [before, after] = [grey(original), grey(rebuilt)];
-    return { width: original.width, height: original.height, map: after.map((value, at) => value - before[at]) };
-  }
-
-  // Local SSIM of Wang et al. 2004, the mean of the channels: an 11-tap Gaussian of sigma 1.5, population covariance,
-  // data range 1. Only where the window lies inside: 5 pixels are missing on each side.
-  function similarity(original, rebuilt) {
-    const reach = 5, { width, height } = original;
-    const kernel = Array.from({ length: 2 * reach + 1 }, (_, at) => Math.exp(-((at - reach) ** 2) / (2 * 1.5 ** 2)));
-    const total = kernel.reduce((sum, weight) => sum + weight);
-    const [w, h] = [width - 2 * reach, height - 2 * reach];
-    if (w < 1 || h < 1) return null;
-    const blur = (plane) => {
-      const across = new Float64Array(w * height), both = new Float64Array(w * h);
-      for (let tap = 0; tap <= 2 * reach; tap++) {
-        for (let y = 0; y < height; y++) for (let x = 0; x < w; x++) across[y * w + x] += kernel[tap] / total * plane[y * width + x + tap];
-      }
-      for (let tap = 0; tap <= 2 * reach; tap++) {
-        for (let at = 0; at < w * h; at++) both[at] += kernel[tap] / total * across[at + tap * w];
-      }
-      return both;
-    };
-    const c1 = 0.01 ** 2, c2 = 0.03 ** 2, map = new Float64Array(w * h);
-    for (let channel = 0; channel < 3; channel++) {
-      const plane = (of) => Float64Array.from({ length: width * height }, (_, at) => of(3 * at + channel));
-      const [a, b] = [original.values, rebuilt.values];
-      const [ma, mb, aa, bb, ab] = [(i) => a[i], (i) => b[i], (i) => a[i] ** 2, (i) => b[i] ** 2, (i) => a[i] * b[i]].map((of) => blur(plane(of)));
-      for (let at = 0; at < map.length; at++) {
-        const va = aa[at] - ma[at] ** 2, vb = bb[at] - mb[at] ** 2, cov = ab[at] - ma[at] * mb[at];
-        map[at] += (2 * ma[at] * mb[at] + c1) * (2 * cov + c2) / ((ma[at] ** 2 + mb[at] ** 2 + c1) * (va + vb + c2)) / 3;
-      }
-    }
-    return { width: w, height: h, map };
-  }
-
-  // In place, on n = 2^k complex numbers `step` apart: Cooley and Tukey 1965.
-  function transform(re, im, start, step, n) {
-    for (let i = 1, j = 0; i < n; i++) {
-      let bit = n >> 1;
-      for (; j & bit; bit >>= 1) j ^= bit;
-      j ^= bit;
-      if (i < j) {
-        const [p, q] = [start + i * step, start + j * step];
-        [re[p], re[q], im[p], im[q]] = [re[q], re[p], im[q], im[p]];
-      }
-    }
-    for (let size = 2; size <= n; size <<= 1) {
-      for (let k = 0; k < size / 2; k++) {
-        const [c, s] = [Math.cos(2 * Math.PI * k / size), -Math.sin(2 * Math.PI * k / size)];
-        for (let i = k; i < n; i += size) {
-          const p = start + i * step, q = p + size / 2 * step;
-          const [x, y] = [re[q] * c - im[q] * s, re[q] * s + im[q] * c];
-          [re[q], im[q], re[p], im[p]] = [re[p] - x, im[p] - y, re[p] + x, im[p] + y];
-        }
-      }
-    }
-  }
-
-  // log10 of the amplitude by frequency, 0 in the middle: of the channels' mean without its average, under a Hann
-  // window, padded to powers of two.
-  function spectrum(picture) {
-    const { width, height } = picture, values = grey(picture);
-    const [w, h] = [width, height].map((length) => 2 ** Math.ceil(Math.log2(length)));
-    const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-    const hann = (length) => Array.from({ length }, (_, at) => Math.sin(Math.PI * (at + 0.5) / length) ** 2);
-    const [across, down] = [hann(width), hann(height)];
-    const [re, im] = [new Float64Array(w * h), new Float64Array(w * h)];
-    for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) re[y * w + x] = (values[y * width + x] - mean) * across[x] * down[y];
-    for (let y = 0; y < height; y++) transform(re, im, y * w, 1, w);
-    for (let x = 0; x < w; x++) transform(re, im, x, w, h);
-    const gain = width * height / 4; // the window's sum
-    const map = new Float64Array(w * h);
-    for (let y = 0; y < h; y++) {
-      for (let x = 0; x < w; x++) {
-        const at = (y + h / 2) % h * w + (x + w / 2) % w;
-        map[y * w + x] = Math.log10(Math.max(Math.hypot(re[at], im[at]) / gain, 1e-12));
-      }
-    }
-    return { width: w, height: h, map };
-  }
+  const { unpack, raster, grey, rebuild, difference, similarity, spectrum, clamp, closer, mostDifferent } = pixels(book.cubic);
 
   // --- colours -------------------------------------------------------------------------------------------------------
 
@@ -254,13 +72,28 @@
     });
   }
 
+  // The ends of the scales that depend on A and B: of their errors' difference, and of their gradients.
+  let apart = 1, heaviest = 1;
+  async function setScales() {
+    if (state.view === "closer") {
+      const map = closer(...await Promise.all([originalOf(), rebuiltOf(state.a), rebuiltOf(state.b)])).map;
+      const sorted = Float64Array.from(map, Math.abs).sort(), most = sorted[Math.floor(0.98 * (sorted.length - 1))];
+      apart = Number(Math.max(most, 0.002).toPrecision(1));
+    } else if (state.view === "weights") {
+      const found = await Promise.all([state.a, state.b].filter((choice) => choice && choice.operator.weights).map((choice) => weightsOf(choice.operator)));
+      heaviest = Math.max(1e-6, ...found.map(({ map }) => map.reduce((most, weight) => Math.max(most, Math.abs(weight)), 0)));
+    }
+  }
+
   const scales = {
     difference: () => ({ low: -image.scale, high: image.scale, colour: ramp(book.colours.diverging), ends: [`≤ −${image.scale}`, "0, equal", `≥ +${image.scale}`], text: "from blue, darker than the original, over white to red, brighter" }),
     ssim: () => ({ low: 0, high: 1, colour: ramp(book.colours.sequential), ends: ["≤ 0", "0.5", "1, alike"], text: "from dark blue to yellow" }),
     spectrum: () => ({ low: -5, high: -2, colour: ramp(book.colours.sequential), ends: ["≤ 0.00001", "amplitude, log scale", "≥ 0.01"], text: "from dark blue to yellow" }),
-    weights: (operator) => {
-      const most = book.colours.most / (operator.kernel[0] * operator.kernel[1]);
-      return { low: -most, high: most, colour: ramp(book.colours.weights), ends: [`≤ ${format(-most, 2)}`, "0", `≥ ${signed(most, 2)}`], text: "from blue over white to red" };
+    closer: () => ({ low: -apart, high: apart, colour: ramp(book.colours.diverging), ends: [`≤ −${apart}, closer`, "0, equal", `≥ +${apart}, farther`], text: "from blue, closer to the original than the other, over white to red, farther" }),
+    // The largest weight of A and B is the deepest colour, and small ones are seen: colours go with the root.
+    weights: () => {
+      const root = (t) => 0.5 + Math.sign(t - 0.5) * Math.sqrt(Math.abs(2 * t - 1)) / 2, colour = ramp(book.colours.weights);
+      return { low: -heaviest, high: heaviest, colour: (t) => colour(root(clamp(t, 0, 1))), ends: [format(-heaviest, 3), "0", signed(heaviest, 3)], text: "from blue over white to red, by the square root" };
     },
   };
 
@@ -296,6 +129,17 @@
         return { ...flat({ width: 1, height: 1, values: [0, 0, 0] }), canvas: mapped(found, scale), text: (at) => signed(found.map[at]) };
       },
     },
+    closer: {
+      plain: true,
+      both: true,
+      scale: () => scales.closer(),
+      get about() { return `|error A| − |error B| at A, and the reverse at B; an error is ${image.low ? "pooled" : "rebuilt"} minus original, the mean of the three channels. Blue: this operator is closer to the original than the other one.`; },
+      of: async (choice, other) => {
+        const found = closer(...await Promise.all([originalOf(), rebuiltOf(choice), rebuiltOf(other)]));
+        const share = found.map.filter((value) => value < 0).length / found.map.length;
+        return { ...flat({ width: 1, height: 1, values: [0, 0, 0] }), canvas: mapped(found, scales.closer()), text: (at) => signed(found.map[at]), note: `closer in ${Math.round(100 * share)}% of this cut-out` };
+      },
+    },
     ssim: {
       plain: true,
       scale: () => scales.ssim(),
@@ -322,14 +166,14 @@
       },
     },
     weights: {
-      scale: (choice) => (choice ? scales.weights(choice.operator) : null),
-      get about() { return `The weight of each pixel in the pooled image, dy/da, for the grey image; white is 0, red positive, blue negative.${image.draws ? " For a draw in training: the mean of the three channels, which draw independently." : ""}`; },
+      scale: (choice) => (choice ? scales.weights() : null),
+      get about() { return `Gradients dy/da of single pooled pixels, so far apart that each is seen alone, for the grey image: what a small change of each pixel does to them. Of a linear operator, such as avg or lanczos, they are its weights. White is 0, red positive, blue negative.${image.draws ? " For a draw in training: the mean of the three channels, which draw independently." : ""}`; },
       of: async (choice) => {
         if (!choice) return flat(await originalOf());
         const part = choice.operator.weights, { cut } = image;
         if (!part) return null;
         const found = await weightsOf(choice.operator);
-        return { ...flat({ width: 1, height: 1, values: [0, 0, 0] }), canvas: mapped(found, scales.weights(choice.operator)), place: [part.box[1] - cut[1], part.box[0] - cut[0]], text: (at) => signed(found.map[at], 4) };
+        return { ...flat({ width: 1, height: 1, values: [0, 0, 0] }), canvas: mapped(found, scales.weights()), place: [part.box[1] - cut[1], part.box[0] - cut[0]], text: (at) => signed(found.map[at], 4) };
       },
     },
   };
@@ -477,30 +321,47 @@
     window.clearTimeout(announced);
     // A reader that speaks hears where the pointer stays, not all that it passes.
     announced = window.setTimeout(() => {
-      readout.textContent = probe ? `Pixel ${probe[0] + image.cut[1]}, ${probe[1] + image.cut[0]} of the image. ${values.join("; ")}.` : `Point at a picture, or move it with the arrow keys, to read values${image.low ? "" : "; weights are available inside the dashed frame"}.`;
+      readout.textContent = probe ? `Pixel ${probe[0] + image.cut[1]}, ${probe[1] + image.cut[0]} of the image. ${values.join("; ")}.` : `Point at a picture, or move it with the arrow keys, to read values${image.low ? "" : "; gradients are available inside the dashed frame"}.`;
     }, probe ? 250 : 0);
   }
 
-  // The weights of the window under the pointer, and of what lies a stride around it.
+  // The window of the pooled pixel with gradients that is nearest to a pixel, [x, y, width, height] in the cut-out: of
+  // `every` such pixels along an axis there is one, as the page's own program chose them.
+  function gradedWindow(operator, part, at) {
+    const box = windowAt(operator, at);
+    if (!box) return null;
+    const [rows, columns] = operator.every, [sh, sw] = operator.stride, [ph, pw] = operator.padding;
+    const snap = (start, corner, step, every, pad, length) => {
+      const first = Math.round(corner / step) + Math.floor(every / 2), last = first + every * Math.max(0, Math.floor((length / step - every / 2 - 1) / every));
+      const index = (start + pad) / step;
+      return clamp(first + every * Math.round((index - first) / every), first, last) * step - pad;
+    };
+    const left = snap(box[0] + image.cut[1], part.box[1], sw, columns, pw, part.box[3]) - image.cut[1];
+    return [left, snap(box[1] + image.cut[0], part.box[0], sh, rows, ph, part.box[2]) - image.cut[0], box[2], box[3]];
+  }
+
+  // The gradient of one pooled pixel: of the nearest to the pointer, or of one in the middle.
   async function drawWindow(name) {
-    const canvas = find(`.x-window-${name} canvas`), choice = state[name], part = choice && choice.operator.weights;
-    const box = part && state.probe && windowAt(choice.operator, state.probe), mine = state.probe;
+    const canvas = find(`.x-window-${name} canvas`), choice = state[name], part = choice && choice.operator.weights, mine = state.probe;
+    const middle = part && [part.box[1] - image.cut[1] + (part.box[3] >> 1), part.box[0] - image.cut[0] + (part.box[2] >> 1)];
+    const box = part && gradedWindow(choice.operator, part, state.probe || middle);
     const found = box && (await weightsOf(choice.operator));
     if (mine !== state.probe || choice !== state[name]) return;
     const context = canvas.getContext("2d"), inside = [];
-    const [sh, sw] = box ? choice.operator.stride : [1, 1], [columns, rows] = box ? [box[2] + 2 * sw, box[3] + 2 * sh] : [1, 1];
-    const cell = Math.max(4, Math.floor(336 / Math.max(columns, rows)));
+    const around = (axis) => Math.max(0, Math.floor((choice.operator.every[axis] * choice.operator.stride[axis] - box[3 - axis]) / 2));
+    const [mh, mw] = box ? [around(0), around(1)] : [0, 0], [columns, rows] = box ? [box[2] + 2 * mw, box[3] + 2 * mh] : [1, 1];
+    const cell = Math.max(4, Math.floor(384 / Math.max(columns, rows)));
     [canvas.width, canvas.height] = [columns * cell, rows * cell];
     canvas.setAttribute("aria-label", "None");
     if (!box) return;
-    const scale = scales.weights(choice.operator);
-    const [x0, y0] = [box[0] - sw + image.cut[1] - part.box[1], box[1] - sh + image.cut[0] - part.box[0]];
+    const most = found.map.reduce((high, weight) => Math.max(high, Math.abs(weight)), 1e-9), scale = { ...scales.weights(), low: -most, high: most };
+    const [x0, y0] = [box[0] - mw + image.cut[1] - part.box[1], box[1] - mh + image.cut[0] - part.box[0]];
     context.font = `${Math.floor(cell * 0.36)}px system-ui, sans-serif`;
     [context.textAlign, context.textBaseline] = ["center", "middle"];
     for (let y = 0; y < rows; y++) {
       for (let x = 0; x < columns; x++) {
         const [i, j] = [x0 + x, y0 + y], known = i >= 0 && j >= 0 && i < found.width && j < found.height;
-        if (x >= sw && y >= sh && x < columns - sw && y < rows - sh) inside.push(known ? format(found.map[j * found.width + i]) : "unknown");
+        if (x >= mw && y >= mh && x < columns - mw && y < rows - mh) inside.push(known ? format(found.map[j * found.width + i]) : "unknown");
         if (!known) continue;
         const weight = found.map[j * found.width + i], [r, g, b] = scale.colour((weight - scale.low) / (scale.high - scale.low));
         context.fillStyle = `rgb(${r} ${g} ${b})`;
@@ -513,15 +374,15 @@
       context.clearRect(0, 0, canvas.width, canvas.height);
       return;
     }
-    outline(context, sw * cell, sh * cell, box[2] * cell, box[3] * cell, []);
-    canvas.setAttribute("aria-label", `Weights that ${titleOf(choice)} gives the pixels of this window: ${inside.join(", ")}`);
+    outline(context, mw * cell, mh * cell, box[2] * cell, box[3] * cell, []);
+    canvas.setAttribute("aria-label", `Gradient of one pixel pooled by ${titleOf(choice)}, in its window: ${inside.join(", ")}`);
   }
 
   const done = () => (image.low ? "pooled" : "rebuilt");
   const ABOUT = {
     original: () => "the original cut-out", true: (name) => `what ${name} keeps, at its true size`, matched: (name) => `what ${name} keeps, at the size of the original`,
     rebuilt: (name) => (image.low ? `what ${name} keeps` : `rebuilt from what ${name} kept`), difference: (name) => `where ${name} ${done()} differs from the original`,
-    ssim: (name) => `local similarity of ${name} ${done()} and the original`, spectrum: (name) => `spectrum of ${name} ${done()}`, weights: (name) => `weights that ${name} gives pixels`,
+    closer: (name) => `where ${name} ${done()} is closer to the original than the other`, ssim: (name) => `local similarity of ${name} ${done()} and the original`, spectrum: (name) => `spectrum of ${name} ${done()}`, weights: (name) => `gradients of pixels pooled by ${name}`,
   };
 
   function describe() {
@@ -577,17 +438,41 @@
   async function load() {
     const mine = ++turn;
     const wanted = { reference: null, a: state.a, b: state.b };
-    const made = {};
+    const made = {}, pair = views[state.view].both || state.view === "weights" ? ` ${keyOf(state.a)} ${keyOf(state.b)}` : "";
+    await setScales();
     for (const [name, choice] of Object.entries(wanted)) {
-      const kind = name === "reference" && views[state.view].plain ? "original" : state.view;
-      made[name] = await once(`layer ${kind} ${keyOf(choice)}`, () => views[kind].of(choice));
       if (mine !== turn) return;
+      const kind = name === "reference" && views[state.view].plain ? "original" : state.view;
+      made[name] = await once(`layer ${kind} ${keyOf(choice)}${pair}`, () => views[kind].of(choice, name === "a" ? state.b : state.a));
     }
+    if (mine !== turn) return;
+    tell();
     layers = made;
     describe();
     redraw();
     root.dataset.ready = turn;
   }
+
+  // Tells the plot what A and B are, once each.
+  let told = "";
+  function tell() {
+    const said = (choice) => choice && { name: choice.operator.label, state: choice.operator.state };
+    const detail = { a: said(state.a), b: said(state.b) };
+    if (told !== JSON.stringify(detail)) document.dispatchEvent(new CustomEvent("poolzoo:chosen", { detail }));
+    told = JSON.stringify(detail);
+  }
+  // The plot chose an operator: the same upsampler as before if it is there.
+  document.addEventListener("poolzoo:choose", (event) => {
+    const { side, name, state: asked } = event.detail;
+    const operator = image && image.operators.find((other) => other.label === name && (!asked || other.state === asked) && other.views.length);
+    if (!operator) return;
+    const now = state[side] || state[side === "a" ? "b" : "a"];
+    const view = operator.views.find((other) => now && other.upsample === now.view.upsample) || operator.views[0];
+    state[side] = { operator, view };
+    controls[side].value = keyOf(state[side]);
+    event.preventDefault();
+    load();
+  });
 
   const fits = () => {
     const canvas = canvasOf(shown()[0] || "a");
@@ -660,6 +545,7 @@
     const chosen = image ? [state.a, state.b] : null;
     state.image = number;
     image = book.images[number];
+    controls.image.value = String(number);
     [cache, layers, state.probe, earlier] = [new Map(), {}, null, null];
     const carried = image.operators.flatMap((operator) => [operator.pooled, operator.weights, ...operator.views.map((view) => view.picture)]);
     parts = new Map([image.original, ...carried].filter(Boolean).map((part) => [part.number, part]));
@@ -684,6 +570,18 @@
     fit(true);
     see();
     load();
+    if (state.layout === "columns") seek();
+  }
+
+  // Shows where A and B differ most: the square of a part of the cut-out with the largest difference of their errors.
+  async function seek() {
+    const [a, b, number] = [state.a, state.b, state.image];
+    const found = closer(...await Promise.all([originalOf(), rebuiltOf(a), rebuiltOf(b)]));
+    if (number !== state.image || a !== state.a || b !== state.b || !found.map.some((value) => value)) return;
+    const side = Math.max(32, Math.round(Math.min(image.cut[2], image.cut[3]) / 2));
+    earlier = null;
+    fit(true, mostDifferent(found, side));
+    see();
   }
 
   // --- hands -------------------------------------------------------------------------------------------------------
@@ -781,6 +679,7 @@
   controls.in.addEventListener("click", () => zoomBy(1));
   controls.out.addEventListener("click", () => zoomBy(-1));
   controls.fit.addEventListener("click", () => fit());
+  controls.most.addEventListener("click", () => seek());
   controls.swap.addEventListener("click", () => {
     [state.a, state.b] = [state.b, state.a];
     [controls.a.value, controls.b.value] = [keyOf(state.a), keyOf(state.b)];
@@ -812,5 +711,5 @@
   document.getElementById("explorer-plain").hidden = true;
   // Inside of what is folded up there is no size to fit into yet.
   new ResizeObserver(() => (fitted ? redraw() : fit(true))).observe(panes);
-  open(0);
+  open(book.first);
 })();

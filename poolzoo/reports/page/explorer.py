@@ -22,16 +22,30 @@ from poolzoo.analysis.results.schema import METRICS, UPSAMPLE_NONE, state_title
 from poolzoo.analysis.results.summaries import summarise
 from poolzoo.reports.page.evidence import script_json
 from poolzoo.reports.page.templates import environment, page_file
-from poolzoo.reports.pictures.cutouts import CUBIC, CUTOUT, TAPS, Box, Floats, Part, Pixels, pack, rebuild_part, sources
+from poolzoo.reports.pictures.cutouts import (
+    CUBIC,
+    CUTOUT,
+    TAPS,
+    Box,
+    Floats,
+    Part,
+    Pixels,
+    pack,
+    rebuild_part,
+    sources,
+    weights_spacing,
+)
 from poolzoo.reports.pictures.picture import DIVERGING, OperatorKey, two_axes
 from poolzoo.reports.pictures.picture_book import PictureBook, Rebuilt, Shelf, Thumbnail, thumbnail
-from poolzoo.reports.pictures.weights import MOST, WEIGHT_COLOURS
+from poolzoo.reports.pictures.weights import WEIGHT_COLOURS
 from poolzoo.reports.run_facts import RunFacts
 from poolzoo.reports.text.words import visible
 
-#: The limit of a page's pictures as base64, and the sides of cut-outs, tried in this order until they fit.
-BUDGET = 8_000_000
+#: The limit of a page's pictures as base64, and the sides of cut-outs, of which the longest that fits is taken.
+BUDGET = 6_000_000
 SIDES = (CUTOUT, 320, 256, 224, 192, 160, 128, 96, 64)
+#: How much smaller than its share of the area a longer cut-out may be, because it compresses better.
+ROOM = 1.3
 #: Number of operators that are shown without JavaScript, and of metrics shown next to a name.
 STILLS, SCORES_SHOWN = 3, 3
 #: Longest side of their cut-outs.
@@ -87,8 +101,8 @@ class _Entry:
 
 
 def explorer_script() -> str:
-    """Return the script that the page inlines: one strict function, without globals, which loads nothing."""
-    return page_file("explorer.js")
+    """Return the script that the page inlines: one function, without globals, which loads nothing."""
+    return f"(() => {{\n{page_file('pixels.js')}{page_file('explorer.js')}}})();\n"
 
 
 def explorer_style() -> str:
@@ -108,7 +122,8 @@ def render_explorer(book: PictureBook, comparisons: Sequence[RunFacts]) -> Marku
     if not shelves:
         return Markup("")
     side, images = _fitted(shelves)
-    data = {"cubic": CUBIC, "colours": _colours(), "images": images}
+    first = max(range(len(images)), key=lambda number: (_difference(*list(shelves.values())[number], side), -number))
+    data = {"cubic": CUBIC, "colours": _colours(), "images": images, "first": first}
     compared = {row["image"] for run in comparisons for row in run.result.rows if row["pool"]}
     return Markup(
         environment()
@@ -137,7 +152,7 @@ def nice_ceiling(value: float) -> float:
 
 def _colours() -> dict[str, object]:
     weights = [[round(channel * 255) for channel in colour] for colour in WEIGHT_COLOURS.tolist()]
-    return {"diverging": DIVERGING, "sequential": SEQUENTIAL, "weights": weights, "most": MOST}
+    return {"diverging": DIVERGING, "sequential": SEQUENTIAL, "weights": weights}
 
 
 def _entries(shelf: Shelf, name: str, comparisons: Sequence[RunFacts]) -> list[_Entry]:
@@ -177,17 +192,20 @@ def _title(operator: OperatorKey) -> str:
 
 def _fitted(shelves: Mapping[str, tuple[Shelf, list[_Entry]]]) -> tuple[int, list[dict[str, object]]]:
     """Return the largest side at which all images fit into the budget, and the images' data."""
-    place = 0
-    while True:
-        side = SIDES[place]
-        drawn = [_image(name, shelf, entries, side) for name, (shelf, entries) in shelves.items()]
-        size, images = sum(taken for taken, _ in drawn), [image for _, image in drawn]
-        if size <= BUDGET or side == SIDES[-1]:
-            return side, images
-        # What the pictures take goes with their area: sides that cannot do are not tried.
-        place += 1
-        while SIDES[place] != SIDES[-1] and size * (SIDES[place] / side) ** 2 > BUDGET:
-            place += 1
+    drawn = _drawn(shelves, SIDES[-1])
+    # What the pictures take goes with their area, or with less: longer sides than these are not tried.
+    most = SIDES[-1] * math.sqrt(ROOM * BUDGET / max(1, drawn[0]))
+    for side in (side for side in SIDES[:-1] if side <= most):
+        found = _drawn(shelves, side)
+        if found[0] <= BUDGET:
+            return side, found[1]
+    return SIDES[-1], drawn[1]
+
+
+def _drawn(shelves: Mapping[str, tuple[Shelf, list[_Entry]]], side: int) -> tuple[int, list[dict[str, object]]]:
+    """Return the size of all images' pictures in bytes, and the images' data."""
+    drawn = [_image(name, shelf, entries, side) for name, (shelf, entries) in shelves.items()]
+    return sum(taken for taken, _ in drawn), [image for _, image in drawn]
 
 
 def _image(name: str, shelf: Shelf, entries: Sequence[_Entry], side: int) -> tuple[int, dict[str, object]]:
@@ -198,14 +216,18 @@ def _image(name: str, shelf: Shelf, entries: Sequence[_Entry], side: int) -> tup
     for rank, entry in enumerate(entries):
         part, weights = pooled.get(entry.operator), shelf.weights.get(entry.operator)
         row = next(iter(entry.rows.values()))
+        stride = two_axes(row["stride"])
         operators.append(
             {
                 "title": visible(entry.title),
+                "label": visible(label({"pool": entry.operator[0], "params": entry.operator[1]})),
+                "state": state_title(entry.operator[2]),
                 "baseline": entry.baseline,
                 "equal": row["equal_kept"] is not False,
                 "rank": rank,
                 "kernel": two_axes(row["kernel_size"]),
-                "stride": two_axes(row["stride"]),
+                "stride": stride,
+                "every": weights_spacing(weights.box, stride) if weights and stride else (1, 1),
                 "padding": two_axes(row["padding"], 0),
                 "dilation": two_axes(row["dilation"]),
                 "clipped": entry.operator in shelf.clipped,
@@ -302,6 +324,32 @@ def _apart(one: Pixels, other: Pixels) -> int:
     return int(np.abs(one[::3, ::3].astype(np.int16) - other[::3, ::3]).sum())
 
 
+def _rebuilt_values(shelf: Shelf, entry: _Entry, box: Box, upsample: str, rebuilt: Rebuilt) -> Floats | None:
+    """Return the rebuilt pixels of a box, ``(height, width, 3)``; None if they are not known."""
+    if rebuilt.part:
+        return rebuilt.part.cut(box).values
+    pooled = shelf.pooled.get(entry.operator)
+    return rebuild_part(pooled, box, shelf.size, upsample) if pooled and upsample in TAPS else None
+
+
+def _difference(shelf: Shelf, entries: Sequence[_Entry], side: int) -> float:
+    """Return how much the errors of the first two operators that the explorer shows differ, in the cut-out: the mean
+    of ``||error A| - |error B||``, which orders the images.
+    """
+    box = _cut(shelf, side)
+    base = next((entry for entry in entries if entry.baseline), entries[min(1, len(entries) - 1)])
+    others = [entry for entry in entries if entry is not base]
+    equal = [entry for entry in others if all(row["equal_kept"] is not False for row in entry.rows.values())]
+    errors = []
+    for entry in (*(equal or others)[:1], base):
+        upsample, rebuilt = next(_rebuilt(entry, shelf), ("", Rebuilt(None, 0.0)))
+        pixels = _rebuilt_values(shelf, entry, box, upsample, rebuilt)
+        if pixels is None:
+            return 0.0
+        errors.append(abs((pixels - shelf.original.cut(box).values).mean(axis=2)))
+    return float(round(abs(errors[0] - errors[-1]).mean(), 9))
+
+
 def _figures(name: str, shelf: Shelf, entries: Sequence[_Entry], side: int) -> list[_Still]:
     """Return the plain pictures: the original, and some operators' pooled and rebuilt cut-outs."""
     box = _cut(shelf, min(side, STILL_SIDE))
@@ -322,9 +370,7 @@ def _figures(name: str, shelf: Shelf, entries: Sequence[_Entry], side: int) -> l
             alt = f"The same {cut} of {name}, pooled by {entry.title}{scores}"
             figures.append(_figure(values, alt, f"{entry.title}, pooled{scores}"))
         for upsample, rebuilt in found:
-            again = rebuilt.part.cut(box).values if rebuilt.part else None
-            if again is None and pooled and upsample in TAPS:
-                again = rebuild_part(pooled, box, shelf.size, upsample)
+            again = _rebuilt_values(shelf, entry, box, upsample, rebuilt)
             if again is not None:
                 how = f"{upsample}: {entry.scores(upsample)}"
                 alt = f"The same {cut} of {name}, rebuilt from what {entry.title} kept, {how}"

@@ -43,6 +43,7 @@
         place,
         name: row.cells[0].dataset.name,
         family: row.dataset.family || "",
+        fold: row.dataset.fold || "",
         words: row.textContent.toLowerCase(),
         cells: [...row.cells].map((cell) => {
           const value = cell.dataset.v === undefined ? null : Number(cell.dataset.v);
@@ -59,18 +60,45 @@
         number: head.classList.contains("n"),
         better: head.dataset.better || "",
         relative: "relative" in head.dataset,
-        wanted: true,
+        scaled: "scaled" in head.dataset,
+        wanted: !("aside" in head.dataset),
       }));
       for (const column of this.columns) column.full = this.fullTitle(column);
       this.sorted = { index: -1, down: false };
       this.addSorting();
+      this.addFolds();
       table.closest(".frame").querySelector(".scroll").before(this.tools());
       this.show();
+      this.filter();
     }
 
     // Where several columns have one title, as "vs avg", with that of the column that each of them says more of.
     fullTitle({ title, of }) {
-      return this.columns.filter((other) => other.title === title).length < 2 ? title : `${of}: ${title}`;
+      const several = this.columns.filter((other) => other.title === title || (of && other.of && other.of !== of)).length > 1;
+      return several && of ? `${of}: ${title}` : title;
+    }
+
+    // Rows that a reader does not need first stand under lines that open.
+    addFolds() {
+      this.folds = ["same", "rest"].filter((key) => this.lines.some((line) => line.fold === key)).map((key) => {
+        const words = this.table.getAttribute(`data-fold-${key}`) || "More rows";
+        const button = make("button", { type: "button", className: "opener", textContent: words });
+        button.setAttribute("aria-expanded", "false");
+        const fold = { key, button, words, open: false };
+        button.addEventListener("click", () => this.open(fold, !fold.open));
+        return fold;
+      });
+      if (!this.folds.length) return;
+      const cells = this.folds.map(({ button }) => make("td", { colSpan: this.columns.length }, make("span", { className: "opens" }, button)));
+      this.table.append(make("tbody", { className: "folds" }, ...cells.map((cell) => make("tr", {}, cell))));
+    }
+
+    open(fold, open) {
+      fold.open = open;
+      fold.button.setAttribute("aria-expanded", String(open));
+      fold.button.textContent = open ? fold.words.replace(/^Show all .*/, "Show fewer rows") : fold.words;
+      if (fold.key === "rest" && open) for (const other of this.folds) if (!other.open) this.open(other, true);
+      this.filter();
     }
 
     addSorting() {
@@ -121,7 +149,7 @@
       tools.setAttribute("aria-label", "Tools for the table below");
 
       this.search = make("input", { type: "search", placeholder: "Filter", autocomplete: "off" });
-      this.search.setAttribute("aria-label", "Show lines that contain this text");
+      this.search.setAttribute("aria-label", "Show rows that contain this text");
       this.search.addEventListener("input", () => this.filter());
       tools.append(this.search);
 
@@ -142,7 +170,8 @@
     }
 
     comparing() {
-      const modes = [["as measured", ""], ["difference to", "difference"], ["ratio to", "ratio"]];
+      const modes = [["as measured", ""], ["difference to", "difference"]];
+      if (this.columns.some((column) => column.scaled)) modes.push(["ratio to", "ratio"]);
       this.mode = make("select", {}, ...modes.map(([text, value]) => new Option(text, value)));
       this.mode.setAttribute("aria-label", "How to show the numbers");
       const options = this.lines.map((line) => {
@@ -211,11 +240,11 @@
       return menu;
     }
 
-    // Columns that are relative already say nothing more as differences or ratios.
+    // Columns that are relative already say nothing more as differences or ratios, nor does a ratio of decibels.
     show() {
       const mode = this.mode ? this.mode.value : "";
       for (const column of this.columns) {
-        column.visible = column.wanted && !(mode && column.relative);
+        column.visible = column.wanted && !(mode && column.relative) && !(mode === "ratio" && column.number && !column.scaled);
         column.head.hidden = !column.visible;
         for (const line of this.lines) line.cells[column.index].cell.hidden = !column.visible;
       }
@@ -224,13 +253,15 @@
 
     filter() {
       const wanted = this.search.value.trim().toLowerCase();
-      const family = this.family.value;
+      const family = this.family.value, asked = Boolean(wanted || family);
       let count = 0;
       for (const line of this.lines) {
-        line.row.hidden = !(line.words.includes(wanted) && (!family || line.family === family));
+        const closed = !asked && this.folds.some((fold) => fold.key === line.fold && !fold.open);
+        line.row.hidden = closed || !(line.words.includes(wanted) && (!family || line.family === family));
         count += !line.row.hidden;
       }
-      this.say(count === this.lines.length ? "" : `${count} of ${this.lines.length} lines shown.`);
+      for (const { button } of this.folds) button.closest("tr").hidden = asked;
+      this.say(count === this.lines.length ? "" : `${count} of ${this.lines.length} rows shown.`);
     }
 
     copying() {
@@ -255,7 +286,7 @@
       );
       this.byHand.hidden = true;
       if (await put(text)) {
-        this.say(`Copied ${lines.length} lines as ${name}.`);
+        this.say(`Copied ${lines.length} rows as ${name}.`);
         return;
       }
       this.byHand.value = text;
@@ -336,6 +367,16 @@
     if (closed) closed.addEventListener("toggle", () => new Grid(table), { once: true });
     else new Grid(table);
   }
+
+  // A link to a part that is closed opens it.
+  const reveal = () => {
+    const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    for (let fold = target && target.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
+    if (target) target.scrollIntoView();
+  };
+  addEventListener("hashchange", reveal);
+  for (const link of document.querySelectorAll("a[href^='#']")) link.addEventListener("click", () => setTimeout(reveal));
+  reveal();
 
   const button = document.getElementById("theme");
   const system = matchMedia("(prefers-color-scheme: dark)");

@@ -1,4 +1,5 @@
-"""One HTML page from results: first the answer, then the data behind it. The page loads nothing.
+"""One HTML page from results: first the answer, one plot, a table and pictures; then everything else, folded. The page
+loads nothing.
 
 The page is the list of its :mod:`sections <poolzoo.reports.page.sections>`, and its contents are made from this list.
 It holds its styles, scripts, plots, pictures and rows; a Content-Security-Policy forbids the network and all other
@@ -17,7 +18,7 @@ from markupsafe import Markup
 from poolzoo.analysis.results.result import Result
 from poolzoo.reports.page.evidence import embed
 from poolzoo.reports.page.sections import render_sections
-from poolzoo.reports.page.study import Study, unique
+from poolzoo.reports.page.study import Study, counted_operators, unique
 from poolzoo.reports.page.templates import environment, page_file
 from poolzoo.reports.pictures.picture_book import PictureBook
 from poolzoo.reports.text.words import listed
@@ -39,6 +40,8 @@ def render_page(results: Sequence[Result], pictures: PictureBook | None = None, 
         raise ValueError("results: a page needs at least one result")
     study = Study.of(results, pictures, sources)
     sections = render_sections(study)
+    open_ones = [pair for pair in sections if pair[0].headings and not pair[0].folded]
+    folded = [pair for pair in sections if pair[0].folded]
     style = page_file("page.css") + "".join(section.style for section, _ in sections)
     script = page_file("page.js") + "".join(section.script for section, _ in sections)
     return (
@@ -47,8 +50,9 @@ def render_page(results: Sequence[Result], pictures: PictureBook | None = None, 
         .render(
             title=_title(study),
             above=[html for section, html in sections if not section.headings],
-            contents=[heading for section, _ in sections for heading in section.headings],
-            below=[html for section, html in sections if section.headings],
+            contents=[heading for section, _ in (*open_ones, *folded) for heading in section.headings],
+            below=[html for _, html in open_ones],
+            folded=[html for _, html in folded],
             evidence=embed(results),
             style=Markup(style),
             script=Markup(script),
@@ -70,14 +74,14 @@ def _policy(style: str, script: str) -> str:
 
 def _title(study: Study) -> str:
     compared = study.comparisons
-    count = len({name for placed in (compared or study.runs) for name in placed.operators})
+    told = study.trainings or compared or study.runs
+    what = counted_operators(unique(name for placed in told for name in placed.operators), "pooling operator")
     if study.trainings:
-        trained = len({name for placed in study.trainings for name in placed.operators})
-        return f"How accurate networks are with {trained} pooling operator{'s' * (trained != 1)}"
+        return f"How accurate networks are with {what}"
     if not compared:
-        return f"What {count} pooling operator{'s' * (count != 1)} cost{'s' * (count == 1)}"
+        return f"What {what} cost{'s' * what.startswith('1 ')}"
     sweeps = unique(f"{s.pool} over {s.over}" if (s := placed.run.sweep) else "" for placed in compared)
-    what = listed(sweeps) if all(sweeps) else f"{count} pooling operator{'s' * (count != 1)}"
+    what = listed(sweeps) if all(sweeps) else what
     if any(placed.is_sample for placed in compared):  # the names are not all of them
         return f"{what} on {listed(unique(placed.counted for placed in compared))}"
     names = unique(name for placed in compared for name in placed.image_names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,25 +14,45 @@ from poolzoo.reports.plots.all_plots import Drawing
 from poolzoo.reports.text.columns import Cell, Table
 
 
+#: The longest part of a name that never breaks.
+LONGEST_PART = 24
+
+
 @dataclass(frozen=True)
 class PageLine:
-    """A line of a table: operator, family and state for the page's tools, and cells with their values for scripts."""
+    """A line of a table: operator, family and state for the page's tools, and cells with their values for scripts.
+
+    ``fold`` is the key of the fold of the table that it is hidden in, or "".
+    """
 
     name: str
     family: str
     state: str
     role: str
     cells: tuple[tuple[Cell, str | None], ...]
+    fold: str = ""
+
+    @property
+    def is_long(self) -> bool:
+        """Whether a part of the name is so long that it may break anywhere."""
+        return max(map(len, re.split("[_:, ]", self.name))) > LONGEST_PART
 
 
 @dataclass(frozen=True)
 class PageTable:
-    """A table of the page; ``id`` is its anchor, ``title`` its heading if there are several."""
+    """A table of the page; ``id`` is its anchor, ``title`` its heading if there are several.
+
+    ``folds`` are the lines under which a script hides rows, by the rows' ``fold``. ``axes`` are the columns that the
+    interactive plot shows first, across and up; None for a table that it does not show, and an axis None for the order
+    of the rows.
+    """
 
     id: str
     title: str
     table: Table
     lines: tuple[PageLine, ...]
+    folds: tuple[tuple[str, str], ...] = ()
+    axes: tuple[int | None, int] | None = None
 
 
 @dataclass(frozen=True)

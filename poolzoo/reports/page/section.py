@@ -23,9 +23,11 @@ class Section:
         shown: the template's variables by name, in addition to ``headings``.
         style: its part of the page's style sheet.
         script: its part of the page's script.
+        folded: whether it stands below the others and is closed until a reader opens it.
     """
 
     headings: tuple[Heading, ...] = ()
     shown: Mapping[str, object] = field(default_factory=dict)
     style: str = ""
     script: str = ""
+    folded: bool = False

@@ -78,8 +78,7 @@ class PageRun:
     @property
     def subject(self) -> str:
         """Its operators in words."""
-        count = len(self.operators)
-        return describe_values(self.run.sweep) if self.run.sweep else f"{count} operator{'s' * (count != 1)}"
+        return describe_values(self.run.sweep) if self.run.sweep else counted_operators(self.operators)
 
 
 @dataclass(frozen=True)
@@ -250,6 +249,12 @@ class Study:
         """Its trainings."""
         return [placed for placed in self.runs if isinstance(placed, PageTraining)]
 
+    @property
+    def leading(self) -> str:
+        """The kind of results whose table and plot come first: a training before a comparison before a cost."""
+        kinds = [(TRAIN_KIND, self.trainings), ("compare", self.comparisons), ("profile", self.profiles)]
+        return next((kind for kind, runs in kinds if runs), MODEL_KIND)
+
     @cached_property
     def side_by_side(self) -> list[SideBySide]:
         """The comparisons and the profiles of operators, matched where there are several."""
@@ -261,6 +266,15 @@ class Study:
         """Whether a comparison shows a profile's times; it then names the fastest operator."""
         verdicts = (verdict for comparison in self.comparisons for verdict in comparison.verdicts)
         return any(verdict.cost and verdict.cost.profiled for verdict in verdicts)
+
+
+def counted_operators(labels: Sequence[str], noun: str = "operator") -> str:
+    """Return how many operators there are, and in how many variants if some have several sets of parameters:
+    ``52 operators in 56 variants``.
+    """
+    count = len({name.partition(":")[0] for name in labels})
+    variants = f" in {len(labels)} variants" if len(labels) > count else ""
+    return f"{count} {noun}{'s' * (count != 1)}{variants}"
 
 
 def unique(names: Iterable[str]) -> list[str]:

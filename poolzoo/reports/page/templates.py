@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
+import re
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from poolzoo.reports.text.words import visible
 
@@ -19,7 +20,7 @@ def environment() -> jinja2.Environment:
     """Return the environment with the templates of this package; a name that a template lacks is an error."""
     import jinja2
 
-    return jinja2.Environment(
+    made = jinja2.Environment(
         loader=jinja2.FunctionLoader(page_file),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
@@ -27,6 +28,13 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         keep_trailing_newline=True,
     )
+    made.filters["breakable"] = _breakable
+    return made
+
+
+def _breakable(name: str) -> Markup:
+    """Return an operator's name, which may break after the signs that divide it and nowhere else."""
+    return Markup(re.sub("([_:,])(?=.)", r"\1<wbr>", str(escape(visible(name)))))
 
 
 def page_file(name: str) -> str:

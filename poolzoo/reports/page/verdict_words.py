@@ -47,7 +47,7 @@ def answer_of(verdict: Verdict, title: str = "") -> Answer:
         by = number or METRICS[lead.metric].of == "operator"
         question = f"By {METRICS[lead.metric].title}" if by else "Keeps most"
         question = question if plain else f"Keeping {verdict.kept:.3g} of the values"
-        entries.append(Entry(question, (_leads(lead), *_beside(lead))))
+        entries.append(Entry(question, (_leads(lead), *(_beside(lead) if plain else ()))))
     if verdict.cost and plain:
         entries.append(Entry("Costs least", _costs(verdict), of_time=True))
     if len(verdict.front) > 1 and plain:
@@ -76,20 +76,8 @@ def answer_of_profile(lead: ProfileLead) -> Answer:
 
 
 def warnings_of(doubts: Doubts) -> list[str]:
-    """Return the caveats, one sentence each."""
+    """Return the caveats, the most important first."""
     said = []
-    if doubts.unfitted:
-        said.append(
-            f"Not fitted: {listed(doubts.unfitted)}. They are untrained, so their rows say nothing about what"
-            " they can learn."
-        )
-    if doubts.unequal:
-        others = f"the others ({doubts.kept:.3g})" if doubts.kept else "a plain pool"
-        unequal = [f"{name} ({kept:.3g})" for name, kept in doubts.unequal]
-        said.append(
-            f"Not an equal comparison: the fraction of values kept differs from {others}:"
-            f" {listed(unequal)}. They are never called best."
-        )
     if doubts.few:
         by = "; ".join(f"{METRICS[key].title} over {images}" for key, images in doubts.few)
         said.append(
@@ -98,13 +86,25 @@ def warnings_of(doubts: Doubts) -> list[str]:
         )
     if doubts.small:
         said.append(f"{doubts.images} images: intervals over so few images are too narrow; the order is only a hint.")
-    if doubts.one_seed:
-        said.append(f"One seed: the spread of {listed(doubts.one_seed)} in train mode is unknown.")
+    if doubts.unfitted:
+        said.append(
+            f"Not fitted: {listed(doubts.unfitted)}. They are untrained, so their rows say nothing about what"
+            " they can learn."
+        )
     if doubts.noisy:
         noisy = [f"{name} ({share:.0%})" for name, share in doubts.noisy]
         said.append(
             f"Noisy times: the interquartile range is more than {NOISY:.0%} of the median for"
             f" {listed(noisy)}. Measure again on an idle machine, or with a longer --min-time."
+        )
+    if doubts.one_seed:
+        said.append(f"One seed: the spread of {listed(doubts.one_seed)} in train mode is unknown.")
+    if doubts.unequal:
+        others = f"the others ({doubts.kept:.3g})" if doubts.kept else "a plain pool"
+        unequal = [f"{name} ({kept:.3g})" for name, kept in doubts.unequal]
+        said.append(
+            f"Not an equal comparison: the fraction of values kept differs from {others}:"
+            f" {listed(unequal)}. They are never called best."
         )
     return said
 
@@ -202,7 +202,7 @@ def _costs(verdict: Verdict) -> tuple[Markup, ...]:
     if cost.unsure:
         unsure = names(list(map(title_of, cost.unsure)))
         how += Markup(" Not distinguishable from {}: the interquartile ranges overlap.").format(unsure)
-    return text, how
+    return (text + Markup(" ") + how,)
 
 
 def _front(verdict: Verdict) -> Markup:

@@ -33,6 +33,8 @@ REACH_DOWN, REACH_UP = 1, 2
 
 #: Longest side of the cut-out that a page shows pixel by pixel, and of the part of it with weights.
 CUTOUT, WEIGHTS = 384, 48
+#: The distance between pooled values whose weights are shown: a Lanczos filter reaches 3 of them to either side.
+WEIGHTS_APART = 6
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,16 @@ def weights_box(original: Pixels, stride: tuple[int, ...]) -> Box | None:
         )
     )
     return Box(tops[0], lefts[0], len(tops) * tops.step, len(lefts) * lefts.step) if tops and lefts else None
+
+
+def weights_spacing(box: Box, stride: tuple[int, int]) -> tuple[int, int]:
+    """Return of how many pooled values along each axis one has its weights shown in ``box``: at most
+    :data:`WEIGHTS_APART`, so far apart that the weights of a Lanczos filter do not overlap.
+    """
+    tall, wide = (
+        max(1, min(WEIGHTS_APART, many // step)) for many, step in zip((box.height, box.width), stride, strict=True)
+    )
+    return tall, wide
 
 
 def busiest(pixels: Pixels, height: int, width: int) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from poolzoo.analysis.results.schema import METRICS
-from poolzoo.analysis.results.summary_records import Score, Summary
+from poolzoo.analysis.results.summary_records import Score, Summary, holds_zero
 from poolzoo.reports.plots.described import operator_count, with_interval
 from poolzoo.reports.plots.style import (
     AROUND,
@@ -105,9 +105,7 @@ def describe_differences(summaries: Sequence[Summary]) -> str:
 
 
 def _could_be_chance(difference: Score) -> bool:
-    # Without the last digits: operators that compute the same in another order do not differ.
-    low, high = (round(bound, 10) for bound in difference.interval or (0.0, 0.0))
-    return low <= 0 <= high
+    return holds_zero(difference.interval or (0.0, 0.0))
 
 
 def _plot_operators(

@@ -34,6 +34,9 @@ class Column:
     relative: bool = False  # differences or ratios to the baseline
     of: str = ""  # the heading of the column that this one says more of, where its own heading does not name that
     better: str = ""  # high or low, where one of them is
+    unit: str = ""  # of differences, where the heading does not name it
+    scaled: bool = False  # times, sizes and rates: a ratio of two values says something
+    aside: bool = False  # a page hides it until it is asked for
 
 
 @dataclass(frozen=True)
@@ -107,8 +110,10 @@ def make_table(
     return Table(title, caption, tuple(column for column, _ in columns), drawn, tuple(notes))
 
 
-def word_column(heading: str, values: Sequence[object], drop: int = 0) -> tuple[Column, list[Cell]]:
-    return Column(heading, False, drop), [Cell(visible(value or "")) for value in values]
+def word_column(
+    heading: str, values: Sequence[object], drop: int = 0, *, aside: bool = False
+) -> tuple[Column, list[Cell]]:
+    return Column(heading, False, drop, aside=aside), [Cell(visible(value or "")) for value in values]
 
 
 def _state_columns(states: Sequence[str]) -> list[tuple[Column, list[Cell]]]:
@@ -169,4 +174,5 @@ def scaled_column(
     show = significant([value / size for value in known])
     extra = None if plus is None else ["" if value is None else f"±{show(value / size)}" for value in plus]
     scaled = [None if value is None else value / size for value in values]
-    return number_column(replace(column, heading=f"{column.heading} {unit}"), scaled, show, "low", fair, extra)
+    column = replace(column, heading=f"{column.heading} {unit}", scaled=True)
+    return number_column(column, scaled, show, "low", fair, extra)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from poolzoo.analysis.results.rows import label
-from poolzoo.analysis.results.schema import METRICS
+from poolzoo.analysis.results.schema import METRICS, Metric
 from poolzoo.analysis.results.summaries import INTERVAL_IMAGES, by_setting
 from poolzoo.analysis.results.summary_records import Setting, Summary
 from poolzoo.analysis.results.values import NAMED, LeftOut
@@ -55,7 +55,9 @@ def _compare_table(setting: Setting, group: Sequence[Summary], metrics: Sequence
     for number, key in enumerate(metrics):
         built += _metric_columns(group, key, baseline if has_baseline else None, first=number == 0)
     if any(summary.rank is not None for summary in group):
-        built.append(number_column(Column("rank", drop=4), [s.rank for s in group], formatter(".2f"), "low"))
+        built.append(
+            number_column(Column("rank", drop=4, aside=True), [s.rank for s in group], formatter(".2f"), "low")
+        )
     if len(kept) > 1:
         built.append(number_column(Column("kept", drop=5), [s.kept for s in group], formatter(".3g")))
     seconds = [summary.forward_s for summary in group]
@@ -63,9 +65,11 @@ def _compare_table(setting: Setting, group: Sequence[Summary], metrics: Sequence
         fair = [summary.equal_kept and summary.images > 0 for summary in group]
         built.append(scaled_column(Column("time", drop=2), seconds, TIME_UNITS, fair=fair))
         if len({summary.timed_backend for summary in group}) > 1:
-            built.append(word_column("backend", [summary.timed_backend or MISSING for summary in group], drop=8))
+            backends = [summary.timed_backend or MISSING for summary in group]
+            built.append(word_column("backend", backends, drop=8, aside=True))
     if any(summary.ratio is not None for summary in group):
-        built.append(number_column(Column("ratio", drop=3, relative=True), [s.ratio for s in group], as_ratio))
+        ratio = Column("ratio", drop=3, relative=True, of="time", aside=True)
+        built.append(number_column(ratio, [s.ratio for s in group], as_ratio))
 
     roles = [
         "failed" if not s.images else "baseline" if s.is_baseline else "" if s.equal_kept else "unequal" for s in group
@@ -101,7 +105,7 @@ def _metric_columns(
         plus = [f"±{s.spread:{metric.format}}" if s and s.spread is not None else "" for s in scores]
     columns = [
         number_column(
-            Column(heading, drop_plus=4 if first else 6),
+            Column(heading, drop_plus=4 if first else 6, scaled=_is_an_error(metric)),
             [s.mean if s else None for s in scores],
             formatter(metric.format),
             metric.merit,
@@ -112,7 +116,7 @@ def _metric_columns(
     # Of two numbers the median is the mean.
     if max(summary.images for summary in group) > 2:
         medians = [s.median if s else None for s in scores]
-        column = Column("median", drop=6 if first else 8, of=heading)
+        column = Column("median", drop=6 if first else 8, of=heading, aside=True)
         columns.append(number_column(column, medians, formatter(metric.format), metric.merit, fair))
     if baseline:
         name = visible(baseline)
@@ -125,6 +129,7 @@ def _metric_columns(
                     drop=1 if first else 7,
                     relative=True,
                     of=heading,
+                    unit=metric.unit,
                 ),
                 [s.difference if s else None for s in others],
                 signed(metric.format),
@@ -132,6 +137,13 @@ def _metric_columns(
             )
         )
     return columns
+
+
+def _is_an_error(metric: Metric) -> bool:
+    """Return whether the metric is zero for equal images and in proportion to their difference, so that ratios say
+    something.
+    """
+    return not metric.higher_is_better and metric.target is None and not metric.unit
 
 
 def _compare_notes(
@@ -159,7 +171,7 @@ def _compare_notes(
         notes.append(f"rank: by {first}, 1 is best, averaged over images; equal scores share the mean rank")
     if tensors := [name for name in dict.fromkeys(s.timed for s in group) if name]:
         profiled = any(summary.profiled for summary in group)
-        by = "by poolzoo profile" if profiled else "while the scores are computed by the float64 reference"
+        by = "by poolzoo profile" if profiled else "with the timer of poolzoo profile"
         notes.append(visible(f"time: median of a forward pass of {'; '.join(tensors)}, {by}"))
     if missing_baseline:
         notes.append(f"the baseline {visible(missing_baseline)} has no rows here, so there are no differences to it")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from poolzoo.analysis.results.profile_figures import PROFILE_FIGURES, ProfileFigure
@@ -76,7 +77,8 @@ def figure_column(figure: ProfileFigure, values: Mapping[str, Sequence[Any]]) ->
         spread = values[figure.spread] if figure.spread else None
         return scaled_column(column, own, SCALED_UNITS[figure.unit], plus=spread)
     show = as_ratio if figure.unit == "x" else formatter(".0%") if figure.unit == "%" else significant(own)
-    return number_column(column, own, show, figure.best or None)
+    rate = figure.unit not in ("x", "%")
+    return number_column(replace(column, scaled=rate), own, show, figure.best or None)
 
 
 def joined_table(summaries: Sequence[Summary], profile: Result) -> Table | None:

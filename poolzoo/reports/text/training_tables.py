@@ -46,17 +46,19 @@ def _table(run: RunFacts, found: Sequence[TrainedOperator]) -> Table:
     differences = [one.difference for one in found]
     columns: list[tuple[Column, list[Cell]]] = [
         _percent_column(Column("test top-1 %", better="high"), accuracy),
-        _points_column(Column(f"to {baseline}", drop=3, relative=True), differences),
+        _points_column(Column(f"to {baseline}", drop=3, relative=True, of="test top-1 %", unit="points"), differences),
         number_column(
-            Column(f"seeds for {DIFFERENCE}", drop=6),
+            Column(f"seeds for {DIFFERENCE}", drop=6, aside=True),
             [_needed(difference) for difference in differences],
             formatter(".0f"),
         ),
         number_column(Column("top-5 %", drop=5), [_scaled(one.top5) for one in found], _PERCENT, "high"),
-        number_column(Column("seeds", drop=4), [len(one.top1) for one in found], formatter(".0f")),
-        number_column(Column("parameters", drop=7), [one.parameters for one in found], formatter(",.0f")),
+        number_column(Column("seeds", drop=4, aside=True), [len(one.top1) for one in found], formatter(".0f")),
+        number_column(Column("parameters", drop=7, scaled=True), [one.parameters for one in found], formatter(",.0f")),
         scaled_column(Column("memory", drop=8), [one.peak_bytes for one in found], BYTE_UNITS),
-        number_column(Column("images/s", drop=2), [one.images_per_s for one in found], formatter(",.0f"), "high"),
+        number_column(
+            Column("images/s", drop=2, scaled=True), [one.images_per_s for one in found], formatter(",.0f"), "high"
+        ),
     ]
     columns = [(column, cells) for column, cells in columns if any(cell.value is not None for cell in cells)]
     if any(one.failed or one.unfinished for one in found):

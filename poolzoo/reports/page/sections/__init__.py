@@ -24,5 +24,6 @@ def render_sections(study: Study) -> list[tuple[Section, Markup]]:
         section: Section | None = modules[name].render(study)
         if section is not None:
             template = environment().get_template(f"sections/{name}.html.j2")
-            drawn.append((section, Markup(template.render(headings=section.headings, **section.shown))))
+            html = template.render(headings=section.headings, folded=section.folded, **section.shown)
+            drawn.append((section, Markup(html)))
     return drawn

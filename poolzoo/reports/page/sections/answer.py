@@ -1,4 +1,4 @@
-"""The answer: the recommended operators, and the differences between runs side by side."""
+"""The answer: the recommended operators, the differences between runs side by side, and the most important caveat."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from markupsafe import Markup
 from poolzoo.analysis.results.training_statistics import judge_training
 from poolzoo.analysis.results.verdicts import judge_profile
 from poolzoo.reports.page.section import Section
+from poolzoo.reports.page.sections.caveats import caveats_of
 from poolzoo.reports.page.study import PageComparison, PageRun, PageTraining, Study
 from poolzoo.reports.page.training_words import answer_of_training
 from poolzoo.reports.page.verdict_words import Answer, answer_of, answer_of_profile
@@ -15,13 +16,15 @@ PLACE = 0
 
 
 def render(study: Study) -> Section:
-    """Return the answers, or a sentence that there is nothing to recommend."""
+    """Return the answers, or a sentence that there is nothing to recommend, and a caveat if there are any."""
     changes = [Answer(several.heading, several.changes) for several in study.side_by_side]
     # Where a comparison took its times from a profile, it has said who is fastest.
     measured = [*study.comparisons, *study.models] if study.takes_times_from_profiles else study.runs
     speaking = [*study.trainings, *(placed for placed in measured if not isinstance(placed, PageTraining))]
     found = [answer for placed in speaking for answer in _answers(placed)]
-    return Section(shown={"answers": [*(answer for answer in changes if answer.entries), *_merged(found)]})
+    caveats = caveats_of(study)
+    answers = [*(answer for answer in changes if answer.entries), *_merged(found)]
+    return Section(shown={"answers": answers, "doubt": caveats[:1], "doubts": len(caveats) - 1})
 
 
 def _answers(placed: PageRun) -> list[Answer]:

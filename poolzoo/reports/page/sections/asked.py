@@ -8,7 +8,7 @@ from poolzoo.reports.page.study import Study
 from poolzoo.reports.run_facts import ImageFacts
 from poolzoo.reports.text.words import listed
 
-PLACE = 20
+PLACE = 75
 #: Images whose sizes are listed.
 SIZES_SHOWN = 12
 
@@ -16,13 +16,14 @@ SIZES_SHOWN = 12
 def render(study: Study) -> Section:
     """Return a paragraph for each result."""
     return Section(
-        (Heading("asked", "What was asked"),),
+        (Heading("asked", "Inputs"),),
         {
             "runs": study.runs,
             "metrics": {c.anchor: listed([METRICS[key].title for key in c.run.metrics]) for c in study.comparisons},
             "size": size_text,
             "sizes_shown": SIZES_SHOWN,
         },
+        folded=True,
     )
 
 

@@ -1,4 +1,4 @@
-"""Cost: the tables and the plots of each profile."""
+"""Cost: the plots of each profile, and its tables where the page does not begin with them."""
 
 from __future__ import annotations
 
@@ -29,13 +29,16 @@ def render(study: Study) -> Section | None:
         return None
     # How time grows with size is a matter of all profiles: it stands with the last.
     scaling = scaling_drawings([placed.run for placed in profiles])
-    views = [_part_of(placed, scaling if placed is profiles[-1] else []) for placed in profiles]
-    return Section(tuple(view.heading for view in views), {"views": views})
+    at_top = study.leading == "profile"
+    views = [_part_of(placed, scaling if placed is profiles[-1] else [], at_top=at_top) for placed in profiles]
+    views = [view for view in views if view.grids or view.plots]
+    return Section(tuple(view.heading for view in views), {"views": views}, folded=True) if views else None
 
 
-def _part_of(placed: PageProfile, more: list[Drawing]) -> CostPart:
+def _part_of(placed: PageProfile, more: list[Drawing], *, at_top: bool) -> CostPart:
+    name, anchor = ("Plots of cost", "plots") if at_top else ("Cost", "cost")
     return CostPart(
-        Heading(f"{placed.anchor}-cost", placed.heading("Cost")),
-        page_tables(profile_tables(placed.run), placed.run.families, placed.anchor),
+        Heading(f"{placed.anchor}-{anchor}", placed.heading(name)),
+        page_tables([] if at_top else profile_tables(placed.run), placed.run.families, placed.anchor),
         page_plots([*profile_drawings(placed.run), *more], placed.anchor),
     )

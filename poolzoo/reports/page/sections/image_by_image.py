@@ -29,7 +29,7 @@ class ImagesPart:
 def render(study: Study) -> Section | None:
     """Return a part for each comparison of several images."""
     views = [_part_of(placed) for placed in study.comparisons if len(placed.image_names) > 1]
-    return Section(tuple(view.heading for view in views), {"views": views}) if views else None
+    return Section(tuple(view.heading for view in views), {"views": views}, folded=True) if views else None
 
 
 def _part_of(placed: PageComparison) -> ImagesPart:

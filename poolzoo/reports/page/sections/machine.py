@@ -10,4 +10,4 @@ PLACE = 110
 
 def render(study: Study) -> Section:
     """Return the machine and the command of each result."""
-    return Section((Heading("machine", "The machine and the command"),), {"runs": study.runs})
+    return Section((Heading("machine", "Machine and command"),), {"runs": study.runs}, folded=True)

@@ -1,9 +1,10 @@
-"""Cost in a model: the tables of each model's profile."""
+"""Cost in a model: the tables of each model's profile, where the page does not begin with them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from poolzoo.analysis.results.schema import MODEL_KIND
 from poolzoo.reports.page.placed import PageTable, page_tables
 from poolzoo.reports.page.section import Heading, Section
 from poolzoo.reports.page.study import Study
@@ -22,6 +23,8 @@ class ModelPart:
 
 def render(study: Study) -> Section | None:
     """Return a part for each model."""
+    if study.leading == MODEL_KIND:
+        return None
     views = [
         ModelPart(
             Heading(f"{placed.anchor}-model", placed.heading("Cost in a model")),
@@ -29,4 +32,4 @@ def render(study: Study) -> Section | None:
         )
         for placed in study.models
     ]
-    return Section(tuple(view.heading for view in views), {"views": views}) if views else None
+    return Section(tuple(view.heading for view in views), {"views": views}, folded=True) if views else None

@@ -15,4 +15,8 @@ def render(study: Study) -> Section | None:
     for placed in study.runs:
         for operator in placed.run.operators:
             known.setdefault(operator.label, operator)
-    return Section((Heading("operators", "The operators"),), {"operators": list(known.values())}) if known else None
+    return (
+        Section((Heading("operators", "Operators"),), {"operators": list(known.values())}, folded=True)
+        if known
+        else None
+    )

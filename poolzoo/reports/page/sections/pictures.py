@@ -6,7 +6,7 @@ from poolzoo.reports.page.explorer import explorer_script, explorer_style, rende
 from poolzoo.reports.page.section import Heading, Section
 from poolzoo.reports.page.study import Study
 
-PLACE = 90
+PLACE = 20
 
 
 def render(study: Study) -> Section | None:

@@ -17,7 +17,7 @@ from poolzoo.reports.text.words import (
     upsampler_title,
 )
 
-PLACE = 30
+PLACE = 40
 
 #: How an input is read, by the rows' ``input``.
 READ = {
@@ -44,7 +44,7 @@ def render(study: Study) -> Section | None:
         for placed in study.comparisons
         for setting, group in placed.settings.items()
     ]
-    return Section((Heading("protocol", "The protocol"),), {"protocols": protocols}) if protocols else None
+    return Section((Heading("protocol", "Protocol"),), {"protocols": protocols}, folded=True) if protocols else None
 
 
 def protocol_steps(setting: Setting, run: RunFacts, group: Sequence[Summary]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Information retained: the tables and the plots of each comparison."""
+"""Information retained: the plots of each comparison, and the tables that do not come first."""
 
 from __future__ import annotations
 
@@ -6,44 +6,50 @@ from dataclasses import dataclass
 
 from poolzoo.reports.page.placed import PagePlot, PageTable, page_plots, page_table
 from poolzoo.reports.page.section import Heading, Section
+from poolzoo.reports.page.sections.overview import joined_of
 from poolzoo.reports.page.study import PageComparison, Study
 from poolzoo.reports.plots.all_plots import compare_drawings
 from poolzoo.reports.text.compare_tables import compare_tables
 from poolzoo.reports.text.words import setting_title
 
-PLACE = 50
+PLACE = 60
 
 
 @dataclass(frozen=True)
 class RetainedPart:
-    """A comparison: a table and plots for each setting, and the plots of all settings."""
+    """A comparison: the plots of each setting with its title, those of all settings, and tables."""
 
     tables_at: Heading
+    tables: tuple[PageTable, ...]
     plots_at: Heading
-    parts: tuple[tuple[PageTable, list[PagePlot]], ...]
+    parts: tuple[tuple[str, list[PagePlot]], ...]
     plots: list[PagePlot]
 
 
 def render(study: Study) -> Section | None:
-    """Return the tables of a comparison and then its plots, one comparison after the other."""
-    views = [_part_of(comparison) for comparison in study.comparisons]
-    headings = tuple(heading for view in views for heading in (view.tables_at, view.plots_at))
-    return Section(headings, {"views": views}) if views else None
+    """Return the plots of a comparison and its tables, one comparison after the other."""
+    views = [_part_of(comparison, first=study.leading == "compare") for comparison in study.comparisons]
+    headings = []
+    for view in views:
+        headings += [view.tables_at] * bool(view.tables) + [view.plots_at] * bool(view.plots or view.parts)
+    return Section(tuple(headings), {"views": views}, folded=True) if headings else None
 
 
-def _part_of(placed: PageComparison) -> RetainedPart:
+def _part_of(placed: PageComparison, *, first: bool) -> RetainedPart:
     drawings = compare_drawings(placed.run, placed.profiles, placed.summaries)
-    tables = compare_tables(placed.run, placed.summaries)
-    parts = []
-    for place, (setting, table) in enumerate(zip(placed.settings, tables, strict=True), start=1):
+    tables, parts = [], []
+    own = zip(placed.settings.items(), compare_tables(placed.run, placed.summaries), strict=True)
+    for place, ((setting, group), table) in enumerate(own, start=1):
         anchor = f"{placed.anchor}-{place}"
-        own = [drawing for drawing in drawings[setting] if not drawing.shared]
-        grid = page_table(table, placed.run.families, anchor, setting_title(setting))
-        parts.append((grid, page_plots(own, anchor)))
+        if not first or joined_of(placed, group):
+            tables.append(page_table(table, placed.run.families, anchor, setting_title(setting)))
+        if plots := page_plots([drawing for drawing in drawings[setting] if not drawing.shared], anchor):
+            parts.append((setting_title(setting), plots))
     shared = [drawing for each in drawings.values() for drawing in each if drawing.shared]
     return RetainedPart(
-        Heading(f"{placed.anchor}-table", placed.heading("Information retained")),
-        Heading(f"{placed.anchor}-plots", placed.heading("Plots")),
+        Heading(f"{placed.anchor}-retained", placed.heading("Information retained")),
+        tuple(tables),
+        Heading(f"{placed.anchor}-plots", placed.heading("Other plots")),
         tuple(parts),
         page_plots(shared, placed.anchor),
     )

@@ -1,4 +1,6 @@
-"""Retention against cost: a comparison's scores next to a profile's figures for the same window."""
+"""Retention against cost: a comparison's scores next to a profile's figures for the same window, where the page does not
+begin with them.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ from poolzoo.reports.page.section import Heading, Section
 from poolzoo.reports.page.study import Study
 from poolzoo.reports.text.profile_tables import joined_table
 
-PLACE = 60
+PLACE = 50
 
 
 def render(study: Study) -> Section | None:
@@ -16,8 +18,10 @@ def render(study: Study) -> Section | None:
     for placed in study.comparisons:
         for place, (setting, group) in enumerate(placed.settings.items(), start=1):
             title = ", ".join(placed.titles(setting))
-            for number, profile in enumerate(placed.profiles, start=1):
-                if table := joined_table(group, profile):
-                    anchor = f"{placed.anchor}-{place}-joined-{number}"
+            found = [table for profile in placed.profiles if (table := joined_table(group, profile))]
+            for number, table in enumerate(found, start=1):
+                anchor = f"{placed.anchor}-{place}-joined-{number}"
+                if number > 1 or study.leading != "compare":  # the first one is at the top
                     grids.append(page_table(table, placed.run.families, anchor, title))
-    return Section((Heading("joined", "Retention against cost"),), {"grids": grids}) if grids else None
+    heading = Heading("joined", "Retention against cost")
+    return Section((heading,), {"grids": grids}, folded=True) if grids else None

@@ -30,13 +30,14 @@ def render(study: Study) -> Section:
     """Return a table for each result."""
     samples = any(placed.is_sample for placed in study.runs)
     return Section(
-        (Heading("rows", "The rows"),),
+        (Heading("rows", "Rows"),),
         {
             "views": [_part_of(placed) for placed in study.runs],
             "embedded": is_embedded(study.results),
             "rows_embedded": ROWS_EMBEDDED,
             "samples": samples,
         },
+        folded=True,
     )
 
 

@@ -10,7 +10,7 @@ from poolzoo.reports.page.section import Heading, Section
 from poolzoo.reports.page.study import SideBySide, Study
 from poolzoo.reports.text.side_by_side_tables import versus_tables
 
-PLACE = 40
+PLACE = 5
 
 
 @dataclass(frozen=True)
