@@ -55,6 +55,7 @@ class PictureKeeper:
             return
         stride = two_axes(row["stride"])
         box = weights_box(picture, stride) if stride else None
+        every = weights_spacing(box, stride) if box and stride else (1, 1)
         reach = max(axes_of(row["kernel_size"])) * max(axes_of(row["dilation"]))
         drawing = row["state"] in ("train", "eval")  # a stochastic operator, whose windows or draws are the picture's
         if not (box and view.operator) or row["input"] != "image" or (drawing and picture[..., 0].size > WEIGHED_WHOLE):
@@ -63,7 +64,6 @@ class PictureKeeper:
         if row["state"] != "train":
             picture = picture.mean(axis=2, keepdims=True).repeat(picture.shape[2], axis=2)
         corner, size = (box.top, box.left), (box.height, box.width)
-        every = weights_spacing(box, stride)
         with contextlib.suppress(ValueError, RuntimeError):  # an operator that has no derivative has none to show
             found = weights_within(view.operator, picture, corner, size, None if drawing else stride, reach, every)
             yield weights_picture(row, box, found)

@@ -108,6 +108,21 @@ def test_weights_of_a_part_are_of_the_scale_that_was_pooled(tmp_path, normalize,
     assert found == pytest.approx(expected.reshape(3, 5, 2, 2).swapaxes(1, 2).reshape(6, 10), abs=1e-12)
 
 
+@pytest.mark.parametrize(("pool", "low", "mass"), [("avg", 0.25, 1.0), ("lanczos", -0.05, 1.0), ("max", 1.0, 1.0)])
+def test_single_pooled_values_show_their_own_weights(tmp_path, pool, low, mass):
+    view = views_of(tmp_path, pool)["fixed"]
+    found = weights_within(view.operator, view.original, (0, 0), (24, 20), (2, 2), 0, (12, 10))
+    # One value, of window 6 and 5: it begins at row 12 and column 10.
+    assert found.sum() == pytest.approx(mass, abs=1e-6)
+    inside = found[12:14, 10:12]
+    if pool == "lanczos":
+        assert low < found.min() < 0, "its lobes"
+        assert np.unravel_index(abs(found).argmax(), found.shape) in [(y, x) for y in (12, 13) for x in (10, 11)]
+    else:
+        assert inside.sum() == pytest.approx(mass, abs=1e-12)
+        assert inside.max() == pytest.approx(low, abs=1e-12)
+
+
 def test_weights_of_a_draw_are_those_of_what_was_drawn(tmp_path):
     view = views_of(tmp_path, "stochastic")["train"]
     found = weights_within(view.operator, view.original, (0, 0), (24, 20), None)

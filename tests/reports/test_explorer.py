@@ -114,7 +114,7 @@ def opened(browser, page_file):  # noqa: F811
         page.on("dialog", lambda dialog: (wrong.append(dialog.message), dialog.dismiss()))
         page.goto(file.as_uri())
         if options.get("java_script_enabled", True):
-            page.locator("#explorer[data-ready]").wait_for()
+            page.locator("#explorer[data-ready][data-sought]").wait_for()
         return page
 
     yield open_page
@@ -463,7 +463,8 @@ class TestBrowser:
         assert float(self.probe(page, 36, 27)) == pytest.approx(WEIGHTS[3, 4], abs=6e-5)
         label = page.locator(".x-window-a canvas").get_attribute("aria-label").replace("−", "-")
         said = [float(text) for text in label.split(": ")[1].split(", ")]
-        assert said == pytest.approx(WEIGHTS[2:4, 4:6].ravel(), abs=6e-4)
+        # Of four pooled pixels along an axis, the third has its gradient shown: from column 36, row 28.
+        assert said == pytest.approx(WEIGHTS[4:6, 4:6].ravel(), abs=6e-4)
 
     def test_padded_windows_begin_before_the_pixels_of_their_stride(self, opened, tmp_path):
         result, file = make_result(), tmp_path / "padded.html"
@@ -478,6 +479,46 @@ class TestBrowser:
         said = [float(text) for text in label.split(": ")[1].split(", ")]
         assert said == pytest.approx(WEIGHTS[3:5, 3:5].ravel(), abs=6e-4)
 
+    def test_it_opens_at_the_image_and_the_place_where_a_and_b_differ_most(self, opened, tmp_path):
+        book = make_book(("alike.png",))
+        book.add(ReportPicture("apart.png", "", "", "", None, "original", ORIGINAL))
+        calm = interpolate(POOLS["avg"], FULL, "bilinear")
+        for pool, change in (("avg", 0.0), ("max", 1.0)):
+            rebuilt = calm.copy()
+            rebuilt[40:56, 0:16] = ORIGINAL[40:56, 0:16] + change * (1 - 2 * ORIGINAL[40:56, 0:16])
+            book.add(ReportPicture("apart.png", pool, "", "fixed", None, "rebuilt", rebuilt, "bilinear"))
+        for pool in POOLS:  # the first image's two are equal
+            book.shelf("alike.png").pooled[pool, "", "fixed", None] = next(
+                iter(book.shelf("alike.png").pooled.values())
+            )
+        file = tmp_path / "apart.html"
+        file.write_text(make_page(book, [make_result(("alike.png", "apart.png"))]))
+        page = opened(file)
+        assert (
+            page.locator("select[name=image]").evaluate("select => select.selectedOptions[0].textContent")
+            == "apart.png"
+        )
+        canvas = page.locator(".x-a canvas")
+        left, top, zoom = (int(canvas.get_attribute(f"data-{name}")) for name in ("left", "top", "zoom"))
+        width, height = (int(canvas.get_attribute(name)) for name in ("width", "height"))
+        seen = (-left / zoom, -top / zoom, (width - left) / zoom, (height - top) / zoom)
+        assert seen[0] <= 2 and seen[1] <= 42 and seen[2] >= 15 and seen[3] >= 55, "the changed square is in sight"
+        assert seen[2] - seen[0] <= 33, "large"
+
+    def test_who_is_closer_to_the_original_is_seen_and_counted(self, opened):
+        page = opened()
+        show(page, a=rank(page, "max"), b=rank(page, "avg"), view="closer")
+        one, other = (
+            np.abs((interpolate(POOLS[pool], FULL, "bilinear") - ORIGINAL).mean(axis=2)) for pool in ("max", "avg")
+        )
+        for pane, map_ in (("a", one - other), ("b", other - one)):
+            said = page.locator(f".x-{pane} .x-scores").inner_text()
+            assert f"closer in {100 * (map_ < 0).mean():.0f}% of this cut-out" in said
+        picture = read(page).astype(int)
+        sure = np.abs(one - other) > 0.02
+        redder = picture[..., 0] > picture[..., 2]
+        assert np.array_equal(redder[sure], (one > other)[sure]), "red where A is farther"
+
     def test_panes_zoom_and_move_together(self, opened):
         page = opened()
         places = lambda: {  # noqa: E731
@@ -485,6 +526,8 @@ class TestBrowser:
             for pane in ("reference", "a", "b")
         }
         canvas = page.locator(".x-b canvas")
+        page.locator(".x-panes").press("0")
+        settle(page)
         seen = [places()]
         canvas.hover()
         for step in (
@@ -509,6 +552,7 @@ class TestBrowser:
 
     def test_a_pixel_can_be_read_by_keyboard(self, opened):
         page = opened()
+        page.locator(".x-panes").press("0")
         page.locator(".x-panes").press("Shift+ArrowRight")
         readout = page.locator(".x-readout", has_text="Pixel")
         readout.wait_for()
@@ -651,7 +695,16 @@ def test_at_low_resolution_the_pooled_picture_is_shown_and_its_difference(opened
     file = tmp_path / "low.html"
     file.write_text(make_page(low_book(), [low_result()]))
     page = opened(file)
-    views = ["Original", "Pooled", "Difference", "Local SSIM", "Spectrum", "Side by side", "Slider"]
+    views = [
+        "Original",
+        "Pooled",
+        "Difference",
+        "|error A| − |error B|",
+        "Local SSIM",
+        "Spectrum",
+        "Side by side",
+        "Slider",
+    ]
     assert page.locator(".x-views label:visible").all_inner_texts() == views
     assert page.locator("select[name=a] optgroup").evaluate_all("groups => groups.map(g => g.label)") == ["Pooled"]
     assert not page.locator(".x-windows").is_visible()

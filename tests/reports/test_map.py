@@ -74,7 +74,8 @@ def cells(page, name):
     """The text of the operator's cells in the table, by heading."""
     words = page.locator("#r1-1").evaluate(
         "(table, name) => { const row = [...table.rows].find(r => r.cells[0].dataset.name === name);"
-        "return [...table.tHead.rows[0].cells].map((head, at) => [head.textContent.trim(), row.cells[at].textContent]); }",
+        "return [...table.tHead.rows[0].cells].map((head, at) =>"
+        " [head.textContent.trim(), row.cells[at].textContent]); }",
         name,
     )
     return {heading: re.sub("[★▾] ", "", text).strip() for heading, text in words}

@@ -168,11 +168,11 @@ def _gradient(
     """Return the gradient of the sum of the pooled image, or of every n-th value around ``corner`` in the input."""
     with engine.by_reference():
         y = operator(x)
-    firsts = (
-        (round(start * few / many) + apart // 2) % apart
+    rows, columns = (
+        slice((round(start * few / many) + apart // 2) % apart, None, apart)
         for start, few, many, apart in zip(corner, y.shape[-2:], x.shape[-2:], every, strict=True)
     )
-    y = y[(..., *(slice(first, None, apart) for first, apart in zip(firsts, every, strict=True)))]
+    y = y[..., rows, columns]
     (gradient,) = torch.autograd.grad(y.sum(), x)
     return gradient
 

@@ -570,7 +570,7 @@
     fit(true);
     see();
     load();
-    if (state.layout === "columns") seek();
+    seek().then(() => { root.dataset.sought = number; });
   }
 
   // Shows where A and B differ most: the square of a part of the cut-out with the largest difference of their errors.
@@ -579,9 +579,9 @@
     const found = closer(...await Promise.all([originalOf(), rebuiltOf(a), rebuiltOf(b)]));
     if (number !== state.image || a !== state.a || b !== state.b || !found.map.some((value) => value)) return;
     const side = Math.max(32, Math.round(Math.min(image.cut[2], image.cut[3]) / 2));
+    if (state.view === "spectrum" || state.view === "weights") return; // they have a place of their own
     earlier = null;
     fit(true, mostDifferent(found, side));
-    see();
   }
 
   // --- hands -------------------------------------------------------------------------------------------------------

@@ -52,9 +52,9 @@ def folded(table: PageTable, first: Sequence[RowKey], same: Iterable[RowKey], ba
 def _same_words(lines: Sequence[PageLine], baseline: str | None) -> str:
     if not lines:
         return ""
-    one = len(lines) == 1
     names = listed(unique(line.name for line in lines), NAMES_ON_LINE)
-    return f"{len(lines)} row{'s' * (not one)} not different from {baseline} by {'its' if one else 'their'} interval: {names}"
+    counted, whose = ("1 row", "its") if len(lines) == 1 else (f"{len(lines)} rows", "their")
+    return f"{counted} not different from {baseline} by {whose} interval: {names}"
 
 
 def unique_keys(keys: Iterable[RowKey]) -> list[RowKey]:

@@ -13,7 +13,6 @@ from poolzoo.analysis.results.schema import state_title
 from poolzoo.reports.plots.all_plots import Drawing
 from poolzoo.reports.text.columns import Cell, Table
 
-
 #: The longest part of a name that never breaks.
 LONGEST_PART = 24
 

@@ -1,5 +1,5 @@
-"""Retention against cost: a comparison's scores next to a profile's figures for the same window, where the page does not
-begin with them.
+"""Retention against cost: a comparison's scores next to a profile's figures for the same window, if they are not the
+first table of the page.
 """
 
 from __future__ import annotations
