@@ -115,7 +115,7 @@ const pixels = (cubic) => {
     return { width: original.width, height: original.height, map: first.map((error, at) => Math.abs(error) - Math.abs(second[at])) };
   }
 
-  // Top and left of the square of `side` pixels in which a map is largest, without its signs; in steps of a quarter.
+  // The square of `side` pixels in which a map is largest, without its signs: [top, left, height, width].
   function mostDifferent({ width, height, map }, side) {
     const table = new Float64Array((width + 1) * (height + 1)), row = width + 1;
     for (let y = 0; y < height; y++) {
@@ -132,7 +132,16 @@ const pixels = (cubic) => {
         if (sum > best[0] * (1 + 1e-9)) best = [sum, y, x];
       }
     }
-    return [best[1], best[2], tall, wide];
+    // Of squares with the same sum there are many: the middle goes to the middle of what differs.
+    let [total, down, over] = [0, 0, 0];
+    for (let y = best[1]; y < best[1] + tall; y++) {
+      for (let x = best[2]; x < best[2] + wide; x++) {
+        const size = Math.abs(map[y * width + x]);
+        [total, down, over] = [total + size, down + size * (y + 0.5), over + size * (x + 0.5)];
+      }
+    }
+    const start = (middle, length, most) => clamp(Math.round(middle / (total || 1) - length / 2), 0, most - length);
+    return [start(down, tall, height), start(over, wide, width), tall, wide];
   }
 
   // Local SSIM of Wang et al. 2004, the mean of the channels: an 11-tap Gaussian of sigma 1.5, population covariance,
