@@ -1,7 +1,8 @@
 """How API pages read docstrings: an extension of griffe, which mkdocstrings uses.
 
 The stubs of the generated modules hold one line each, so their docstrings are taken from the classes themselves.
-References as Sphinx writes them become code, and an entry of several arguments becomes one for each.
+References as Sphinx writes them become code, an entry of several arguments becomes one for each, and an example becomes
+code by the heading that griffe knows.
 """
 
 from __future__ import annotations
@@ -42,4 +43,5 @@ def readable(docstring: str) -> str:
     def one_by_one(match: re.Match[str]) -> str:
         return "".join(f"{match[1]}{name}:{match[3]}" for name in match[2].split(", "))
 
-    return _SEVERAL.sub(one_by_one, _ROLE.sub(lambda match: f"`{match[1]}`", f"{docstring}\n")).rstrip("\n")
+    text = _ROLE.sub(lambda match: f"`{match[1]}`", f"{docstring}\n")
+    return _SEVERAL.sub(one_by_one, re.sub(r"^( *)Example:$", r"\1Examples:", text, flags=re.MULTILINE)).rstrip("\n")
