@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from reports.conftest import make_profile
 
 import poolzoo
+from poolzoo.analysis.results.result import Result
 from poolzoo.analysis.results.schema import TIME_KEYS
 from poolzoo.analysis.results.summaries import summarise
 
@@ -103,3 +105,11 @@ def test_times_of_the_reference_are_left_out(tmp_path):
             del row[key]
     (tmp_path / "a.json").write_text(json.dumps(data))
     assert {row["forward_s"] for row in poolzoo.load(tmp_path / "a.json").rows} == {None}
+
+
+def test_a_profile_from_before_waiting_was_counted_is_read():
+    result = make_profile(("avg", "max"))
+    data = json.loads(result.to_json())
+    for row in data["rows"]:
+        del row["waited_fraction"]
+    assert [row["waited_fraction"] for row in Result.from_json(json.dumps(data), "a.json").rows] == [None, None]

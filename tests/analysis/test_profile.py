@@ -32,6 +32,7 @@ def test_every_operator_gives_a_full_row():
         figures = ("forward_s", "backward_s", "forward_backward_s", "gbps", "copy_fraction", "ratio", "peak_bytes")
         assert all(math.isfinite(row[key]) and row[key] > 0 for key in figures), row
         assert row["saved_bytes"] >= 0
+        assert row["waited_fraction"] is None or row["waited_fraction"] >= 0
     assert [row["ratio"] for row in result.rows if row["pool"] == "avg"] == [1]
     json.loads(result.to_json(), parse_constant=pytest.fail)
 

@@ -81,6 +81,7 @@ def test_a_row_per_operator_and_batch_the_model_as_given_first(net):
     for row in result.rows:
         assert set(row) == set(MODEL_KEYS) and row["error"] is None
         figures = ("forward_s", "forward_backward_s", "peak_bytes", "training_peak_bytes", "ratio", "pools_share")
+        assert row["waited_fraction"] is None or row["waited_fraction"] >= 0
         assert all(math.isfinite(row[key]) and row[key] > 0 for key in figures), row
         assert row["shape"] == f"{row['batch']}x3x34x34"
         sites = dict(site.split("=") for site in row["sites"].split(","))

@@ -138,6 +138,7 @@ def profile_row(pool, seconds, **more):
         "gbps": 0.05 / seconds,
         "copy_fraction": 0.003 / seconds,
         "ratio": seconds / 0.004,
+        "waited_fraction": 0.02,
         "error": None,
     }
     return base | more

@@ -27,6 +27,7 @@ def model_row(pool, batch, seconds, **more):
         "forward_iqr_s": seconds and seconds / 50,
         "ratio": seconds and seconds / 0.1,
         "pools_share": 0.25,
+        "waited_fraction": 0.02,
         "sites": "stem.pool=0.2000,layer2.pool=0.0500",
     }
     return base | more

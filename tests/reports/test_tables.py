@@ -11,10 +11,13 @@ import sys
 
 import pytest
 from reports.conftest import FIVE, HOSTILE, compare_row, failed_row, make_compare, make_profile, profile_row
+from reports.test_model_section import model_row
 from rich.cells import cell_len
 
 from poolzoo.analysis.results.result import Result
 from poolzoo.analysis.results.summaries import bootstrap_interval
+from poolzoo.analysis.results.verdicts import doubts
+from poolzoo.reports.page.verdict_words import warnings_of
 from poolzoo.reports.text.formats import render
 from poolzoo.reports.text.numbers import unit_of
 from poolzoo.reports.text.tables import error_lines, tables
@@ -257,6 +260,33 @@ def test_a_profile_is_sorted_by_time_with_ratios_and_units(profiled):
     assert column(table, "ratio")["max"].text == "1.30x"
     assert column(table, "saved MiB")["max"].text == "3.0"
     assert "copy bandwidth 18.0 GB/s" in table.caption
+
+
+@pytest.mark.parametrize("model", [False, True], ids=["operators", "model"])
+def test_disturbed_times_have_a_column_and_a_note(model):
+    def shown(*waited):
+        names = ("avg", "max")[: len(waited)]
+        make = (lambda name, share: model_row(name, 1, 0.1, waited_fraction=share)) if model else profile_with
+        known = {"model": "resnet18"} if model else {"baseline": "avg", "metrics": [], "copy_gbps": 18.0}
+        rows = [make(name, share) for name, share in zip(names, waited, strict=True)]
+        result = Result("profile_model" if model else "profile", known, rows)
+        return tables(result)[0], result
+
+    table, result = shown(0.02, 1.33)
+    assert {name: cell.text for name, cell in column(table, "waited").items()} == {"avg": "2%", "max": "133%"}
+    assert "waited: threads waited this share of the time for a processor" in table.notes[-1]
+    assert warnings_of(doubts(result)) == [
+        "Disturbed times: threads waited for a processor, because other work had it: max (133%) of the time. These"
+        " times may be far too long. Measure again on an idle machine, or with fewer threads."
+    ]
+    for waited in ((0.02, 0.1), (None, None)):
+        table, result = shown(*waited)
+        assert "waited" not in [c.heading for c in table.columns] and "waited" not in table.notes[-1]
+        assert warnings_of(doubts(result)) == []
+
+
+def profile_with(name, share):
+    return profile_row(name, 0.004, waited_fraction=share)
 
 
 def test_a_profile_without_a_backward_pass_has_no_columns_for_it():

@@ -29,6 +29,8 @@ def complete_row(row: MutableMapping[str, Any], version: int) -> None:
         row.update(_WINDOW)
         if "upsample" in row:
             row["align"] = _align_of(row["upsample"])
+    if row.keys() & {"saved_bytes", "sites"}:
+        row.setdefault("waited_fraction", None)  # a profile from before it was counted
 
 
 def complete_protocol(protocol: dict[str, Any], version: int) -> dict[str, Any]:

@@ -4,7 +4,8 @@ page use.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 
@@ -25,6 +26,7 @@ class ProfileFigure:
         compared: whether it is shown next to retention, and compared between runs.
         axis: its axis title in a plot of retention against it.
         less: the adjective for an operator with less of it, such as ``faster``.
+        told_above: the value above which it is a caveat; its column is left out of tables where no value is.
     """
 
     key: str
@@ -39,6 +41,25 @@ class ProfileFigure:
     compared: bool = False
     axis: str = ""
     less: str = ""
+    told_above: float | None = None
+
+    def is_told(self, values: Iterable[float | None]) -> bool:
+        """Return whether a table of these values has its column: if there are any, and a caveat's are large enough."""
+        least = -math.inf if self.told_above is None else self.told_above
+        return any(value is not None and value > least for value in values)
+
+
+#: Seconds that threads waited for a processor, together, per second of all of the row's measurements.
+WAITED = ProfileFigure(
+    "waited_fraction",
+    "waited",
+    "Time that threads waited for a processor",
+    unit="%",
+    place=8,
+    note="threads waited this share of the time for a processor, because other work had it: the times of the row may be"
+    " far too long; measure again on an idle machine, or with fewer threads",
+    told_above=0.1,
+)
 
 
 def _figures() -> Iterator[ProfileFigure]:
@@ -88,6 +109,7 @@ def _figures() -> Iterator[ProfileFigure]:
     yield ProfileFigure("copy_fraction", "of copy", "Share of a copy's bandwidth", unit="%", place=5, drop=6)
     # forward_s over the baseline's.
     yield ProfileFigure("ratio", "ratio", "Ratio to the baseline", unit="x", place=1, drop=1)
+    yield WAITED
 
 
 PROFILE_FIGURES = {figure.key: figure for figure in _figures()}
@@ -145,6 +167,7 @@ def _model_figures() -> Iterator[ProfileFigure]:
         place=6,
         note="share of an eager forward pass, by hooks around the pools, in passes of their own",
     )
+    yield WAITED
 
 
 MODEL_FIGURES = {figure.key: figure for figure in _model_figures()}

@@ -95,6 +95,7 @@ class Row(_EveryRow, total=False):
     gbps: float | None
     copy_fraction: float | None
     ratio: float | None
+    waited_fraction: float | None
     # Of a model's profile.
     model: str
     batch: int | None

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from poolzoo.analysis.results.profile_figures import WAITED
 from poolzoo.analysis.results.result import Result
 from poolzoo.analysis.results.rows import Row, grouped, label, model_label
 from poolzoo.analysis.results.schema import METRICS, MODEL_KIND, MODEL_SETTING, PROFILE_SETTING, Metric
@@ -163,6 +164,7 @@ class Doubts:
         kept: the fraction that the rest keeps.
         one_seed: stochastic operators with a single draw.
         noisy: operators of a profile with noisy times, with interquartile range over median.
+        disturbed: operators of a profile whose threads waited for a processor, with the share of the time.
         failed: how many rows have no numbers.
         rows: how many rows there are.
     """
@@ -174,6 +176,7 @@ class Doubts:
     kept: float | None = None
     one_seed: tuple[str, ...] = ()
     noisy: tuple[tuple[str, float], ...] = ()
+    disturbed: tuple[tuple[str, float], ...] = ()
     failed: int = 0
     rows: int = 0
 
@@ -338,7 +341,9 @@ def doubts(result: Result, summaries: Sequence[Summary] = ()) -> Doubts:
             if (seconds := row.get("forward_s")) and row.get("forward_iqr_s") is not None
         }
         noisy = sorted(((n, share) for n, share in noise.items() if share and share > NOISY), key=lambda item: -item[1])
-        return Doubts(noisy=tuple(noisy), failed=failed, rows=len(result.rows))
+        waits = ((_named(row), row.get("waited_fraction") or 0.0) for row in result.rows)
+        disturbed = sorted((wait for wait in waits if WAITED.is_told(wait[1:])), key=lambda item: -item[1])
+        return Doubts(noisy=tuple(noisy), disturbed=tuple(disturbed), failed=failed, rows=len(result.rows))
     scored = [summary for summary in summaries if summary.scores]
     unequal = {s.label: s.kept for s in scored if not s.equal_kept and s.kept}
     learned = {s.label for s in scored if s.state == "fitted"}

@@ -30,6 +30,7 @@ from poolzoo.analysis.scoring.pool_modules import (
     shown_params,
     shown_window,
 )
+from poolzoo.analysis.scoring.processor_wait import ProcessorWait
 from poolzoo.geometry import make_geometry
 from poolzoo.operators.base import Pool
 from poolzoo.registry import GEOMETRY
@@ -126,8 +127,9 @@ def profile(
                 seed_draws(module, x, workload.seed)
             try:
                 row["backend"] = backend_of(module, x)
+                wait = ProcessorWait()
                 figures = measure(module, x, workload.min_time)
-                set_numbers(row, figures)
+                set_numbers(row, {**figures, "waited_fraction": wait.fraction()})
                 if gbps := figures["gbps"]:
                     row["copy_fraction"] = gbps / copy_gbps
             except Exception as error:  # a failed operator is a row, not the end of the run

@@ -25,6 +25,7 @@ from poolzoo.analysis.results.schema import MODEL_KIND
 from poolzoo.analysis.scoring.forward_times import time_shares, time_statement
 from poolzoo.analysis.scoring.peak_memory import peak_bytes
 from poolzoo.analysis.scoring.pool_modules import describe_specs, make_module, normal_spec, provenance, shown_params
+from poolzoo.analysis.scoring.processor_wait import ProcessorWait
 from poolzoo.analysis.studies.profile import CHANNELS_LAST, DTYPES, time_budget
 from poolzoo.registry import pool_info
 from poolzoo.surgery import Report, replace_pools
@@ -308,7 +309,7 @@ def _measure(row: Row, model: nn.Module, sites: Sites, inputs: Inputs, workload:
     if workload.compiled:
         torch.compiler.reset()  # else the models before it would count towards the limit of compilations
     run = torch.compile(model, dynamic=False) if workload.compiled else model
-    place = ""
+    place, wait = "", ProcessorWait()
     try:
         model.eval()
         with torch.no_grad():
@@ -320,6 +321,7 @@ def _measure(row: Row, model: nn.Module, sites: Sites, inputs: Inputs, workload:
         row["error"] = place + one_line(error)
     finally:
         model.eval()
+    row["waited_fraction"] = wait.fraction()
 
 
 def _measure_forward(row: Row, run: Run, sites: Sites, inputs: Inputs, workload: ModelWorkload) -> None:

@@ -91,6 +91,12 @@ def warnings_of(doubts: Doubts) -> list[str]:
             f"Not fitted: {listed(doubts.unfitted)}. They are untrained, so their rows say nothing about what"
             " they can learn."
         )
+    if doubts.disturbed:
+        disturbed = [f"{name} ({share:.0%})" for name, share in doubts.disturbed]
+        said.append(
+            f"Disturbed times: threads waited for a processor, because other work had it: {listed(disturbed)} of the"
+            " time. These times may be far too long. Measure again on an idle machine, or with fewer threads."
+        )
     if doubts.noisy:
         noisy = [f"{name} ({share:.0%})" for name, share in doubts.noisy]
         said.append(

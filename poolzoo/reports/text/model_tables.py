@@ -9,7 +9,7 @@ from poolzoo.analysis.results.profile_figures import MODEL_FIGURES
 from poolzoo.analysis.results.rows import Row, grouped, model_label
 from poolzoo.analysis.results.schema import MODEL_SETTING
 from poolzoo.reports.run_facts import RunFacts
-from poolzoo.reports.text.columns import MISSING, Cell, Column, Line, Table, make_table, number_column
+from poolzoo.reports.text.columns import Cell, Column, Line, Table, make_table, number_column
 from poolzoo.reports.text.numbers import formatter
 from poolzoo.reports.text.profile_tables import figure_column
 from poolzoo.reports.text.words import visible
@@ -26,12 +26,10 @@ def model_tables(run: RunFacts) -> list[Table]:
 def _cost_table(named: Mapping[str, str | int | None], rows: Sequence[Row]) -> Table:
     values: dict[str, list[Any]] = {key: [row.get(key) for row in rows] for key in rows[0]}
     figures = sorted(MODEL_FIGURES.values(), key=lambda figure: figure.place)
-    built = [(figure_column(figure, values), figure) for figure in figures]
-    built = [(column, f) for column, f in built if any(cell.text != MISSING for cell in column[1])]
-    notes = ["median ± interquartile range", *(f"{f.heading}: {f.note}" for _, f in built if f.note)]
-    return make_table(
-        "Cost of the model", _caption(named), _lines(rows), [column for column, _ in built], ["; ".join(notes)]
-    )
+    figures = [figure for figure in figures if figure.is_told(values[figure.key])]
+    notes = ["median ± interquartile range", *(f"{f.heading}: {f.note}" for f in figures if f.note)]
+    columns = [figure_column(figure, values) for figure in figures]
+    return make_table("Cost of the model", _caption(named), _lines(rows), columns, ["; ".join(notes)])
 
 
 def _sites_table(named: Mapping[str, str | int | None], rows: Sequence[Row]) -> list[Table]:

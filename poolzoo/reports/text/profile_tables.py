@@ -15,7 +15,6 @@ from poolzoo.analysis.results.summary_records import Summary
 from poolzoo.analysis.results.verdicts import profiled_state, timed_with
 from poolzoo.reports.run_facts import RunFacts
 from poolzoo.reports.text.columns import (
-    MISSING,
     NOTES,
     UNEQUAL,
     UNFITTED,
@@ -46,9 +45,9 @@ def _profile_table(named: Mapping[str, str | int | None], rows: Sequence[Row], r
     if len(set(values["backend"])) > 1:
         built.append(word_column("backend", values["backend"], drop=7))
     figures = sorted(PROFILE_FIGURES.values(), key=lambda figure: figure.place)
-    built += [figure_column(figure, values) for figure in figures]
     # A column that nothing was measured for says nothing (no backward pass, no baseline).
-    built = [(column, cells) for column, cells in built if any(cell.text != MISSING for cell in cells)]
+    figures = [figure for figure in figures if figure.is_told(values[figure.key])]
+    built += [figure_column(figure, values) for figure in figures]
 
     roles = ["failed" if row["error"] is not None else "baseline" if run.is_baseline(row) else "" for row in rows]
     caption = [
@@ -62,7 +61,7 @@ def _profile_table(named: Mapping[str, str | int | None], rows: Sequence[Row], r
     notes = [f"{UNFITTED} {NOTES[UNFITTED]}"] * ("initial" in values["state"])
     said = [
         "median ± interquartile range",
-        *(f"{f.heading}: {f.note}" for f in figures if f.note and any(v is not None for v in values[f.key])),
+        *(f"{f.heading}: {f.note}" for f in figures if f.note),
     ]
     notes.append("; ".join(said))
     lines = [Line((), role, label(row), row["state"] or "") for row, role in zip(rows, roles, strict=True)]
