@@ -64,6 +64,14 @@ def test_every_public_function_and_class_is_in_the_reference():
             assert not described.isdisjoint({name, f"poolzoo.{last}", owner}), name
 
 
+def test_every_link_of_a_page_to_a_file_has_its_file():
+    made = constants()
+    pages = [*DOCS.rglob("*.md"), *(ROOT / path for path in made["PAGES"].values())]
+    for page in pages:
+        for link in re.findall(r"\]\(([^)\s#:]+)(?:#[^)\s]*)?\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / link).exists(), f"{page.relative_to(ROOT)}: {link}"
+
+
 @pytest.mark.parametrize("path", sorted(DOCS.glob("*.ipynb")), ids=lambda path: path.name)
 def test_a_notebook_holds_no_outputs_and_is_python(path):
     cells = nbformat.read(path, as_version=4).cells
