@@ -2,7 +2,7 @@
 
 ``strip.png`` shows a cut-out of scikit-image's coffee photograph after 4x4 pooling and upsampling, with the difference
 to the original below. ``retention.png`` is the report's plot for the same photograph and 2x2 windows.
-``page-light.png`` and ``page-dark.png`` show the report of six photographs in Chromium: its answer, and below it its
+``page-light.png`` and ``page-dark.png`` show the report of six photographs in Chromium: its answer, its plot and its
 pictures.
 """
 
@@ -34,6 +34,8 @@ FOLDER = Path(__file__).parent
 SHOWN = ("max", "strided", "avg", "softpool:beta=20", "blur", "lanczos", "checkered:pool=avg")
 TOP, LEFT, SIDE = 150, 330, 120
 PHOTOGRAPHS = ("astronaut", "camera", "chelsea", "clock", "coffee", "rocket")
+#: The parts of the page in its pictures.
+SHOWN_PARTS = ("header", "section:has(> #plot)", "section:has(> #pictures)")
 #: Of the page, in CSS pixels.
 WIDTH, HEIGHT = 1200, 1000
 
@@ -74,7 +76,7 @@ def page() -> str:
 
 
 def screenshots(html: str) -> dict[str, bytes]:
-    """Return a page's answer and its pictures in light and in dark, as PNG with 256 colours."""
+    """Return a page's answer, plot and pictures in light and in dark, as PNG with 256 colours."""
     from playwright.sync_api import sync_playwright
 
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -88,7 +90,8 @@ def screenshots(html: str) -> dict[str, bytes]:
         for scheme in ("light", "dark"):
             view = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme=scheme)
             view.goto(path.as_uri())
-            parts = [view.locator(part).screenshot() for part in ("header", "section:has(> #pictures)")]
+            view.locator("#explorer[data-sought]").wait_for()
+            parts = [view.locator(part).screenshot() for part in SHOWN_PARTS]
             shots[scheme] = _stacked([Image.open(io.BytesIO(part)).convert("RGB") for part in parts])
             view.close()
         browser.close()

@@ -367,7 +367,7 @@
         context.fillStyle = `rgb(${r} ${g} ${b})`;
         context.fillRect(x * cell, y * cell, cell, cell);
         context.fillStyle = r + g + b > 330 ? "#000" : "#fff";
-        if (cell >= 30 && Math.abs(weight) >= 0.005) context.fillText(format(weight, 2), (x + 0.5) * cell, (y + 0.5) * cell);
+        if (canvas.clientWidth >= 20 * columns && Math.abs(weight) >= 0.005) context.fillText(format(weight, 2), (x + 0.5) * cell, (y + 0.5) * cell);
       }
     }
     if (inside.every((text) => text === "unknown")) {

@@ -75,43 +75,35 @@ def answer_of_profile(lead: ProfileLead) -> Answer:
     return Answer(f"{lead.shape} {lead.dtype} on {lead.device}", (Entry("Costs least", (time,), of_time=True),))
 
 
-def warnings_of(doubts: Doubts) -> list[str]:
-    """Return the caveats, the most important first."""
+def warnings_of(doubts: Doubts) -> list[tuple[int, str]]:
+    """Return the caveats, one sentence each, with a number that is lower for more important ones, from 3 on."""
     said = []
     if doubts.few:
         by = "; ".join(f"{METRICS[key].title} over {images}" for key, images in doubts.few)
-        said.append(
-            f"Too few images for an interval: {by}. At least {INTERVAL_IMAGES} are needed; other images may order the"
-            " operators differently."
-        )
+        few = f"Too few images for an interval: {by}. At least {INTERVAL_IMAGES} are needed"
+        said.append((3, f"{few}; other images may order the operators differently."))
     if doubts.small:
-        said.append(f"{doubts.images} images: intervals over so few images are too narrow; the order is only a hint.")
+        small = f"{doubts.images} images: intervals over so few images are too narrow"
+        said.append((4, f"{small}; the order is only a hint."))
     if doubts.unfitted:
-        said.append(
-            f"Not fitted: {listed(doubts.unfitted)}. They are untrained, so their rows say nothing about what"
-            " they can learn."
-        )
+        unfitted = f"Not fitted: {listed(doubts.unfitted)}. They are untrained"
+        said.append((5, f"{unfitted}, so their rows say nothing about what they can learn."))
     if doubts.disturbed:
-        disturbed = [f"{name} ({share:.0%})" for name, share in doubts.disturbed]
-        said.append(
-            f"Disturbed times: threads waited for a processor, because other work had it: {listed(disturbed)} of the"
-            " time. These times may be far too long. Measure again on an idle machine, or with fewer threads."
-        )
+        marked = listed([f"{name} ({share:.0%})" for name, share in doubts.disturbed], NAMES_SHOWN)
+        waited = f"Disturbed times: threads waited for a processor, because other work had it: {marked} of the time"
+        again = "These times may be far too long. Measure again on an idle machine, or with fewer threads."
+        said.append((6, f"{waited}. {again}"))
     if doubts.noisy:
-        noisy = [f"{name} ({share:.0%})" for name, share in doubts.noisy]
-        said.append(
-            f"Noisy times: the interquartile range is more than {NOISY:.0%} of the median for"
-            f" {listed(noisy)}. Measure again on an idle machine, or with a longer --min-time."
-        )
+        marked = listed([f"{name} ({share:.0%})" for name, share in doubts.noisy], NAMES_SHOWN)
+        noisy = f"Noisy times: the interquartile range is more than {NOISY:.0%} of the median for {marked}"
+        said.append((7, f"{noisy}. Measure again on an idle machine, or with a longer --min-time."))
     if doubts.one_seed:
-        said.append(f"One seed: the spread of {listed(doubts.one_seed)} in train mode is unknown.")
+        said.append((8, f"One seed: the spread of {listed(doubts.one_seed)} in train mode is unknown."))
     if doubts.unequal:
         others = f"the others ({doubts.kept:.3g})" if doubts.kept else "a plain pool"
-        unequal = [f"{name} ({kept:.3g})" for name, kept in doubts.unequal]
-        said.append(
-            f"Not an equal comparison: the fraction of values kept differs from {others}:"
-            f" {listed(unequal)}. They are never called best."
-        )
+        marked = listed([f"{name} ({kept:.3g})" for name, kept in doubts.unequal])
+        unequal = f"Not an equal comparison: the fraction of values kept differs from {others}: {marked}"
+        said.append((9, f"{unequal}. They are never called best."))
     return said
 
 

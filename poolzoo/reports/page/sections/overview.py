@@ -13,6 +13,7 @@ from markupsafe import Markup
 from poolzoo.analysis.results.schema import METRICS, MODEL_KIND, state_title
 from poolzoo.analysis.results.summary_records import Setting, Summary
 from poolzoo.analysis.results.training_rows import TRAIN_KIND
+from poolzoo.analysis.results.training_statistics import TrainedOperator
 from poolzoo.reports.page.matters import (
     folded,
     keys_of,
@@ -24,6 +25,7 @@ from poolzoo.reports.page.placed import PageTable, page_table
 from poolzoo.reports.page.section import Heading, Section
 from poolzoo.reports.page.study import PageComparison, PageModel, PageProfile, PageTraining, Study
 from poolzoo.reports.page.templates import environment, page_file
+from poolzoo.reports.plots.accuracy import front_of
 from poolzoo.reports.plots.training_drawings import joined_with, places_of
 from poolzoo.reports.text.columns import Table
 from poolzoo.reports.text.compare_tables import compare_tables
@@ -65,8 +67,11 @@ def _points(table: PageTable) -> int:
 
 def _trainings(study: Study) -> tuple[list[TopTables], str]:
     views = [_of_training(placed, study) for placed in study.trainings]
-    timed = any("time" in column.heading for view in views for part in view.tables for column in part.table.columns)
-    return views, "Accuracy against cost" if timed else "Accuracy"
+    across = {
+        part.table.columns[part.axes[0]].heading for v in views for part in v.tables if part.axes and part.axes[0]
+    }
+    against = [words for heading, words in _ACROSS.items() if any(name.startswith(heading) for name in across)]
+    return views, f"Accuracy {against[0]}" if against else "Accuracy by operator"
 
 
 def _of_training(placed: PageTraining, study: Study) -> TopTables:
@@ -75,18 +80,26 @@ def _of_training(placed: PageTraining, study: Study) -> TopTables:
     own = zip(training_tables(placed.run), places_of(placed.run).items(), strict=True)
     for number, (table, ((data, model), found)) in enumerate(own, start=1):
         whole = with_joined(table, joined_with(found, study.results))
-        part = page_table(whole, placed.run.families, f"{placed.anchor}-{number}", f"{model} on {data}")
-        first = [(baseline, "")]
+        part = page_table(
+            replace(whole, title=""), placed.run.families, f"{placed.anchor}-{number}", f"{model} on {data}"
+        )
+        first = [(name, "") for name in (baseline, found[0].label, *_best_of(found, study))]
         same = [(one.label, "") for one in undistinguished_trained(found)]
         across = _place(whole, "forward time") or _place(whole, "SSIM") or _place(whole, "images/s")
         tables.append(replace(folded(part, first, same, baseline), axes=(across, _place(whole, "test top-1") or 1)))
-    return TopTables(Heading(f"{placed.anchor}-accuracy", placed.heading("Accuracy")), tuple(tables))
+    return TopTables(Heading(f"{placed.anchor}-accuracy", placed.heading("Test accuracy")), tuple(tables))
+
+
+def _best_of(found: Sequence[TrainedOperator], study: Study) -> list[str]:
+    """Return the operators that no other one beats both in accuracy and in the first cost that the page has of them."""
+    joined = next((one for one in joined_with(found, study.results) if one.key == "forward_s"), None)
+    return [joined.points[place][0] for place in front_of(joined)] if joined else []
 
 
 def _comparisons(study: Study) -> tuple[list[TopTables], str]:
     views = [_of_comparison(placed) for placed in study.comparisons]
     timed = any(part.axes and part.axes[0] is not None for view in views for part in view.tables)
-    return views, "Retention against cost" if timed else "Retention"
+    return views, "Retention against cost" if timed else "Retention by operator"
 
 
 def _of_comparison(placed: PageComparison) -> TopTables:
@@ -100,7 +113,7 @@ def _of_comparison(placed: PageComparison) -> TopTables:
         part = page_table(_untitled(table, setting, placed), placed.run.families, anchor, title)
         part = _with_folds(part, placed, setting, group)
         tables.append(replace(part, axes=_axes_of(table, placed.run.metrics)))
-    name = "Retention against cost" if any("joined" in part.id for part in tables) else "Information retained"
+    name = "Retention and cost" if any("joined" in part.id for part in tables) else "Information retained"
     return TopTables(Heading(f"{placed.anchor}-table", placed.heading(name)), tuple(tables))
 
 
@@ -139,18 +152,27 @@ def _axes_of(table: Table, metrics: Sequence[str]) -> tuple[int | None, int] | N
 
 
 def _profiles(study: Study) -> tuple[list[TopTables], str]:
-    return [_of_cost(placed, profile_tables(placed.run)) for placed in study.profiles], "Cost"
+    views = [_of_cost(placed, profile_tables(placed.run)) for placed in study.profiles]
+    return views, "Forward and backward against forward time" if _trains(views) else "Cost by operator"
 
 
 def _models(study: Study) -> tuple[list[TopTables], str]:
-    return [_of_cost(placed, model_tables(placed.run)) for placed in study.models], "Cost in a model"
+    views = [_of_cost(placed, model_tables(placed.run)) for placed in study.models]
+    return views, "Training against inference" if _trains(views) else "Cost by operator"
+
+
+def _trains(views: Sequence[TopTables]) -> bool:
+    parts = [part for view in views for part in view.tables if part.axes]
+    return any(part.axes and part.table.columns[part.axes[1]].heading.startswith("fwd+bwd") for part in parts)
 
 
 def _of_cost(placed: PageProfile | PageModel, found: Sequence[Table]) -> TopTables:
     tables = []
     for number, table in enumerate(found, start=1):
         title = f"{placed.title} {table.caption.partition(' · ')[0]}"
-        part = page_table(table, placed.run.families, f"{placed.anchor}-{number}", title)
+        pools = table.title.startswith("Pools")
+        shown = table if pools else replace(table, title="")
+        part = page_table(shown, placed.run.families, f"{placed.anchor}-{number}", table.title if pools else title)
         part = folded(part, [(line.name, line.state) for line in part.lines if line.role], [], placed.run.baseline)
         up = _place(table, "fwd+bwd") or _place(table, "peak") or _place(table, "GB/s")
         tables.append(replace(part, axes=(_place(table, "forward"), up) if up else None))
@@ -169,4 +191,6 @@ def _place(table: Table, heading: str) -> int | None:
     return next(found, None)
 
 
+#: Of the plot of a training, by the column across: what accuracy stands against.
+_ACROSS = {"forward time": "against cost", "SSIM": "against retention", "images/s": "against training speed"}
 _VIEWS = {TRAIN_KIND: _trainings, "compare": _comparisons, "profile": _profiles, MODEL_KIND: _models}
