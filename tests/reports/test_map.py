@@ -209,6 +209,41 @@ def test_axes_and_families_can_be_chosen(page):
     assert page.locator(".m-point[data-name=gem]").count() == 1
 
 
+@pytest.fixture(scope="module")
+def large_file(tmp_path_factory):
+    """44 rows on six images."""
+    rows = [
+        compare_row(image, f"operator_{place:02}" if place else "avg", 30 - 0.2 * place + shift, 0.9 - 0.002 * place)
+        | {"forward_s": 1e-4 * 1.2**place}
+        for image, shift in zip(("a.png", "b", "c", "d", "e", "f"), (*SHIFTS, 0.5), strict=True)
+        for place in range(44)
+    ]
+    pools = [
+        {"name": f"operator_{place:02}" if place else "avg", "family": f"family {place % 15}"} for place in range(44)
+    ]
+    book = make_book()
+    for kind, pixels in (("pooled", POOLS["max"]), ("rebuilt", interpolate(POOLS["max"], FULL, "bilinear"))):
+        upsample = "bilinear" if kind == "rebuilt" else None
+        book.add(ReportPicture("a.png", "operator_01", "", "fixed", None, kind, pixels, upsample))
+    file = tmp_path_factory.mktemp("large") / "page.html"
+    file.write_text(render_page([make_compare("abcdef", rows, metrics=["ssim", "psnr"], pools=pools)], book))
+    return file
+
+
+@pytest.mark.parametrize("width", [1400, 375])
+def test_answer_plot_table_and_pictures_come_first(open_page, large_file, width):  # noqa: F811
+    page = open_page(large_file, viewport={"width": width, "height": 1000})
+    page.locator("#explorer[data-sought]").wait_for()
+    settle(page)
+    bottom = lambda of: page.locator(of).first.evaluate("e => e.getBoundingClientRect().bottom + scrollY")  # noqa: E731
+    order = [bottom(of) for of in ("header .answer", "#map", "#r1-1", "#pictures", "#warnings")]
+    assert order == sorted(order)
+    assert len(page.locator("body").inner_text().split()) < 1200
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    if width == 1400:
+        assert bottom("#r1-1") <= 1600 and bottom("#pictures") <= 2600
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_on_the_page(open_page, page_file, scheme):  # noqa: F811
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python").Axe()

@@ -67,7 +67,9 @@ def named_by(verdicts: Sequence[Verdict], group: Sequence[Summary]) -> list[Summ
     found = [summary for summary in group if summary.is_baseline]
     for place, verdict in enumerate(verdicts):
         leads = verdict.leads if place == 0 else verdict.leads[:1]
-        found += [summary for lead in leads for summary in lead.best[:2]]
+        # Who shares the lead with the baseline does not differ from it.
+        alone = [lead for lead in leads if not any(summary.is_baseline for summary in lead.best)]
+        found += [summary for lead in alone for summary in lead.best[:2]]
         if place == 0:
             found += [verdict.cost.fastest] if verdict.cost else []
             found += [summary for summary, _ in verdict.front]
