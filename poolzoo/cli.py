@@ -25,7 +25,7 @@ from poolzoo.commands import (
     train,
     visualize,
 )
-from poolzoo.commands.completing import complete_files, serve_bash
+from poolzoo.commands.completing import complete_files, serve_shells
 from poolzoo.commands.modes import CommandGroup
 from poolzoo.commands.reading import plugin_files
 from poolzoo.commands.writing import command_files, command_line
@@ -78,7 +78,7 @@ def main() -> NoReturn:
     """Run the console script: bad input gives one line on stderr and exit code 2."""
     open_streams()
     quiet_libraries()
-    serve_bash()
+    serve_shells()
     try:
         cli.main(prog_name="poolzoo", standalone_mode=False)
     except click.ClickException as error:

@@ -14,6 +14,7 @@ from test_api import all_commands
 
 from poolzoo import cli, registry
 from poolzoo.analysis.results.schema import METRICS
+from poolzoo.commands.completing import WordFish, WordZsh
 from poolzoo.commands.completion import SHELLS
 from poolzoo.commands.help_groups import COMMANDS as GROUPS_OF_COMMANDS, FEW, OPTIONS, REFINEMENTS
 
@@ -144,6 +145,21 @@ def test_completion_prints_the_script(run, shell):
     said = run("completion", shell).out
     assert run.code == 0 and "_POOLZOO_COMPLETE" in said and shell in said
     run("completion", "tcsh").fails("tcsh", "bash")
+
+
+@pytest.mark.parametrize(
+    ("made", "word", "value"),
+    [
+        (WordZsh, "--metric=spectrum_l", "--metric=spectrum_low"),
+        (WordFish, "--metric=spectrum_l", "--metric=spectrum_low"),
+        (WordFish, "--image=skimage:cof", "--image=skimage:coffee"),
+    ],
+)
+def test_other_shells_complete_a_value_that_is_joined_to_its_option(made, word, value, monkeypatch):
+    joined = f"poolzoo compare {word}" if made is WordZsh else "poolzoo compare"
+    monkeypatch.setenv("COMP_WORDS", joined)
+    monkeypatch.setenv("COMP_CWORD", "2" if made is WordZsh else word)
+    assert value in re.split(r"[\t\n,]", made(cli.cli, {}, "poolzoo", "_POOLZOO_COMPLETE").complete())
 
 
 def test_bash_completes_words_with_colons_and_imports_no_torch(run, tmp_path):

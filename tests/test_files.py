@@ -345,7 +345,8 @@ OVERWRITTEN = [
 
 
 @pytest.mark.parametrize(("command", "suffix", "option"), OVERWRITTEN)
-def test_an_input_is_no_output(run, photo, command, suffix, option):
+def test_an_input_is_no_output(run, photo, command, suffix, option, monkeypatch):
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # of a plugin, into the folder
     file = Path(f"in{suffix}")
     if suffix == ".py":
         file.write_text("")

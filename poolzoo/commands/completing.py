@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import click
-from click.shell_completion import BashComplete, CompletionItem, add_completion_class, split_arg_string
+from click.shell_completion import (
+    BashComplete,
+    CompletionItem,
+    FishComplete,
+    ZshComplete,
+    add_completion_class,
+    split_arg_string,
+)
 
 from poolzoo import registry
 
@@ -81,6 +89,31 @@ class ColonBash(BashComplete):
         return f"{item.type},{item.value.removeprefix(self._kept)}"
 
 
-def serve_bash() -> None:
-    """Make a completion that bash asks for use this class."""
-    add_completion_class(ColonBash)
+class _WholeWord:
+    """For shells that put a completion in place of the whole word, as ``--metric=ssim`` for ``--metric=ss``."""
+
+    _option = ""
+
+    def get_completion_args(self) -> tuple[list[str], str]:
+        args, incomplete = super().get_completion_args()  # type: ignore[misc]
+        found = re.match(r"--[\w-]+=", incomplete)
+        self._option = found[0] if found else ""
+        return args, incomplete
+
+    def format_completion(self, item: CompletionItem[str]) -> str:
+        whole = item if item.type != "plain" else CompletionItem(self._option + item.value, item.type, item.help)
+        return str(super().format_completion(whole))  # type: ignore[misc]
+
+
+class WordZsh(_WholeWord, ZshComplete):
+    """click's completion for zsh, with options that are joined to their values."""
+
+
+class WordFish(_WholeWord, FishComplete):
+    """click's completion for fish, with options that are joined to their values."""
+
+
+def serve_shells() -> None:
+    """Make completions that a shell asks for use these classes."""
+    for made in (ColonBash, WordZsh, WordFish):
+        add_completion_class(made)

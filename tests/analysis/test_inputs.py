@@ -102,7 +102,7 @@ def independent_scores(image: np.ndarray, row: dict) -> tuple[float, float]:
     x = np.moveaxis(image, -1, 0).copy()
     with torch.no_grad():
         y = module(torch.from_numpy(x)[None])[0].numpy()
-    if row["pool"] in ("aps", "lps"):
+    if row["pool"] in ("aps", "lps", "strided"):
         # The phase that was kept is the one that the values are most like; they lie on its pixels.
         phases = list(np.ndindex(*(2,) * ndim))
         parts = [x[(slice(None), *(slice(start, None, 2) for start in phase))].ravel() for phase in phases]
