@@ -16,8 +16,10 @@ from typing import Any, cast
 import poolzoo
 from poolzoo._files import write_whole
 from poolzoo.analysis.inputs.labelled import load_data
+from poolzoo.analysis.results.earlier import complete_row
 from poolzoo.analysis.results.result import Result
 from poolzoo.analysis.results.rows import Row
+from poolzoo.analysis.results.schema import SCHEMA_VERSION
 from poolzoo.analysis.results.training_statistics import judge_training, training_rows
 from poolzoo.reports.page.training_words import answer_of_training, correlation_sentence
 from poolzoo.reports.plots.drawing import Drawing
@@ -127,14 +129,13 @@ def compact(result: Result) -> str:
 def read_results() -> list[Result]:
     """Return the results that :func:`compact` stored."""
     stored = json.loads((FOLDER / "results.json").read_text())
-    return [
-        Result(
-            one["kind"],
-            one["metadata"],
-            [one["same"] | dict(zip(one["keys"], row, strict=True)) for row in one["rows"]],
-        )
-        for one in stored
-    ]
+    found = []
+    for one in stored:
+        rows = [one["same"] | dict(zip(one["keys"], row, strict=True)) for row in one["rows"]]
+        for row in rows:
+            complete_row(row, SCHEMA_VERSION)
+        found.append(Result(one["kind"], one["metadata"], rows))
+    return found
 
 
 def _rounded(value: Any) -> Any:

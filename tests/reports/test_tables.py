@@ -275,7 +275,7 @@ def test_disturbed_times_have_a_column_and_a_note(model):
     table, result = shown(0.02, 1.33)
     assert {name: cell.text for name, cell in column(table, "waited").items()} == {"avg": "2%", "max": "133%"}
     assert "waited: threads waited this share of the time for a processor" in table.notes[-1]
-    assert warnings_of(doubts(result)) == [
+    assert [text for _, text in warnings_of(doubts(result))] == [
         "Disturbed times: threads waited for a processor, because other work had it: max (133%) of the time. These"
         " times may be far too long. Measure again on an idle machine, or with fewer threads."
     ]
