@@ -13,10 +13,11 @@ from torch import Tensor, nn
 
 from poolzoo.geometry import AnyGeometry, accumulation_dtype, check_input, like
 from poolzoo.operators.base import check_count, check_generator, is_number, without_autocast
+from poolzoo.operators.basic import avg_pool
 from poolzoo.operators.lazy import LazyPool
 from poolzoo.operators.stochastic import check_draw
 from poolzoo.registry import register_pool
-from poolzoo.windows import MOST_IN_FLOAT32, absent, largest, mean, windows
+from poolzoo.windows import absent, largest, mean, windows
 
 
 class _Gaussian(LazyPool):
@@ -136,19 +137,37 @@ def gaussian(
     it gives the same values. Their variance is the mean of squares less the square of the mean, which loses digits; and
     their padding counts as zeros, except in their CUDA class. The code was read, the paper's text was not.
     """
-    check_input(x, geometry.ndim)
-    a, mask = windows(x.to(accumulation_dtype(x.dtype)), geometry)
-    if not isinstance(a.shape[-1], int) or a.shape[-1] > MOST_IN_FLOAT32:
-        a = a.double()
-    mu = mean(a, mask)
+    mu, sigma = _moments(x, geometry)
     m, s = (_of_maps(name, value, x, geometry.ndim) for name, value in (("m", m), ("s", s)))
     if training:
         m = m + s * torch.randn(mu.shape, dtype=mu.dtype, device=mu.device, generator=generator)
     factor = F.softplus(m if isinstance(m, Tensor) else torch.as_tensor(m, dtype=mu.dtype, device=mu.device))
-    return like(mu + factor * deviation(a, mask, mu), x)
+    return like(mu + factor * sigma, x)
 
 
-def deviation(a: Tensor, mask: Tensor | None, mu: Tensor, least: float = 1e-3) -> Tensor:
+#: The least standard deviation.
+_LEAST = 1e-3
+
+
+def _moments(x: Tensor, geometry: AnyGeometry) -> tuple[Tensor, Tensor]:
+    """Return the mean and the standard deviation of each window.
+
+    That of float32 and half types is the root of the mean of squares less the square of the mean, in float64: its error
+    is below the spacing of float32 numbers of the mean's size. No copy of the windows is needed.
+    """
+    check_input(x, geometry.ndim)
+    if x.dtype is torch.float64:
+        a, mask = windows(x, geometry)
+        mu = mean(a, mask)
+        return mu, deviation(a, mask, mu, _LEAST)
+    a = x.double()
+    mu = avg_pool(a, geometry)
+    variance = avg_pool(a.square(), geometry) - mu.square()
+    # Of an infinite mean it is NaN, and so is the deviation.
+    return mu, torch.where(variance < _LEAST**2, torch.full_like(variance, _LEAST**2), variance).sqrt()
+
+
+def deviation(a: Tensor, mask: Tensor | None, mu: Tensor, least: float) -> Tensor:
     """Return the standard deviation of each window around its mean ``mu``, at least ``least``.
 
     Distances are halved and divided by the largest, so that nothing overflows unless the result does.
