@@ -2,7 +2,7 @@
 bench_models.py.
 
 Cases are put into classes: operator, device, dtype, layout and kind of windows. Within a class, the table says from how
-many elements to how many the native kernel was at least as fast in every case.
+many elements to how many the native kernel is taken: where the greatest loss to the other kernel is least.
 
     python benchmarks/bench_models.py --operator max avg --passes forward --no-compile --output RESULTS
     python benchmarks/make_choices.py RESULTS
@@ -46,18 +46,23 @@ def points(rows: list[dict[str, Any]], device: str) -> dict[str, Points]:
 
 
 def ahead(cases: Points) -> list[int | None] | None:
-    """Return the longest range of elements in which no case is slower natively, or None; an open end is None."""
-    worst: dict[int, float] = {}
-    for elements, ratio in cases:
-        worst[elements] = min(ratio, worst.get(elements, math.inf))
-    best: list[int] = []
-    run: list[int] = []
-    for elements in sorted(worst):
-        run = [*run, elements] if worst[elements] >= 1 else []
-        best = max(best, run, key=len)
-    if not best:
+    """Return the range of elements in which to take the native kernel, or None; an open end is None.
+
+    Of all ranges, it is the one whose greatest loss, the time of what is taken over that of the other kernel, is least;
+    of equal ones, the longest.
+    """
+    sizes = sorted({elements for elements, _ in cases})
+    ends = [(low, high) for i, low in enumerate(sizes) for high in reversed(sizes[i:])]
+    ranges = [*sorted(ends, key=lambda ends: sizes.index(ends[0]) - sizes.index(ends[1])), None]
+
+    def greatest_loss(taken: tuple[int, int] | None) -> float:
+        natively = [taken is not None and taken[0] <= elements <= taken[1] for elements, _ in cases]
+        return max(1 / ratio if native else ratio for native, (_, ratio) in zip(natively, cases, strict=True))
+
+    best = min(ranges, key=greatest_loss)
+    if best is None:
         return None
-    return [None if best[0] == min(worst) else best[0], None if best[-1] == max(worst) else best[-1]]
+    return [None if best[0] == sizes[0] else best[0], None if best[1] == sizes[-1] else best[1]]
 
 
 def choices(files: list[dict[str, Any]]) -> dict[str, list[int | None]]:

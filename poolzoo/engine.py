@@ -265,7 +265,7 @@ def _portable() -> bool:
     return _by_reference > 0 or (torch.compiler.is_compiling() and torch.compiler.is_exporting())
 
 
-#: Where the native kernel is at least as fast as torch's, by measurement: benchmarks/make_choices.py writes it.
+#: Where the native kernel is taken, by measurement: benchmarks/make_choices.py writes it.
 CHOICES = Path(native.__file__).with_name("choices.json")
 
 
@@ -284,7 +284,7 @@ def kind_of_windows(sizes: Sequence[int], kernel_size: Sequence[int]) -> str:
 
 
 def _ahead(chosen: Native, x: Tensor, geometry: AnyGeometry) -> bool:
-    """Return whether the native kernel is at least as fast as torch's; what was never measured is left to torch."""
+    """Return whether the native kernel is to be taken; what was never measured is left to torch."""
     if chosen.in_torch is None:
         return True
     if torch.compiler.is_compiling():  # where a table cannot be read, and sizes may be open

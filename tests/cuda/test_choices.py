@@ -15,6 +15,8 @@ import torch
 from poolzoo import engine, pool_info
 from poolzoo.geometry import Bins, equal_windows, make_bins, make_geometry
 
+#: The time of what auto takes, over that of the other kernel: the worst case of the table.
+MOST_LOST = 1.12
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 pytestmark = pytest.mark.skipif(not BENCHMARKS.is_dir(), reason="benchmarks are not part of a source distribution")
 
@@ -37,15 +39,18 @@ def test_the_table_is_that_of_the_results(make_choices):
     assert make_choices.text([results()]) == engine.CHOICES.read_text(encoding="utf-8")
 
 
-def test_a_range_holds_no_case_that_torch_does_faster(make_choices):
-    assert make_choices.ahead([(100, 0.9), (200, 1.1), (300, 1.2), (400, 1.0), (400, 0.99)]) == [200, 300]
-    assert make_choices.ahead([(100, 1.1), (200, 0.9)]) == [None, 100]
-    assert make_choices.ahead([(100, 0.9), (200, 1.1)]) == [200, None]
+def test_a_range_has_the_least_greatest_loss(make_choices):
+    assert make_choices.ahead([(100, 0.9), (200, 1.1), (300, 1.2), (400, 1.05), (400, 0.99)]) == [200, None]
+    assert make_choices.ahead([(100, 0.9), (200, 1.1), (300, 1.2), (400, 1.0), (400, 0.8)]) == [200, 300]
+    assert make_choices.ahead([(100, 1.2), (200, 0.9)]) == [None, 100]
+    assert make_choices.ahead([(100, 0.9), (200, 1.2)]) == [200, None]
     assert make_choices.ahead([(100, 1.1)]) == [None, None] and make_choices.ahead([(100, 0.9)]) is None
+    # One case that is a little slower does not leave the others to what is five times as slow.
+    assert make_choices.ahead([(100, 1.1), (200, 0.96), (300, 5.0)]) == [None, None]
 
 
 @pytest.mark.parametrize("operator", ["max", "avg"])
-def test_auto_was_never_the_slower_one(operator):
+def test_auto_was_nowhere_much_slower_than_the_faster_one(operator):
     (native,) = pool_info(operator).native
     layouts = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
     taken = []
@@ -58,8 +63,9 @@ def test_auto_was_never_the_slower_one(operator):
         else:
             geometry = make_geometry(2, row["kernel_size"], row["stride"], row["padding"], 1, row["ceil_mode"])
         ratio = row[f"{operator} reference"]["median_s"] / row[f"{operator} native"]["median_s"]
-        if engine._ahead(native, x, geometry):
-            assert ratio >= 1, row["work"]
+        natively = engine._ahead(native, x, geometry)
+        assert (1 / ratio if natively else ratio) <= MOST_LOST, row["work"]
+        if natively:
             taken.append(math.prod(shape))
             assert not isinstance(geometry, Bins) or x.dtype is torch.float32
     assert len(taken) > 20
