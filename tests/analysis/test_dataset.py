@@ -549,7 +549,7 @@ def test_a_scheduler_that_is_not_there_is_one_line(folder, tmp_path, run, monkey
         (["--dataset", "empty", "--store", "/nowhere/s"], "--store"),
         (["--dataset", "empty", "--store", "empty"], "is a folder"),
         (["--dataset", "empty", "--store", "s", "--pool", "lp:p=-1"], "p=-1"),
-        (["--dataset", "empty", "--store", "s", "--pool", "avg", "--baseline", "max"], "baseline='max'"),
+        (["--dataset", "empty", "--store", "s", "--pool", "avg", "--baseline", "max"], "--baseline 'max'"),
     ],
 )
 def test_a_bad_argument_is_one_line_and_exit_code_2(run, tmp_path, monkeypatch, arguments, said):

@@ -130,17 +130,17 @@ def test_weights_that_cannot_be_used_are_one_line(tmp_path, monkeypatch, kind):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["resnet81:layer1"], ["features='resnet81'", "torchvision", "resnet18"]),
-        (["timm/resnet_18:layer1"], ["features='timm/resnet_18'", "timm/resnet18"]),
-        (["timm/hf-hub:timm/resnet18"], ["features='timm/hf-hub'", "no such network"]),
-        (["resnet18:layer9"], ["features='resnet18:layer9'", "no such layer", "layer1"]),
+        (["resnet81:layer1"], ["--features 'resnet81'", "torchvision", "resnet18"]),
+        (["timm/resnet_18:layer1"], ["--features 'timm/resnet_18'", "timm/resnet18"]),
+        (["timm/hf-hub:timm/resnet18"], ["--features 'timm/hf-hub'", "no such network"]),
+        (["resnet18:layer9"], ["--features 'resnet18:layer9'", "no such layer", "layer1"]),
         (["resnet18:fc"], ["skimage:coffee @ resnet18:fc", "(1, 1000)", "(N, C, H, W)"]),
         (["vit_b_16:encoder"], ["(1, 197, 768)", "(N, C, H, W)"]),
         (["swin_t:features.0"], ["(1, 56, 56, 96)", "(N, C, H, W)"]),
         (["resnet18:layer4"], ["7x7 pixels", "6x6", "--metric psnr does not"]),
-        (["resnet18:layer1", "--weights", "gone.pth"], ["weights='gone.pth'", "No such file"]),
-        (["resnet18:layer1", "--features", "vgg11:features.1", "--weights", "x"], ["weights='x'", "resnet18, vgg11"]),
-        (["resnet18:layer1", "--normalize", "imagenet"], ["normalize='imagenet'", "three colours"]),
+        (["resnet18:layer1", "--weights", "gone.pth"], ["--weights 'gone.pth'", "No such file"]),
+        (["resnet18:layer1", "--features", "vgg11:features.1", "--weights", "x"], ["--weights 'x'", "resnet18, vgg11"]),
+        (["resnet18:layer1", "--normalize", "imagenet"], ["--normalize 'imagenet'", "three colours"]),
     ],
 )
 def test_a_bad_argument_is_one_line_and_exit_code_2(run, arguments, said):

@@ -359,7 +359,7 @@ def test_fit_without_anything_to_learn_is_one_line(run, trained, tmp_path):
     run("fit", "--pool", "lip", "--images", trained, "--output", tmp_path / "x.pt").fails("x.pt", ".safetensors")
     run("fit", "--pool", "lip", "--images", trained, "--output", tmp_path / "no" / "x.safetensors").fails("no folder")
     for rate in ("nan", "inf"):
-        run("fit", "--pool", "lip", "--images", trained, "--lr", rate, "--output", out).fails(f"rate={rate}", "above 0")
+        run("fit", "--pool", "lip", "--images", trained, "--lr", rate, "--output", out).fails(f"--lr {rate}", "above 0")
     run("fit", "--pool", "nosuch", "--images", trained, "--output", out).fails("nosuch")
     run("compare", "--image", trained, "--pool", "avg", "--fit").fails("--fit", "lip")
     run("compare", "--image", trained, "--pool", "lip", "--fit-images", trained).fails("none is left")

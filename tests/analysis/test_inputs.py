@@ -492,18 +492,18 @@ def test_operators_without_three_axes_are_left_out_unless_named(run, tmp_path):
     [
         ([], ["--image, --video, --volume or --dataset is needed"]),
         (["--video", "GIF", "--image", "skimage:coffee"], ["--image and --video exclude each other"]),
-        (["--video", "GIF", "--upsample", "bicubic"], ["upsample='bicubic'", "nearest or bilinear"]),
+        (["--video", "GIF", "--upsample", "bicubic"], ["--upsample 'bicubic'", "nearest or bilinear"]),
         (["--video", "GIF", "--kernel-size", "2x2"], ["--kernel-size 2x2", "3 are allowed"]),
         (["--video", "GIF", "--features", "resnet18:layer1"], ["--features and --video exclude each other"]),
         (["--video", "GIF", "--kernel-size", "13"], ["12x16x14 pixels", "0x13x13", "a window of kernel_size=13"]),
         (["--volume", "GIF"], ["clip.gif': not a TIFF file: header"]),
-        (["--volume", "GIF", "--normalize", "imagenet"], ["normalize='imagenet'", "three colours"]),
+        (["--volume", "GIF", "--normalize", "imagenet"], ["--normalize 'imagenet'", "three colours"]),
         (["--volume", "GIF", "--frames", "3"], ["--frames 3: not used with --volume, only with --video"]),
         (
             ["--image", "skimage:coffee", "--weights", "x.pth"],
             ["--weights x.pth: not used with --image, only with --features"],
         ),
-        (["--image", "skimage:coffee", "--features", "resnet18"], ["features='resnet18'", "MODEL:LAYER"]),
+        (["--image", "skimage:coffee", "--features", "resnet18"], ["--features 'resnet18'", "MODEL:LAYER"]),
     ],
 )
 def test_a_bad_argument_is_one_line_and_exit_code_2(run, tmp_path, arguments, said):

@@ -148,7 +148,7 @@ def fit(
     """
     check_learnable(spec, protocol)
     if learning_rate is not None and not 0 < learning_rate < math.inf:  # NaN is neither
-        raise ValueError(f"learning_rate={learning_rate:g}: a finite number above 0 is allowed")
+        raise ValueError(f"lr={learning_rate:g}: a finite number above 0 is allowed")
     module = _make(spec, protocol)
     rate = module.info.learning_rate if learning_rate is None else learning_rate
     plan = Fitted(
