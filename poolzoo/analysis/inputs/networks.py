@@ -21,6 +21,8 @@ LAYERS_SHOWN = 6
 IN_FILE = re.compile(r"(?P<file>.+\.py):(?P<function>\w+)")
 #: The input of a network whose function returns none.
 EXAMPLE_SHAPE = (1, 3, 224, 224)
+#: The layout with channels innermost by the number of axes; others have none.
+CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
 
 Preprocess = Callable[[Tensor], Tensor]
 
@@ -50,6 +52,16 @@ def make_network(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return make(name, said or f"features={name!r}", outputs)
+
+
+def lay_channels_last(model: nn.Module) -> None:
+    """Lay a network's weights and buffers out with channels innermost, in place.
+
+    Unlike ``model.to(memory_format=torch.channels_last)`` it takes networks that have weights of four and of five axes.
+    """
+    for value in (*model.parameters(), *model.buffers()):
+        if layout := CHANNELS_LAST.get(value.dim()):
+            value.data = value.data.contiguous(memory_format=layout)
 
 
 def make_with_example(name: str, said: str) -> tuple[nn.Module, tuple[Any, ...]]:

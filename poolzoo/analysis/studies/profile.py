@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from poolzoo import registry
+from poolzoo.analysis.inputs.networks import CHANNELS_LAST
 from poolzoo.analysis.results.machine import cpu_threads
 from poolzoo.analysis.results.profile_figures import FIGURE_KEYS
 from poolzoo.analysis.results.result import Result
@@ -36,7 +37,6 @@ from poolzoo.operators.base import Pool
 from poolzoo.registry import GEOMETRY
 
 DTYPES = {"float64": torch.float64, "float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
 
 
 @dataclass(frozen=True)

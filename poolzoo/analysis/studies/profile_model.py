@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
+from poolzoo.analysis.inputs.networks import CHANNELS_LAST, lay_channels_last
 from poolzoo.analysis.results.machine import cpu_threads
 from poolzoo.analysis.results.profile_figures import MODEL_FIGURE_KEYS
 from poolzoo.analysis.results.result import Result
@@ -26,7 +27,7 @@ from poolzoo.analysis.scoring.forward_times import time_shares, time_statement
 from poolzoo.analysis.scoring.peak_memory import peak_bytes
 from poolzoo.analysis.scoring.pool_modules import describe_specs, make_module, normal_spec, provenance, shown_params
 from poolzoo.analysis.scoring.processor_wait import ProcessorWait
-from poolzoo.analysis.studies.profile import CHANNELS_LAST, DTYPES, time_budget
+from poolzoo.analysis.studies.profile import DTYPES, time_budget
 from poolzoo.registry import pool_info
 from poolzoo.surgery import Report, replace_pools
 
@@ -169,7 +170,7 @@ def _prepare(model: nn.Module, example: Inputs, workload: ModelWorkload, name: s
             layouts = {CHANNELS_LAST[x.dim()] for x in _tensors(inputs) if x.dim() in CHANNELS_LAST}
             if len(layouts) != 1:
                 raise ValueError("channels_last: its inputs need four axes, or all five")
-            given = given.to(memory_format=layouts.pop())  # type: ignore[call-overload]
+            lay_channels_last(given)
     except Exception as error:  # whatever a model does when it is copied or moved
         raise ValueError(f"model {name}: {one_line(error)}") from error
     return given, inputs

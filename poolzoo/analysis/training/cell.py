@@ -19,6 +19,7 @@ from torch.optim import lr_scheduler
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from poolzoo.analysis.inputs.labelled import DataSet
+from poolzoo.analysis.inputs.networks import lay_channels_last
 from poolzoo.analysis.results.rows import one_line
 from poolzoo.analysis.results.training_rows import TrainingRow, empty_row
 from poolzoo.analysis.scoring.peak_memory import peak_bytes
@@ -64,7 +65,8 @@ class TrainingCell:
         self.channels = channels_of(recipe.model, data.shape[0])
         self.model = make_model(recipe.model, spec, seed, data.shape, data.classes).to(self.device)
         self.layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
-        self.model.to(memory_format=self.layout)  # type: ignore[call-overload]
+        if recipe.channels_last:
+            lay_channels_last(self.model)
         self.learned, self.held_back = split(data.train, recipe.val_fraction, seed)
         mean, deviation = scale_of(data.train.images, self.learned)
         self.scale = mean.to(self.device), deviation.to(self.device)
