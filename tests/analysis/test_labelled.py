@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import json
+import os
+import pickle
+import resource
 import shutil
 import struct
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from poolzoo.analysis.inputs import mnist_json
+from poolzoo.analysis.inputs import image_folders, mnist_json
 from poolzoo.analysis.inputs.labelled import DataError, load_data
 
 CLOTHES = Path(__file__).parents[1] / "fashion_mnist"
@@ -90,19 +98,109 @@ def test_damaged_idx_files_are_one_line(copy, damage, said):
     assert "\n" not in str(error.value)
 
 
-def test_a_folder_of_images_is_read(tmp_path):
+@pytest.fixture
+def folder(tmp_path) -> tuple[Path, np.ndarray]:
+    """Twelve images of three classes, in turn for training and test."""
     pixels = np.random.default_rng(0).integers(0, 256, (12, 6, 5, 3), dtype=np.uint8)
     for number, image in enumerate(pixels):
         part, name = ("train", "test")[number % 2], ("bag", "coat", "hat")[number // 2 % 3]
-        (tmp_path / part / name).mkdir(parents=True, exist_ok=True)
-        Image.fromarray(image).save(tmp_path / part / name / f"{number}.png")
-    data = load_data(str(tmp_path))
+        (tmp_path / "data" / part / name).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(tmp_path / "data" / part / name / f"{number}.png")
+    return tmp_path / "data", pixels
+
+
+@pytest.fixture
+def temporary(tmp_path, monkeypatch) -> Path:
+    """The folder for temporary files; all images of folders go there."""
+    place = tmp_path / "temporary"
+    place.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    monkeypatch.setattr(image_folders, "IN_MEMORY", 0)
+    return place
+
+
+def test_a_folder_of_images_is_read(folder):
+    data = load_data(str(folder[0]))
     assert data.shape == (3, 6, 5) and data.classes == 3
     assert data.train.labels.tolist() == [0, 0, 1, 1, 2, 2]
-    assert torch.equal(data.train.images[1], torch.from_numpy(pixels[6]).permute(2, 0, 1))
-    Image.fromarray(pixels[0][:4]).save(tmp_path / "train" / "hat" / "small.png")
+    assert torch.equal(data.train.images[1], torch.from_numpy(folder[1][6]).permute(2, 0, 1))
+    assert not data.can_be_shared
+
+
+def test_images_that_memory_does_not_hold_are_read_from_a_file_until_nobody_needs_them(folder, request):
+    held = [load_data(str(folder[0]), count) for count in (None, 5)]
+    temporary = request.getfixturevalue("temporary")
+    stored = [load_data(str(folder[0]), count) for count in (None, 5)]
+    assert len(list(temporary.iterdir())) == 4
+    for one, other in zip(held, stored, strict=True):
+        assert other.digest() == one.digest() and other.shape == one.shape and other.can_be_shared
+        # As another process gets them.
+        for images in (other.train.images, pickle.loads(pickle.dumps(other)).train.images):
+            numbers = torch.tensor([4, 0, 3, 3])
+            assert torch.equal(images[numbers], one.train.images[numbers])
+            assert torch.equal(images[1:3], one.train.images[1:3]) and len(images[:0]) == 0
+    del other, stored, images
+    gc.collect()
+    assert not list(temporary.iterdir())
+
+
+@pytest.mark.parametrize("place", ["memory", "file"])
+def test_a_folder_of_images_of_several_sizes_is_one_line(folder, place, request):
+    temporary = request.getfixturevalue("temporary") if place == "file" else None
+    Image.fromarray(folder[1][0][:4]).save(folder[0] / "train" / "hat" / "small.png")
     with pytest.raises(DataError, match="is 5x4 pixels, others are 5x6"):
-        load_data(str(tmp_path))
+        load_data(str(folder[0]))
+    assert temporary is None or not list(temporary.iterdir())
+
+
+def test_a_disk_without_room_is_one_line_with_the_bytes(folder, temporary, monkeypatch):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    try:
+        with pytest.raises(
+            DataError, match=r"6 train images of 5x6 pixels are 540 bytes; \S+: File too large: set TMPDIR"
+        ):
+            load_data(str(folder[0]))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=539))
+    with pytest.raises(DataError, match=r"6 train images of 5x6 pixels are 540 bytes; \S+ has 539 free: set TMPDIR"):
+        load_data(str(folder[0]))
+    assert not list(temporary.iterdir())
+
+
+PEAK = """
+import resource, sys
+from poolzoo.analysis.inputs import image_folders
+from poolzoo.analysis.inputs.labelled import load_data
+from poolzoo.analysis.training.batches import epoch_batches, scale_of, split
+image_folders.IN_MEMORY = 2**20
+for folder in sys.argv[1:]:
+    data = load_data(folder)
+    data.digest()
+    learned, _ = split(data.train, 0.1, 0)
+    scale_of(data.train.images, learned)
+    for numbers in epoch_batches(learned, 16, 0, 1):
+        data.train.images[numbers]
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def test_memory_does_not_grow_with_the_images_of_a_folder(tmp_path):
+    """What a training reads of 140 images takes as much memory as of 40: the 100 more are 19.7 MB."""
+    pixels = np.random.default_rng(0).integers(0, 256, (256, 256, 3), dtype=np.uint8)
+    for count in (40, 140):
+        for part, images in (("train", count), ("test", 2)):
+            for number in range(images):
+                place = tmp_path / str(count) / part / str(number % 2)
+                place.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(pixels).save(place / f"{number}.ppm")
+    command = [sys.executable, "-c", PEAK, str(tmp_path / "40"), str(tmp_path / "140")]
+    # glibc then gives memory back at once, so that the peak is of what is held.
+    held = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=held)
+    few, many = map(int, done.stdout.split())
+    assert many - few < 6 * 1024, f"{few} KiB with 40 images, {many} KiB with 140"
 
 
 def test_a_folder_without_data_is_one_line(tmp_path):

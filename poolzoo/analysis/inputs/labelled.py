@@ -1,6 +1,6 @@
 """Images with classes, to train on: IDX files, torchvision's data sets on disk, digits as JSON, folders of images.
 
-Nothing is downloaded. Images are 8-bit tensors ``(N, C, H, W)`` in memory.
+Nothing is downloaded. Images are 8-bit, ``(N, C, H, W)``, in memory or, of large folders, in a temporary file.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import gzip
 import hashlib
 import struct
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,8 +19,9 @@ from torch import Tensor
 
 from poolzoo._console import reason
 from poolzoo.analysis.inputs.files import DataError
-from poolzoo.analysis.inputs.images import IMAGE_SUFFIXES, Source, load_image, suffix_of
+from poolzoo.analysis.inputs.image_folders import read_image_folder
 from poolzoo.analysis.inputs.mnist_json import read_digits
+from poolzoo.analysis.inputs.stored_images import Images, StoredImages, chosen, in_chunks
 
 #: Data sets by the name before ``:``, and torchvision's class of each.
 TORCHVISION = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "cifar10": "CIFAR10", "cifar100": "CIFAR100"}
@@ -33,8 +33,6 @@ IDX_FILES = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
 }
-#: The folders of a data set that is a folder of images; the first that exists is taken.
-FOLDERS = {"train": ("train",), "test": ("test", "val")}
 #: The bytes of an IDX file's header: type and number of axes.
 _UBYTE = {1: 0x00000801, 3: 0x00000803}
 
@@ -44,11 +42,11 @@ class Labelled:
     """Images and their classes.
 
     Attributes:
-        images: uint8, ``(N, C, H, W)``.
+        images: uint8, ``(N, C, H, W)``: a tensor, or a file that is indexed like one.
         labels: int64, ``(N,)``, from 0.
     """
 
-    images: Tensor
+    images: Images
     labels: Tensor
 
     def __len__(self) -> int:
@@ -65,7 +63,7 @@ class Labelled:
         if count > len(self):
             raise DataError(f"{what} {count}: there are {len(self)}")
         kept = torch.randperm(len(self), generator=torch.Generator().manual_seed(0))[:count].sort().values
-        return Labelled(self.images[kept], self.labels[kept])
+        return Labelled(chosen(self.images, kept), self.labels[kept])
 
 
 @dataclass(frozen=True)
@@ -86,15 +84,22 @@ class DataSet:
     @property
     def shape(self) -> tuple[int, int, int]:
         """Channels, height and width of an image."""
-        channels, height, width = self.train.images.shape[1:]
+        _, channels, height, width = self.train.images.shape
         return channels, height, width
+
+    @property
+    def can_be_shared(self) -> bool:
+        """Whether other processes of this machine can read the images from where they are, a file."""
+        parts = (self.train.images, self.test.images)
+        return all(isinstance(images, StoredImages) and images.is_here for images in parts)
 
     def digest(self) -> str:
         """Return the SHA-256 of all images and labels."""
         digest = hashlib.sha256()
         for part in (self.train, self.test):
             digest.update(repr(tuple(part.images.shape)).encode())
-            digest.update(part.images.contiguous().numpy().data)
+            for images in in_chunks(part.images):
+                digest.update(images.contiguous().numpy().data)
             digest.update(part.labels.contiguous().numpy().data)
         return digest.hexdigest()
 
@@ -121,19 +126,21 @@ def load_data(given: str, train_images: int | None = None, test_images: int | No
         digits = read_digits(folder, given)
         train, test = (_as_labelled(*digits[part]) for part in ("train", "test"))
     else:
-        train, test = (_part(name if colon else "", folder, part, given) for part in ("train", "test"))
+        train, test = _parts(name if colon else "", folder, given)
     _check(train, test, given)
     classes = int(max(train.labels.max(), test.labels.max())) + 1
     return DataSet(given, train.first(train_images, "train_images"), test.first(test_images, "test_images"), classes)
 
 
-def _part(name: str, folder: Path, part: str, given: str) -> Labelled:
+def _parts(name: str, folder: Path, given: str) -> list[Labelled]:
+    """Return the training and the test images."""
+    files = [file for part in IDX_FILES.values() for file in part]
     for place in (folder, folder / "MNIST" / "raw", folder / "FashionMNIST" / "raw", folder / "raw"):
-        if any(_idx_file(place, file) for file in (*IDX_FILES["train"], *IDX_FILES["test"])):
-            return _read_idx_part(place, part, given)
+        if any(_idx_file(place, file) for file in files):
+            return [_read_idx_part(place, part, given) for part in IDX_FILES]
     if name in TORCHVISION:
-        return _torchvision(name, folder, part, given)
-    return _folder_part(folder, part, given)
+        return [_torchvision(name, folder, part, given) for part in IDX_FILES]
+    return [Labelled(*part) for part in read_image_folder(folder, given).values()]
 
 
 def _check(train: Labelled, test: Labelled, given: str) -> None:
@@ -222,49 +229,3 @@ def _torchvision(name: str, folder: Path, part: str, given: str) -> Labelled:
     images = torch.as_tensor(np.asarray(found.data))
     images = images[:, None] if images.dim() == 3 else images.permute(0, 3, 1, 2)
     return Labelled(images.contiguous(), torch.as_tensor(found.targets, dtype=torch.int64))
-
-
-# Folders ------------------------------------------------------------------------------------------------------------
-
-
-def _folder_part(folder: Path, part: str, given: str) -> Labelled:
-    place = next((folder / name for name in FOLDERS[part] if (folder / name).is_dir()), None)
-    if place is None:
-        raise DataError(
-            f"data {given}: no IDX files, and no folder {' or '.join(FOLDERS[part])}; for images of one's own"
-            " DIR/train/CLASS/IMAGE and DIR/test/CLASS/IMAGE are needed"
-        )
-    classes = _classes(folder / FOLDERS["train"][0])
-    own = _classes(place)
-    if strange := [name for name in own if name not in classes]:
-        raise DataError(f"data {given}: {place / strange[0]} is a class without training images")
-    images: list[NDArray[np.uint8]] = []
-    labels: list[int] = []
-    for name in own:
-        for path in _files(place / name):
-            images.append(_pixels(path, images[0].shape if images else None, given))
-            labels.append(classes.index(name))
-    if not images:
-        raise DataError(f"data {given}: no images in the folders of {place}")
-    return Labelled(torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous(), torch.tensor(labels))
-
-
-def _classes(folder: Path) -> list[str]:
-    try:
-        return sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be listed: {reason(error)}") from error
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    yield from sorted(path for path in folder.iterdir() if suffix_of(path.name) in IMAGE_SUFFIXES)
-
-
-def _pixels(path: Path, shape: tuple[int, ...] | None, given: str) -> NDArray[np.uint8]:
-    image = load_image(Source(str(path), path))
-    if shape is not None and image.shape != shape:
-        raise DataError(
-            f"data {given}: {path} is {image.shape[1]}x{image.shape[0]} pixels, others are {shape[1]}x{shape[0]};"
-            " images of one size are needed"
-        )
-    return np.round(np.asarray(image) * 255).astype(np.uint8)

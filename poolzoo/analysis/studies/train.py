@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,7 @@ class TrainingJob:
         checkpoints: the folder of the checkpoints.
         plugins: scripts or modules that register operators.
         version: the version of poolzoo that workers must have.
+        data: the images, if they are in a file that workers can read; None for them to load the images themselves.
     """
 
     recipe: Recipe
@@ -57,6 +58,7 @@ class TrainingJob:
     checkpoints: str
     plugins: tuple[str, ...] = ()
     version: str = poolzoo.__version__
+    data: DataSet | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,8 @@ def train_epoch(job: TrainingJob, task: CellTask) -> Trained:
         cell = _live.pop((job, task), None)
         _live.clear()
         if cell is None:
-            cell = TrainingCell(job.recipe, _data(job.recipe), task.spec, task.seed)
+            data = job.data if job.data and job.data.can_be_shared else _data(job.recipe)
+            cell = TrainingCell(job.recipe, data, task.spec, task.seed)
             if checkpoint := read_checkpoint(task.checkpoint(job), job.plan):
                 cell.resume(checkpoint)
         if not cell.is_finished:
@@ -167,7 +170,8 @@ def train(
         WorkerError: a worker cannot do the work.
         OSError: the disk is full.
     """
-    with joined(recipe.device) as group:
+    with joined(recipe.device) as group, contextlib.ExitStack() as at_end:
+        at_end.callback(_data.cache_clear)  # the images and, of large folders, their file
         if group.world > 1:
             _check_group(recipe, jobs, group)
             jobs = 1
@@ -221,7 +225,8 @@ def _lead(
     plan = TrainingPlan({**recipe.facts, "sha256": metadata["data_sha256"]}, specs, metadata)
     with TrainingStore.create(path, plan) as store:
         folder = Path(f"{path}.checkpoints")
-        job = TrainingJob(recipe, plan.digest, str(folder), tuple(plugins))
+        shared = data if data.can_be_shared else None
+        job = TrainingJob(recipe, plan.digest, str(folder), tuple(plugins), data=shared)
         # Seed by seed, so that a run that is stopped early has all operators of its first seeds.
         tasks = [CellTask(spec, seed, store.number_of(spec)) for seed in range(seeds) for spec in specs]
         tasks = [task for task in tasks if not store.is_finished(task.spec, task.seed, retry=retry)]

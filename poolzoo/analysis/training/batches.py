@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
 from poolzoo.analysis.inputs.labelled import Labelled
+from poolzoo.analysis.inputs.stored_images import Images
 from poolzoo.analysis.training.networks import AUGMENT, ORDER, SPLIT, seed_of
 
 #: The images that are scored at once.
 SCORED_AT_ONCE = 256
+#: The most values whose mean is taken at once.
+VALUES_AT_ONCE = 2**20
 
 
 def split(train: Labelled, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
@@ -71,15 +75,16 @@ def augment(images: Tensor, kind: str, generator: torch.Generator) -> Tensor:
     return padded[rows, :, down[:, :, None], across[:, None, :]].permute(0, 3, 1, 2).contiguous()
 
 
-def scale_of(images: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
+def scale_of(images: Images, numbers: Tensor) -> tuple[Tensor, Tensor]:
     """Return each channel's mean and standard deviation over the images to train on, in [0, 1]: ``(C, 1, 1)`` each."""
     count, total = 0, torch.zeros(images.shape[1], dtype=torch.float64)
+    at_once = max(1, min(1024, VALUES_AT_ONCE // math.prod(images.shape[1:])))
     squares = torch.zeros_like(total)
-    for part in torch.split(numbers, 1024):
-        values = images[part].double() / 255
+    for part in torch.split(numbers, at_once):
+        values = images[part].double().div_(255)
         count += values[:, 0].numel()
         total += values.sum((0, 2, 3))
-        squares += values.square().sum((0, 2, 3))
+        squares += values.square_().sum((0, 2, 3))
     mean = total / count
     deviation = (squares / count - mean.square()).clamp_min(0).sqrt()
     deviation = torch.where(deviation > 1e-6, deviation, torch.ones_like(deviation))
