@@ -366,8 +366,8 @@ def test_without_a_clipboard_the_old_way_copies_and_else_the_reader_can(open_pag
 
 def test_runs_side_by_side_show_what_changed(open_page, small_file):
     reader = Reader(open_page(small_file), "#versus-compare")
-    assert reader.lines[0] == ["operator", "state", "PSNR dB A", "PSNR dB B", "B − A"]
-    assert reader.column("B − A")["avg"].split()[0] == "+1.00"
+    assert reader.lines[0] == ["operator", "state", "PSNR dB A", "PSNR dB B", "B − A dB"]
+    assert reader.column("B − A dB")["avg"].split()[0] == "+1.00"
 
 
 def test_rows_that_matter_less_open(open_page, tmp_path):

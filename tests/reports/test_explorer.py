@@ -513,7 +513,7 @@ class TestBrowser:
         )
         for pane, map_ in (("a", one - other), ("b", other - one)):
             said = page.locator(f".x-{pane} .x-scores").inner_text()
-            assert f"closer in {100 * (map_ < 0).mean():.0f}% of this cut-out" in said
+            assert f"closer in {100 * (map_ < 0).mean():.0f}%" in said
         picture = read(page).astype(int)
         sure = np.abs(one - other) > 0.02
         redder = picture[..., 0] > picture[..., 2]

@@ -52,6 +52,20 @@ def test_rows_that_do_not_differ_share_a_line_if_there_are_intervals():
     assert "same" not in words, "four images have no interval"
 
 
+def test_rows_that_do_not_change_between_runs_share_a_line():
+    def run(changes):
+        rows = [
+            compare_row(image, name, 30.0 + place + changes.get(name, 0.0), 0.5)
+            for name in ("avg", "best", *WORSE)
+            for place, image in enumerate(IMAGES)
+        ]
+        return make_compare(IMAGES, rows, metrics=["psnr"])
+
+    fold, words = folds(render_page([run({}), run({"best": 1.0, "op03": -1.0})]), "versus-compare-1")
+    assert {name for name, key in fold.items() if not key} == {"avg", "best", "op03"}
+    assert words["same"].startswith("13 rows not changed by their interval: op00, op01,")
+
+
 def test_a_short_table_is_whole():
     fold, words = folds(page_of({"avg": 0.0, "same": 0.0, "max": -1.0}))
     assert set(fold.values()) == {""} and words == {}

@@ -58,7 +58,9 @@
   const pooledOf = (operator) => once(`pooled ${operator.rank}`, async () => raster(operator.pooled, await bytesOf(operator.pooled)));
   const weightsOf = (operator) => once(`weights ${operator.rank}`, async () => {
     const part = operator.weights, { width, height, values } = raster(part, await bytesOf(part));
-    return { width, height, map: Float64Array.from({ length: width * height }, (_, at) => values[3 * at]) };
+    // Bytes need not hold 0 itself: what is nearer to it than they tell apart is 0.
+    const least = 0.75 * (part.bounds[1] - part.bounds[0]) / 255;
+    return { width, height, map: Float64Array.from({ length: width * height }, (_, at) => (Math.abs(values[3 * at]) < least ? 0 : values[3 * at])) };
   });
 
   // A choice is null for the original, or {operator, view}: one operator, rebuilt in one way.
@@ -133,11 +135,11 @@
       plain: true,
       both: true,
       scale: () => scales.closer(),
-      get about() { return `|error A| − |error B| at A, and the reverse at B; an error is ${image.low ? "pooled" : "rebuilt"} minus original, the mean of the three channels. Blue: this operator is closer to the original than the other one.`; },
+      get about() { return `|error A| − |error B| at A, and the reverse at B; an error is ${image.low ? "pooled" : "rebuilt"} minus original, the mean of the three channels. Blue: this operator is closer to the original than the other one; next to its name, in which share of the cut-out's pixels.`; },
       of: async (choice, other) => {
         const found = closer(...await Promise.all([originalOf(), rebuiltOf(choice), rebuiltOf(other)]));
         const share = found.map.filter((value) => value < 0).length / found.map.length;
-        return { ...flat({ width: 1, height: 1, values: [0, 0, 0] }), canvas: mapped(found, scales.closer()), text: (at) => signed(found.map[at]), note: `closer in ${Math.round(100 * share)}% of this cut-out` };
+        return { ...flat({ width: 1, height: 1, values: [0, 0, 0] }), canvas: mapped(found, scales.closer()), text: (at) => signed(found.map[at]), note: `closer in ${Math.round(100 * share)}%` };
       },
     },
     ssim: {

@@ -24,7 +24,9 @@ SAME, REST = "same", "rest"
 RowKey = tuple[str, str]
 
 
-def folded(table: PageTable, first: Sequence[RowKey], same: Iterable[RowKey], baseline: str | None) -> PageTable:
+def folded(
+    table: PageTable, first: Sequence[RowKey], same: Iterable[RowKey], baseline: str | None, alike_words: str = ""
+) -> PageTable:
     """Return a table with its folds; the same table if it has no more rows than stay in sight.
 
     Args:
@@ -32,6 +34,7 @@ def folded(table: PageTable, first: Sequence[RowKey], same: Iterable[RowKey], ba
         first: the rows that matter most, the most important first; more than stay in sight are cut.
         same: the rows that do not differ from the baseline by their interval.
         baseline: its name.
+        alike_words: what the rows of ``same`` are; "" for not different from the baseline.
     """
     if len(table.lines) <= ROWS_IN_SIGHT:
         return table
@@ -43,18 +46,19 @@ def folded(table: PageTable, first: Sequence[RowKey], same: Iterable[RowKey], ba
         replace(line, fold="" if key in shown else SAME if key in alike else REST)
         for key, line in zip(keys, table.lines, strict=True)
     )
-    found = [(SAME, _same_words([line for line in lines if line.fold == SAME], baseline))]
+    alike_words = alike_words or f"not different from {baseline}"
+    found = [(SAME, _same_words([line for line in lines if line.fold == SAME], alike_words))]
     counts = f"Show all {len(lines)} rows: {counted_operators(unique(line.name for line in lines))}"
     found.append((REST, counts + ", in several states" * (len(unique_keys(keys)) > len({name for name, _ in keys}))))
     return replace(table, lines=lines, folds=tuple(fold for fold in found if fold[1]))
 
 
-def _same_words(lines: Sequence[PageLine], baseline: str | None) -> str:
+def _same_words(lines: Sequence[PageLine], alike: str) -> str:
     if not lines:
         return ""
     names = listed(unique(line.name for line in lines), NAMES_ON_LINE)
     counted, whose = ("1 row", "its") if len(lines) == 1 else (f"{len(lines)} rows", "their")
-    return f"{counted} not different from {baseline} by {whose} interval: {names}"
+    return f"{counted} {alike} by {whose} interval: {names}"
 
 
 def unique_keys(keys: Iterable[RowKey]) -> list[RowKey]:

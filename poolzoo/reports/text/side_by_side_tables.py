@@ -102,5 +102,9 @@ def _versus_columns(measure: str, figures: Sequence[Figure], letters: Sequence[s
             title = f"{letter} − {letters[0]}" if measure in METRICS else f"{letter} / {letters[0]}"
             plus = [half_interval(figure.intervals[run - 1], as_text) for figure in figures]
             changes = [figure.changes[run - 1] for figure in figures]
-            columns.append(number_column(Column(title, relative=True, of=whole), changes, change, plus=plus))
+            columns.append(
+                number_column(
+                    Column(title, relative=True, of=whole, unit=unit * (measure in METRICS)), changes, change, plus=plus
+                )
+            )
     return columns

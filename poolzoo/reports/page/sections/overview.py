@@ -169,12 +169,13 @@ def _trains(views: Sequence[TopTables]) -> bool:
 def _of_cost(placed: PageProfile | PageModel, found: Sequence[Table]) -> TopTables:
     tables = []
     for number, table in enumerate(found, start=1):
-        title = f"{placed.title} {table.caption.partition(' · ')[0]}"
+        told = table.caption.split(" · ")[: 1 if isinstance(placed, PageProfile) else 2]
         pools = table.title.startswith("Pools")
+        title = ", ".join([table.title if pools else placed.title, *told])
         shown = table if pools else replace(table, title="")
-        part = page_table(shown, placed.run.families, f"{placed.anchor}-{number}", table.title if pools else title)
+        part = page_table(shown, placed.run.families, f"{placed.anchor}-{number}", title)
         part = folded(part, [(line.name, line.state) for line in part.lines if line.role], [], placed.run.baseline)
-        up = _place(table, "fwd+bwd") or _place(table, "peak") or _place(table, "GB/s")
+        up = next(filter(None, (_place(table, figure) for figure in ("fwd+bwd", "peak", "GB/s", "in pools"))), None)
         tables.append(replace(part, axes=(_place(table, "forward"), up) if up else None))
     name = "Cost" if isinstance(placed, PageProfile) else "Cost in a model"
     anchor = "cost" if isinstance(placed, PageProfile) else "model"
