@@ -37,7 +37,7 @@ def render(study: Study) -> Section | None:
 
 def _with_folds(part: PageTable, versus: Versus, baseline: str | None) -> PageTable:
     """Return a table in which rows whose every change has an interval with 0 in it share a line."""
-    same = {}
+    same: dict[tuple[str, str], bool] = {}
     for (_, name, state), figures in versus.matched:
         intervals = [interval for figure in figures for interval in figure.intervals]
         alike = bool(intervals) and all(interval and holds_zero(interval) for interval in intervals)
