@@ -245,7 +245,7 @@ def test_the_page_is_about_one_operator(swept):
     page = render_page([swept])
     assert "<title>softpool over beta on" in page
     assert "survives pooling by softpool at 3 values of beta from 0.5 to 510, with avg and max for comparison" in page
-    plots = page[page.index("Plots</h2>") :]
+    plots = page[page.index("Other plots</h2>") :]
     assert plots.index("Retention of softpool") < plots.index("<h3>")  # it is of all settings
 
 
