@@ -28,6 +28,7 @@ from poolzoo.analysis.studies.profile import saved_bytes
 
 #: name: kernel_size, stride, padding
 WINDOWS = {"k2s2": (2, 2, 0), "k3s2": (3, 2, 0), "k3s2p1": (3, 2, 1), "k5s5": (5, 5, 0)}
+WINDOWS_ON_A_GPU = {"k5s1p2": (5, 1, 2), "k5s2p2": (5, 2, 2), "k7": (7, 7, 0)}
 #: The native operators, by their functions' names.
 FUNCTIONS = {name: f"{name}_pool" for name in ("max", "avg", "lp", "lip", "edscw", "idw")}
 FUNCTIONS |= {"softpool": "soft_pool", "adapool": "ada_pool"}
@@ -52,6 +53,18 @@ CASES: list[Case] = [
         for backward in (False, True)
     ),
 ]
+#: What has kernels of its own on a GPU alone; k7 of 7x7 maps is a global pool.
+CASES_ON_A_GPU: list[Case] = [
+    *(
+        ("softpool", MAIN, window, f32, layout, backward)
+        for window in ("k5s1p2", "k5s2p2")
+        for layout in (False, True)
+        for backward in (False, True)
+    ),
+    ("softpool", (4, 16, 16, 64, 64), "k3s2p1", f32, False, True),
+    *(("softpool", (32, 1152, 7, 7), "k7", f32, layout, False) for layout in (False, True)),
+    ("softpool", (32, 1152, 7, 7), "k7", f32, False, True),
+]
 
 
 def composition(x: Tensor, kernel: int, stride: int, padding: int) -> Tensor:
@@ -72,14 +85,18 @@ def ours(operator: str, x: Tensor, window: str, backend: str) -> Callable[[Tenso
 
 
 def _arguments(window: str) -> dict[str, int]:
-    return dict(zip(("kernel_size", "stride", "padding"), WINDOWS[window], strict=True))
+    return dict(zip(("kernel_size", "stride", "padding"), windows_named(window), strict=True))
+
+
+def windows_named(name: str) -> tuple[int, int, int]:
+    return (WINDOWS | WINDOWS_ON_A_GPU)[name]
 
 
 def contenders(
     operator: str, x: Tensor, window: str, backward: bool, compiled: Callable[..., Tensor]
 ) -> dict[str, Callable[[], Any]]:
     """Return the functions to time, by name; ``native`` is ours, ``reference`` the same operator in torch operators."""
-    arguments, ndim = WINDOWS[window], x.dim() - 2
+    arguments, ndim = windows_named(window), x.dim() - 2
     forward: dict[str, Callable[[Tensor], Tensor]] = {
         "native": ours(operator, x, window, "native"),
         "avg_pool": lambda t: AVG[ndim](t, *arguments),
@@ -115,7 +132,7 @@ def run(case: Case, rounds: int, compile_too: bool, device: str) -> dict[str, An
         if backward:
             size = x.numel() * x.element_size()
             row["saved_native"] = saved_bytes(ours(operator, x, window, "native"), x)[1] / size
-            row["saved_composition"] = saved_bytes(lambda t: composition(t, *WINDOWS[window]), x)[1] / size
+            row["saved_composition"] = saved_bytes(lambda t: composition(t, *windows_named(window)), x)[1] / size
     row |= {name: spread(times) for name, times in seconds.items()}
     native_s = row["native"]["median_s"]
     row["ratio"] = {name: row[name]["median_s"] / native_s for name in seconds if name != "native"}
@@ -147,7 +164,7 @@ def main() -> None:
     if reason := native.why_not(given.device):
         sys.exit(f"nothing to time: {reason}")
     rows = []
-    for case in CASES:
+    for case in [*CASES, *(CASES_ON_A_GPU if given.device == "cuda" else [])]:
         name = describe(case)
         if given.only in name:
             rows.append(run(case, given.rounds, not given.no_compile, given.device))

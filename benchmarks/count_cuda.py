@@ -53,6 +53,8 @@ WINDOWS = {
     "k5s1p2": (5, 1, 2),
     "global": (0, 1, 0),  # the whole map
 }
+#: name: output size of an adaptive pool
+BINS = {"to6x6": 6}
 PLANES = {1: (2, 4, 2048), 2: (1, 4, 128, 128), 3: (1, 2, 16, 32, 32)}
 CHANNELS_LAST = (1, 64, 32, 32)
 LAST = "channels_last"
@@ -69,6 +71,8 @@ class Case(NamedTuple):
         return f"{self.operator} {'x'.join(map(str, self.shape))} {self.window} {self.dtype} {self.layout}"
 
     def geometry(self) -> Geometry:
+        if self.window in BINS:
+            return self.bins(BINS[self.window])
         kernel, stride, padding = WINDOWS[self.window]
         lead = 5 - len(self.shape)
         sizes = [(1,) * lead + self.shape[2:], *[[] for _ in range(5)]]
@@ -79,6 +83,16 @@ class Case(NamedTuple):
         arrays = {name: tuple(v) for (name, _), v in zip(Geometry._fields_[2:8], sizes, strict=True)}
         return Geometry(batch=self.shape[0], channels=self.shape[1], channels_last=self.layout == LAST, **arrays)
 
+    def bins(self, size: int) -> Geometry:
+        sizes = (1,) * (5 - len(self.shape)) + self.shape[2:]
+        out = tuple(min(size, n) for n in sizes)
+        largest = tuple(
+            max(-(-(o + 1) * n // m) - o * n // m for o in range(m)) for n, m in zip(sizes, out, strict=True)
+        )
+        ones = {"stride": (1, 1, 1), "padding": (0, 0, 0), "dilation": (1, 1, 1)}
+        last = self.layout == LAST
+        return Geometry(*self.shape[:2], in_=sizes, out=out, kernel=largest, channels_last=last, adaptive=1, **ones)
+
 
 CASES = [
     *(Case("softpool", PLANES[2], window) for window in WINDOWS if window != "global"),
@@ -87,7 +101,8 @@ CASES = [
     *(Case("softpool", PLANES[1], window) for window in ("k2s2", "k3s2p1", "k3s1p1")),
     *(Case("softpool", PLANES[3], window) for window in ("k2s2", "k3s2p1")),
     *(Case("softpool", (8, 64, 14, 14), window) for window in ("k3s2p1", "k3s1p1")),
-    *(Case("softpool", (1, 64, 7, 7), "global", layout=layout) for layout in ("contiguous", LAST)),
+    *(Case("softpool", (1, 64, n, n), "global", layout=layout) for n in (7, 56) for layout in ("contiguous", LAST)),
+    *(Case("softpool", (8, 64, 14, 14), "to6x6", layout=layout) for layout in ("contiguous", LAST)),
     *(Case(name, PLANES[2], window) for name in ("max", "lip", "edscw", "adapool") for window in ("k2s2", "k3s2p1")),
     *(Case(name, PLANES[2], "k5s5") for name in ("edscw", "adapool")),
 ]
@@ -96,6 +111,8 @@ CASES = [
 def held(g: Geometry) -> int:
     """The number of elements that some window holds."""
     count = g.batch * g.channels
+    if g.adaptive:
+        return int(count * np.prod(list(g.in_)))
     for n, out, kernel, stride, padding, hole in zip(
         g.in_, g.out, g.kernel, g.stride, g.padding, g.dilation, strict=True
     ):

@@ -240,9 +240,9 @@ def _takes(chosen: Native | None, x: Tensor, geometry: AnyGeometry, backend: str
     """
     if backend == "reference":
         return False
-    if isinstance(geometry, Bins) and (x.is_cuda or not is_fixed(*output_size(x.shape[-geometry.ndim :], geometry))):
+    if isinstance(geometry, Bins) and not is_fixed(*output_size(x.shape[-geometry.ndim :], geometry)):
         if backend == "native":
-            raise RuntimeError("backend='native': windows of different sizes are for CPU tensors of a known size")
+            raise RuntimeError("backend='native': windows of different sizes are for tensors of a known size")
         return False
     transformed = _transformed()
     if backend == "auto" and (chosen is None or transformed or _portable() or not _ahead(chosen, x, geometry)):

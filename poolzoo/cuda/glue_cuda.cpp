@@ -23,14 +23,13 @@ struct Place {
 };
 
 // A CUDA param or grad is enough for the dispatcher to come here.
-void check(const Tensor& x, Ints window) {
+void check(const Tensor& x) {
   STD_TORCH_CHECK(x.is_cuda(), "poolzoo: x is on the CPU, another argument is on a GPU");
-  STD_TORCH_CHECK(!is_adaptive(window), "poolzoo: windows of different sizes are for CPU tensors");
 }
 
 Tensor forward(const Tensor& x, std::optional<Tensor> second, std::optional<Tensor> param, double value, Ints window,
                bool ceil_mode) {
-  check(x, window);
+  check(x);
   Arguments a(x, second, param, value, window, ceil_mode);
   Tensor y = a.empty(a.out_shape);
   Place place(x);
@@ -41,7 +40,7 @@ Tensor forward(const Tensor& x, std::optional<Tensor> second, std::optional<Tens
 
 std::tuple<Tensor, Tensor, Tensor> backward(const Tensor& grad, const Tensor& x, std::optional<Tensor> second,
                                             std::optional<Tensor> param, double value, Ints window, bool ceil_mode) {
-  check(x, window);
+  check(x);
   Arguments a(x, second, param, value, window, ceil_mode);
   DType dtype = dtype_of(x);
   Tensor dy = a.like(grad, a.out_shape, "grad"), dx = a.empty(a.in_shape);

@@ -2,7 +2,8 @@
 //
 // There are two kinds of kernel here: for any window, one thread per output; and for the gradient of overlapping windows,
 // one thread per input element. Elements outside the input are skipped. pairs.cuh and strips.cuh have those for the windows
-// that networks use most. There are no atomics; each element of a result is stored once.
+// that networks use most, teams.cuh those for large windows and for bins of unequal size. There are no atomics; each element
+// of a result is stored once.
 #pragma once
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
@@ -22,8 +23,9 @@ template <class I>
 struct Windows {
   I in[3], out[3], kernel[3], stride[3], padding[3], dilation[3];
   I inner;  // both layouts are (outer, depth, height, width, inner): N C and 1, or N and C
+  bool adaptive;  // the windows are bins of unequal size
 
-  explicit Windows(const Geometry& g) : inner(static_cast<I>(g.channels_last ? g.channels : 1)) {
+  explicit Windows(const Geometry& g) : inner(static_cast<I>(g.channels_last ? g.channels : 1)), adaptive(g.adaptive) {
     for (int axis = 0; axis < 3; ++axis) {
       in[axis] = static_cast<I>(g.in[axis]);
       out[axis] = static_cast<I>(g.out[axis]);
@@ -32,6 +34,28 @@ struct Windows {
       padding[axis] = static_cast<I>(g.padding[axis]);
       dilation[axis] = static_cast<I>(g.dilation[axis]);
     }
+  }
+
+  // Where the first tap of window o lies along an axis: before the input, if it is padded.
+  __device__ __forceinline__ I start(int axis, I o) const {
+    return adaptive ? o * in[axis] / out[axis] : o * stride[axis] - padding[axis];
+  }
+
+  // How many taps it has along that axis.
+  __device__ __forceinline__ I reach(int axis, I o) const {
+    return adaptive ? ((o + 1) * in[axis] + out[axis] - 1) / out[axis] - start(axis, o) : kernel[axis];
+  }
+
+  // The first and the last of the windows whose span covers position p along an axis.
+  __device__ __forceinline__ I first_over(int axis, I p) const {
+    if (adaptive) return p * out[axis] / in[axis];
+    const I before = p + padding[axis] - dilation[axis] * (kernel[axis] - 1);
+    return before <= 0 ? 0 : (before + stride[axis] - 1) / stride[axis];
+  }
+  __device__ __forceinline__ I last_over(int axis, I p) const {
+    if (adaptive) return ((p + 1) * out[axis] - 1) / in[axis];
+    const I last = (p + padding[axis]) / stride[axis];
+    return last < out[axis] ? last : out[axis] - 1;
   }
 };
 
@@ -86,6 +110,36 @@ __device__ __forceinline__ auto reduce(const R& r, const Each& each) {
   return w;
 }
 
+// What the last pass keeps of each of N elements, so that their slopes need not compute it again.
+template <class R, int N, bool = R::kKeeps>
+struct Kept {
+  template <class Each>
+  __device__ __forceinline__ auto reduce(const R& r, const Each& each) {
+    return poolzoo::reduce(r, each);
+  }
+  template <class Closed, class A>
+  __device__ __forceinline__ A slope(const R& r, const Closed& c, const Tap<A>& e, int, int input) const;
+};
+
+template <class R, int N>
+struct Kept<R, N, true> {
+  typename R::template Kept<Number<R>> of[N];
+
+  template <class Each>
+  __device__ __forceinline__ auto reduce(const R& r, const Each& each) {  // of two passes and one input
+    auto w = r.template open<Number<R>>();
+    each([&](const Tap<Number<R>>& e) { r.seek(w, e); });
+    r.settle(w);
+    int i = 0;
+    each([&](const Tap<Number<R>>& e) { r.add(w, e, of[i++]); });
+    return w;
+  }
+  template <class Closed, class A>
+  __device__ __forceinline__ A slope(const R& r, const Closed& c, const Tap<A>& e, int i, int) const {
+    return r.slope(c, e, of[i]);
+  }
+};
+
 template <class T, class R, class Each>
 __device__ __forceinline__ T pooled(const R& r, const Each& each) {
   return static_cast<T>(r.sign * r.value(reduce(r, each)));
@@ -97,6 +151,12 @@ __device__ __forceinline__ A slope(const R& r, const Closed& c, const Tap<A>& e,
   if constexpr (R::kInputs == 2)
     if (input == 1) return r.slope_second(c, e);
   return r.slope(c, e);
+}
+
+template <class R, int N, bool kKeeps>
+template <class Closed, class A>
+__device__ __forceinline__ A Kept<R, N, kKeeps>::slope(const R& r, const Closed& c, const Tap<A>& e, int, int input) const {
+  return poolzoo::slope(r, c, e, input);
 }
 
 // ---------------------------------------------------------------- packs
@@ -176,8 +236,8 @@ struct Taps {
 #pragma unroll
     for (int axis = 2; axis >= 0; --axis) {
       const I hole = g.dilation[axis];
-      I taps = g.kernel[axis];
-      start[axis] = o.at[axis] * g.stride[axis] - g.padding[axis];
+      I taps = g.reach(axis, o.at[axis]);
+      start[axis] = g.start(axis, o.at[axis]);
       if (start[axis] < 0) {
         const I before = (hole - 1 - start[axis]) / hole;
         start[axis] += before * hole;
@@ -288,11 +348,10 @@ __global__ void pool_gather_backward(Inputs<T> x, const Share<R>* __restrict__ s
     I first[3], last[3];  // windows whose span covers the element
 #pragma unroll
     for (int axis = 0; axis < 3; ++axis) {
-      const I at = p.at[axis] + g.padding[axis], before = at - g.dilation[axis] * (g.kernel[axis] - 1);
-      first[axis] = before <= 0 ? 0 : (before + g.stride[axis] - 1) / g.stride[axis];
-      last[axis] = at / g.stride[axis] < g.out[axis] ? at / g.stride[axis] : g.out[axis] - 1;
+      first[axis] = g.first_over(axis, p.at[axis]);
+      last[axis] = g.last_over(axis, p.at[axis]);
     }
-    const auto reach = [&](int axis, I o) { return p.at[axis] + g.padding[axis] - o * g.stride[axis]; };
+    const auto reach = [&](int axis, I o) { return p.at[axis] - g.start(axis, o); };
     const auto held = [&](int axis, I o) {  // by a tap, not by a hole of the dilation
       return g.dilation[axis] == 1 || reach(axis, o) % g.dilation[axis] == 0;
     };

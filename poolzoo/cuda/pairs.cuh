@@ -88,12 +88,14 @@ __global__ void pool_pairs_backward(const T* __restrict__ grad_y, Inputs<T> x, G
     Row rows[R::kInputs][P::kRows];
 #pragma unroll
     for (int v = 0; v < V; ++v) {
-      const auto closed = r.close(reduce(r, pairs.window(r, v)));
+      Kept<R, 2 * P::kRows> kept;
+      const auto closed = r.close(kept.reduce(r, pairs.window(r, v)));
 #pragma unroll
       for (int number = 0; number < 2 * P::kRows; ++number)
 #pragma unroll
         for (int input = 0; input < R::kInputs; ++input) {
-          const auto dx = static_cast<Number<R>>(dy.at[v]) * slope(r, closed, pairs.tap(r, v, number), input);
+          const auto slope = kept.slope(r, closed, pairs.tap(r, v, number), number, input);
+          const auto dx = static_cast<Number<R>>(dy.at[v]) * slope;
           rows[input][number / 2].at[2 * v + number % 2] = static_cast<T>(dx);
         }
     }
@@ -197,12 +199,13 @@ __global__ void pool_quads_backward(const T* __restrict__ grad_y, Inputs<T> x, G
     E out[R::kInputs][4];
 #pragma unroll
     for (int v = 0; v < V; ++v) {
-      const auto closed = r.close(reduce(r, held.window(r, v)));
+      Kept<R, 4> kept;
+      const auto closed = r.close(kept.reduce(r, held.window(r, v)));
 #pragma unroll
       for (int n = 0; n < 4; ++n)
 #pragma unroll
         for (int input = 0; input < R::kInputs; ++input) {
-          const auto dx = static_cast<Number<R>>(dy.at[v]) * slope(r, closed, held.element(r, v, n), input);
+          const auto dx = static_cast<Number<R>>(dy.at[v]) * kept.slope(r, closed, held.element(r, v, n), n, input);
           out[input][n].at[v] = static_cast<T>(dx);
         }
     }

@@ -5,24 +5,28 @@
 #include "launchers.h"
 #include "pairs.cuh"
 #include "strips.cuh"
+#include "teams.cuh"
+#include "tiles.cuh"
 
 namespace poolzoo {
 namespace {
 
 constexpr int64_t kMaxBlocks = 1 << 16;  // beyond it, the kernels' loops go round again
 constexpr int64_t kMaxSums = 1 << 10;    // blocks that share the gradient of the parameter
+constexpr int64_t kMostOfOne = 8;        // taps of a window that one thread reads for itself
+constexpr int64_t kEnoughBlocks = 132;  // as many as a large GPU has multiprocessors
+constexpr int64_t kTileOfForward = 24 << 10, kTileOfBackward = 48 << 10;  // bytes of shared memory, at most
 constexpr int64_t kMaxOffset = INT32_MAX - kMaxBlocks * kThreads;  // of 32 bits, with room for every loop's last step
 
 template <class A> using Reducer = POOLZOO_REDUCER<A>;
 // Whether a reducer is that of the element type, and not the wider one of large windows, which the general kernels take.
 template <class R, class T> constexpr bool kOwn = sizeof(T) == 8 || sizeof(Number<R>) == 4;
 constexpr bool kParam = Reducer<float>::kParam;
+constexpr int kInputs = Reducer<float>::kInputs;
 
 unsigned blocks(int64_t count, int64_t most = kMaxBlocks) {
   return static_cast<unsigned>(std::min((count + kThreads - 1) / kThreads, most));
 }
-
-bool in_double(const Geometry& g, int32_t dtype) { return dtype == kFloat64 || taps(g) > kMostInFloat; }
 
 int64_t volume(const int64_t (&v)[3]) { return v[0] * v[1] * v[2]; }
 
@@ -32,7 +36,7 @@ int64_t inputs(const Geometry& g) { return g.batch * g.channels * volume(g.in); 
 // For adjacent windows of two elements along the last axes that lie inside the input: how many axes, or 0. Windows cut by an
 // edge (ceil_mode) take the general kernel.
 int pair_axes(const Geometry& g) {
-  if ((g.channels_last && g.channels != 1) || volume(g.in) > kMaxOffset) return 0;
+  if ((g.channels_last && g.channels != 1) || volume(g.in) > kMaxOffset || g.adaptive) return 0;
   int axes = 0;
   for (int axis = 2; axis >= 0; --axis) {
     const bool one = g.kernel[axis] == 1 && g.stride[axis] == 1 && g.padding[axis] == 0;
@@ -45,11 +49,29 @@ int pair_axes(const Geometry& g) {
 }
 
 bool overlaps(const Geometry& g) {
-  bool any = false;
+  bool any = g.adaptive;
   for (int axis = 0; axis < 3; ++axis)
     any = any || (g.stride[axis] <= g.dilation[axis] * (g.kernel[axis] - 1) && g.out[axis] > 1);
   return any;
 }
+
+// Whether several threads share a window.
+bool in_teams(const Geometry& g) {
+  bool narrow = true;
+  for (int axis = 0; axis < 3; ++axis)
+    narrow = narrow && std::max(g.in[axis], g.kernel[axis] * g.dilation[axis]) * (g.adaptive ? g.out[axis] + 1 : 2) < INT32_MAX;
+  return Reducer<float>::kJoins && narrow && taps(g) > (volume(g.out) == 1 ? kMostOfOne : kMostInFloat);
+}
+
+// Whether the gradient of overlapping windows is gathered by the elements of the input.
+bool gathers(const Geometry& g) {
+  return overlaps(g) || (in_teams(g) && *std::max_element(g.dilation, g.dilation + 3) > 1);
+}
+
+// Whether sums of many elements of a narrower type are made in double; else teams make them in parts.
+constexpr bool kWidens = !(Reducer<float>::kInParts && Reducer<float>::kJoins);
+
+bool in_double(const Geometry& g, int32_t dtype) { return dtype == kFloat64 || (kWidens && taps(g) > kMostInFloat); }
 
 // Whether 32-bit integers hold every offset.
 bool is_narrow(const Geometry& g) {
@@ -57,6 +79,8 @@ bool is_narrow(const Geometry& g) {
   for (int axis = 0; axis < 3; ++axis)
     for (int64_t n : {g.in[axis] + 2 * g.padding[axis] + g.stride[axis], g.kernel[axis] * g.dilation[axis]})
       narrow = narrow && n <= kMaxOffset / 2;
+  for (int axis = 0; axis < 3 && g.adaptive; ++axis)
+    narrow = narrow && (g.in[axis] + 1) * (g.out[axis] + 1) <= kMaxOffset;
   return narrow;
 }
 
@@ -70,7 +94,9 @@ void with_index(const Geometry& g, Launch launch) {
 }
 
 // Windows that stay within one plane, which is all there is of them in 2D.
-bool is_flat(const Geometry& g) { return is_narrow(g) && g.kernel[0] == 1 && g.padding[0] == 0 && g.stride[0] == 1; }
+bool is_flat(const Geometry& g) {
+  return is_narrow(g) && !g.adaptive && g.kernel[0] == 1 && g.padding[0] == 0 && g.stride[0] == 1;
+}
 
 bool is_small(const Geometry& g, int64_t size) { return is_flat(g) && g.kernel[1] == size && g.kernel[2] == size; }
 
@@ -238,8 +264,146 @@ void backward_quads(const T* grad_y, const Inputs<T>& x, const Gradients<T>& gra
   pool_quads_backward<R, T, V><<<blocks(count), kThreads, 0, stream>>>(grad_y, x, grad, windows, count, r);
 }
 
+// The input that a window owns along an axis, at most.
+int64_t cell(const Geometry& g, int axis) {
+  const int64_t last = g.in[axis] + g.padding[axis] - (g.out[axis] - 1) * g.stride[axis];
+  return g.out[axis] > 1 ? std::max(g.stride[axis], last) : g.in[axis];
+}
+
+template <class R, class T>
+Teams teams_of(const Geometry& g, bool of_cells) {
+  const int64_t elements = of_cells ? cell(g, 0) * cell(g, 1) * cell(g, 2) : taps(g);
+  const int64_t channels = is_channels_last(g) ? g.channels : 1, held = Portion<R, T, false>::kHeld;
+  Teams t{1, 1, 0, 0, false, 0};
+  while (t.lanes < channels && t.lanes * sizeof(T) < 32) t.lanes *= 2;  // whole sectors
+  while (t.members * held < elements && t.members * t.lanes < kThreads) t.members *= 2;
+  while (t.lanes < channels && t.lanes < 32 && t.members * t.lanes < kThreads) t.lanes *= 2;
+  t.groups = kThreads / (t.lanes * t.members);
+  t.chunks = static_cast<int32_t>((channels + t.lanes - 1) / t.lanes);
+  t.fits = t.members * held >= elements;
+  t.count = outputs(g) / channels * t.chunks;
+  return t;
+}
+
+// The tiles of small windows that overlap; none where one thread alone holds too much. `number` and `share` are the bytes of
+// what a reducer computes in, and of what it keeps of a window for the gradient.
+Tiles tiles_of(const Geometry& g, bool backward, int64_t element, int64_t number, int64_t share) {
+  Tiles t{};
+  if (!overlaps(g) || taps(g) > kMostInFloat || !is_narrow(g)) return t;
+  const int64_t channels = is_channels_last(g) ? g.channels : 1;
+  int64_t lanes = 1, own[3], windows = 0, in = 0, row = 0, planes = 1;
+  while (lanes < channels && lanes * element < 32) lanes *= 2, ++t.lane_bits;  // whole sectors
+  // What a tile needs room for.
+  const auto bytes = [&] {
+    windows = in = planes * lanes;
+    for (int axis = 0; axis < 3; ++axis) {
+      const int64_t reach = g.dilation[axis] * (g.kernel[axis] - 1);
+      int64_t o = own[axis];
+      if (g.adaptive) {
+        if (backward) o = std::min((own[axis] * g.out[axis] - 1) / g.in[axis] + 2, g.out[axis]);
+        row = std::min(o * g.in[axis] / g.out[axis] + 2, g.in[axis]);
+      } else {
+        if (backward) o = std::min((own[axis] - 1 + reach) / g.stride[axis] + 1, g.out[axis]);
+        row = (o - 1) * g.stride[axis] + reach + 1;
+        if (axis < 2) row = std::min(row, g.in[axis]);
+      }
+      windows *= o, in *= row;
+    }
+    in = (in + planes * lanes + 3) / 4 * 4;  // planes may be one longer each
+    return in * kInputs * number + (backward ? windows * share : 0);
+  };
+  const auto tiles = [&](int axis) { return ((backward ? g.in : g.out)[axis] + own[axis] - 1) / own[axis]; };
+  for (int axis = 0; axis < 3; ++axis) own[axis] = (backward ? g.in : g.out)[axis];
+  while (bytes() > (backward ? kTileOfBackward : kTileOfForward)) {
+    int most = -1;
+    double best = 0;
+    for (int axis = 0; axis < 3; ++axis) {  // where elements at edges are fewest
+      const auto edge = static_cast<double>(g.dilation[axis] * (g.kernel[axis] - 1) + 1 - g.stride[axis]);
+      const int64_t size = g.adaptive ? own[axis] * g.in[axis] / g.out[axis] : own[axis] * (backward ? 1 : g.stride[axis]);
+      const double room = static_cast<double>(size) / std::max(g.adaptive ? 1 : edge, 0.125);
+      if (own[axis] > 1 && room > best) most = axis, best = room;
+    }
+    if (most < 0) return t;
+    const int64_t all = (backward ? g.in : g.out)[most], parts = tiles(most) + 1;
+    own[most] = std::min(own[most] - 1, (all + parts - 1) / parts);
+  }
+  const int64_t outer = g.batch * g.channels / channels, whole = tiles(0) * tiles(1) * tiles(2);
+  bytes();
+  while (whole == 1 && planes < outer && std::min(windows, in / 4) < kThreads) {  // a thread each, of all planes together
+    planes *= 2;
+    if (bytes() > (backward ? kTileOfBackward : kTileOfForward) || outer * lanes / planes < kEnoughBlocks) {
+      planes /= 2;
+      break;
+    }
+  }
+  bytes();
+  for (int axis = 0; axis < 3; ++axis)
+    t.own[axis] = static_cast<int32_t>(own[axis]), t.tiles[axis] = static_cast<int32_t>(tiles(axis));
+  if (row == g.in[2] && g.padding[2] == 0) row = in;  // rows are read as one
+  while (t.row_bits < 5 && 1 << t.row_bits < row * lanes) ++t.row_bits;
+  t.chunks = static_cast<int32_t>((channels + lanes - 1) / lanes);
+  t.planes = static_cast<int32_t>(planes), t.outer = static_cast<int32_t>(outer);
+  t.windows = static_cast<int32_t>(windows), t.inputs = static_cast<int32_t>(in);
+  const int64_t count = whole * t.chunks * ((outer + planes - 1) / planes);
+  t.count = count <= INT32_MAX ? static_cast<int32_t>(count) : 0;
+  return t;
+}
+
+template <class R, class T>
+Tiles tiles_of(const Geometry& g, bool backward) {
+  return tiles_of(g, backward, sizeof(T), sizeof(Number<R>), sizeof(Share<R>));
+}
+
+// Calls launch with the number of taps in a row of windows without holes, where a kernel is compiled for it; else with 0.
+template <class T, class Launch>
+void with_width(const Geometry& g, Launch launch) {
+  if constexpr (sizeof(T) < 8) {
+    const bool dense = !g.adaptive && *std::max_element(g.dilation, g.dilation + 3) == 1;
+    if (dense && g.kernel[2] == 3) return launch(std::integral_constant<int, 3>{});
+    if (dense && g.kernel[2] == 5) return launch(std::integral_constant<int, 5>{});
+  }
+  launch(std::integral_constant<int, 0>{});
+}
+
+template <class T, class R>
+bool forward_tiles(const Inputs<T>& x, T* y, const Geometry& g, const R& r, cudaStream_t stream) {
+  const Tiles t = tiles_of<R, T>(g, false);
+  if (!t.count) return false;
+  with_width<T>(g, [&](auto width) {
+    const unsigned bytes = t.inputs * kInputs * sizeof(Number<R>);
+    pool_tiles<R, T, width><<<t.count, kThreads, bytes, stream>>>(x, y, Windows<int32_t>(g), t, r);
+  });
+  return true;
+}
+
+template <class T, class R>
+bool backward_tiles(const T* grad_y, const Inputs<T>& x, const Gradients<T>& grad, const Geometry& g, const R& r,
+                    cudaStream_t stream) {
+  const Tiles t = tiles_of<R, T>(g, true);
+  if (!t.count) return false;
+  with_width<T>(g, [&](auto width) {
+    const unsigned bytes = t.inputs * kInputs * sizeof(Number<R>) + t.windows * sizeof(Share<R>);
+    pool_tiles_backward<R, T, width>
+        <<<t.count, kThreads, bytes, stream>>>(grad_y, x, grad, Windows<int32_t>(g), t, r);
+  });
+  return true;
+}
+
+// Returns the number of blocks.
+template <Work kWork, class T, class R>
+unsigned in_teams(const Job<R, T>& job, const Geometry& g, const R& r, int64_t most_blocks, cudaStream_t stream) {
+  const Teams t = teams_of<R, T>(g, kWork == Work::kCells);
+  const auto n = static_cast<unsigned>(std::min((t.count + t.groups - 1) / t.groups, most_blocks));
+  if constexpr (R::kJoins) pool_teams<R, T, kWork><<<n, kThreads, 0, stream>>>(job, Windows<int32_t>(g), t, r);
+  return n;
+}
+
 template <class T, class R>
 void forward(const Inputs<T>& x, T* y, const Geometry& g, const R& r, cudaStream_t stream) {
+  if (in_teams(g)) {
+    in_teams<Work::kForward>(Job<R, T>{x, nullptr, y, {}, nullptr, nullptr}, g, r, kMaxBlocks, stream);
+    return;
+  }
   if constexpr (kOwn<R, T>) {
     if (pair_axes(g)) {
       const Windows<int32_t> windows(g);
@@ -254,6 +418,7 @@ void forward(const Inputs<T>& x, T* y, const Geometry& g, const R& r, cudaStream
     }
     if constexpr (sizeof(T) < 8)
       if (with_strips(g, [&](auto rows, auto stride) { forward_strips<rows, stride>(x, y, g, r, stream); })) return;
+    if (forward_tiles(x, y, g, r, stream)) return;
     constexpr int V = sizeof(T) == 8 ? 2 : 4;
     const bool packs = g.channels_last && g.channels % V == 0 && is_aligned(V * sizeof(T), {x.of[0], x.of[1], y});
     if (packs && is_small(g, 2)) return forward_small<2, V>(x, y, g, r, stream);
@@ -267,6 +432,11 @@ void forward(const Inputs<T>& x, T* y, const Geometry& g, const R& r, cudaStream
 template <class T, class R>
 void backward(const T* grad_y, const Inputs<T>& x, const Gradients<T>& grad, void* workspace, const Geometry& g, const R& r,
               cudaStream_t stream) {
+  auto* shares = static_cast<Share<R>*>(workspace);
+  if (in_teams(g) && !gathers(g)) {
+    in_teams<Work::kCells>(Job<R, T>{x, grad_y, nullptr, grad, nullptr, nullptr}, g, r, kMaxBlocks, stream);
+    return;
+  }
   if constexpr (kOwn<R, T>)
     if (pair_axes(g)) {
       const Windows<int32_t> windows(g);
@@ -288,7 +458,9 @@ void backward(const T* grad_y, const Inputs<T>& x, const Gradients<T>& grad, voi
   if constexpr (kOwn<R, T> && sizeof(T) < 8)
     if (with_strips(g, [&](auto rows, auto stride) { backward_strips<rows, stride>(grad_y, x, grad, g, r, stream); }))
       return;
-  if (!overlaps(g)) {
+  if constexpr (kOwn<R, T>)
+    if (backward_tiles(grad_y, x, grad, g, r, stream)) return;
+  if (!gathers(g)) {
     with_index(g, [&](const auto& windows, auto index) {
       using I = decltype(index);
       pool_cells_backward<R, T, I>
@@ -296,10 +468,12 @@ void backward(const T* grad_y, const Inputs<T>& x, const Gradients<T>& grad, voi
     });
     return;
   }
-  auto* shares = static_cast<Share<R>*>(workspace);
+  if (in_teams(g))
+    in_teams<Work::kShares>(Job<R, T>{x, grad_y, nullptr, grad, shares, nullptr}, g, r, kMaxBlocks, stream);
   with_index(g, [&](const auto& windows, auto index) {
     using I = decltype(index);
-    pool_shares<R, T, I><<<blocks(outputs(g)), kThreads, 0, stream>>>(grad_y, x, shares, windows, I(outputs(g)), r);
+    if (!in_teams(g))
+      pool_shares<R, T, I><<<blocks(outputs(g)), kThreads, 0, stream>>>(grad_y, x, shares, windows, I(outputs(g)), r);
     pool_gather_backward<R, T, I><<<blocks(inputs(g)), kThreads, 0, stream>>>(x, shares, grad, windows, I(inputs(g)), r);
   });
 }
@@ -307,20 +481,34 @@ void backward(const T* grad_y, const Inputs<T>& x, const Gradients<T>& grad, voi
 template <class T, class R>
 void param_backward(const T* grad_y, const Inputs<T>& x, double* sums, const Geometry& g, const R& r, cudaStream_t stream) {
   if constexpr (kParam) {
-    const unsigned n = blocks(outputs(g), kMaxSums);
-    with_index(g, [&](const auto& windows, auto index) {
-      using I = decltype(index);
-      pool_param_backward<R, T, I><<<n, kThreads, 0, stream>>>(grad_y, x, sums, windows, I(outputs(g)), r);
-    });
+    unsigned n = blocks(outputs(g), kMaxSums);
+    if (in_teams(g)) {
+      n = in_teams<Work::kSpread>(Job<R, T>{x, grad_y, nullptr, {}, nullptr, sums}, g, r, kMaxSums, stream);
+    } else {
+      with_index(g, [&](const auto& windows, auto index) {
+        using I = decltype(index);
+        pool_param_backward<R, T, I><<<n, kThreads, 0, stream>>>(grad_y, x, sums, windows, I(outputs(g)), r);
+      });
+    }
     sum_blocks<<<1, kThreads, 0, stream>>>(sums, static_cast<int>(n));
   }
+}
+
+// Bins that are all alike as windows that lie side by side.
+Geometry plain(Geometry g) {
+  bool alike = g.adaptive;
+  for (int axis = 0; axis < 3; ++axis) alike = alike && g.in[axis] % g.out[axis] == 0;
+  for (int axis = 0; axis < 3 && alike; ++axis) g.kernel[axis] = g.stride[axis] = g.in[axis] / g.out[axis];
+  if (alike) g.adaptive = 0;
+  return g;
 }
 
 // Calls f with a null pointer of the type that the code names, and with the reducer for it.
 template <class F>
 cudaError_t with_dtype(int32_t dtype, const Geometry& g, double param, F f) {
   const auto call = [&](auto* type) {
-    if (in_double(g, dtype)) return f(type, Reducer<double>::make(param, taps(g)));
+    if constexpr (sizeof(*type) == 8 || kWidens)
+      if (in_double(g, dtype)) return f(type, Reducer<double>::make(param, taps(g)));
     if constexpr (sizeof(*type) < 8) f(type, Reducer<float>::make(param, taps(g)));
   };
   switch (dtype) {
@@ -338,49 +526,56 @@ cudaError_t with_dtype(int32_t dtype, const Geometry& g, double param, F f) {
 
 extern "C" {
 
-cudaError_t POOLZOO_LAUNCHER(forward)(const void* x, const void* second, void* y, const poolzoo::Geometry* g,
+cudaError_t POOLZOO_LAUNCHER(forward)(const void* x, const void* second, void* y, const poolzoo::Geometry* given,
                                       int32_t dtype, double param, cudaStream_t stream) {
   using namespace poolzoo;
-  if (outputs(*g) == 0) return cudaSuccess;
-  return with_dtype(dtype, *g, param, [&](auto* type, const auto& r) {
+  const Geometry g = plain(*given);
+  if (outputs(g) == 0) return cudaSuccess;
+  return with_dtype(dtype, g, param, [&](auto* type, const auto& r) {
     using T = std::remove_pointer_t<decltype(type)>;
-    forward<T>({{static_cast<const T*>(x), static_cast<const T*>(second)}}, static_cast<T*>(y), *g, r, stream);
+    forward<T>({{static_cast<const T*>(x), static_cast<const T*>(second)}}, static_cast<T*>(y), g, r, stream);
   });
 }
 
-int64_t POOLZOO_LAUNCHER(workspace)(const poolzoo::Geometry* g, int32_t dtype) {
+int64_t POOLZOO_LAUNCHER(workspace)(const poolzoo::Geometry* given, int32_t dtype) {
   using namespace poolzoo;
-  if (!overlaps(*g) || (dtype != kFloat64 && strip_stride(*g))) return 0;
-  const int64_t share = in_double(*g, dtype) ? sizeof(Share<Reducer<double>>) : sizeof(Share<Reducer<float>>);
-  return outputs(*g) * share;
+  const Geometry g = plain(*given);
+  if (!gathers(g) || (dtype != kFloat64 && strip_stride(g))) return 0;
+  const bool wide = in_double(g, dtype);
+  const int64_t share = wide ? sizeof(Share<Reducer<double>>) : sizeof(Share<Reducer<float>>);
+  const int64_t element = dtype == kFloat64 ? 8 : dtype == kFloat32 ? 4 : 2;
+  return tiles_of(g, true, element, wide ? 8 : 4, share).count ? 0 : outputs(g) * share;
 }
 
 cudaError_t POOLZOO_LAUNCHER(backward)(const void* grad_y, const void* x, const void* second, void* grad_x,
-                                       void* grad_second, void* workspace, const poolzoo::Geometry* g, int32_t dtype,
+                                       void* grad_second, void* workspace, const poolzoo::Geometry* given, int32_t dtype,
                                        double param, cudaStream_t stream) {
   using namespace poolzoo;
-  if (inputs(*g) == 0) return cudaSuccess;
-  if (POOLZOO_LAUNCHER(workspace)(g, dtype) && !workspace) return cudaErrorInvalidValue;
-  return with_dtype(dtype, *g, param, [&](auto* type, const auto& r) {
+  const Geometry g = plain(*given);
+  if (inputs(g) == 0) return cudaSuccess;
+  if (POOLZOO_LAUNCHER(workspace)(given, dtype) && !workspace) return cudaErrorInvalidValue;
+  return with_dtype(dtype, g, param, [&](auto* type, const auto& r) {
     using T = std::remove_pointer_t<decltype(type)>;
     backward<T>(static_cast<const T*>(grad_y), {{static_cast<const T*>(x), static_cast<const T*>(second)}},
-                {{static_cast<T*>(grad_x), static_cast<T*>(grad_second)}}, workspace, *g, r, stream);
+                {{static_cast<T*>(grad_x), static_cast<T*>(grad_second)}}, workspace, g, r, stream);
   });
 }
 
-int64_t POOLZOO_LAUNCHER(param_sums)(const poolzoo::Geometry* g) {
+int64_t POOLZOO_LAUNCHER(param_sums)(const poolzoo::Geometry* given) {
   using namespace poolzoo;
-  return std::max(1u, blocks(outputs(*g), kMaxSums));
+  const Geometry g = plain(*given);
+  return in_teams(g) ? kMaxSums : std::max(1u, blocks(outputs(g), kMaxSums));
 }
 
 cudaError_t POOLZOO_LAUNCHER(param_backward)(const void* grad_y, const void* x, const void* second, double* sums,
-                                             const poolzoo::Geometry* g, int32_t dtype, double param,
+                                             const poolzoo::Geometry* given, int32_t dtype, double param,
                                              cudaStream_t stream) {
   using namespace poolzoo;
-  if (!kParam || outputs(*g) == 0) return cudaMemsetAsync(sums, 0, sizeof(double), stream);
-  return with_dtype(dtype, *g, param, [&](auto* type, const auto& r) {
+  const Geometry g = plain(*given);
+  if (!kParam || outputs(g) == 0) return cudaMemsetAsync(sums, 0, sizeof(double), stream);
+  return with_dtype(dtype, g, param, [&](auto* type, const auto& r) {
     using T = std::remove_pointer_t<decltype(type)>;
-    param_backward<T>(static_cast<const T*>(grad_y), {{static_cast<const T*>(x), static_cast<const T*>(second)}}, sums, *g,
+    param_backward<T>(static_cast<const T*>(grad_y), {{static_cast<const T*>(x), static_cast<const T*>(second)}}, sums, g,
                       r, stream);
   });
 }

@@ -304,12 +304,13 @@ __global__ void pool_strips_backward(const T* __restrict__ grad_y, Inputs<T> x, 
       for (int v = 0; v < W::kWindows; ++v)
         if (v == 0 || walk.is_output(v)) {
           const float dy = static_cast<float>(dy_of[v]);
-          const auto closed = r.close(reduce(r, walk.window(v)));
+          Kept<R, KY * W::K> kept;
+          const auto closed = r.close(kept.reduce(r, walk.window(v)));
 #pragma unroll
           for (int i = 0; i < KY * W::K; ++i)
 #pragma unroll
             for (int k = 0; k < R::kInputs; ++k)
-              sums[k][i / W::K][v * S + i % W::K] += dy * slope(r, closed, walk.element(v, i), k);
+              sums[k][i / W::K][v * S + i % W::K] += dy * kept.slope(r, closed, walk.element(v, i), i, k);
         }
     }
     if (q >= 0) {

@@ -11,9 +11,18 @@
 //   close(w)            returns a Closed<V>: the few numbers that slope needs
 //   slope(c, tap)       returns dy/da of one element; slope_second(c, tap) returns dy/db, if kInputs is 2
 //   spread(w)           returns dy/dparam, if kParam is true
-//   sums(w, f)          calls f with each sum over the elements that value and close need; with kInParts: sums of more than
+//   sums(w, f)          calls f with each sum over the elements that value needs; with kInParts: sums of more than
 //                       kMostInFloat elements are then made in parts in float, and else in double
-//   spread_sums(w, f)   likewise with those that only spread needs
+//   add(w, tap, kept), slope(c, tap, kept)   with kKeeps: likewise, where a Kept<V> of each element is at hand on CUDA
+//   slope_sums(w, f), spread_sums(w, f)   likewise with those that only close or only spread needs
+//
+// With kJoins, several CUDA threads can share a window, each with some of its elements; else one thread reduces a window:
+//   join(w, team)             after the first pass of each thread: makes of their windows the one that all of them go on with,
+//                             by team.sum(x), team.most(x), team.least(x) and team.first(x), x of the window's first element
+//   join_measures(w, team)    if kPasses is 3: likewise after the second pass. After the last one their `sums` are added
+//   recentre(w, next)         with kStreams, which makes one pass of the first two: w's sums, as they are if its centre is
+//                             that of `next`, a window that has been shown more elements; seek is then called only on `next`
+//
 // It may have a `sign`: the elements and the result are multiplied by it. The compiler removes unused values: sums that
 // only slope needs are not computed in the forward pass.
 //
@@ -45,10 +54,13 @@ struct Plain {
   static constexpr int kInputs = 1, kPasses = 2;
   static constexpr bool kParam = false;
   static constexpr bool kSplits = false;  // SoftPool alone: see there
-  static constexpr bool kInParts = false;
+  static constexpr bool kInParts = false, kJoins = false, kStreams = false, kKeeps = false;
   static constexpr T sign = 1;
 
   static POOLZOO_HD T fill(int) { return T(0); }
+
+  template <class W, class F>
+  POOLZOO_HD void slope_sums(W&, F) const {}
 
   template <class W, class F>
   POOLZOO_HD void spread_sums(W&, F) const {}
@@ -84,6 +96,14 @@ struct Weighted {
   }
 
   template <class V>
+  POOLZOO_HD void recentre(Sums<V>& s, V before, V after, V scale) const {  // c from before to after; weights times scale
+    const V low = after * q;
+    s.first = scale * (s.first + (before * q - low) * s.sum);
+    s.sum *= scale;
+    s.low = low;
+  }
+
+  template <class V>
   POOLZOO_HD V value(const Sums<V>& s, V centre) const {  // in halves: the difference may be more than the largest number
     V half = ratio(s.first, s.sum) * unit;
     return (centre + half) + half;
@@ -94,7 +114,7 @@ struct Weighted {
 template <class T>
 struct Max : Plain<T> {
   static constexpr int kPasses = 1;
-  static constexpr bool kInParts = true;
+  static constexpr bool kInParts = true, kJoins = true;
 
   template <class V>
   struct Window {
@@ -117,6 +137,16 @@ struct Max : Plain<T> {
     auto wins = (e.a > w.best) | (e.a != e.a), first = (w.at < 0) & (e.here > 0);
     w.best = wins ? e.a : w.best;
     w.at = (wins | first) ? e.number : w.at;
+  }
+
+  template <class V, class Team>
+  POOLZOO_HD void join(Window<V>& w, Team& team) const {  // the first of the largest, or the last NaN
+    const Index<V> none = ~(Index<V>(1) << (8 * sizeof(V) - 1));
+    const bool any_nan = team.most(w.best != w.best ? V(1) : V(0)) > 0;
+    const V best = any_nan ? V(NAN) : team.most(w.best);
+    const bool mine = w.at >= 0 && (any_nan ? w.best != w.best : w.best == best);
+    const Index<V> at = team.least(mine ? (any_nan ? -w.at : w.at) : none);
+    w = {best, any_nan ? -at : at};
   }
 
   template <class V, class F>
@@ -142,7 +172,7 @@ struct Max : Plain<T> {
 template <class T>
 struct Avg : Plain<T> {
   static constexpr int kPasses = 1;
-  static constexpr bool kInParts = true;
+  static constexpr bool kInParts = true, kJoins = true;
   T q;
 
   template <class V>
@@ -164,6 +194,11 @@ struct Avg : Plain<T> {
   POOLZOO_HD void seek(Window<V>& w, const Tap<V>& e) const {
     w.sum += e.a * q;
     w.count += e.here;
+  }
+
+  template <class V, class Team>
+  POOLZOO_HD void join(Window<V>& w, Team& team) const {
+    w.count = team.sum(w.count);
   }
 
   template <class V, class F>
@@ -192,7 +227,7 @@ struct Avg : Plain<T> {
 // slopes are the formula's limits, with 0 * inf NaN: those of p = 1 and p = inf are finite.
 template <class T, bool kSum>
 struct Lp : Plain<T> {
-  static constexpr bool kParam = true;
+  static constexpr bool kParam = true, kJoins = true;
   T p, inverse;
   bool peak;  // p is infinite
 
@@ -253,6 +288,21 @@ struct Lp : Plain<T> {
     w.count += e.here;
   }
 
+  template <class V, class Team>
+  POOLZOO_HD void join(Window<V>& w, Team& team) const {
+    w.most = team.most(w.most);
+  }
+
+  template <class V, class F>
+  POOLZOO_HD void sums(Window<V>& w, F f) const {
+    f(w.sum), f(w.count);
+  }
+
+  template <class V, class F>
+  POOLZOO_HD void spread_sums(Window<V>& w, F f) const {
+    f(w.logs);
+  }
+
   template <class V>
   POOLZOO_HD V log_mean(const Window<V>& w) const {  // log2 of (y / m)^p
     return log2_positive(kSum ? w.sum : w.sum / w.count);
@@ -298,7 +348,7 @@ using LpSum = Lp<T, true>;
 template <class T>
 struct Lip : Plain<T> {
   static constexpr int kInputs = 2;
-  static constexpr bool kInParts = true;
+  static constexpr bool kInParts = true, kJoins = true, kStreams = true;
   Weighted<T> mean;
 
   template <class V>
@@ -331,6 +381,18 @@ struct Lip : Plain<T> {
   template <class V>
   POOLZOO_HD void settle(Window<V>& w) const {
     w.sums.low = w.centre * mean.q;
+  }
+
+  template <class V, class Team>
+  POOLZOO_HD void join(Window<V>& w, Team& team) const {
+    w.centre = team.most(w.centre);
+    w.top = team.most(w.top);
+  }
+
+  template <class V>
+  POOLZOO_HD void recentre(Window<V>& w, const Window<V>& next) const {
+    mean.recentre(w.sums, w.centre, next.centre, weight(w.top, next.top));
+    w.centre = next.centre, w.top = next.top;
   }
 
   template <class V>
@@ -380,7 +442,7 @@ struct Lip : Plain<T> {
 // done the first way. Whether it is depends on the window's own elements alone: so does its result, to the bit.
 template <class T>
 struct SoftPool : Plain<T> {
-  static constexpr bool kParam = true, kSplits = true, kInParts = true;
+  static constexpr bool kParam = true, kSplits = true, kInParts = true, kJoins = true, kStreams = true;
   T sign;
   Weighted<T> mean;
   T sharp;             // s / q
@@ -433,6 +495,19 @@ struct SoftPool : Plain<T> {
   POOLZOO_HD void settle(Window<V>& w) const {
     w.sums.low = w.centre * mean.q;
     w.top = nearest(w.centre * s);
+  }
+
+  template <class V, class Team>
+  POOLZOO_HD void join(Window<V>& w, Team& team) const {
+    w.centre = team.most(w.centre);
+  }
+
+  template <class V>
+  POOLZOO_HD void recentre(Window<V>& w, const Window<V>& next) const {
+    const V step = w.centre * mean.q - next.centre * mean.q, scale = exp2_of(sharp * step);
+    w.second = scale * (w.second + step * (2 * w.sums.first + step * w.sums.sum));
+    mean.recentre(w.sums, w.centre, next.centre, scale);
+    w.centre = next.centre;
   }
 
   template <class V>
@@ -543,7 +618,8 @@ struct SoftPool : Plain<T> {
 // of the window's largest number, D is a constant.
 template <class V>
 struct Dice {
-  V t, larger, steep;           // steep: 2 (1 - t^2) / (1 + t^2)^2, 0 where D is a constant; there, larger is 1
+  V t, inverse, larger, steep;  // inverse: 1 / (1 + t^2); steep: 2 (1 - t^2) / (1 + t^2)^2, 0 where D is a constant; there,
+                                // larger is 1
   decltype(V{} < V{}) outside;  // |a| > |m|
 
   POOLZOO_HD Dice(V a, V m, V floor) {
@@ -553,11 +629,11 @@ struct Dice {
     auto known = larger > floor;
     t = (outside ? m : a) / (larger == 0 ? splat<V>(1) : larger);
     larger = known ? larger : splat<V>(1);
-    V one = t * t + 1;
-    steep = known ? 2 * (1 - t * t) / (one * one) : splat<V>(0);
+    inverse = Scalar<V>(1) / (t * t + 1);
+    steep = known ? 2 * (1 - t * t) * (inverse * inverse) : splat<V>(0);
   }
 
-  POOLZOO_HD V weight() const { return exp2_of((2 * t / (1 + t * t) - 1) * Scalar<V>(1.442695040888963407360)); }  // e^(D - 1)
+  POOLZOO_HD V weight() const { return exp2_of((2 * t * inverse - 1) * Scalar<V>(1.442695040888963407360)); }  // e^(D - 1)
   // dD/d|a| times `larger`, and dD/d|m| times |m|
   POOLZOO_HD V of_a() const { return outside ? -t * steep : steep; }
   POOLZOO_HD V of_m() const { return outside ? t * steep : -t * steep; }
@@ -567,6 +643,7 @@ struct Dice {
 // dy/da_j = w_j (1 + (a_j - y) dd_j/da_j) + 1/n sum_i w_i (a_i - y) dd_i/dm.
 template <class T>
 struct Edscw : Plain<T> {
+  static constexpr bool kJoins = true, kKeeps = true;
   Weighted<T> mean;
 
   template <class V>
@@ -596,6 +673,24 @@ struct Edscw : Plain<T> {
     w.size = maximum(absolute(e.a), w.size);
   }
 
+  template <class V, class Team>
+  POOLZOO_HD void join(Window<V>& w, Team& team) const {
+    w.first = team.first(w.first);
+    w.total = team.sum(w.total);
+    w.count = team.sum(w.count);
+    w.size = team.most(w.size);
+  }
+
+  template <class V, class F>
+  POOLZOO_HD void sums(Window<V>& w, F f) const {
+    f(w.sums.sum), f(w.sums.first);
+  }
+
+  template <class V, class F>
+  POOLZOO_HD void slope_sums(Window<V>& w, F f) const {
+    f(w.tilt), f(w.moment);
+  }
+
   template <class V>
   POOLZOO_HD void settle(Window<V>& w) const {
     w.sums.low = w.first * mean.q;
@@ -604,9 +699,26 @@ struct Edscw : Plain<T> {
   }
 
   template <class V>
+  struct Kept {
+    V weight, bend;  // e^(D - 1), and dD/da over q
+  };
+
+  template <class V>
+  POOLZOO_HD Kept<V> kept(const Dice<V>& dice, V a) const {
+    return {dice.weight(), dice.of_a() / dice.larger * with_sign_of(a, splat<V>(mean.unit + mean.unit))};
+  }
+
+  template <class V>
   POOLZOO_HD void add(Window<V>& w, const Tap<V>& e) const {
+    Kept<V> unused;
+    add(w, e, unused);
+  }
+
+  template <class V>
+  POOLZOO_HD void add(Window<V>& w, const Tap<V>& e, Kept<V>& k) const {
     Dice<V> dice(e.a, w.centre, w.size);
-    V d = mean.difference(w.sums, e.a), share = e.here * dice.weight(), bent = share * dice.of_m();
+    k = kept(dice, e.a);
+    V d = mean.difference(w.sums, e.a), share = e.here * k.weight, bent = share * dice.of_m();
     mean.collect(w.sums, share, d);
     w.tilt += bent;
     w.moment += bent * d;
@@ -626,9 +738,12 @@ struct Edscw : Plain<T> {
 
   template <class V>
   POOLZOO_HD V slope(const Closed<V>& c, const Tap<V>& e) const {
-    Dice<V> dice(e.a, c.centre, c.floor);
-    V far = ((e.a * mean.q - c.low) - c.shift) / dice.larger * with_sign_of(e.a, splat<V>(mean.unit + mean.unit));
-    return dice.weight() * c.inverse * (1 + far * dice.of_a()) + c.shared;
+    return slope(c, e, kept(Dice<V>(e.a, c.centre, c.floor), e.a));
+  }
+
+  template <class V>
+  POOLZOO_HD V slope(const Closed<V>& c, const Tap<V>& e, const Kept<V>& k) const {
+    return k.weight * c.inverse * (1 + ((e.a * mean.q - c.low) - c.shift) * k.bend) + c.shared;
   }
 };
 
@@ -639,6 +754,7 @@ struct Edscw : Plain<T> {
 template <class T>
 struct Idw : Plain<T> {
   static constexpr int kPasses = 3;
+  static constexpr bool kJoins = true;
   Weighted<T> mean;
   T eps;
 
@@ -670,6 +786,31 @@ struct Idw : Plain<T> {
     w.sums.low = w.first * mean.q;
     w.total += e.here > 0 ? mean.difference(w.sums, e.a) : splat<V>(0);
     w.count += e.here;
+  }
+
+  template <class V, class Team>
+  POOLZOO_HD void join(Window<V>& w, Team& team) const {
+    const V own = w.sums.low;
+    w.first = team.first(w.first);
+    w.sums.low = w.first * mean.q;
+    w.total = team.sum(w.count > 0 ? w.total + w.count * (own - w.sums.low) : V(0));
+    w.count = team.sum(w.count);
+  }
+
+  template <class V, class Team>
+  POOLZOO_HD void join_measures(Window<V>& w, Team& team) const {
+    w.spread = team.sum(w.spread);
+    w.nearest = team.least(w.nearest);
+  }
+
+  template <class V, class F>
+  POOLZOO_HD void sums(Window<V>& w, F f) const {
+    f(w.sums.sum), f(w.sums.first);
+  }
+
+  template <class V, class F>
+  POOLZOO_HD void slope_sums(Window<V>& w, F f) const {
+    f(w.shift), f(w.steep), f(w.moment), f(w.signs), f(w.steep_signs), f(w.moment_signs);
   }
 
   template <class V>
@@ -729,7 +870,7 @@ struct Idw : Plain<T> {
 // adapool: y = beta edscw + (1 - beta) softpool.
 template <class T>
 struct AdaPool : Plain<T> {
-  static constexpr bool kParam = true;
+  static constexpr bool kParam = true, kJoins = true, kKeeps = true;
   Edscw<T> edscw;
   SoftPool<T> softpool;
   T beta;
@@ -767,9 +908,35 @@ struct AdaPool : Plain<T> {
   }
 
   template <class V>
+  using Kept = typename Edscw<T>::template Kept<V>;
+
+  template <class V>
   POOLZOO_HD void add(Window<V>& w, const Tap<V>& e) const {
     edscw.add(w.edscw, e);
     softpool.add(w.softpool, with_least(e));
+  }
+
+  template <class V>
+  POOLZOO_HD void add(Window<V>& w, const Tap<V>& e, Kept<V>& k) const {
+    edscw.add(w.edscw, e, k);
+    softpool.add(w.softpool, with_least(e));
+  }
+
+  template <class V, class Team>
+  POOLZOO_HD void join(Window<V>& w, Team& team) const {
+    edscw.join(w.edscw, team);
+    softpool.join(w.softpool, team);
+  }
+
+  template <class V, class F>
+  POOLZOO_HD void sums(Window<V>& w, F f) const {
+    edscw.sums(w.edscw, f);
+    softpool.sums(w.softpool, f);
+  }
+
+  template <class V, class F>
+  POOLZOO_HD void slope_sums(Window<V>& w, F f) const {
+    edscw.slope_sums(w.edscw, f);
   }
 
   template <class V>
@@ -791,6 +958,11 @@ struct AdaPool : Plain<T> {
   template <class V>
   POOLZOO_HD V slope(const Closed<V>& c, const Tap<V>& e) const {
     return beta * edscw.slope(c.edscw, e) + (T(1) - beta) * softpool.slope(c.softpool, e);
+  }
+
+  template <class V>
+  POOLZOO_HD V slope(const Closed<V>& c, const Tap<V>& e, const Kept<V>& k) const {
+    return beta * edscw.slope(c.edscw, e, k) + (T(1) - beta) * softpool.slope(c.softpool, e);
   }
 
   template <class V>

@@ -23,7 +23,8 @@ from poolzoo.native.libraries import locked, operator_flags
 SOURCES = Path(__file__).parents[2] / "poolzoo"
 FILES = (
     *("native/geometry.h", "native/simd.h", "native/reducers.h"),
-    *("cuda/launchers.h", "cuda/kernels.cuh", "cuda/pairs.cuh", "cuda/strips.cuh", "cuda/reducer_cuda.cu"),
+    *("cuda/launchers.h", "cuda/kernels.cuh", "cuda/pairs.cuh", "cuda/strips.cuh", "cuda/teams.cuh", "cuda/tiles.cuh"),
+    "cuda/reducer_cuda.cu",
 )
 
 
@@ -44,7 +45,7 @@ class Geometry(ctypes.Structure):
         ("channels", ctypes.c_int64),
         *[(n, ctypes.c_int64 * 3) for n in ("in_", "out", "kernel", "stride", "padding", "dilation")],
         ("channels_last", ctypes.c_int32),
-        ("reserved", ctypes.c_int32),
+        ("adaptive", ctypes.c_int32),
     ]
 
 

@@ -25,13 +25,16 @@ from test_ptx import (  # collected here too: the same cases, with the `library`
     test_packs_of_channels_that_start_between_aligned_addresses,
     test_parameters,
     test_several_strips,
+    test_small_windows_that_overlap,
     test_tensors_that_start_between_aligned_addresses,
+    test_windows_that_threads_share,
     test_without_a_parameter_its_gradient_is_0,
 )
 from torch import Tensor
 
-from poolzoo import SoftPool2d, native
-from poolzoo.functional import soft_pool1d, soft_pool2d, soft_pool3d
+from poolzoo import SoftPool2d, engine, native, pool_info
+from poolzoo.functional import adaptive_soft_pool2d, soft_pool1d, soft_pool2d, soft_pool3d
+from poolzoo.geometry import make_bins
 
 __all__ = [
     "test_a_second_input_that_starts_between_aligned_addresses",
@@ -46,7 +49,9 @@ __all__ = [
     "test_packs_of_channels_that_start_between_aligned_addresses",
     "test_parameters",
     "test_several_strips",
+    "test_small_windows_that_overlap",
     "test_tensors_that_start_between_aligned_addresses",
+    "test_windows_that_threads_share",
     "test_without_a_parameter_its_gradient_is_0",
 ]
 
@@ -92,6 +97,8 @@ class Device:
         return y.view(torch.int16).numpy().view(np.uint16) if y.dtype == torch.bfloat16 else y.numpy()
 
     def window(self, g: Geometry) -> tuple[list[int], bool]:
+        if g.adaptive:
+            return list(g.out), False
         axes = zip(g.in_, g.out, g.kernel, g.stride, g.padding, g.dilation, strict=True)
         ceil_mode = any(out != (n + 2 * p - d * (k - 1) - 1) // s + 1 for n, out, k, s, p, d in axes)
         return [*g.kernel, *g.stride, *g.padding, *g.dilation], ceil_mode
@@ -138,6 +145,19 @@ def test_functions_give_the_references_values_and_gradients(ndim, window):
         x, beta = made(ndim).requires_grad_(), torch.tensor(0.7, dtype=torch.float64, requires_grad=True)
         y = POOLS[ndim](x, beta=beta, backend=backend, **window)
         results.append((y, *torch.autograd.grad(y.square().sum(), (x, beta))))
+    for got, expected in zip(*results, strict=True):
+        torch.testing.assert_close(got, expected, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("size", [1, (3, 4), (13, 14)], ids=str)
+@pytest.mark.parametrize("backend", ["native", "auto"])
+def test_adaptive_and_global_pools_give_the_references_values_and_gradients(backend, size):
+    x = made().requires_grad_()
+    assert engine.backend_of(pool_info("softpool"), x, make_bins(2, size), beta=1.0) == "native"
+    results = []
+    for which in (backend, "reference"):
+        y = adaptive_soft_pool2d(x, size, backend=which)
+        results.append((y, torch.autograd.grad(y.square().sum(), x)[0]))
     for got, expected in zip(*results, strict=True):
         torch.testing.assert_close(got, expected, rtol=1e-11, atol=1e-11)
 
@@ -258,11 +278,11 @@ def test_runs_on_the_current_stream():
 
 def test_the_workspace_comes_from_the_caching_allocator():
     x = made(dtype=torch.float32, lead=(8, 32))
-    y = soft_pool2d(x, 4, 1, backend="native")
+    y = soft_pool2d(x, 9, 1, backend="native")
     torch.cuda.synchronize()
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated()
-    grad = torch.ops.poolzoo.softpool_backward(y, x, None, None, 1.0, [4, 4, 1, 1, 0, 0, 1, 1], False)[0]
+    grad = torch.ops.poolzoo.softpool_backward(y, x, None, None, 1.0, [9, 9, 1, 1, 0, 0, 1, 1], False)[0]
     assert torch.cuda.max_memory_allocated() - before >= grad.nbytes + 16 * y.numel()
     assert torch.cuda.memory_allocated() - before <= grad.nbytes + 1024
 

@@ -14,11 +14,13 @@ import torch
 from pools import distinct
 from test_native_cpu import NATIVE, assert_near, native_operator, operator, others, pool, reason
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.autograd import forward_ad
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import poolzoo
 from poolzoo import engine, functional
+from poolzoo.geometry import make_bins
 
 pytestmark = pytest.mark.skipif(bool(reason), reason=reason)
 
@@ -219,3 +221,13 @@ def test_a_replaced_operator_is_found_anew():
     poolzoo.registry._add(info, overwrite=True)
     assert "soft_pool2d" not in vars(functional)
     assert functional.soft_pool2d is function
+
+
+def test_bins_of_unequal_size_are_for_the_gpu_too(monkeypatch):
+    """The choice alone, of a tensor that only claims to lie on a GPU."""
+    monkeypatch.setattr(engine.native, "unsuited", lambda *_: "")
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        x = torch.empty(1, 2, 7, 9, device="cuda")
+    for backend in ("auto", "native"):
+        info, bins = poolzoo.pool_info("softpool"), make_bins(2, (3, 4))
+        assert engine.backend_of(info, x, bins, backend=backend, beta=1.0) == "native"

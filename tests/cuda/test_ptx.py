@@ -34,6 +34,11 @@ from ptx_device import (
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(missing() is not None, reason=str(missing()))]
 
 
+def spans(n: int, m: int) -> list[tuple[int, int]]:
+    """Where the m bins of n positions begin and end, as in torch's adaptive pools."""
+    return [(o * n // m, -(-(o + 1) * n // m)) for o in range(m)]
+
+
 class Case(NamedTuple):
     shape: tuple[int, ...]  # N, C, D, H, W
     kernel: tuple[int, ...]
@@ -41,8 +46,16 @@ class Case(NamedTuple):
     padding: tuple[int, ...] = (0, 0, 0)
     dilation: tuple[int, ...] = (1, 1, 1)
     ceil: bool = False
+    bins: tuple[int, ...] = ()  # of an adaptive pool: its output size, in place of all windows
 
     def geometry(self, channels_last: bool = False) -> Geometry:
+        if self.bins:
+            largest = [
+                max(b - a for a, b in spans(n, m)) for n, m in zip(self.shape[2:], self.bins, strict=True)
+            ]
+            ones = ((1, 1, 1), (0, 0, 0), (1, 1, 1))
+            arrays = [(ctypes.c_int64 * 3)(*v) for v in (self.shape[2:], self.bins, largest, *ones)]
+            return Geometry(*self.shape[:2], *arrays, channels_last, 1)
         out = []
         for n, k, s, p, d in zip(self.shape[2:], self.kernel, self.stride, self.padding, self.dilation, strict=True):
             room = n + 2 * p - d * (k - 1) - 1
@@ -100,6 +113,36 @@ STRIPS = {
     "k3s1p1_9_channels": Case((1, 9, 1, 4, 66), (1, 3, 3), (1, 1, 1), (0, 1, 1)),
     "1d_k3s2_long": Case((1, 1, 1, 1, 1031), (1, 1, 3), (1, 1, 2)),
 }
+#: Windows that several threads share, and bins of unequal size: one thread, some of a warp, more than a warp; cells that are
+#: larger than their windows; windows that overlap.
+TEAMS = {
+    "bins": Case((1, 3, 1, 13, 10), (), (), bins=(1, 5, 4)),
+    "small_bins": Case((2, 3, 1, 7, 5), (), (), bins=(1, 5, 3)),
+    "more_bins": Case((1, 3, 1, 3, 4), (), (), bins=(1, 5, 7)),
+    "bins_of_9_channels": Case((1, 9, 1, 9, 10), (), (), bins=(1, 2, 4)),
+    "bins_of_40_channels": Case((1, 40, 1, 5, 6), (), (), bins=(1, 1, 4)),
+    "3d_bins": Case((1, 3, 5, 7, 6), (), (), bins=(2, 3, 4)),
+    "1d_bins": Case((1, 3, 1, 1, 150), (), (), bins=(1, 1, 7)),
+    "equal_bins": Case((1, 3, 1, 8, 9), (), (), bins=(1, 2, 3)),
+    "global_7x7": Case((2, 5, 1, 7, 7), (1, 7, 7), (1, 1, 1)),
+    "global_7x7_of_20_channels": Case((1, 20, 1, 7, 7), (1, 7, 7), (1, 1, 1)),
+    "global_17x18": Case((1, 2, 1, 17, 18), (1, 17, 18), (1, 1, 1)),
+    "k4s6p2": Case((1, 2, 1, 21, 17), (1, 4, 4), (1, 6, 6), (0, 2, 2)),
+    "k4s7d2": Case((1, 2, 1, 18, 17), (1, 4, 4), (1, 7, 7), (0, 1, 0), (1, 2, 2)),
+    "k10s6": Case((1, 2, 1, 20, 15), (1, 10, 10), (1, 6, 6), (0, 2, 1)),
+    "3d_global": Case((1, 3, 3, 4, 5), (3, 4, 5), (1, 1, 1)),
+}
+#: Windows in shared memory, of 5 taps in a row and of as many as any; several planes, and parts of channels.
+TILES = {
+    "5x5": Case((2, 3, 1, 11, 13), (1, 5, 5), (1, 1, 1), (0, 2, 2)),
+    "k5s2p2": Case((1, 3, 1, 14, 11), (1, 5, 5), (1, 2, 2), (0, 2, 2)),
+    "k5s2_ceil": Case((1, 2, 1, 12, 10), (1, 5, 5), (1, 2, 2), ceil=True),
+    "5x5_of_20_channels": Case((1, 20, 1, 7, 8), (1, 5, 5), (1, 1, 1), (0, 2, 2)),
+    "1d_k5s1p2": Case((2, 3, 1, 1, 23), (1, 1, 5), (1, 1, 1), (0, 0, 2)),
+    "7x7": Case((1, 2, 1, 12, 11), (1, 7, 7), (1, 2, 3), (0, 3, 1)),
+    "3d_k4s2p1": Case((1, 2, 5, 6, 7), (2, 4, 4), (1, 2, 2), (1, 1, 2)),
+}
+ONE_OF_EACH_TEAM = ("bins", "global_7x7_of_20_channels", "k4s6p2")
 #: Every way through the kernels once, for operators that share their code with softpool.
 SOME = ("k2s2_odd", "k2s2p1_8_channels", "k2s4d2_padded", "3d_k2s2", "k3s2p1_4_channels", "k3s1d2", "rectangular")
 LAYOUTS = ("contiguous", "channels_last")
@@ -224,7 +267,10 @@ def windows(g: Geometry) -> Iterator[tuple[Any, list[Any]]]:
     """Each output and the elements of its window that lie inside, as indices into (N, C, D, H, W)."""
     for out in np.ndindex(*g.out):
         taps = []
-        for tap in itertools.product(*(range(k) for k in g.kernel)):
+        if g.adaptive:
+            sizes = zip(out, g.in_, g.out, strict=True)
+            taps = [(..., *at) for at in itertools.product(*(range(*spans(n, m)[o]) for o, n, m in sizes))]
+        for tap in itertools.product(*(range(k) for k in g.kernel)) if not g.adaptive else ():
             at = [o * s - p + t * d for o, s, p, t, d in zip(out, g.stride, g.padding, tap, g.dilation, strict=True)]
             if all(0 <= i < n for i, n in zip(at, g.in_, strict=True)):
                 taps.append((..., *at))
@@ -250,12 +296,18 @@ def problem(operator: str, case: Case, dtype: str, param: float) -> Problem:
     return Problem(inputs, grad_y, wanted)
 
 
-def tolerance(g: Geometry, dtype: str, param: float, value: np.ndarray, size: np.ndarray) -> np.ndarray:
+#: Operators whose sums of many elements are made in parts of 64; the others make them in float64.
+IN_PARTS = ("softpool", "max", "avg", "lip")
+
+
+def tolerance(
+    operator: str, g: Geometry, dtype: str, param: float, value: np.ndarray, size: np.ndarray
+) -> np.ndarray:
     """Every tap adds one rounding, the exponential a few, and beta a in its argument; the result is rounded once."""
     d = DTYPES[dtype]
     taps = int(np.prod(g.kernel))
-    roundings = taps + 12 + 8 * abs(param)
-    eps = d.accumulated_eps if taps <= 64 else DTYPES["float64"].accumulated_eps
+    roundings = min(taps, 64) + 12 + 8 * abs(param)
+    eps = d.accumulated_eps if taps <= 64 or operator in IN_PARTS else DTYPES["float64"].accumulated_eps
     return 2 * d.eps * np.abs(value) + roundings * eps * size + d.tiny * (1 + 100 * abs(param))
 
 
@@ -288,7 +340,7 @@ def check(
     assert not gpu.findings, str(gpu.findings)
     for encoded, want, size in zip([y, *dx], [wanted.y, *wanted.dx], [wanted.y_size, *wanted.dx_size], strict=True):
         got = channels_first(decode(encoded, dtype), g)
-        wrong = ~(np.abs(got - want) <= tolerance(g, dtype, param, want, size))
+        wrong = ~(np.abs(got - want) <= tolerance(lib.operator, g, dtype, param, want, size))
         assert not wrong.any(), f"{wrong.sum()} differ: {got[wrong][:4]} is not {want[wrong][:4]}"
 
 
@@ -366,9 +418,34 @@ def test_numbers_and_accesses(library, case: str, layout: str, dtype: str) -> No
     check(library("softpool"), CASES[case], dtype, layout=layout)
 
 
+@pytest.mark.parametrize(
+    "case", [pytest.param(c, marks=[pytest.mark.grid] * (c not in ("5x5", "5x5_of_20_channels"))) for c in TILES]
+)
+@by_operator("operator", OPERATORS)
+def test_small_windows_that_overlap(library, operator: str, case: str) -> None:
+    """Each operator with each type and layout."""
+    turn = list(TILES).index(case) + list(OPERATORS).index(operator)
+    layout = LAYOUTS["channels" in case or turn // 4 % 2]
+    check(library(operator), TILES[case], list(DTYPES)[turn % 4], layout=layout)
+
+
 @pytest.mark.parametrize("case", STRIPS)
 def test_several_strips(library, case: str) -> None:
     check(library("softpool"), STRIPS[case], "float32", layout="channels_last" if "channels" in case else "contiguous")
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(name, marks=[pytest.mark.grid] * (name not in ONE_OF_EACH_TEAM)) for name in TEAMS]
+)
+@by_operator("operator", OPERATORS)
+def test_windows_that_threads_share(library, operator: str, case: str) -> None:
+    """Each operator with each type and layout, and softpool with two types in every case."""
+    turn = list(TEAMS).index(case) + list(OPERATORS).index(operator)
+    for dtype in [list(DTYPES)[turn % 4], list(DTYPES)[(turn + 2) % 4]][: 1 + (operator == "softpool")]:
+        layout, schedule = LAYOUTS["channels" in case or turn // 4 % 2], ("random", "lockstep")[turn % 2]
+        check(library(operator), TEAMS[case], dtype, schedule=schedule, layout=layout)
+    if operator in HAVE_PARAM:
+        check_param(library(operator), TEAMS[case], "float32")
 
 
 @pytest.mark.parametrize("case", SOME)
@@ -415,11 +492,40 @@ def test_a_second_input_that_starts_between_aligned_addresses(library) -> None:
 
 #: Sources changed so that small tensors take the ways of huge ones.
 VARIANTS: dict[str, tuple[str, dict[str, str]]] = {
+    "small_tiles": ("softpool", ONLY_32_BIT | {"24 << 10": "1 << 10", "48 << 10": "3 << 10"}),
+    # Teams of at most 4 threads, so that windows do not fit them, and sums in parts of one pack.
+    "small_teams": (
+        "softpool",
+        ONLY_32_BIT
+        | {
+            "t.members * t.lanes < kThreads": "t.members * t.lanes < 4",
+            "++packs * P::kHeld < kMostInFloat": "++packs * P::kHeld < P::kHeld",
+        },
+    ),
     "one_block": ("lip", ONLY_32_BIT | {"kMaxBlocks = 1 << 16": "kMaxBlocks = 1"}),
     "wide": ("softpool", ONLY_64_BIT),
     "wide_numbers": ("max", ONLY_64_BIT),
     "parts": ("lip", ONLY_64_BIT | {"INT32_MAX - kMaxBlocks * kThreads": "100"}),
 }
+
+
+TILED = ("k2s2p1_8_channels", "k3s1d2", "rectangular", "3d_k3s2p1", "5x5", "k5s2p2", "1d_k5s1p2", "bins", "3d_bins")
+
+
+@pytest.mark.parametrize("case", [pytest.param(c, marks=[pytest.mark.grid] * (c not in ("5x5", "bins"))) for c in TILED])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_several_tiles(builds: Builds, case: str, layout: str) -> None:
+    """Windows that lie in more than one tile, along every axis."""
+    check(builds("small_tiles", "softpool"), (CASES | TEAMS | TILES)[case], "float32", layout=layout)
+
+
+@pytest.mark.grid
+@pytest.mark.parametrize("case", [case for case in TEAMS if np.prod(TEAMS[case].kernel or (99,)) > 64])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_windows_that_do_not_fit_their_threads(builds: Builds, case: str, layout: str) -> None:
+    """Which are read pack by pack, and their sums scaled anew where a larger maximum comes."""
+    check(builds("small_teams", "softpool"), TEAMS[case], "float32", layout=layout)
+    check_param(builds("small_teams", "softpool"), TEAMS[case], "float32")
 
 
 def test_more_work_than_threads(builds: Builds) -> None:
