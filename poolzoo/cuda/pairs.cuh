@@ -1,7 +1,8 @@
 // Adjacent windows of two elements along each axis, whose elements wait in registers: each is read once, several at a time.
 //
 // Contiguous planes: a thread reads 2V neighbours of each of its rows, one row in 1D, two in 2D, four in 3D, and writes V
-// outputs. channels_last: a thread takes V channels of one 2x2 window.
+// outputs. channels_last: a thread takes V channels of one 2x2 window. 5x5 windows, in either layout, are held in the same
+// way, one per thread.
 #pragma once
 #include "kernels.cuh"
 
@@ -117,7 +118,7 @@ __global__ void pool_pairs_backward(const T* __restrict__ grad_y, Inputs<T> x, G
   }
 }
 
-// ---------------------------------------------------------------- channels_last
+// ---------------------------------------------------------------- channels_last, and 5x5
 
 // The taps of a KxK window in one plane, without a branch: for an absent one the element next to it is read, and what stands
 // for absent ones put in its place.
@@ -183,6 +184,34 @@ __global__ void pool_small(Inputs<T> x, T* __restrict__ y, Windows<int32_t> g, i
 #pragma unroll
     for (int v = 0; v < V; ++v) out.at[v] = pooled<T>(r, held.window(r, v));
     put(y + i * V, out);
+  }
+}
+
+// Of KxK windows side by side, which may reach beyond the input: each output clears what follows the last windows.
+template <class R, class T, int K>
+__global__ void pool_small_backward(const T* __restrict__ grad_y, Inputs<T> x, Gradients<T> grad, Windows<int32_t> g,
+                                    int32_t count, R r) {
+  for (int32_t i = first_item<int32_t>(); i < count; i += items_apart<int32_t>()) {
+    const Place<int32_t> o(i, g.out, g.inner);
+    const SmallTaps<K> taps(g, o);
+    const typename SmallTaps<K>::template Held<R, T, 1> held(taps, x);
+    const auto dy = static_cast<Number<R>>(__ldg(grad_y + i));
+    Kept<R, K * K> kept;
+    const auto closed = r.close(kept.reduce(r, held.window(r, 0)));
+#pragma unroll
+    for (int n = 0; n < K * K; ++n)
+      if (taps.row_inside[n / K] && taps.column_inside[n % K])
+#pragma unroll
+        for (int input = 0; input < R::kInputs; ++input)
+          grad.of[input][taps.rows[n / K] + taps.columns[n % K]] =
+              static_cast<T>(dy * kept.slope(r, closed, held.element(r, 0, n), n, input));
+    const int32_t y = g.start(1, o.at[1]), below = o.at[1] == g.out[1] - 1 ? g.in[1] : y + K;
+    const int32_t left = g.start(2, o.at[2]), beside = o.at[2] == g.out[2] - 1 ? g.in[2] : left + K;
+    for (int32_t at_y = max(y, 0); at_y < below; ++at_y)
+      for (int32_t at_x = at_y < y + K ? left + K : max(left, 0); at_x < beside; ++at_x)
+#pragma unroll
+        for (int input = 0; input < R::kInputs; ++input)
+          grad.of[input][o.offset(g.in, g.inner, o.at[0], at_y, at_x)] = T(0.f);
   }
 }
 

@@ -135,23 +135,26 @@ __device__ __forceinline__ double shared_number(uint32_t at, double) {
   return x;
 }
 
-// The same of a pack of 8 or 16 bytes, or of several of 16.
+// The same of a struct, 16 bytes at a time and then the rest.
 template <class P>
-__device__ __forceinline__ P shared_pack(uint32_t at) {
-  uint32_t words[sizeof(P) / 4];
-  if constexpr (sizeof(P) == 8) {
-    asm volatile("ld.shared.v2.u32 {%0, %1}, [%2];" : "=r"(words[0]), "=r"(words[1]) : "r"(at) : "memory");
-  } else {
+__device__ __forceinline__ P shared_struct(uint32_t at) {
+  constexpr int n = sizeof(P) / 4;
+  uint32_t words[n];
 #pragma unroll
-    for (int i = 0; i < static_cast<int>(sizeof(P) / 16); ++i)
-      asm volatile("ld.shared.v4.u32 {%0, %1, %2, %3}, [%4];"
-                   : "=r"(words[4 * i]), "=r"(words[4 * i + 1]), "=r"(words[4 * i + 2]), "=r"(words[4 * i + 3])
-                   : "r"(at + 16 * i)
-                   : "memory");
-  }
-  P pack;
-  memcpy(&pack, words, sizeof(P));
-  return pack;
+  for (int i = 0; i + 4 <= n; i += 4)
+    asm volatile("ld.shared.v4.u32 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(words[i]), "=r"(words[i + 1]), "=r"(words[i + 2]), "=r"(words[i + 3])
+                 : "r"(at + 4 * i)
+                 : "memory");
+  if constexpr (n % 4 >= 2)
+    asm volatile("ld.shared.v2.u32 {%0, %1}, [%2];"
+                 : "=r"(words[n / 4 * 4]), "=r"(words[n / 4 * 4 + 1])
+                 : "r"(at + 16 * (n / 4))
+                 : "memory");
+  if constexpr (n % 2) asm volatile("ld.shared.u32 %0, [%1];" : "=r"(words[n - 1]) : "r"(at + 4 * (n - 1)) : "memory");
+  P result;
+  memcpy(&result, words, sizeof(P));
+  return result;
 }
 
 // The taps of a window whose elements lie in shared memory. kWidth: how many there are in a row, without holes, or 0 for any
@@ -280,7 +283,7 @@ __global__ void pool_tiles_backward(const T* __restrict__ grad_y, Inputs<T> x, G
 #pragma unroll 1
           for (int32_t ox = first[2]; ox <= last[2]; ++ox, from += apart) {
             if (!held(2, ox)) continue;
-            const auto share = shared_pack<Share<R>>(from);
+            const auto share = shared_struct<ShareOf<R>>(from);
             e.number = (number(0, oz) * g.kernel[1] + number(1, oy)) * g.kernel[2] + number(2, ox);
 #pragma unroll
             for (int k = 0; k < R::kInputs; ++k) sum[k] += share.dy * slope(r, share.closed, e, k);

@@ -22,9 +22,9 @@ from poolzoo.native.libraries import locked, operator_flags
 
 SOURCES = Path(__file__).parents[2] / "poolzoo"
 FILES = (
-    *("native/geometry.h", "native/simd.h", "native/reducers.h"),
+    *("native/geometry.h", "native/simd.h", "native/reducers.h", "native/reducers_by_distance.h"),
     *("cuda/launchers.h", "cuda/kernels.cuh", "cuda/pairs.cuh", "cuda/strips.cuh", "cuda/teams.cuh", "cuda/tiles.cuh"),
-    "cuda/reducer_cuda.cu",
+    *("cuda/plans.cuh", "cuda/reducer_cuda.cu"),
 )
 
 
