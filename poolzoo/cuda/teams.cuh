@@ -109,6 +109,7 @@ class Portion {
   int32_t total_, members_, ahead_[3];  // ahead_: `members_` as digits of a place in the cell
   int64_t offset_ahead_, carry_[2];     // what it adds to an offset; and what a full row, or a full slice, adds in addition
   const bool fits_;
+  bool straight_;  // whole slices, whose elements follow one another in memory
   Cursor begin_, next_;
   bool at_first_;
 
@@ -156,6 +157,11 @@ class Portion {
       carry_[axis - 1] = step_[axis - 1] - size_[axis] * step_[axis];
     }
     begin_.at[0] = place, ahead_[0] = ahead, begin_.count = member;
+    straight_ = total_;
+#pragma unroll
+    for (int axis = 0; axis < 3; ++axis)
+      straight_ = straight_ && taps_[axis] == size_[axis] && g.dilation[axis] == 1 &&
+                  (axis == 0 || (size_[axis] == g.in[axis] && g.kernel[axis] == size_[axis]));
     offset_ahead_ = ahead_[0] * step_[0] + ahead_[1] * step_[1] + ahead_[2] * step_[2];
     begin_.offset = ((o.outer * g.in[0] + start[0]) * g.in[1] + start[1]) * g.in[2] + start[2];
     begin_.offset = begin_.offset * g.inner + o.inner + begin_.at[0] * step_[0] + begin_.at[1] * step_[1] +
@@ -199,20 +205,34 @@ class Portion {
   }
 
  private:
+  __device__ __forceinline__ void read(int j) {
+#pragma unroll
+    for (int k = 0; k < R::kInputs; ++k) {
+      a[k][j] = T(0.f);
+      if (kCell ? is_tap[j] : inside[j]) a[k][j] = __ldg(x_.of[k] + offset[j]);
+    }
+  }
+
   // The next elements, as many as there is room for.
   __device__ __forceinline__ void load() {
     Cursor& c = next_;
+    if (straight_) {
+#pragma unroll
+      for (int j = 0; j < kHeld; ++j, c.count += members_, c.offset += offset_ahead_) {
+        inside[j] = is_tap[j] = c.count < total_;
+        offset[j] = c.offset;
+        number[j] = number_ + c.count;
+        read(j);
+      }
+      return;
+    }
 #pragma unroll
     for (int j = 0; j < kHeld; ++j) {
       inside[j] = c.count < total_;
       is_tap[j] = inside[j] && c.at[0] < taps_[0] && c.at[1] < taps_[1] && c.at[2] < taps_[2];
       offset[j] = c.offset;
       number[j] = number_ + c.at[0] * numbers_[0] + c.at[1] * numbers_[1] + c.at[2];
-#pragma unroll
-      for (int k = 0; k < R::kInputs; ++k) {
-        a[k][j] = T(0.f);
-        if (kCell ? is_tap[j] : inside[j]) a[k][j] = __ldg(x_.of[k] + offset[j]);
-      }
+      read(j);
       c.count += members_, c.offset += offset_ahead_;
       c.at[2] += ahead_[2], c.at[1] += ahead_[1], c.at[0] += ahead_[0];
       if (c.at[2] >= size_[2]) c.at[2] -= size_[2], ++c.at[1], c.offset += carry_[1];

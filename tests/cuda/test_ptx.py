@@ -133,7 +133,7 @@ TEAMS = {
 }
 #: Windows in shared memory, of 5 taps in a row and of as many as any; several planes, and parts of channels.
 TILES = {
-    "5x5": Case((2, 3, 1, 11, 13), (1, 5, 5), (1, 1, 1), (0, 2, 2)),
+    "5x5": Case((1, 2, 1, 9, 10), (1, 5, 5), (1, 1, 1), (0, 2, 2)),
     "k5s2p2": Case((1, 3, 1, 14, 11), (1, 5, 5), (1, 2, 2), (0, 2, 2)),
     "k5s2_ceil": Case((1, 2, 1, 12, 10), (1, 5, 5), (1, 2, 2), ceil=True),
     "5x5_of_20_channels": Case((1, 20, 1, 7, 8), (1, 5, 5), (1, 1, 1), (0, 2, 2)),
@@ -713,11 +713,11 @@ MUTATIONS = {
     "dropped_input": Mutation(
         "for (int input = 0; input < R::kInputs; ++input) grad.of[input][i]",
         "for (int input = 0; input < 1; ++input) grad.of[input][i]",
-        "rectangular",
+        "k10s6",
         "unwritten-output",
         "lip",
     ),
-    "second_input": Mutation("__ldg(x.of[1] + at)", "__ldg(x.of[0] + at)", "rectangular", "differ", "lip"),
+    "second_input": Mutation("__ldg(x.of[1] + at)", "__ldg(x.of[0] + at)", "k2s4d2_padded", "differ", "lip"),
     "row_of_pack": Mutation(
         "min(max(y, 0), g.in[1] - 1)",
         "min(y, g.in[1] - 1)",
@@ -761,14 +761,26 @@ MUTATIONS = {
     "last_row": Mutation("g.in[1] % 2);", "false);", "k2s2_odd_height", "unwritten-output"),
     "last_slice": Mutation("g.in[0] % 2);", "false);", "3d_k2s2", "unwritten-output"),
     "last_column": Mutation("g.in[2] % 2;", "false;", "k2s2_odd", "unwritten-output"),
-    "last_cell": Mutation("== g.out[axis] - 1 ? g.in[axis] :", "< 0 ? g.in[axis] :", "k5s5", "unwritten-output"),
-    "first_window": Mutation("(before + g.stride[axis] - 1)", "(before + g.stride[axis])", "rectangular", "differ"),
+    "last_cell": Mutation("== g.out[axis] - 1 ? g.in[axis] :", "< 0 ? g.in[axis] :", "k2s3_gaps", "unwritten-output"),
+    "first_window": Mutation("(before + stride[axis] - 1)", "(before + stride[axis])", "rectangular", "differ"),
     "barrier": Mutation("    __syncthreads();\n", "", "k2s2", "race"),
-    "workspace": Mutation("outputs(*g) * share", "(outputs(*g) - 1) * share", "rectangular", "out-of-bounds"),
-    "clipped_taps": Mutation("number += before * tap;", "", "rectangular", "differ", "max"),
+    "workspace": Mutation("outputs(g) * share", "(outputs(g) - 1) * share", "k10s6", "out-of-bounds"),
+    "clipped_taps": Mutation("number += before * tap;", "", "k2s4d2_padded", "differ", "max"),
     "tap_of_cell": Mutation("/ g.dilation[axis] * taps.numbers", "* taps.numbers", "k2s4d2_padded", "differ", "max"),
     "third_pass": Mutation("r.prepare(w);", "", "k3s2", "differ", "idw"),
-    "no_sign": Mutation("r.sign * static_cast<A>(a)", "static_cast<A>(a)", "rectangular", "differ"),
+    "no_sign": Mutation("r.sign * static_cast<A>(a)", "static_cast<A>(a)", "k2s4d2_padded", "differ"),
+    "copied_tile": Mutation(
+        "copy_tile(r, x, tile, t, inputs);\n  __syncthreads();",
+        "copy_tile(r, x, tile, t, inputs);",
+        "5x5",
+        "race|uninitialised",
+    ),
+    "beside_tile": Mutation("kx < end[2] ? A(1) : A(0)", "kx < end[2] ? A(1) : A(1)", "5x5", "differ", "lp_sum"),
+    "windows_of_tile": Mutation("+ 1 - begin, 0)};", "- begin, 0)};", "5x5", "differ|out-of-bounds|uninitialised"),
+    "turns_of_team": Mutation("    turn_ ^= 1;\n", "", "global_17x18", "race"),
+    "one_of_team": Mutation("(!kCells && member)", "false", "global_7x7", "race"),
+    "carry_of_team": Mutation("++c.at[1], c.offset += carry_[1];", "++c.at[1];", "k10s6", "differ|out-of-bounds"),
+    "rest_of_cell": Mutation("at_y < y + K ? left + K : max(left, 0)", "left + K", "k5s5", "unwritten-output"),
 }
 
 
@@ -790,7 +802,7 @@ def test_planted_errors_are_caught(builds: Builds, mutation: str) -> None:
     planted = MUTATIONS[mutation]
     lib, case, shift = (
         builds(mutation, planted.operator),
-        (CASES | STRIPS)[planted.case],
+        (CASES | STRIPS | TILES | TEAMS)[planted.case],
         int(planted.finding == "misaligned"),
     )
     with pytest.raises(AssertionError, match=planted.finding):
