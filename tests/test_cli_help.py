@@ -25,7 +25,7 @@ GROUPS = {"": cli.cli, "visualize": cli.cli.commands["visualize"]}
 def help_of(name, width, asked="--help"):
     """Return what is printed, in a terminal of this width."""
     # Not --help itself: click would print it, and measure this process's terminal.
-    context = click.Context(cli.cli, info_name="poolzoo", terminal_width=width)
+    context = click.Context(cli.cli, info_name="poolzoo", terminal_width=width, **cli.cli.context_settings)
     command = cli.cli
     for word in name.split():
         command = command.commands[word]
