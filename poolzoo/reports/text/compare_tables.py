@@ -119,24 +119,26 @@ def _metric_columns(
         column = Column("median", drop=6 if first else 8, of=heading, aside=True)
         columns.append(number_column(column, medians, formatter(metric.format), metric.merit, fair))
     if baseline:
-        name = visible(baseline)
-        # The baseline's difference to itself is no finding.
-        others = [None if summary.is_baseline else score for summary, score in zip(group, scores, strict=True)]
-        columns.append(
-            number_column(
-                Column(
-                    f"vs {name}" if len(name) <= 8 else "vs baseline",
-                    drop=1 if first else 7,
-                    relative=True,
-                    of=heading,
-                    unit=metric.unit,
-                ),
-                [s.difference if s else None for s in others],
-                signed(metric.format),
-                plus=[half_interval(s.difference_interval if s else None, metric.format) for s in others],
-            )
-        )
+        columns.append(difference_column(group, key, baseline, drop=1 if first else 7))
     return columns
+
+
+def difference_column(group: Sequence[Summary], key: str, baseline: str, drop: int = 0) -> tuple[Column, list[Cell]]:
+    """Return the differences of a metric to the baseline, which has none to itself."""
+    metric, name = METRICS[key], visible(baseline)
+    others = [None if summary.is_baseline else summary.scores.get(key) for summary in group]
+    return number_column(
+        Column(
+            f"vs {name}" if len(name) <= 8 else "vs baseline",
+            drop=drop,
+            relative=True,
+            of=f"{metric.title} {metric.unit}".strip(),
+            unit=metric.unit,
+        ),
+        [score.difference if score else None for score in others],
+        signed(metric.format),
+        plus=[half_interval(score.difference_interval if score else None, metric.format) for score in others],
+    )
 
 
 def _is_an_error(metric: Metric) -> bool:

@@ -27,7 +27,7 @@ from poolzoo.reports.text.columns import (
     scaled_column,
     word_column,
 )
-from poolzoo.reports.text.compare_tables import left_out_notes, may_be_best, unfitted_notes
+from poolzoo.reports.text.compare_tables import difference_column, left_out_notes, may_be_best, unfitted_notes
 from poolzoo.reports.text.numbers import SCALED_UNITS, as_ratio, formatter, half_interval, significant
 from poolzoo.reports.text.words import visible
 
@@ -104,6 +104,8 @@ def joined_table(summaries: Sequence[Summary], profile: Result) -> Table | None:
         heading = Column(f"{metric.title} {metric.unit}".strip())
         means = [score.mean if score else None for score in scores]
         built.append(number_column(heading, means, formatter(metric.format), metric.merit, fair, plus))
+        if base := next((summary.label for summary in group if summary.is_baseline), None):
+            built.append(difference_column(group, key, base))
     for figure in map(PROFILE_FIGURES.__getitem__, COMPARED_FIGURES):
         measured = [number_of(row, figure.key) for row in found]
         if any(value is not None for value in measured):
@@ -116,6 +118,8 @@ def joined_table(summaries: Sequence[Summary], profile: Result) -> Table | None:
     notes = [f"{UNEQUAL} {NOTES[UNEQUAL]}"] * ("unequal" in roles)
     notes += left_out_notes(group)
     notes += unfitted_notes(group)
+    if any(score.interval for summary in group for score in summary.scores.values()):
+        notes.append("± of scores: half the bootstrap 95% interval over images, of times the interquartile range")
     for who, missing in (
         ("only in the comparison", [name for name in scored if name not in profiled]),
         ("only in the profile", [name for name in profiled if name not in scored]),
