@@ -39,7 +39,7 @@ from poolzoo import _console, native
 
 CALLS = Path(__file__).parents[1] / "tests" / "model_pools.json"
 OPERATORS = {"softpool": "soft_pool2d", "max": "max_pool2d", "avg": "avg_pool2d"}
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 GROUPS = ("windowed", "global", "adaptive")
 PASSES = ("forward", "forward+backward")

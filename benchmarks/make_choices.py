@@ -4,7 +4,8 @@ bench_models.py.
 Cases are put into classes: operator, device, dtype, layout and kind of windows. Within a class, the table says from how
 many elements to how many the native kernel is taken: where the greatest loss to the other kernel is least.
 
-    python benchmarks/bench_models.py --operator max avg --passes forward --no-compile --output RESULTS
+    python benchmarks/bench_models.py --batch 1 4 --dtype float32 bfloat16 float16 --passes forward --operator max avg \
+        --no-compile --threads 1 --rounds 5 --cap 0.05 --output RESULTS
     python benchmarks/make_choices.py RESULTS
 
 with benchmarks/results/auto-cpu.json as RESULTS.
@@ -30,12 +31,12 @@ def points(rows: list[dict[str, Any]], device: str) -> dict[str, Points]:
     found: dict[str, Points] = defaultdict(list)
     for row in rows:
         sizes, out = row["shape"][1:], row.get("output_size")
-        kernel = row.get("kernel_size", 0)
+        kernel, stride = row.get("kernel_size", 0), row.get("stride", 0)
         if out and all(n % m == 0 for n, m in zip(sizes, out, strict=True)):  # equal bins are windows
-            kernel = [n // m for n, m in zip(sizes, out, strict=True)]
+            kernel = stride = [n // m for n, m in zip(sizes, out, strict=True)]
             out = None
-        kernel = [kernel] * len(sizes) if isinstance(kernel, int) else kernel
-        windows = "adaptive" if out else kind_of_windows(sizes, kernel)
+        kernel, stride = ([a] * len(sizes) if isinstance(a, int) else a for a in (kernel, stride))
+        windows = "adaptive" if out else kind_of_windows(sizes, kernel, stride)
         for operator in ("max", "avg"):
             ours, theirs = row.get(f"{operator} native"), row.get(f"{operator} reference")
             if ours and theirs and row["passes"] == "forward":
@@ -48,16 +49,17 @@ def points(rows: list[dict[str, Any]], device: str) -> dict[str, Points]:
 def ahead(cases: Points) -> list[int | None] | None:
     """Return the range of elements in which to take the native kernel, or None; an open end is None.
 
-    Of all ranges, it is the one whose greatest loss, the time of what is taken over that of the other kernel, is least;
-    of equal ones, the longest.
+    Of all ranges, it is the one whose greatest loss, the time of what is taken over that of the other kernel, is least
+    to a tenth; of equal ones, the one with most sizes.
     """
     sizes = sorted({elements for elements, _ in cases})
-    ends = [(low, high) for i, low in enumerate(sizes) for high in reversed(sizes[i:])]
+    ends = [(low, high) for i, low in enumerate(sizes) for high in sizes[i:]]
     ranges = [*sorted(ends, key=lambda ends: sizes.index(ends[0]) - sizes.index(ends[1])), None]
 
     def greatest_loss(taken: tuple[int, int] | None) -> float:
         natively = [taken is not None and taken[0] <= elements <= taken[1] for elements, _ in cases]
-        return max(1 / ratio if native else ratio for native, (_, ratio) in zip(natively, cases, strict=True))
+        losses = [1 / ratio if native else ratio for native, (_, ratio) in zip(natively, cases, strict=True)]
+        return round(max(losses), 1)
 
     best = min(ranges, key=greatest_loss)
     if best is None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import math
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -34,7 +35,7 @@ from poolzoo.geometry import (
 )
 from poolzoo.native import eager
 from poolzoo.registry import Native, PoolInfo
-from poolzoo.windows import pool_by_definition
+from poolzoo.windows import MOST_IN_FLOAT32, pool_by_definition
 
 BACKENDS = ("auto", "reference", "native")
 _by_reference = 0  # how many by_reference() are open, in any thread
@@ -275,12 +276,13 @@ def _choices() -> dict[str, tuple[int | None, int | None]]:
     return found
 
 
-def kind_of_windows(sizes: Sequence[int], kernel_size: Sequence[int]) -> str:
+def kind_of_windows(sizes: Sequence[int], kernel_size: Sequence[int], stride: Sequence[int]) -> str:
     """Return the kind of windows by which :data:`CHOICES` chooses: those of the whole input, or their largest side."""
     largest = max(kernel_size)
     if tuple(sizes) == tuple(kernel_size) and largest > 1:
-        return "global"
-    return next((f"up to {side}" for side in (2, 3, 5, 8) if largest <= side), "larger")
+        return f"global up to {MOST_IN_FLOAT32}" if math.prod(sizes) <= MOST_IN_FLOAT32 else "global"
+    side = next((f"up to {side}" for side in (2, 3, 5, 8) if largest <= side), "larger")
+    return side if max(stride) > 1 else f"{side}, stride 1"
 
 
 def _ahead(chosen: Native, x: Tensor, geometry: AnyGeometry) -> bool:
@@ -293,7 +295,9 @@ def _ahead(chosen: Native, x: Tensor, geometry: AnyGeometry) -> bool:
     sizes = x.shape[-geometry.ndim :]
     if not is_fixed(*x.shape):
         return False
-    windows = "adaptive" if isinstance(geometry, Bins) else kind_of_windows(sizes, geometry.kernel_size)
+    windows = (
+        "adaptive" if isinstance(geometry, Bins) else kind_of_windows(sizes, geometry.kernel_size, geometry.stride)
+    )
     layout = "contiguous" if x.is_contiguous() else "channels_last" if is_channels_last(x) else "strided"
     key = f"{chosen.reducer} {x.device.type} {str(x.dtype).removeprefix('torch.')} {layout} {windows}"
     if key not in _choices():
