@@ -27,10 +27,10 @@ TEST_SHARE = 5
 #: The most bytes of a file that are read: 27 times those of a digit in the package.
 MAX_BYTES = 64_000_000
 
-Part = tuple[NDArray[np.uint8], NDArray[np.int64]]
+LabelledDigits = tuple[NDArray[np.uint8], NDArray[np.int64]]
 
 
-def read_digits(folder: Path, given: str) -> dict[str, Part]:
+def read_digits(folder: Path, given: str) -> dict[str, LabelledDigits]:
     """Read the digits, and divide them into training and test images.
 
     The package has no test images of its own. Here the last fifth of each digit's images, rounded down, are the test
@@ -58,7 +58,7 @@ def read_digits(folder: Path, given: str) -> dict[str, Part]:
     return {name: _in_turns(of_digits) for name, of_digits in parts.items()}
 
 
-def _in_turns(of_digits: list[tuple[NDArray[np.uint8], int]]) -> Part:
+def _in_turns(of_digits: list[tuple[NDArray[np.uint8], int]]) -> LabelledDigits:
     """Return the first image of each digit, then the second of each, and so on."""
     turns = np.concatenate([np.arange(len(images)) for images, _ in of_digits])
     order = np.argsort(turns, kind="stable")
