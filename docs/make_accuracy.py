@@ -70,6 +70,12 @@ class Experiment:
     seeds: int = 5
 
 
+#: What is said of one seed and of two; of more, nothing.
+FEW_SEEDS = {
+    1: "\n- One seed has no spread: any of the differences between operators may be chance.",
+    2: "\n- Two seeds say little of the spread: their intervals are wide.",
+    3: "",
+}
 FASHION, MNIST = ("fashion", "fashion-mnist"), ("digits", "mnist-json")
 EXPERIMENTS = {
     "fashion": Experiment(
@@ -145,7 +151,7 @@ HEAD = """## {title}
 """
 TAIL = """### What it does not show
 
-- {size}
+- {size}{few}
 - One network, one data set, one recipe whose learning rate was not tuned per operator. Another operator may be ahead
   elsewhere.
 - Intervals are not adjusted for the number of operators: of {operators} operators, the leader is partly chosen by
@@ -284,6 +290,7 @@ def _facts(name: str, trained: Result) -> dict[str, Any]:
         "note": f" {metadata['note']}" if metadata.get("note") else "",
         "shape": "x".join(map(str, experiment.shape)),
         "size": experiment.size,
+        "few": FEW_SEEDS[min(seeds, 3)],
         "command": _command(name),
     }
 
