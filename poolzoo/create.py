@@ -227,6 +227,24 @@ def _checked(info: PoolInfo, ndim: int) -> int:
     return ndim
 
 
+def _as_key(windows: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    """Return arguments of windows as a key; None if one is not made of ints. True, which equals 1, is another key."""
+    key: list[Any] = []
+    for value in windows:
+        if isinstance(value, (tuple, list)):
+            for number in value:
+                if type(number) is not int and number is not None:
+                    return None
+            key.append(tuple(value))
+        elif type(value) is int or value is None:
+            key.append(value)
+        elif type(value) is bool:
+            key.append(str(value))
+        else:
+            return None
+    return tuple(key)
+
+
 def _function(info: PoolInfo, ndim: int, form: str) -> Callable[..., Tensor]:
     known = operator_params(info, form)
     whole = operator_params(info).values()
@@ -261,20 +279,21 @@ def _function(info: PoolInfo, ndim: int, form: str) -> Callable[..., Tensor]:
     ) -> Tensor:
         windows = kernel_size, stride, padding, dilation, ceil_mode
         key = None
-        # One by one: a loop takes a tenth of a small pool's time. (True, 2) equals (1, 2), which may be remembered.
-        if (
-            quick
-            and not is_compiling()
-            and type(kernel_size) is int
-            and (stride is None or type(stride) is int)
-            and type(padding) is int
-            and type(dilation) is int
-            and type(ceil_mode) is bool
-        ):
-            key = (windows, *params.items(), *map(type, params.values())) if params else windows
-            call = _look_up(calls, key)
-            if call is not None:
-                return call(input)
+        if quick and not is_compiling():
+            # One by one: a loop takes a tenth of a small pool's time.
+            single = (
+                type(kernel_size) is int
+                and (stride is None or type(stride) is int)
+                and type(padding) is int
+                and type(dilation) is int
+                and type(ceil_mode) is bool
+            )
+            plain = windows if single else _as_key(windows)
+            if plain is not None:
+                key = (plain, *params.items(), *map(type, params.values())) if params else plain
+                call = _look_up(calls, key)
+                if call is not None:
+                    return call(input)
         params = checked(params)
         geometry = make_geometry(ndim, *windows)
         result: Tensor = engine.pool(info, input, geometry, **params)
@@ -284,11 +303,13 @@ def _function(info: PoolInfo, ndim: int, form: str) -> Callable[..., Tensor]:
 
     def adaptive(input: Tensor, output_size: Sizes, **params: Any) -> Tensor:
         key = None
-        if quick and not is_compiling() and type(output_size) is int:
-            key = (output_size, *params.items(), *map(type, params.values()))
-            call = _look_up(calls, key)
-            if call is not None:
-                return call(input)
+        if quick and not is_compiling():
+            plain = output_size if type(output_size) is int else _as_key((output_size,))
+            if plain is not None:
+                key = (plain, *params.items(), *map(type, params.values()))
+                call = _look_up(calls, key)
+                if call is not None:
+                    return call(input)
         params = checked(params)
         bins = make_bins(ndim, output_size)
         result: Tensor = engine.pool(info, input, bins, **params)

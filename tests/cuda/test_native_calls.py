@@ -162,19 +162,41 @@ def test_errors_are_named_after_a_good_call_too(name):
 
 def test_equal_arguments_of_another_type_are_not_remembered_ones():
     x = torch.ones(1, 1, 4, 4)
-    assert functional.soft_pool2d(x, 1, beta=1).shape == (1, 1, 4, 4)
+    for size in (1, (1, 1), [1, 1]):
+        assert functional.soft_pool2d(x, size, beta=1).shape == (1, 1, 4, 4)
+        assert functional.soft_pool2d(x, size, size).shape == (1, 1, 4, 4)
     for wrong in (
         {"kernel_size": True},
         {"kernel_size": 1.0},
         {"kernel_size": (True, 1)},
+        {"kernel_size": [True, 1]},
+        {"kernel_size": (1, 1, 1)},
+        {"kernel_size": (1, None)},
         {"kernel_size": 1, "stride": True},
+        {"kernel_size": 1, "stride": (1, True)},
     ):
-        with pytest.raises(TypeError, match="an int or a tuple of 2 ints"):
+        with pytest.raises((TypeError, ValueError), match="an int or a tuple of 2 ints"):
             functional.soft_pool2d(x, **wrong)
     with pytest.raises(ValueError, match="beta=True: a finite number"):
         functional.soft_pool2d(x, 1, beta=True)
     with pytest.raises(ValueError, match=r"beta=\[1\]: a finite number"):
         functional.soft_pool2d(x, 1, beta=[1])
+
+
+@pytest.mark.parametrize("size", [2, (2, 2), [2, 2], torch.Size((2, 2))])
+def test_windows_as_tuples_and_lists_take_the_short_way_too(size, monkeypatch):
+    x = X[:, :, :6, :6]
+    expected = functional.soft_pool2d(x, 2), functional.adaptive_soft_pool2d(x, 2)
+    assert torch.equal(functional.soft_pool2d(x, size), expected[0])
+    assert torch.equal(functional.adaptive_soft_pool2d(x, size), expected[1])
+
+    def refuse(*_: Any) -> Any:
+        raise AssertionError("the arguments were looked at again")
+
+    monkeypatch.setattr("poolzoo.create.make_geometry", refuse)
+    monkeypatch.setattr("poolzoo.create.make_bins", refuse)
+    assert torch.equal(functional.soft_pool2d(x, size), expected[0])
+    assert torch.equal(functional.adaptive_soft_pool2d(x, size), expected[1])
 
 
 def test_no_tensor_is_kept_alive():
