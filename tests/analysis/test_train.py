@@ -7,13 +7,17 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 import poolzoo
+from poolzoo.analysis.inputs import image_folders
 from poolzoo.analysis.inputs.labelled import load_data
 from poolzoo.analysis.results.store import Store
 from poolzoo.analysis.results.store_file import StoreError
@@ -60,6 +64,24 @@ def test_every_network_of_the_package_trains(model):
     rows = trained(model=model, pool=("avg", "checkered"), **few).rows
     assert [row["error"] for row in rows] == [None, None]
     assert all(row["test_loss"] > 0 for row in rows)
+
+
+@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.grid)])
+def test_a_folder_of_images_in_a_file_gives_the_same_rows_and_leaves_nothing(tmp_path, monkeypatch, jobs):
+    random = np.random.default_rng(0)
+    for number in range(24):
+        place = tmp_path / "data" / ("train", "test")[number % 3 == 0] / str(number % 2)
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(random.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(place / f"{number}.png")
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    given = {"pool": ("max", "avg"), "seeds": 1, "epochs": 1, "batch_size": 4, "jobs": jobs}
+    held = poolzoo.train(tmp_path / "data", **given)
+    monkeypatch.setattr(image_folders, "IN_MEMORY", 0)
+    stored = poolzoo.train(tmp_path / "data", **given)
+    assert figures(stored) == figures(held) and stored.metadata["data_sha256"] == held.metadata["data_sha256"]
+    assert not list(temporary.glob("*.images"))
 
 
 @pytest.mark.grid
