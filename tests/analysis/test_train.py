@@ -28,7 +28,6 @@ from poolzoo.analysis.training import checkpoints
 from poolzoo.analysis.training.cell import TrainingCell
 from poolzoo.analysis.training.networks import make_model
 from poolzoo.analysis.training.recipe import Recipe
-from poolzoo.models import CIFAR
 
 CLOTHES = Path(__file__).parents[1] / "fashion_mnist"
 SMALLEST = {"epochs": 1, "batch_size": 16, "train_images": 64, "test_images": 40, "val_fraction": 0.25, "lr": 0.02}
@@ -57,11 +56,10 @@ def test_two_jobs_give_the_same_rows(whole, tmp_path):
     ]
 
 
-@pytest.mark.parametrize("model", ["ccnn", *(pytest.param(name, marks=pytest.mark.grid) for name in CIFAR)])
-def test_every_network_of_the_package_trains(model):
-    """Some have weights of five axes, whose layout with channels innermost has a name of its own."""
+def test_the_ccnn_trains():
+    """It has weights of five axes, whose layout with channels innermost has a name of its own."""
     few = {"seeds": 1, "train_images": 12, "test_images": 2, "batch_size": 8}
-    rows = trained(model=model, pool=("avg", "checkered"), **few).rows
+    rows = trained(model="ccnn", pool=("avg", "checkered"), **few).rows
     assert [row["error"] for row in rows] == [None, None]
     assert all(row["test_loss"] > 0 for row in rows)
 
