@@ -261,6 +261,13 @@ def _transformed() -> bool:
     return forward_ad._current_level >= 0 or torch._C._are_functorch_transforms_active()
 
 
+def runs_at_once(x: Tensor) -> bool:
+    """Return whether an operation on ``x`` computes its values now, for this machine alone: no graph, transform, fake
+    tensor or :func:`by_reference`.
+    """
+    return not torch.compiler.is_compiling() and eager.is_ordinary(x) and _by_reference == 0
+
+
 def _portable() -> bool:
     """Return whether the code must run on torch's own operators, as in exports."""
     return _by_reference > 0 or (torch.compiler.is_compiling() and torch.compiler.is_exporting())

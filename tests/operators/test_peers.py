@@ -662,6 +662,17 @@ def test_autopool_is_softpool_the_mean_and_the_extremes():
         close(by_channel[:, channel], functional.soft_pool2d(x, 3, 2, 1, beta=beta)[:, channel])
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("special", [0.0, 1e30, -1e30, math.inf, math.nan])
+def test_hann_l2_is_that_of_float64_by_convolution_and_without(special, dtype):
+    x = distinct(2, 3, 13, 11, dtype=torch.float64).to(dtype)
+    x[1, 1, 5, 5] = special  # too large a number, and nothing else, leaves no convolution
+    for window in ((2, 2), (3, 2, 1), (5, 1, 2), (3, 3, 1, 2, True)):
+        y = functional.hann_l2_pool2d(x, *window)
+        wide = functional.hann_l2_pool2d(x.double(), *window)
+        torch.testing.assert_close(y.double(), wide, rtol=torch.finfo(dtype).eps * 2, atol=0, equal_nan=True)
+
+
 def test_gaussian_is_the_mean_and_a_multiple_of_the_deviation():
     x = usual_input(2, torch.float64)
     mean = functional.avg_pool2d(x, 3, 2, 1)
