@@ -24,6 +24,7 @@ from types import TracebackType
 from typing import Any, Protocol
 
 import poolzoo
+from poolzoo.analysis.results.result import Result
 from poolzoo.analysis.results.rows import DecoderFacts, Row, Times, label
 from poolzoo.analysis.results.schema import SCHEMA_VERSION
 from poolzoo.analysis.results.store_file import (
@@ -39,6 +40,8 @@ from poolzoo.analysis.results.store_file import (
     scores_table,
 )
 from poolzoo.analysis.results.store_reader import StoreReader
+from poolzoo.analysis.results.store_views import forget_summary, make_dataset_views, write_summary
+from poolzoo.analysis.results.summary_lines import summary_lines
 
 #: Seconds of work that a killed run loses at most.
 COMMIT_EVERY = 1.0
@@ -95,8 +98,8 @@ class Plan:
 class Store(StoreReader):
     """An open store that can be written.
 
-    Use as a context: at its end all rows are committed, also after an exception. If an exception is raised before the
-    first image of a new store, the file is removed.
+    Use as a context: at its end all rows are committed and summarised, also after an exception. If an exception is
+    raised before the first image of a new store, the file is removed.
     """
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
@@ -105,6 +108,7 @@ class Store(StoreReader):
         self._operators: dict[str, int] = {}
         self._committed = time.monotonic()
         self._is_new = False
+        self._is_summarised = True
 
     @classmethod
     def create(cls, path: Path, plan: Plan) -> Store:
@@ -135,6 +139,8 @@ class Store(StoreReader):
                     "INSERT OR IGNORE INTO operators (spec) VALUES (?)", [(spec,) for spec in plan.specs]
                 )
                 store._set("metadata", plan.metadata)
+                make_dataset_views(connection, plan.metadata["metrics"])
+                forget_summary(connection)  # a killed run leaves none rather than a wrong one
                 connection.execute("COMMIT")
                 store._operators = dict(connection.execute("SELECT spec, id FROM operators"))
                 store._series = dict(connection.execute("SELECT keys, id FROM series"))
@@ -142,7 +148,7 @@ class Store(StoreReader):
             except BaseException:
                 connection.close()
                 raise
-        store._is_new = is_new
+        store._is_new, store._is_summarised = is_new, False
         return store
 
     def __exit__(
@@ -152,11 +158,21 @@ class Store(StoreReader):
             # After an error of SQLite's own there is no transaction left to commit: it was rolled back.
             if self._connection.in_transaction:
                 with in_one_line(self.path):
+                    if not self._is_summarised:
+                        self.summarise()
                     self._connection.execute("COMMIT")
             if error is not None and self._is_new and not self._connection.execute("SELECT 1 FROM images").fetchone():
                 os.unlink(os.path.realpath(self.path))
         finally:
             super().__exit__(kind, error, trace)
+
+    def summarise(self) -> Result:
+        """Return :meth:`sample`, after the last change, and write its summaries for the view summary."""
+        sample = self.sample()
+        with in_one_line(self.path):
+            write_summary(self._connection, summary_lines(sample))
+        self._is_summarised = True
+        return sample
 
     def missing(self, file: ImageFile, *, retry: bool = False) -> list[str]:
         """Return the operators that ``file`` has no scores of yet.
@@ -309,7 +325,8 @@ class Store(StoreReader):
 
     def _take_plan(self, plan: Plan) -> None:
         """Take ``plan`` in place of that of a run that ended before its first image."""
-        self._connection.execute("DROP TABLE IF EXISTS scores")
+        for table in ("scores", "summaries"):
+            self._connection.execute(f"DROP TABLE IF EXISTS {table}")
         self._connection.execute(scores_table(plan.metadata["metrics"]))
         for table in ("series", "operators", "meta"):
             self._connection.execute(f"DELETE FROM {table}")

@@ -30,6 +30,8 @@ from poolzoo.analysis.results.store_file import (
     connect,
     in_one_line,
 )
+from poolzoo.analysis.results.store_views import make_training_views, write_summary
+from poolzoo.analysis.results.summary_lines import summary_lines
 from poolzoo.analysis.results.training_rows import CELL_KEYS, TRAIN_KEYS, TRAIN_KIND, TrainingRow
 
 #: The row keys that a cell's rows share, and those of each epoch.
@@ -119,6 +121,8 @@ class TrainingStore(OpenStore):
                     "INSERT OR IGNORE INTO operators (spec) VALUES (?)", [(spec,) for spec in plan.specs]
                 )
                 store._set("metadata", plan.metadata)
+                make_training_views(connection)
+                write_summary(connection, summary_lines(store.result()))
                 connection.execute("COMMIT")
             except BaseException:
                 connection.close()
@@ -173,6 +177,7 @@ class TrainingStore(OpenStore):
                     f"INSERT INTO epochs (cell, {', '.join(map(column_of, _EPOCH_KEYS))}) VALUES (?, {marks})",
                     [(cell, *(row[key] for key in _EPOCH_KEYS)) for row in rows],  # type: ignore[literal-required]
                 )
+                write_summary(self._connection, summary_lines(self.result()))
                 execute("COMMIT")
             except BaseException:
                 if self._connection.in_transaction:

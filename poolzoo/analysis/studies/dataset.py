@@ -139,7 +139,7 @@ def compare_dataset(
                         on_step(done, total)
         if timed:
             _time_anew(store, specs, protocol, fits, scored=total > 0)
-        return store.sample()
+        return store.summarise()
 
 
 def _real_folder(folder: str) -> str:
