@@ -105,7 +105,8 @@ def compare(
         fitted: parameter files written by :func:`~poolzoo.api.studies.fit` or ``poolzoo fit``.
         baseline: the operator that others are compared with; None means avg if it is there, else the first.
         pictures: keep cut-outs for :meth:`Result.report`.
-        save_images: a folder for the pictures as PNG; a result saved next to it finds them again.
+        save_images: a folder for the pictures as PNG; a result saved next to it finds them again. Of videos and volumes
+            also all frames, as GIF, and as MP4 where PyAV is installed.
 
     Returns:
         One row per image, operator, state, seed and upsampler. A failed row has an ``error``. For a dataset the rows

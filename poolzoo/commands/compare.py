@@ -183,7 +183,8 @@ def learning_options(command: Decorated) -> Decorated:
     "--save-images",
     type=OUTPUT,
     metavar="DIR",
-    help="Save the pooled and rebuilt images as PNG. Their differences too.",
+    help="Save the pooled and rebuilt images as PNG. Their differences too; all frames of a video or volume as GIF, "
+    "and as MP4 with poolzoo[video].",
 )
 def compare(
     fmt: str | None,

@@ -58,11 +58,14 @@ class Sample:
             ``(H, W, 3)``: the middle frame or slice; if it is not RGB, the mean over the channels, on the scale that
             puts this sample's own picture into [0, 1].
         """
-        plane = values[len(values) // 2] if self.ndim == 3 else values
+        return self.frames(values[len(values) // 2] if self.ndim == 3 else values)
+
+    def frames(self, values: FloatImage) -> FloatImage:
+        """Return all frames of ``values``, ``(D, H, W, C)``, as :meth:`picture` shows one: ``(D, H, W, 3)``."""
         if self.colours:
-            return plane
+            return values
         low, high = self._grey_range
-        grey: FloatImage = (plane.mean(axis=-1, keepdims=True) - low) / (high - low)
+        grey: FloatImage = (values.mean(axis=-1, keepdims=True) - low) / (high - low)
         return np.repeat(grey, 3, axis=-1)
 
     @cached_property

@@ -39,7 +39,8 @@ class View:
 
     ``submaps`` is the number of submaps side by side in ``pooled``. At low resolution ``original`` is the reference, as
     small as ``pooled``, and ``rebuilt`` is ``pooled``. ``operator`` pools another picture, ``(1, C, H, W)``, with the
-    parameters, normalisation and draws of the row, in the picture's scale.
+    parameters, normalisation and draws of the row, in the picture's scale. Of a video or a volume these are the middle
+    frame or slice; ``clips`` gives all frames of the three, ``(D, H, W, 3)`` each.
     """
 
     row: Row
@@ -48,6 +49,7 @@ class View:
     rebuilt: FloatImage
     submaps: int = 1
     operator: Callable[[Tensor], Tensor] | None = None
+    clips: Callable[[], tuple[FloatImage, FloatImage, FloatImage]] | None = None
 
 
 class Scale:
@@ -249,7 +251,13 @@ class _OneSample:
         original, rebuilt = done.pairs[0]
         shown = (original, _side_by_side(done.pooled, self.sample.ndim), rebuilt)
         first, second, third = map(self.sample.picture, shown)
-        return View(done.row, first, second, third, self._submaps(done), done.operator)
+
+        def clips() -> tuple[FloatImage, FloatImage, FloatImage]:
+            first, second, third = map(self.sample.frames, shown)
+            return first, second, third
+
+        solid = self.sample.ndim == 3
+        return View(done.row, first, second, third, self._submaps(done), done.operator, clips if solid else None)
 
     def _submaps(self, done: _Pending) -> int:
         return done.pooled.shape[2] if done.pooled.dim() > self.sample.ndim + 2 else 1

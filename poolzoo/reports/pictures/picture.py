@@ -5,7 +5,7 @@ Differences are drawn on one scale for all operators; a scale for each would mak
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +44,8 @@ class ReportPicture:
     ``kind`` is one of :data:`PICTURE_KINDS`. An original has no operator: ``pool``, ``params`` and ``state`` are empty.
     ``upsample`` is the upsampler of a rebuilt picture. ``submaps`` is the number of submaps side by side in a pooled
     picture. ``bounds`` are the values of black and white, for floats at least; ``clipped`` says that values beyond them
-    were lost. ``corner`` is the top and left, in the original, of the pixels that ``weights`` belong to.
+    were lost. ``corner`` is the top and left, in the original, of the pixels that ``weights`` belong to. ``clip`` gives
+    all frames or slices of a video or a volume, ``(D, H, W, 3)``, of which the picture is the middle one.
     """
 
     image: str
@@ -59,6 +60,7 @@ class ReportPicture:
     bounds: tuple[float, float] = (0.0, 1.0)
     clipped: bool = False
     corner: tuple[int, int] = (0, 0)
+    clip: Callable[[], Pixels] | None = None
 
     @property
     def operator(self) -> OperatorKey:
@@ -79,13 +81,19 @@ def pictures_of(view: View) -> Iterator[ReportPicture]:
     """
     row = view.row
     name, who = row["image"], (row["pool"], row["params"], row["state"], row["seed"])
-    yield ReportPicture(name, "", "", "", None, "original", view.original)
+    original, pooled, rebuilt = (_clip(view, place) for place in range(3))
+    yield ReportPicture(name, "", "", "", None, "original", view.original, clip=original)
     if row["upsample"] == UPSAMPLE_NONE:
-        yield ReportPicture(name, *who, "pooled", view.pooled, UPSAMPLE_NONE)
+        yield ReportPicture(name, *who, "pooled", view.pooled, UPSAMPLE_NONE, clip=pooled)
     else:
-        yield ReportPicture(name, *who, "pooled", view.pooled, submaps=view.submaps)
-        yield ReportPicture(name, *who, "rebuilt", view.rebuilt, row["upsample"])
+        yield ReportPicture(name, *who, "pooled", view.pooled, submaps=view.submaps, clip=pooled)
+        yield ReportPicture(name, *who, "rebuilt", view.rebuilt, row["upsample"], clip=rebuilt)
     yield ReportPicture(name, *who, "difference", difference_pixels(view.original, view.rebuilt), row["upsample"])
+
+
+def _clip(view: View, place: int) -> Callable[[], Pixels] | None:
+    clips = view.clips
+    return None if clips is None else lambda: clips()[place]
 
 
 def weights_picture(row: Mapping[str, Any], box: Box, weights: Pixels) -> ReportPicture:

@@ -16,6 +16,7 @@ import numpy as np
 
 from poolzoo._files import write_whole
 from poolzoo.analysis.results.rows import label
+from poolzoo.reports.pictures.clip_files import write_clips
 from poolzoo.reports.pictures.cutouts import Box, Pixels, cut_part
 from poolzoo.reports.pictures.picture import PICTURE_KINDS, PictureKey, ReportPicture, to_uint8
 from poolzoo.reports.pictures.picture_book import PictureBook
@@ -25,7 +26,7 @@ PIXEL_LIMIT = 178_956_970
 
 
 class PictureFolder:
-    """Saves pictures at full size as ``FOLDER/<image>/<operator>.<kind>.png``."""
+    """Saves pictures at full size as ``FOLDER/<image>/<operator>.<kind>.png``, and clips next to them."""
 
     def __init__(
         self,
@@ -48,6 +49,8 @@ class PictureFolder:
 
     def add(self, picture: ReportPicture) -> dict[str, object]:
         """Write one PNG, unless it was written before, and return its entry for the result's metadata.
+
+        Of a video or a volume, all its frames are written too: ``.gif``, and ``.mp4`` where PyAV is installed.
 
         Raises:
             OSError: the folder cannot be made or written.
@@ -78,6 +81,8 @@ class PictureFolder:
         pixels, more = _for_file(picture)
         Image.fromarray(pixels).save(stream, "PNG")
         write_whole(file, stream.getvalue())
+        if picture.clip is not None:
+            write_clips(file, picture.clip(), self._spare)
         entry: dict[str, object] = {
             key: getattr(picture, key) for key in ("image", "pool", "params", "state", "seed", "kind", "upsample")
         }
