@@ -78,7 +78,8 @@ def compare(
         video: video files, pooled over three axes.
         frames: how many frames of each video to use, from the first; None uses all.
         volume: TIFF files, whose pages are pooled over three axes.
-        dataset: a folder; all images in it and its subfolders are scored into ``store``. Calling again resumes.
+        dataset: a folder; all images in it and its subfolders are scored into ``store``. Calling again resumes. Or a
+            zip, tar or Parquet file of images, or shards such as ``a-{000..009}.tar``.
         store: the SQLite file for the dataset's rows.
         jobs: worker processes for the dataset; None means one per core.
         scheduler: the address of a Dask cluster, whose workers are used instead.

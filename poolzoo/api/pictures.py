@@ -74,7 +74,8 @@ def pictures_of_store(path: Path, sample: Result) -> PictureBook:
 
     If the images or the operators are not available, there are no pictures.
     """
-    from poolzoo.analysis.inputs.images import Source
+    from poolzoo.analysis.inputs.images import ImageError
+    from poolzoo.analysis.inputs.packed import image_sources
     from poolzoo.analysis.results.store_reader import StoreReader
     from poolzoo.analysis.scoring.protocol import Protocol
     from poolzoo.analysis.studies.compare import compare
@@ -90,7 +91,10 @@ def pictures_of_store(path: Path, sample: Result) -> PictureBook:
     with StoreReader.open(path) as store:
         folder, asked, specs = store.folder, store.protocol, store.specs
     named = [image["name"] for image in sample.metadata["images"]]
-    sources = [Source(name, folder / name) for name in named if (folder / name).is_file()]
+    try:
+        sources = image_sources(str(folder), named)
+    except ImageError:  # the file that they were packed in is gone, or damaged
+        sources = []
     if len(sources) < len(named):
         gone = len(named) - len(sources)
         warnings.warn(

@@ -81,9 +81,10 @@ def dataset_options(command: Decorated) -> Decorated:
     options = [
         click.option(
             "--dataset",
-            metavar="DIR",
+            metavar="DIR|FILE",
             shell_complete=complete_files,
-            help="Score all images of this folder into --store. Those of its subfolders too; a stopped run is resumed.",
+            help="Score all images of this folder, zip, tar or Parquet file into --store. Those of subfolders too, or"
+            " of shards such as a-{000..009}.tar; a stopped run is resumed.",
         ),
         click.option("--store", type=OUTPUT, metavar="FILE", help="SQLite file for the rows of --dataset."),
         click.option("--jobs", type=click.IntRange(1), help="Processes for --dataset.  [default: one per core]"),

@@ -17,6 +17,7 @@ from poolzoo.commands.writing import command_files
 def declare_images(sources: Mapping[str, Sequence[str]], dataset: str | None = None) -> None:
     """Declare the images that the command's options read, and print how many other files their folders contain."""
     from poolzoo.analysis.inputs.images import IMAGE_SUFFIXES, find_images
+    from poolzoo.analysis.inputs.packed import packed_files
 
     for option, names in sources.items():
         passed_over: Counter[str] = Counter()
@@ -24,7 +25,9 @@ def declare_images(sources: Mapping[str, Sequence[str]], dataset: str | None = N
         command_files().reads(option, [source.path for source in found])
         if passed_over:
             say_passed_over(option, len(found), passed_over)
-    if dataset:
+    if dataset and not os.path.isdir(dataset):
+        command_files().reads("--dataset", packed_files(dataset))
+    elif dataset:
         command_files().reads_below("--dataset", dataset, IMAGE_SUFFIXES)
 
 

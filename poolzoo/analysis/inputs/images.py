@@ -12,6 +12,7 @@ from __future__ import annotations
 import difflib
 import glob
 import importlib.util
+import io
 import itertools
 import os
 import warnings
@@ -85,6 +86,8 @@ SKIMAGE_NAMES = {
 }
 SKIMAGE_PREFIX = "skimage:"
 PATTERN_PREFIX = "poolzoo:"
+#: Of files that hold images, by their content known to :mod:`poolzoo.analysis.inputs.packed`.
+PACKED_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".parquet")
 
 #: Bytes near the beginning of a file, where they lie, and what decodes it then. All other files are Pillow's.
 DECODERS: tuple[tuple[int, tuple[bytes, ...], Callable[[BinaryIO], Decoded]], ...] = (
@@ -108,6 +111,7 @@ SIGNATURE_BYTES = 16
 class Source:
     """One image to load: its name as the user gave it, and its file, the test pattern that it is, or its ``pixels``.
 
+    ``content`` are the bytes of an image file that lies in another one (:mod:`poolzoo.analysis.inputs.packed`).
     ``pixels`` belong to an image in memory (:mod:`poolzoo.analysis.inputs.arrays`), in the form of :func:`load_image`.
     """
 
@@ -115,6 +119,7 @@ class Source:
     path: Path
     pattern: str = ""
     pixels: np.ndarray | None = field(default=None, compare=False, repr=False)
+    content: bytes | None = field(default=None, compare=False, repr=False)
 
 
 def find_images(sources: Iterable[str], passed_over: Counter[str] | None = None) -> list[Source]:
@@ -160,6 +165,11 @@ def _expand(source: str, passed_over: Counter[str]) -> Iterator[tuple[str, str]]
         yield source, _shipped_file(source)
     elif os.path.isdir(source):
         yield from ((path, path) for path in _images_in(source, passed_over))
+    elif source.lower().endswith(PACKED_SUFFIXES):
+        raise ImageError(
+            f"{source!r}: images packed in a file are read by compare --dataset only; here a file, a folder, a glob or"
+            f" {SKIMAGE_PREFIX}NAME is allowed"
+        )
     elif os.path.lexists(source) or not glob.has_magic(source):
         yield source, source
     else:
@@ -234,13 +244,17 @@ def load_image(source: Source) -> np.ndarray:
     if source.pattern:
         return PATTERNS[source.pattern]()
     try:
-        with open_file(source.path) as file, warnings.catch_warnings():
+        with _opened(source) as file, warnings.catch_warnings():
             # Of a large image, which is bounded here, and of metadata that a viewer would ignore.
             warnings.simplefilter("ignore")
             shown = show(_decode(file))
     except ImageError as error:
         raise ImageError(f"{source.name!r}: {error}") from error.__cause__
     return as_rgb(shown)
+
+
+def _opened(source: Source) -> BinaryIO:
+    return open_file(source.path) if source.content is None else io.BytesIO(source.content)
 
 
 def as_rgb(shown: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -202,15 +202,18 @@ class Store(StoreReader):
         found: tuple[int, int, int] | None = next(self._query(sql, (os.fsencode(file.name),)), None)
         return found
 
-    def forget_gone(self, folder: str) -> None:
-        """Delete the failures of files that are no longer in ``folder``.
+    def forget_gone(self, is_there: Callable[[str], bool]) -> None:
+        """Delete the failures of images that are no longer in the dataset.
+
+        Args:
+            is_there: whether it has an image of this name.
 
         Raises:
             StoreError: there are scores of such files, which are not deleted.
         """
         with in_one_line(self.path):
             images = self._connection.execute("SELECT id, name, width FROM images ORDER BY name")
-            gone = [image for image in images if not os.path.lexists(os.path.join(folder, image[1]))]
+            gone = [image for image in images if not is_there(image[1])]
             if scored := [name for _, name, width in gone if width is not None]:
                 raise StoreError(
                     f"{self.path}: holds scores of images that are no longer there, {scored[0]!r}"

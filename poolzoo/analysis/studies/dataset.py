@@ -17,6 +17,7 @@ from pathlib import Path
 from poolzoo import engine
 from poolzoo._console import Notice
 from poolzoo.analysis.inputs.images import IMAGE_SUFFIXES, ImageError, suffix_of, without_images
+from poolzoo.analysis.inputs.packed import Member, packed_files, read_members
 from poolzoo.analysis.results.machine import cores, cpu_threads, describe_machine
 from poolzoo.analysis.results.result import Result
 from poolzoo.analysis.results.schema import check_metrics
@@ -97,7 +98,8 @@ def compare_dataset(
     """Pool every image of a folder with every operator and keep the rows in a store, or resume an earlier run.
 
     Args:
-        folder: searched with its subfolders, see :func:`find_files`.
+        folder: searched with its subfolders, see :func:`find_files`; or a zip, tar or Parquet file, or a range of
+            shards, see :func:`~poolzoo.analysis.inputs.packed.read_members`.
         specs: operators as spec strings; a store's operators must be among them.
         protocol: how images are pooled, rebuilt and scored; operators are timed for the image of median size.
         path: the store: a new file, or one that this function made for the same folder and protocol.
@@ -114,11 +116,11 @@ def compare_dataset(
 
     Raises:
         ValueError: an unknown operator, a parameter that is not allowed, or a baseline that is not compared.
-        ImageError: no such folder, or none with images.
+        ImageError: no such folder or file, one that cannot be read, or none with images.
         StoreError: the store cannot be used, or holds images that are no longer there.
         WorkerError: no workers, or they cannot do the work.
     """
-    folder = _real_folder(folder)
+    folder = _real_place(folder)
     timed, protocol = protocol.timed, replace(protocol, timed=False)  # not by the workers, nor image by image
     specs = tuple(dict.fromkeys(map(normal_spec, specs)))
     check_metrics(protocol.metrics)
@@ -142,10 +144,24 @@ def compare_dataset(
         return store.summarise()
 
 
-def _real_folder(folder: str) -> str:
-    if not os.path.isdir(folder):
-        raise ImageError(f"{folder!r}: no such folder; a dataset is a folder of images")
-    return os.path.realpath(folder)
+def _real_place(given: str) -> str:
+    if os.path.isdir(given):
+        return os.path.realpath(given)
+    if len(packed_files(given)) > 1:
+        return os.path.join(os.path.realpath(os.path.dirname(given)), os.path.basename(given))
+    return os.path.realpath(packed_files(given)[0])
+
+
+def find_members(given: str, passed_over: Counter[str] | None = None) -> Iterator[ImageFile]:
+    """Yield the images of a dataset, whichever of its forms it has, without reading them.
+
+    Raises:
+        ImageError: as :func:`find_files` and :func:`~poolzoo.analysis.inputs.packed.read_members`.
+    """
+    if os.path.isdir(given):
+        yield from find_files(given, passed_over)
+    else:
+        yield from (member.file for member in read_members(given, passed_over, content=False))
 
 
 def _tell(text: str) -> None:
@@ -153,9 +169,13 @@ def _tell(text: str) -> None:
 
 
 def _tasks(folder: str, store: Store, retry: bool) -> Iterator[Task]:
-    for file in find_files(folder):
-        if missing := store.missing(file, retry=retry):
-            yield Task(file, tuple(missing))
+    if os.path.isdir(folder):
+        members: Iterator[Member] = (Member(file) for file in find_files(folder))
+    else:
+        members = read_members(folder, wanted=lambda file: bool(store.missing(file, retry=retry)))
+    for member in members:
+        if missing := store.missing(member.file, retry=retry):
+            yield Task(member.file, tuple(missing), member.content, member.problem)
 
 
 def _time_anew(store: Store, specs: Sequence[str], protocol: Protocol, fits: Sequence[Fitted], *, scored: bool) -> None:
@@ -184,11 +204,18 @@ def _count_missing(folder: str, store: Store, retry: bool) -> int:
     """
     found = missing = 0
     passed_over: Counter[str] = Counter()
-    for file in find_files(folder, passed_over):
+    held = None if os.path.isdir(folder) else set[str]()
+    for file in find_members(folder, passed_over):
         found += 1
+        if held is not None:
+            held.add(file.name)
         missing += bool(store.missing(file, retry=retry))
     if not found:
-        raise ImageError(without_images(f"{folder!r}: no images in it or its subfolders", passed_over))
+        raise ImageError(
+            without_images(f"{folder!r}: no images in it{' or its subfolders' if held is None else ''}", passed_over)
+        )
     store.note_passed_over(passed_over)
-    store.forget_gone(folder)
+    store.forget_gone(
+        held.__contains__ if held is not None else lambda name: os.path.lexists(os.path.join(folder, name))
+    )
     return missing

@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import Empty
 from typing import Any, Protocol as Interface
@@ -77,10 +77,20 @@ class Job:
 
 @dataclass(frozen=True)
 class Task:
-    """One image and the operators it lacks."""
+    """One image and the operators it lacks.
+
+    Attributes:
+        file: the image.
+        specs: the operators.
+        content: the bytes of an image that lies in a packed file, else None.
+        problem: why its bytes could not be read there, else empty.
+        tries: how often its worker process has ended during this task.
+    """
 
     file: ImageFile
     specs: tuple[str, ...]
+    content: bytes | None = field(default=None, repr=False)
+    problem: str = ""
     tries: int = 0
 
 
@@ -127,10 +137,12 @@ def score_task(job: Job, task: Task) -> Outcome:
         use_one_thread()
         geometry = job.protocol.geometry(2)
         item = _picture(job, task)
+        if task.problem:
+            return Outcome([failed_image(item, job.protocol, f"{item.name!r}: {task.problem}")], None)
         try:
             loaded, sample = load_cropped(item, geometry, job.protocol.metrics)
         except ImageError as error:
-            if not os.path.isdir(job.folder):
+            if task.content is None and not os.path.isdir(job.folder):
                 raise WorkerError(f"a worker does not see {job.folder!r}; it must lie there for all") from error
             return Outcome([failed_image(item, job.protocol, str(error))], None)
         except Exception as error:  # one file must not end the run, whatever a decoder makes of it
@@ -144,7 +156,7 @@ def score_task(job: Job, task: Task) -> Outcome:
 
 
 def _picture(job: Job, task: Task) -> Picture:
-    return Picture(Source(task.file.name, Path(job.folder, task.file.name)))
+    return Picture(Source(task.file.name, Path(job.folder, task.file.name), content=task.content))
 
 
 _one_at_a_time = threading.Lock()
