@@ -247,6 +247,26 @@ def test_a_parquet_files_column_and_names(tmp_path, monkeypatch):
         list(read_members(str(path)))
 
 
+@pytest.mark.parametrize("nested", [True, False])
+def test_a_damaged_row_group_is_a_row_for_each_of_its_images(tmp_path, nested):
+    pa = pytest.importorskip("pyarrow")
+    import pyarrow.parquet as pq
+
+    images = [{"bytes": png(n), "path": f"{n}.png"} if nested else png(n) for n in range(6)]
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"image": images}), path, row_group_size=3, use_dictionary=False)
+    at = pq.ParquetFile(path).metadata.row_group(0).column(0).data_page_offset
+    data = bytearray(path.read_bytes())
+    data[at : at + 40] = b"\xff" * 40
+    path.write_bytes(data)
+    found = list(read_members(str(path)))
+    names = [f"{n}.png" if nested else f"row {n}" for n in range(6)]
+    assert [member.file.name for member in found] == names
+    assert [member.content for member in found] == [None] * 3 + [png(n) for n in (3, 4, 5)]
+    assert all(member.problem.startswith("truncated or damaged: ") for member in found[:3])
+    assert {row["image"] for row in rows(tmp_path / "run.sqlite", path) if row["error"]} == set(names[:3])
+
+
 @pytest.mark.parametrize("name", ["a.zip", "a.tar", "a.TAR.GZ", "a.parquet", "s-{0..9}.tar"])
 def test_other_options_refuse_a_packed_file(name):
     with pytest.raises(ImageError, match=r"by compare --dataset only; here a file, a folder"):

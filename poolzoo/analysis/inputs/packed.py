@@ -232,28 +232,51 @@ def _parquet(path: str, prefix: str, passed_over: Counter[str], content: bool, w
     with pq.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False) as table:
         column = _image_column(path, table.schema_arrow)
         parts = _parts(table.schema_arrow.field(column).type)
-        leaves = [f"{column}.{part}" for part in parts if content or part == "path"] if parts else [column]
-        if not content and not (parts and leaves):
-            rows: Iterator[Any] = itertools.repeat(None, table.metadata.num_rows)
-        else:
-            batches = table.iter_batches(ROWS_AT_ONCE, columns=leaves, use_threads=False)
-            rows = (row.as_py() for batch in batches for row in batch.column(0))
-        for number, row in enumerate(rows):
-            given = (row or {}).get("path") if parts else None
+        for number, (given, data, problem) in enumerate(_rows(table, column, parts, content)):
             name = given if given and "\0" not in given else f"row {number}"
             if name in used:
                 name = f"{name} (row {number})"
             used.add(name)
             file = ImageFile(prefix + name, 0, changed)
-            data = (row or {}).get("bytes") if parts else row
             if not (content and wanted(file)):
                 yield Member(file)
+            elif problem:
+                yield Member(file, problem=problem)
             elif not data:
                 yield Member(file, problem="no image in this row; its bytes are needed, no path is followed")
             elif len(data) > MAX_MEMBER_BYTES:
                 yield _too_large(file, len(data))
             else:
                 yield Member(file, data)
+
+
+def _rows(table: Any, column: str, parts: list[str], content: bool) -> Iterator[tuple[str | None, bytes | None, str]]:
+    """Yield the path of each row, its bytes, and why they cannot be read: all rows of a group that follow damage."""
+    if not content and "path" not in parts:
+        yield from itertools.repeat((None, None, ""), table.metadata.num_rows)
+        return
+
+    def read(group: int, leaves: list[str]) -> Iterator[Any]:
+        for batch in table.iter_batches(ROWS_AT_ONCE, row_groups=[group], columns=leaves, use_threads=False):
+            for row in batch.column(0):
+                value = row.as_py()
+                yield value if parts else {"bytes": value}
+
+    paths = [f"{column}.path"] if "path" in parts else []
+    leaves = ([f"{column}.bytes"] if parts else [column]) if content else []
+    for group in range(table.num_row_groups):
+        done, count = 0, table.metadata.row_group(group).num_rows
+        try:
+            for row in read(group, leaves + paths):
+                yield (row or {}).get("path"), (row or {}).get("bytes"), ""
+                done += 1
+        except _ERRORS as error:
+            if not content:
+                raise
+            problem = f"truncated or damaged: {reason(error)}"
+            rest = read(group, paths) if paths else itertools.repeat({}, count)
+            for row in itertools.islice(rest, done, None):
+                yield (row or {}).get("path"), None, problem
 
 
 def _parts(kind: Any) -> list[str]:
