@@ -1,7 +1,7 @@
 """Images packed in files: zip, tar (plain or compressed), Parquet, and numbered shards of these.
 
 Nothing is unpacked to disk, and the names of members are labels only: no path is made of them. Members are read in the
-order of the file, one at a time; of a Parquet file, :data:`ROWS_AT_ONCE` rows at a time.
+order of the file, one at a time; of a Parquet file, :data:`ROWS_AT_ONCE` rows, of which pyarrow holds the whole page.
 """
 
 from __future__ import annotations
