@@ -27,6 +27,8 @@ PAGE = (".html", ".htm")
 EXPORTS = {".csv": "csv", ".json": "json", ".md": "markdown", ".tex": "latex", ".parquet": "parquet"}
 #: The suffix of fitted parameters.
 WEIGHTS = (".safetensors",)
+#: The suffixes by which readers know what a file holds, but for those of stores.
+KNOWN = frozenset((*SUFFIXES, *EXPORTS, *PAGE, *WEIGHTS, ".png", ".svg", ".pdf", ".gif", ".mp4"))
 
 #: The output name for standard output.
 STDOUT = Path("-")
@@ -80,7 +82,7 @@ def format_of(output: PathLike, fmt: str | None, formats: Mapping[str, str]) -> 
         raise ValueError(f"format={fmt!r}: {', '.join(formats.values())} are allowed")
     if fmt is None and suffix not in formats:
         raise ValueError(f"output {name!r}: give format, or a name that ends in {_listed(formats)}")
-    if fmt is not None and (suffix in PAGE or formats.get(suffix, fmt) != fmt):
+    if fmt is not None and suffix in KNOWN and formats.get(suffix) != fmt:
         allowed = next(ending for ending, says in formats.items() if says == fmt)
         raise ValueError(f"output {name!r}: with format {fmt} its name ends in {allowed}")
     return fmt or formats[suffix]

@@ -14,6 +14,7 @@ from PIL import Image
 
 import poolzoo
 from poolzoo.analysis.results.schema import _TEXT, MODEL_KEYS, PROFILE_KEYS, WINDOW_SIZES, compare_keys
+from poolzoo.analysis.results.store_file import connect
 from poolzoo.analysis.results.training_rows import TRAIN_KEYS
 from poolzoo.api.exporting import OF_ROWS
 from poolzoo.reports.parquet import parquet, row_types
@@ -187,4 +188,14 @@ def test_a_missing_pyarrow_is_named_before_any_work(run, saved, monkeypatch, tmp
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     output = tmp_path / "x.parquet"
     run("export", saved / "a.json", "--output", output).fails("--format parquet", "poolzoo[parquet]")
+    assert not output.exists()
+
+
+@pytest.mark.parametrize("suffix", [".png", ".html", ".json", ".txt", ".safetensors"])
+def test_a_format_is_not_written_under_the_suffix_of_another(tmp_path, suffix):
+    output = tmp_path / f"out{suffix}"
+    with pytest.raises(ValueError, match=r"with format csv its name ends in \.csv"):
+        poolzoo.export(tmp_path / "none.json", output, format="csv")
+    with pytest.raises(ValueError, match=r"a name that ends in \.sqlite"):
+        connect(output, "rwc")
     assert not output.exists()

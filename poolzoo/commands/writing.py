@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from poolzoo._console import COMMAND, note, say, width_of
-from poolzoo._files import EXPORTS, PAGE, STDOUT, SUFFIXES, WEIGHTS, CommandFiles, write_whole
+from poolzoo._files import KNOWN, PAGE, STDOUT, SUFFIXES, CommandFiles, write_whole
 from poolzoo.commands.options import Failed
 
 if TYPE_CHECKING:
@@ -91,10 +91,7 @@ class Writer:
 def _check_format(output: Path, fmt: str | None) -> None:
     """Return whether a file name's suffix gives the format; raise if it gives a different one."""
     suffix = output.suffix.lower()
-    if fmt and (
-        SUFFIXES.get(suffix, fmt) != fmt
-        or suffix in (*PAGE, *PLOT, *WEIGHTS, *(EXPORTS.keys() - SUFFIXES.keys()), ".gif")
-    ):
+    if fmt and suffix in KNOWN and SUFFIXES.get(suffix) != fmt:
         allowed = next(ending for ending, says in SUFFIXES.items() if says == fmt)
         raise Failed(f"--output {str(output)!r}: with --format {fmt} its name ends in {allowed}; a page is --report")
     if not fmt and suffix not in SUFFIXES:

@@ -92,12 +92,12 @@ struct Edscw : Plain<T> {
 
   template <class V>
   struct Kept {
-    V weight, bend;  // e^(D - 1), and dD/da over q
+    V weight, bend;  // e^(D - 1), and dD/da times the larger magnitude: without it, it may overflow
   };
 
   template <class V>
   POOLZOO_HD Kept<V> kept(const Dice<V>& dice, V a) const {
-    return {dice.weight(), dice.of_a() / dice.larger * with_sign_of(a, splat<V>(mean.unit + mean.unit))};
+    return {dice.weight(), with_sign_of(a, dice.of_a())};
   }
 
   template <class V>
@@ -135,7 +135,10 @@ struct Edscw : Plain<T> {
 
   template <class V>
   POOLZOO_HD V slope(const Closed<V>& c, const Tap<V>& e, const Kept<V>& k) const {
-    return k.weight * c.inverse * (1 + ((e.a * mean.q - c.low) - c.shift) * k.bend) + c.shared;
+    V larger = maximum(absolute(e.a), absolute(c.centre));
+    larger = larger > c.floor ? larger : splat<V>(1);
+    V far = ((e.a * mean.q - c.low) - c.shift) / larger * (mean.unit + mean.unit);
+    return k.weight * c.inverse * (1 + far * k.bend) + c.shared;
   }
 };
 

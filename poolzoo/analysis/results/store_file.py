@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 import poolzoo
+from poolzoo._files import KNOWN
 from poolzoo.analysis.results.earlier import READ_VERSIONS, complete_row, listed_versions
 from poolzoo.analysis.results.schema import (
     CLOSING_KEYS,
@@ -76,6 +77,8 @@ def is_store(path: Path) -> bool:
 
 
 def connect(path: Path, mode: str) -> sqlite3.Connection:
+    if mode == "rwc" and path.suffix.lower() in KNOWN and not path.exists():
+        raise StoreError(f"{path}: a store is an SQLite file; give --store a name that ends in .sqlite")
     # The name goes into a URI for its mode alone: without one, sqlite3 would create what is to be read.
     uri = f"file:{_quoted(path)}?mode={mode}"
     # Of several that open it at the same moment one gets it: it waits for the others to look and leave.
