@@ -13,7 +13,7 @@ from poolzoo.reports.pictures.cutouts import Pixels
 from poolzoo.reports.pictures.picture import to_uint8
 
 #: How long a frame is shown.
-FRAME_MS = 100
+CLIP_FRAME_MS = 100
 
 
 def write_clips(picture: Path, frames: Pixels, spare: Callable[[Path], None]) -> None:
@@ -40,7 +40,7 @@ def gif_bytes(images: Sequence[Pixels]) -> bytes:
     grey = all(np.ptp(image, axis=2).max() == 0 for image in images)
     frames = [Image.fromarray(image[..., 0] if grey else image) for image in images]
     stream = io.BytesIO()
-    frames[0].save(stream, "GIF", save_all=True, append_images=frames[1:], duration=FRAME_MS, loop=0)
+    frames[0].save(stream, "GIF", save_all=True, append_images=frames[1:], duration=CLIP_FRAME_MS, loop=0)
     return stream.getvalue()
 
 
@@ -55,7 +55,7 @@ def mp4_bytes(images: Sequence[Pixels]) -> bytes | None:
     height, width = images[0].shape[:2]
     stream = io.BytesIO()
     with av.open(stream, "w", format="mp4", options={"fflags": "+bitexact"}) as container:
-        video = container.add_stream("libx264", rate=1000 // FRAME_MS, options={"crf": "10", "preset": "medium"})
+        video = container.add_stream("libx264", rate=1000 // CLIP_FRAME_MS, options={"crf": "10", "preset": "medium"})
         video.width, video.height, video.pix_fmt = width + width % 2, height + height % 2, "yuv420p"
         video.thread_count = 1  # so that equal frames give equal files
         for image in images:
