@@ -1,7 +1,7 @@
 """Images packed in files: zip, tar (plain or compressed), Parquet, and numbered shards of these.
 
 Nothing is unpacked to disk, and the names of members are labels only: no path is made of them. Members are read in the
-order of the file, one at a time; of a Parquet file, :data:`ROWS_AT_ONCE` rows, of which pyarrow holds the whole page.
+order of the file, one at a time; of a Parquet file, :data:`PARQUET_ROWS` rows, of which pyarrow holds the whole page.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from poolzoo.analysis.results.store import ImageFile
 
 #: The most bytes of one member, unpacked: as many as the most pixels with four samples of 16 bits.
 MAX_MEMBER_BYTES = 8 * MAX_PIXELS
-ROWS_AT_ONCE = 8
+PARQUET_ROWS = 8
 MOST_SHARDS = 100_000
 #: What a set of images may be, for messages.
 ALLOWED = "a folder, a zip, tar or Parquet file, or shards such as shards-{000..009}.tar"
@@ -257,7 +257,7 @@ def _rows(table: Any, column: str, parts: list[str], content: bool) -> Iterator[
         return
 
     def read(group: int, leaves: list[str]) -> Iterator[Any]:
-        for batch in table.iter_batches(ROWS_AT_ONCE, row_groups=[group], columns=leaves, use_threads=False):
+        for batch in table.iter_batches(PARQUET_ROWS, row_groups=[group], columns=leaves, use_threads=False):
             for row in batch.column(0):
                 value = row.as_py()
                 yield value if parts else {"bytes": value}
