@@ -509,11 +509,11 @@ VARIANTS: dict[str, tuple[str, dict[str, str]]] = {
 }
 
 
-SEVERAL_TILES = ("5x5", "bins")
-TILED = ("k2s2p1_8_channels", "k3s1d2", "rectangular", "3d_k3s2p1", *SEVERAL_TILES, "k5s2p2", "1d_k5s1p2", "3d_bins")
+TILED = ("k2s2p1_8_channels", "k3s1d2", "rectangular", "3d_k3s2p1", "5x5", "bins", "k5s2p2", "1d_k5s1p2", "3d_bins")
 
 
-@pytest.mark.parametrize("case", [pytest.param(c, marks=[pytest.mark.grid] * (c not in SEVERAL_TILES)) for c in TILED])
+@pytest.mark.grid
+@pytest.mark.parametrize("case", TILED)
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_several_tiles(builds: Builds, case: str, layout: str) -> None:
     """Windows that lie in more than one tile, along every axis."""
