@@ -15,8 +15,8 @@ from poolzoo.registry import register_pool
 from poolzoo.standard_operators import filtered
 from poolzoo.windows import MOST_IN_FLOAT32, absent, largest, outer_product, windows
 
-#: No sum of squares of float32 numbers up to it overflows.
-_MOST = 2.0**60
+#: Up to it, :func:`_by_convolution` holds: no sum of squares in float32, a millionfold, overflows.
+_MOST = 1e15
 #: Keeps the root's gradient finite at 0; squared, the 1e-12 of DISTS and piq.
 _LEAST = 1e-6
 
@@ -44,7 +44,7 @@ def _of_bins(x: Tensor, geometry: AnyGeometry, mask: Tensor) -> Tensor:
     return product
 
 
-def _hann_in_standard_operators(x: Tensor, geometry: Geometry, *, count_include_pad: bool = False) -> Tensor:
+def _by_convolution(x: Tensor, geometry: Geometry, *, count_include_pad: bool = False) -> Tensor:
     kernel = _kernel(geometry, x.device).to(x.dtype)
     # A thousandfold, because torch.onnx.export takes the addition of 1e-12 for one of 0 and leaves it out.
     total = filtered(x * x, kernel * 1e6, geometry)
@@ -63,7 +63,7 @@ def _hann_in_standard_operators(x: Tensor, geometry: Geometry, *, count_include_
     not_adaptive="",
     windowed_only=("count_include_pad",),
     check=check_include_pad,
-    in_standard_operators=_hann_in_standard_operators,
+    in_standard_operators=_by_convolution,
     exempt={
         "constant": "a constant c gives sqrt(c^2 + 1e-12)",
         "constant_negative": "a constant c gives |c|",
@@ -87,7 +87,8 @@ def hann_l2(x: Tensor, geometry: AnyGeometry, *, count_include_pad: bool = False
     """
     check_input(x, geometry.ndim)
     if isinstance(geometry, Geometry) and _fits_a_convolution(x, geometry):
-        return like(_by_convolution(x.float(), geometry, count_include_pad), x)
+        with without_autocast(x):
+            return like(_by_convolution(x.float(), geometry, count_include_pad=count_include_pad), x)
     a, mask = windows(x.to(accumulation_dtype(x.dtype)), geometry)
     taps = a.shape[-1]
     if not isinstance(taps, int) or taps > MOST_IN_FLOAT32:
@@ -118,12 +119,3 @@ def _fits_a_convolution(x: Tensor, geometry: Geometry) -> bool:
     if not math.isfinite(low - high):
         low, high = map(float, torch.aminmax(finite.where(finite.isfinite(), 0.0)))
     return max(-low, high) <= _MOST
-
-
-def _by_convolution(x: Tensor, geometry: Geometry, count_include_pad: bool) -> Tensor:
-    with without_autocast(x):
-        kernel = _kernel(geometry, x.device).float()
-        total = filtered(x * x, kernel, geometry)
-        if not count_include_pad and (any(geometry.padding) or geometry.ceil_mode):
-            total = total / filtered(torch.ones_like(x[:1, :1]), kernel, geometry)
-        return (total + _LEAST**2).sqrt()
