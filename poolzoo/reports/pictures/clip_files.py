@@ -5,12 +5,16 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from poolzoo._files import write_whole
 from poolzoo.reports.pictures.cutouts import Pixels
 from poolzoo.reports.pictures.picture import to_uint8
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 #: How long a frame is shown.
 CLIP_FRAME_MS = 100
@@ -39,8 +43,13 @@ def gif_bytes(images: Sequence[Pixels]) -> bytes:
 
     grey = all(np.ptp(image, axis=2).max() == 0 for image in images)
     frames = [Image.fromarray(image[..., 0] if grey else image) for image in images]
+    return looping_gif(frames, CLIP_FRAME_MS)
+
+
+def looping_gif(frames: Sequence[Image.Image], frame_ms: int) -> bytes:
+    """Return a GIF that starts anew after its last frame."""
     stream = io.BytesIO()
-    frames[0].save(stream, "GIF", save_all=True, append_images=frames[1:], duration=CLIP_FRAME_MS, loop=0)
+    frames[0].save(stream, "GIF", save_all=True, append_images=frames[1:], duration=frame_ms, loop=0)
     return stream.getvalue()
 
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from poolzoo.reports.pictures.clip_files import looping_gif
+
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -45,14 +47,16 @@ def sampling_png(steps: Sequence[Positions], method: str) -> bytes:
     sheet = Image.new("RGB", (across * width, down * height), "white")
     for number, panel in enumerate(panels):
         sheet.paste(panel, (number % across * width, number // across * height))
-    return _encoded([sheet], "PNG")
+    stream = io.BytesIO()
+    sheet.save(stream, "PNG")
+    return stream.getvalue()
 
 
 def sampling_gif(steps: Sequence[Positions], method: str) -> bytes:
     """Return a looping GIF of the whole image and then one step per second; the arguments are those of
     :func:`sampling_png`.
     """
-    return _encoded(_panels([np.zeros_like(steps[0]), *steps], method, first=0), "GIF")
+    return looping_gif(_panels([np.zeros_like(steps[0]), *steps], method, first=0), FRAME_MS)
 
 
 def _panels(steps: Sequence[Positions], method: str, first: int = 1) -> list[Image.Image]:
@@ -71,10 +75,3 @@ def _panel(step: Positions, title: str) -> Image.Image:
     kept = f"{(step >= 0).mean():.3g} kept, {count} submap{'s' if count > 1 else ''}"
     ImageDraw.Draw(panel).text((PANEL_MARGIN, PANEL_MARGIN), title + kept, fill=KEPT, font=ImageFont.load_default(15))
     return panel
-
-
-def _encoded(frames: Sequence[Image.Image], kind: str) -> bytes:
-    stream = io.BytesIO()
-    animation = {"save_all": True, "append_images": frames[1:], "duration": FRAME_MS, "loop": 0}
-    frames[0].save(stream, kind, **(animation if kind == "GIF" else {}))
-    return stream.getvalue()
