@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from poolzoo.geometry import Geometry, accumulation_dtype, check_input, larger, like, output_size
+from poolzoo.operators.base import filter_by_convolution, may_convolve, without_autocast
 from poolzoo.operators.basic import dense_maximum
 from poolzoo.registry import register_pool
-from poolzoo.standard_operators import filter_centred, maxima, means
+from poolzoo.standard_operators import counts, filter_centred, filtered, maxima, means
 from poolzoo.windows import centred_taps, reflect, tap_positions, taps_inside, weighted_taps
 
 _BEYOND_WINDOW = "the filter reaches outside the window"
@@ -28,6 +29,9 @@ _BINOMIALS = [[math.comb(n, i) for i in range(n + 1)] for n in range(7)]
 
 def _filter(x: Tensor, out: tuple[int, ...], geometry: Geometry, filt_size: int) -> Tensor:
     """Apply the binomial filter along each axis, centred on each window of ``geometry``."""
+    y = filter_by_convolution(x, binomial(filt_size), geometry, out, "reflect")
+    if y is not None:
+        return y
     row = torch.tensor(_BINOMIALS[filt_size - 1], dtype=x.dtype, device=x.device)
     for axis, o in enumerate(out):
         dim = axis - geometry.ndim
@@ -134,13 +138,23 @@ def avg_blur(x: Tensor, geometry: Geometry, *, filt_size: int = 4) -> Tensor:
     out = output_size(x.shape[-n:], geometry)
     a = x.to(accumulation_dtype(x.dtype))
     dense, sizes = _dense(x.shape[-n:], out, geometry)
+    return like(_decimate(_dense_mean(a, sizes, dense), out, geometry, filt_size), x)
+
+
+def _dense_mean(a: Tensor, out: tuple[int, ...], geometry: Geometry) -> Tensor:
+    """Return the mean of the first ``out`` windows per axis of ``geometry``, whose stride is 1."""
+    n, taps = geometry.ndim, math.prod(geometry.kernel_size)
+    if may_convolve(a, n, taps) and out == output_size(a.shape[-n:], geometry):
+        with without_autocast(a):
+            shares = torch.full(geometry.kernel_size, 1 / taps, device=a.device)
+            return filtered(a, shares, geometry) * (taps / counts(a, geometry))
     # The mean of what a box holds is the mean of means, axis by axis.
-    for axis, index in enumerate(tap_positions(sizes, dense, x.device)):
+    for axis, index in enumerate(tap_positions(out, geometry, a.device)):
         dim = axis - n
-        inside = taps_inside(index, x.shape[dim]).to(a.dtype)
+        inside = taps_inside(index, a.shape[dim]).to(a.dtype)
         weight = inside / inside.sum(-1, keepdim=True)
-        a = weighted_taps(a, dim, index.clamp(0, x.shape[dim] - 1), weight)
-    return like(_decimate(a, out, geometry, filt_size), x)
+        a = weighted_taps(a, dim, index.clamp(0, a.shape[dim] - 1), weight)
+    return a
 
 
 def _dense(sizes: torch.Size, out: tuple[int, ...], geometry: Geometry) -> tuple[Geometry, tuple[int, ...]]:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeGuard
 
 import torch
 from torch import Tensor, nn
 
 from poolzoo import engine
-from poolzoo.geometry import AnyGeometry, IntOrTuple, accumulation_dtype, check_input, make_geometry
+from poolzoo.geometry import AnyGeometry, Geometry, IntOrTuple, accumulation_dtype, check_input, make_geometry
 from poolzoo.registry import PoolInfo
+from poolzoo.standard_operators import filter_centred
+from poolzoo.windows import MOST_IN_FLOAT32
 
 
 class Pool(nn.Module):
@@ -200,6 +202,37 @@ def without_autocast(x: Tensor) -> torch.autocast:
     """Return a context in which autocast leaves the types of operations on the device of ``x`` alone."""
     device = x.device.type if torch.amp.is_autocast_available(x.device.type) else "cpu"  # meta has no autocast
     return torch.autocast(device, enabled=False)
+
+
+def may_convolve(x: Tensor, ndim: int, taps: int) -> bool:
+    """Return whether torch's depthwise convolution computes a filter of ``taps`` elements as its definition does: in
+    float32 on a CPU (a GPU may round to fewer digits), batched, and in eager code.
+    """
+    suits = x.dim() == ndim + 2 and taps <= MOST_IN_FLOAT32 and x.numel() > 0
+    return suits and x.dtype is torch.float32 and engine.runs_at_once(x)
+
+
+def filter_by_convolution(
+    x: Tensor, row: Sequence[float], geometry: Geometry, out: Sequence[int], mode: str
+) -> Tensor | None:
+    """Apply a filter centred on each window, in a tenth of the time that a definition takes; None where torch's
+    depthwise convolution would not compute the same.
+
+    Args:
+        x: ``(N, C, *spatial)``, in the type that is accumulated in.
+        row: the taps along each axis; of all axes together at most 64.
+        geometry: the windows.
+        out: their number on each axis.
+        mode: what is read outside the input, as :func:`poolzoo.standard_operators.filter_centred` names it.
+    """
+    if not may_convolve(x, geometry.ndim, len(row) ** geometry.ndim):
+        return None
+    with without_autocast(x):
+        y = filter_centred(x, row, geometry, mode)
+    if y is None:
+        return None
+    inside = [slice(None), slice(None), *map(slice, out)]
+    return y[tuple(inside)]
 
 
 def shown_share(key: str, value: Tensor) -> dict[str, object]:

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from poolzoo import standard_operators
-from poolzoo.geometry import AnyGeometry, Geometry, check_input
+from poolzoo import engine, standard_operators
+from poolzoo.geometry import AnyGeometry, Geometry, accumulation_dtype, check_input, like, output_size
 from poolzoo.operators.base import (
     Pool,
     channel_parameter,
@@ -17,11 +17,14 @@ from poolzoo.operators.base import (
     check_generator,
     in_wide,
     is_number,
+    may_convolve,
     per_channel,
     shown_share,
+    without_autocast,
 )
-from poolzoo.registry import register_pool
-from poolzoo.windows import maximum, mean, pool_windows
+from poolzoo.registry import pool_info, register_pool
+from poolzoo.standard_operators import filtered
+from poolzoo.windows import windows
 
 
 class _Mixed(Pool):
@@ -99,18 +102,25 @@ def _mixture(x: Tensor, geometry: Geometry, share: Tensor | float) -> Tensor:
     in_standard_operators=_mixed_in_standard_operators,
 )
 def mixed(x: Tensor, geometry: AnyGeometry, *, lam: float | Tensor = 0.5) -> Tensor:
-    """``lam``, in [0, 1], is a number or a tensor: a scalar or one value per channel."""
-    return pool_windows(x, geometry, _mix, share=_share(lam, x, geometry))
+    """``lam``, in [0, 1], is a number or a tensor: a scalar or one value per channel. The gradient of the maximum goes
+    to the first of several equal elements.
+    """
+    a = x.to(accumulation_dtype(x.dtype))
+    return like(_of_both(a, geometry, _share(lam, x, geometry)), x)
+
+
+def _of_both(a: Tensor, geometry: AnyGeometry, share: Tensor | float) -> Tensor:
+    """Return ``share max a + (1 - share) mean a``, from the two operators."""
+    largest = engine.pool(pool_info("max"), a, geometry)
+    average = engine.pool(pool_info("avg"), a, geometry, count_include_pad=False)
+    mixture: Tensor = share * largest + (1 - share) * average
+    return mixture
 
 
 def _share(lam: float | Tensor, x: Tensor, geometry: AnyGeometry) -> Tensor | float:
     """Return the share of the maximum, of a shape that broadcasts with pooled values."""
     share = per_channel("lam", lam, x, geometry.ndim)
     return share.squeeze(-1) if isinstance(share, Tensor) and share.dim() else share  # which have no window axis
-
-
-def _mix(a: Tensor, mask: Tensor | None, *, share: Tensor | float) -> Tensor:
-    return share * maximum(a, mask) + (1 - share) * mean(a, mask)
 
 
 class _Gated(Pool):
@@ -143,7 +153,7 @@ def _gated_in_standard_operators(x: Tensor, geometry: Geometry, *, weight: Tenso
     if weight is None:
         return _mixture(x, geometry, 0.5)
     _check_gates(weight, x, geometry)
-    return _mixture(x, geometry, torch.sigmoid(standard_operators.filtered(x, weight.to(x.dtype), geometry)))
+    return _mixture(x, geometry, torch.sigmoid(filtered(x, weight.to(x.dtype), geometry)))
 
 
 @register_pool(
@@ -163,11 +173,24 @@ def _gated_in_standard_operators(x: Tensor, geometry: Geometry, *, weight: Tenso
 def gated(x: Tensor, geometry: Geometry, *, weight: Tensor | None = None) -> Tensor:
     """``weight`` has shape ``kernel_size``, or ``(C, *kernel_size)`` for one gate per channel; None means all zeros."""
     check_input(x, geometry.ndim)
-    if weight is not None:
-        _check_gates(weight, x, geometry)
-        taps = weight.flatten(-geometry.ndim)
-        weight = taps if taps.dim() == 1 else taps.reshape(taps.shape[0], *(1,) * geometry.ndim, -1)
-    return pool_windows(x, geometry, _gate, weight=weight)
+    a = x.to(accumulation_dtype(x.dtype))
+    if weight is None:
+        return like(_of_both(a, geometry, 0.5), x)
+    _check_gates(weight, x, geometry)
+    return like(_of_both(a, geometry, torch.sigmoid(_weighted_sums(a, weight, geometry))), x)
+
+
+def _weighted_sums(a: Tensor, weight: Tensor, geometry: Geometry) -> Tensor:
+    """Return ``w . a`` of each window; elements outside the input add nothing."""
+    n = geometry.ndim
+    output_size(a.shape[-n:], geometry)  # has better words for an input that is too small
+    if may_convolve(a, n, math.prod(geometry.kernel_size)):
+        with without_autocast(a):
+            return filtered(a, weight.to(a.dtype), geometry)
+    taps = weight.flatten(-n)
+    if taps.dim() == 2:
+        taps = taps.reshape(len(taps), *(1,) * n, -1)
+    return (windows(a, geometry)[0] * taps).sum(-1)
 
 
 def _check_gates(weight: Tensor, x: Tensor, geometry: Geometry) -> None:
@@ -176,9 +199,3 @@ def _check_gates(weight: Tensor, x: Tensor, geometry: Geometry) -> None:
         raise ValueError(
             f"weight: shape {tuple(weight.shape)}; {kernel_size} or (C, *{kernel_size}), C = {channels}, is allowed"
         )
-
-
-def _gate(a: Tensor, mask: Tensor | None, *, weight: Tensor | None) -> Tensor:
-    # Elements outside the input are 0 and so add nothing to w . a.
-    gate = 0.5 if weight is None else torch.sigmoid((a * weight).sum(-1))
-    return _mix(a, mask, share=gate)

@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from poolzoo import standard_operators
-from poolzoo.geometry import AnyGeometry, Geometry
+from poolzoo import engine, standard_operators
+from poolzoo.geometry import AnyGeometry, Geometry, check_input
 from poolzoo.operators.base import (
     Pool,
     channel_parameter,
@@ -27,7 +27,7 @@ from poolzoo.operators.base import (
     learned_over_map,
     shown_share,
 )
-from poolzoo.registry import Native, register_pool
+from poolzoo.registry import Native, pool_info, register_pool
 from poolzoo.windows import absent, mean, pool_windows
 
 
@@ -234,6 +234,10 @@ def _gem_in_standard_operators(x: Tensor, geometry: Geometry, *, p: float | Tens
 )
 def gem(x: Tensor, geometry: AnyGeometry, *, p: float | Tensor = 3.0, eps: float = 1e-6) -> Tensor:
     """``p`` > 0 is a number or a tensor: a scalar or one value per channel. Elements below ``eps`` count as ``eps``."""
+    if not isinstance(p, Tensor) or p.dim() == 0:
+        check_input(x, geometry.ndim)
+        y: Tensor = engine.pool(pool_info("lp"), x.clamp(min=eps), geometry, p=p, norm="mean")
+        return y
     return pool_windows(x, geometry, _gem, p=learned_at("p", p, x, geometry), eps=eps)
 
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from poolzoo.geometry import Geometry, accumulation_dtype, check_input, like, output_size
+from poolzoo.operators.base import filter_by_convolution
 from poolzoo.registry import register_pool
 from poolzoo.standard_operators import filter_centred
 from poolzoo.windows import centred_taps, reflect, taps_inside, weighted_taps, wrap
@@ -69,6 +70,10 @@ def _low_band(x: Tensor, geometry: Geometry, row: tuple[float, ...], mode: str, 
     a = x.to(accumulation_dtype(x.dtype))
     gain = math.fsum(row) if norm == "mean" else 1.0
     row = tuple(tap / gain for tap in row)
+    if mode in _PADS:
+        y = filter_by_convolution(a, row, geometry, out, _PADS[mode])
+        if y is not None:
+            return like(y, x)
     for axis in range(geometry.ndim):
         a = _filtered(a, axis, out[axis], geometry, row, mode)
     return like(a, x)
