@@ -334,7 +334,7 @@ struct Pairs {
     return {side[0][row], side[R::kInputs - 1][row], splat<V>(1), every<V>(2 * row + second)};
   }
 
-  auto reduce(const R& r) const {
+  POOLZOO_HD auto reduce(const R& r) const {
     auto w = r.template open<V>();
     for (int i = 0; i < kRows; ++i) r.seek(w, tap(i, 0)), r.seek(w, tap(i, 1));
     if constexpr (R::kPasses > 1) r.settle(w);

@@ -274,7 +274,7 @@ struct Lp : Plain<T> {
   // r^e for 0 <= r <= 1; 0 gives 0. Of larger ones, which infinite windows have, what matters: 1 for e = 0, and inf or 0.
   template <class V>
   static POOLZOO_HD V power(V r, T e) {
-    V x = log2_positive(r) * e;
+    V x = log2_positive(r == 0 ? splat<V>(1) : r) * e;  // a result near 0, which is dropped, would take long
     x = x < T(Exponential<T>::kBias) ? x : splat<V>(T(Exponential<T>::kBias));
     V beyond = e > 0 ? r : e < 0 ? T(1) / r : splat<V>(1);
     return r == 0 ? r : r <= 1 ? exp2_of(x) : beyond;
