@@ -6,11 +6,13 @@ one process, interleaved: each round times every contender once, so that a busy 
 thread, times are of the processor, so that other programs on the machine do not count; else they are of the clock, and
 on a GPU between two CUDA events, after a write that is larger than the cache.
 
-It prints ratios of medians: a summary, then every case that loses or misses its target.
+It prints ratios of medians: a summary, then every case that loses or misses its target. ``--compiled`` times max and
+avg inside torch.compile instead, with each backend: what the compiler makes of torch's pool is the reference.
 
     python benchmarks/bench_models.py --threads 1 2 --output benchmarks/results/models-cpu.json
     python benchmarks/bench_models.py --batch 4 --dtype float32 --passes forward --no-compile
     python benchmarks/bench_models.py --device cuda --output benchmarks/results/models-cuda.json
+    python benchmarks/bench_models.py --compiled --operator max avg --batch 4 --dtype float32 --passes forward
 """
 
 from __future__ import annotations
@@ -54,6 +56,7 @@ COMPARISONS = (
     ("softpool", "softpool float32"),
     ("max", "torch max"),
     ("avg", "torch avg"),
+    *((f"{operator} native compiled", f"{operator} reference compiled") for operator in OPERATORS),
 )
 #: A ratio below this is a loss whatever the target; between this and 1 two equal functions may differ.
 EQUAL = 0.95
@@ -154,19 +157,32 @@ def pool_functions(case: Case, operators: Iterable[str], compile_too: bool) -> d
     return found
 
 
-def contenders(case: Case, operators: Iterable[str], compile_too: bool, device: str) -> dict[str, Callable[[], Any]]:
+def compiled_functions(case: Case, operators: Iterable[str]) -> dict[str, Callable[[Tensor], Tensor]]:
+    """Return the operators inside torch.compile with each backend."""
+    return {
+        f"{operator} {backend} compiled": torch.compile(ours(operator, case, backend), dynamic=False)
+        for operator in operators
+        for backend in ("native", "reference")
+    }
+
+
+def contenders(case: Case, given: argparse.Namespace) -> dict[str, Callable[[], Any]]:
     """Return the functions to time, by name; each has been called once, so that it is built and compiled."""
     torch.manual_seed(0)
-    x = torch.randn(case.shape).to(device, DTYPES[case.dtype], memory_format=LAYOUTS[case.layout])
-    functions = {name: (f, x) for name, f in pool_functions(case, operators, compile_too).items()}
-    if case.dtype != "float32":
+    x = torch.randn(case.shape).to(given.device, DTYPES[case.dtype], memory_format=LAYOUTS[case.layout])
+    if given.compiled:
+        chosen = compiled_functions(case, given.operator)
+    else:
+        chosen = pool_functions(case, given.operator, not given.no_compile)
+    functions = {name: (f, x) for name, f in chosen.items()}
+    if case.dtype != "float32" and not given.compiled:
         wide = x.float()
-        functions |= {f"{name} float32": (functions[name][0], wide) for name in operators}
+        functions |= {f"{name} float32": (functions[name][0], wide) for name in given.operator}
     ready: dict[str, Callable[[], Any]] = {}
     for name, (function, input) in functions.items():
         try:
             call = _with_backward(function, input) if case.passes == PASSES[1] else functools.partial(function, input)
-            if name == "compiled":
+            if name.endswith("compiled"):
                 call()
         except RuntimeError as error:
             if "backend='native'" not in str(error):
@@ -189,7 +205,7 @@ def run(case: Case, given: argparse.Namespace) -> dict[str, Any]:
     torch.set_num_threads(case.threads)
     torch._dynamo.reset()
     with torch.set_grad_enabled(case.passes == PASSES[1]):
-        functions = contenders(case, given.operator, not given.no_compile, given.device)
+        functions = contenders(case, given)
         if given.device == "cuda":
             seconds = interleaved_on_gpu(functions, given.rounds)
         else:
@@ -262,6 +278,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--operator", nargs="+", choices=OPERATORS, default=list(OPERATORS))
     parser.add_argument("--only", default="", help="run only cases whose description contains this, e.g. 'k3s2p1'")
     parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
+    parser.add_argument("--compiled", action="store_true", help="time each backend inside torch.compile, nothing else")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--cap", type=float, default=0.3, help="the most seconds for one function of one case")
     parser.add_argument("--output", help="JSON file; the tables are printed")

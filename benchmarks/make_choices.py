@@ -2,18 +2,20 @@
 bench_models.py.
 
 Cases are put into classes: operator, device, dtype, layout and kind of windows. Within a class, the table says from how
-many elements to how many the native kernel is taken: where the greatest loss to the other kernel is least.
+many elements to how many the native kernel is taken: where the greatest loss to the other kernel is least. Inside
+torch.compile the other kernel is what the compiler makes of torch's pool; its classes have "compiled" after the device.
 
     python benchmarks/bench_models.py --batch 1 4 --dtype float32 bfloat16 float16 --passes forward --operator max avg \
-        --no-compile --threads 1 --rounds 5 --cap 0.05 --output RESULTS
-    python benchmarks/make_choices.py RESULTS
-
-with benchmarks/results/auto-cpu.json as RESULTS.
+        --no-compile --threads 1 --rounds 5 --cap 0.05 --output benchmarks/results/auto-cpu.json
+    python benchmarks/bench_models.py --compiled --batch 4 --dtype float32 --passes forward --operator max avg \
+        --threads 1 --rounds 5 --cap 0.3 --output benchmarks/results/auto-cpu-compiled.json
+    python benchmarks/make_choices.py benchmarks/results/auto-cpu.json benchmarks/results/auto-cpu-compiled.json
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 from collections import defaultdict
@@ -37,10 +39,10 @@ def points(rows: list[dict[str, Any]], device: str) -> dict[str, Points]:
             out = None
         kernel, stride = ([a] * len(sizes) if isinstance(a, int) else a for a in (kernel, stride))
         windows = "adaptive" if out else kind_of_windows(sizes, kernel, stride)
-        for operator in ("max", "avg"):
-            ours, theirs = row.get(f"{operator} native"), row.get(f"{operator} reference")
+        for operator, compiled in itertools.product(("max", "avg"), ("", " compiled")):
+            ours, theirs = (row.get(f"{operator} {backend}{compiled}") for backend in ("native", "reference"))
             if ours and theirs and row["passes"] == "forward":
-                key = f"{operator} {device} {row['dtype']} {row['layout']} {windows}"
+                key = f"{operator} {device}{compiled} {row['dtype']} {row['layout']} {windows}"
                 elements = row["batch"] * math.prod(row["shape"])
                 found[key].append((elements, theirs["median_s"] / ours["median_s"]))
     return found

@@ -279,8 +279,8 @@ CHOICES = Path(native.__file__).with_name("choices.json")
 
 @functools.cache
 def _choices() -> dict[str, tuple[int | None, int | None]]:
-    found: dict[str, tuple[int | None, int | None]] = json.loads(CHOICES.read_text(encoding="utf-8"))
-    return found
+    table: dict[str, list[int | None]] = json.loads(CHOICES.read_text(encoding="utf-8"))
+    return {key: (least, most) for key, (least, most) in table.items()}
 
 
 def kind_of_windows(sizes: Sequence[int], kernel_size: Sequence[int], stride: Sequence[int]) -> str:
@@ -292,22 +292,36 @@ def kind_of_windows(sizes: Sequence[int], kernel_size: Sequence[int], stride: Se
     return side if max(stride) > 1 else f"{side}, stride 1"
 
 
+def _limits(
+    reducer: str, device: str, dtype: torch.dtype, layout: str, windows: str
+) -> tuple[int | None, int | None] | None:
+    """Return from how many elements to how many :data:`CHOICES` takes the native kernel; None where it does not."""
+    return _choices().get(f"{reducer} {device} {str(dtype).removeprefix('torch.')} {layout} {windows}")
+
+
+native.mark_constant(_limits)
+
+
 def _ahead(chosen: Native, x: Tensor, geometry: AnyGeometry) -> bool:
-    """Return whether the native kernel is to be taken; what was never measured is left to torch."""
+    """Return whether the native kernel is to be taken; what was never measured is left to torch.
+
+    In a compiled function the other kernel is the one that the compiler makes, so it has measurements of its own. An
+    open batch size is decided where the measurements of all sizes agree: a bound would be a guard.
+    """
     if chosen.in_torch is None:
         return True
-    if torch.compiler.is_compiling():  # where a table cannot be read, and sizes may be open
-        small_windows = isinstance(geometry, Geometry) and max(geometry.kernel_size) <= 3
-        return small_windows and x.is_cpu and x.dtype is torch.float32 and x.is_contiguous() and x.numel() >= 1 << 15
     sizes = x.shape[-geometry.ndim :]
-    if not is_fixed(*x.shape):
+    if not is_fixed(*sizes):
         return False
     windows = (
         "adaptive" if isinstance(geometry, Bins) else kind_of_windows(sizes, geometry.kernel_size, geometry.stride)
     )
     layout = "contiguous" if x.is_contiguous() else "channels_last" if is_channels_last(x) else "strided"
-    key = f"{chosen.reducer} {x.device.type} {str(x.dtype).removeprefix('torch.')} {layout} {windows}"
-    if key not in _choices():
+    device = f"{x.device.type} compiled" if torch.compiler.is_compiling() else x.device.type
+    limits = _limits(chosen.reducer, device, x.dtype, layout, windows)
+    if limits is None:
         return False
-    least, most = _choices()[key]
-    return (least is None or x.numel() >= least) and (most is None or x.numel() <= most)
+    if limits == (None, None):
+        return True
+    (least, most), elements = limits, x.numel()
+    return is_fixed(elements) and (least is None or elements >= least) and (most is None or elements <= most)

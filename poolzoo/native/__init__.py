@@ -32,9 +32,16 @@ def why_not(device: str = "cpu", operator: str = "softpool") -> str:
     return libraries.load_cuda(operator) if device == "cuda" else reason
 
 
-# What torch.compiler.assume_constant_result does, but that imports torch's compiler: 1.6 s for everyone who compiles
-# nothing.
-why_not._dynamo_marked_constant = True  # type: ignore[attr-defined]
+def mark_constant(function: Callable[..., Any]) -> None:
+    """Make torch's compiler call ``function`` while it compiles and keep the result.
+
+    :func:`torch.compiler.assume_constant_result` does the same, but imports the compiler: 1.6 s for everyone who
+    compiles nothing.
+    """
+    function._dynamo_marked_constant = True  # type: ignore[attr-defined]
+
+
+mark_constant(why_not)
 
 
 def available(device: str = "cpu", operator: str = "softpool") -> bool:

@@ -18,8 +18,12 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 pytestmark = pytest.mark.skipif(not BENCHMARKS.is_dir(), reason="benchmarks are not part of a source distribution")
 
 
-def results() -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((BENCHMARKS / "results" / "auto-cpu.json").read_text(encoding="utf-8"))
+#: Of eager calls, and of calls inside torch.compile.
+RESULTS = ("auto-cpu.json", "auto-cpu-compiled.json")
+
+
+def results(name: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((BENCHMARKS / "results" / name).read_text(encoding="utf-8"))
     return content
 
 
@@ -33,7 +37,7 @@ def make_choices() -> ModuleType:
 
 
 def test_the_table_is_that_of_the_results(make_choices):
-    assert make_choices.text([results()]) == engine.CHOICES.read_text(encoding="utf-8")
+    assert make_choices.text([results(name) for name in RESULTS]) == engine.CHOICES.read_text(encoding="utf-8")
 
 
 def test_a_range_has_the_least_greatest_loss(make_choices):
@@ -46,12 +50,14 @@ def test_a_range_has_the_least_greatest_loss(make_choices):
     assert make_choices.ahead([(100, 1.1), (200, 0.96), (300, 5.0)]) == [None, None]
 
 
+@pytest.mark.parametrize("compiled", ["", " compiled"])
 @pytest.mark.parametrize("operator", ["max", "avg"])
-def test_auto_was_nowhere_much_slower_than_the_faster_one(operator):
+def test_auto_was_nowhere_much_slower_than_the_faster_one(operator, compiled, monkeypatch):
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: bool(compiled))
     (native,) = pool_info(operator).native
     layouts = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
     taken, losses = 0, []
-    for row in results()["rows"]:
+    for row in results(RESULTS[bool(compiled)])["rows"]:
         shape = (row["batch"], *row["shape"])
         x = torch.empty(shape, dtype=getattr(torch, row["dtype"]), memory_format=layouts[row["layout"]])
         if "output_size" in row:
@@ -59,9 +65,12 @@ def test_auto_was_nowhere_much_slower_than_the_faster_one(operator):
             geometry = equal_windows(shape[2:], bins) or bins
         else:
             geometry = make_geometry(2, row["kernel_size"], row["stride"], row["padding"], 1, row["ceil_mode"])
-        ratio = row[f"{operator} reference"]["median_s"] / row[f"{operator} native"]["median_s"]
+        ours, theirs = (row[f"{operator} {backend}{compiled}"]["median_s"] for backend in ("native", "reference"))
+        ratio = theirs / ours
         natively = engine._ahead(native, x, geometry)
         taken += natively
         losses.append(1 / ratio if natively else ratio)
-    assert taken > len(losses) * 0.8
-    assert sum(loss > 1.12 for loss in losses) <= len(losses) // 100 and max(losses) < 1.5
+    # The compiler's own loops are often as good, and differ more within a class than torch's kernels.
+    least_taken, most_losses = (0.25, 0.05) if compiled else (0.8, 0.01)
+    assert taken > len(losses) * least_taken
+    assert sum(loss > 1.12 for loss in losses) <= len(losses) * most_losses and max(losses) < 1.5
