@@ -15,7 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from poolzoo.geometry import Geometry, accumulation_dtype, check_input, like, output_size
+from poolzoo import engine
+from poolzoo.geometry import Geometry, accumulation_dtype, check_input, is_fixed, like, output_size
 from poolzoo.operators.base import Pool, check_generator
 from poolzoo.registry import pool_info, register_pool
 from poolzoo.windows import taps_inside, windows_at
@@ -127,21 +128,11 @@ def multisample(x: Tensor, geometry: Geometry, pool: str, offsets: Offsets) -> T
         ``(N, C, k S, H', W')`` or ``(C, k S, H', W')``: the first phase of every submap, then the second of every
             submap, ...
     """
-    reducer = pool_info(pool).reducer
-    assert reducer is not None
-    out = output_size(x.shape[-2:], geometry)
-    a = x.to(accumulation_dtype(x.dtype))
+    a, out = x.to(accumulation_dtype(x.dtype)), output_size(x.shape[-2:], geometry)
 
     def pool_phase(a: Tensor, offset: Offset | Tensor) -> Tensor:
-        positions, inside = [], []
-        for n, o, k, s, p, d, shift in zip(x.shape[-2:], out, *geometry[:4], offset, strict=True):
-            # A later phase of the last window may start past the input: it then starts at the last element.
-            start = (torch.arange(o, device=x.device) * s + shift - p).clamp(max=n - 1)
-            position = start[:, None] + torch.arange(k, device=x.device) * d
-            positions.append(position)
-            inside.append(taps_inside(position, n))
-        y: Tensor = reducer(*windows_at(a, positions, inside))
-        return y
+        y = None if isinstance(offset, Tensor) else _pool_from(a, geometry, out, pool, offset)
+        return _gather_and_pool(a, geometry, out, pool, offset) if y is None else y
 
     if not isinstance(offsets, Tensor) and all(own == offsets[0] for own in offsets):
         parts = [pool_phase(a, offset) for offset in offsets[0]]
@@ -149,6 +140,43 @@ def multisample(x: Tensor, geometry: Geometry, pool: str, offsets: Offsets) -> T
         phases = range(len(offsets[0]))
         parts = [pool_phase(a[..., j : j + 1, :, :], own[phase]) for phase in phases for j, own in enumerate(offsets)]
     return like(torch.cat(parts, dim=-3), x)
+
+
+#: The operators that have kernels of their own, with their parameters.
+_WITH_KERNELS: dict[str, dict[str, Any]] = {"max": {}, "avg": {"count_include_pad": False}}
+
+
+def _pool_from(x: Tensor, geometry: Geometry, out: Sequence[int], pool: str, offset: Offset) -> Tensor | None:
+    """Return the phase at ``offset`` as a pool of the input without its first elements; None where it is none."""
+    if pool not in _WITH_KERNELS or not is_fixed(*x.shape, *out):
+        return None
+    first = [shift - p for shift, p in zip(offset, geometry.padding, strict=True)]
+    last = [at + (o - 1) * s for at, o, s in zip(first, out, geometry.stride, strict=True)]
+    if any(at >= n for at, n in zip(last, x.shape[-2:], strict=True)):
+        return None  # the last window starts at the last element instead
+    skipped, padding = [max(at, 0) for at in first], tuple(max(-at, 0) for at in first)
+    sizes = zip(x.shape[-2:], skipped, padding, geometry.spans, strict=True)
+    if any(n - skip + 2 * p < span for n, skip, p, span in sizes):
+        return None  # its one window is larger than what it would be a pool of
+    maps = x[..., skipped[0] :, skipped[1] :].flatten(-4, -3)  # of submaps and channels, or of samples
+    windows = geometry._replace(padding=padding, ceil_mode=True)
+    y: Tensor = engine.pool(pool_info(pool), maps, windows, **_WITH_KERNELS[pool])
+    return y[..., : out[0], : out[1]].reshape(*x.shape[:-2], *out)
+
+
+def _gather_and_pool(a: Tensor, geometry: Geometry, out: Sequence[int], pool: str, offset: Offset | Tensor) -> Tensor:
+    """Return the phase at ``offset`` of any operator."""
+    positions, inside = [], []
+    for n, o, k, s, p, d, shift in zip(a.shape[-2:], out, *geometry[:4], offset, strict=True):
+        # A later phase of the last window may start past the input: it then starts at the last element.
+        start = (torch.arange(o, device=a.device) * s + shift - p).clamp(max=n - 1)
+        position = start[:, None] + torch.arange(k, device=a.device) * d
+        positions.append(position)
+        inside.append(taps_inside(position, n))
+    reducer = pool_info(pool).reducer
+    assert reducer is not None
+    y: Tensor = reducer(*windows_at(a, positions, inside))
+    return y
 
 
 def _with_submaps(x: Tensor) -> tuple[Tensor, int]:
@@ -375,6 +403,9 @@ def space_to_depth(x: Tensor, geometry: Geometry) -> Tensor:
     positions: list[Tensor | None] = []
     axes = zip(x.shape[-n:], output_size(x.shape[-n:], geometry), *geometry[1:4], strict=True)
     for size, count, step, pad, dilation in axes:
+        if pad == 0 and is_fixed(size, count) and count * step == size:
+            positions.append(None)
+            continue
         position = (torch.arange(count * step, device=x.device) - pad).clamp(max=size - 1)
         # Before the input, the window's first tap inside it.
         positions.append(torch.where(position < 0, position.remainder(dilation), position).clamp(max=size - 1))

@@ -82,9 +82,24 @@ def stochastic(
     # Not by exponential_, which vmap refuses to draw alike for its samples.
     uniform = torch.rand(w.shape, dtype=torch.float64, device=w.device, generator=generator)
     noise = (-torch.log1p(-uniform)).to(w.dtype).clamp(min=torch.finfo(w.dtype).tiny)
-    drawn = (w.detach() / noise).argmax(-1, keepdim=True)
-    y = a.gather(-1, drawn).masked_fill(empty, 0.0)
-    return y.squeeze(-1)
+    return _of_largest(w.detach() / noise, a).masked_fill(empty.squeeze(-1), 0.0)
+
+
+#: Windows of more elements are searched by argmax.
+_MOST_COMPARED = 16
+
+
+def _of_largest(rank: Tensor, a: Tensor) -> Tensor:
+    """Return the element of each window whose ``rank`` is largest, the first of equal ones."""
+    taps = rank.shape[-1]
+    if not isinstance(taps, int) or taps > _MOST_COMPARED:
+        return a.gather(-1, rank.argmax(-1, keepdim=True)).squeeze(-1)
+    # One by one: argmax takes ten times as long where a window's elements lie far apart.
+    (best, *ranks), (y, *elements) = rank.unbind(-1), a.unbind(-1)
+    for other, element in zip(ranks, elements, strict=True):
+        larger = (other > best) | other.isnan() & ~best.isnan()
+        best, y = torch.where(larger, other, best), torch.where(larger, element, y)
+    return y
 
 
 def _grids(grid: IntOrTuple | None, geometry: Geometry) -> tuple[int, ...]:
