@@ -160,6 +160,8 @@ def _pool_from(x: Tensor, geometry: Geometry, out: Sequence[int], pool: str, off
         return None  # its one window is larger than what it would be a pool of
     maps = x[..., skipped[0] :, skipped[1] :].flatten(-4, -3)  # of submaps and channels, or of samples
     windows = geometry._replace(padding=padding, ceil_mode=True)
+    if any(made < o for made, o in zip(output_size(maps.shape[-2:], windows), out, strict=True)):
+        return None  # the last window lies where such a pool has none
     y: Tensor = engine.pool(pool_info(pool), maps, windows, **_WITH_KERNELS[pool])
     return y[..., : out[0], : out[1]].reshape(*x.shape[:-2], *out)
 
