@@ -411,7 +411,7 @@ def space_to_depth(x: Tensor, geometry: Geometry) -> Tensor:
         position = (torch.arange(count * step, device=x.device) - pad).clamp(max=size - 1)
         # Before the input, the window's first tap inside it.
         positions.append(torch.where(position < 0, position.remainder(dilation), position).clamp(max=size - 1))
-    return like(split_phases(x, positions, geometry.stride).contiguous(), x.unsqueeze(-n - 1))
+    return like(split_phases(x, positions, geometry.stride), x.unsqueeze(-n - 1))
 
 
 def split_phases(x: Tensor, positions: Sequence[Tensor | None], stride: Sequence[int]) -> Tensor:
@@ -432,4 +432,5 @@ def split_phases(x: Tensor, positions: Sequence[Tensor | None], stride: Sequence
     out = [x.shape[axis - n] // step for axis, step in enumerate(stride)]
     y = x.reshape(*x.shape[:lead], *itertools.chain.from_iterable(zip(out, stride, strict=True)))
     y = y.permute(*range(lead), *range(lead + 1, lead + 2 * n, 2), *range(lead, lead + 2 * n, 2))
-    return y.flatten(lead, lead + n - 1)
+    # A copy in any case: what is kept is no view of the input.
+    return y.clone(memory_format=torch.contiguous_format).flatten(lead, lead + n - 1)
