@@ -211,7 +211,9 @@ def ordered(a: Tensor, descending: bool = False) -> Tensor:
     count as the largest, or fill a window that has one.
     """
     taps = a.shape[-1]
-    if not isinstance(taps, int) or taps >= len(_NETWORKS):
+    # Each comparison is a step of autograd, which takes longer than a sort. A compiler joins them.
+    recorded = a.requires_grad and torch.is_grad_enabled() and not torch.compiler.is_compiling()
+    if not isinstance(taps, int) or taps >= len(_NETWORKS) or recorded:
         return a.sort(-1, descending).values
     values = list(a.unbind(-1))
     for i, j in _NETWORKS[taps]:
