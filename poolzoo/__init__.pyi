@@ -938,6 +938,51 @@ class GlobalOwaPool3d(AdaptivePool):
 
     def __init__(self, *, flatten: bool = False, ranks: int | None = None, channels: int | None = None, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> None: ...
 
+class TMaxAvgPool1d(Pool):
+    """maximum where the largest elements reach a threshold, else their mean: y = max a if the K largest are all >= T, else the mean of the K largest"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, k: int = 3, threshold: float = 0.5, when: str = 'all') -> None: ...
+
+class TMaxAvgPool2d(Pool):
+    """maximum where the largest elements reach a threshold, else their mean: y = max a if the K largest are all >= T, else the mean of the K largest"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, k: int = 3, threshold: float = 0.5, when: str = 'all') -> None: ...
+
+class TMaxAvgPool3d(Pool):
+    """maximum where the largest elements reach a threshold, else their mean: y = max a if the K largest are all >= T, else the mean of the K largest"""
+
+    def __init__(self, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, k: int = 3, threshold: float = 0.5, when: str = 'all') -> None: ...
+
+class AdaptiveTMaxAvgPool1d(AdaptivePool):
+    """maximum where the largest elements reach a threshold, else their mean: y = max a if the K largest are all >= T, else the mean of the K largest"""
+
+    def __init__(self, output_size: Sizes, *, k: int = 3, threshold: float = 0.5, when: str = 'all') -> None: ...
+
+class AdaptiveTMaxAvgPool2d(AdaptivePool):
+    """maximum where the largest elements reach a threshold, else their mean: y = max a if the K largest are all >= T, else the mean of the K largest"""
+
+    def __init__(self, output_size: Sizes, *, k: int = 3, threshold: float = 0.5, when: str = 'all') -> None: ...
+
+class AdaptiveTMaxAvgPool3d(AdaptivePool):
+    """maximum where the largest elements reach a threshold, else their mean: y = max a if the K largest are all >= T, else the mean of the K largest"""
+
+    def __init__(self, output_size: Sizes, *, k: int = 3, threshold: float = 0.5, when: str = 'all') -> None: ...
+
+class GlobalTMaxAvgPool1d(AdaptivePool):
+    """maximum where the largest elements reach a threshold, else their mean: y = max a if the K largest are all >= T, else the mean of the K largest"""
+
+    def __init__(self, *, flatten: bool = False, k: int = 3, threshold: float = 0.5, when: str = 'all') -> None: ...
+
+class GlobalTMaxAvgPool2d(AdaptivePool):
+    """maximum where the largest elements reach a threshold, else their mean: y = max a if the K largest are all >= T, else the mean of the K largest"""
+
+    def __init__(self, *, flatten: bool = False, k: int = 3, threshold: float = 0.5, when: str = 'all') -> None: ...
+
+class GlobalTMaxAvgPool3d(AdaptivePool):
+    """maximum where the largest elements reach a threshold, else their mean: y = max a if the K largest are all >= T, else the mean of the K largest"""
+
+    def __init__(self, *, flatten: bool = False, k: int = 3, threshold: float = 0.5, when: str = 'all') -> None: ...
+
 class LipPool1d(Pool):
     """sum of the window weighted by e^G, G a small network over the feature map: y = sum a e^G(a) / sum e^G(a)"""
 

@@ -536,6 +536,33 @@ def global_owa_pool2d(input: Tensor, *, flatten: bool = False, weight: Tensor | 
 def global_owa_pool3d(input: Tensor, *, flatten: bool = False, weight: Tensor | None = None) -> Tensor:
     """elements weighted by their rank in the window: y = sum w_i a_(i), a_(1) >= a_(2) >= ..."""
 
+def t_max_avg_pool1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, k: int = 3, threshold: float = 0.5, when: str = 'all') -> Tensor:
+    """maximum where the largest elements reach a threshold, else their mean: y = max a if the K largest are all >= T, else the mean of the K largest"""
+
+def t_max_avg_pool2d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, k: int = 3, threshold: float = 0.5, when: str = 'all') -> Tensor:
+    """maximum where the largest elements reach a threshold, else their mean: y = max a if the K largest are all >= T, else the mean of the K largest"""
+
+def t_max_avg_pool3d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, k: int = 3, threshold: float = 0.5, when: str = 'all') -> Tensor:
+    """maximum where the largest elements reach a threshold, else their mean: y = max a if the K largest are all >= T, else the mean of the K largest"""
+
+def adaptive_t_max_avg_pool1d(input: Tensor, output_size: Sizes, *, k: int = 3, threshold: float = 0.5, when: str = 'all') -> Tensor:
+    """maximum where the largest elements reach a threshold, else their mean: y = max a if the K largest are all >= T, else the mean of the K largest"""
+
+def adaptive_t_max_avg_pool2d(input: Tensor, output_size: Sizes, *, k: int = 3, threshold: float = 0.5, when: str = 'all') -> Tensor:
+    """maximum where the largest elements reach a threshold, else their mean: y = max a if the K largest are all >= T, else the mean of the K largest"""
+
+def adaptive_t_max_avg_pool3d(input: Tensor, output_size: Sizes, *, k: int = 3, threshold: float = 0.5, when: str = 'all') -> Tensor:
+    """maximum where the largest elements reach a threshold, else their mean: y = max a if the K largest are all >= T, else the mean of the K largest"""
+
+def global_t_max_avg_pool1d(input: Tensor, *, flatten: bool = False, k: int = 3, threshold: float = 0.5, when: str = 'all') -> Tensor:
+    """maximum where the largest elements reach a threshold, else their mean: y = max a if the K largest are all >= T, else the mean of the K largest"""
+
+def global_t_max_avg_pool2d(input: Tensor, *, flatten: bool = False, k: int = 3, threshold: float = 0.5, when: str = 'all') -> Tensor:
+    """maximum where the largest elements reach a threshold, else their mean: y = max a if the K largest are all >= T, else the mean of the K largest"""
+
+def global_t_max_avg_pool3d(input: Tensor, *, flatten: bool = False, k: int = 3, threshold: float = 0.5, when: str = 'all') -> Tensor:
+    """maximum where the largest elements reach a threshold, else their mean: y = max a if the K largest are all >= T, else the mean of the K largest"""
+
 def lip_pool1d(input: Tensor, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, padding: IntOrTuple = 0, dilation: IntOrTuple = 1, ceil_mode: bool = False, *, logit: Tensor, backend: str = 'auto') -> Tensor:
     """sum of the window weighted by e^G, G a small network over the feature map: y = sum a e^G(a) / sum e^G(a)"""
 

@@ -309,6 +309,15 @@ def owa(elements: ArrayLike, weight: ArrayLike | None = None) -> float:
     return sum((upto((i + 1) / n) - upto(i / n)) * a for i, a in enumerate(values))
 
 
+def t_max_avg(elements: ArrayLike, k: int = 3, threshold: float = 0.5, when: str = "all") -> float:
+    """max a if all of the k largest are at least T, or with when = largest if the largest is; else their mean."""
+    values = sorted(_floats(elements), reverse=True)[:k]
+    if any(map(math.isnan, _floats(elements))):
+        return math.nan
+    reached = [a >= threshold for a in values]
+    return values[0] if (all(reached) if when == "all" else reached[0]) else _mean(values)
+
+
 def hann_l2(x: ArrayLike, g: Geometry, count_include_pad: bool = False, empty: float = math.nan) -> Array:
     """√(Σ h a² + 1e-12), h the product over the axes of sin²(π i / (k + 1)), i = 1..k, over its sum (piq)."""
     rows = [[math.sin(math.pi * i / (k + 1)) ** 2 for i in range(1, k + 1)] for k in g.kernel_size]
@@ -317,6 +326,7 @@ def hann_l2(x: ArrayLike, g: Geometry, count_include_pad: bool = False, empty: f
     def reduce(elements: Array, taps: Any) -> float:
         total = sum(h) if count_include_pad else sum(h[tap] for tap in taps)
         top = max(max(abs(float(a)) for a in elements), 1e-6)
+        top = 1.0 if math.isinf(top) else top
         squares = sum(h[tap] * (float(a) / top) ** 2 for a, tap in zip(elements, taps, strict=True))
         return top * math.sqrt(squares / total + (1e-6 / top) ** 2)
 
@@ -376,6 +386,7 @@ WINDOW_ORACLES: dict[str, Callable[..., float]] = {
     "softpool_detached": softpool,
     "autopool": autopool,
     "owa": owa,
+    "t_max_avg": t_max_avg,
     "edscw": edscw,
     "idw": idw,
     "adapool": adapool,

@@ -1,4 +1,6 @@
-"""Ordinal pooling: an ordered weighted average (OWA), whose weights belong to ranks and not to positions."""
+"""Operators by rank: ordinal pooling, an ordered weighted average (OWA) whose weights belong to ranks and not to
+positions; and T-Max-Avg, the maximum or the mean of the largest elements.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from poolzoo.geometry import AnyGeometry, check_input
-from poolzoo.operators.base import Pool, check_channels, check_count, in_wide
+from poolzoo.operators.base import Pool, check_channels, check_count, in_wide, is_number
 from poolzoo.operators.soft import weighted_mean
 from poolzoo.registry import register_pool
 from poolzoo.windows import MOST_IN_FLOAT32, absent, count, mean, ordered, pool_windows
@@ -118,3 +120,47 @@ def _shares(weight: Tensor, taps: int, mask: Tensor | None, ndim: int) -> Tensor
         shares = (overlap @ weight.reshape(-1, ranks).T).movedim(-1, 0)
         shares = shares if weight.dim() == 2 else shares[0]
     return shares.reshape(-1, *(1,) * ndim, taps) if weight.dim() == 2 and mask is None else shares
+
+
+def _check_t_max_avg(k: int = 3, threshold: float = 0.5, when: str = "all") -> None:
+    if type(k) is not int or k < 1:
+        raise ValueError(f"k={k!r}: an int >= 1 is allowed")
+    if not is_number(threshold) or threshold != threshold:
+        raise ValueError(f"threshold={threshold!r}: a number is allowed, inf and -inf included")
+    if when not in ("all", "largest"):
+        raise ValueError(f"when={when!r}: 'all' or 'largest' is allowed")
+
+
+@register_pool(
+    "t_max_avg",
+    family="mixture",
+    summary="maximum where the largest elements reach a threshold, else their mean",
+    formula="y = max a if the K largest are all >= T, else the mean of the K largest",
+    source="T-Max-Avg, Zhao & Zhang, Sci. Rep. 14, 1589, 2024, doi 10.1038/s41598-024-51258-6",
+    check=_check_t_max_avg,
+)
+def t_max_avg(a: Tensor, mask: Tensor | None, *, k: int = 3, threshold: float = 0.5, when: str = "all") -> Tensor:
+    """``k`` >= 1 is K, how many of the largest elements count: all where a window has fewer, as at the edge of the
+    input. ``threshold`` is T, in units of the input. ``when="all"`` takes the maximum where all of the K largest are at
+    least T; ``when="largest"`` where the largest is. K = 1 and T = -inf give the maximum; T above all elements gives
+    the mean of the K largest, with K the size of the window average pooling.
+
+    The gradient is that of the maximum or of the mean that was taken. The value jumps where an element passes T.
+
+    The paper's abstract was read, its equation was not: T "selects the K highest interacting pixels" and controls
+    "whether the output features of the input data are based on the maximum values or weighted averages". Two public
+    codes were read, neither by the authors. ScarSegNet's Adaptive_pooling.py asks all of the K largest, and Aprilio and
+    Sen (TELKOMNIKA 24(2), 2026) say that the rule compares with the threshold several times, which is why ``"all"`` is
+    the default. densatio's t_max_avg_pooling asks the largest. Here T is a number that is not learned, compared with
+    the elements as densatio does; ScarSegNet learns it, and divides the elements by the largest first. The start values
+    are not the paper's: 3 is more than densatio's K of 2 and fewer than the elements of a 2x2 window, and 1/2 is what
+    ScarSegNet's sigmoid makes of 0.
+    """
+    ranked = ordered(absent(a, mask, -math.inf), descending=True)[..., :k]  # a NaN is first
+    present = None
+    if mask is not None:
+        present = torch.arange(ranked.shape[-1], device=a.device) < count(a, mask)
+    most = ranked[..., 0]
+    reached = most if when == "largest" else absent(ranked, present, math.inf).amin(-1)
+    summed = ranked.double() if k > MOST_IN_FLOAT32 else ranked
+    return torch.where(reached >= threshold, most, mean(absent(summed, present, 0.0), present))

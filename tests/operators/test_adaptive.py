@@ -370,7 +370,7 @@ def test_an_operator_of_more_than_one_window_has_no_such_form(name):
 
 def test_the_operators_of_single_windows_are_these():
     expected = "max avg sum strided median lp power gem lse stochastic mixed softpool softpool_detached "
-    expected += "hann_l2 owa gaussian softpool_channelsum autopool lip edscw idw adapool dpp rmac simpool"
+    expected += "hann_l2 owa t_max_avg gaussian softpool_channelsum autopool lip edscw idw adapool dpp rmac simpool"
     assert {info.name for info in poolzoo.registry.builtin_pools() if info.adaptive} == set(expected.split())
 
 

@@ -172,7 +172,7 @@ def avg_oracle(x: np.ndarray, g: oracles.Geometry, *, count_include_pad: bool = 
 
 #: ``oracle(x, g, **pool.params(x))``, by registry name.
 ORACLES: dict[str, Callable[..., np.ndarray]] = {
-    **{name: window_oracle(name) for name in ("max", "sum", "strided", "median", "lp", "lse")},
+    **{name: window_oracle(name) for name in ("max", "sum", "strided", "median", "lp", "lse", "t_max_avg")},
     **{name: window_oracle(name) for name in ("softpool", "softpool_detached")},
     **{name: window_oracle(name) for name in ("edscw", "idw", "adapool")},
     "avg": avg_oracle,
@@ -245,6 +245,8 @@ OTHER_SPECS = [
     "owa:channels=3",
     "owa:ranks=7",
     "owa:ranks=2,channels=3",
+    "t_max_avg:k=5,threshold=0.2,when=largest",
+    "t_max_avg:k=2,threshold=-0.3",
     "hann_l2:count_include_pad=true",
     "autopool:beta=-1.5",
     "autopool:channels=3,backend=reference",

@@ -8,6 +8,7 @@ import re
 from itertools import product
 
 import numpy as np
+import oracles
 import pytest
 import pywt
 import torch
@@ -18,7 +19,7 @@ from pools import CHANNELS, SIZES, distinct, geometries, make, scramble, usual_i
 import poolzoo
 from poolzoo import functional
 from poolzoo.geometry import make_geometry
-from poolzoo.operators import lifting
+from poolzoo.operators import hann, lifting
 
 MAX = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 AVG = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
@@ -673,6 +674,46 @@ def test_hann_l2_is_that_of_float64_by_convolution_and_without(special, dtype):
         torch.testing.assert_close(y.double(), wide, rtol=torch.finfo(dtype).eps * 2, atol=0, equal_nan=True)
 
 
+def spread_over_all_sizes() -> torch.Tensor:
+    """Numbers of float32 of every size and sign, neighbours alike in some places and far apart in others; 0 and inf."""
+    generator = torch.Generator().manual_seed(3)
+    size = (
+        torch.linspace(-45, 38, 13)[:, None]
+        + torch.linspace(0, 0.5, 11)
+        + 4 * torch.randn(4, 1, 1, generator=generator)
+    )
+    size[3] = 76 * torch.rand(13, 11, generator=generator) - 38
+    x = (10 ** size.clamp(-46, 38.5)).expand(2, 4, 13, 11) * torch.randn(2, 4, 13, 11, generator=generator).sign()
+    x[1, 0, 5, 5], x[1, 1, :4, :4], x[1, 2] = math.inf, 0.0, torch.finfo(torch.float32).max
+    return x
+
+
+@pytest.mark.parametrize("include", [False, True])
+@pytest.mark.parametrize("window", [(2, 2), (3, 2, 1), (5, 1, 2), (3, 3, 1, 2, True)])
+def test_hann_l2_by_two_convolutions_is_the_loop_at_any_size(window, include):
+    """What a GPU runs, here on the CPU: values of the loop, and the gradient of the definition in float64."""
+    x = spread_over_all_sizes().requires_grad_()
+    geometry = make_geometry(2, *window[:2], *window[2:])
+    y = hann.by_two_convolutions(x, geometry, count_include_pad=include)
+    loop = oracles.hann_l2(x.detach().double().numpy(), oracles.Geometry(*geometry), count_include_pad=include)
+    torch.testing.assert_close(y.double(), torch.from_numpy(loop), rtol=1e-6, atol=0)
+    wide = x.detach().double().requires_grad_()
+    expected = functional.hann_l2_pool2d(wide, *window, count_include_pad=include)
+    at = expected.detach().isfinite()
+    (slope,) = torch.autograd.grad(y[at].sum(), x)
+    (true,) = torch.autograd.grad(expected[at].sum(), wide)
+    finite = x.detach().isfinite()
+    torch.testing.assert_close(slope.double()[finite], true[finite], rtol=1e-5, atol=1e-9)
+
+
+def test_hann_l2_by_two_convolutions_keeps_nan_where_it_is():
+    x = distinct(1, 2, 9, 9)
+    x[0, 0, 4, 4] = math.nan
+    for window in ((3, 3), (3, 2, 1)):
+        y = hann.by_two_convolutions(x, make_geometry(2, *window))
+        assert torch.equal(y.isnan(), functional.hann_l2_pool2d(x.double(), *window).isnan())
+
+
 def test_gaussian_is_the_mean_and_a_multiple_of_the_deviation():
     x = usual_input(2, torch.float64)
     mean = functional.avg_pool2d(x, 3, 2, 1)
@@ -730,6 +771,41 @@ def test_owa_weighs_ranks_as_a_hand_does():
     assert functional.owa_pool1d(x, 2, weight=weight).flatten().tolist() == [(3 * 4 + 1) / 4, (3 * 8 + 2) / 4]
     assert functional.owa_pool1d(x, 4, weight=torch.tensor([3.0, 1.0])).item() == (1.5 * (8 + 4) + 0.5 * (2 + 1)) / 4
     assert functional.owa_pool1d(x, 4, weight=torch.tensor([1.0, -5.0, 0.0, 0.0])).item() == 8
+
+
+def test_t_max_avg_takes_the_maximum_or_the_mean_as_a_hand_does():
+    x = torch.tensor([[[0.1, 0.9, 0.6, 0.4, 0.3, 0.2, 0.4, 0.1]]], dtype=torch.float64, requires_grad=True)
+    pool = functools.partial(functional.t_max_avg_pool1d, x, 4)
+    close(pool(k=2), torch.tensor([[[0.9, 0.35]]], dtype=torch.float64))
+    close(pool(), torch.tensor([[[1.9 / 3, 0.3]]], dtype=torch.float64))
+    close(pool(when="largest"), torch.tensor([[[0.9, 0.3]]], dtype=torch.float64))
+    close(pool(k=9, threshold=0.1), torch.tensor([[[0.9, 0.4]]], dtype=torch.float64))  # equal to T is enough
+    edges = functional.t_max_avg_pool1d(x[..., :4], 3, 2, 1, k=3, threshold=0.4)  # (0.1, 0.9) and (0.9, 0.6, 0.4)
+    close(edges, torch.tensor([[[0.5, 0.9]]], dtype=torch.float64))
+    (slope,) = torch.autograd.grad(pool(k=2).sum(), x)
+    assert slope.flatten().tolist() == [0, 1, 0, 0, 0.5, 0, 0.5, 0]
+    for special, expected in ((math.nan, math.nan), (math.inf, math.inf), (-math.inf, 1.9 / 3)):
+        y = functional.t_max_avg_pool1d(torch.cat([x[..., :4], torch.full((1, 1, 1), special)], -1), 5)
+        torch.testing.assert_close(y, torch.full_like(y, expected), rtol=1e-12, atol=0, equal_nan=True)
+
+
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+def test_t_max_avg_is_that_of_public_code_by_topk(ndim):
+    """densatio's rule asks the largest element, and ScarSegNet's all of the K largest."""
+    x = usual_input(ndim, torch.float64)
+    a = x
+    for axis in range(ndim):
+        a = a.unfold(2 + axis, 2, 2)
+    for parts, name, arguments in (
+        (a.flatten(-ndim), "t_max_avg_pool", {"kernel_size": 2}),
+        (x.flatten(2), "global_t_max_avg_pool", {"flatten": True}),
+    ):
+        top = parts.topk(2).values
+        for when, reached in (("largest", top[..., 0]), ("all", top[..., 1])):
+            threshold = reached.median().item()
+            expected = torch.where(reached >= threshold, top[..., 0], top.mean(-1))
+            assert not torch.equal(expected, top[..., 0]) and not torch.equal(expected, top.mean(-1))
+            close(call(name, ndim, x, **arguments, k=2, threshold=threshold, when=when), expected)
 
 
 def test_hann_l2_is_the_convolution_of_piqs_layer():

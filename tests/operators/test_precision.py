@@ -32,7 +32,7 @@ NATIVE = [
     "adapool",
 ]
 SUMS = [*NATIVE, "sum", "power", "gem", "lse", "stochastic", "softpool_detached", "softpool_channelsum"]
-SUMS += ["autopool"]
+SUMS += ["autopool", "t_max_avg:k=1000000,threshold=2"]
 SIDE = 512
 INPUTS = {
     "random": torch.rand(1, 1, SIDE, SIDE, generator=torch.Generator().manual_seed(0)),
