@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -17,18 +18,25 @@ from poolzoo.windows import MOST_IN_FLOAT32, absent, largest, outer_product, win
 
 #: Up to it, :func:`_by_convolution` holds: no sum of squares in float32, a millionfold, overflows.
 _MOST = 1e15
+#: What elements are multiplied by where their squares overflow: then no sum of squares of float32 does, a millionfold,
+#: and the larger elements of such a window keep all their digits.
+_SMALL = 2.0**-76
 #: Keeps the root's gradient finite at 0; squared, the 1e-12 of DISTS and piq.
 _LEAST = 1e-6
 
 
-def _hann(taps: int) -> list[float]:
-    """Return the Hann window of ``taps`` values, none of them 0: ``sin^2(pi i / (taps + 1))``, i from 1 to taps."""
-    return [math.sin(math.pi * i / (taps + 1)) ** 2 for i in range(1, taps + 1)]
+def _hann(taps: int, device: torch.device) -> Tensor:
+    """Return the Hann window of ``taps`` values, none of them 0: ``sin^2(pi i / (taps + 1))``, i from 1 to taps.
+
+    Computed on the device, because a copy to a GPU waits for it.
+    """
+    at = torch.arange(1, taps + 1, dtype=torch.float64, device=device)
+    return torch.sin(math.pi * at / (taps + 1)).square()
 
 
 def _kernel(geometry: Geometry, device: torch.device) -> Tensor:
     """Return the outer product of the axes' Hann windows, of sum 1 and of shape ``kernel_size``."""
-    rows = [torch.tensor(_hann(taps), dtype=torch.float64, device=device) for taps in geometry.kernel_size]
+    rows = [_hann(taps, device) for taps in geometry.kernel_size]
     return outer_product([row / row.sum() for row in rows])
 
 
@@ -44,13 +52,33 @@ def _of_bins(x: Tensor, geometry: AnyGeometry, mask: Tensor) -> Tensor:
     return product
 
 
-def _by_convolution(x: Tensor, geometry: Geometry, *, count_include_pad: bool = False) -> Tensor:
+def _mean_squares(x: Tensor, geometry: Geometry, count_include_pad: bool) -> Tensor:
+    """Return a million times the weighted mean of the squares of each window: a depthwise convolution."""
     kernel = _kernel(geometry, x.device).to(x.dtype)
-    # A thousandfold, because torch.onnx.export takes the addition of 1e-12 for one of 0 and leaves it out.
+    # A million, because torch.onnx.export takes the addition of 1e-12 for one of 0 and leaves it out.
     total = filtered(x * x, kernel * 1e6, geometry)
     if not count_include_pad and (any(geometry.padding) or geometry.ceil_mode):
         total = total / filtered(torch.ones_like(x[:1, :1]), kernel, geometry)
-    return torch.sqrt(total + 1e6 * _LEAST**2) / 1e3
+    return total
+
+
+def _by_convolution(x: Tensor, geometry: Geometry, *, count_include_pad: bool = False) -> Tensor:
+    return torch.sqrt(_mean_squares(x, geometry, count_include_pad) + 1e6 * _LEAST**2) / 1e3
+
+
+def by_two_convolutions(x: Tensor, geometry: Geometry, *, count_include_pad: bool = False) -> Tensor:
+    """Return the same for float32 of any size, without a look at the values that would wait for a GPU: where the sum of
+    squares overflows, that of the elements times a small number stands in for it.
+    """
+    near = _mean_squares(x, geometry, count_include_pad)
+    far = _mean_squares(x * _SMALL, geometry, count_include_pad)
+    large = ~near.detach().isfinite()
+    # Chosen before the root, whose gradient at 0 is infinite.
+    total = torch.where(large, far, near + 1e6 * _LEAST**2)
+    root, scale = total.sqrt(), torch.where(large, 1e-3 / _SMALL, 1e-3)
+    # Of windows of the largest number, the product would be inf by rounding. It is inf where the root is.
+    most = torch.finfo(x.dtype).max * (1 - 2.0**-23) / root.detach()
+    return root * torch.where(most > 0, torch.minimum(scale, most), scale)
 
 
 @register_pool(
@@ -81,14 +109,17 @@ def hann_l2(x: Tensor, geometry: AnyGeometry, *, count_include_pad: bool = False
 
     In an ONNX file, squares are of the elements themselves, which holds up to 1e16.
 
-    On a CPU, float32 and half types are squared and convolved where no square overflows.
+    float32 and half types are squared and convolved: on a CPU where no square overflows, and on a GPU, which could
+    only tell by waiting, twice, the second time times 2^-76. The windows of other inputs are copied: of float64, and on
+    a GPU of one channel or of channels_last.
 
     The code of piq and of DISTS was read. DISTS follows Henaff & Simoncelli, arXiv 1511.06394, which was not read.
     """
     check_input(x, geometry.ndim)
-    if isinstance(geometry, Geometry) and _fits_a_convolution(x, geometry):
+    convolved = _convolution(x, geometry)
+    if convolved is not None:
         with without_autocast(x):
-            return like(_by_convolution(x.float(), geometry, count_include_pad=count_include_pad), x)
+            return like(convolved(x.float(), geometry, count_include_pad=count_include_pad), x)
     a, mask = windows(x.to(accumulation_dtype(x.dtype)), geometry)
     taps = a.shape[-1]
     if not isinstance(taps, int) or taps > MOST_IN_FLOAT32:
@@ -106,14 +137,26 @@ def hann_l2(x: Tensor, geometry: AnyGeometry, *, count_include_pad: bool = False
     return like((most * total.sqrt()).squeeze(-1), x)
 
 
-def _fits_a_convolution(x: Tensor, geometry: Geometry) -> bool:
-    """Return whether torch's depthwise convolution computes the same. It copies no windows, but squares may overflow:
-    that depends on the values, which are known at once on a CPU, and nowhere else.
+def _convolution(x: Tensor, geometry: AnyGeometry) -> Callable[..., Tensor] | None:
+    """Return what computes the same by torch's depthwise convolution, which copies no windows; None where none does.
+
+    Squares may overflow: that depends on the values, which are known at once on a CPU, and nowhere else. On a GPU,
+    torch hands other convolutions than these to cuDNN, which may round their inputs to ten bits (TF32).
     """
-    small = x.dim() == geometry.ndim + 2 and math.prod(geometry.kernel_size) <= MOST_IN_FLOAT32 and x.numel() > 0
-    if not (small and x.is_cpu and x.dtype is not torch.float64 and engine.runs_at_once(x)):
-        return False
+    if not isinstance(geometry, Geometry) or x.dim() != geometry.ndim + 2 or x.numel() == 0:
+        return None
+    if math.prod(geometry.kernel_size) > MOST_IN_FLOAT32 or x.dtype is torch.float64 or not engine.runs_at_once(x):
+        return None
     output_size(x.shape[2:], geometry)  # has better words for an input that is too small
+    if x.is_cuda:
+        return by_two_convolutions if x.is_contiguous() and x.shape[1] > 1 and x.numel() < 2**31 else None
+    return _by_convolution if x.is_cpu and _is_small(x) else None
+
+
+def _is_small(x: Tensor) -> bool:
+    """Return whether no finite element is larger than :data:`_MOST`."""
+    if x.dtype is torch.float16:
+        return True
     finite = x.detach()
     low, high = map(float, torch.aminmax(finite))
     if not math.isfinite(low - high):

@@ -33,7 +33,7 @@ from test_ptx import (  # collected here too: the same cases, with the `library`
 from torch import Tensor
 
 from poolzoo import SoftPool2d, engine, native, pool_info
-from poolzoo.functional import adaptive_soft_pool2d, soft_pool1d, soft_pool2d, soft_pool3d
+from poolzoo.functional import adaptive_soft_pool2d, hann_l2_pool2d, soft_pool1d, soft_pool2d, soft_pool3d
 from poolzoo.geometry import make_bins
 
 __all__ = [
@@ -295,3 +295,18 @@ def test_runs_where_x_lies():
         assert torch.cuda.current_device() == 0
     assert y.device == x.device
     torch.testing.assert_close(y, soft_pool2d(x, 2, backend="reference"))
+
+
+@every_window
+def test_hann_l2_does_not_wait_and_is_that_of_float64(window):
+    x = 10.0 ** torch.linspace(-44, 38, 2 * 3 * 12 * 11, device=DEVICE).reshape(2, 3, 12, 11)
+    x[0, 0, 3, 3], x[0, 1, 4, 4], x[1, 2] = torch.inf, torch.nan, torch.finfo(torch.float32).max
+    hann_l2_pool2d(x, **window)  # what is allocated and loaded once is there
+    before = torch.cuda.get_sync_debug_mode()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        y = hann_l2_pool2d(x, **window)
+    finally:
+        torch.cuda.set_sync_debug_mode(before)
+    wide = hann_l2_pool2d(x.double(), **window)
+    torch.testing.assert_close(y.double(), wide, rtol=1e-6, atol=0, equal_nan=True)
