@@ -262,10 +262,10 @@ def _transformed() -> bool:
 
 
 def runs_at_once(x: Tensor) -> bool:
-    """Return whether an operation on ``x`` computes its values now, for this machine alone: no graph, transform, fake
-    tensor or :func:`by_reference`.
+    """Return whether an operation on ``x``, on any device, computes its values now, for this machine alone: no graph,
+    transform, fake tensor or :func:`by_reference`.
     """
-    return not torch.compiler.is_compiling() and eager.is_ordinary(x) and _by_reference == 0
+    return not torch.compiler.is_compiling() and eager.is_plain(x) and not x.is_meta and _by_reference == 0
 
 
 def _portable() -> bool:

@@ -25,12 +25,16 @@ _is_grad_enabled = torch.is_grad_enabled
 
 
 def is_ordinary(x: Tensor) -> bool:
-    """Return whether ``x`` is a plain CPU tensor of which nothing but a derivative is wanted: no transform of
-    torch.func, forward-mode AD, trace or dispatch mode is active. Not for code that torch compiles.
+    """Return whether ``x`` is a plain CPU tensor of which nothing but a derivative is wanted; see :func:`is_plain`."""
+    return x.is_cpu and is_plain(x)
+
+
+def is_plain(x: Tensor) -> bool:
+    """Return whether ``x`` is a plain tensor of which nothing but a derivative is wanted: no transform of torch.func,
+    forward-mode AD, trace or dispatch mode is active. Not for code that torch compiles.
     """
     return (
         type(x) is Tensor
-        and x.is_cpu
         and not _transforms_active()
         and _dispatch_modes() == 0
         and forward_ad._current_level < 0

@@ -208,7 +208,7 @@ def may_convolve(x: Tensor, ndim: int, taps: int) -> bool:
     """Return whether torch's depthwise convolution computes a filter of ``taps`` elements as its definition does: in
     float32 on a CPU (a GPU may round to fewer digits), batched, and in eager code.
     """
-    suits = x.dim() == ndim + 2 and taps <= MOST_IN_FLOAT32 and x.numel() > 0
+    suits = x.is_cpu and x.dim() == ndim + 2 and taps <= MOST_IN_FLOAT32 and x.numel() > 0
     return suits and x.dtype is torch.float32 and engine.runs_at_once(x)
 
 

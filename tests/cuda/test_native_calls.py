@@ -21,6 +21,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import poolzoo
 from poolzoo import engine, functional
 from poolzoo.geometry import make_bins
+from poolzoo.native import eager
 
 pytestmark = pytest.mark.skipif(bool(reason), reason=reason)
 
@@ -253,3 +254,10 @@ def test_bins_of_unequal_size_are_for_the_gpu_too(monkeypatch):
     for backend in ("auto", "native"):
         info, bins = poolzoo.pool_info("softpool"), make_bins(2, (3, 4))
         assert engine.backend_of(info, x, bins, backend=backend, beta=1.0) == "native"
+
+
+def test_a_plain_tensor_is_ordinary_on_a_cpu_only():
+    elsewhere = torch.empty(2, device="meta")
+    assert eager.is_plain(elsewhere)
+    assert not eager.is_ordinary(elsewhere)
+    assert eager.is_ordinary(torch.empty(2))
