@@ -8,9 +8,6 @@
 #include "cpu_call.h"
 #include "cpu_layout.h"
 
-// Not inlined, so that it is compiled once.
-#define POOLZOO_ONCE __attribute__((noinline))
-
 namespace poolzoo {
 
 // All windows, axis by axis.
@@ -48,7 +45,7 @@ struct Reaches {
 template <class T>
 struct Blocks {
   static constexpr int64_t kVector = Lanes<VectorOf<T>>::kCount;
-  static constexpr int64_t kMostBytes = 1 << 20;  // of one band: a part of a core's own cache
+  static constexpr int64_t kMostBytes = 1 << 20, kNearBytes = 1 << 15;  // of one band: parts of a core's own caches
 
   bool channels_last;
   int axis;                                   // of the bands
@@ -71,6 +68,9 @@ struct Blocks {
     width = std::min(whole, (copies == 0 ? 64 : copies <= 2 && channels_last ? 8 : 2) * kVector);
     // So that a large window stays in the cache from one pass over it to the next.
     while (copies == 0 && width > 8 * kVector && taps(g) * width * int64_t(sizeof(T)) > kMostBytes) width /= 2;
+    // And copied ones in the nearest cache.
+    while (copies > 0 && width > 2 * kVector && taps(g) * width * copies * int64_t(sizeof(T)) > kNearBytes)
+      width = (width / kVector + 1) / 2 * kVector;
     const auto bytes = [&](int64_t outputs) {
       return reached(g, reaches, outputs) * in_unit * width * std::max<int64_t>(1, copies) * int64_t(sizeof(T));
     };
@@ -128,7 +128,7 @@ struct Blocks {
 // where it would have to be copied for this.
 inline bool shared_much(const Geometry& g, bool copied) {
   const int64_t shared = taps(g) / (g.stride[0] * g.stride[1] * g.stride[2]);
-  return !g.adaptive && taps(g) <= kMostInFloat && shared >= (copied ? 4 : 16);
+  return !g.adaptive && taps(g) <= kMostInFloat && shared >= (copied ? 4 : 9);
 }
 
 template <class V>
@@ -152,9 +152,12 @@ POOLZOO_ONCE void read_block(const Blocks<T>& b, const typename Blocks<T>::Task&
   constexpr int64_t n = Blocks<T>::kVector;
   if (b.channels_last) {
     const In* from = in + (t.sample * positions + range.first) * b.lanes + t.lane;
-    for (int64_t i = range.first; i < range.last; ++i, from += b.lanes, to += b.width)
-      for (int64_t c = 0; c < b.width; c += n)
-        store(to + c, c < t.lanes ? sign * load_wide<V>(from + c, std::min(t.lanes - c, n)) : V{});
+    const int64_t whole = t.lanes / n * n;  // in vectors, of which nothing need be asked
+    for (int64_t i = range.first; i < range.last; ++i, from += b.lanes, to += b.width) {
+      for (int64_t c = 0; c < whole; c += n) store(to + c, sign * load_wide<V>(from + c, n));
+      for (int64_t c = whole; c < b.width; c += n)
+        store(to + c, c < t.lanes ? sign * load_wide<V>(from + c, t.lanes - c) : V{});
+    }
     return;
   }
   for (int64_t base = 0; base < b.width; base += n) {
@@ -177,8 +180,11 @@ POOLZOO_ONCE void write_block(const Blocks<T>& b, const typename Blocks<T>::Task
   constexpr int64_t n = Blocks<T>::kVector;
   if (b.channels_last) {
     Out* to = out + (t.sample * positions + range.first) * b.lanes + t.lane;
-    for (int64_t i = range.first; i < range.last; ++i, to += b.lanes, from += b.width)
-      for (int64_t c = 0; c < t.lanes; c += n) store_narrow(to + c, load<V>(from + c), std::min(t.lanes - c, n));
+    const int64_t whole = t.lanes / n * n;
+    for (int64_t i = range.first; i < range.last; ++i, to += b.lanes, from += b.width) {
+      for (int64_t c = 0; c < whole; c += n) store_narrow(to + c, load<V>(from + c), n);
+      if (whole < t.lanes) store_narrow(to + whole, load<V>(from + whole), t.lanes - whole);
+    }
     return;
   }
   Out* to = out + t.lane * positions;

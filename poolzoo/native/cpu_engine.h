@@ -5,8 +5,9 @@
 // results do not depend on the number of threads. The loops treat both layouts alike: each position has `inner`
 // adjacent numbers (1, or the channels), and a row of outputs is a vector of `out width * inner` numbers.
 //
-// There are three paths. The lanes path, in cpu_lanes.h, has a plane or a channel in each lane of a vector. It is for inputs
-// with enough channels, for short rows of outputs, and for adaptive windows.
+// There are four paths. The lanes path, in cpu_lanes.h, has a plane or a channel in each lane of a vector. It is for inputs
+// with enough channels, for short rows of outputs, and for adaptive windows. The runs path, in cpu_runs.h, has elements of
+// the same window in the lanes. It is for windows whose elements lie side by side, such as whole maps.
 //
 // The general path copies each input row once, in T and sorted by phase: position x of the padded row goes to phase
 // x % stride, place x / stride, absent elements included. The elements of one tap for a whole row of outputs are then
@@ -21,6 +22,7 @@
 #include "cpu_call.h"
 #include "cpu_lanes.h"
 #include "cpu_layout.h"
+#include "cpu_runs.h"
 
 namespace poolzoo {
 
@@ -535,6 +537,7 @@ void pool_as(const Call& call, Parallel parallel) {
 // Pools as `call` says, backward where it has a gradient.
 template <template <class> class R>
 void pool(const Call& call, Parallel parallel) {
+  if (in_runs<R<float>>(call)) return pool_runs<R<float>>(call, parallel);
   const bool in_parts = R<float>::kInParts && in_lanes<float>(call);
   if (call.dtype == kFloat64 || (taps(call.g) > kMostInFloat && !in_parts)) pool_as<R<double>, double>(call, parallel);
   else pool_as<R<float>, float>(call, parallel);

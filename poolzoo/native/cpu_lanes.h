@@ -3,8 +3,8 @@
 // A vector that runs along a row of outputs is nearly empty where the row is short: a global pool has one output. Here no
 // lane is idle and none needs a mask, since only the elements inside the input are visited. Windows may have any place and
 // size: those of adaptive pooling are here. A channels_last tensor of the reducer's own type is read where it is; else the
-// positions that a band of outputs reaches are copied into a block (see cpu_blocks.h), and where windows overlap much, a
-// reducer that can split its elements does so once for each.
+// positions that a band of outputs reaches are copied into a block (see cpu_blocks.h). Where windows overlap much, SoftPool's
+// powers are made once for each element, and lie there too.
 #pragma once
 #include "cpu_blocks.h"
 
@@ -16,11 +16,11 @@ namespace poolzoo {
 // Windows --------------------------------------------------------------------------------------------------------------
 
 // Where a window's elements are read from: `step` numbers from one position to the next, lane 0 of the first position at
-// `a`; `b` likewise of the second input; where elements are split, `m` and `n` numbers after `a`.
+// `a`; `b` likewise of the second input; the elements' powers, where they are made before, `power` numbers after `a`.
 template <class T>
 struct Source {
   const T *a, *b;
-  int64_t step, m, n;
+  int64_t step, power;
 };
 
 // The sums of a window of more than kMostInFloat elements, made in parts of so many, so that a float keeps its digits: what
@@ -86,7 +86,7 @@ struct Elements {
 
 // One window of kVectors vectors of lanes; of those of a single vector, only the first `lanes` need be there. kSlopes: for the
 // backward pass. What only that needs must not even be mentioned else: it would change how the compiler rounds.
-template <class R, class T, bool kSplit, bool kSlopes, int kVectors, bool kSmall>
+template <class R, class T, bool kPowers, bool kSlopes, int kVectors, bool kSmall>
 struct LaneWindow {
   using V = VectorOf<T>;
   using Window = typename R::template Window<V>;
@@ -130,10 +130,14 @@ struct LaneWindow {
   }
 
   // Sets w[0] to w[kVectors - 1].
-  POOLZOO_HD void reduce(Window* w, bool splits) const {
+  POOLZOO_HD void reduce(Window* w, bool powers) const {
     vectors([&](auto v) POOLZOO_INLINE { w[v] = r.template open<V>(); });
     if constexpr (R::kPasses == 1) {
       in_parts(w, [&](const Tap<V>& tap, auto v, int64_t, int64_t) POOLZOO_INLINE { r.seek(w[v], tap); });
+    } else if constexpr (kPowers) {
+      const T* first = source.a + elements.first * source.step + lane;
+      vectors([&](auto v) POOLZOO_INLINE { r.start(w[v], element(first + v * n)); });
+      add_powers(w, powers);
     } else {
       each([&](const Tap<V>& tap, auto v, int64_t, int64_t) POOLZOO_INLINE { r.seek(w[v], tap); });
       vectors([&](auto v) POOLZOO_INLINE { r.settle(w[v]); });
@@ -141,8 +145,7 @@ struct LaneWindow {
         each([&](const Tap<V>& tap, auto v, int64_t, int64_t) POOLZOO_INLINE { r.measure(w[v], tap); });
         vectors([&](auto v) POOLZOO_INLINE { r.prepare(w[v]); });
       }
-      if constexpr (kSplit) add_split(w, splits);
-      else in_parts(w, [&](const Tap<V>& tap, auto v, int64_t, int64_t) POOLZOO_INLINE { r.add(w[v], tap); });
+      in_parts(w, [&](const Tap<V>& tap, auto v, int64_t, int64_t) POOLZOO_INLINE { r.add(w[v], tap); });
     }
   }
 
@@ -153,19 +156,19 @@ struct LaneWindow {
     each([&](const Tap<V>& tap, auto v, int64_t i, int64_t position) POOLZOO_INLINE {
       const int64_t place = position * width + lane + v * n;
       const auto put = [&](T* sum, V slope) { store(sum + place, load<V>(sum + place) + dy[v] * slope); };
-      if constexpr (kSplit) put(sums[0], r.slope(w[v], closed[v], tap, split(i)));
+      if constexpr (kPowers) put(sums[0], r.slope(w[v], closed[v], tap, power(i)));
       else put(sums[0], r.slope(closed[v], tap));
       if constexpr (R::kInputs == 2) put(sums[1], r.slope_second(closed[v], tap));
     });
   }
 
  private:
-  POOLZOO_HD void add_split(Window* w, bool splits) const {
-    in_parts(w, [&](const Tap<V>& tap, auto v, int64_t i, int64_t) POOLZOO_INLINE { r.add(w[v], tap, split(i)); });
-    if (splits) return;
-    const LaneWindow<R, T, false, kSlopes, kVectors, kSmall> unsplit{r, g, source, elements, lane, lanes};
+  POOLZOO_HD void add_powers(Window* w, bool powers) const {
+    each([&](const Tap<V>& tap, auto v, int64_t i, int64_t) POOLZOO_INLINE { r.add(w[v], tap, power(i)); });
+    if (powers) return;
+    const LaneWindow<R, T, false, kSlopes, kVectors, kSmall> direct{r, g, source, elements, lane, lanes};
     Windows other;
-    unsplit.reduce(other, true);
+    direct.reduce(other, true);
     vectors([&](auto v) POOLZOO_INLINE {
       if (any(w[v].sums.sum != w[v].sums.sum)) r.take_over(w[v], other[v]);
     });
@@ -203,20 +206,17 @@ struct LaneWindow {
     });
   }
 
-  POOLZOO_HD auto split(int64_t i) const {
-    const T* p = source.a + i;
-    return typename R::template Split<V>{element(p + source.m), element(p + source.n)};
-  }
+  POOLZOO_HD V power(int64_t i) const { return element(source.a + i + source.power); }
 };
 
 // Tasks ----------------------------------------------------------------------------------------------------------------
 
 // Reads what the windows of a task reach, from the tensor itself or, if kCopy, through a block.
-template <class R, class T, bool kCopy, bool kSplit>
+template <class R, class T, bool kCopy, bool kPowers>
 class LaneReader {
  public:
   using V = VectorOf<T>;
-  static constexpr int64_t kPlanes = R::kInputs + 2 * kSplit;
+  static constexpr int64_t kPlanes = R::kInputs + kPowers;
 
   LaneReader(const R& reducer, const Call& call, const Blocks<T>& blocks, const Reaches& reaches, int64_t steps)
       : r_(reducer), call_(call), b_(blocks), reaches_(reaches), plane_(steps * blocks.in_unit * blocks.width) {
@@ -228,12 +228,12 @@ class LaneReader {
     if constexpr (!kCopy) {
       const int64_t first = t.sample * b_.in_positions * b_.lanes + t.lane;
       const auto at = [&](int i) { return static_cast<const T*>(call_.in[i]) + first; };
-      return {at(0), at(R::kInputs - 1), b_.lanes, 0, 0};
+      return {at(0), at(R::kInputs - 1), b_.lanes, 0};
     } else {
       const Range steps = b_.reached(reaches_, outputs);
       const int64_t first = steps.first * b_.in_unit, last = steps.last * b_.in_unit;
-      splits = true;
-      // In short pieces, which are split before they leave the nearest cache.
+      powers = true;
+      // In short pieces, whose powers are made before they leave the nearest cache.
       for (int64_t begin = first; begin < last; begin += kPiece) {
         const Range piece{begin, std::min(begin + kPiece, last)};
         T* const to = data_.get() + (begin - first) * b_.width;
@@ -242,26 +242,25 @@ class LaneReader {
             using In = std::remove_pointer_t<decltype(type)>;
             read_block(b_, t, static_cast<const In*>(call_.in[i]), b_.in_positions, piece, to + i * plane_, r_.sign);
           });
-        if constexpr (kSplit) splits &= split(to, (piece.last - piece.first) * b_.width);
+        if constexpr (kPowers) powers &= make_powers(to, (piece.last - piece.first) * b_.width);
       }
       const T* origin = data_.get() - first * b_.width;
-      return {origin, origin + (R::kInputs - 1) * plane_, b_.width, plane_, 2 * plane_};
+      return {origin, origin + (R::kInputs - 1) * plane_, b_.width, plane_};
     }
   }
 
-  bool splits = true;  // all elements could be split
+  bool powers = true;  // all elements have one
 
  private:
   static constexpr int64_t kPiece = 64;  // positions
 
-  bool split(T* data, int64_t count) {
+  bool make_powers(T* data, int64_t count) {
+    const R r = r_;
     V check{};
     for (int64_t i = 0; i < count; i += Blocks<T>::kVector) {
-      T* p = data + i;
-      const auto e = r_.split(load<V>(p));
-      check += e.m;
-      store(p + plane_, e.m);
-      store(p + 2 * plane_, e.n);
+      const V power = r.power(load<V>(data + i));
+      check += power;
+      store(data + i + plane_, power);
     }
     return !any(check != check);
   }
@@ -275,7 +274,7 @@ class LaneReader {
 };
 
 // Calls body(window, place) for one or two vectors at a time of each window of `outputs`; `place` counts the windows.
-template <bool kCopy, bool kSplit, bool kSlopes, class R, class T, class Body>
+template <bool kCopy, bool kPowers, bool kSlopes, class R, class T, class Body>
 inline void each_window(const R& r, const Geometry& g, const Blocks<T>& b, const Reaches& reaches, const Source<T>& source,
                         Range outputs, int64_t lanes, Elements& elements, Body body) {
   constexpr int64_t n = Blocks<T>::kVector;
@@ -286,39 +285,39 @@ inline void each_window(const R& r, const Geometry& g, const Blocks<T>& b, const
     int64_t lane = 0;
     if constexpr (sizeof(T) == 4)
       for (; lane + 2 * n <= lanes; lane += 2 * n)
-        body(LaneWindow<R, T, kSplit, kSlopes, 2, small>{r, g, source, elements, lane, n}, place);
+        body(LaneWindow<R, T, kPowers, kSlopes, 2, small>{r, g, source, elements, lane, n}, place);
     for (; lane < lanes; lane += n)
-      body(LaneWindow<R, T, kSplit, kSlopes, 1, small>{r, g, source, elements, lane, std::min(lanes - lane, n)}, place);
+      body(LaneWindow<R, T, kPowers, kSlopes, 1, small>{r, g, source, elements, lane, std::min(lanes - lane, n)}, place);
   };
   for (int64_t oz = zs.first; oz < zs.last; ++oz)
     for (int64_t oy = ys.first; oy < ys.last; ++oy)
       for (int64_t ox = 0; ox < g.out[2]; ++ox, ++place) {
         elements.set(g, reaches.of[0][oz], reaches.of[1][oy], reaches.of[2][ox]);
-        if (kSplit || elements.small) walk(std::true_type{});
-        else if constexpr (!kSplit) walk(std::false_type{});
+        if (kPowers || elements.small) walk(std::true_type{});
+        else if constexpr (!kPowers) walk(std::false_type{});
       }
 }
 
-template <bool kCopy, bool kSplit, class R, class T>
+template <bool kCopy, bool kPowers, class R, class T>
 void forward_lanes(const Call& call, const R& reducer, Parallel parallel) {
   const Geometry& g = call.g;
   const Reaches reaches(g);
-  const Blocks<T> b(g, reaches, kCopy ? LaneReader<R, T, kCopy, kSplit>::kPlanes : 0);
+  const Blocks<T> b(g, reaches, kCopy ? LaneReader<R, T, kCopy, kPowers>::kPlanes : 0);
   auto body = [&](int64_t first, int64_t last) {
     const R r = reducer;
     Elements elements;
-    LaneReader<R, T, kCopy, kSplit> reader(r, call, b, reaches, b.reached(g, reaches, b.rows));
+    LaneReader<R, T, kCopy, kPowers> reader(r, call, b, reaches, b.reached(g, reaches, b.rows));
     Buffer<T> y(b.rows * b.out_unit * b.width);
     for (int64_t number = first; number < last; ++number) {
       const auto t = b.task(g, number);
       const Source<T> source = reader.get(t, t.outputs);
       const auto reduce = [&](const auto& window, int64_t place) {
         typename std::decay_t<decltype(window)>::Windows w;
-        window.reduce(w, reader.splits);
+        window.reduce(w, reader.powers);
         T* const to = y.get() + place * b.width + window.lane;
         window.vectors([&](auto v) { store(to + v * b.kVector, r.sign * r.value(w[v])); });
       };
-      each_window<kCopy, kSplit, false>(r, g, b, reaches, source, t.outputs, t.lanes, elements, reduce);
+      each_window<kCopy, kPowers, false>(r, g, b, reaches, source, t.outputs, t.lanes, elements, reduce);
       with_dtype<T>(call.dtype, [&](auto* type) {
         using Out = std::remove_pointer_t<decltype(type)>;
         const Range range{t.outputs.first * b.out_unit, t.outputs.last * b.out_unit};
@@ -331,12 +330,12 @@ void forward_lanes(const Call& call, const R& reducer, Parallel parallel) {
 
 // A band of the backward pass owns the inputs from its first window's to the next band's first window's; the windows of
 // other bands that reach them are reduced again.
-template <bool kCopy, bool kSplit, class R, class T>
+template <bool kCopy, bool kPowers, class R, class T>
 void backward_lanes(const Call& call, const R& reducer, Parallel parallel) {
   using V = VectorOf<T>;
   const Geometry& g = call.g;
   const Reaches reaches(g);
-  const Blocks<T> b(g, reaches, kCopy ? LaneReader<R, T, kCopy, kSplit>::kPlanes + R::kInputs : 0);
+  const Blocks<T> b(g, reaches, kCopy ? LaneReader<R, T, kCopy, kPowers>::kPlanes + R::kInputs : 0);
   std::vector<double> params(call.grad_param ? b.count : 0);
   auto body = [&](int64_t first, int64_t last) {
     const R r = reducer;
@@ -347,7 +346,7 @@ void backward_lanes(const Call& call, const R& reducer, Parallel parallel) {
       steps = std::max(steps, s.touched.last - s.touched.first);
     }
     Elements elements;
-    LaneReader<R, T, kCopy, kSplit> reader(r, call, b, reaches, steps);
+    LaneReader<R, T, kCopy, kPowers> reader(r, call, b, reaches, steps);
     const int64_t plane = steps * b.in_unit * b.width;
     Buffer<T> dy(outputs * b.out_unit * b.width), dx(R::kInputs * plane);
     for (int64_t number = first; number < last; ++number) {
@@ -369,7 +368,7 @@ void backward_lanes(const Call& call, const R& reducer, Parallel parallel) {
         constexpr int64_t n = Blocks<T>::kVector;
         typename std::decay_t<decltype(window)>::Windows w;
         V d[std::size(w)];
-        window.reduce(w, reader.splits);
+        window.reduce(w, reader.powers);
         window.vectors([&](auto v) {
           const int64_t lane = window.lane + v * n;
           d[v] = load<V>(dy.get() + place * b.width + lane);
@@ -379,7 +378,7 @@ void backward_lanes(const Call& call, const R& reducer, Parallel parallel) {
         });
         window.spread(w, d, sums, b.width);
       };
-      each_window<kCopy, kSplit, true>(r, g, b, reaches, source, s.reaching, t.lanes, elements, spread);
+      each_window<kCopy, kPowers, true>(r, g, b, reaches, source, s.reaching, t.lanes, elements, spread);
       for (int i = 0; i < R::kInputs; ++i)
         with_dtype<T>(call.dtype, [&](auto* type) {
           using In = std::remove_pointer_t<decltype(type)>;
@@ -393,17 +392,17 @@ void backward_lanes(const Call& call, const R& reducer, Parallel parallel) {
   if (call.grad_param) *call.grad_param = std::accumulate(params.begin(), params.end(), 0.0);
 }
 
-template <bool kCopy, bool kSplit, class R, class T>
+template <bool kCopy, bool kPowers, class R, class T>
 void pool_lanes_as(const Call& call, const R& r, Parallel parallel) {
-  if (call.grad) backward_lanes<kCopy, kSplit, R, T>(call, r, parallel);
-  else forward_lanes<kCopy, kSplit, R, T>(call, r, parallel);
+  if (call.grad) backward_lanes<kCopy, kPowers, R, T>(call, r, parallel);
+  else forward_lanes<kCopy, kPowers, R, T>(call, r, parallel);
 }
 
 template <class R, class T>
 void pool_lanes(const Call& call, const R& r, Parallel parallel) {
   [[maybe_unused]] const bool direct = sizeof(T) == 4 && call.g.channels_last && call.dtype == kFloat32 && r.sign > 0;
   if constexpr (R::kSplits && sizeof(T) == 4)
-    if (shared_much(call.g, !direct || call.grad)) return pool_lanes_as<true, true, R, T>(call, r, parallel);
+    if (r.makes_powers() && shared_much(call.g, !direct || call.grad)) return pool_lanes_as<true, true, R, T>(call, r, parallel);
   if constexpr (sizeof(T) == 4)
     if (direct) return pool_lanes_as<false, false, R, T>(call, r, parallel);
   pool_lanes_as<true, false, R, T>(call, r, parallel);

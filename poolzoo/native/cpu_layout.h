@@ -7,6 +7,9 @@
 #include "cpu_vectors.h"
 #include "reducers.h"
 
+// Not inlined, so that it is compiled once.
+#define POOLZOO_ONCE __attribute__((noinline))
+
 namespace poolzoo {
 
 // Geometry ---------------------------------------------------------------------------------------------------------------
@@ -155,22 +158,22 @@ inline void with_dtype(DType dtype, F f) {  // f takes a null pointer of the typ
 }
 
 template <class T>
-inline void read_row(const Layout<T>& l, DType dtype, const void* in, int64_t offset, T* out, T sign) {
+POOLZOO_ONCE void read_row(const Layout<T>& l, DType dtype, const void* in, int64_t offset, T* out, T sign) {
   with_dtype<T>(dtype, [&](auto* type) { to_phases(l, static_cast<const std::remove_pointer_t<decltype(type)>*>(in) + offset, out, sign); });
 }
 
 template <class T>
-inline void write_row(const Layout<T>& l, DType dtype, const T* in, void* out, int64_t offset) {
+POOLZOO_ONCE void write_row(const Layout<T>& l, DType dtype, const T* in, void* out, int64_t offset) {
   with_dtype<T>(dtype, [&](auto* type) { from_phases(l, in, static_cast<decltype(type)>(out) + offset); });
 }
 
 template <class T>
-inline void widen_row(DType dtype, const void* in, int64_t offset, T* out, int64_t count) {
+POOLZOO_ONCE void widen_row(DType dtype, const void* in, int64_t offset, T* out, int64_t count) {
   with_dtype<T>(dtype, [&](auto* type) { gather<1>(static_cast<const std::remove_pointer_t<decltype(type)>*>(in) + offset, out, count, 1, T(1)); });
 }
 
 template <class T>
-inline void narrow_row(DType dtype, const T* in, void* out, int64_t offset, int64_t count) {
+POOLZOO_ONCE void narrow_row(DType dtype, const T* in, void* out, int64_t offset, int64_t count) {
   with_dtype<T>(dtype, [&](auto* type) { scatter<1>(in, static_cast<decltype(type)>(out) + offset, count, 1); });
 }
 

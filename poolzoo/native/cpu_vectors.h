@@ -80,31 +80,58 @@ inline void store_some(Scalar<V>* p, V v, int64_t count) {
 typedef uint16_t HalfBits __attribute__((vector_size(kVectorBytes / 2)));
 typedef float HalfFloats __attribute__((vector_size(kVectorBytes / 2)));  // as many as DoubleVector has lanes
 
-template <class In>
-inline FloatVector widened(FloatBits low) {
-  if constexpr (std::is_same_v<In, BFloat16>) return bit_cast<FloatVector>(low << 16);
+// The lower halves of lanes, and back: an instruction or two, where the compiler makes more of a conversion of vectors.
+
+inline FloatBits spread_out(HalfBits bits) {
 #if defined(__AVX512F__)
-  return (FloatVector)_mm512_cvtph_ps((__m256i)__builtin_convertvector(low, HalfBits));
+  return (FloatBits)_mm512_cvtepu16_epi32((__m256i)bits);
+#elif defined(__AVX2__)
+  return (FloatBits)_mm256_cvtepu16_epi32((__m128i)bits);
+#endif
+  return __builtin_convertvector(bits, FloatBits);
+}
+
+inline HalfBits drawn_together(FloatBits low) {  // whose upper halves are 0
+#if defined(__AVX512F__)
+  return (HalfBits)_mm512_cvtepi32_epi16((__m512i)low);
+#elif defined(__AVX2__)
+  const __m256i pairs = _mm256_packus_epi32((__m256i)low, (__m256i)low);
+  return (HalfBits)_mm256_castsi256_si128(_mm256_permute4x64_epi64(pairs, 0x08));
+#endif
+  return __builtin_convertvector(low, HalfBits);
+}
+
+template <class In>
+inline FloatVector widened(HalfBits bits) {
+  if constexpr (std::is_same_v<In, BFloat16>) return bit_cast<FloatVector>(spread_out(bits) << 16);
+#if defined(__AVX512F__)
+  return (FloatVector)_mm512_cvtph_ps((__m256i)bits);
 #elif defined(__F16C__)
-  return (FloatVector)_mm256_cvtph_ps((__m128i)__builtin_convertvector(low, HalfBits));
+  return (FloatVector)_mm256_cvtph_ps((__m128i)bits);
 #endif
   FloatVector wide;
-  for (int i = 0; i < Lanes<FloatVector>::kCount; ++i) wide[i] = float(bit_cast<_Float16>(uint16_t(low[i])));
+  for (int i = 0; i < Lanes<FloatVector>::kCount; ++i) wide[i] = float(bit_cast<_Float16>(bits[i]));
   return wide;
 }
 
 template <class In>
-inline FloatBits narrowed(FloatVector x) {
-  if constexpr (std::is_same_v<In, BFloat16>) {
+inline FloatVector widened(FloatBits low) {
+  if constexpr (std::is_same_v<In, BFloat16>) return bit_cast<FloatVector>(low << 16);
+  return widened<In>(drawn_together(low));
+}
+
+template <class Out>
+inline HalfBits narrowed(FloatVector x) {
+  if constexpr (std::is_same_v<Out, BFloat16>) {
     FloatBits bits = bit_cast<FloatBits>(x), rounded = bits + 0x7fff + ((bits >> 16) & 1);  // to nearest, ties to even
-    return ((x != x ? bits | 0x400000 : rounded) >> 16) & 0xffff;
+    return drawn_together(((x != x ? bits | 0x400000 : rounded) >> 16) & 0xffff);
   }
 #if defined(__AVX512F__)
-  return __builtin_convertvector((HalfBits)_mm512_cvtps_ph((__m512)x, _MM_FROUND_TO_NEAREST_INT), FloatBits);
+  return (HalfBits)_mm512_cvtps_ph((__m512)x, _MM_FROUND_TO_NEAREST_INT);
 #elif defined(__F16C__)
-  return __builtin_convertvector((HalfBits)_mm256_cvtps_ph((__m256)x, _MM_FROUND_TO_NEAREST_INT), FloatBits);
+  return (HalfBits)_mm256_cvtps_ph((__m256)x, _MM_FROUND_TO_NEAREST_INT);
 #endif
-  FloatBits low;
+  HalfBits low;
   for (int i = 0; i < Lanes<FloatVector>::kCount; ++i) low[i] = bit_cast<uint16_t>(_Float16(x[i]));
   return low;
 }
@@ -127,7 +154,7 @@ inline V load_wide(const In* p, int64_t count) {
 #else
     else memcpy(&bits, p, 2 * count);
 #endif
-    return widened<In>(__builtin_convertvector(bits, FloatBits));
+    return widened<In>(bits);
   }
 }
 
@@ -142,7 +169,7 @@ inline void store_narrow(Out* p, V v, int64_t count) {
     memcpy(&wide, &low, sizeof(low));
     store_narrow(p, wide, count);
   } else {
-    HalfBits bits = __builtin_convertvector(narrowed<Out>(v), HalfBits);
+    HalfBits bits = narrowed<Out>(v);
     if (count == Lanes<V>::kCount) memcpy(p, &bits, sizeof(bits));
 #if defined(__AVX512F__)
     else _mm256_mask_storeu_epi16(p, __mmask16((1u << count) - 1), (__m256i)bits);
@@ -188,7 +215,7 @@ inline void store_pairs(Out* p, V even, V odd, int64_t count) {
     store_narrow(p, a, std::min(2 * count, n));
     store_narrow(p + n, b, std::max<int64_t>(0, 2 * count - n));
   } else {
-    FloatBits pairs = narrowed<Out>(even) | (narrowed<Out>(odd) << 16);
+    FloatBits pairs = spread_out(narrowed<Out>(even)) | (spread_out(narrowed<Out>(odd)) << 16);
     store_narrow(reinterpret_cast<float*>(p), bit_cast<V>(pairs), count);
   }
 }

@@ -16,8 +16,9 @@
 //   add(w, tap, kept), slope(c, tap, kept)   with kKeeps: likewise, where a Kept<V> of each element is at hand on CUDA
 //   slope_sums(w, f), spread_sums(w, f)   likewise with those that only close or only spread needs
 //
-// With kJoins, several CUDA threads can share a window, each with some of its elements; else one thread reduces a window:
-//   join(w, team)             after the first pass of each thread: makes of their windows the one that all of them go on with,
+// With kJoins, several CUDA threads, or the lanes of a vector, can share a window, each with some of its elements; else one
+// reduces a window:
+//   join(w, team)             after the first pass of each member: makes of their windows the one that all of them go on with,
 //                             by team.sum(x), team.most(x), team.least(x) and team.first(x), x of the window's first element
 //   join_measures(w, team)    if kPasses is 3: likewise after the second pass. After the last one their `sums` are added
 //   recentre(w, next)         with kStreams, which makes one pass of the first two: w's sums, as they are if its centre is
@@ -141,10 +142,10 @@ struct Max : Plain<T> {
 
   template <class V, class Team>
   POOLZOO_HD void join(Window<V>& w, Team& team) const {  // the first of the largest, or the last NaN
-    const Index<V> none = ~(Index<V>(1) << (8 * sizeof(V) - 1));
-    const bool any_nan = team.most(w.best != w.best ? V(1) : V(0)) > 0;
-    const V best = any_nan ? V(NAN) : team.most(w.best);
-    const bool mine = w.at >= 0 && (any_nan ? w.best != w.best : w.best == best);
+    const auto none = every<V>(sizeof(Index<Scalar<V>>) == 4 ? INT32_MAX : INT64_MAX), nan = w.best != w.best;
+    const auto any_nan = team.most(nan ? splat<V>(1) : splat<V>(0)) > 0;
+    const V best = any_nan ? splat<V>(NAN) : team.most(w.best);
+    const auto mine = (w.at >= 0) & (nan | (w.best == best));  // none is equal to a NaN
     const Index<V> at = team.least(mine ? (any_nan ? -w.at : w.at) : none);
     w = {best, any_nan ? -at : at};
   }
@@ -439,7 +440,8 @@ struct Lip : Plain<T> {
 // Powers are of two: e^(beta a) = 2^(s a), s = beta log2(e). A weight is 2^(s (a - c)), an exponential for each element of
 // each window. Where windows overlap, the CPU splits instead: 2^(s a) = m 2^n is made once for each element (`split`), and
 // a window only aligns the powers, m 2^(n - n_c). This holds up to |s a| = kSplit, beyond which m is NaN and the window is
-// done the first way. Whether it is depends on the window's own elements alone: so does its result, to the bit.
+// done the first way. On the lanes path, powers stay as they are (`power`) up to |s a| = kMostPower. Which way a window is
+// done depends on its own elements alone: so does its result, to the bit.
 template <class T>
 struct SoftPool : Plain<T> {
   static constexpr bool kParam = true, kSplits = true, kInParts = true, kJoins = true, kStreams = true;
@@ -447,6 +449,7 @@ struct SoftPool : Plain<T> {
   Weighted<T> mean;
   T sharp;             // s / q
   T s, s_high, s_low;  // s; half of its digits, whose product with half an element is exact; the rest and what s lost
+  T s_lost;            // and this alone
 
   template <class V>
   struct Window {
@@ -474,6 +477,7 @@ struct SoftPool : Plain<T> {
     r.s = T(exact < most ? exact : most);
     r.s_high = high_half(r.s);
     r.s_low = T(exact - r.s_high);
+    r.s_lost = T(exact - r.s);
     return r;
   }
 
@@ -575,14 +579,44 @@ struct SoftPool : Plain<T> {
   static POOLZOO_HD Split<T> absent() { return {T(0), T(-4 * Exponential<T>::kSplit)}; }
 
   template <class V>
+  POOLZOO_HD V rounding_error(V a, V p) const {  // of p = s a
+#if defined(POOLZOO_FMA)
+    return product_less(a, splat<V>(s), p) + a * s_lost;
+#else
+    V high = high_half(a), low = a - high;
+    return ((high * s_high - p) + high * s_low) + low * (s_high + s_low);
+#endif
+  }
+
+  template <class V>
   POOLZOO_HD Split<V> split(V a) const {
     using E = Exponential<T>;
     // s a = p + error; so the fraction is as good as if s a had not been rounded, however large it is.
-    V p = a * s, high = high_half(a), low = a - high;
-    V error = ((high * s_high - p) + high * s_low) + low * (s_high + s_low);
+    V p = a * s, error = rounding_error(a, p);
     V n = nearest(p);
     V m = E::fraction((p - n) + error);
     return {absolute(p) <= E::kSplit ? m : splat<V>(T(NAN)), n};
+  }
+
+  // So that sums of 2^(s a) (a - c)^2 q^2 are finite, c any element.
+  static constexpr int kMostPower = 40;
+  POOLZOO_HD bool makes_powers() const { return s * T(1ll << 34) >= 1; }  // else |a| might be above 2^40
+
+  template <class V>
+  POOLZOO_HD V power(V a) const {  // 2^(s a), or NaN
+    V p = a * s, n = nearest(p), m = Exponential<T>::fraction((p - n) + rounding_error(a, p));
+    return absolute(p) <= kMostPower ? m * power_of_two(n) : splat<V>(T(NAN));
+  }
+
+  template <class V>
+  POOLZOO_HD void start(Window<V>& w, V a) const {  // where powers are made, any element serves as c
+    w.centre = a;
+    settle(w);
+  }
+
+  template <class V>
+  POOLZOO_HD V weight(const Window<V>&, const V& power) const {
+    return power;
   }
 
   template <class V>
@@ -590,9 +624,9 @@ struct SoftPool : Plain<T> {
     return scaled(e.m, e.n - w.top);
   }
 
-  template <class V>
-  POOLZOO_HD void add(Window<V>& w, const Tap<V>& e, const Split<V>& split) const {
-    collect(w, weight(w, split), mean.difference(w.sums, e.a));
+  template <class V, class Made>
+  POOLZOO_HD void add(Window<V>& w, const Tap<V>& e, const Made& made) const {  // a Split, or a power
+    collect(w, weight(w, made), mean.difference(w.sums, e.a));
   }
 
   // Takes over from `other`, which went the direct way, the windows that could not be split.
@@ -600,16 +634,18 @@ struct SoftPool : Plain<T> {
   POOLZOO_HD void take_over(Window<V>& w, const Window<V>& other) const {
     w.any_direct = true;
     w.direct = w.sums.sum != w.sums.sum;
+    w.centre = w.direct ? other.centre : w.centre;
+    w.sums.low = w.direct ? other.sums.low : w.sums.low;
     w.sums.sum = w.direct ? other.sums.sum : w.sums.sum;
     w.sums.first = w.direct ? other.sums.first : w.sums.first;
     w.second = w.direct ? other.second : w.second;
   }
 
-  template <class V>
-  POOLZOO_HD V slope(const Window<V>& w, const Closed<V>& c, const Tap<V>& e, const Split<V>& split) const {
-    V x = exponent(c, e.a), by_split = weight(w, split);
-    if (w.any_direct) by_split = w.direct ? exp2_of(x) : by_split;
-    return slope(c, x, by_split);
+  template <class V, class Made>
+  POOLZOO_HD V slope(const Window<V>& w, const Closed<V>& c, const Tap<V>& e, const Made& made) const {
+    V x = exponent(c, e.a), share = weight(w, made);
+    if (w.any_direct) share = w.direct ? exp2_of(x) : share;
+    return slope(c, x, share);
   }
 };
 

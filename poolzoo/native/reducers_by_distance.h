@@ -188,7 +188,7 @@ struct Idw : Plain<T> {
     const V own = w.sums.low;
     w.first = team.first(w.first);
     w.sums.low = w.first * mean.q;
-    w.total = team.sum(w.count > 0 ? w.total + w.count * (own - w.sums.low) : V(0));
+    w.total = team.sum(w.count > 0 ? w.total + w.count * (own - w.sums.low) : splat<V>(0));
     w.count = team.sum(w.count);
   }
 

@@ -10,7 +10,7 @@
 #include <cstring>
 #include <type_traits>
 
-#if defined(__AVX512F__)
+#if defined(__AVX512F__) || defined(__FMA__)
 #include <immintrin.h>
 #endif
 
@@ -182,6 +182,20 @@ POOLZOO_HD V nearest(V x) {  // the whole number next to x, where |x| is below h
   using E = Exponential<Scalar<V>>;
   return (x + E::kRound) - E::kRound;
 }
+
+#if defined(__FMA__) && !defined(__CUDACC__)
+#define POOLZOO_FMA 1
+template <class V>
+POOLZOO_HD V product_less(V a, V b, V c) {  // a b - c, rounded once: what the compiler makes of it may be 0 where c is a b
+#if defined(__AVX512F__)
+  if constexpr (std::is_same_v<V, FloatVector>) return (V)_mm512_fmsub_ps((__m512)a, (__m512)b, (__m512)c);
+  else return (V)_mm512_fmsub_pd((__m512d)a, (__m512d)b, (__m512d)c);
+#else
+  if constexpr (std::is_same_v<V, FloatVector>) return (V)_mm256_fmsub_ps((__m256)a, (__m256)b, (__m256)c);
+  else return (V)_mm256_fmsub_pd((__m256d)a, (__m256d)b, (__m256d)c);
+#endif
+}
+#endif
 
 template <class V>
 POOLZOO_HD V power_of_two(V n) {  // n whole, from kLeast, which gives 0

@@ -1,4 +1,6 @@
-"""The lanes path of the native CPU operators, cpu_lanes.h: planes or channels side by side, and adaptive windows."""
+"""Two paths of the native CPU operators: lanes, cpu_lanes.h (planes or channels side by side, adaptive windows), and
+runs, cpu_runs.h (vectors along a window's own elements).
+"""
 
 from __future__ import annotations
 
@@ -39,6 +41,13 @@ CASES: dict[str, Case] = {
     "volume": ((1, 18, 9, 8, 7), {"kernel_size": (3, 2, 3), "stride": (1, 2, 1), "padding": 1}),
     "volume bins": ((1, 18, 9, 8, 7), (4, 3, 5)),
     "sequence bins": ((2, 21, 150), (7,)),
+    "powers": ((2, 20, 9, 13), {"kernel_size": 3, "stride": 1, "padding": 1}),
+    # Runs: with a part of a vector left over or without, with elements between them, too long for a sum of floats.
+    "map": ((3, 5, 9, 9), 1),
+    "rows": ((2, 3, 14, 20), {"kernel_size": (4, 20), "stride": (5, 20)}),
+    "long": ((1, 3, 40, 41), 1),
+    "sequence": ((2, 3, 200), {"kernel_size": 66, "stride": 67}),
+    "slices": ((1, 2, 6, 5, 7), {"kernel_size": (2, 5, 7)}),
 }
 every_native = pytest.mark.parametrize("spec", NATIVE)
 
@@ -92,7 +101,7 @@ def test_values_and_gradients_are_the_references(spec, case):
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
-@pytest.mark.parametrize("case", ["bands", "shared", "large", "bins"])
+@pytest.mark.parametrize("case", ["bands", "shared", "large", "bins", "map", "rows"])
 def test_half_types_are_computed_in_float32(dtype, case):
     shape, window = CASES[case]
     for spec in ("softpool", "softpool:beta=-0.8", "max"):
@@ -114,9 +123,9 @@ def test_sums_of_many_elements_keep_a_floats_digits(spec):
         assert float((grad.double() / exact_grad - 1)[..., 5:].abs().max()) < 32 * torch.finfo(torch.float32).eps
 
 
-@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, 3e38, -3e38, 1e5])
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, 3e38, -3e38, 1e5, 30.0])
 def test_one_element_changes_the_windows_that_hold_it_and_no_other(bad):
-    for case in ("bands", "shared", "bins", "large"):
+    for case in ("bands", "shared", "powers", "bins", "large", "map"):
         shape, window = CASES[case]
         for clean in layouts(distinct(*shape)):
             x = clean.clone()
@@ -131,7 +140,7 @@ def test_one_element_changes_the_windows_that_hold_it_and_no_other(bad):
 
 
 @pytest.mark.parametrize("spec", ["softpool", "lip", "max"])
-@pytest.mark.parametrize("case", ["bands", "shared", "bins", "whole", "blocks"])
+@pytest.mark.parametrize("case", ["bands", "shared", "bins", "whole", "blocks", "long", "sequence"])
 def test_results_depend_neither_on_threads_nor_on_the_batch(spec, case):
     shape, window = CASES[case]
     before = torch.get_num_threads()
@@ -147,3 +156,38 @@ def test_results_depend_neither_on_threads_nor_on_the_batch(spec, case):
         assert torch.equal(y, other_y)
         assert all(torch.equal(a, b) for a, b in zip(grads, other_grads, strict=True))
         assert torch.equal(pool(spec, x[:1], window, "native")[0], y[:1])
+
+
+@every_native
+def test_runs_of_any_length(spec):
+    """From a part of a vector to several of them, whatever number of lanes vectors have."""
+    for length in (15, 16, 17, 31, 32, 33, 48, 63, 64, 65, 79, 81):
+        x = distinct(1, 3, length)
+        y, (grad, *_) = pool(spec, x, (1,), "native")
+        exact_y, (exact_grad, *_) = pool(spec, x.double(), (1,), "reference")
+        assert_near(y, exact_y, 128 * torch.finfo(torch.float32).eps)
+        if spec != "idw":  # whose slopes are steep where an element is near the mean
+            assert_near(grad, exact_grad, 1e-4)
+
+
+@pytest.mark.parametrize("spec", ["max", "avg", "softpool", "lip", "edscw"])
+@pytest.mark.parametrize("bad", [[math.nan], [math.inf], [-math.inf], [math.nan, math.nan], [7.0, 7.0]], ids=str)
+def test_nan_infinity_and_ties_in_a_run_are_the_references(spec, bad):
+    for places in ([0, 40], [37, 90], [89, 90]):  # the last elements are in a part of a vector
+        x = distinct(1, 2, 91)
+        for place, value in zip(places, bad, strict=False):
+            x[0, 1, place] = value
+        (y, grads), (exact_y, exact_grads) = (pool(spec, x, (1,), backend) for backend in ("native", "reference"))
+        torch.testing.assert_close(y, exact_y, rtol=1e-5, atol=1e-5, equal_nan=True)
+        for grad, exact_grad in zip(grads, exact_grads, strict=True):
+            torch.testing.assert_close(grad, exact_grad, rtol=1e-4, atol=1e-5, equal_nan=True)
+
+
+@pytest.mark.parametrize(("beta", "size"), [(1e-12, 1e30), (1e-9, 1e10), (3e-11, 4e11), (1.0, 10.0), (40.0, 1.0)])
+def test_powers_of_any_scale_stay_finite(beta, size):
+    x = (distinct(1, 32, 8, 9, dtype=torch.float64).sin() * size).float()
+    for t in layouts(x):
+        y, (grad,) = pool(f"softpool:beta={beta}", t, CASES["powers"][1], "native")
+        exact_y, (exact_grad,) = pool(f"softpool:beta={beta}", t.double(), CASES["powers"][1], "reference")
+        assert_near(y / size, exact_y / size, 32 * torch.finfo(torch.float32).eps)
+        assert_near(grad, exact_grad, 64 * torch.finfo(torch.float32).eps)

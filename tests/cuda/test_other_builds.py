@@ -17,7 +17,8 @@ import torch
 from poolzoo import native
 
 HERE = Path(__file__).parent
-LANES = "bands-softpool or shared-softpool or large-softpool or blocks-softpool"
+LANES = "bands-softpool or shared-softpool or large-softpool or blocks-softpool or powers-softpool"
+LANES += " or runs_of_any_length and softpool"
 #: One input and two, elements split and not, the lanes path and the others.
 PART = f"any_geometry and (softpool-2 or lip-2) or {LANES} or bins-lip or dilated-lip"
 pytestmark = [
