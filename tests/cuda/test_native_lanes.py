@@ -1,5 +1,5 @@
-"""Two paths of the native CPU operators: lanes, cpu_lanes.h (planes or channels side by side, adaptive windows), and
-runs, cpu_runs.h (vectors along a window's own elements).
+"""Two paths of the native CPU operators: lanes, cpu_lanes.h, with planes or channels side by side or adaptive windows;
+runs, cpu_runs.h, with vectors along a window's own elements.
 """
 
 from __future__ import annotations

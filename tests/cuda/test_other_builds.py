@@ -18,9 +18,9 @@ from poolzoo import native
 
 HERE = Path(__file__).parent
 LANES = "bands-softpool or shared-softpool or large-softpool or blocks-softpool or powers-softpool"
-LANES += " or runs_of_any_length and softpool"
+RUNS = "runs_of_any_length and (softpool or lip) or rows-softpool or long-softpool or map-softpool"
 #: One input and two, elements split and not, the lanes path and the others.
-PART = f"any_geometry and (softpool-2 or lip-2) or {LANES} or bins-lip or dilated-lip"
+PART = f"any_geometry and (softpool-2 or lip-2) or {LANES} or {RUNS} or bins-lip or dilated-lip"
 pytestmark = [
     pytest.mark.grid,
     pytest.mark.skipif(bool(native.why_not()), reason=f"no native build here: {native.why_not()}"),
@@ -63,4 +63,5 @@ def test_no_stray_access_and_no_undefined_behaviour(tmp_path):
 def test_narrower_vectors_give_the_same(tmp_path, capability):
     if torch.backends.cpu.get_cpu_capability() == "DEFAULT":
         pytest.skip("torch uses no wider vectors here")
-    assert " passed" in pass_grid(tmp_path, f"any_geometry and softpool-2 or {LANES}", ATEN_CPU_CAPABILITY=capability)
+    part = f"(any_geometry and softpool-2 or {LANES} or {RUNS}) and not lip"
+    assert " passed" in pass_grid(tmp_path, part, ATEN_CPU_CAPABILITY=capability)
