@@ -82,24 +82,25 @@ def stochastic(
     # Not by exponential_, which vmap refuses to draw alike for its samples.
     uniform = torch.rand(w.shape, dtype=torch.float64, device=w.device, generator=generator)
     noise = (-torch.log1p(-uniform)).to(w.dtype).clamp(min=torch.finfo(w.dtype).tiny)
-    return _of_largest(w.detach() / noise, a).masked_fill(empty.squeeze(-1), 0.0)
+    return a.gather(-1, _first_largest(w.detach() / noise)).masked_fill(empty, 0.0).squeeze(-1)
 
 
 #: Windows of more elements are searched by argmax.
 _MOST_COMPARED = 16
 
 
-def _of_largest(rank: Tensor, a: Tensor) -> Tensor:
-    """Return the element of each window whose ``rank`` is largest, the first of equal ones."""
+def _first_largest(rank: Tensor) -> Tensor:
+    """Return the number of the largest element of each window, the first of equal ones: ``(..., 1)``."""
     taps = rank.shape[-1]
     if not isinstance(taps, int) or taps > _MOST_COMPARED:
-        return a.gather(-1, rank.argmax(-1, keepdim=True)).squeeze(-1)
+        return rank.argmax(-1, keepdim=True)
     # One by one: argmax takes ten times as long where a window's elements lie far apart.
-    (best, *ranks), (y, *elements) = rank.unbind(-1), a.unbind(-1)
-    for other, element in zip(ranks, elements, strict=True):
+    best, *others = rank.unbind(-1)
+    number = torch.zeros_like(best, dtype=torch.int64)
+    for i, other in enumerate(others, 1):
         larger = (other > best) | other.isnan() & ~best.isnan()
-        best, y = torch.where(larger, other, best), torch.where(larger, element, y)
-    return y
+        best, number = torch.where(larger, other, best), number.masked_fill(larger, i)
+    return number.unsqueeze(-1)
 
 
 def _grids(grid: IntOrTuple | None, geometry: Geometry) -> tuple[int, ...]:
