@@ -142,7 +142,8 @@ struct Max : Plain<T> {
 
   template <class V, class Team>
   POOLZOO_HD void join(Window<V>& w, Team& team) const {  // the first of the largest, or the last NaN
-    const auto none = every<V>(sizeof(Index<Scalar<V>>) == 4 ? INT32_MAX : INT64_MAX), nan = w.best != w.best;
+    const Index<V> none = every<V>(sizeof(Index<Scalar<V>>) == 4 ? INT32_MAX : INT64_MAX);
+    const auto nan = w.best != w.best;
     const auto any_nan = team.most(nan ? splat<V>(1) : splat<V>(0)) > 0;
     const V best = any_nan ? splat<V>(NAN) : team.most(w.best);
     const auto mine = (w.at >= 0) & (nan | (w.best == best));  // none is equal to a NaN
