@@ -122,22 +122,16 @@ EXPERIMENTS = {
         " operators may change.",
         seeds=3,
     ),
-    "fashion-more": Experiment(
-        "The subset with operators that keep a phase, crop the spectrum or learn",
-        "Fashion-MNIST",
-        FASHION,
-        (32, 16, 28, 28),
-        {"epochs": 5, "batch_size": 32, "train_images": 2000, "test_images": 5000},
-        "A subset of the training images. With all images and more epochs accuracies are higher, and the order of"
-        " operators may change.",
-        MORE_POOLS,
-        seeds=3,
-        missing="`space_to_depth` and `hwd` are not among them: they give four values per window, so the layers after"
-        " them need four times the channels, and a network with those is another network. Nor are the heads `simpool`,"
-        " `rmac` and `spp`: they are for whole maps, and this experiment exchanges the pools of 2x2 windows. `small`"
-        " ends in a mean that is a function call, which is not exchanged.",
-    ),
 }
+EXPERIMENTS["fashion-more"] = replace(
+    EXPERIMENTS["fashion-subset"],
+    title="The subset with operators that keep a phase, crop the spectrum or learn",
+    pools=MORE_POOLS,
+    missing="`space_to_depth` and `hwd` are not among them: they give four values per window, so the layers after"
+    " them need four times the channels, and a network with those is another network. Nor are the heads `simpool`,"
+    " `rmac` and `spp`: they are for whole maps, and this experiment exchanges the pools of 2x2 windows. `small`"
+    " ends in a mean that is a function call, which is not exchanged.",
+)
 
 TOP = """# Accuracy, retention and cost
 

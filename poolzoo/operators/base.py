@@ -204,12 +204,19 @@ def without_autocast(x: Tensor) -> torch.autocast:
     return torch.autocast(device, enabled=False)
 
 
-def may_convolve(x: Tensor, ndim: int, taps: int) -> bool:
-    """Return whether torch's depthwise convolution computes a filter of ``taps`` elements as its definition does: in
-    float32 on a CPU (a GPU may round to fewer digits), batched, and in eager code.
+def fits_convolution(x: Tensor, ndim: int, taps: int) -> bool:
+    """Return whether torch's depthwise convolution may compute a filter of ``taps`` elements: of a batch, in eager
+    code, and with no more taps than float32 adds exactly enough.
     """
-    suits = x.is_cpu and x.dim() == ndim + 2 and taps <= MOST_IN_FLOAT32 and x.numel() > 0
-    return suits and x.dtype is torch.float32 and engine.runs_at_once(x)
+    small = x.dim() == ndim + 2 and taps <= MOST_IN_FLOAT32 and x.numel() > 0
+    return small and x.dtype is not torch.float64 and engine.runs_at_once(x)
+
+
+def may_convolve(x: Tensor, ndim: int, taps: int) -> bool:
+    """Return whether it computes the filter of ``x``, in the type that is accumulated in, as the definition does: on a
+    CPU, since a GPU may round to fewer digits.
+    """
+    return x.is_cpu and fits_convolution(x, ndim, taps)
 
 
 def filter_by_convolution(

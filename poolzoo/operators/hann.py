@@ -8,9 +8,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from poolzoo import engine
 from poolzoo.geometry import AnyGeometry, Geometry, accumulation_dtype, check_input, like, output_size
-from poolzoo.operators.base import without_autocast
+from poolzoo.operators.base import fits_convolution, without_autocast
 from poolzoo.operators.basic import check_include_pad
 from poolzoo.registry import register_pool
 from poolzoo.standard_operators import filtered
@@ -143,9 +142,7 @@ def _convolution(x: Tensor, geometry: AnyGeometry) -> Callable[..., Tensor] | No
     Squares may overflow: that depends on the values, which are known at once on a CPU, and nowhere else. On a GPU,
     torch hands other convolutions than these to cuDNN, which may round their inputs to ten bits (TF32).
     """
-    if not isinstance(geometry, Geometry) or x.dim() != geometry.ndim + 2 or x.numel() == 0:
-        return None
-    if math.prod(geometry.kernel_size) > MOST_IN_FLOAT32 or x.dtype is torch.float64 or not engine.runs_at_once(x):
+    if not isinstance(geometry, Geometry) or not fits_convolution(x, geometry.ndim, math.prod(geometry.kernel_size)):
         return None
     output_size(x.shape[2:], geometry)  # has better words for an input that is too small
     if x.is_cuda:
